@@ -1,0 +1,113 @@
+//! Topic filters: what a client subscribes to, shared subscriptions included.
+
+use crate::{ByteString, TopicName};
+
+/// A valid Topic Filter [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.8.2-1, MQTT-4.8.2-2], `$share/{group}/…` included.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicFilter(ByteString);
+
+/// Why a string is no topic filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// [MQTT-4.7.3-1]
+    #[error("a topic filter has at least one character")]
+    Empty,
+    /// [MQTT-4.7.3-3]
+    #[error("a topic filter has at most 65,535 bytes")]
+    TooLong,
+    /// [MQTT-4.7.3-2]
+    #[error("a topic filter has no NUL character")]
+    Nul,
+    /// [MQTT-4.7.1-1]
+    #[error("`#` stands alone in the last level of a topic filter")]
+    MultiLevel,
+    /// [MQTT-4.7.1-2]
+    #[error("`+` stands alone in its level of a topic filter")]
+    SingleLevel,
+    /// [MQTT-4.8.2-1, MQTT-4.8.2-2]
+    #[error(
+        "a shared subscription is `$share/{{group}}/{{filter}}`, the group not empty and without `+` or `#`"
+    )]
+    Share,
+}
+
+impl TopicFilter {
+    /// Validates.
+    ///
+    /// # Errors
+    /// What the standard forbids, see [`FilterError`].
+    pub fn new(filter: impl Into<ByteString>) -> Result<Self, FilterError> {
+        let filter = filter.into();
+        if filter.is_empty() {
+            return Err(FilterError::Empty);
+        }
+        if filter.len() > usize::from(u16::MAX) {
+            return Err(FilterError::TooLong);
+        }
+        if filter.as_bytes().contains(&0) {
+            return Err(FilterError::Nul);
+        }
+        let mut pattern: &str = &filter;
+        if let Some(shared) = filter.strip_prefix("$share/") {
+            let (group, rest) = shared.split_once('/').ok_or(FilterError::Share)?;
+            if group.is_empty() || group.contains(['+', '#']) || rest.is_empty() {
+                return Err(FilterError::Share);
+            }
+            pattern = rest;
+        }
+        let mut levels = pattern.split('/').peekable();
+        while let Some(level) = levels.next() {
+            if level.contains('#') && (level != "#" || levels.peek().is_some()) {
+                return Err(FilterError::MultiLevel);
+            }
+            if level.contains('+') && level != "+" {
+                return Err(FilterError::SingleLevel);
+            }
+        }
+        Ok(Self(filter))
+    }
+
+    /// The filter as text, with its `$share/{group}/` if it has one.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The filter as shared text.
+    #[must_use]
+    pub fn as_byte_string(&self) -> &ByteString {
+        &self.0
+    }
+
+    /// Group and filter of a shared subscription; `None` for an ordinary one.
+    #[must_use]
+    pub fn share(&self) -> Option<(&str, &str)> {
+        self.0.strip_prefix("$share/")?.split_once('/')
+    }
+
+    /// The part that is matched against topics: without `$share/{group}/`.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        self.share().map_or(self.as_str(), |(_, pattern)| pattern)
+    }
+
+    /// Whether the topic matches. A wildcard in the first level does not match a topic that starts with `$`
+    /// [MQTT-4.7.2-1].
+    #[must_use]
+    pub fn matches(&self, topic: &TopicName) -> bool {
+        let pattern = self.pattern();
+        if topic.as_str().starts_with('$') && pattern.starts_with(['+', '#']) {
+            return false;
+        }
+        let mut levels = topic.levels();
+        for wanted in pattern.split('/') {
+            match (wanted, levels.next()) {
+                ("#", _) => return true,
+                ("+", Some(_)) => {}
+                (wanted, Some(level)) if wanted == level => {}
+                _ => return false,
+            }
+        }
+        levels.next().is_none()
+    }
+}

@@ -1,0 +1,62 @@
+//! Topic names: what a message is published to.
+
+use crate::ByteString;
+
+/// A valid Topic Name: 1 to 65,535 bytes, no wildcard, no NUL [MQTT-3.3.2-2, MQTT-4.7.3-1, MQTT-4.7.3-2].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicName(ByteString);
+
+/// Why a string is no topic name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// [MQTT-4.7.3-1]
+    #[error("a topic name has at least one character")]
+    Empty,
+    /// [MQTT-4.7.3-3]
+    #[error("a topic name has at most 65,535 bytes")]
+    TooLong,
+    /// [MQTT-3.3.2-2]
+    #[error("a topic name has no wildcard (`+` or `#`)")]
+    Wildcard,
+    /// [MQTT-4.7.3-2]
+    #[error("a topic name has no NUL character")]
+    Nul,
+}
+
+impl TopicName {
+    /// Validates.
+    ///
+    /// # Errors
+    /// What the standard forbids, see [`NameError`].
+    pub fn new(name: impl Into<ByteString>) -> Result<Self, NameError> {
+        let name = name.into();
+        if name.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if name.len() > usize::from(u16::MAX) {
+            return Err(NameError::TooLong);
+        }
+        match name.bytes().find(|b| matches!(b, b'+' | b'#' | 0)) {
+            Some(0) => Err(NameError::Nul),
+            Some(_) => Err(NameError::Wildcard),
+            None => Ok(Self(name)),
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as shared text.
+    #[must_use]
+    pub fn as_byte_string(&self) -> &ByteString {
+        &self.0
+    }
+
+    /// The levels, separated by `/`; empty levels count.
+    pub fn levels(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+}

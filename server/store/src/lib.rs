@@ -1,0 +1,100 @@
+//! What the broker keeps: the operations on it, the rows it comes back as, and the stores that hold it.
+//!
+//! A [`Store`] applies batches of [`Operation`]s in order and makes each batch durable before it answers. It decides
+//! nothing about MQTT. Every store runs the same conformance suite (`conformance`).
+
+pub mod message;
+pub mod number;
+pub mod operation;
+pub mod row;
+
+pub use message::{Message, Recipient, RecipientSet};
+pub use number::{Incarnation, Marks, Revision, Sequence, WallTime};
+pub use operation::{Accept, Operation, Queue, RetainedChange};
+pub use row::{FlowRow, FlowStage, RetainedRow, Row, SessionRow, SubscriptionRow, WillRow};
+
+/// A durable place for sessions, messages, retained values and wills.
+///
+/// One thread commits; any thread may read at the same time.
+pub trait Store: Send + Sync {
+    /// Applies the operations in order and returns once they are durable. All of them or none: a crash in between
+    /// leaves the state before the batch.
+    ///
+    /// # Errors
+    /// After an error it is unknown whether the batch is there; the store answers every further commit with
+    /// [`StoreError::NeedsReopen`] until it is opened again.
+    fn commit(&self, batch: &[Operation]) -> Result<(), StoreError>;
+
+    /// The messages with these sequence numbers, as they were queued for that session, in the order asked for.
+    /// Numbers that are gone (or were never for this session) are left out.
+    ///
+    /// # Errors
+    /// When the disk fails or a row cannot be read.
+    fn read(&self, session: Incarnation, sequences: &[Sequence])
+    -> Result<Vec<Queued>, StoreError>;
+
+    /// Streams everything that is kept, in the order documented at [`Row`]; called once, before the first commit.
+    /// Sweeps what no session owns. Rows that cannot be decoded are put aside and reported, they do not stop it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn recover(&self, visit: &mut dyn FnMut(Row)) -> Result<RecoveryReport, StoreError>;
+}
+
+/// A message read back for one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Its number.
+    pub sequence: Sequence,
+    /// The message.
+    pub message: Message,
+    /// How this session gets it.
+    pub recipient: Recipient,
+}
+
+/// What [`Store::recover`] had to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Rows that could not be decoded: table, key in hexadecimal, and why.
+    pub put_aside: Vec<String>,
+    /// Messages that no session waited for any more.
+    pub swept: u64,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk, or what it is reached through, failed.
+    #[error("the store failed: {0}")]
+    Io(String),
+    /// There is no room left.
+    #[error("the store has no room left: {0}")]
+    Full(String),
+    /// An earlier commit failed: what is on disk is unknown until the store is opened again.
+    #[error("an earlier commit failed; the store has to be opened again")]
+    NeedsReopen,
+    /// Another process has it open.
+    #[error("{path} is in use by another process")]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// The file is not one of ours, or damaged.
+    #[error("{path} is damaged or is not an Ebbtide store: {why}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What was found.
+        why: String,
+    },
+    /// The file was written by another version.
+    #[error("{path} has format version {found}; this program reads version {expected}")]
+    Version {
+        /// The file.
+        path: String,
+        /// The version in it.
+        found: u64,
+        /// The version that this program writes.
+        expected: u64,
+    },
+}

@@ -1,0 +1,53 @@
+//! The application message as the broker holds it, and who is to get it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
+
+use crate::{Incarnation, WallTime};
+
+/// An application message. It is never changed once it is accepted; who holds it shares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What it was published to.
+    pub topic: TopicName,
+    /// Its content.
+    pub payload: Bytes,
+    /// As published.
+    pub qos: QoS,
+    /// As published; for a delivery from the retained store: set.
+    pub retain: bool,
+    /// When the broker accepted it: its expiry counts from here.
+    pub accepted_at: WallTime,
+    /// What travels with it. `message_expiry_interval` is as published.
+    pub properties: MessageProperties,
+}
+
+impl Message {
+    /// When it expires, if it does.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<WallTime> {
+        let seconds = self.properties.message_expiry_interval?;
+        Some(WallTime(
+            self.accepted_at.0.saturating_add(u64::from(seconds) * 1000),
+        ))
+    }
+}
+
+/// One session that is to get a message, and how. Only sessions that are kept, and only at QoS 1 or 2.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Recipient {
+    /// Which session.
+    pub session: Incarnation,
+    /// QoS of this delivery: the lower of the message's and the highest that was granted.
+    pub qos: QoS,
+    /// The RETAIN flag of this delivery.
+    pub retain: bool,
+    /// The identifiers of all its subscriptions that match, in the order of subscribing.
+    pub subscription_identifiers: Vec<u32>,
+}
+
+/// Everybody who is to get a message, ascending by session. The same subscribers give an equal set, so a store
+/// keeps each distinct set once.
+pub type RecipientSet = Arc<[Recipient]>;
