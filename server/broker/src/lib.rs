@@ -1,1 +1,19 @@
-//! (see the crate description)
+//! The broker core: connections, sessions, routing, retained messages and wills, as state machines.
+//!
+//! It knows no socket, no disk, no thread and no async runtime, and reads no clock: bytes, answers and the time come in
+//! by `handle_*`, bytes, questions and deadlines go out by `poll_*`. One [`Broker`] is shared by all; a [`Connection`]
+//! is owned by whoever drives its byte stream. What has to be kept goes into the [`Journal`]; a writer outside
+//! takes batches from it, commits them to a store and reports back, and only then do the replies leave that
+//! promise it.
+
+mod broker;
+mod connection;
+mod journal;
+mod limits;
+mod time;
+
+pub use broker::{Broker, Recovery, Stats};
+pub use connection::{Answer, Close, Connection, Credentials, Identity, Origin, Question};
+pub use journal::{Batch, Journal, Ticket};
+pub use limits::Limits;
+pub use time::{Monotonic, Now};
