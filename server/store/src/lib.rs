@@ -3,11 +3,13 @@
 //! A [`Store`] applies batches of [`Operation`]s in order and makes each batch durable before it answers. It decides
 //! nothing about MQTT. Every store runs the same conformance suite (`conformance`).
 
+pub mod memory;
 pub mod message;
 pub mod number;
 pub mod operation;
 pub mod row;
 
+pub use memory::MemoryStore;
 pub use message::{Message, Recipient, RecipientSet};
 pub use number::{Incarnation, Marks, Revision, Sequence, WallTime};
 pub use operation::{Accept, Operation, Queue, RetainedChange};

@@ -1,0 +1,325 @@
+//! A store that keeps everything in memory: for tests, and as the model that the conformance suite compares others
+//! with.
+//!
+//! It is written to be obviously right, not fast: sets and maps, one lock, no interning. Nothing survives the process,
+//! but [`Store::recover`] gives back what was committed, so that a test can restart a broker on it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
+
+use crate::{
+    Accept, FlowRow, FlowStage, Incarnation, Marks, Message, Operation, Queued, Recipient,
+    RecipientSet, RecoveryReport, RetainedChange, RetainedRow, Row, Sequence, SessionRow, Store,
+    StoreError, SubscriptionRow, WillRow,
+};
+
+/// The store in memory. Clones share their content.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    // Operations cannot panic half-way, so a lock poisoned by a panicking visitor guards a whole state.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batch: &[Operation]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for operation in batch {
+            state.apply(operation);
+        }
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        session: Incarnation,
+        sequences: &[Sequence],
+    ) -> Result<Vec<Queued>, StoreError> {
+        let state = self.state();
+        let read = |&sequence: &Sequence| state.queued(session, sequence);
+        Ok(sequences.iter().filter_map(read).collect())
+    }
+
+    fn recover(&self, visit: &mut dyn FnMut(Row)) -> Result<RecoveryReport, StoreError> {
+        let mut state = self.state();
+        let swept = state.sweep();
+        state.rows(visit);
+        Ok(RecoveryReport {
+            put_aside: Vec::new(),
+            swept,
+        })
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    marks: Marks,
+    sessions: BTreeMap<Incarnation, SessionRow>,
+    subscriptions: BTreeMap<(Incarnation, TopicFilter), SubscriptionRow>,
+    inbound: BTreeSet<(Incarnation, PacketId)>,
+    wills: BTreeMap<Incarnation, WillRow>,
+    retained: BTreeMap<TopicName, RetainedRow>,
+    messages: BTreeMap<Sequence, (Arc<Message>, RecipientSet)>,
+    progress: BTreeMap<Incarnation, Progress>,
+    flows: BTreeMap<(Incarnation, PacketId), (Sequence, FlowStage)>,
+}
+
+/// What a session is done with: all below the cursor, and some above.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    cursor: Sequence,
+    above: BTreeSet<Sequence>,
+}
+
+impl State {
+    fn apply(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Reserve(marks) => {
+                self.marks.sequence = self.marks.sequence.max(marks.sequence);
+                self.marks.revision = self.marks.revision.max(marks.revision);
+                self.marks.incarnation = self.marks.incarnation.max(marks.incarnation);
+            }
+            Operation::PutSession(row) => {
+                self.sessions.insert(row.incarnation, row.clone());
+            }
+            Operation::RemoveSession(gone) => {
+                self.sessions.remove(gone);
+                self.progress.remove(gone);
+                self.subscriptions.retain(|(owner, _), _| owner != gone);
+                self.flows.retain(|(owner, _), _| owner != gone);
+                self.inbound.retain(|(owner, _)| owner != gone);
+            }
+            Operation::PutSubscription {
+                session,
+                subscription,
+            } => {
+                let key = (*session, subscription.filter.clone());
+                self.subscriptions.insert(key, subscription.clone());
+            }
+            Operation::RemoveSubscription { session, filter } => {
+                self.subscriptions.remove(&(*session, filter.clone()));
+            }
+            Operation::Accept(accept) => self.accept(accept),
+            &Operation::Sent {
+                session,
+                sequence,
+                packet_id,
+            } => {
+                let flow = (sequence, FlowStage::Sent);
+                self.flows.insert((session, packet_id), flow);
+            }
+            &Operation::Released {
+                session,
+                sequence,
+                packet_id,
+            } => {
+                let flow = (sequence, FlowStage::Released);
+                self.flows.insert((session, packet_id), flow);
+            }
+            &Operation::Done {
+                session,
+                sequence,
+                packet_id,
+                cursor,
+            } => self.done(session, sequence, packet_id, cursor),
+            Operation::RemoveMessage(sequence) => {
+                self.messages.remove(sequence);
+            }
+            Operation::ReleaseInbound { session, packet_id } => {
+                self.inbound.remove(&(*session, *packet_id));
+            }
+            Operation::PutWill(row) => {
+                self.wills.insert(row.session, row.clone());
+            }
+            Operation::RemoveWill(session) => {
+                self.wills.remove(session);
+            }
+            Operation::FireWill { session, accept } => {
+                self.wills.remove(session);
+                self.accept(accept);
+            }
+        }
+    }
+
+    fn accept(&mut self, accept: &Accept) {
+        if let Some(queue) = &accept.queued {
+            let entry = (queue.message.clone(), queue.recipients.clone());
+            self.messages.insert(queue.sequence, entry);
+        }
+        if let Some(publisher) = accept.inbound {
+            self.inbound.insert(publisher);
+        }
+        match &accept.retained {
+            None => {}
+            Some(RetainedChange::Set(row)) => {
+                let topic = &row.message.topic;
+                let stored = self.retained.get(topic);
+                if stored.is_none_or(|stored| stored.revision < row.revision) {
+                    self.retained.insert(topic.clone(), row.clone());
+                }
+            }
+            Some(RetainedChange::Clear { topic, revision }) => {
+                let stored = self.retained.get(topic);
+                if stored.is_some_and(|stored| stored.revision < *revision) {
+                    self.retained.remove(topic);
+                }
+            }
+        }
+    }
+
+    fn done(
+        &mut self,
+        session: Incarnation,
+        sequence: Sequence,
+        packet_id: Option<PacketId>,
+        cursor: Sequence,
+    ) {
+        let progress = self.progress.entry(session).or_default();
+        progress.cursor = progress.cursor.max(cursor);
+        progress.above.insert(sequence);
+        // The id may carry another message by now, when a history is applied again.
+        if let Some(packet_id) = packet_id
+            && let Some((of, _)) = self.flows.get(&(session, packet_id))
+            && *of == sequence
+        {
+            self.flows.remove(&(session, packet_id));
+        }
+    }
+
+    fn is_done(&self, session: Incarnation, sequence: Sequence) -> bool {
+        self.progress.get(&session).is_some_and(|progress| {
+            sequence < progress.cursor || progress.above.contains(&sequence)
+        })
+    }
+
+    fn waits(&self, recipient: &Recipient, sequence: Sequence) -> bool {
+        let session = recipient.session;
+        self.sessions.contains_key(&session) && !self.is_done(session, sequence)
+    }
+
+    fn queued(&self, session: Incarnation, sequence: Sequence) -> Option<Queued> {
+        let (message, recipients) = self.messages.get(&sequence)?;
+        let recipient = recipients.iter().find(|r| r.session == session)?;
+        self.waits(recipient, sequence).then(|| Queued {
+            sequence,
+            message: Message::clone(message),
+            recipient: recipient.clone(),
+        })
+    }
+
+    /// Removes what no session owns; gives the number of messages that nobody waits for.
+    fn sweep(&mut self) -> u64 {
+        let sessions = &self.sessions;
+        let kept = |session: &Incarnation| sessions.contains_key(session);
+        self.subscriptions.retain(|(session, _), _| kept(session));
+        self.inbound.retain(|(session, _)| kept(session));
+        self.progress.retain(|session, _| kept(session));
+        let mut flows = std::mem::take(&mut self.flows);
+        flows.retain(|(session, _), (sequence, _)| {
+            self.sessions.contains_key(session) && !self.is_done(*session, *sequence)
+        });
+        self.flows = flows;
+        let before = self.messages.len();
+        let mut messages = std::mem::take(&mut self.messages);
+        messages.retain(|sequence, (_, to)| to.iter().any(|to| self.waits(to, *sequence)));
+        self.messages = messages;
+        (before - self.messages.len()) as u64
+    }
+
+    fn rows(&self, visit: &mut dyn FnMut(Row)) {
+        visit(Row::Marks(self.marks));
+        for row in self.sessions.values() {
+            visit(Row::Session(row.clone()));
+        }
+        for ((session, _), row) in &self.subscriptions {
+            visit(Row::Subscription {
+                session: *session,
+                subscription: row.clone(),
+            });
+        }
+        for &(session, packet_id) in &self.inbound {
+            visit(Row::Inbound { session, packet_id });
+        }
+        for row in self.wills.values() {
+            visit(Row::Will(row.clone()));
+        }
+        for row in self.retained.values() {
+            visit(Row::Retained(row.clone()));
+        }
+        for (&sequence, (message, recipients)) in &self.messages {
+            let waiting = recipients.iter().filter(|to| self.waits(to, sequence));
+            visit(Row::Queued {
+                sequence,
+                expires_at: message.expires_at(),
+                size_bytes: (message.topic.as_str().len() + message.payload.len()) as u64,
+                recipients: waiting.cloned().collect(),
+            });
+        }
+        let flow = |(&(session, packet_id), &(sequence, stage))| FlowRow {
+            session,
+            sequence,
+            packet_id,
+            stage,
+        };
+        let mut flows: Vec<FlowRow> = self.flows.iter().map(flow).collect();
+        flows.sort_by_key(|flow| (flow.session, flow.sequence));
+        for row in flows {
+            visit(Row::Flow(row));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(number: u64) -> Operation {
+        Operation::PutSession(SessionRow {
+            incarnation: Incarnation(number),
+            client_id: "a".into(),
+            user: None,
+            session_expiry_interval: 60,
+            disconnected_at: None,
+            next_packet_id: PacketId::MIN,
+        })
+    }
+
+    #[test]
+    fn clones_share_what_is_committed() -> Result<(), StoreError> {
+        let store = MemoryStore::new();
+        store.clone().commit(&[session(1)])?;
+        let mut rows = Vec::new();
+        store.recover(&mut |row| rows.push(row))?;
+        assert!(matches!(&rows[..], [Row::Marks(_), Row::Session(row)] if row.incarnation.0 == 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_lower_cursor_does_not_undo() -> Result<(), StoreError> {
+        let store = MemoryStore::new();
+        let done = |sequence, cursor| Operation::Done {
+            session: Incarnation(1),
+            sequence: Sequence(sequence),
+            packet_id: None,
+            cursor: Sequence(cursor),
+        };
+        store.commit(&[session(1), done(4, 5), done(7, 2)])?;
+        let state = store.state();
+        let is_done = |number| state.is_done(Incarnation(1), Sequence(number));
+        assert!(is_done(4) && is_done(7) && !is_done(5) && !is_done(6));
+        Ok(())
+    }
+}
