@@ -4,15 +4,19 @@
 //! bytes go out as values. The crate compiles for wasm32 and is shared by the broker, the command line, the tests and
 //! the browser. All differences between the two versions sit in [`version`].
 
+pub mod codec;
 pub mod packet;
 pub mod qos;
 pub mod reason;
 pub mod topic;
 pub mod version;
+pub mod violation;
 
 pub use bytestring::ByteString;
+pub use codec::{Decoder, Role};
 pub use packet::Packet;
 pub use qos::{PacketId, QoS};
 pub use reason::ReasonCode;
 pub use topic::{TopicFilter, TopicName};
 pub use version::Version;
+pub use violation::Violation;
