@@ -1,2 +1,106 @@
-//! (see the crate description)
-fn main() {}
+//! `cargo xtask`: sets up, runs, tests, checks and measures Ebbtide. The only build script there is.
+//!
+//! One file or folder per command. What a command needs it gets itself (see `tools`); nothing here reads stdin, and nothing is
+//! installed outside the per-user tool cache, except what `apt` installs for the tests.
+
+mod args;
+mod ci;
+mod progress;
+mod project;
+mod run;
+mod sizes;
+mod test;
+mod tidy;
+mod tools;
+mod web;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::project::Project;
+
+/// A command of `cargo xtask`.
+struct Command {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&Project, Vec<String>) -> Result<()>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "run",
+        help: "build everything that is missing or changed, start the broker, print the URLs to open",
+        run: run::run,
+    },
+    Command {
+        name: "test",
+        help: "get what the tests need and run them all; `--list` names the stages",
+        run: test::run,
+    },
+    Command {
+        name: "ci",
+        help: "the gate: format, clippy, tidy, deny, test",
+        run: ci::run,
+    },
+    Command {
+        name: "tidy",
+        help: "check imports, module headers, file sizes and generated docs",
+        run: tidy::run,
+    },
+    Command {
+        name: "web",
+        help: "build the web assets into <target>/web",
+        run: web::run,
+    },
+    Command {
+        name: "sizes",
+        help: "measure binary, wasm and idle memory, as cited in docs",
+        run: sizes::run,
+    },
+    Command {
+        name: "screenshots",
+        help: "take the pictures in docs/images from a real run",
+        run: test::screenshots,
+    },
+    Command {
+        name: "setup",
+        help: "install tools only: build | test | all",
+        run: tools::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_else(|| "--help".to_owned());
+    if matches!(name.as_str(), "--help" | "-h" | "help") {
+        print!("{}", help());
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        let names = COMMANDS.iter().map(|command| command.name);
+        eprintln!(
+            "error: {}\n\n{}",
+            args::unknown("command", &name, names),
+            help()
+        );
+        return ExitCode::from(2);
+    };
+    let outcome =
+        Project::locate().and_then(|project| (command.run)(&project, arguments.collect()));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() -> String {
+    let mut text = "usage: cargo xtask <command>\n\n".to_owned();
+    for command in COMMANDS {
+        text.push_str(&format!("  {:<12} {}\n", command.name, command.help));
+    }
+    text
+}

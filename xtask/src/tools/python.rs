@@ -1,0 +1,53 @@
+//! A virtual environment with the pinned Python packages of the tests, in the cache, one for each content of the pin file.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::progress;
+use crate::project::Project;
+
+const PINS: &str = "tests/python/requirements.txt";
+
+/// The `python` of the environment, made when it is missing.
+pub fn environment(project: &Project) -> Result<PathBuf> {
+    let pins = project.root.join(PINS);
+    let text = fs::read_to_string(&pins).with_context(|| format!("reading {}", pins.display()))?;
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    let place = project
+        .tools
+        .join(format!("python-{:016x}", hasher.finish()));
+    let python = place.join("bin/python");
+    let complete = place.join("complete");
+    if complete.exists() {
+        return Ok(python);
+    }
+    // An environment holds absolute paths, so it is made in place and marked when it is whole.
+    if place.exists() {
+        fs::remove_dir_all(&place).with_context(|| format!("removing {}", place.display()))?;
+    }
+    let log = project.tools.join("logs/python.log");
+    let why = "real MQTT clients in Python for the tests";
+    let mut venv = project.command("python3");
+    venv.args(["-m", "venv"]).arg(&place);
+    progress::step("Python environment", why, &mut venv, &log)
+        .context("Python 3 with its venv module is needed (try: apt-get install python3-venv)")?;
+    let mut pip = project.command(&python);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "-r",
+    ])
+    .arg(&pins);
+    progress::step("Python packages", why, &mut pip, &log)?;
+    fs::write(&complete, text).with_context(|| format!("writing {}", complete.display()))?;
+    Ok(python)
+}
