@@ -1,17 +1,29 @@
 //! The queue of operations on their way to the store, and which of them have arrived.
+//!
+//! Every operation has a [`Ticket`], its place in one order. The writer takes all that waits, commits it, and reports
+//! the last ticket; a reply that stands for an operation leaves when its ticket is durable (`durability`).
+//! A message that every recipient is done with before it was taken is not written at all; nothing else is ever left
+//! out.
 
-use std::task::Waker;
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    task::Waker,
+};
 
-use ebbtide_store::Operation;
+use ebbtide_protocol::PacketId;
+use ebbtide_store::{Accept, Incarnation, Operation, Sequence};
+use parking_lot::Mutex;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-/// The place of an operation in the journal; later is greater.
+/// The place of an operation in the journal; later is greater. Zero is durable from the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
 /// Operations to be committed together, in this order.
 #[derive(Debug)]
 pub struct Batch {
-    /// May be empty when all that was queued proved unnecessary: it still has to be reported as committed.
+    /// Empty when all that was queued has proved unnecessary: then there is nothing to commit, but the batch still has
+    /// to be reported.
     pub operations: Vec<Operation>,
     /// The last ticket in it.
     pub last: Ticket,
@@ -19,26 +31,295 @@ pub struct Batch {
 
 /// The queue between the core and the writer.
 #[derive(Debug, Default)]
-pub struct Journal {}
+pub struct Journal {
+    state: Mutex<State>,
+    durable: AtomicU64,
+    broken: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: Vec<Operation>,
+    queue_bytes: usize,
+    last: u64,
+    writer: Option<Waker>,
+    /// Who wants to know when a ticket is durable.
+    waiting: Vec<(Ticket, Waker)>,
+    /// Messages that somebody waits for.
+    messages: FxHashMap<Sequence, Waiting>,
+    /// Messages in `queue` that nobody waits for any more.
+    unneeded: FxHashSet<Sequence>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    recipients: u32,
+    /// Where its `Accept` stands in the queue, until it is taken.
+    queued_at: Option<usize>,
+}
 
 impl Journal {
     /// Who is woken when a batch waits.
-    pub fn set_waker(&self, _waker: Waker) {
-        unimplemented!()
+    pub fn set_waker(&self, waker: Waker) {
+        let mut state = self.state.lock();
+        if !state.queue.is_empty() {
+            waker.wake_by_ref();
+        }
+        state.writer = Some(waker);
     }
 
     /// Everything that waits, as one batch; `None` when nothing does.
     pub fn take(&self) -> Option<Batch> {
-        unimplemented!()
+        let mut state = self.state.lock();
+        if state.queue.is_empty() {
+            return None;
+        }
+        let mut operations = std::mem::take(&mut state.queue);
+        state.queue_bytes = 0;
+        let unneeded = std::mem::take(&mut state.unneeded);
+        for operation in &operations {
+            if let Some(sequence) = queued_sequence(operation)
+                && let Some(message) = state.messages.get_mut(&sequence)
+            {
+                message.queued_at = None;
+            }
+        }
+        let last = Ticket(state.last);
+        drop(state);
+        if !unneeded.is_empty() {
+            operations.retain_mut(|operation| is_needed(operation, &unneeded));
+        }
+        Some(Batch { operations, last })
     }
 
-    /// The batch is durable: the replies that wait for it may leave.
-    pub fn committed(&self, _batch: &Batch) {
-        unimplemented!()
+    /// The batch is durable: the replies that wait for it may leave. Batches are reported in the order they were taken.
+    pub fn committed(&self, batch: &Batch) {
+        self.durable.fetch_max(batch.last.0, Ordering::AcqRel);
+        let mut state = self.state.lock();
+        let (ready, later): (Vec<_>, Vec<_>) = std::mem::take(&mut state.waiting)
+            .into_iter()
+            .partition(|(ticket, _)| *ticket <= batch.last);
+        state.waiting = later;
+        drop(state);
+        for (_, waker) in ready {
+            waker.wake();
+        }
     }
 
-    /// The batch failed: connections that wait for it are closed without an acknowledgement.
+    /// The batch failed. What is on disk is unknown, so nothing that waits is ever acknowledged: connections that
+    /// wait are closed, and everything that needs the disk is refused.
     pub fn failed(&self, _batch: &Batch) {
-        unimplemented!()
+        self.broken.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut self.state.lock().waiting);
+        for (_, waker) in waiting {
+            waker.wake();
+        }
     }
+
+    /// Whether a commit has failed.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    /// Whether everything up to the ticket has been committed.
+    #[must_use]
+    pub fn is_durable(&self, ticket: Ticket) -> bool {
+        ticket.0 <= self.durable.load(Ordering::Acquire)
+    }
+
+    /// Bytes of operations that the writer has not taken yet, roughly.
+    #[must_use]
+    pub fn queue_bytes(&self) -> usize {
+        self.state.lock().queue_bytes
+    }
+
+    /// Messages that somebody waits for.
+    #[must_use]
+    pub fn waiting_messages(&self) -> usize {
+        self.state.lock().messages.len()
+    }
+
+    /// The ticket of the newest operation.
+    pub(crate) fn last(&self) -> Ticket {
+        Ticket(self.state.lock().last)
+    }
+
+    /// Wakes once when the ticket is durable, or never will be.
+    pub(crate) fn wake_when_durable(&self, ticket: Ticket, waker: &Waker) {
+        let mut state = self.state.lock();
+        // Under the lock: `committed` raises `durable` before it looks at who waits.
+        if self.is_durable(ticket) || self.is_broken() {
+            waker.wake_by_ref();
+        } else {
+            state.waiting.push((ticket, waker.clone()));
+        }
+    }
+
+    /// Queues one operation.
+    pub(crate) fn submit(&self, operation: Operation) -> Ticket {
+        self.submit_all([operation])
+    }
+
+    /// Queues operations one after the other; the ticket is the last one's.
+    pub(crate) fn submit_all(&self, operations: impl IntoIterator<Item = Operation>) -> Ticket {
+        let mut state = self.state.lock();
+        for operation in operations {
+            state.push(operation);
+        }
+        Ticket(state.last)
+    }
+
+    /// The session is done with a message. Not waited for by anybody: losing it costs a repetition at QoS 1.
+    pub(crate) fn done(
+        &self,
+        session: Incarnation,
+        sequence: Sequence,
+        packet_id: Option<PacketId>,
+        cursor: Sequence,
+    ) -> Ticket {
+        let mut state = self.state.lock();
+        match state.forget(sequence) {
+            Forgotten::NeverWritten => {}
+            Forgotten::Last => {
+                state.push(Operation::Done {
+                    session,
+                    sequence,
+                    packet_id,
+                    cursor,
+                });
+                state.push(Operation::RemoveMessage(sequence));
+            }
+            Forgotten::OthersWait => state.push(Operation::Done {
+                session,
+                sequence,
+                packet_id,
+                cursor,
+            }),
+        }
+        Ticket(state.last)
+    }
+
+    /// A session is removed that waited for these messages.
+    pub(crate) fn abandon(&self, sequences: impl IntoIterator<Item = Sequence>) {
+        let mut state = self.state.lock();
+        for sequence in sequences {
+            if matches!(state.forget(sequence), Forgotten::Last) {
+                state.push(Operation::RemoveMessage(sequence));
+            }
+        }
+    }
+
+    /// A message that was on disk at start.
+    pub(crate) fn recovered(&self, sequence: Sequence, recipients: usize) {
+        let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
+        self.state.lock().messages.insert(
+            sequence,
+            Waiting {
+                recipients,
+                queued_at: None,
+            },
+        );
+    }
+}
+
+enum Forgotten {
+    /// It had not been taken, and nobody waits: it will not be written.
+    NeverWritten,
+    /// It is (about to be) on disk, and nobody waits any more.
+    Last,
+    OthersWait,
+}
+
+impl State {
+    fn push(&mut self, operation: Operation) {
+        if let Some(sequence) = queued_sequence(&operation)
+            && let Some(queue) = accept_of(&operation).and_then(|accept| accept.queued.as_ref())
+        {
+            let recipients = u32::try_from(queue.recipients.len()).unwrap_or(u32::MAX);
+            let queued_at = Some(self.queue.len());
+            self.messages.insert(
+                sequence,
+                Waiting {
+                    recipients,
+                    queued_at,
+                },
+            );
+        }
+        self.queue_bytes += size_of(&operation);
+        self.last += 1;
+        self.queue.push(operation);
+        if self.queue.len() == 1
+            && let Some(writer) = &self.writer
+        {
+            writer.wake_by_ref();
+        }
+    }
+
+    fn forget(&mut self, sequence: Sequence) -> Forgotten {
+        let Some(message) = self.messages.get_mut(&sequence) else {
+            // Its last recipient was somebody whom recovery has swept.
+            return Forgotten::Last;
+        };
+        message.recipients -= 1;
+        if message.recipients > 0 {
+            return Forgotten::OthersWait;
+        }
+        let queued_at = message.queued_at;
+        self.messages.remove(&sequence);
+        match queued_at {
+            Some(_) => {
+                self.unneeded.insert(sequence);
+                Forgotten::NeverWritten
+            }
+            None => Forgotten::Last,
+        }
+    }
+}
+
+fn accept_of(operation: &Operation) -> Option<&Accept> {
+    match operation {
+        Operation::Accept(accept) | Operation::FireWill { accept, .. } => Some(accept),
+        _ => None,
+    }
+}
+
+fn queued_sequence(operation: &Operation) -> Option<Sequence> {
+    Some(accept_of(operation)?.queued.as_ref()?.sequence)
+}
+
+/// Drops what concerns only unneeded messages; the retained change and the inbound id of their `Accept` stay.
+fn is_needed(operation: &mut Operation, unneeded: &FxHashSet<Sequence>) -> bool {
+    match operation {
+        Operation::Sent { sequence, .. }
+        | Operation::Released { sequence, .. }
+        | Operation::Done { sequence, .. } => !unneeded.contains(sequence),
+        Operation::Accept(accept) => {
+            strip(accept, unneeded);
+            accept.queued.is_some() || accept.retained.is_some() || accept.inbound.is_some()
+        }
+        Operation::FireWill { accept, .. } => {
+            strip(accept, unneeded);
+            true
+        }
+        _ => true,
+    }
+}
+
+fn strip(accept: &mut Accept, unneeded: &FxHashSet<Sequence>) {
+    if accept
+        .queued
+        .as_ref()
+        .is_some_and(|queue| unneeded.contains(&queue.sequence))
+    {
+        accept.queued = None;
+    }
+}
+
+/// Bytes of memory that an operation holds, roughly.
+fn size_of(operation: &Operation) -> usize {
+    let message = accept_of(operation)
+        .and_then(|accept| accept.queued.as_ref())
+        .map_or(0, |queue| queue.message.payload.len());
+    size_of_val(operation) + message
 }

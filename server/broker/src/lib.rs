@@ -7,13 +7,26 @@
 //! promise it.
 
 mod broker;
+mod compact;
 mod connection;
+mod durability;
+mod expiry;
 mod journal;
 mod limits;
+mod numbers;
+mod recovery;
+mod registry;
+mod route;
+mod session;
+mod stats;
 mod time;
+mod timers;
+mod wills;
 
-pub use broker::{Broker, Recovery, Stats};
+pub use broker::Broker;
 pub use connection::{Answer, Close, Connection, Credentials, Identity, Origin, Question};
 pub use journal::{Batch, Journal, Ticket};
 pub use limits::Limits;
+pub use recovery::Recovery;
+pub use stats::{Drops, Stats};
 pub use time::{Monotonic, Now};

@@ -21,10 +21,10 @@ pub struct Limits {
     pub queue_messages_per_session_max: usize,
     /// The most bytes of messages that wait in memory for one connected session, and of replies not yet written.
     pub outgoing_bytes_max: usize,
+    /// A connection is not read from while this many replies to it wait.
+    pub replies_max: usize,
     /// A connection is not read from while this many bytes of its publishes wait for the disk.
     pub uncommitted_bytes_max: usize,
-    /// The most bytes of operations that wait for the writer, over all connections.
-    pub journal_bytes_max: usize,
     /// How long a new connection may take to its CONNECT, milliseconds.
     pub connect_deadline_ms: u64,
     /// The keep alive, seconds, imposed on clients which ask for none or a longer one; 0: none is imposed.
@@ -43,8 +43,8 @@ impl Default for Limits {
             session_expiry_interval_max: u32::MAX,
             queue_messages_per_session_max: 1_000_000,
             outgoing_bytes_max: 4 * 1024 * 1024,
+            replies_max: 65_536,
             uncommitted_bytes_max: 4 * 1024 * 1024,
-            journal_bytes_max: 64 * 1024 * 1024,
             connect_deadline_ms: 10_000,
             keep_alive_s_max: 0,
         }

@@ -1,139 +1,359 @@
 //! One connection, from its first byte to its last: a state machine without a socket.
+//!
+//! Read it in this order: this file (what comes in and goes out), `connect` (from the first packet to a session),
+//! `publish` and `subscribe` (what a client asks for), `outbound`, `resume` and `snapshot` (what it gets), `acks`,
+//! `end`.
 
-use std::task::Waker;
+mod acks;
+mod connect;
+mod end;
+mod fault;
+mod open;
+mod outbound;
+mod publish;
+mod question;
+mod replies;
+mod resume;
+mod snapshot;
+mod subscribe;
+mod transmit;
 
-use bytes::{Bytes, BytesMut};
-use ebbtide_protocol::{ByteString, ReasonCode};
-use ebbtide_store::{Queued, Sequence, StoreError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    task::Waker,
+};
 
-use crate::{Monotonic, Now};
+use bytes::BytesMut;
+use ebbtide_protocol::{
+    ByteString, Packet, ReasonCode, Version, Violation,
+    codec::{Decoder, Role},
+    packet::{ConnAck, Disconnect},
+};
 
-/// Where a connection comes from, for logs and limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The peer, as text: `127.0.0.1:50123`.
-    pub address: String,
-    /// What it came in by: `tcp` or `ws`.
-    pub transport: &'static str,
-}
+use self::{
+    connect::{Arriving, Claiming},
+    end::End,
+    open::Open,
+    replies::Replies,
+};
+pub use self::{
+    fault::Close,
+    question::{Answer, Credentials, Identity, Origin, Question},
+};
+use crate::{Monotonic, Now, broker::Shared, journal::Ticket};
 
-/// What a client says it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// Client Identifier, possibly assigned.
-    pub client_id: ByteString,
-    /// User Name.
-    pub username: Option<ByteString>,
-    /// Password.
-    pub password: Option<Bytes>,
-}
-
-/// Who the client is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Its user; `None`: anonymous.
-    pub user: Option<ByteString>,
-}
-
-/// What the core needs to know from outside. Each is answered by [`Connection::handle_answer`]; the connection reads
-/// no further packets until then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// May this client come in?
-    Authenticate(Credentials),
-    /// The messages with these numbers, for this session: ask the store's `read`.
-    Read {
-        /// Whose.
-        session: ebbtide_store::Incarnation,
-        /// Which.
-        sequences: Vec<Sequence>,
-    },
-}
-
-/// The answer to a [`Question`].
-#[derive(Debug)]
-pub enum Answer {
-    /// To `Authenticate`: who it is, or the reason why not.
-    Authenticated(Result<Identity, ReasonCode>),
-    /// To `Read`.
-    Read(Result<Vec<Queued>, StoreError>),
-}
-
-/// Why a connection ends, for the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Close {
-    /// The reason code that fits best; `Success` for a normal end.
-    pub reason: ReasonCode,
-    /// The same in words: what was wrong and what to do.
-    pub explanation: String,
-}
+/// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
+const PACKETS_PER_TURN: usize = 256;
 
 /// One connection. Dropping it counts as an end without DISCONNECT.
 #[derive(Debug)]
-pub struct Connection {}
+pub struct Connection {
+    shared: Arc<Shared>,
+    origin: Origin,
+    waker: Waker,
+    decoder: Decoder,
+    phase: Phase,
+    replies: Replies,
+    questions: VecDeque<Question>,
+    /// PINGRESPs to send: they wait for nothing.
+    pings: usize,
+    /// The last packet, once all is over.
+    farewell: Option<Packet>,
+    close: Option<Close>,
+    /// A wake-up is due from the journal when this is durable.
+    awaited: Ticket,
+    seen: Now,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Nothing has come yet.
+    Silent {
+        deadline: Monotonic,
+    },
+    /// Whether the client may come in is being asked.
+    Arriving(Box<Arriving>),
+    /// The session's former owner has been asked for it.
+    Claiming(Box<Claiming>),
+    /// It has a session.
+    Open(Box<Open>),
+    Over,
+}
 
 impl Connection {
+    pub(crate) fn new(shared: Arc<Shared>, origin: Origin, waker: Waker, now: Now) -> Self {
+        let deadline = now.monotonic.plus_ms(shared.limits.connect_deadline_ms);
+        let decoder = Decoder::new(Role::Server, shared.limits.maximum_packet_size);
+        Self {
+            shared,
+            origin,
+            waker,
+            decoder,
+            phase: Phase::Silent { deadline },
+            replies: Replies::default(),
+            questions: VecDeque::new(),
+            pings: 0,
+            farewell: None,
+            close: None,
+            awaited: Ticket(0),
+            seen: now,
+        }
+    }
+
     /// Takes packets off the front of `input`. Returns `true` when a budget ended the turn while complete packets
     /// may remain: call again after the outputs have been polled. What is left is an incomplete packet, or waits
     /// because [`Connection::wants_input`] has become `false`.
-    pub fn receive(&mut self, _input: &mut BytesMut, _now: Now) -> bool {
-        unimplemented!()
+    pub fn receive(&mut self, input: &mut BytesMut, now: Now) -> bool {
+        self.seen = now;
+        for _ in 0..PACKETS_PER_TURN {
+            if !self.wants_input() {
+                return false;
+            }
+            let handled = match self.decoder.decode(input) {
+                Ok(None) => return false,
+                Ok(Some(packet)) => self.handle_packet(packet, now),
+                Err(violation) => Err(self.refuse_violation(violation)),
+            };
+            if let Err(close) = handled {
+                self.fail(close, now);
+                return false;
+            }
+        }
+        true
     }
 
-    /// Whether the socket may be read: no while too much of what it sent waits for the disk or a question is open.
+    /// Whether the socket may be read: no while too much of what it sent waits for the disk, while its CONNECT is
+    /// being decided, and after its end.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        unimplemented!()
+        let limits = &self.shared.limits;
+        matches!(self.phase, Phase::Silent { .. } | Phase::Open(_))
+            && self.replies.uncommitted_bytes() <= limits.uncommitted_bytes_max
+            && self.replies.len() <= limits.replies_max
     }
 
     /// Its waker was woken.
-    pub fn handle_wake(&mut self, _now: Now) {
-        unimplemented!()
+    pub fn handle_wake(&mut self, now: Now) {
+        self.seen = now;
+        if self.close.is_some() {
+            return;
+        }
+        if self.shared.is_stopping() {
+            return self.fail(
+                Close::new(ReasonCode::ServerShuttingDown, "the server stops"),
+                now,
+            );
+        }
+        match &self.phase {
+            Phase::Claiming(_) => self.handle_handover(now),
+            Phase::Open(open) => {
+                if let Some(eviction) = open.control.eviction() {
+                    let close = Close::new(
+                        ReasonCode::SessionTakenOver,
+                        "another connection took over the session",
+                    );
+                    self.end(
+                        End::TakenOver {
+                            clean_start: eviction.clean_start,
+                        },
+                        close,
+                        now,
+                    );
+                } else if open.session.mailbox.looked() {
+                    let close = Close::new(
+                        ReasonCode::QuotaExceeded,
+                        "too much waits for a client that reads too slowly",
+                    );
+                    self.fail(close, now);
+                } else if self.waits_in_vain() {
+                    self.fail(
+                        Close::new(ReasonCode::ServerUnavailable, "the store failed"),
+                        now,
+                    );
+                }
+            }
+            Phase::Silent { .. } | Phase::Arriving(_) | Phase::Over => {}
+        }
     }
 
     /// The deadline of [`Connection::poll_timeout`] has passed.
-    pub fn handle_timeout(&mut self, _now: Now) {
-        unimplemented!()
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.seen = now;
+        if self
+            .poll_timeout()
+            .is_none_or(|deadline| deadline > now.monotonic)
+        {
+            return;
+        }
+        match &self.phase {
+            Phase::Silent { .. } => {
+                // [MQTT-3.1.4-5]: it may be closed without a word.
+                self.fail(
+                    Close::new(ReasonCode::MaximumConnectTime, "no CONNECT in time"),
+                    now,
+                );
+            }
+            Phase::Open(_) => {
+                // [MQTT-3.1.2-22]
+                self.fail(
+                    Close::new(
+                        ReasonCode::KeepAliveTimeout,
+                        "nothing came for 1.5 times the keep alive",
+                    ),
+                    now,
+                );
+            }
+            Phase::Arriving(_) | Phase::Claiming(_) | Phase::Over => {}
+        }
     }
 
     /// The byte stream ended, or failed, at the other side.
-    pub fn handle_end(&mut self, _now: Now) {
-        unimplemented!()
+    pub fn handle_end(&mut self, now: Now) {
+        let close = Close::new(
+            ReasonCode::UnspecifiedError,
+            "the connection was closed without DISCONNECT",
+        );
+        self.end(End::Lost, close, now);
+        self.farewell = None;
     }
 
     /// The answer to an earlier question.
-    pub fn handle_answer(&mut self, _answer: Answer, _now: Now) {
-        unimplemented!()
+    pub fn handle_answer(&mut self, answer: Answer, now: Now) {
+        self.seen = now;
+        let handled = match answer {
+            Answer::Authenticated(outcome) => self.handle_authenticated(outcome, now),
+            Answer::Read(outcome) => self.handle_read(outcome),
+        };
+        if let Err(close) = handled {
+            self.fail(close, now);
+        }
     }
 
     /// The next question to the outside. Questions may be asked while others are open.
     pub fn poll_question(&mut self) -> Option<Question> {
-        unimplemented!()
-    }
-
-    /// Appends what is to be written to `output`, up to a budget per call. Returns `false` when it added nothing.
-    pub fn poll_transmit(&mut self, _output: &mut BytesMut, _now: Now) -> bool {
-        unimplemented!()
+        self.questions.pop_front()
     }
 
     /// When [`Connection::handle_timeout`] wants to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Monotonic> {
-        unimplemented!()
+        match &self.phase {
+            Phase::Silent { deadline } => Some(*deadline),
+            Phase::Open(open) => open.keep_alive_deadline(),
+            Phase::Arriving(_) | Phase::Claiming(_) | Phase::Over => None,
+        }
     }
 
     /// Set once the connection is over: write what [`Connection::poll_transmit`] still gives, then close the stream.
     #[must_use]
     pub fn close(&self) -> Option<&Close> {
-        unimplemented!()
+        self.close.as_ref()
     }
 
-    /// The client identifier, once CONNECT has been accepted; for logs.
+    /// Where it comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The client identifier, while it has a session; for logs.
     #[must_use]
     pub fn client_id(&self) -> Option<&ByteString> {
-        unimplemented!()
+        match &self.phase {
+            Phase::Open(open) => Some(&open.session.client_id),
+            _ => None,
+        }
+    }
+
+    fn handle_packet(&mut self, packet: Packet, now: Now) -> Result<(), Close> {
+        if let Phase::Silent { .. } = self.phase {
+            return match packet {
+                Packet::Connect(connect) => self.handle_connect(connect),
+                _ => Err(Violation::ConnectExpected.into()),
+            };
+        }
+        let Phase::Open(open) = &mut self.phase else {
+            return Err(Violation::UnexpectedPacket.into());
+        };
+        open.last_received = now.monotonic;
+        let (shared, replies) = (&*self.shared, &mut self.replies);
+        match packet {
+            Packet::Publish(publish) => {
+                shared.counters.received.fetch_add(1, Ordering::Relaxed);
+                open.handle_publish(*publish, shared, replies, now)
+            }
+            Packet::PubAck(ack) => open.handle_puback(&ack, shared),
+            Packet::PubRec(ack) => open.handle_pubrec(&ack, shared, replies),
+            Packet::PubRel(ack) => {
+                open.handle_pubrel(&ack, shared, replies);
+                Ok(())
+            }
+            Packet::PubComp(ack) => open.handle_pubcomp(&ack, shared),
+            Packet::Subscribe(subscribe) => {
+                open.handle_subscribe(subscribe, shared, replies);
+                Ok(())
+            }
+            Packet::Unsubscribe(unsubscribe) => {
+                open.handle_unsubscribe(unsubscribe, shared, replies);
+                Ok(())
+            }
+            Packet::PingReq => {
+                self.pings += 1;
+                Ok(())
+            }
+            Packet::Disconnect(disconnect) => self.handle_disconnect(&disconnect, now),
+            // No enhanced authentication was begun (section 4.12).
+            Packet::Auth(_) => Err(Violation::UnexpectedPacket.into()),
+            Packet::Connect(_) => Err(Violation::ConnectTwice.into()),
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                Err(Violation::UnexpectedPacket.into())
+            }
+        }
+    }
+
+    /// Which version to refuse in: an unknown level has none of its own.
+    fn refuse_violation(&mut self, violation: Violation) -> Close {
+        if let Violation::ProtocolLevel(level) = violation {
+            self.decoder.set_version(Version::for_refusal(level));
+        }
+        violation.into()
+    }
+
+    /// Ends the connection from this side, saying why where the version allows it.
+    fn fail(&mut self, close: Close, now: Now) {
+        if self.close.is_some() {
+            return;
+        }
+        let end = if close.reason == ReasonCode::ServerShuttingDown {
+            End::ServerStops
+        } else {
+            End::Lost
+        };
+        self.end(end, close, now);
+    }
+
+    /// The packet that says why it ends, where the version has one for it.
+    fn farewell_for(&self, reason: ReasonCode) -> Option<Packet> {
+        let version = self.decoder.version()?;
+        match &self.phase {
+            Phase::Open(open) => {
+                // A DISCONNECT never comes before CONNACK [MQTT-3.14.0-1].
+                (open.is_acknowledged && version.server_may_disconnect())
+                    .then(|| Packet::Disconnect(Box::new(Disconnect::new(reason))))
+            }
+            Phase::Over => None,
+            Phase::Silent { .. } | Phase::Arriving(_) | Phase::Claiming(_) => {
+                let reason = connect::refusal(reason);
+                version.connack_code(reason)?;
+                Some(Packet::ConnAck(Box::new(ConnAck::new(reason, false))))
+            }
+        }
     }
 }
 
-#[allow(dead_code)]
-fn _waker_is_std(_: Waker) {}
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.handle_end(self.seen);
+    }
+}

@@ -1,0 +1,38 @@
+//! Copies of what has been read. A decoded string or payload is a slice of the read buffer and keeps all of it in
+//! memory: what stays longer than its packet is copied.
+
+use bytes::Bytes;
+use ebbtide_protocol::{ByteString, TopicFilter, TopicName};
+use ebbtide_store::Message;
+
+pub(crate) fn text(text: &str) -> ByteString {
+    ByteString::from(text.to_owned())
+}
+
+pub(crate) fn topic(topic: &TopicName) -> TopicName {
+    TopicName::new(text(topic.as_str())).expect("it was a topic name before")
+}
+
+pub(crate) fn filter(filter: &TopicFilter) -> TopicFilter {
+    TopicFilter::new(text(filter.as_str())).expect("it was a topic filter before")
+}
+
+/// For a message that becomes a retained one.
+pub(crate) fn message(message: Message) -> Message {
+    let mut properties = message.properties;
+    properties.content_type = properties.content_type.as_deref().map(text);
+    properties.response_topic = properties.response_topic.as_ref().map(topic);
+    properties.correlation_data = properties
+        .correlation_data
+        .as_deref()
+        .map(Bytes::copy_from_slice);
+    for (name, value) in &mut properties.user_properties {
+        (*name, *value) = (text(name), text(value));
+    }
+    Message {
+        topic: topic(&message.topic),
+        payload: Bytes::copy_from_slice(&message.payload),
+        properties,
+        ..message
+    }
+}

@@ -1,0 +1,81 @@
+//! A client acknowledges what it got: PUBACK, PUBREC and PUBCOMP.
+
+use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, Violation, packet::Ack};
+use ebbtide_store::{FlowStage, Operation};
+
+use super::{fault::Close, open::Open, replies::Replies};
+use crate::{broker::Shared, durability};
+
+impl Open {
+    pub fn handle_puback(&mut self, ack: &Ack, shared: &Shared) -> Result<(), Close> {
+        match self.session.flows.get(ack.packet_id).map(|flow| flow.qos) {
+            Some(QoS::AtLeastOnce) => self.finish(ack.packet_id, shared),
+            // It has been settled before the connection was.
+            None => {}
+            Some(_) => return Err(Violation::UnexpectedPacket.into()),
+        }
+        Ok(())
+    }
+
+    pub fn handle_pubrec(
+        &mut self,
+        ack: &Ack,
+        shared: &Shared,
+        replies: &mut Replies,
+    ) -> Result<(), Close> {
+        let packet_id = ack.packet_id;
+        let Some(flow) = self.session.flows.get(packet_id).copied() else {
+            let unknown = Ack::new(packet_id, ReasonCode::PacketIdentifierNotFound);
+            replies.push(durability::pubrel(None), Packet::PubRel(unknown));
+            return Ok(());
+        };
+        if flow.qos != QoS::ExactlyOnce {
+            return Err(Violation::UnexpectedPacket.into());
+        }
+        if ack.reason.is_error() {
+            // The client refuses it: the exchange ends here [MQTT-4.3.3-4].
+            self.finish(packet_id, shared);
+            return Ok(());
+        }
+        let released = match (flow.stage, flow.sequence) {
+            (FlowStage::Sent, Some(sequence)) => {
+                let session = self.session.incarnation;
+                Some(shared.journal.submit(Operation::Released {
+                    session,
+                    sequence,
+                    packet_id,
+                }))
+            }
+            (FlowStage::Released, Some(_)) => Some(shared.journal.last()),
+            (_, None) => None,
+        };
+        self.session.flows.release(packet_id);
+        let pubrel = Ack::new(packet_id, ReasonCode::Success);
+        replies.push(durability::pubrel(released), Packet::PubRel(pubrel));
+        Ok(())
+    }
+
+    pub fn handle_pubcomp(&mut self, ack: &Ack, shared: &Shared) -> Result<(), Close> {
+        match self.session.flows.get(ack.packet_id) {
+            Some(flow) if flow.qos == QoS::ExactlyOnce && flow.stage == FlowStage::Released => {
+                self.finish(ack.packet_id, shared);
+                Ok(())
+            }
+            None => Ok(()),
+            Some(_) => Err(Violation::UnexpectedPacket.into()),
+        }
+    }
+
+    /// The exchange is over and the client may be sent another message for it.
+    pub fn finish(&mut self, packet_id: PacketId, shared: &Shared) {
+        let Some(flow) = self.session.flows.finish(packet_id) else {
+            return;
+        };
+        self.outbound.give_back();
+        if let Some(sequence) = flow.sequence {
+            let outbound = &self.outbound;
+            self.session
+                .done(shared, sequence, Some(packet_id), || outbound.lowest());
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! From CONNECT to CONNACK: authenticate, claim the client id, resume or begin the session.
+
+use std::{
+    num::NonZeroU16,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use ebbtide_protocol::{
+    Packet, ReasonCode,
+    packet::{ConnAck, Connect, Will},
+};
+use ebbtide_store::{Operation, WillRow};
+use rustc_hash::FxHashMap;
+
+use super::{
+    Connection, Phase,
+    fault::Close,
+    open::Open,
+    outbound::Outbound,
+    question::{Credentials, Identity, Question},
+};
+use crate::{
+    Now,
+    broker::Shared,
+    compact, durability,
+    registry::{Claim, Control},
+    session::Session,
+};
+
+/// A client on its way in.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    connect: Connect,
+    /// The broker gave it its client id.
+    is_assigned: bool,
+}
+
+/// A client that waits for the former owner of its session.
+#[derive(Debug)]
+pub(super) struct Claiming {
+    arriving: Box<Arriving>,
+    control: Arc<Control>,
+}
+
+impl Claiming {
+    /// It waits no longer.
+    pub fn give_up(&self, shared: &Shared) {
+        // The session may have been handed over in this very moment.
+        let handed = self.control.take_handed().flatten();
+        shared
+            .registry
+            .release(&self.arriving.connect.client_id, &self.control, handed);
+    }
+}
+
+impl Connection {
+    pub(super) fn handle_connect(&mut self, mut connect: Box<Connect>) -> Result<(), Close> {
+        let is_assigned = connect.client_id.is_empty();
+        // Text of packets shares the read buffer; what outlives the packet must not keep all of that.
+        connect.client_id = if is_assigned {
+            self.shared.assign_client_id()
+        } else {
+            compact::text(&connect.client_id)
+        };
+        connect.will = connect.will.map(|will| Will {
+            topic: compact::topic(&will.topic),
+            payload: Bytes::copy_from_slice(&will.payload),
+            ..will
+        });
+        let credentials = Credentials {
+            client_id: connect.client_id.clone(),
+            username: connect.username.clone(),
+            password: connect.password.take(),
+        };
+        let has_method = connect.authentication_method.is_some();
+        self.phase = Phase::Arriving(Box::new(Arriving {
+            connect: *connect,
+            is_assigned,
+        }));
+        if self.shared.is_stopping() {
+            return Err(Close::new(
+                ReasonCode::ServerShuttingDown,
+                "the server stops",
+            ));
+        }
+        if has_method {
+            return Err(Close::new(
+                ReasonCode::BadAuthenticationMethod,
+                "no such authentication method",
+            ));
+        }
+        self.questions
+            .push_back(Question::Authenticate(credentials));
+        Ok(())
+    }
+
+    pub(super) fn handle_authenticated(
+        &mut self,
+        outcome: Result<Identity, ReasonCode>,
+        now: Now,
+    ) -> Result<(), Close> {
+        let Phase::Arriving(arriving) = &self.phase else {
+            return Ok(());
+        };
+        let identity = outcome.map_err(|reason| Close::new(reason, "the client was not let in"))?;
+        let control = Control::new(identity.user, self.waker.clone());
+        let Connect {
+            client_id,
+            clean_start,
+            ..
+        } = &arriving.connect;
+        let claim = self
+            .shared
+            .registry
+            .claim(client_id, &control, *clean_start);
+        if matches!(claim, Claim::Refused) {
+            return Err(Close::new(
+                ReasonCode::ClientIdentifierNotValid,
+                "the session belongs to another user",
+            ));
+        }
+        let Phase::Arriving(arriving) = std::mem::replace(&mut self.phase, Phase::Over) else {
+            unreachable!("looked at above")
+        };
+        match claim {
+            Claim::Granted(session) => self.open(arriving, control, session, false, now),
+            Claim::Asked | Claim::Refused => {
+                self.phase = Phase::Claiming(Box::new(Claiming { arriving, control }));
+                Ok(())
+            }
+        }
+    }
+
+    /// The former owner may have let go, or somebody else may have come for the same session.
+    pub(super) fn handle_handover(&mut self, now: Now) {
+        let Phase::Claiming(claiming) = &self.phase else {
+            return;
+        };
+        let handed = claiming.control.take_handed();
+        let is_overtaken = claiming.control.eviction().is_some();
+        match handed {
+            Some(session) => {
+                let Phase::Claiming(claiming) = std::mem::replace(&mut self.phase, Phase::Over)
+                else {
+                    unreachable!("looked at above")
+                };
+                let Claiming { arriving, control } = *claiming;
+                if let Err(close) = self.open(arriving, control, session, true, now) {
+                    self.fail(close, now);
+                } else {
+                    // It may have been evicted while it waited.
+                    self.handle_wake(now);
+                }
+            }
+            None if is_overtaken => {
+                let close = Close::new(
+                    ReasonCode::SessionTakenOver,
+                    "another connection took over the session",
+                );
+                self.fail(close, now);
+            }
+            None => {}
+        }
+    }
+
+    /// It owns the client id. Begins or resumes the session and answers CONNACK after its commit.
+    fn open(
+        &mut self,
+        arriving: Box<Arriving>,
+        control: Arc<Control>,
+        rested: Option<Box<Session>>,
+        taken_over: bool,
+        now: Now,
+    ) -> Result<(), Close> {
+        let shared = Arc::clone(&self.shared);
+        let Arriving {
+            connect,
+            is_assigned,
+        } = &*arriving;
+        let version = connect.version;
+        let asked = version.session_expiry_interval(connect);
+        let expiry = asked.min(shared.limits.session_expiry_interval_max);
+        let will = connect.will.clone();
+        let client_id = connect.client_id.clone();
+
+        let needs_disk = expiry > 0 || will.is_some() || rested.is_some();
+        let number = match Close::of_journal(&shared.journal).filter(|_| needs_disk) {
+            Some(close) => Err(close),
+            None => shared.new_incarnation().map_err(Close::from),
+        };
+        let incarnation = match number {
+            Ok(number) => number,
+            Err(close) => {
+                shared.registry.release(&client_id, &control, rested);
+                self.phase = Phase::Arriving(arriving);
+                return Err(close);
+            }
+        };
+
+        let mut changes = Vec::new();
+        // The former owner may have ended its session just now.
+        changes.extend(taken_over.then(|| shared.journal.last()));
+        let resumed = match rested {
+            // [MQTT-3.1.2-4]: a clean start begins anew.
+            Some(session) if connect.clean_start => {
+                shared.wills.fire(&shared, session.incarnation, now);
+                changes.extend(session.end(&shared));
+                None
+            }
+            // [MQTT-3.1.2-5]
+            Some(mut session) => {
+                changes.extend(shared.wills.cancel(&shared, session.incarnation));
+                session.session_expiry_interval = expiry;
+                session.expires_at = None;
+                Some(*session)
+            }
+            None => None,
+        };
+        let session_present = resumed.is_some();
+        let mut session = resumed.unwrap_or_else(|| {
+            Session::new(
+                &shared,
+                incarnation,
+                client_id,
+                control.user.clone(),
+                expiry,
+            )
+        });
+        session.mailbox.attach(self.waker.clone());
+        if session.kept {
+            session.flows.raise_mark();
+            changes.push(
+                shared
+                    .journal
+                    .submit(Operation::PutSession(session.row(None))),
+            );
+        }
+        if let Some(will) = &will {
+            // Of every connection that has one: a crash of the broker must not silence it.
+            changes.push(shared.journal.submit(Operation::PutWill(WillRow {
+                session: session.incarnation,
+                client_id: session.client_id.clone(),
+                will: will.clone(),
+                due_at: None,
+            })));
+        }
+
+        let keep_alive = keep_alive(connect.keep_alive, shared.limits.keep_alive_s_max);
+        let connack = ConnAck {
+            session_expiry_interval: (expiry != asked).then_some(expiry),
+            receive_maximum: NonZeroU16::new(shared.limits.receive_maximum),
+            maximum_packet_size: Some(shared.limits.maximum_packet_size),
+            assigned_client_identifier: is_assigned.then(|| session.client_id.clone()),
+            topic_alias_maximum: shared.limits.topic_alias_maximum,
+            shared_subscription_available: Some(false),
+            server_keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
+            ..ConnAck::new(ReasonCode::Success, session_present)
+        };
+        self.replies.push(
+            durability::connack(changes),
+            Packet::ConnAck(Box::new(connack)),
+        );
+
+        let receive_maximum = connect.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
+        let mut open = Open {
+            control,
+            version,
+            will,
+            keep_alive_ms: (keep_alive > 0).then_some(u64::from(keep_alive) * 1500),
+            last_received: now.monotonic,
+            asked_no_expiry: version.has_properties() && asked == 0,
+            is_acknowledged: false,
+            maximum_packet_size: connect.maximum_packet_size.unwrap_or(u32::MAX),
+            aliases: FxHashMap::default(),
+            unsettled: 0,
+            outbound: Outbound::new(receive_maximum),
+            session,
+        };
+        open.resume(&mut self.replies);
+        shared.counters.connections.fetch_add(1, Ordering::Relaxed);
+        self.phase = Phase::Open(Box::new(open));
+        Ok(())
+    }
+}
+
+/// The keep alive in force: the client's, unless the server has a limit and it is above.
+fn keep_alive(asked: u16, limit: u16) -> u16 {
+    if limit > 0 && (asked == 0 || asked > limit) {
+        limit
+    } else {
+        asked
+    }
+}
+
+/// The reason for CONNACK: some that a DISCONNECT may carry are not among its own (section 3.2.2.2).
+pub(super) fn refusal(reason: ReasonCode) -> ReasonCode {
+    match reason {
+        ReasonCode::ServerShuttingDown => ReasonCode::ServerUnavailable,
+        ReasonCode::SessionTakenOver | ReasonCode::MaximumConnectTime => {
+            ReasonCode::UnspecifiedError
+        }
+        reason => reason,
+    }
+}

@@ -1,0 +1,143 @@
+//! A connection ends: its will, its session, and who comes after it.
+
+use std::sync::atomic::Ordering;
+
+use ebbtide_protocol::{ReasonCode, Violation, packet::Disconnect};
+use ebbtide_store::{Operation, WallTime, WillRow};
+
+use super::{Connection, Phase, fault::Close, open::Open};
+use crate::{
+    Now,
+    broker::Shared,
+    timers::Timer,
+    wills::{self, will_delay_ms},
+};
+
+/// How it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// DISCONNECT 0x00: the will goes unpublished [MQTT-3.1.2-10].
+    Normal,
+    /// In any other way: the will is published, after its delay.
+    Lost,
+    /// Another connection came with the same client id.
+    TakenOver { clean_start: bool },
+    /// The server stops: the will stays on disk for its next start.
+    ServerStops,
+}
+
+impl Connection {
+    pub(super) fn handle_disconnect(
+        &mut self,
+        disconnect: &Disconnect,
+        now: Now,
+    ) -> Result<(), Close> {
+        let Phase::Open(open) = &mut self.phase else {
+            return Err(Violation::UnexpectedPacket.into());
+        };
+        if let Some(interval) = disconnect.session_expiry_interval {
+            // [MQTT-3.14.2-1]
+            if open.asked_no_expiry && interval > 0 {
+                return Err(Violation::SessionExpiryAfterZero.into());
+            }
+            let maximum = self.shared.limits.session_expiry_interval_max;
+            open.session.session_expiry_interval = interval.min(maximum);
+        }
+        let end = if disconnect.reason == ReasonCode::Success {
+            End::Normal
+        } else {
+            End::Lost
+        };
+        self.end(end, Close::new(ReasonCode::Success, "DISCONNECT"), now);
+        // The client has closed: nothing more is sent to it [MQTT-3.14.4-1].
+        self.farewell = None;
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, end: End, close: Close, now: Now) {
+        if self.close.is_some() {
+            return;
+        }
+        self.farewell = self.farewell_for(close.reason);
+        self.close = Some(close);
+        self.questions.clear();
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Claiming(claiming) => claiming.give_up(&self.shared),
+            Phase::Open(open) => open.leave(&self.shared, end, now),
+            Phase::Silent { .. } | Phase::Arriving(_) | Phase::Over => {}
+        }
+    }
+}
+
+impl Open {
+    fn leave(self, shared: &Shared, end: End, now: Now) {
+        shared.counters.connections.fetch_sub(1, Ordering::Relaxed);
+        let Self {
+            mut session,
+            control,
+            will,
+            outbound,
+            ..
+        } = self;
+        let ends = session.session_expiry_interval == 0;
+        if let Some(will) = will {
+            let row = WillRow {
+                session: session.incarnation,
+                client_id: session.client_id.clone(),
+                will,
+                due_at: None,
+            };
+            let left_ms = match end {
+                // The session ends at once, in this connection's hands or the next one's.
+                End::TakenOver { clean_start: true } => Some(0),
+                _ if ends => Some(0),
+                _ => session.expires_after_ms(),
+            };
+            settle_will(shared, row, left_ms, end, now);
+        }
+        let client_id = session.client_id.clone();
+        if ends {
+            session.end(shared);
+            shared.registry.release(&client_id, &control, None);
+            return;
+        }
+        let (unsent, unread) = outbound.into_unsent();
+        session.mailbox.park(unsent, unread);
+        shared
+            .journal
+            .submit(Operation::PutSession(session.row(Some(now.wall))));
+        session.expires_at = session
+            .expires_after_ms()
+            .map(|ms| now.monotonic.plus_ms(ms));
+        if let Some(expires_at) = session.expires_at {
+            shared.timers.add(
+                expires_at,
+                Timer::Session(client_id.clone(), session.incarnation),
+            );
+        }
+        shared
+            .registry
+            .release(&client_id, &control, Some(Box::new(session)));
+    }
+}
+
+fn settle_will(shared: &Shared, row: WillRow, session_left_ms: Option<u64>, end: End, now: Now) {
+    let delay_ms = will_delay_ms(&row.will, session_left_ms);
+    match end {
+        End::ServerStops => {}
+        End::Normal => {
+            shared.journal.submit(Operation::RemoveWill(row.session));
+        }
+        _ if delay_ms == 0 => wills::publish(shared, row.session, row.will, now),
+        // The client is back before the delay is over [MQTT-3.1.3-9].
+        End::TakenOver { .. } => {
+            shared.journal.submit(Operation::RemoveWill(row.session));
+        }
+        End::Lost => {
+            let due_at = Some(WallTime(now.wall.0.saturating_add(delay_ms)));
+            shared
+                .wills
+                .delay(shared, WillRow { due_at, ..row }, delay_ms, now);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Why a connection ends: one reason code and a sentence.
+
+use ebbtide_protocol::{ReasonCode, Violation};
+
+use crate::{journal::Journal, numbers::Exhausted};
+
+/// Why a connection ends, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The reason code that fits best; `Success` for a normal end.
+    pub reason: ReasonCode,
+    /// The same in words: what was wrong.
+    pub explanation: String,
+}
+
+impl Close {
+    pub(crate) fn new(reason: ReasonCode, explanation: impl Into<String>) -> Self {
+        Self {
+            reason,
+            explanation: explanation.into(),
+        }
+    }
+
+    /// What a commit that failed, or cannot be waited for, means to whom it concerns.
+    pub(crate) fn of_journal(journal: &Journal) -> Option<Self> {
+        journal
+            .is_broken()
+            .then(|| Self::new(ReasonCode::ServerUnavailable, "the store failed"))
+    }
+}
+
+impl From<Violation> for Close {
+    fn from(violation: Violation) -> Self {
+        Self::new(violation.reason(), violation.to_string())
+    }
+}
+
+impl From<Exhausted> for Close {
+    fn from(_: Exhausted) -> Self {
+        Self::new(ReasonCode::ServerBusy, "the store is far behind")
+    }
+}

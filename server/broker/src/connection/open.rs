@@ -1,0 +1,46 @@
+//! A connection that has its session: the state that the packet handlers share.
+
+use std::{num::NonZeroU16, sync::Arc};
+
+use ebbtide_protocol::{PacketId, TopicName, Version, packet::Will};
+use rustc_hash::FxHashMap;
+
+use super::outbound::Outbound;
+use crate::{Monotonic, registry::Control, session::Session};
+
+#[derive(Debug)]
+pub(super) struct Open {
+    pub session: Session,
+    pub control: Arc<Control>,
+    pub version: Version,
+    pub will: Option<Will>,
+    /// 1.5 times the keep alive; `None`: off.
+    pub keep_alive_ms: Option<u64>,
+    pub last_received: Monotonic,
+    /// CONNECT asked for a session that ends with the connection: DISCONNECT may not change that.
+    pub asked_no_expiry: bool,
+    /// CONNACK has left.
+    pub is_acknowledged: bool,
+    pub maximum_packet_size: u32,
+    /// Topic aliases that this client has set.
+    pub aliases: FxHashMap<NonZeroU16, TopicName>,
+    /// QoS 1 and 2 publishes of this client that have not been answered for good.
+    pub unsettled: u32,
+    pub outbound: Outbound,
+}
+
+impl Open {
+    pub fn keep_alive_deadline(&self) -> Option<Monotonic> {
+        Some(self.last_received.plus_ms(self.keep_alive_ms?))
+    }
+
+    /// A publish of this client has been answered for good.
+    pub fn settle(&mut self) {
+        self.unsettled = self.unsettled.saturating_sub(1);
+    }
+
+    /// The id of a QoS 2 publish that its publisher has not released yet.
+    pub fn is_inbound(&self, packet_id: PacketId) -> bool {
+        self.session.inbound.contains(&packet_id)
+    }
+}

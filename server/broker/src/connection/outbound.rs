@@ -1,0 +1,280 @@
+//! What is on its way to the client: from its mailbox, through the window of its Receive Maximum, to the wire.
+//!
+//! One strict order for all QoS levels. `mail` has been taken from the mailbox; `staged` has its packet id and leaves as soon
+//! as its commit allows; what stands behind a message that has to wait, waits too.
+
+use std::collections::VecDeque;
+
+use ebbtide_protocol::{
+    PacketId, QoS,
+    codec::{PublishRef, publish_len},
+};
+use ebbtide_store::{Operation, Sequence};
+
+use super::open::Open;
+use crate::{
+    Now,
+    broker::Shared,
+    durability,
+    journal::Ticket,
+    route::mailbox::{Delivery, Mail},
+    stats::DropReason,
+};
+
+/// How much is taken from the mailbox at a time.
+const MAIL_CHUNK: usize = 256;
+
+/// How much may stand behind a message that waits for the disk.
+const STAGED_MAX: usize = 4096;
+
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub mail: VecDeque<Mail>,
+    pub staged: VecDeque<Staged>,
+    /// Exchanges of the resumed session whose messages have not been read yet.
+    pub to_resend: VecDeque<(PacketId, Sequence)>,
+    pub reading: Option<Reading>,
+    /// How many more QoS 1 and 2 messages may be sent (section 4.9).
+    quota: u16,
+    quota_max: u16,
+}
+
+/// A message with its packet id.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub ticket: Ticket,
+    pub packet_id: Option<PacketId>,
+    pub delivery: Delivery,
+}
+
+/// Messages that are being read from the store.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// They can be read once this is durable.
+    pub after: Ticket,
+    pub is_asked: bool,
+    pub what: Read,
+}
+
+#[derive(Debug)]
+pub(super) enum Read {
+    Resend(Vec<(PacketId, Sequence)>),
+    Spilled(Vec<Sequence>),
+}
+
+impl Outbound {
+    pub fn new(receive_maximum: u16) -> Self {
+        Self {
+            mail: VecDeque::new(),
+            staged: VecDeque::new(),
+            to_resend: VecDeque::new(),
+            reading: None,
+            quota: receive_maximum,
+            quota_max: receive_maximum,
+        }
+    }
+
+    /// An exchange is over.
+    pub fn give_back(&mut self) {
+        self.quota = self.quota.saturating_add(1).min(self.quota_max);
+    }
+
+    /// The lowest number that was taken from the mailbox and is not in an exchange.
+    pub fn lowest(&self) -> Option<Sequence> {
+        let unread = match &self.reading {
+            Some(Reading {
+                what: Read::Spilled(sequences),
+                ..
+            }) => sequences.iter().min().copied(),
+            _ => None,
+        };
+        self.mail
+            .iter()
+            .filter_map(Mail::sequence)
+            .chain(unread)
+            .min()
+    }
+
+    /// What has been taken from the mailbox and not been sent, for another connection or none.
+    pub fn into_unsent(self) -> (VecDeque<Mail>, Vec<Sequence>) {
+        let unread = match self.reading {
+            Some(Reading {
+                what: Read::Spilled(sequences),
+                ..
+            }) => sequences,
+            _ => Vec::new(),
+        };
+        (self.mail, unread)
+    }
+
+    /// The commit that the next message waits for.
+    pub fn waits_for(&self) -> Option<Ticket> {
+        let reading = self
+            .reading
+            .as_ref()
+            .filter(|reading| !reading.is_asked)
+            .map(|reading| reading.after);
+        self.staged
+            .front()
+            .map(|staged| staged.ticket)
+            .into_iter()
+            .chain(reading)
+            .min()
+    }
+}
+
+impl Open {
+    /// Gives messages their turn until the window is full, something has to be waited for, or nothing is left.
+    pub fn stage(&mut self, shared: &Shared, is_sent: impl Fn(u64) -> bool, now: Now) {
+        while self.outbound.staged.len() < STAGED_MAX {
+            match self.outbound.mail.front() {
+                None => {
+                    if !self.refill(shared) {
+                        return;
+                    }
+                }
+                Some(Mail::Snapshot(snapshot)) => {
+                    if !is_sent(snapshot.after_reply) || !self.advance_snapshot(shared, now) {
+                        return;
+                    }
+                }
+                Some(Mail::Message(delivery) | Mail::Resend(_, delivery)) => {
+                    let is_full = self.outbound.quota == 0
+                        || self.session.flows.len() >= usize::from(u16::MAX);
+                    if delivery.qos > QoS::AtMostOnce && is_full {
+                        return;
+                    }
+                    match self.outbound.mail.pop_front() {
+                        Some(Mail::Message(delivery)) => self.stage_message(delivery, shared, now),
+                        Some(Mail::Resend(packet_id, delivery)) => {
+                            // Nobody takes it back: its flow is finished whatever has become of it.
+                            self.outbound.quota = self.outbound.quota.saturating_sub(1);
+                            let staged = Staged {
+                                ticket: Ticket(0),
+                                packet_id: Some(packet_id),
+                                delivery,
+                            };
+                            self.outbound.staged.push_back(staged);
+                        }
+                        Some(Mail::Snapshot(_)) | None => unreachable!("looked at above"),
+                    }
+                }
+            }
+        }
+    }
+
+    fn stage_message(&mut self, mut delivery: Delivery, shared: &Shared, now: Now) {
+        if let Some(reason) = self.hindrance(&delivery, now) {
+            shared.counters.dropped(reason);
+            return self.discard(&delivery, shared);
+        }
+        let Delivery { sequence, qos, .. } = delivery;
+        if qos == QoS::AtMostOnce {
+            let staged = Staged {
+                ticket: durability::delivery(qos, None),
+                packet_id: None,
+                delivery,
+            };
+            self.outbound.staged.push_back(staged);
+            return;
+        }
+        let packet_id = self.session.flows.begin(sequence, qos);
+        let session = self.session.incarnation;
+        let sent = sequence.map(|sequence| {
+            delivery.dup |= sequence <= self.session.maybe_sent && qos == QoS::AtLeastOnce;
+            if self.session.flows.raise_mark() {
+                shared
+                    .journal
+                    .submit(Operation::PutSession(self.session.row(None)));
+            }
+            shared.journal.submit(Operation::Sent {
+                session,
+                sequence,
+                packet_id,
+            })
+        });
+        self.outbound.quota -= 1;
+        let ticket = durability::delivery(qos, sent);
+        self.outbound.staged.push_back(Staged {
+            ticket,
+            packet_id: Some(packet_id),
+            delivery,
+        });
+    }
+
+    /// Why a message that has no packet id yet is not sent at all.
+    fn hindrance(&self, delivery: &Delivery, now: Now) -> Option<DropReason> {
+        if delivery
+            .message
+            .expires_at()
+            .is_some_and(|expires_at| expires_at <= now.wall)
+        {
+            // [MQTT-3.3.2-5]
+            return Some(DropReason::Expired);
+        }
+        if self.maximum_packet_size < u32::MAX {
+            let packet_id = (delivery.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
+            let publish = publish_ref(delivery, packet_id, now);
+            // As if it had been sent [MQTT-3.1.2-25].
+            if publish_len(&publish, self.version) > self.maximum_packet_size as usize {
+                return Some(DropReason::TooLarge);
+            }
+        }
+        None
+    }
+
+    /// Drops a message without sending it.
+    fn discard(&mut self, delivery: &Delivery, shared: &Shared) {
+        if let Some(sequence) = delivery.sequence {
+            let outbound = &self.outbound;
+            self.session
+                .done(shared, sequence, None, || outbound.lowest());
+        }
+    }
+
+    /// Takes more from the mailbox; `false` when nothing is there now.
+    fn refill(&mut self, shared: &Shared) -> bool {
+        if self.outbound.reading.is_some() {
+            return false;
+        }
+        if self.begin_resend() {
+            return false;
+        }
+        self.session
+            .mailbox
+            .take_queue(&mut self.outbound.mail, MAIL_CHUNK);
+        if !self.outbound.mail.is_empty() {
+            return true;
+        }
+        if self.session.mailbox.is_spilling() {
+            self.catch_up(shared)
+        } else {
+            false
+        }
+    }
+}
+
+/// A delivery as a PUBLISH packet. What is left of its lifetime is told [MQTT-3.3.2-6].
+pub(super) fn publish_ref(
+    delivery: &Delivery,
+    packet_id: Option<PacketId>,
+    now: Now,
+) -> PublishRef<'_> {
+    let message = &*delivery.message;
+    let left_s = message.expires_at().map(|expires_at| {
+        let left_ms = expires_at.0.saturating_sub(now.wall.0);
+        u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX)
+    });
+    PublishRef {
+        dup: delivery.dup,
+        qos: delivery.qos,
+        retain: delivery.retain,
+        topic: message.topic.as_str(),
+        packet_id,
+        topic_alias: None,
+        message_expiry_interval: left_s,
+        subscription_identifiers: &delivery.subscription_identifiers,
+        properties: &message.properties,
+        payload: &message.payload,
+    }
+}

@@ -1,0 +1,187 @@
+//! A client publishes: PUBLISH and PUBREL.
+
+use std::num::NonZeroU16;
+
+use ebbtide_protocol::{
+    Packet, PacketId, QoS, ReasonCode, TopicName, Violation,
+    packet::{Ack, Publish},
+};
+use ebbtide_store::{Message, Operation};
+
+use super::{fault::Close, open::Open, replies::Replies};
+use crate::{
+    Limits, Now,
+    broker::Shared,
+    compact, durability,
+    journal::Ticket,
+    route::{self, Incoming, Published},
+};
+
+impl Open {
+    pub fn handle_publish(
+        &mut self,
+        publish: Publish,
+        shared: &Shared,
+        replies: &mut Replies,
+        now: Now,
+    ) -> Result<(), Close> {
+        let topic = self.resolve(
+            publish.topic,
+            publish.topic_alias,
+            shared.limits.topic_alias_maximum,
+        )?;
+        let (qos, packet_id) = (publish.qos, publish.packet_id);
+        let bytes = publish.payload.len();
+        if let Some(packet_id) = packet_id {
+            // A repetition of what has been accepted [MQTT-4.3.3-10].
+            if qos == QoS::ExactlyOnce && self.is_inbound(packet_id) {
+                let ticket = durability::repeated_pubrec(self.session.kept, shared.journal.last());
+                replies.push(
+                    ticket,
+                    Packet::PubRec(Ack::new(packet_id, ReasonCode::Success)),
+                );
+                return Ok(());
+            }
+            self.unsettled += 1;
+            // [MQTT-3.3.4-7]; 3.1.1 knows no such limit: there the connection is read more slowly.
+            if self.version.has_properties()
+                && self.unsettled > u32::from(shared.limits.receive_maximum)
+            {
+                return Err(Violation::ReceiveMaximumExceeded.into());
+            }
+        }
+        if let Some(reason) = refusal(&topic, &shared.limits) {
+            self.refuse(qos, packet_id, reason, replies);
+            return Ok(());
+        }
+
+        let message = Message {
+            topic,
+            payload: publish.payload,
+            qos,
+            retain: publish.retain,
+            accepted_at: now.wall,
+            properties: publish.properties,
+        };
+        let needs_disk = message.retain || qos > QoS::AtMostOnce;
+        if needs_disk && let Some(close) = Close::of_journal(&shared.journal) {
+            return Err(close);
+        }
+        let incoming = Incoming {
+            message: if message.retain {
+                compact::message(message)
+            } else {
+                message
+            },
+            publisher: self.session.incarnation,
+            inbound: packet_id.filter(|_| qos == QoS::ExactlyOnce && self.session.kept),
+            is_kept_will: false,
+        };
+        let published = route::publish(shared, incoming, now)?;
+        if let Some(packet_id) = packet_id {
+            self.acknowledge(qos, packet_id, &published, bytes, replies);
+        }
+        Ok(())
+    }
+
+    /// PUBREL: the publisher will not send this id again for the same message.
+    pub fn handle_pubrel(&mut self, ack: &Ack, shared: &Shared, replies: &mut Replies) {
+        let packet_id = ack.packet_id;
+        let (reason, ticket) = if self.session.inbound.remove(&packet_id) {
+            let session = self.session.incarnation;
+            let release = Operation::ReleaseInbound { session, packet_id };
+            (
+                ReasonCode::Success,
+                self.session.kept.then(|| shared.journal.submit(release)),
+            )
+        } else {
+            // Released before, or never seen: PUBCOMP all the same [MQTT-4.3.3-11].
+            (
+                ReasonCode::PacketIdentifierNotFound,
+                self.session.kept.then(|| shared.journal.last()),
+            )
+        };
+        let pubcomp = Packet::PubComp(Ack::new(packet_id, reason));
+        replies.push_acknowledgement(durability::pubcomp(ticket), pubcomp, true, 0);
+    }
+
+    fn acknowledge(
+        &mut self,
+        qos: QoS,
+        packet_id: PacketId,
+        published: &Published,
+        bytes: usize,
+        replies: &mut Replies,
+    ) {
+        let reason = if published.matched {
+            ReasonCode::Success
+        } else {
+            ReasonCode::NoMatchingSubscribers
+        };
+        let ticket = durability::acknowledgement(published.ticket);
+        let ack = Ack::new(packet_id, reason);
+        if qos == QoS::ExactlyOnce {
+            self.session.inbound.insert(packet_id);
+            replies.push_acknowledgement(ticket, Packet::PubRec(ack), false, bytes);
+        } else {
+            replies.push_acknowledgement(ticket, Packet::PubAck(ack), true, bytes);
+        }
+    }
+
+    /// Answers a publish that is not accepted. Before 5.0 it can only be acknowledged all the same ([MQTT-3.3.5-2] of
+    /// 3.1.1).
+    fn refuse(
+        &mut self,
+        qos: QoS,
+        packet_id: Option<PacketId>,
+        reason: ReasonCode,
+        replies: &mut Replies,
+    ) {
+        let Some(packet_id) = packet_id else { return };
+        let ack = Ack::new(packet_id, reason);
+        if qos == QoS::AtLeastOnce {
+            replies.push_acknowledgement(Ticket(0), Packet::PubAck(ack), true, 0);
+        } else {
+            // Without reason codes the client goes on with PUBREL.
+            let settles = self.version.has_reason_codes();
+            replies.push_acknowledgement(Ticket(0), Packet::PubRec(ack), settles, 0);
+        }
+    }
+
+    /// The topic, by name or alias; a new alias is noted [MQTT-3.3.2-8, MQTT-3.3.2-9].
+    fn resolve(
+        &mut self,
+        topic: Option<TopicName>,
+        alias: Option<NonZeroU16>,
+        alias_maximum: u16,
+    ) -> Result<TopicName, Violation> {
+        let Some(alias) = alias else {
+            return topic.ok_or(Violation::TopicMissing);
+        };
+        if alias.get() > alias_maximum {
+            return Err(Violation::TopicAliasTooHigh);
+        }
+        match topic {
+            Some(topic) => {
+                self.aliases.insert(alias, compact::topic(&topic));
+                Ok(topic)
+            }
+            None => self
+                .aliases
+                .get(&alias)
+                .cloned()
+                .ok_or(Violation::TopicAliasUnknown),
+        }
+    }
+}
+
+/// Why nothing may be published to this topic.
+fn refusal(topic: &TopicName, limits: &Limits) -> Option<ReasonCode> {
+    let name = topic.as_str();
+    if name.len() > limits.topic_bytes_max || topic.levels().count() > limits.topic_levels_max {
+        return Some(ReasonCode::TopicNameInvalid);
+    }
+    // The broker's own (section 4.7.2).
+    name.starts_with("$SYS/")
+        .then_some(ReasonCode::NotAuthorized)
+}

@@ -1,0 +1,91 @@
+//! Replies in the order of what they answer, each held back until its commit.
+
+use std::collections::VecDeque;
+
+use ebbtide_protocol::Packet;
+
+use crate::journal::{Journal, Ticket};
+
+/// A reply that waits for its turn.
+#[derive(Debug)]
+pub(super) struct Reply {
+    ticket: Ticket,
+    pub packet: Packet,
+    /// It gives the client back one of its Receive Maximum.
+    pub settles: bool,
+    /// Bytes of the publish that it answers.
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    queue: VecDeque<Reply>,
+    /// Bytes of publishes that have not been answered.
+    uncommitted_bytes: usize,
+    /// How many replies have been pushed, and how many have left.
+    pushed: u64,
+    sent: u64,
+}
+
+impl Replies {
+    /// Gives the reply's number, for [`Replies::is_sent`].
+    pub fn push(&mut self, ticket: Ticket, packet: Packet) -> u64 {
+        self.push_reply(Reply {
+            ticket,
+            packet,
+            settles: false,
+            bytes: 0,
+        })
+    }
+
+    /// The answer to a publish of so many bytes; with `settles` it ends that exchange.
+    pub fn push_acknowledgement(
+        &mut self,
+        ticket: Ticket,
+        packet: Packet,
+        settles: bool,
+        bytes: usize,
+    ) {
+        self.push_reply(Reply {
+            ticket,
+            packet,
+            settles,
+            bytes,
+        });
+    }
+
+    fn push_reply(&mut self, reply: Reply) -> u64 {
+        self.uncommitted_bytes += reply.bytes;
+        self.queue.push_back(reply);
+        self.pushed += 1;
+        self.pushed
+    }
+
+    /// The next reply that may leave.
+    pub fn pop(&mut self, journal: &Journal) -> Option<Reply> {
+        if !journal.is_durable(self.queue.front()?.ticket) {
+            return None;
+        }
+        let reply = self.queue.pop_front()?;
+        self.uncommitted_bytes -= reply.bytes;
+        self.sent += 1;
+        Some(reply)
+    }
+
+    /// The commit that the next reply waits for.
+    pub fn waits_for(&self) -> Option<Ticket> {
+        self.queue.front().map(|reply| reply.ticket)
+    }
+
+    pub fn is_sent(&self, number: u64) -> bool {
+        self.sent >= number
+    }
+
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.uncommitted_bytes
+    }
+
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+}

@@ -1,0 +1,179 @@
+//! A client returns: what was under way is repeated, then what has waited, then it is live.
+
+use ebbtide_protocol::{Packet, QoS, ReasonCode, packet::Ack};
+use ebbtide_store::{FlowStage, Queued, Sequence, StoreError};
+use std::sync::Arc;
+
+use super::{
+    Connection, Phase,
+    fault::Close,
+    open::Open,
+    outbound::{Read, Reading},
+    question::Question,
+    replies::Replies,
+};
+use crate::{
+    broker::Shared,
+    durability,
+    journal::Ticket,
+    route::mailbox::{Delivery, Mail, Snapshot},
+};
+
+/// How many messages are read from the store at a time.
+const READ_CHUNK: usize = 64;
+
+impl Open {
+    /// Repeats with their old ids, in order, what was not acknowledged [MQTT-4.4.0-1, MQTT-4.6.0-1].
+    pub fn resume(&mut self, replies: &mut Replies) {
+        for (packet_id, flow) in self.session.flows.in_order() {
+            match (flow.stage, flow.sequence) {
+                (FlowStage::Released, _) => {
+                    let pubrel = Ack::new(packet_id, ReasonCode::Success);
+                    replies.push(durability::pubrel(None), Packet::PubRel(pubrel));
+                }
+                (FlowStage::Sent, Some(sequence)) => {
+                    self.outbound.to_resend.push_back((packet_id, sequence));
+                }
+                (FlowStage::Sent, None) => {}
+            }
+        }
+    }
+
+    /// Begins to read what is to be repeated next; `false` when there is nothing more.
+    pub fn begin_resend(&mut self) -> bool {
+        let count = self.outbound.to_resend.len().min(READ_CHUNK);
+        let flows: Vec<_> = self.outbound.to_resend.drain(..count).collect();
+        let is_something = !flows.is_empty();
+        if is_something {
+            // CONNACK has left, so everything from before is durable.
+            self.outbound.reading = Some(Reading {
+                after: Ticket(0),
+                is_asked: false,
+                what: Read::Resend(flows),
+            });
+        }
+        is_something
+    }
+
+    /// Reads the next part of the backlog; at its end the session is live. `true` when there is something to send.
+    pub fn catch_up(&mut self, shared: &Shared) -> bool {
+        let sequences = self.session.mailbox.take_spilled(READ_CHUNK);
+        if !sequences.is_empty() {
+            let after = shared.journal.last();
+            self.outbound.reading = Some(Reading {
+                after,
+                is_asked: false,
+                what: Read::Spilled(sequences),
+            });
+            return false;
+        }
+        // Nobody accepts a message between the look at the mailbox and at the revision.
+        let numbers = shared.numbers.lock();
+        let Some(owed) = self.session.mailbox.catch_up() else {
+            return false;
+        };
+        let revision = numbers.last_revision();
+        drop(numbers);
+        let rows = owed
+            .iter()
+            .filter_map(|filter| self.session.subscriptions.get(filter));
+        let snapshots = rows.map(|row| {
+            Mail::Snapshot(Box::new(Snapshot {
+                filter: row.filter.clone(),
+                options: row.options,
+                identifier: row.identifier,
+                revision,
+                after_reply: 0,
+                position: None,
+            }))
+        });
+        self.outbound.mail.extend(snapshots);
+        !self.outbound.mail.is_empty()
+    }
+
+    /// The question that is to be asked now.
+    pub fn question(&mut self, shared: &Shared) -> Option<Question> {
+        let session = self.session.incarnation;
+        let reading = self.outbound.reading.as_mut()?;
+        if reading.is_asked || !shared.journal.is_durable(reading.after) {
+            return None;
+        }
+        reading.is_asked = true;
+        let sequences = match &reading.what {
+            Read::Resend(flows) => flows.iter().map(|(_, sequence)| *sequence).collect(),
+            Read::Spilled(sequences) => sequences.clone(),
+        };
+        Some(Question::Read { session, sequences })
+    }
+
+    fn take_read(&mut self, messages: Vec<Queued>, shared: &Shared) {
+        let Some(reading) = self.outbound.reading.take() else {
+            return;
+        };
+        let mut messages = messages.into_iter().peekable();
+        let mut next = |sequence: Sequence| messages.next_if(|queued| queued.sequence == sequence);
+        match reading.what {
+            Read::Resend(flows) => {
+                for (packet_id, sequence) in flows {
+                    match next(sequence) {
+                        Some(queued) => self
+                            .outbound
+                            .mail
+                            .push_back(Mail::Resend(packet_id, delivery(queued, true))),
+                        // Its row is damaged: the exchange cannot be repeated.
+                        None => self.finish(packet_id, shared),
+                    }
+                }
+            }
+            Read::Spilled(sequences) => {
+                for sequence in sequences {
+                    if let Some(queued) = next(sequence) {
+                        self.outbound
+                            .mail
+                            .push_back(Mail::Message(delivery(queued, false)));
+                    } else {
+                        let outbound = &self.outbound;
+                        self.session
+                            .done(shared, sequence, None, || outbound.lowest());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn handle_read(
+        &mut self,
+        outcome: Result<Vec<Queued>, StoreError>,
+    ) -> Result<(), Close> {
+        let Phase::Open(open) = &mut self.phase else {
+            return Ok(());
+        };
+        let messages = outcome.map_err(|error| {
+            Close::new(
+                ReasonCode::ServerUnavailable,
+                format!("the backlog: {error}"),
+            )
+        })?;
+        open.take_read(messages, &self.shared);
+        Ok(())
+    }
+}
+
+fn delivery(queued: Queued, dup: bool) -> Delivery {
+    let Queued {
+        sequence,
+        message,
+        recipient,
+    } = queued;
+    debug_assert!(recipient.qos > QoS::AtMostOnce, "only QoS 1 and 2 are kept");
+    Delivery {
+        message: Arc::new(message),
+        sequence: Some(sequence),
+        qos: recipient.qos,
+        retain: recipient.retain,
+        dup,
+        subscription_identifiers: recipient.subscription_identifiers,
+    }
+}

@@ -1,0 +1,150 @@
+//! The retained messages that answer a subscription, a chunk at a time, at their place in the order.
+//!
+//! A value that has changed since the subscription is left out: its live copy stands further behind. So nothing is
+//! missed, and nothing goes back.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use ebbtide_protocol::QoS;
+use ebbtide_store::{Accept, Message, Operation, Queue, Recipient, Sequence};
+
+use super::open::Open;
+use crate::{
+    Now,
+    broker::Shared,
+    route::mailbox::{Delivery, Mail, Snapshot},
+};
+
+/// The most messages of one chunk.
+const MESSAGES: usize = 256;
+/// The most bytes of one chunk, but for its last message.
+const BYTES: usize = 64 * 1024;
+/// The most topics that are looked at for one chunk.
+const VISITS: usize = 4096;
+
+impl Open {
+    /// Replaces the snapshot at the front of the mail by its next messages and itself, or by nothing at its end.
+    /// `false` when it has to wait.
+    pub fn advance_snapshot(&mut self, shared: &Shared, now: Now) -> bool {
+        let Some(Mail::Snapshot(mut snapshot)) = self.outbound.mail.pop_front() else {
+            unreachable!("the caller has looked at it")
+        };
+        let before = snapshot.position.clone();
+        let (messages, is_complete) = next_chunk(shared, &mut snapshot, now);
+        let Some(deliveries) = self.deliveries(shared, &snapshot, messages) else {
+            snapshot.position = before;
+            self.outbound.mail.push_front(Mail::Snapshot(snapshot));
+            return false;
+        };
+        if is_complete {
+            self.settle_owed(shared, &snapshot);
+        } else {
+            self.outbound.mail.push_front(Mail::Snapshot(snapshot));
+        }
+        for delivery in deliveries.into_iter().rev() {
+            self.outbound.mail.push_front(Mail::Message(delivery));
+        }
+        true
+    }
+
+    /// Numbers those that are kept for this session; `None`: no number can be had now.
+    fn deliveries(
+        &self,
+        shared: &Shared,
+        snapshot: &Snapshot,
+        messages: Vec<Arc<Message>>,
+    ) -> Option<Vec<Delivery>> {
+        let qos_of = |message: &Message| message.qos.min(snapshot.options.qos);
+        let is_kept = |message: &Message| self.session.kept && qos_of(message) > QoS::AtMostOnce;
+        let kept = messages.iter().filter(|message| is_kept(message)).count();
+        // Held until the journal has them, as for every message that is kept.
+        let mut numbers = shared.numbers.lock();
+        let mut sequence = match kept {
+            0 => Sequence(0),
+            kept => numbers.sequences(kept as u64, &shared.journal).ok()?,
+        };
+        let mut deliveries = Vec::with_capacity(messages.len());
+        for message in messages {
+            let mut delivery = Delivery {
+                qos: qos_of(&message),
+                message,
+                sequence: None,
+                retain: true,
+                dup: false,
+                subscription_identifiers: snapshot.identifier.into_iter().collect(),
+            };
+            if is_kept(&delivery.message) {
+                delivery.sequence = Some(sequence);
+                shared
+                    .journal
+                    .submit(Operation::Accept(self.accept(&delivery, sequence)));
+                sequence = sequence.next();
+            }
+            deliveries.push(delivery);
+        }
+        Some(deliveries)
+    }
+
+    /// A delivery to this session alone.
+    fn accept(&self, delivery: &Delivery, sequence: Sequence) -> Accept {
+        let recipient = Recipient {
+            session: self.session.incarnation,
+            qos: delivery.qos,
+            retain: delivery.retain,
+            subscription_identifiers: delivery.subscription_identifiers.clone(),
+        };
+        let message = Arc::clone(&delivery.message);
+        let queued = Some(Queue {
+            sequence,
+            message,
+            recipients: Arc::new([recipient]),
+        });
+        Accept {
+            queued,
+            retained: None,
+            inbound: None,
+        }
+    }
+
+    /// All of it is queued: a crash from now on must not repeat it.
+    fn settle_owed(&mut self, shared: &Shared, snapshot: &Snapshot) {
+        let session = self.session.incarnation;
+        if let Some(row) = self.session.subscriptions.get_mut(&snapshot.filter)
+            && row.retained_owed
+        {
+            row.retained_owed = false;
+            if self.session.kept {
+                shared.journal.submit(Operation::PutSubscription {
+                    session,
+                    subscription: row.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// The next messages; `true` when these were the last.
+fn next_chunk(shared: &Shared, snapshot: &mut Snapshot, now: Now) -> (Vec<Arc<Message>>, bool) {
+    let mut messages = Vec::new();
+    let (mut bytes, mut visits, mut position) = (0, 0, None);
+    let retained = shared.retained.read();
+    let flow = retained.visit(&snapshot.filter, snapshot.position.as_ref(), &mut |row| {
+        visits += 1;
+        let is_expired = row
+            .message
+            .expires_at()
+            .is_some_and(|expires_at| expires_at <= now.wall);
+        if row.revision <= snapshot.revision && !is_expired {
+            bytes += row.message.payload.len() + row.message.topic.as_str().len();
+            messages.push(Arc::clone(&row.message));
+        }
+        if messages.len() >= MESSAGES || bytes >= BYTES || visits >= VISITS {
+            position = Some(row.message.topic.clone());
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    drop(retained);
+    snapshot.position = position;
+    (messages, flow.is_continue())
+}

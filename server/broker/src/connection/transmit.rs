@@ -1,0 +1,129 @@
+//! What leaves: signs of life at once, replies when their commit is there, messages in their order.
+
+use std::sync::atomic::Ordering;
+
+use bytes::BytesMut;
+use ebbtide_protocol::{
+    Packet, Version,
+    codec::{encode, encode_publish, fit},
+};
+
+use super::{Connection, Phase, open::Open, outbound::publish_ref, replies::Replies};
+use crate::{Now, broker::Shared};
+
+/// How many bytes one call appends at most, but for the last packet.
+const BYTES_PER_TURN: usize = 64 * 1024;
+
+impl Connection {
+    /// Appends what is to be written to `output`, up to a budget per call. Returns `false` when it added nothing.
+    pub fn poll_transmit(&mut self, output: &mut BytesMut, now: Now) -> bool {
+        self.seen = now;
+        let before = output.len();
+        let version = self.decoder.version().unwrap_or_default();
+        if let Phase::Open(open) = &mut self.phase {
+            if open.is_acknowledged {
+                for _ in 0..std::mem::take(&mut self.pings) {
+                    encode(&Packet::PingResp, version, output);
+                }
+            }
+            let limit = before + BYTES_PER_TURN;
+            open.transmit_replies(&mut self.replies, &self.shared, output, limit);
+            if open.is_acknowledged {
+                open.transmit_messages(&self.replies, &self.shared, output, limit, now);
+                self.questions.extend(open.question(&self.shared));
+            }
+        }
+        if let Some(farewell) = self.farewell.take() {
+            encode(&farewell, version, output);
+        }
+        self.await_commit();
+        output.len() > before
+    }
+
+    /// Whether it waits for a commit that will never be.
+    pub(super) fn waits_in_vain(&self) -> bool {
+        let journal = &self.shared.journal;
+        journal.is_broken()
+            && self
+                .waits_for()
+                .is_some_and(|ticket| !journal.is_durable(ticket))
+    }
+
+    /// Asks to be woken by the commit that the next output waits for.
+    fn await_commit(&mut self) {
+        let journal = &self.shared.journal;
+        if journal.is_durable(self.awaited)
+            && let Some(ticket) = self.waits_for()
+            && !journal.is_durable(ticket)
+        {
+            self.awaited = ticket;
+            journal.wake_when_durable(ticket, &self.waker);
+        }
+    }
+
+    fn waits_for(&self) -> Option<crate::Ticket> {
+        let Phase::Open(open) = &self.phase else {
+            return None;
+        };
+        self.replies
+            .waits_for()
+            .into_iter()
+            .chain(open.outbound.waits_for())
+            .min()
+    }
+}
+
+impl Open {
+    fn transmit_replies(
+        &mut self,
+        replies: &mut Replies,
+        shared: &Shared,
+        output: &mut BytesMut,
+        limit: usize,
+    ) {
+        while output.len() < limit {
+            let Some(mut reply) = replies.pop(&shared.journal) else {
+                return;
+            };
+            if reply.settles {
+                self.settle();
+            }
+            self.is_acknowledged |= matches!(reply.packet, Packet::ConnAck(_));
+            if fits(&mut reply.packet, self.version, self.maximum_packet_size) {
+                encode(&reply.packet, self.version, output);
+            }
+        }
+    }
+
+    fn transmit_messages(
+        &mut self,
+        replies: &Replies,
+        shared: &Shared,
+        output: &mut BytesMut,
+        limit: usize,
+        now: Now,
+    ) {
+        let mut sent = 0;
+        loop {
+            self.stage(shared, |reply| replies.is_sent(reply), now);
+            let staged_before = self.outbound.staged.len();
+            while let Some(staged) = self.outbound.staged.front() {
+                if output.len() >= limit || !shared.journal.is_durable(staged.ticket) {
+                    break;
+                }
+                let publish = publish_ref(&staged.delivery, staged.packet_id, now);
+                encode_publish(&publish, self.version, output);
+                self.outbound.staged.pop_front();
+                sent += 1;
+            }
+            if self.outbound.staged.len() == staged_before || output.len() >= limit {
+                break;
+            }
+        }
+        shared.counters.sent.fetch_add(sent, Ordering::Relaxed);
+    }
+}
+
+fn fits(packet: &mut Packet, version: Version, maximum_packet_size: u32) -> bool {
+    maximum_packet_size == u32::MAX || fit(packet, version, maximum_packet_size)
+}

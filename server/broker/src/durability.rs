@@ -1,0 +1,60 @@
+//! Which reply waits for which commit. This is the one place that says so.
+//!
+//! | may leave the broker | after the commit of |
+//! |---|---|
+//! | PUBACK, PUBREC | the retained change, the inbound QoS 2 id of a kept session, the message with its recipients (unless all are done before it is written) |
+//! | PUBCOMP | the release of the inbound id |
+//! | QoS 1 PUBLISH | at once; its packet id goes with the next commit |
+//! | QoS 2 PUBLISH to a kept session | its packet id, and so the message that went before it |
+//! | PUBREL | the stage `released` |
+//! | CONNACK | every creation, change or deletion of a session it stands for, and the will |
+//! | SUBACK, UNSUBACK | the rows of the subscriptions of a kept session |
+//! | QoS 0 | never waits |
+//!
+//! A `None` ticket means that nothing of the matter is kept, so there is nothing to wait for.
+
+use ebbtide_protocol::QoS;
+
+use crate::journal::Ticket;
+
+/// Durable from the start.
+const AT_ONCE: Ticket = Ticket(0);
+
+/// PUBACK and PUBREC. A repeated PUBLISH of QoS 2 waits for everything so far, its first copy included.
+pub(crate) fn acknowledgement(accepted: Option<Ticket>) -> Ticket {
+    accepted.unwrap_or(AT_ONCE)
+}
+
+/// PUBREC for a repeated PUBLISH: the first copy stands somewhere before `last`.
+pub(crate) fn repeated_pubrec(is_kept: bool, last: Ticket) -> Ticket {
+    if is_kept { last } else { AT_ONCE }
+}
+
+/// PUBCOMP.
+pub(crate) fn pubcomp(released_inbound: Option<Ticket>) -> Ticket {
+    released_inbound.unwrap_or(AT_ONCE)
+}
+
+/// PUBLISH to a subscriber, by the ticket of its packet id.
+pub(crate) fn delivery(qos: QoS, sent: Option<Ticket>) -> Ticket {
+    match (qos, sent) {
+        // Else a crash could make it come back under another id, and the client would take it for a second message.
+        (QoS::ExactlyOnce, Some(ticket)) => ticket,
+        _ => AT_ONCE,
+    }
+}
+
+/// PUBREL.
+pub(crate) fn pubrel(released: Option<Ticket>) -> Ticket {
+    released.unwrap_or(AT_ONCE)
+}
+
+/// CONNACK: all that CONNECT changed, in the order of the journal.
+pub(crate) fn connack(changes: impl IntoIterator<Item = Ticket>) -> Ticket {
+    changes.into_iter().max().unwrap_or(AT_ONCE)
+}
+
+/// SUBACK and UNSUBACK.
+pub(crate) fn subscription(rows: Option<Ticket>) -> Ticket {
+    rows.unwrap_or(AT_ONCE)
+}

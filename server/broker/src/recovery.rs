@@ -1,0 +1,259 @@
+//! From the rows of a store to a running broker.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
+
+use ebbtide_protocol::QoS;
+use ebbtide_store::{
+    FlowStage, Incarnation, Marks, Operation, RecipientSet, RetainedRow, Row, Sequence, SessionRow,
+    WallTime, WillRow,
+};
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::{
+    Broker, Journal, Limits, Now,
+    broker::Shared,
+    expiry,
+    numbers::Numbers,
+    registry::Registry,
+    route::{index::Index, mailbox::Mailbox, retained::Retained},
+    session::{Session, flows::Flows},
+    stats::Counters,
+    timers::{Timer, Timers},
+    wills::{Wills, will_delay_ms},
+};
+
+/// A broker on its way up: takes the rows that a store recovers, in the store's order.
+#[derive(Debug)]
+pub struct Recovery {
+    limits: Limits,
+    seed: u64,
+    marks: Marks,
+    sessions: FxHashMap<Incarnation, (Session, Option<WallTime>)>,
+    /// Who waits for what: flows need the QoS of their message.
+    queued: Vec<(Sequence, RecipientSet)>,
+    in_flight: FxHashSet<(Incarnation, Sequence)>,
+    index: Index,
+    retained: Retained,
+    expiring: Vec<RetainedRow>,
+    wills: Vec<WillRow>,
+    journal: Journal,
+    last_sequence: Sequence,
+}
+
+impl Recovery {
+    /// Starts empty. `seed` makes the client ids that the broker assigns differ between runs.
+    #[must_use]
+    pub fn new(limits: Limits, seed: u64) -> Self {
+        Self {
+            limits,
+            seed,
+            marks: Marks::default(),
+            sessions: FxHashMap::default(),
+            queued: Vec::new(),
+            in_flight: FxHashSet::default(),
+            index: Index::default(),
+            retained: Retained::default(),
+            expiring: Vec::new(),
+            wills: Vec::new(),
+            journal: Journal::default(),
+            last_sequence: Sequence(0),
+        }
+    }
+
+    /// Takes one row.
+    pub fn row(&mut self, row: Row) {
+        match row {
+            Row::Marks(marks) => self.marks = marks,
+            Row::Session(row) => self.session(row),
+            Row::Subscription {
+                session,
+                subscription,
+            } => {
+                if let Some((session, _)) = self.sessions.get_mut(&session) {
+                    self.index.insert(
+                        subscription.filter.pattern(),
+                        session.subscriber(&subscription),
+                    );
+                    if subscription.retained_owed {
+                        session.mailbox.recover_owed(subscription.filter.clone());
+                    }
+                    session
+                        .subscriptions
+                        .insert(subscription.filter.clone(), subscription);
+                }
+            }
+            Row::Inbound { session, packet_id } => {
+                if let Some((session, _)) = self.sessions.get_mut(&session) {
+                    session.inbound.insert(packet_id);
+                }
+            }
+            Row::Will(will) => self.wills.push(will),
+            Row::Retained(row) => {
+                if row.message.expires_at().is_some() {
+                    self.expiring.push(row.clone());
+                }
+                self.retained.set(row);
+            }
+            Row::Queued {
+                sequence,
+                recipients,
+                ..
+            } => {
+                self.last_sequence = self.last_sequence.max(sequence);
+                self.journal.recovered(sequence, recipients.len());
+                self.queued.push((sequence, recipients));
+            }
+            Row::Flow(flow) => {
+                let qos = self.qos_of(flow.session, flow.sequence, flow.stage);
+                if let Some((session, _)) = self.sessions.get_mut(&flow.session) {
+                    session
+                        .flows
+                        .insert(flow.packet_id, Some(flow.sequence), qos, flow.stage);
+                    self.in_flight.insert((flow.session, flow.sequence));
+                }
+            }
+        }
+    }
+
+    /// Sessions that had a connection count as disconnected from now on; their wills and expiry run. The first batch of
+    /// the journal has to be committed before connections are taken.
+    #[must_use]
+    pub fn finish(mut self, now: Now) -> Broker {
+        for (sequence, recipients) in std::mem::take(&mut self.queued) {
+            for recipient in &*recipients {
+                if !self.in_flight.contains(&(recipient.session, sequence))
+                    && let Some((session, _)) = self.sessions.get(&recipient.session)
+                {
+                    session.mailbox.recover(sequence);
+                }
+            }
+        }
+        let numbers = Numbers::new(self.marks, &self.journal);
+        let shared = Arc::new(Shared {
+            limits: self.limits,
+            registry: Registry::default(),
+            index: RwLock::new(self.index),
+            numbers: Mutex::new(numbers),
+            retained: RwLock::new(self.retained),
+            wills: Wills::default(),
+            timers: Timers::default(),
+            journal: self.journal,
+            counters: Counters::default(),
+            stopping: AtomicBool::new(false),
+            seed: self.seed,
+            assigned: AtomicU64::new(0),
+        });
+        for row in self.expiring {
+            expiry::watch(&shared.timers, &row.message, row.revision, now);
+        }
+        let mut expiries: FxHashMap<Incarnation, Option<u64>> = FxHashMap::default();
+        for (_, (mut session, disconnected_at)) in self.sessions {
+            if disconnected_at.is_none() {
+                session.maybe_sent = self.last_sequence;
+                shared
+                    .journal
+                    .submit(Operation::PutSession(session.row(Some(now.wall))));
+            }
+            // A clock that went back gives no negative time away.
+            let away_ms = disconnected_at.map_or(0, |at| now.wall.0.saturating_sub(at.0));
+            let left_ms = session
+                .expires_after_ms()
+                .map(|expires| expires.saturating_sub(away_ms));
+            expiries.insert(session.incarnation, left_ms);
+            if let Some(left_ms) = left_ms {
+                let expires_at = now.monotonic.plus_ms(left_ms);
+                session.expires_at = Some(expires_at);
+                let timer = Timer::Session(session.client_id.clone(), session.incarnation);
+                shared.timers.add(expires_at, timer);
+            }
+            shared.registry.recover(Box::new(session));
+        }
+        for row in self.wills {
+            recover_will(&shared, row, &expiries, now);
+        }
+        Broker { shared }
+    }
+
+    fn session(&mut self, row: SessionRow) {
+        let limits = &self.limits;
+        let mailbox = Mailbox::new(
+            row.incarnation,
+            true,
+            limits.outgoing_bytes_max,
+            limits.queue_messages_per_session_max,
+        );
+        mailbox.park([], Vec::new());
+        let mut flows = Flows::default();
+        flows.recover_mark(row.next_packet_id);
+        let session = Session {
+            incarnation: row.incarnation,
+            client_id: row.client_id,
+            user: row.user,
+            session_expiry_interval: row.session_expiry_interval,
+            kept: true,
+            subscriptions: HashMap::new(),
+            mailbox: Arc::new(mailbox),
+            flows,
+            inbound: FxHashSet::default(),
+            maybe_sent: Sequence(0),
+            expires_at: None,
+        };
+        self.sessions
+            .insert(row.incarnation, (session, row.disconnected_at));
+    }
+
+    fn qos_of(&self, session: Incarnation, sequence: Sequence, stage: FlowStage) -> QoS {
+        if stage == FlowStage::Released {
+            return QoS::ExactlyOnce;
+        }
+        let queued = self
+            .queued
+            .binary_search_by_key(&sequence, |(sequence, _)| *sequence);
+        let recipients = queued.ok().map(|at| &self.queued[at].1);
+        recipients
+            .and_then(|recipients| {
+                recipients
+                    .iter()
+                    .find(|recipient| recipient.session == session)
+            })
+            .map_or(QoS::AtLeastOnce, |recipient| recipient.qos)
+    }
+}
+
+/// A will whose connection was there at the crash is due after its delay from now, at the latest with the session.
+fn recover_will(
+    shared: &Shared,
+    row: WillRow,
+    expiries: &FxHashMap<Incarnation, Option<u64>>,
+    now: Now,
+) {
+    let WillRow {
+        session,
+        client_id,
+        will,
+        due_at,
+    } = row;
+    let delay_ms = match due_at {
+        Some(due_at) => due_at.0.saturating_sub(now.wall.0),
+        None => will_delay_ms(&will, expiries.get(&session).copied().unwrap_or(Some(0))),
+    };
+    if due_at.is_none() {
+        let due_at = Some(WallTime(now.wall.0 + delay_ms));
+        shared.journal.submit(Operation::PutWill(WillRow {
+            session,
+            client_id,
+            will: will.clone(),
+            due_at,
+        }));
+    }
+    let due = now.monotonic.plus_ms(delay_ms);
+    shared.wills.recover(session, will, due);
+    shared.timers.add(due, Timer::Will(session));
+}

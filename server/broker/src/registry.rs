@@ -1,0 +1,209 @@
+//! Which session belongs to which client id, and who holds it.
+//!
+//! A session is a value: away, it rests here; otherwise exactly one connection owns it. Whoever comes with the same
+//! client id asks the owner to hand it over and waits to be woken.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    task::Waker,
+};
+
+use ebbtide_protocol::ByteString;
+use ebbtide_store::Incarnation;
+use parking_lot::Mutex;
+
+use crate::{Monotonic, session::Session};
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry(Mutex<HashMap<ByteString, Slot>>);
+
+#[derive(Debug)]
+enum Slot {
+    Away(Box<Session>),
+    Live {
+        owner: Arc<Control>,
+        next: Option<Arc<Control>>,
+    },
+}
+
+/// The letter box of one connection for everything but messages.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub user: Option<ByteString>,
+    waker: Waker,
+    state: Mutex<ControlState>,
+}
+
+#[derive(Debug, Default)]
+struct ControlState {
+    eviction: Option<Eviction>,
+    handed: Option<Option<Box<Session>>>,
+}
+
+/// Another connection wants the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Eviction {
+    /// It will not go on with the session.
+    pub clean_start: bool,
+}
+
+/// What a claim to a client id gives.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    /// Nobody holds it; here is what rested.
+    Granted(Option<Box<Session>>),
+    /// The owner has been asked; [`Control::take_handed`] has it after a wake-up.
+    Asked,
+    /// It belongs to another user.
+    Refused,
+}
+
+impl Control {
+    pub fn new(user: Option<ByteString>, waker: Waker) -> Arc<Self> {
+        Arc::new(Self {
+            user,
+            waker,
+            state: Mutex::default(),
+        })
+    }
+
+    pub fn eviction(&self) -> Option<Eviction> {
+        self.state.lock().eviction
+    }
+
+    /// The session that was claimed: outer `None` until the former owner has let go.
+    pub fn take_handed(&self) -> Option<Option<Box<Session>>> {
+        self.state.lock().handed.take()
+    }
+
+    fn evict(&self, eviction: Eviction) {
+        self.state.lock().eviction = Some(eviction);
+        self.waker.wake_by_ref();
+    }
+
+    fn hand(&self, session: Option<Box<Session>>) {
+        self.state.lock().handed = Some(session);
+        self.waker.wake_by_ref();
+    }
+}
+
+impl Registry {
+    pub fn claim(
+        &self,
+        client_id: &ByteString,
+        claimant: &Arc<Control>,
+        clean_start: bool,
+    ) -> Claim {
+        let mut slots = self.0.lock();
+        match slots.entry(client_id.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(Slot::Live {
+                    owner: Arc::clone(claimant),
+                    next: None,
+                });
+                Claim::Granted(None)
+            }
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Slot::Away(session) if session.user != claimant.user => Claim::Refused,
+                Slot::Live { owner, .. } if owner.user != claimant.user => Claim::Refused,
+                Slot::Away(_) => {
+                    let live = Slot::Live {
+                        owner: Arc::clone(claimant),
+                        next: None,
+                    };
+                    match entry.insert(live) {
+                        Slot::Away(session) => Claim::Granted(Some(session)),
+                        Slot::Live { .. } => unreachable!("matched above"),
+                    }
+                }
+                Slot::Live { owner, next } => {
+                    let eviction = Eviction { clean_start };
+                    // Who waited before is overtaken in turn.
+                    if let Some(overtaken) = next.replace(Arc::clone(claimant)) {
+                        overtaken.evict(eviction);
+                    }
+                    owner.evict(eviction);
+                    Claim::Asked
+                }
+            },
+        }
+    }
+
+    /// The owner lets go: the session, if it goes on, passes to who waits, or rests.
+    pub fn release(
+        &self,
+        client_id: &ByteString,
+        owner: &Arc<Control>,
+        session: Option<Box<Session>>,
+    ) {
+        let mut slots = self.0.lock();
+        let Some(Slot::Live {
+            owner: holder,
+            next,
+        }) = slots.get_mut(client_id)
+        else {
+            return;
+        };
+        if Arc::ptr_eq(holder, owner) {
+            match (next.take(), session) {
+                (Some(next), session) => {
+                    *holder = Arc::clone(&next);
+                    next.hand(session);
+                }
+                (None, Some(session)) => {
+                    slots.insert(client_id.clone(), Slot::Away(session));
+                }
+                (None, None) => {
+                    slots.remove(client_id);
+                }
+            }
+        } else if next.as_ref().is_some_and(|next| Arc::ptr_eq(next, owner)) {
+            // It gave up waiting.
+            *next = None;
+        }
+    }
+
+    /// Puts a recovered session to rest.
+    pub fn recover(&self, session: Box<Session>) {
+        self.0
+            .lock()
+            .insert(session.client_id.clone(), Slot::Away(session));
+    }
+
+    /// Takes a session that has rested too long. A timer of an earlier absence finds a later time in it.
+    pub fn take_expired(
+        &self,
+        client_id: &ByteString,
+        incarnation: Incarnation,
+        now: Monotonic,
+    ) -> Option<Box<Session>> {
+        let mut slots = self.0.lock();
+        match slots.get(client_id)? {
+            Slot::Away(session)
+                if session.incarnation == incarnation
+                    && session.expires_at.is_some_and(|at| at <= now) => {}
+            _ => return None,
+        }
+        match slots.remove(client_id)? {
+            Slot::Away(session) => Some(session),
+            Slot::Live { .. } => unreachable!("looked at above"),
+        }
+    }
+
+    /// Wakes every connection.
+    pub fn wake_all(&self) {
+        for slot in self.0.lock().values() {
+            if let Slot::Live { owner, next } = slot {
+                owner.waker.wake_by_ref();
+                if let Some(next) = next {
+                    next.waker.wake_by_ref();
+                }
+            }
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+}

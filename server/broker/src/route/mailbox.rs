@@ -1,0 +1,295 @@
+//! The way from publishers to one session: a queue that any thread may push to and only the session's owner empties.
+//!
+//! While the owner keeps up, messages wait in memory. Once it is away, or has more than its bytes waiting, a kept
+//! session's mailbox *spills*: only sequence numbers are noted and the content is read from the store later. What waits is
+//! always in the order it was pushed: `queue` before `spilled`. A mailbox never blocks whoever pushes.
+
+use std::{collections::VecDeque, sync::Arc, task::Waker};
+
+use ebbtide_protocol::{PacketId, QoS, TopicFilter, TopicName, packet::SubscriptionOptions};
+use ebbtide_store::{Incarnation, Message, Revision, Sequence};
+use parking_lot::Mutex;
+
+/// One message for one session.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub message: Arc<Message>,
+    /// Its place in the log; `None` when the store does not keep it for this session (QoS 0, or a transient session).
+    pub sequence: Option<Sequence>,
+    pub qos: QoS,
+    pub retain: bool,
+    /// It may have been sent before a crash of the broker.
+    pub dup: bool,
+    pub subscription_identifiers: Vec<u32>,
+}
+
+impl Delivery {
+    /// Memory it holds, roughly.
+    pub fn bytes(&self) -> usize {
+        self.message.payload.len() + self.message.topic.as_str().len() + 128
+    }
+}
+
+/// The retained messages that a subscription is to be answered with, in chunks, at this point of the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub filter: TopicFilter,
+    pub options: SubscriptionOptions,
+    pub identifier: Option<u32>,
+    /// Values of a later revision are left to the live copies that stand behind this point.
+    pub revision: Revision,
+    /// The number of the reply that it comes after: SUBACK.
+    pub after_reply: u64,
+    /// The topic that it has come to.
+    pub position: Option<TopicName>,
+}
+
+/// What stands in a session's queue.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    Message(Delivery),
+    /// A message whose exchange was under way when the session was resumed.
+    Resend(PacketId, Delivery),
+    Snapshot(Box<Snapshot>),
+}
+
+impl Mail {
+    /// The number of a message that has not been sent.
+    pub fn sequence(&self) -> Option<Sequence> {
+        match self {
+            Self::Message(delivery) => delivery.sequence,
+            // The session's flows have it.
+            Self::Resend(..) | Self::Snapshot(_) => None,
+        }
+    }
+}
+
+/// What becomes of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    Queued,
+    /// Dropped: QoS 0 for a session that is away or behind.
+    DroppedQoS0,
+    /// A transient session has too much waiting: its connection ends (0x97).
+    Overflow,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    pub session: Incarnation,
+    /// The store keeps messages for this session.
+    pub kept: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Mail>,
+    queue_bytes: usize,
+    spilled: VecDeque<Sequence>,
+    spilling: bool,
+    /// Snapshots that were asked for while spilling: run when all that waits is out.
+    owed: Vec<TopicFilter>,
+    overflowed: bool,
+    waker: Option<Waker>,
+    /// The owner has been woken and has not looked yet.
+    woken: bool,
+    bytes_max: usize,
+    messages_max: usize,
+}
+
+impl Mailbox {
+    pub fn new(session: Incarnation, kept: bool, bytes_max: usize, messages_max: usize) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            spilled: VecDeque::new(),
+            spilling: false,
+            owed: Vec::new(),
+            overflowed: false,
+            waker: None,
+            woken: false,
+            bytes_max,
+            messages_max,
+        };
+        Self {
+            session,
+            kept,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Whether a kept session may have one more message waiting.
+    pub fn has_room(&self) -> bool {
+        let state = self.state.lock();
+        state.queue.len() + state.spilled.len() < state.messages_max
+    }
+
+    pub fn push(&self, delivery: Delivery) -> Pushed {
+        let mut state = self.state.lock();
+        if self.kept && !state.spilling && state.queue_bytes > state.bytes_max {
+            state.spilling = true;
+        }
+        if state.spilling {
+            let Some(sequence) = delivery.sequence else {
+                return Pushed::DroppedQoS0;
+            };
+            state.spilled.push_back(sequence);
+        } else {
+            if !self.kept && state.queue_bytes > state.bytes_max {
+                if delivery.qos == QoS::AtMostOnce {
+                    return Pushed::DroppedQoS0;
+                }
+                state.overflowed = true;
+                state.wake();
+                return Pushed::Overflow;
+            }
+            state.queue_bytes += delivery.bytes();
+            state.queue.push_back(Mail::Message(delivery));
+        }
+        state.wake();
+        Pushed::Queued
+    }
+
+    /// Asks for the retained messages of a subscription, in order with what else is pushed.
+    pub fn push_snapshot(&self, snapshot: Snapshot) {
+        let mut state = self.state.lock();
+        if state.spilling {
+            if !state.owed.contains(&snapshot.filter) {
+                state.owed.push(snapshot.filter);
+            }
+        } else {
+            state.queue.push_back(Mail::Snapshot(Box::new(snapshot)));
+        }
+        state.wake();
+    }
+
+    /// From now on this connection is woken. What has waited while the session was away is still spilled.
+    pub fn attach(&self, waker: Waker) {
+        self.state.lock().waker = Some(waker);
+    }
+
+    /// The owner looks: whatever is pushed from now on wakes it again.
+    pub fn looked(&self) -> bool {
+        let mut state = self.state.lock();
+        state.woken = false;
+        state.overflowed
+    }
+
+    /// Moves queued mail into `into`, up to so many.
+    pub fn take_queue(&self, into: &mut VecDeque<Mail>, max: usize) {
+        let mut state = self.state.lock();
+        for _ in 0..max {
+            let Some(mail) = state.queue.pop_front() else {
+                break;
+            };
+            if let Mail::Message(delivery) = &mail {
+                state.queue_bytes -= delivery.bytes();
+            }
+            into.push_back(mail);
+        }
+        if state.queue.is_empty() && state.queue.capacity() > 64 {
+            state.queue = VecDeque::new();
+        }
+    }
+
+    /// Spilled numbers to read next, up to so many; only when the queue is empty, for it comes first.
+    pub fn take_spilled(&self, max: usize) -> Vec<Sequence> {
+        let mut state = self.state.lock();
+        if !state.queue.is_empty() {
+            return Vec::new();
+        }
+        let count = state.spilled.len().min(max);
+        state.spilled.drain(..count).collect()
+    }
+
+    /// Everything is out: from now on messages wait in memory again. Gives the filters of the snapshots that are
+    /// owed, or `None` when more has come meanwhile. The caller holds the lock on the order of publishes.
+    pub fn catch_up(&self) -> Option<Vec<TopicFilter>> {
+        let mut state = self.state.lock();
+        if !state.spilling || !state.queue.is_empty() || !state.spilled.is_empty() {
+            return None;
+        }
+        state.spilling = false;
+        state.spilled = VecDeque::new();
+        Some(std::mem::take(&mut state.owed))
+    }
+
+    pub fn is_spilling(&self) -> bool {
+        self.state.lock().spilling
+    }
+
+    /// The lowest number that waits here.
+    pub fn lowest(&self) -> Option<Sequence> {
+        let state = self.state.lock();
+        let queued = state.queue.iter().find_map(Mail::sequence);
+        queued.or_else(|| state.spilled.front().copied())
+    }
+
+    /// The connection has gone: keeps only numbers. `unsent` and `unread` had been taken out and were not sent.
+    pub fn park(&self, unsent: impl IntoIterator<Item = Mail>, unread: Vec<Sequence>) {
+        let mut state = self.state.lock();
+        state.waker = None;
+        state.woken = false;
+        state.spilling = true;
+        let queued: Vec<Mail> = state.queue.drain(..).collect();
+        state.queue = VecDeque::new();
+        state.queue_bytes = 0;
+        let mut numbers = unread;
+        for mail in unsent.into_iter().chain(queued) {
+            numbers.extend(mail.sequence());
+            if let Mail::Snapshot(snapshot) = mail
+                && !state.owed.contains(&snapshot.filter)
+            {
+                state.owed.push(snapshot.filter);
+            }
+        }
+        numbers.extend(state.spilled.drain(..));
+        // Messages made from a snapshot have later numbers than live ones that waited behind them. Sorting is safe:
+        // a snapshot leaves every topic alone that has a later live copy.
+        numbers.sort_unstable();
+        state.spilled = numbers.into();
+    }
+
+    /// Numbers recovered at start, ascending.
+    pub fn recover(&self, sequence: Sequence) {
+        let mut state = self.state.lock();
+        state.spilling = true;
+        state.spilled.push_back(sequence);
+    }
+
+    /// A snapshot that was still owed at start.
+    pub fn recover_owed(&self, filter: TopicFilter) {
+        let mut state = self.state.lock();
+        state.spilling = true;
+        state.owed.push(filter);
+    }
+
+    /// The subscription has ended, and what it was owed with it.
+    pub fn forget_owed(&self, filter: &TopicFilter) {
+        self.state.lock().owed.retain(|owed| owed != filter);
+    }
+
+    /// The session ends: everything that still waits for it.
+    pub fn drain(&self) -> Vec<Sequence> {
+        let mut state = self.state.lock();
+        let mut numbers: Vec<Sequence> = state
+            .queue
+            .drain(..)
+            .filter_map(|mail| mail.sequence())
+            .collect();
+        numbers.extend(state.spilled.drain(..));
+        numbers
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        if !self.woken
+            && let Some(waker) = &self.waker
+        {
+            self.woken = true;
+            waker.wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! From a publisher to everybody who is to get the message.
+//!
+//! [`publish`] is the one critical section of the broker. It holds the subscription index for reading and, when the
+//! message is to be kept or retained, the order lock ([`Numbers`](crate::numbers::Numbers)); in there the number is
+//! taken, the journal is told, the retained message changes and the mailboxes are filled, in that order. So two
+//! publishers to one topic agree everywhere on who was last, and every subscriber sees the order that is on disk.
+//! Nowhere else do locks nest.
+
+pub(crate) mod index;
+pub(crate) mod mailbox;
+pub(crate) mod retained;
+
+use std::{ops::Range, sync::Arc};
+
+use ebbtide_protocol::{PacketId, QoS};
+use ebbtide_store::{
+    Accept, Incarnation, Message, Operation, Queue, Recipient, RetainedChange, RetainedRow,
+    Sequence,
+};
+
+use crate::{
+    Now,
+    broker::Shared,
+    expiry,
+    journal::Ticket,
+    numbers::Exhausted,
+    route::{
+        index::Subscriber,
+        mailbox::{Delivery, Mailbox, Pushed},
+    },
+    stats::DropReason,
+};
+
+/// A message on its way in.
+pub(crate) struct Incoming {
+    pub message: Message,
+    /// Whose message it is: it does not come back to a No Local subscription of that session.
+    pub publisher: Incarnation,
+    /// The packet id, for QoS 2 from a session that is kept.
+    pub inbound: Option<PacketId>,
+    /// The message is a will, which goes from the store at the same time.
+    pub is_kept_will: bool,
+}
+
+/// What became of it.
+pub(crate) struct Published {
+    /// The commit that its acknowledgement stands for; `None`: nothing of it is kept.
+    pub ticket: Option<Ticket>,
+    /// Whether anybody had subscribed.
+    pub matched: bool,
+}
+
+/// Hands a message to all its subscribers and to the journal.
+///
+/// # Errors
+/// No number may be handed out now: nothing has happened.
+pub(crate) fn publish(
+    shared: &Shared,
+    incoming: Incoming,
+    now: Now,
+) -> Result<Published, Exhausted> {
+    let Incoming {
+        message,
+        publisher,
+        inbound,
+        is_kept_will,
+    } = incoming;
+    let message = Arc::new(message);
+    let index = shared.index.read();
+    let targets = targets(shared, &index, &message, publisher);
+    let matched = !targets.is_empty();
+    let is_queued = targets.iter().any(|target| target.is_queued);
+    let inbound = inbound.map(|packet_id| (publisher, packet_id));
+
+    if !is_queued && !message.retain {
+        let accept = Accept {
+            queued: None,
+            retained: None,
+            inbound,
+        };
+        let ticket = match (is_kept_will, inbound) {
+            (true, _) => Some(shared.journal.submit(Operation::FireWill {
+                session: publisher,
+                accept,
+            })),
+            (false, Some(_)) => Some(shared.journal.submit(Operation::Accept(accept))),
+            (false, None) => None,
+        };
+        push(shared, targets, &message, None);
+        return Ok(Published { ticket, matched });
+    }
+
+    let mut numbers = shared.numbers.lock();
+    let sequence = if is_queued {
+        Some(numbers.sequence(&shared.journal)?)
+    } else {
+        None
+    };
+    let retained = if message.retain {
+        let revision = numbers.revision(&shared.journal)?;
+        Some(if message.payload.is_empty() {
+            // [MQTT-3.3.1-6]
+            RetainedChange::Clear {
+                topic: message.topic.clone(),
+                revision,
+            }
+        } else {
+            RetainedChange::Set(RetainedRow {
+                revision,
+                message: Arc::clone(&message),
+            })
+        })
+    } else {
+        None
+    };
+    if let Some(change) = &retained {
+        if let RetainedChange::Set(row) = change {
+            expiry::watch(&shared.timers, &message, row.revision, now);
+        }
+        shared.change_retained(change.clone());
+    }
+    let queued = sequence.map(|sequence| Queue {
+        sequence,
+        message: Arc::clone(&message),
+        recipients: targets
+            .iter()
+            .filter(|target| target.is_queued)
+            .map(Target::recipient)
+            .collect(),
+    });
+    let accept = Accept {
+        queued,
+        retained,
+        inbound,
+    };
+    let ticket = shared.journal.submit(if is_kept_will {
+        Operation::FireWill {
+            session: publisher,
+            accept,
+        }
+    } else {
+        Operation::Accept(accept)
+    });
+    push(shared, targets, &message, sequence);
+    drop(numbers);
+    Ok(Published {
+        ticket: Some(ticket),
+        matched,
+    })
+}
+
+/// One session that is to get the message, all its matching subscriptions merged into one delivery [MQTT-3.3.4-2].
+struct Target {
+    mailbox: Arc<Mailbox>,
+    qos: QoS,
+    retain: bool,
+    subscription_identifiers: Vec<u32>,
+    /// It is kept for this session.
+    is_queued: bool,
+}
+
+impl Target {
+    fn recipient(&self) -> Recipient {
+        Recipient {
+            session: self.mailbox.session,
+            qos: self.qos,
+            retain: self.retain,
+            subscription_identifiers: self.subscription_identifiers.clone(),
+        }
+    }
+}
+
+/// Ascending by session.
+fn targets(
+    shared: &Shared,
+    index: &index::Index,
+    message: &Message,
+    publisher: Incarnation,
+) -> Vec<Target> {
+    let mut found: Vec<&Subscriber> = Vec::new();
+    let mut lists: usize = 0;
+    index.matching(message.topic.as_str(), &mut |list| {
+        lists += 1;
+        found.extend(list);
+    });
+    if lists > 1 {
+        found.sort_by_key(|subscriber| subscriber.session());
+    }
+    let mut targets = Vec::with_capacity(found.len());
+    for same in groups(&found) {
+        targets.extend(target(shared, &found[same], message, publisher));
+    }
+    targets
+}
+
+/// The runs of subscriptions that belong to one session.
+fn groups(found: &[&Subscriber]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let session = found.get(start)?.session();
+        let end = found[start..]
+            .iter()
+            .position(|subscriber| subscriber.session() != session)
+            .map_or(found.len(), |n| start + n);
+        let range = start..end;
+        start = end;
+        Some(range)
+    })
+}
+
+fn target(
+    shared: &Shared,
+    same: &[&Subscriber],
+    message: &Message,
+    publisher: Incarnation,
+) -> Option<Target> {
+    let mailbox = &same[0].mailbox;
+    // [MQTT-3.8.3-3]
+    let is_own = mailbox.session == publisher;
+    let mut wanted = same
+        .iter()
+        .filter(|subscriber| !(is_own && subscriber.options.no_local))
+        .peekable();
+    wanted.peek()?;
+    let (mut qos, mut retain, mut subscription_identifiers) = (QoS::AtMostOnce, false, Vec::new());
+    for subscriber in wanted {
+        qos = qos.max(subscriber.options.qos);
+        retain |= subscriber.options.retain_as_published;
+        subscription_identifiers.extend(subscriber.identifier);
+    }
+    let qos = qos.min(message.qos);
+    let is_queued = mailbox.kept && qos > QoS::AtMostOnce;
+    if is_queued && !mailbox.has_room() {
+        shared.counters.dropped(DropReason::QueueFull);
+        return None;
+    }
+    let retain = retain && message.retain;
+    Some(Target {
+        mailbox: Arc::clone(mailbox),
+        qos,
+        retain,
+        subscription_identifiers,
+        is_queued,
+    })
+}
+
+fn push(shared: &Shared, targets: Vec<Target>, message: &Arc<Message>, sequence: Option<Sequence>) {
+    for target in targets {
+        let pushed = target.mailbox.push(Delivery {
+            message: Arc::clone(message),
+            sequence: sequence.filter(|_| target.is_queued),
+            qos: target.qos,
+            retain: target.retain,
+            dup: false,
+            subscription_identifiers: target.subscription_identifiers,
+        });
+        match pushed {
+            Pushed::Queued => {}
+            Pushed::DroppedQoS0 => shared.counters.dropped(DropReason::QoS0Unready),
+            Pushed::Overflow => shared.counters.dropped(DropReason::Overflow),
+        }
+    }
+}

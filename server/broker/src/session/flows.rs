@@ -1,0 +1,161 @@
+//! Exchanges with one client as a subscriber: which packet id stands for which message, and how far it is.
+
+use std::num::NonZeroU16;
+
+use ebbtide_protocol::{PacketId, QoS};
+use ebbtide_store::{FlowStage, Sequence};
+use rustc_hash::FxHashMap;
+
+/// Packet ids are reserved in the session's row in steps of so many: an id that was used and lost in a crash does not
+/// come back before all others have been used.
+const MARK_STEP: u16 = 8192;
+
+/// After so many acknowledgements the cursor is looked for anew.
+const CURSOR_STEP: u32 = 64;
+
+/// A message under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// `None` in a transient session.
+    pub sequence: Option<Sequence>,
+    pub qos: QoS,
+    pub stage: FlowStage,
+    /// Grows with every flow: the order of sending.
+    order: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Flows {
+    flows: FxHashMap<PacketId, Flow>,
+    next_id: PacketId,
+    /// Ids up to here (not included) are reserved.
+    mark: PacketId,
+    next_order: u64,
+    cursor: Sequence,
+    highest: Sequence,
+    done_since: u32,
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self {
+            flows: FxHashMap::default(),
+            next_id: PacketId::MIN,
+            mark: PacketId::MIN,
+            next_order: 0,
+            cursor: Sequence(0),
+            highest: Sequence(0),
+            done_since: 0,
+        }
+    }
+}
+
+impl Flows {
+    /// Begins an exchange. The caller makes sure by the Receive Maximum that an id is free.
+    pub fn begin(&mut self, sequence: Option<Sequence>, qos: QoS) -> PacketId {
+        while self.flows.contains_key(&self.next_id) {
+            self.next_id = following(self.next_id, 1);
+        }
+        let packet_id = self.next_id;
+        self.next_id = following(packet_id, 1);
+        self.insert(packet_id, sequence, qos, FlowStage::Sent);
+        packet_id
+    }
+
+    pub fn insert(
+        &mut self,
+        packet_id: PacketId,
+        sequence: Option<Sequence>,
+        qos: QoS,
+        stage: FlowStage,
+    ) {
+        let order = self.next_order;
+        self.next_order += 1;
+        self.flows.insert(
+            packet_id,
+            Flow {
+                sequence,
+                qos,
+                stage,
+                order,
+            },
+        );
+    }
+
+    pub fn get(&self, packet_id: PacketId) -> Option<&Flow> {
+        self.flows.get(&packet_id)
+    }
+
+    pub fn release(&mut self, packet_id: PacketId) {
+        if let Some(flow) = self.flows.get_mut(&packet_id) {
+            flow.stage = FlowStage::Released;
+        }
+    }
+
+    pub fn finish(&mut self, packet_id: PacketId) -> Option<Flow> {
+        self.flows.remove(&packet_id)
+    }
+
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// All exchanges in the order of sending.
+    pub fn in_order(&self) -> Vec<(PacketId, Flow)> {
+        let mut flows: Vec<_> = self.flows.iter().map(|(id, flow)| (*id, *flow)).collect();
+        flows.sort_unstable_by_key(|(_, flow)| flow.order);
+        flows
+    }
+
+    /// Recovers the reserved mark: ids go on from there.
+    pub fn recover_mark(&mut self, mark: PacketId) {
+        self.next_id = mark;
+        self.mark = mark;
+    }
+
+    /// The mark for the session's row.
+    pub fn mark(&self) -> PacketId {
+        self.mark
+    }
+
+    /// Raises the mark when ids come near it; the row must then be written.
+    pub fn raise_mark(&mut self) -> bool {
+        let ahead = self.mark.get().wrapping_sub(self.next_id.get());
+        let is_low = ahead == 0 || ahead > MARK_STEP;
+        if is_low {
+            self.mark = following(self.next_id, MARK_STEP);
+        }
+        is_low
+    }
+
+    /// Everything below is done. `waiting` gives the lowest number that has not been sent. It may lag behind: what is
+    /// done above it is kept by the store number by number.
+    pub fn cursor(
+        &mut self,
+        done: Sequence,
+        waiting: impl FnOnce() -> Option<Sequence>,
+    ) -> Sequence {
+        self.highest = self.highest.max(done);
+        self.done_since += 1;
+        if self.done_since >= CURSOR_STEP || self.flows.is_empty() {
+            self.done_since = 0;
+            let in_flight = self.flows.values().filter_map(|flow| flow.sequence).min();
+            let lowest = in_flight.into_iter().chain(waiting()).min();
+            self.cursor = self.cursor.max(lowest.unwrap_or(self.highest.next()));
+        }
+        self.cursor
+    }
+
+    /// The session ends: the messages of all its exchanges.
+    pub fn drain(&mut self) -> Vec<Sequence> {
+        self.flows
+            .drain()
+            .filter_map(|(_, flow)| flow.sequence)
+            .collect()
+    }
+}
+
+/// The id `step` further on, round and round without zero.
+fn following(id: PacketId, step: u16) -> PacketId {
+    NonZeroU16::new(id.get().wrapping_add(step)).unwrap_or(PacketId::MIN)
+}

@@ -1,0 +1,128 @@
+//! A session: what a client is owed and owes, apart from any connection.
+//!
+//! It is a plain value with one owner. What others put in for it goes to its mailbox.
+
+pub(crate) mod flows;
+
+use std::{collections::HashMap, sync::Arc};
+
+use ebbtide_protocol::{ByteString, PacketId, TopicFilter, version::SESSION_NEVER_EXPIRES};
+use ebbtide_store::{Incarnation, Operation, Sequence, SessionRow, SubscriptionRow, WallTime};
+use rustc_hash::FxHashSet;
+
+use crate::{
+    Monotonic,
+    broker::Shared,
+    journal::Ticket,
+    route::{index::Subscriber, mailbox::Mailbox},
+    session::flows::Flows,
+};
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub incarnation: Incarnation,
+    pub client_id: ByteString,
+    pub user: Option<ByteString>,
+    pub session_expiry_interval: u32,
+    /// It has rows in the store.
+    pub kept: bool,
+    pub subscriptions: HashMap<TopicFilter, SubscriptionRow>,
+    pub mailbox: Arc<Mailbox>,
+    /// Exchanges with this client as a subscriber.
+    pub flows: Flows,
+    /// QoS 2 packet ids of this client as a publisher, not yet released.
+    pub inbound: FxHashSet<PacketId>,
+    /// What waits up to here may have been sent before the broker crashed, so it is sent with DUP.
+    pub maybe_sent: Sequence,
+    /// While it is away: when it ends.
+    pub expires_at: Option<Monotonic>,
+}
+
+impl Session {
+    pub fn new(
+        shared: &Shared,
+        incarnation: Incarnation,
+        client_id: ByteString,
+        user: Option<ByteString>,
+        session_expiry_interval: u32,
+    ) -> Self {
+        let kept = session_expiry_interval > 0;
+        Self {
+            incarnation,
+            client_id,
+            user,
+            session_expiry_interval,
+            kept,
+            subscriptions: HashMap::new(),
+            mailbox: Arc::new(shared.new_mailbox(incarnation, kept)),
+            flows: Flows::default(),
+            inbound: FxHashSet::default(),
+            maybe_sent: Sequence(0),
+            expires_at: None,
+        }
+    }
+
+    /// Its row. `disconnected_at` is `None` while a connection owns it.
+    pub fn row(&self, disconnected_at: Option<WallTime>) -> SessionRow {
+        SessionRow {
+            incarnation: self.incarnation,
+            client_id: self.client_id.clone(),
+            user: self.user.clone(),
+            session_expiry_interval: self.session_expiry_interval,
+            disconnected_at,
+            next_packet_id: self.flows.mark(),
+        }
+    }
+
+    /// When it ends if nobody returns; `None`: never.
+    pub fn expires_after_ms(&self) -> Option<u64> {
+        (self.session_expiry_interval != SESSION_NEVER_EXPIRES)
+            .then(|| u64::from(self.session_expiry_interval) * 1000)
+    }
+
+    /// As the index has it.
+    pub fn subscriber(&self, row: &SubscriptionRow) -> Subscriber {
+        Subscriber {
+            mailbox: Arc::clone(&self.mailbox),
+            options: row.options,
+            identifier: row.identifier,
+        }
+    }
+
+    /// The message is done for this client: acknowledged, expired or dropped.
+    /// `unsent` is the lowest number that its owner has taken from the mailbox and not sent.
+    pub fn done(
+        &mut self,
+        shared: &Shared,
+        sequence: Sequence,
+        packet_id: Option<PacketId>,
+        unsent: impl FnOnce() -> Option<Sequence>,
+    ) {
+        let mailbox = &self.mailbox;
+        let cursor = self.flows.cursor(sequence, || {
+            mailbox.lowest().into_iter().chain(unsent()).min()
+        });
+        shared
+            .journal
+            .done(self.incarnation, sequence, packet_id, cursor);
+    }
+
+    /// Removes it with everything that waits for it.
+    pub fn end(mut self, shared: &Shared) -> Option<Ticket> {
+        {
+            let mut index = shared.index.write();
+            for filter in self.subscriptions.keys() {
+                index.remove(filter.pattern(), self.incarnation);
+            }
+        }
+        // Behind the index lock nobody can push any more.
+        let mut waiting = self.mailbox.drain();
+        waiting.extend(self.flows.drain());
+        shared.journal.abandon(waiting);
+        self.kept.then(|| {
+            shared
+                .journal
+                .submit(Operation::RemoveSession(self.incarnation))
+        })
+    }
+}

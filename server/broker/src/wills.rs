@@ -1,0 +1,84 @@
+//! Wills whose connection has ended and that wait for their delay.
+
+use ebbtide_protocol::packet::Will;
+use ebbtide_store::{Incarnation, Message, Operation, WillRow};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
+use crate::{
+    Monotonic, Now,
+    broker::Shared,
+    journal::Ticket,
+    route::{self, Incoming},
+    timers::Timer,
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct Wills(Mutex<FxHashMap<Incarnation, (Will, Monotonic)>>);
+
+impl Wills {
+    /// The connection ended without a normal DISCONNECT: the will is published after its delay.
+    pub fn delay(&self, shared: &Shared, row: WillRow, delay_ms: u64, now: Now) {
+        let due = now.monotonic.plus_ms(delay_ms);
+        shared.timers.add(due, Timer::Will(row.session));
+        self.0.lock().insert(row.session, (row.will.clone(), due));
+        shared.journal.submit(Operation::PutWill(row));
+    }
+
+    /// The client has returned in time: the will is not published [MQTT-3.1.3-9].
+    pub fn cancel(&self, shared: &Shared, session: Incarnation) -> Option<Ticket> {
+        self.0.lock().remove(&session)?;
+        Some(shared.journal.submit(Operation::RemoveWill(session)))
+    }
+
+    /// Publishes the will if it still waits: its session ends.
+    pub fn fire(&self, shared: &Shared, session: Incarnation, now: Now) {
+        let will = self.0.lock().remove(&session);
+        if let Some((will, _)) = will {
+            publish(shared, session, will, now);
+        }
+    }
+
+    /// Publishes the will if its delay is over. A timer of an earlier absence finds a later time here.
+    pub fn fire_if_due(&self, shared: &Shared, session: Incarnation, now: Now) {
+        let is_due = self
+            .0
+            .lock()
+            .get(&session)
+            .is_some_and(|(_, due)| *due <= now.monotonic);
+        if is_due {
+            self.fire(shared, session, now);
+        }
+    }
+
+    /// A will that was found at start.
+    pub fn recover(&self, session: Incarnation, will: Will, due: Monotonic) {
+        self.0.lock().insert(session, (will, due));
+    }
+}
+
+/// Publishes a will, taking it from the store at the same time.
+pub(crate) fn publish(shared: &Shared, session: Incarnation, will: Will, now: Now) {
+    let message = Message {
+        topic: will.topic,
+        payload: will.payload,
+        qos: will.qos,
+        retain: will.retain,
+        accepted_at: now.wall,
+        properties: will.properties,
+    };
+    let incoming = Incoming {
+        message,
+        publisher: session,
+        inbound: None,
+        is_kept_will: true,
+    };
+    // No number can be had: the will stays on disk and is published at the next start.
+    let _ = route::publish(shared, incoming, now);
+}
+
+/// How long a will waits: its delay, cut short by the end of the session.
+pub(crate) fn will_delay_ms(will: &Will, session_left_ms: Option<u64>) -> u64 {
+    let delay_ms = u64::from(will.delay_interval) * 1000;
+    session_left_ms.map_or(delay_ms, |left| delay_ms.min(left))
+}
