@@ -296,7 +296,7 @@ fn keep_alive(asked: u16, limit: u16) -> u16 {
 /// The reason for CONNACK: some that a DISCONNECT may carry are not among its own (section 3.2.2.2).
 pub(super) fn refusal(reason: ReasonCode) -> ReasonCode {
     match reason {
-        ReasonCode::ServerShuttingDown => ReasonCode::ServerUnavailable,
+        ReasonCode::ServerShuttingDown => ReasonCode::ServerBusy,
         ReasonCode::SessionTakenOver | ReasonCode::MaximumConnectTime => {
             ReasonCode::UnspecifiedError
         }

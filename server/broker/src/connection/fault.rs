@@ -25,7 +25,7 @@ impl Close {
     pub(crate) fn of_journal(journal: &Journal) -> Option<Self> {
         journal
             .is_broken()
-            .then(|| Self::new(ReasonCode::ServerUnavailable, "the store failed"))
+            .then(|| Self::new(ReasonCode::ServerBusy, "the store failed"))
     }
 }
 

@@ -167,10 +167,7 @@ impl Connection {
                     );
                     self.fail(close, now);
                 } else if self.waits_in_vain() {
-                    self.fail(
-                        Close::new(ReasonCode::ServerUnavailable, "the store failed"),
-                        now,
-                    );
+                    self.fail(Close::new(ReasonCode::ServerBusy, "the store failed"), now);
                 }
             }
             Phase::Silent { .. } | Phase::Arriving(_) | Phase::Over => {}

@@ -150,12 +150,8 @@ impl Connection {
         let Phase::Open(open) = &mut self.phase else {
             return Ok(());
         };
-        let messages = outcome.map_err(|error| {
-            Close::new(
-                ReasonCode::ServerUnavailable,
-                format!("the backlog: {error}"),
-            )
-        })?;
+        let messages = outcome
+            .map_err(|error| Close::new(ReasonCode::ServerBusy, format!("the backlog: {error}")))?;
         open.take_read(messages, &self.shared);
         Ok(())
     }

@@ -1,0 +1,242 @@
+//! Which reply waits for which commit, seen from outside.
+
+mod world;
+
+use ebbtide_protocol::{
+    Packet, QoS, ReasonCode,
+    packet::{Ack, SubscriptionOptions},
+};
+use ebbtide_store::Operation;
+use world::*;
+
+#[test]
+fn connack_of_a_kept_session_waits_for_its_commit() {
+    let mut world = World::new();
+    let client = world.open();
+    world.send(client, Packet::Connect(Box::new(kept("a"))));
+    assert_eq!(world.received(client), []);
+    world.commit();
+    assert!(matches!(world.received(client)[..], [Packet::ConnAck(_)]));
+}
+
+#[test]
+fn connack_of_a_clean_session_needs_no_disk() {
+    let mut world = World::new();
+    let client = world.open();
+    world.send(client, Packet::Connect(Box::new(clean("a"))));
+    assert!(matches!(world.received(client)[..], [Packet::ConnAck(_)]));
+}
+
+#[test]
+fn connack_waits_for_the_will_of_a_transient_client() {
+    let mut world = World::new();
+    let client = world.open();
+    let mut connect = clean("a");
+    connect.will = Some(will("gone/a", "bye", 0));
+    world.send(client, Packet::Connect(Box::new(connect)));
+    assert_eq!(world.received(client), []);
+    world.commit();
+    assert!(matches!(world.received(client)[..], [Packet::ConnAck(_)]));
+}
+
+#[test]
+fn puback_of_a_retained_message_waits_for_its_commit() {
+    let mut world = World::new();
+    let (client, _) = world.connect(clean("a"));
+    let mut packet = publish(7, "t", "x", QoS::AtLeastOnce);
+    packet.retain = true;
+    world.send(client, Packet::Publish(Box::new(packet)));
+    assert_eq!(world.received(client), []);
+    world.commit();
+    let expected = Ack::new(packet_id(7), ReasonCode::NoMatchingSubscribers);
+    assert_eq!(world.received(client), [Packet::PubAck(expected)]);
+}
+
+#[test]
+fn puback_without_anything_kept_leaves_at_once() {
+    let mut world = World::new();
+    let (client, _) = world.connect(clean("a"));
+    world.send(
+        client,
+        Packet::Publish(Box::new(publish(7, "t", "x", QoS::AtLeastOnce))),
+    );
+    assert!(matches!(world.received(client)[..], [Packet::PubAck(_)]));
+}
+
+#[test]
+fn acknowledgements_leave_in_receive_order() {
+    let mut world = World::new();
+    let (client, _) = world.connect(clean("a"));
+    let mut retained = publish(1, "t", "x", QoS::AtLeastOnce);
+    retained.retain = true;
+    world.send(client, Packet::Publish(Box::new(retained)));
+    // This one waits for nothing itself, but stands behind the first.
+    world.send(
+        client,
+        Packet::Publish(Box::new(publish(2, "u", "x", QoS::AtLeastOnce))),
+    );
+    assert_eq!(world.received(client), []);
+    world.commit();
+    let ids: Vec<u16> = world
+        .received(client)
+        .iter()
+        .map(|packet| match packet {
+            Packet::PubAck(ack) => ack.packet_id.get(),
+            other => panic!("unexpected {other:?}"),
+        })
+        .collect();
+    assert_eq!(ids, [1, 2]);
+}
+
+#[test]
+fn qos_1_reaches_a_connected_kept_subscriber_before_the_commit_and_qos_2_after_it() {
+    let mut world = World::new();
+    let (subscriber, _) = world.connect(kept("s"));
+    world.subscribe(subscriber, "t", QoS::ExactlyOnce);
+    let (publisher, _) = world.connect(clean("p"));
+
+    world.send(
+        publisher,
+        Packet::Publish(Box::new(publish(1, "t", "one", QoS::AtLeastOnce))),
+    );
+    assert!(matches!(
+        world.received(subscriber)[..],
+        [Packet::Publish(_)]
+    ));
+    assert_eq!(world.received(publisher), [], "its PUBACK waits");
+
+    world.send(
+        publisher,
+        Packet::Publish(Box::new(publish(2, "t", "two", QoS::ExactlyOnce))),
+    );
+    assert_eq!(
+        world.received(subscriber),
+        [],
+        "QoS 2 waits for its packet id"
+    );
+    // What stands behind it waits too: one order for all QoS levels.
+    world.send(
+        publisher,
+        Packet::Publish(Box::new(publish(0, "t", "three", QoS::AtMostOnce))),
+    );
+    assert_eq!(world.received(subscriber), []);
+    world.commit();
+    let texts: Vec<String> = world
+        .received(subscriber)
+        .iter()
+        .map(|packet| match packet {
+            Packet::Publish(publish) => text(publish),
+            other => panic!("unexpected {other:?}"),
+        })
+        .collect();
+    assert_eq!(texts, ["two", "three"]);
+}
+
+#[test]
+fn suback_of_a_kept_session_waits_and_retained_messages_come_after_it() {
+    let mut world = World::new();
+    let (publisher, _) = world.connect(clean("p"));
+    world.publish(publisher, 1, "t", "kept", QoS::AtLeastOnce, true);
+    let (subscriber, _) = world.connect(kept("s"));
+    world.send(
+        subscriber,
+        subscribe(1, "t", SubscriptionOptions::default()),
+    );
+    assert_eq!(world.received(subscriber), []);
+    world.commit();
+    assert!(matches!(
+        world.received(subscriber)[..],
+        [Packet::SubAck(_), Packet::Publish(_)]
+    ));
+}
+
+#[test]
+fn what_is_done_before_its_commit_is_not_written() {
+    let mut world = World::new();
+    let (subscriber, _) = world.connect(kept("s"));
+    world.subscribe(subscriber, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    world.batches.clear();
+    world.send(
+        publisher,
+        Packet::Publish(Box::new(publish(1, "t", "x", QoS::AtLeastOnce))),
+    );
+    world.send(
+        subscriber,
+        Packet::PubAck(Ack::new(packet_id(1), ReasonCode::Success)),
+    );
+    world.commit();
+    assert_eq!(world.batches, [Vec::<Operation>::new()]);
+    assert!(matches!(world.received(publisher)[..], [Packet::PubAck(_)]));
+    assert_eq!(world.broker.stats().waiting, 0);
+}
+
+#[test]
+fn a_retained_change_is_written_though_its_message_is_not() {
+    let mut world = World::new();
+    let (subscriber, _) = world.connect(kept("s"));
+    world.subscribe(subscriber, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    world.batches.clear();
+    let mut retained = publish(1, "t", "x", QoS::AtLeastOnce);
+    retained.retain = true;
+    world.send(publisher, Packet::Publish(Box::new(retained)));
+    world.send(
+        subscriber,
+        Packet::PubAck(Ack::new(packet_id(1), ReasonCode::Success)),
+    );
+    world.commit();
+    match &world.batches[0][..] {
+        [Operation::Accept(accept)] => {
+            assert!(accept.queued.is_none());
+            assert!(accept.retained.is_some());
+        }
+        other => panic!("unexpected {other:?}"),
+    }
+}
+
+#[test]
+fn pubcomp_waits_for_the_release_of_the_inbound_id() {
+    let mut world = World::new();
+    let (publisher, _) = world.connect(kept("p"));
+    world.send(
+        publisher,
+        Packet::Publish(Box::new(publish(1, "t", "x", QoS::ExactlyOnce))),
+    );
+    world.commit();
+    assert!(matches!(world.received(publisher)[..], [Packet::PubRec(_)]));
+    world.send(
+        publisher,
+        Packet::PubRel(Ack::new(packet_id(1), ReasonCode::Success)),
+    );
+    assert_eq!(world.received(publisher), []);
+    world.commit();
+    assert_eq!(
+        world.received(publisher),
+        [Packet::PubComp(Ack::new(packet_id(1), ReasonCode::Success))]
+    );
+}
+
+#[test]
+fn a_failed_commit_closes_whoever_waits_for_it_and_nobody_else() {
+    let mut world = World::new();
+    let (waiting, _) = world.connect(clean("w"));
+    let (other, _) = world.connect(clean("o"));
+    let mut retained = publish(1, "t", "x", QoS::AtLeastOnce);
+    retained.retain = true;
+    world.send(waiting, Packet::Publish(Box::new(retained)));
+    let batch = world.broker.journal().take().expect("the retained change");
+    world.broker.journal().failed(&batch);
+    world.settle();
+    assert_eq!(world.is_closed(waiting), Some(ReasonCode::ServerBusy));
+    assert!(
+        !world
+            .received(waiting)
+            .iter()
+            .any(|packet| matches!(packet, Packet::PubAck(_)))
+    );
+    assert_eq!(world.is_closed(other), None);
+    // What needs no disk goes on.
+    world.send(other, Packet::PingReq);
+    assert_eq!(world.received(other), [Packet::PingResp]);
+}

@@ -1,0 +1,175 @@
+//! Wills: when they are published, when not, and that no crash silences them.
+
+mod world;
+
+use ebbtide_protocol::{Packet, QoS, ReasonCode, Version, packet::Connect};
+use world::*;
+
+/// A world with somebody who listens to wills; the session survives crashes.
+fn listening() -> World {
+    let mut world = World::new();
+    let (listener, _) = world.connect(kept("listener"));
+    world.subscribe(listener, "gone/#", QoS::AtLeastOnce);
+    world.send(listener, disconnect(ReasonCode::Success));
+    world.commit();
+    world
+}
+
+fn heard(world: &mut World) -> Vec<String> {
+    world.commit();
+    let (listener, _) = world.connect(kept("listener"));
+    let heard = world.take_texts(listener);
+    world.send(listener, disconnect(ReasonCode::Success));
+    world.commit();
+    heard
+}
+
+fn with_will(connect: Connect, delay: u32) -> Connect {
+    Connect {
+        will: Some(will("gone/x", "bye", delay)),
+        ..connect
+    }
+}
+
+#[test]
+fn a_lost_connection_publishes_it_and_a_normal_disconnect_does_not() {
+    for version in [Version::V3_1_1, Version::V5] {
+        let mut world = listening();
+        let connect = with_will(
+            Connect {
+                version,
+                ..clean("x")
+            },
+            0,
+        );
+        let (client, _) = world.connect(connect.clone());
+        world.cut(client);
+        assert_eq!(heard(&mut world), ["bye"]);
+        let (client, _) = world.connect(connect);
+        world.send(client, disconnect(ReasonCode::Success));
+        world.crash();
+        assert_eq!(heard(&mut world), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn disconnect_with_will_and_violations_publish_it() {
+    let mut world = listening();
+    let (client, _) = world.connect(with_will(clean("x"), 0));
+    world.send(client, disconnect(ReasonCode::DisconnectWithWill));
+    assert_eq!(heard(&mut world), ["bye"]);
+    let (client, _) = world.connect(with_will(clean("x"), 0));
+    world.send_bytes(client, &[0xF1, 0]);
+    assert_eq!(heard(&mut world), ["bye"]);
+}
+
+#[test]
+fn a_silent_client_loses_its_connection_after_one_and_a_half_keep_alives() {
+    let mut world = listening();
+    let (client, _) = world.connect(Connect {
+        keep_alive: 10,
+        ..with_will(clean("x"), 0)
+    });
+    world.pass_ms(14_000);
+    world.send(client, Packet::PingReq);
+    assert_eq!(world.received(client), [Packet::PingResp]);
+    world.pass_ms(14_999);
+    assert_eq!(world.is_closed(client), None);
+    world.pass_ms(1);
+    assert_eq!(world.is_closed(client), Some(ReasonCode::KeepAliveTimeout));
+    assert_eq!(
+        world.received(client),
+        [disconnect(ReasonCode::KeepAliveTimeout)]
+    );
+    assert_eq!(heard(&mut world), ["bye"]);
+}
+
+#[test]
+fn a_delayed_will_waits_and_a_return_cancels_it() {
+    let mut world = listening();
+    let connect = with_will(kept("x"), 10);
+    let (client, _) = world.connect(connect.clone());
+    world.cut(client);
+    world.pass_ms(9_000);
+    let (client, _) = world.connect(connect.clone());
+    world.pass_ms(5_000);
+    assert_eq!(heard(&mut world), Vec::<String>::new());
+    world.cut(client);
+    world.pass_ms(9_999);
+    assert_eq!(heard(&mut world), Vec::<String>::new());
+    world.pass_ms(1);
+    assert_eq!(heard(&mut world), ["bye"]);
+}
+
+#[test]
+fn the_end_of_the_session_cuts_the_delay_short() {
+    let mut world = listening();
+    let connect = Connect {
+        session_expiry_interval: Some(2),
+        ..with_will(clean("x"), 60)
+    };
+    let (client, _) = world.connect(connect);
+    world.cut(client);
+    world.pass_ms(2_001);
+    assert_eq!(heard(&mut world), ["bye"]);
+    // A session that ends with its connection has no time to wait.
+    let (client, _) = world.connect(with_will(clean("y"), 60));
+    world.cut(client);
+    assert_eq!(heard(&mut world), ["bye"]);
+}
+
+#[test]
+fn a_takeover_publishes_it_unless_the_session_goes_on_within_the_delay() {
+    let mut world = listening();
+    let (_, _) = world.connect(with_will(kept("x"), 0));
+    let (_, _) = world.connect(kept("x"));
+    assert_eq!(heard(&mut world), ["bye"], "no delay");
+    let (_, _) = world.connect(with_will(kept("y"), 10));
+    let (_, _) = world.connect(kept("y"));
+    world.pass_ms(11_000);
+    assert_eq!(
+        heard(&mut world),
+        Vec::<String>::new(),
+        "back within the delay"
+    );
+    let (_, _) = world.connect(with_will(kept("z"), 10));
+    let (_, _) = world.connect(clean("z"));
+    assert_eq!(heard(&mut world), ["bye"], "a clean start ends the session");
+}
+
+#[test]
+fn a_crash_of_the_broker_fires_the_wills_of_all_who_were_connected() {
+    let mut world = listening();
+    let (_, _) = world.connect(with_will(clean("x"), 0));
+    world.crash();
+    world.pass_ms(0);
+    assert_eq!(heard(&mut world), ["bye"]);
+    world.crash();
+    world.pass_ms(0);
+    assert_eq!(heard(&mut world), Vec::<String>::new(), "once");
+}
+
+#[test]
+fn a_delay_goes_on_across_a_crash() {
+    let mut world = listening();
+    let (client, _) = world.connect(with_will(kept("x"), 10));
+    world.cut(client);
+    world.commit();
+    world.pass_ms(6_000);
+    world.crash();
+    world.pass_ms(3_999);
+    assert_eq!(heard(&mut world), Vec::<String>::new());
+    world.pass_ms(1);
+    assert_eq!(heard(&mut world), ["bye"]);
+}
+
+#[test]
+fn a_stop_of_the_server_leaves_them_for_the_next_start() {
+    let mut world = listening();
+    let (_, _) = world.connect(with_will(clean("x"), 0));
+    world.broker.shut_down();
+    world.commit();
+    world.crash();
+    world.pass_ms(0);
+    assert_eq!(heard(&mut world), ["bye"]);
+}
