@@ -3,6 +3,8 @@
 //! A [`Store`] applies batches of [`Operation`]s in order and makes each batch durable before it answers. It decides
 //! nothing about MQTT. Every store runs the same conformance suite (`conformance`).
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod memory;
 pub mod message;
 pub mod number;

@@ -1,0 +1,95 @@
+//! Random histories against the model: recovery after every prefix, each operation twice, tails again.
+
+use std::cell::RefCell;
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngSeed, TestRunner},
+};
+
+use super::{Subject, compare, history};
+use crate::{MemoryStore, Operation, Store};
+
+const CASES: u32 = 48;
+const SEED: u64 = 0x0EBB_71DE;
+
+pub(super) fn run(subject: &mut impl Subject) {
+    let config = Config {
+        cases: CASES,
+        rng_seed: RngSeed::Fixed(SEED),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let strategy = (history::history(), any::<prop::sample::Index>());
+    let subject = RefCell::new(subject);
+    TestRunner::new(config)
+        .run(&strategy, |(history, tail)| {
+            let subject = &mut **subject.borrow_mut();
+            prefixes(subject, &history);
+            twice(subject, &history);
+            tail_again(subject, &history, tail.index(history.len()));
+            Ok(())
+        })
+        .expect("the store does as the model");
+}
+
+/// After each batch the store is restarted, and gives back what the model has.
+fn prefixes(subject: &mut impl Subject, history: &[Vec<Operation>]) {
+    let model = MemoryStore::new();
+    let mut store = subject.create();
+    for batch in history {
+        model.commit(batch).expect("commits");
+        store.commit(batch).expect("commits");
+        // Reads before the sweep that a recovery does.
+        compare::assert_same_reads(&store, &model);
+        store = subject.restart(store);
+        assert_eq!(compare::kept(&store), compare::kept(&model));
+        compare::assert_same_reads(&store, &model);
+    }
+}
+
+/// Every operation applied twice in a row makes no difference.
+fn twice(subject: &mut impl Subject, history: &[Vec<Operation>]) {
+    let model = MemoryStore::new();
+    let store = subject.create();
+    for batch in history {
+        model.commit(batch).expect("commits");
+        let doubled: Vec<Operation> = batch
+            .iter()
+            .flat_map(|op| [op.clone(), op.clone()])
+            .collect();
+        store.commit(&doubled).expect("commits");
+    }
+    assert_same(subject, store, &model);
+}
+
+/// The tail of a history applied again makes no difference, before a restart and after one.
+fn tail_again(subject: &mut impl Subject, history: &[Vec<Operation>], from: usize) {
+    let model = MemoryStore::new();
+    let mut store = subject.create();
+    let tail = &history[from..];
+    for batch in history {
+        model.commit(batch).expect("commits");
+        store.commit(batch).expect("commits");
+    }
+    for batch in tail {
+        store.commit(batch).expect("commits");
+    }
+    compare::assert_same_reads(&store, &model);
+    store = subject.restart(store);
+    let expected = compare::kept(&model).rows;
+    assert_eq!(compare::kept(&store).rows, expected);
+    for batch in tail {
+        store.commit(batch).expect("commits");
+    }
+    store = subject.restart(store);
+    assert_eq!(compare::kept(&store).rows, expected);
+    compare::assert_same_reads(&store, &model);
+}
+
+fn assert_same<S: Subject>(subject: &mut S, store: S::Store, model: &MemoryStore) {
+    compare::assert_same_reads(&store, model);
+    let store = subject.restart(store);
+    assert_eq!(compare::kept(&store), compare::kept(model));
+    compare::assert_same_reads(&store, model);
+}

@@ -1,0 +1,178 @@
+//! Values for histories: small numbers, so that they meet again; and every optional field both there and not.
+
+use bytes::Bytes;
+use ebbtide_protocol::{
+    PacketId, QoS, TopicFilter, TopicName,
+    packet::{MessageProperties, RetainHandling, SubscriptionOptions, Will},
+};
+
+use crate::{
+    Incarnation, Message, Operation, Queue, Recipient, RecipientSet, RetainedChange, RetainedRow,
+    Revision, Sequence, SessionRow, SubscriptionRow, WallTime, WillRow,
+};
+
+/// The packet id, which is not zero.
+pub(super) fn id(number: u16) -> PacketId {
+    PacketId::new(number).expect("the suite uses no packet id zero")
+}
+
+pub(super) fn topic(number: u64) -> TopicName {
+    TopicName::new(format!("site/{number}/state")).expect("valid")
+}
+
+pub(super) fn filter(number: u64) -> TopicFilter {
+    let filter = match number % 3 {
+        0 => format!("site/{number}/#"),
+        1 => format!("$share/group/site/+/{number}"),
+        _ => format!("site/{number}"),
+    };
+    TopicFilter::new(filter).expect("valid")
+}
+
+/// A message that `seed` fixes in all its fields.
+pub(super) fn message(topic: TopicName, seed: u64) -> Message {
+    let full = seed.is_multiple_of(2);
+    Message {
+        topic,
+        payload: Bytes::from(vec![seed as u8; (seed % 50) as usize]),
+        qos: qos(seed),
+        retain: full,
+        accepted_at: WallTime(1_700_000_000_000 + seed),
+        properties: MessageProperties {
+            payload_format_indicator: full.then_some(seed.is_multiple_of(4)),
+            message_expiry_interval: full.then_some(seed as u32),
+            content_type: full.then(|| "text/plain".into()),
+            response_topic: full.then(|| self::topic(seed)),
+            correlation_data: full.then(|| Bytes::from_static(b"\0\x01")),
+            user_properties: (0..seed % 3)
+                .map(|n| (format!("name {n}").into(), "värde".into()))
+                .collect(),
+        },
+    }
+}
+
+fn qos(seed: u64) -> QoS {
+    if seed.is_multiple_of(2) {
+        QoS::AtLeastOnce
+    } else {
+        QoS::ExactlyOnce
+    }
+}
+
+pub(super) fn put_session(number: u64, seed: u64) -> Operation {
+    Operation::PutSession(SessionRow {
+        incarnation: Incarnation(number),
+        client_id: format!("client {number}").into(),
+        user: (seed.is_multiple_of(2)).then(|| "user".into()),
+        session_expiry_interval: seed as u32,
+        disconnected_at: (seed.is_multiple_of(3)).then_some(WallTime(seed)),
+        next_packet_id: id(1 + seed as u16 % 9),
+    })
+}
+
+pub(super) fn subscription(number: u64, seed: u64) -> SubscriptionRow {
+    SubscriptionRow {
+        filter: filter(number),
+        options: SubscriptionOptions {
+            qos: qos(seed),
+            no_local: seed.is_multiple_of(2),
+            retain_as_published: seed.is_multiple_of(3),
+            retain_handling: match seed % 3 {
+                0 => RetainHandling::Send,
+                1 => RetainHandling::SendIfNew,
+                _ => RetainHandling::DoNotSend,
+            },
+        },
+        identifier: (seed.is_multiple_of(2)).then_some(1 + seed as u32),
+        retained_owed: seed.is_multiple_of(5),
+    }
+}
+
+pub(super) fn put_subscription(session: u64, number: u64, seed: u64) -> Operation {
+    Operation::PutSubscription {
+        session: Incarnation(session),
+        subscription: subscription(number, seed),
+    }
+}
+
+pub(super) fn put_will(session: u64, seed: u64) -> Operation {
+    let message = message(topic(session), seed);
+    Operation::PutWill(WillRow {
+        session: Incarnation(session),
+        client_id: format!("client {session}").into(),
+        will: Will {
+            topic: message.topic,
+            payload: message.payload,
+            qos: message.qos,
+            retain: message.retain,
+            delay_interval: seed as u32,
+            properties: message.properties,
+        },
+        due_at: (seed.is_multiple_of(3)).then_some(WallTime(seed)),
+    })
+}
+
+/// A set of these sessions; `seed` varies how they get their message.
+pub(super) fn recipients(sessions: impl IntoIterator<Item = u64>, seed: u64) -> RecipientSet {
+    let mut sessions: Vec<u64> = sessions.into_iter().collect();
+    sessions.sort_unstable();
+    sessions.dedup();
+    let recipient = |session| Recipient {
+        session: Incarnation(session),
+        qos: qos(session + seed),
+        retain: seed.is_multiple_of(5),
+        subscription_identifiers: (0..(session + seed) as u32 % 3).collect(),
+    };
+    sessions.into_iter().map(recipient).collect()
+}
+
+pub(super) fn queue(
+    sequence: u64,
+    sessions: impl IntoIterator<Item = u64>,
+    seed: u64,
+) -> Option<Queue> {
+    Some(Queue {
+        sequence: Sequence(sequence),
+        message: message(topic(seed % 4), seed).into(),
+        recipients: recipients(sessions, seed % 3),
+    })
+}
+
+pub(super) fn set_retained(topic: u64, revision: u64) -> RetainedChange {
+    RetainedChange::Set(RetainedRow {
+        revision: Revision(revision),
+        message: message(self::topic(topic), revision).into(),
+    })
+}
+
+pub(super) fn clear_retained(topic: u64, revision: u64) -> RetainedChange {
+    RetainedChange::Clear {
+        topic: self::topic(topic),
+        revision: Revision(revision),
+    }
+}
+
+pub(super) fn sent(session: u64, sequence: u64, packet_id: u16) -> Operation {
+    Operation::Sent {
+        session: Incarnation(session),
+        sequence: Sequence(sequence),
+        packet_id: id(packet_id),
+    }
+}
+
+pub(super) fn released(session: u64, sequence: u64, packet_id: u16) -> Operation {
+    Operation::Released {
+        session: Incarnation(session),
+        sequence: Sequence(sequence),
+        packet_id: id(packet_id),
+    }
+}
+
+pub(super) fn done(session: u64, sequence: u64, packet_id: u16, cursor: u64) -> Operation {
+    Operation::Done {
+        session: Incarnation(session),
+        sequence: Sequence(sequence),
+        packet_id: PacketId::new(packet_id),
+        cursor: Sequence(cursor),
+    }
+}
