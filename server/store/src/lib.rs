@@ -9,12 +9,16 @@ pub mod memory;
 pub mod message;
 pub mod number;
 pub mod operation;
+#[cfg(feature = "redb")]
+pub mod redb;
 pub mod row;
 
 pub use memory::MemoryStore;
 pub use message::{Message, Recipient, RecipientSet};
 pub use number::{Incarnation, Marks, Revision, Sequence, WallTime};
 pub use operation::{Accept, Operation, Queue, RetainedChange};
+#[cfg(feature = "redb")]
+pub use redb::RedbStore;
 pub use row::{FlowRow, FlowStage, RetainedRow, Row, SessionRow, SubscriptionRow, WillRow};
 
 /// A durable place for sessions, messages, retained values and wills.

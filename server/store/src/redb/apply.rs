@@ -1,0 +1,244 @@
+//! Operations, one after the other, on the tables of one write transaction.
+//!
+//! Each can be applied again without harm. The progress of a session is changed in memory and written once per batch.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::{
+    encoding::{
+        decode_flow, decode_marks, decode_queued_head, decode_revision, encode_flow, encode_marks,
+        encode_queued, encode_retained, encode_session, encode_subscription, encode_will,
+    },
+    intern::Interner,
+    progress::Progress,
+    table::{self, Bytes},
+};
+use crate::{
+    Accept, FlowStage, Incarnation, Marks, Operation, Queue, RetainedChange, Revision, Sequence,
+};
+
+type Result<T> = std::result::Result<T, redb::Error>;
+
+/// A batch being applied.
+pub(super) struct Batch<'a> {
+    meta: Table<'a, Bytes, Bytes>,
+    sessions: Table<'a, u64, Bytes>,
+    subscriptions: Table<'a, (u64, Bytes), Bytes>,
+    inbound: Table<'a, (u64, u16), ()>,
+    wills: Table<'a, u64, Bytes>,
+    retained: Table<'a, Bytes, Bytes>,
+    messages: Table<'a, u64, Bytes>,
+    sets: Table<'a, u64, Bytes>,
+    progress: Table<'a, u64, Bytes>,
+    flows: Table<'a, (u64, u16), Bytes>,
+    interner: &'a mut Interner,
+    /// Of the sessions that this batch touches; not yet in the table.
+    touched: BTreeMap<Incarnation, Progress>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn open(
+        transaction: &'a WriteTransaction,
+        interner: &'a mut Interner,
+    ) -> Result<Self> {
+        Ok(Self {
+            meta: transaction.open_table(table::META)?,
+            sessions: transaction.open_table(table::SESSIONS)?,
+            subscriptions: transaction.open_table(table::SUBSCRIPTIONS)?,
+            inbound: transaction.open_table(table::INBOUND)?,
+            wills: transaction.open_table(table::WILLS)?,
+            retained: transaction.open_table(table::RETAINED)?,
+            messages: transaction.open_table(table::MESSAGES)?,
+            sets: transaction.open_table(table::SETS)?,
+            progress: transaction.open_table(table::PROGRESS)?,
+            flows: transaction.open_table(table::FLOWS)?,
+            interner,
+            touched: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn apply(&mut self, operation: &Operation) -> Result<()> {
+        match operation {
+            Operation::Reserve(marks) => self.reserve(marks)?,
+            Operation::PutSession(row) => {
+                let encoded = encode_session(row);
+                self.sessions
+                    .insert(row.incarnation.0, encoded.as_slice())?;
+            }
+            Operation::RemoveSession(session) => self.remove_session(*session)?,
+            Operation::PutSubscription {
+                session,
+                subscription,
+            } => {
+                let key = (session.0, subscription.filter.as_str().as_bytes());
+                let encoded = encode_subscription(subscription);
+                self.subscriptions.insert(key, encoded.as_slice())?;
+            }
+            Operation::RemoveSubscription { session, filter } => {
+                let key = (session.0, filter.as_str().as_bytes());
+                self.subscriptions.remove(key)?;
+            }
+            Operation::Accept(accept) => self.accept(accept)?,
+            &Operation::Sent {
+                session,
+                sequence,
+                packet_id,
+            } => {
+                let row = encode_flow(sequence, FlowStage::Sent);
+                let key = (session.0, packet_id.get());
+                self.flows.insert(key, row.as_slice())?;
+            }
+            &Operation::Released {
+                session,
+                sequence,
+                packet_id,
+            } => {
+                let row = encode_flow(sequence, FlowStage::Released);
+                let key = (session.0, packet_id.get());
+                self.flows.insert(key, row.as_slice())?;
+            }
+            &Operation::Done {
+                session,
+                sequence,
+                packet_id,
+                cursor,
+            } => {
+                self.progress_of(session)?.done(sequence, cursor);
+                if let Some(packet_id) = packet_id {
+                    self.end_flow((session.0, packet_id.get()), sequence)?;
+                }
+            }
+            Operation::RemoveMessage(sequence) => {
+                if let Some(row) = self.messages.remove(sequence.0)? {
+                    self.interner.release(decode_queued_head(row.value())?.set);
+                }
+            }
+            Operation::ReleaseInbound { session, packet_id } => {
+                self.inbound.remove((session.0, packet_id.get()))?;
+            }
+            Operation::PutWill(row) => {
+                let encoded = encode_will(row);
+                self.wills.insert(row.session.0, encoded.as_slice())?;
+            }
+            Operation::RemoveWill(session) => {
+                self.wills.remove(session.0)?;
+            }
+            Operation::FireWill { session, accept } => {
+                self.wills.remove(session.0)?;
+                self.accept(accept)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was held back.
+    pub(super) fn finish(mut self) -> Result<()> {
+        for (session, progress) in &self.touched {
+            let row = progress.encode();
+            self.progress.insert(session.0, row.as_slice())?;
+        }
+        for unused in self.interner.expire() {
+            self.sets.remove(unused)?;
+        }
+        Ok(())
+    }
+
+    fn reserve(&mut self, marks: &Marks) -> Result<()> {
+        let stored = match self.meta.get(table::MARKS)? {
+            Some(row) => decode_marks(row.value())?,
+            None => Marks::default(),
+        };
+        let raised = Marks {
+            sequence: stored.sequence.max(marks.sequence),
+            revision: stored.revision.max(marks.revision),
+            incarnation: stored.incarnation.max(marks.incarnation),
+        };
+        self.meta
+            .insert(table::MARKS, encode_marks(&raised).as_slice())?;
+        Ok(())
+    }
+
+    fn remove_session(&mut self, session: Incarnation) -> Result<()> {
+        let number = session.0;
+        self.sessions.remove(number)?;
+        self.touched.remove(&session);
+        self.progress.remove(number)?;
+        let ids = (number, 0)..=(number, u16::MAX);
+        self.flows.retain_in(ids.clone(), |_, _| false)?;
+        self.inbound.retain_in(ids, |_, ()| false)?;
+        const FIRST: &[u8] = &[];
+        // No session has the last number: marks would have had to pass it.
+        let all = (number, FIRST)..(number.saturating_add(1), FIRST);
+        self.subscriptions.retain_in(all, |_, _| false)?;
+        Ok(())
+    }
+
+    fn accept(&mut self, accept: &Accept) -> Result<()> {
+        if let Some(queue) = &accept.queued {
+            self.queue(queue)?;
+        }
+        if let Some((session, packet_id)) = accept.inbound {
+            self.inbound.insert((session.0, packet_id.get()), ())?;
+        }
+        match &accept.retained {
+            None => {}
+            Some(RetainedChange::Set(row)) => {
+                let topic = row.message.topic.as_str().as_bytes();
+                if self.revision(topic)?.is_none_or(|old| old < row.revision) {
+                    let encoded = encode_retained(row);
+                    self.retained.insert(topic, encoded.as_slice())?;
+                }
+            }
+            Some(RetainedChange::Clear { topic, revision }) => {
+                let topic = topic.as_str().as_bytes();
+                if self.revision(topic)?.is_some_and(|old| old < *revision) {
+                    self.retained.remove(topic)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, queue: &Queue) -> Result<()> {
+        let set = self.interner.intern(&queue.recipients, &mut self.sets)?;
+        let row = encode_queued(set, &queue.message);
+        let replaced = self.messages.insert(queue.sequence.0, row.as_slice())?;
+        if let Some(row) = replaced {
+            self.interner.release(decode_queued_head(row.value())?.set);
+        }
+        Ok(())
+    }
+
+    fn revision(&self, topic: &[u8]) -> Result<Option<Revision>> {
+        match self.retained.get(topic)? {
+            Some(row) => Ok(Some(decode_revision(row.value())?)),
+            None => Ok(None),
+        }
+    }
+
+    fn progress_of(&mut self, session: Incarnation) -> Result<&mut Progress> {
+        use std::collections::btree_map::Entry;
+        Ok(match self.touched.entry(session) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(match self.progress.get(session.0)? {
+                Some(row) => Progress::decode(row.value())?,
+                None => Progress::default(),
+            }),
+        })
+    }
+
+    /// Ends the flow if it is still about this message: the id may carry another one by now, when a history is
+    /// applied again.
+    fn end_flow(&mut self, key: (u64, u16), sequence: Sequence) -> Result<()> {
+        let matches = match self.flows.get(key)? {
+            Some(row) => decode_flow(key, row.value())?.sequence == sequence,
+            None => false,
+        };
+        if matches {
+            self.flows.remove(key)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! Rows of sessions and of what belongs to them: subscriptions, wills and flows; and the reserved marks.
+
+use bytes::Bytes;
+use ebbtide_protocol::{
+    PacketId, TopicFilter,
+    packet::{RetainHandling, SubscriptionOptions, Will},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    RowError, decode, encode,
+    message::{Blob, Properties, topic},
+    qos,
+};
+use crate::{
+    FlowRow, FlowStage, Incarnation, Marks, Sequence, SessionRow, SubscriptionRow, WallTime,
+    WillRow,
+};
+
+const MARKS_VERSION: u8 = 1;
+const SESSION_VERSION: u8 = 1;
+const SUBSCRIPTION_VERSION: u8 = 1;
+const WILL_VERSION: u8 = 1;
+const FLOW_VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Session<'a> {
+    client_id: &'a str,
+    user: Option<&'a str>,
+    session_expiry_interval: u32,
+    disconnected_at: Option<WallTime>,
+    next_packet_id: PacketId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Subscription {
+    qos: u8,
+    no_local: bool,
+    retain_as_published: bool,
+    retain_handling: u8,
+    identifier: Option<u32>,
+    retained_owed: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredWill<'a> {
+    client_id: &'a str,
+    due_at: Option<WallTime>,
+    topic: &'a str,
+    qos: u8,
+    retain: bool,
+    delay_interval: u32,
+    #[serde(borrow)]
+    properties: Properties<'a>,
+    payload: Blob<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Flow {
+    sequence: Sequence,
+    released: bool,
+}
+
+/// The reserved numbers.
+pub(in crate::redb) fn encode_marks(marks: &Marks) -> Vec<u8> {
+    encode(MARKS_VERSION, marks)
+}
+
+/// The reserved numbers.
+pub(in crate::redb) fn decode_marks(row: &[u8]) -> Result<Marks, RowError> {
+    decode(MARKS_VERSION, row)
+}
+
+/// A session; its incarnation is the key.
+pub(in crate::redb) fn encode_session(row: &SessionRow) -> Vec<u8> {
+    encode(
+        SESSION_VERSION,
+        &Session {
+            client_id: &row.client_id,
+            user: row.user.as_deref(),
+            session_expiry_interval: row.session_expiry_interval,
+            disconnected_at: row.disconnected_at,
+            next_packet_id: row.next_packet_id,
+        },
+    )
+}
+
+/// A session.
+pub(in crate::redb) fn decode_session(key: u64, row: &[u8]) -> Result<SessionRow, RowError> {
+    let row: Session<'_> = decode(SESSION_VERSION, row)?;
+    Ok(SessionRow {
+        incarnation: Incarnation(key),
+        client_id: row.client_id.into(),
+        user: row.user.map(Into::into),
+        session_expiry_interval: row.session_expiry_interval,
+        disconnected_at: row.disconnected_at,
+        next_packet_id: row.next_packet_id,
+    })
+}
+
+/// A subscription; its filter is part of the key.
+pub(in crate::redb) fn encode_subscription(row: &SubscriptionRow) -> Vec<u8> {
+    encode(
+        SUBSCRIPTION_VERSION,
+        &Subscription {
+            qos: row.options.qos as u8,
+            no_local: row.options.no_local,
+            retain_as_published: row.options.retain_as_published,
+            retain_handling: row.options.retain_handling as u8,
+            identifier: row.identifier,
+            retained_owed: row.retained_owed,
+        },
+    )
+}
+
+/// A subscription.
+pub(in crate::redb) fn decode_subscription(
+    filter: &[u8],
+    row: &[u8],
+) -> Result<SubscriptionRow, RowError> {
+    let filter =
+        std::str::from_utf8(filter).map_err(|_| RowError::Invalid("the key is not UTF-8"))?;
+    let row: Subscription = decode(SUBSCRIPTION_VERSION, row)?;
+    Ok(SubscriptionRow {
+        filter: TopicFilter::new(filter)
+            .map_err(|_| RowError::Invalid("the topic filter is not valid"))?,
+        options: SubscriptionOptions {
+            qos: qos(row.qos)?,
+            no_local: row.no_local,
+            retain_as_published: row.retain_as_published,
+            retain_handling: match row.retain_handling {
+                0 => RetainHandling::Send,
+                1 => RetainHandling::SendIfNew,
+                2 => RetainHandling::DoNotSend,
+                _ => return Err(RowError::Invalid("the retain handling does not exist")),
+            },
+        },
+        identifier: row.identifier,
+        retained_owed: row.retained_owed,
+    })
+}
+
+/// A will; the incarnation is the key.
+pub(in crate::redb) fn encode_will(row: &WillRow) -> Vec<u8> {
+    encode(
+        WILL_VERSION,
+        &StoredWill {
+            client_id: &row.client_id,
+            due_at: row.due_at,
+            topic: row.will.topic.as_str(),
+            qos: row.will.qos as u8,
+            retain: row.will.retain,
+            delay_interval: row.will.delay_interval,
+            properties: Properties::of(&row.will.properties),
+            payload: Blob(&row.will.payload),
+        },
+    )
+}
+
+/// A will.
+pub(in crate::redb) fn decode_will(key: u64, row: &[u8]) -> Result<WillRow, RowError> {
+    let row: StoredWill<'_> = decode(WILL_VERSION, row)?;
+    Ok(WillRow {
+        session: Incarnation(key),
+        client_id: row.client_id.into(),
+        due_at: row.due_at,
+        will: Will {
+            topic: topic(row.topic)?,
+            payload: Bytes::copy_from_slice(row.payload.0),
+            qos: qos(row.qos)?,
+            retain: row.retain,
+            delay_interval: row.delay_interval,
+            properties: row.properties.own()?,
+        },
+    })
+}
+
+/// A flow; session and packet id are the key.
+pub(in crate::redb) fn encode_flow(sequence: Sequence, stage: FlowStage) -> Vec<u8> {
+    let released = stage == FlowStage::Released;
+    encode(FLOW_VERSION, &Flow { sequence, released })
+}
+
+/// A flow.
+pub(in crate::redb) fn decode_flow(key: (u64, u16), row: &[u8]) -> Result<FlowRow, RowError> {
+    let flow: Flow = decode(FLOW_VERSION, row)?;
+    Ok(FlowRow {
+        session: Incarnation(key.0),
+        sequence: flow.sequence,
+        packet_id: PacketId::new(key.1).ok_or(RowError::Invalid("the packet id is zero"))?,
+        stage: if flow.released {
+            FlowStage::Released
+        } else {
+            FlowStage::Sent
+        },
+    })
+}

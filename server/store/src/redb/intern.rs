@@ -1,0 +1,172 @@
+//! Recipient sets are kept once each: which are there, how many messages name each, and which may go.
+//!
+//! The counts live in memory only and are rebuilt by recovery. A set that nothing names stays for a while, since the
+//! next message to the same topic most likely names it again.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::Arc,
+};
+
+use redb::{ReadableTable, StorageError, Table};
+
+use super::{encoding::encode_set, table::Bytes};
+use crate::RecipientSet;
+
+/// Sets that no message names, kept in case one does again.
+const UNUSED_SETS_MAX: usize = 256;
+/// Recipients in the sets that are recognised by address. Bounds the memory that this holds on to.
+const RECENT_RECIPIENTS_MAX: usize = 65_536;
+
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    sets: HashMap<u64, Known>,
+    /// Hash of the encoded set → its numbers: several only if hashes collide.
+    by_hash: HashMap<u64, Vec<u64>>,
+    hasher: RandomState,
+    /// Sets by the address of their value, which is held so that the address stays theirs. Saves encoding the set of
+    /// a topic for each of its messages.
+    recent: HashMap<usize, (RecipientSet, u64)>,
+    recent_recipients: usize,
+    /// In the order in which they fell out of use; may name sets that are in use again.
+    unused: VecDeque<u64>,
+    /// Greater than all numbers in use.
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    hash: u64,
+    messages: u64,
+    /// Is in `unused`.
+    listed: bool,
+}
+
+impl Interner {
+    /// Makes known a set that is in the table, as yet without messages.
+    pub(super) fn know(&mut self, number: u64, row: &[u8]) {
+        let hash = self.hasher.hash_one(row);
+        self.by_hash.entry(hash).or_default().push(number);
+        let known = Known {
+            hash,
+            messages: 0,
+            listed: false,
+        };
+        self.sets.insert(number, known);
+        self.next = self.next.max(number + 1);
+    }
+
+    /// Counts a message that names this set.
+    pub(super) fn hold(&mut self, number: u64) {
+        if let Some(known) = self.sets.get_mut(&number) {
+            known.messages += 1;
+        }
+    }
+
+    /// A message that named this set is gone.
+    pub(super) fn release(&mut self, number: u64) {
+        let Some(known) = self.sets.get_mut(&number) else {
+            return;
+        };
+        known.messages = known.messages.saturating_sub(1);
+        if known.messages == 0 && !known.listed {
+            known.listed = true;
+            self.unused.push_back(number);
+        }
+    }
+
+    /// The number of the set, which is written if it is new. Counts a message.
+    pub(super) fn intern(
+        &mut self,
+        set: &RecipientSet,
+        table: &mut Table<'_, u64, Bytes>,
+    ) -> Result<u64, StorageError> {
+        let address = Arc::as_ptr(set).cast::<()>() as usize;
+        if let Some(&(_, number)) = self.recent.get(&address) {
+            self.hold(number);
+            return Ok(number);
+        }
+        let row = encode_set(set);
+        let number = match self.find(&row, table)? {
+            Some(number) => number,
+            None => {
+                let number = self.next;
+                table.insert(number, row.as_slice())?;
+                self.know(number, &row);
+                number
+            }
+        };
+        self.remember(address, set, number);
+        self.hold(number);
+        Ok(number)
+    }
+
+    fn find(&self, row: &[u8], table: &Table<'_, u64, Bytes>) -> Result<Option<u64>, StorageError> {
+        let candidates = self.by_hash.get(&self.hasher.hash_one(row));
+        for &number in candidates.into_iter().flatten() {
+            if table
+                .get(number)?
+                .is_some_and(|stored| stored.value() == row)
+            {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    fn remember(&mut self, address: usize, set: &RecipientSet, number: u64) {
+        if self.recent_recipients + set.len() > RECENT_RECIPIENTS_MAX {
+            self.recent.clear();
+            self.recent_recipients = 0;
+        }
+        if set.len() <= RECENT_RECIPIENTS_MAX {
+            self.recent_recipients += set.len();
+            self.recent.insert(address, (set.clone(), number));
+        }
+    }
+
+    /// Lists the sets that no message names as unused; for the end of recovery.
+    pub(super) fn list_unused(&mut self) {
+        let unused = self
+            .sets
+            .iter_mut()
+            .filter(|(_, known)| known.messages == 0);
+        for (&number, known) in unused {
+            if !known.listed {
+                known.listed = true;
+                self.unused.push_back(number);
+            }
+        }
+    }
+
+    /// The numbers of the sets that may go now; they are forgotten.
+    pub(super) fn expire(&mut self) -> Vec<u64> {
+        let mut gone = Vec::new();
+        while self.unused.len() > UNUSED_SETS_MAX
+            && let Some(number) = self.unused.pop_front()
+        {
+            let Some(known) = self.sets.get_mut(&number) else {
+                continue;
+            };
+            known.listed = false;
+            if known.messages > 0 {
+                continue;
+            }
+            let hash = known.hash;
+            self.sets.remove(&number);
+            if let Some(same) = self.by_hash.get_mut(&hash) {
+                same.retain(|&other| other != number);
+                if same.is_empty() {
+                    self.by_hash.remove(&hash);
+                }
+            }
+            gone.push(number);
+        }
+        if !gone.is_empty() {
+            self.recent.retain(|_, (_, number)| !gone.contains(number));
+            self.recent_recipients = self.recent.values().map(|(set, _)| set.len()).sum();
+        }
+        gone
+    }
+}

@@ -1,0 +1,205 @@
+//! Opening the file, or making it. A file that is there is never overwritten: it opens as what it is, or not at all.
+
+use std::{
+    fs::{self, File},
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use redb::{
+    Builder, Database, DatabaseError, Durability, ReadableDatabase, StorageBackend,
+    WriteTransaction, backends::FileBackend,
+};
+
+use super::{
+    RedbStore, Writer,
+    error::{damaged, to_store_error},
+    table,
+};
+use crate::StoreError;
+
+/// What can be tuned.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Memory for pages of the file, bytes. The system's own cache holds the rest.
+    pub cache_bytes: usize,
+    /// Writes with each commit what makes opening fast after a kill; a commit then costs a second fsync.
+    pub quick_repair: bool,
+    pub(super) durability: Durability,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 8 * 1024 * 1024,
+            quick_repair: false,
+            durability: Durability::Immediate,
+        }
+    }
+}
+
+impl RedbStore {
+    /// Opens the file; makes it if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Damaged`] (an empty file is: we never leave one), [`StoreError::Version`],
+    /// or what the disk says. The file is then as it was.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, Settings::default())
+    }
+
+    /// Opens the file with other settings.
+    ///
+    /// # Errors
+    /// As [`RedbStore::open`].
+    pub fn open_with(path: impl AsRef<Path>, settings: Settings) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        match fs::metadata(path) {
+            Ok(found) if found.len() == 0 => Err(damaged(path, "the file is empty")),
+            Ok(_) => {
+                let database = builder(&settings).open(path);
+                Self::check(path, settings, database)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::create(path, settings),
+            Err(error) => Err(to_store_error(path, error.into())),
+        }
+    }
+
+    /// Opens what is behind the backend; makes it if that is empty. `path` is for messages only.
+    ///
+    /// # Errors
+    /// As [`RedbStore::open`].
+    pub fn open_backend(
+        path: impl AsRef<Path>,
+        backend: impl StorageBackend,
+        settings: Settings,
+    ) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let failed = |error| to_store_error(path, error);
+        let empty = backend.len().map_err(|error| failed(error.into()))? == 0;
+        let database = builder(&settings)
+            .create_with_backend(backend)
+            .map_err(|error| failed(error.into()))?;
+        if empty {
+            write_format(&database).map_err(failed)?;
+        }
+        Self::check(path, settings, Ok(database))
+    }
+
+    /// Makes the file beside its place and moves it there when it is whole and on disk. So a crash leaves either no
+    /// file or one that opens.
+    fn create(path: &Path, settings: Settings) -> Result<Self, StoreError> {
+        let beside = beside(path);
+        let failed = |error: std::io::Error| to_store_error(path, error.into());
+        let whole =
+            || create_whole(&beside, &settings).map_err(|error| to_store_error(&beside, error));
+        let database = match whole() {
+            // The rest of a crash: it never was a store, so nothing in it was acknowledged.
+            Err(StoreError::Damaged { .. }) => {
+                fs::remove_file(&beside).map_err(failed)?;
+                whole()?
+            }
+            database => database?,
+        };
+        // Whoever holds the lock on the file beside has the right to put it in place, unless another was faster.
+        if fs::exists(path).map_err(failed)? {
+            drop(database);
+            fs::remove_file(&beside).map_err(failed)?;
+            return Self::open_with(path, settings);
+        }
+        fs::rename(&beside, path).map_err(failed)?;
+        sync_directory(path).map_err(failed)?;
+        Self::check(path, settings, Ok(database))
+    }
+
+    /// Makes sure that the database is ours and of our version.
+    fn check(
+        path: &Path,
+        settings: Settings,
+        database: Result<Database, DatabaseError>,
+    ) -> Result<Self, StoreError> {
+        let failed = |error| to_store_error(path, error);
+        let database = database.map_err(|error| failed(error.into()))?;
+        let found = read_format(&database).map_err(failed)?;
+        match found {
+            Some(table::FORMAT_VERSION) => Ok(Self {
+                database,
+                path: path.to_owned(),
+                settings,
+                writer: Mutex::new(Writer::default()),
+            }),
+            Some(found) => Err(StoreError::Version {
+                path: path.display().to_string(),
+                found,
+                expected: table::FORMAT_VERSION,
+            }),
+            None => Err(damaged(path, "it has no format version")),
+        }
+    }
+}
+
+fn builder(settings: &Settings) -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(settings.cache_bytes);
+    builder
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn create_whole(beside: &Path, settings: &Settings) -> Result<Database, redb::Error> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(beside)?;
+    let database = builder(settings).create_with_backend(FileBackend::new(file)?)?;
+    write_format(&database)?;
+    Ok(database)
+}
+
+fn write_format(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    let version = table::FORMAT_VERSION.to_le_bytes();
+    transaction
+        .open_table(table::META)?
+        .insert(table::FORMAT, version.as_slice())?;
+    open_all(&transaction)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Makes all tables, so that readers find them.
+fn open_all(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    super::apply::Batch::open(transaction, &mut super::Interner::default())?;
+    transaction.open_table(table::QUARANTINE)?;
+    Ok(())
+}
+
+fn read_format(database: &Database) -> Result<Option<u64>, redb::Error> {
+    let meta = database.begin_read()?.open_table(table::META)?;
+    let row = meta.get(table::FORMAT)?;
+    let bytes = row.and_then(|row| row.value().try_into().ok());
+    Ok(bytes.map(u64::from_le_bytes))
+}
+
+/// Makes the new name of a file survive a power cut.
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    File::open(directory)?.sync_all()
+}
+
+/// Other systems do not open directories; their file systems log the rename.
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}

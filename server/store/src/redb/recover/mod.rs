@@ -1,0 +1,271 @@
+//! Reading everything back at start: rows stream from one snapshot, then what no session owns is removed and what
+//! cannot be decoded is put aside, in one transaction, if there is any.
+//!
+//! In memory are only the numbers of the sessions, their progress, and a bounded number of recipient sets.
+
+mod sets;
+mod sweep;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redb::{ReadTransaction, ReadableDatabase};
+
+use self::{sets::Sets, sweep::Sweep};
+use super::{
+    RedbStore,
+    encoding::{
+        decode_flow, decode_marks, decode_queued_head, decode_retained, decode_session,
+        decode_subscription, decode_will,
+    },
+    intern::Interner,
+    progress::Progress,
+    table,
+};
+use crate::{FlowRow, Incarnation, Marks, RecoveryReport, Row, Sequence, StoreError};
+
+type Result<T> = std::result::Result<T, redb::Error>;
+
+pub(super) fn recover(
+    store: &RedbStore,
+    visit: &mut dyn FnMut(Row),
+) -> std::result::Result<(RecoveryReport, Interner), StoreError> {
+    let mut read = || {
+        let snapshot = store.database.begin_read()?;
+        let mut recovery = Recovery::new(&snapshot, visit);
+        recovery.run()?;
+        let Recovery {
+            mut interner,
+            sweep,
+            ..
+        } = recovery;
+        interner.list_unused();
+        let report = sweep.finish(store, &mut interner)?;
+        Ok((report, interner))
+    };
+    read().map_err(|error: redb::Error| store.error(error))
+}
+
+struct Recovery<'a> {
+    snapshot: &'a ReadTransaction,
+    visit: &'a mut dyn FnMut(Row),
+    sweep: Sweep,
+    interner: Interner,
+    sessions: BTreeSet<Incarnation>,
+    progress: BTreeMap<Incarnation, Progress>,
+}
+
+impl<'a> Recovery<'a> {
+    fn new(snapshot: &'a ReadTransaction, visit: &'a mut dyn FnMut(Row)) -> Self {
+        Self {
+            snapshot,
+            visit,
+            sweep: Sweep::default(),
+            interner: Interner::default(),
+            sessions: BTreeSet::new(),
+            progress: BTreeMap::new(),
+        }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        self.marks()?;
+        self.sessions()?;
+        self.subscriptions()?;
+        self.inbound()?;
+        self.wills()?;
+        self.retained()?;
+        self.progress()?;
+        self.sets()?;
+        self.queued()?;
+        self.flows()
+    }
+
+    fn kept(&self, session: u64) -> bool {
+        self.sessions.contains(&Incarnation(session))
+    }
+
+    fn marks(&mut self) -> Result<()> {
+        let meta = self.snapshot.open_table(table::META)?;
+        // Damaged marks stop the start: without them, numbers that are in use could be handed out again.
+        let marks = match meta.get(table::MARKS)? {
+            Some(row) => decode_marks(row.value())?,
+            None => Marks::default(),
+        };
+        (self.visit)(Row::Marks(marks));
+        Ok(())
+    }
+
+    fn sessions(&mut self) -> Result<()> {
+        for entry in self
+            .snapshot
+            .open_table(table::SESSIONS)?
+            .range::<u64>(..)?
+        {
+            let (key, row) = entry?;
+            match decode_session(key.value(), row.value()) {
+                Ok(row) => {
+                    self.sessions.insert(row.incarnation);
+                    (self.visit)(Row::Session(row));
+                }
+                Err(why) => self.sweep.put_aside(table::SESSIONS, key.value(), &why),
+            }
+        }
+        Ok(())
+    }
+
+    fn subscriptions(&mut self) -> Result<()> {
+        let table = self.snapshot.open_table(table::SUBSCRIPTIONS)?;
+        for entry in table.range::<(u64, &[u8])>(..)? {
+            let (key, row) = entry?;
+            let (session, filter) = key.value();
+            match decode_subscription(filter, row.value()) {
+                Err(why) => self
+                    .sweep
+                    .put_aside(table::SUBSCRIPTIONS, key.value(), &why),
+                Ok(_) if !self.kept(session) => {
+                    self.sweep.remove(table::SUBSCRIPTIONS, key.value());
+                }
+                Ok(subscription) => (self.visit)(Row::Subscription {
+                    session: Incarnation(session),
+                    subscription,
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    fn inbound(&mut self) -> Result<()> {
+        let table = self.snapshot.open_table(table::INBOUND)?;
+        for entry in table.range::<(u64, u16)>(..)? {
+            let key = entry?.0.value();
+            match ebbtide_protocol::PacketId::new(key.1) {
+                Some(packet_id) if self.kept(key.0) => (self.visit)(Row::Inbound {
+                    session: Incarnation(key.0),
+                    packet_id,
+                }),
+                _ => self.sweep.remove(table::INBOUND, key),
+            }
+        }
+        Ok(())
+    }
+
+    fn wills(&mut self) -> Result<()> {
+        for entry in self.snapshot.open_table(table::WILLS)?.range::<u64>(..)? {
+            let (key, row) = entry?;
+            match decode_will(key.value(), row.value()) {
+                Ok(row) => (self.visit)(Row::Will(row)),
+                Err(why) => self.sweep.put_aside(table::WILLS, key.value(), &why),
+            }
+        }
+        Ok(())
+    }
+
+    fn retained(&mut self) -> Result<()> {
+        let table = self.snapshot.open_table(table::RETAINED)?;
+        for entry in table.range::<&[u8]>(..)? {
+            let (key, row) = entry?;
+            match decode_retained(key.value(), row.value()) {
+                Ok(row) => (self.visit)(Row::Retained(row)),
+                Err(why) => self.sweep.put_aside(table::RETAINED, key.value(), &why),
+            }
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self) -> Result<()> {
+        for entry in self
+            .snapshot
+            .open_table(table::PROGRESS)?
+            .range::<u64>(..)?
+        {
+            let (key, row) = entry?;
+            let key = key.value();
+            match Progress::decode(row.value()) {
+                Err(why) => self.sweep.put_aside(table::PROGRESS, key, &why),
+                Ok(_) if !self.kept(key) => self.sweep.remove(table::PROGRESS, key),
+                Ok(progress) => {
+                    self.progress.insert(Incarnation(key), progress);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sets(&mut self) -> Result<()> {
+        for entry in self.snapshot.open_table(table::SETS)?.range::<u64>(..)? {
+            let (key, row) = entry?;
+            match super::encoding::decode_set(row.value()) {
+                Ok(_) => self.interner.know(key.value(), row.value()),
+                Err(why) => self.sweep.put_aside(table::SETS, key.value(), &why),
+            }
+        }
+        Ok(())
+    }
+
+    fn queued(&mut self) -> Result<()> {
+        let table = self.snapshot.open_table(table::MESSAGES)?;
+        let rows = self.snapshot.open_table(table::SETS)?;
+        let mut sets = Sets::new(&rows, &self.sessions, &self.progress);
+        for entry in table.range::<u64>(..)? {
+            let (key, row) = entry?;
+            let sequence = Sequence(key.value());
+            let head = match decode_queued_head(row.value()) {
+                Ok(head) => head,
+                Err(why) => {
+                    self.sweep.put_aside(table::MESSAGES, key.value(), &why);
+                    continue;
+                }
+            };
+            match sets.waiting(head.set, sequence)? {
+                Err(why) => self.sweep.put_aside(table::MESSAGES, key.value(), &why),
+                Ok(None) => self.sweep.remove_message(key.value()),
+                Ok(Some(recipients)) => {
+                    self.interner.hold(head.set);
+                    (self.visit)(Row::Queued {
+                        sequence,
+                        expires_at: head.expires_at,
+                        size_bytes: head.size_bytes,
+                        recipients,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flows(&mut self) -> Result<()> {
+        let table = self.snapshot.open_table(table::FLOWS)?;
+        // The table is in the order of packet ids; a session has at most 65,535 of them.
+        let mut session: Vec<FlowRow> = Vec::new();
+        for entry in table.range::<(u64, u16)>(..)? {
+            let (key, row) = entry?;
+            let flow = match decode_flow(key.value(), row.value()) {
+                Ok(flow) => flow,
+                Err(why) => {
+                    self.sweep.put_aside(table::FLOWS, key.value(), &why);
+                    continue;
+                }
+            };
+            let done = |progress: &Progress| progress.is_done(flow.sequence);
+            if !self.kept(flow.session.0) || self.progress.get(&flow.session).is_some_and(done) {
+                self.sweep.remove(table::FLOWS, key.value());
+                continue;
+            }
+            if session
+                .first()
+                .is_some_and(|first| first.session != flow.session)
+            {
+                self.visit_flows(&mut session);
+            }
+            session.push(flow);
+        }
+        self.visit_flows(&mut session);
+        Ok(())
+    }
+
+    fn visit_flows(&mut self, session: &mut Vec<FlowRow>) {
+        session.sort_by_key(|flow| flow.sequence);
+        for flow in session.drain(..) {
+            (self.visit)(Row::Flow(flow));
+        }
+    }
+}
