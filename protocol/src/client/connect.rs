@@ -1,0 +1,142 @@
+//! CONNECT as it is sent, CONNACK as it is understood, and which refusals make another attempt pointless.
+
+use std::num::NonZeroU16;
+
+use super::{Error, OutgoingMessage};
+use crate::{
+    ByteString, Packet, PacketId, QoS, ReasonCode, TopicFilter, Version,
+    codec::{PACKET_SIZE_MAX, check},
+    packet::{ConnAck, Connect},
+};
+
+/// What the server accepts on this connection, from its CONNACK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The version of the connection.
+    pub version: Version,
+    /// QoS 1 and 2 publishes unacknowledged at a time.
+    pub receive_maximum: NonZeroU16,
+    /// The largest packet in bytes; `None`: as large as the format allows.
+    pub maximum_packet_size: Option<u32>,
+    /// Topic aliases from this client.
+    pub topic_alias_maximum: u16,
+    /// The highest QoS.
+    pub maximum_qos: QoS,
+    /// Whether it keeps retained messages.
+    pub retain: bool,
+    /// Whether it takes wildcards.
+    pub wildcard_subscriptions: bool,
+    /// Whether it takes and returns Subscription Identifiers.
+    pub subscription_identifiers: bool,
+    /// Whether it takes shared subscriptions.
+    pub shared_subscriptions: bool,
+    /// The Keep Alive in force, seconds; zero: none.
+    pub keep_alive_s: u16,
+}
+
+impl Limits {
+    /// A SUBSCRIBE with an identifier, without its filter.
+    const SUBSCRIBE_OVERHEAD_BYTES_MAX: usize = 16;
+
+    /// What CONNACK says, its silence filled with the standard's defaults (section 3.2.2.3).
+    #[must_use]
+    pub fn new(connect: &Connect, connack: &ConnAck) -> Self {
+        Self {
+            version: connect.version,
+            receive_maximum: connack.receive_maximum.unwrap_or(NonZeroU16::MAX),
+            maximum_packet_size: connack.maximum_packet_size,
+            topic_alias_maximum: connack.topic_alias_maximum,
+            maximum_qos: connack.maximum_qos.unwrap_or(QoS::ExactlyOnce),
+            retain: connack.retain_available.unwrap_or(true),
+            wildcard_subscriptions: connack.wildcard_subscription_available.unwrap_or(true),
+            subscription_identifiers: connect.version == Version::V5
+                && connack.subscription_identifiers_available.unwrap_or(true),
+            shared_subscriptions: connack.shared_subscription_available.unwrap_or(true),
+            // [MQTT-3.1.2-21]
+            keep_alive_s: connack.server_keep_alive.unwrap_or(connect.keep_alive),
+        }
+    }
+
+    /// Why this message must not be sent [MQTT-3.2.2-11, MQTT-3.2.2-14, MQTT-3.2.2-15].
+    pub(super) fn refusal(&self, message: &OutgoingMessage) -> Option<Error> {
+        if message.qos > self.maximum_qos {
+            return Some(Error::Refused(ReasonCode::QoSNotSupported));
+        }
+        if message.retain && !self.retain {
+            return Some(Error::Refused(ReasonCode::RetainNotSupported));
+        }
+        let packet_id = (message.qos > QoS::AtMostOnce).then_some(PacketId::MAX);
+        let publish = Packet::Publish(Box::new(message.to_publish(packet_id, false)));
+        (!self.has_room(&publish, 0)).then_some(Error::PacketTooLarge)
+    }
+
+    /// Whether this packet and so many bytes more can be encoded and are not too large for the server.
+    pub(super) fn has_room(&self, packet: &Packet, more: usize) -> bool {
+        let most = self.maximum_packet_size.unwrap_or(PACKET_SIZE_MAX) as usize;
+        check(packet, self.version).is_ok_and(|bytes| bytes + more <= most)
+    }
+
+    /// Why this filter must not be sent.
+    pub(super) fn subscription_refusal(&self, filter: &TopicFilter) -> Option<ReasonCode> {
+        if filter.share().is_some() && !self.shared_subscriptions {
+            Some(ReasonCode::SharedSubscriptionsNotSupported)
+        } else if filter.pattern().contains(['+', '#']) && !self.wildcard_subscriptions {
+            Some(ReasonCode::WildcardSubscriptionsNotSupported)
+        } else if self.maximum_packet_size.is_some_and(|most| {
+            filter.as_str().len() + Self::SUBSCRIBE_OVERHEAD_BYTES_MAX > most as usize
+        }) {
+            Some(ReasonCode::PacketTooLarge)
+        } else {
+            None
+        }
+    }
+}
+
+/// The CONNECT of the next attempt. A client that was online once wants that session back; a Clean Session of 3.1.1
+/// ends with its connection, so there is none to want.
+pub(super) fn packet(
+    template: &Connect,
+    was_online: bool,
+    assigned: Option<&ByteString>,
+) -> Connect {
+    let mut connect = template.clone();
+    if was_online && connect.version == Version::V5 {
+        connect.clean_start = false;
+    }
+    if let Some(client_id) = assigned {
+        connect.client_id = client_id.clone();
+    }
+    connect
+}
+
+/// What a refusal or a DISCONNECT means for the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Retry,
+    NeedsAuth,
+    Never,
+}
+
+/// Judges the reason with which the server ended, or never began, the connection.
+pub(super) fn verdict(reason: ReasonCode) -> Verdict {
+    use ReasonCode as R;
+    match reason {
+        R::BadUserNameOrPassword | R::NotAuthorized | R::BadAuthenticationMethod => {
+            Verdict::NeedsAuth
+        }
+        // Taken over: another client has this id now; to fight for it would never end.
+        R::SessionTakenOver
+        | R::MalformedPacket
+        | R::ProtocolError
+        | R::UnsupportedProtocolVersion
+        | R::ClientIdentifierNotValid
+        | R::Banned
+        | R::TopicNameInvalid
+        | R::PayloadFormatInvalid
+        | R::RetainNotSupported
+        | R::QoSNotSupported
+        | R::UseAnotherServer
+        | R::ServerMoved => Verdict::Never,
+        _ => Verdict::Retry,
+    }
+}

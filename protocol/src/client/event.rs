@@ -1,0 +1,136 @@
+//! What the client tells its driver and its application. Values only.
+
+use bytes::Bytes;
+
+use super::{PublishHandle, SubscriptionHandle};
+use crate::{
+    QoS, ReasonCode, TopicName,
+    packet::{Auth, MessageProperties},
+};
+
+/// Where the connection stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A transport is being opened or CONNACK is awaited.
+    Connecting,
+    /// Connected.
+    Online {
+        /// Whether the server resumed a session.
+        session_present: bool,
+    },
+    /// Not connected.
+    Offline {
+        /// Why, for people.
+        reason: String,
+        /// When the next attempt starts; `None`: not by itself.
+        retry_in_ms: Option<u32>,
+    },
+    /// The server wants other credentials; no attempt starts by itself.
+    NeedsAuth {
+        /// What the server said.
+        reason: String,
+    },
+    /// Closed by the application, for good.
+    Closed,
+}
+
+/// Why an operation of the application failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+    /// A QoS 0 publish without a connection.
+    #[error("there is no connection")]
+    Offline,
+    /// `outbound_messages_max` or `outbound_bytes_max` is reached.
+    #[error("too much waits to be sent")]
+    QueueFull,
+    /// Too many subscriptions in one client.
+    #[error("too many subscriptions")]
+    TooManySubscriptions,
+    /// The server lost the session while a QoS 2 publish was under way: it may or may not have been delivered.
+    #[error("the outcome is unknown: the server lost the session")]
+    OutcomeUnknown,
+    /// Larger than the server's Maximum Packet Size [MQTT-3.2.2-15].
+    #[error("larger than the server accepts")]
+    PacketTooLarge,
+    /// The server refused it, or has announced that it does not support it.
+    #[error("refused: {}", .0.name())]
+    Refused(ReasonCode),
+}
+
+/// A message from the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncomingMessage {
+    /// Its topic, an alias resolved.
+    pub topic: TopicName,
+    /// Its content.
+    pub payload: Bytes,
+    /// The QoS of this delivery.
+    pub qos: QoS,
+    /// Whether it comes from the retained messages.
+    pub retain: bool,
+    /// Whether it may have been delivered before.
+    pub dup: bool,
+    /// What its publisher set.
+    pub properties: MessageProperties,
+}
+
+/// What happens to a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriptionChange {
+    /// The server granted it, with this QoS as reason code. Comes again after a reconnect without a session.
+    Granted(ReasonCode),
+    /// The server refused it, or does not support it.
+    Refused(ReasonCode),
+    /// All retained messages that match have been delivered.
+    SnapshotComplete {
+        /// No server said so: a PINGRESP came after the SUBACK and then nothing more.
+        inferred: bool,
+    },
+}
+
+/// Something for the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The state changed.
+    State(State),
+    /// A message. Taking this event from the machine acknowledges it.
+    Message {
+        /// The message.
+        message: IncomingMessage,
+        /// Who it is for; empty when it matches no subscription of this process (a resumed session can do that).
+        subscriptions: Vec<SubscriptionHandle>,
+    },
+    /// A publish is settled: QoS 0 handed to the transport, QoS 1 and 2 acknowledged by the server.
+    Acked {
+        /// Which publish.
+        handle: PublishHandle,
+        /// How it went.
+        result: Result<ReasonCode, Error>,
+    },
+    /// A subscription changed.
+    Subscription {
+        /// Which one.
+        handle: SubscriptionHandle,
+        /// How.
+        change: SubscriptionChange,
+    },
+    /// The server confirmed the end of a subscription.
+    Unsubscribed {
+        /// The handle that asked for it.
+        handle: SubscriptionHandle,
+    },
+    /// A step of enhanced authentication; answer with [`super::Client::authenticate`].
+    Auth(Auth),
+}
+
+/// Something for the driver to do with the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Open a transport, then call `handle_open` or `handle_closed`.
+    Open,
+    /// Write what was polled, then close the transport. Nothing of it may be handed in any more.
+    Close,
+}

@@ -1,0 +1,382 @@
+//! The application's subscriptions and what the server knows of them.
+//!
+//! Several handles on one filter share one subscription at the server, for there a filter exists once. Subscriptions
+//! outlive connections: without a session they are made again, in order. A snapshot counts as complete when a PINGREQ
+//! sent after the SUBACK was answered and no retained message came for a while.
+
+use super::{Error, Limits, Millis, SubscriptionChange, packet_ids::PacketIds};
+use crate::{
+    Packet, PacketId, ReasonCode, TopicFilter, TopicName,
+    packet::{
+        Publish, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions, UnsubAck,
+        Unsubscribe,
+    },
+};
+
+/// Names one use of a filter, from `subscribe` to `unsubscribe`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionHandle(pub(super) u32);
+
+/// An event of a subscription.
+pub(super) type Change = (SubscriptionHandle, SubscriptionChange);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The server must hear of it.
+    Unsent,
+    /// SUBSCRIBE is on its way.
+    Asked(PacketId),
+    /// Granted; retained messages may still come.
+    Snapshot(Snapshot),
+    /// Granted.
+    Live,
+    /// The server said no.
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Snapshot {
+    /// Granted; a PINGREQ must go out.
+    Pingless,
+    /// The answer to this PINGREQ ends it, or begins the quiet.
+    Ping(u64),
+    /// Complete at this time unless something comes.
+    Quiet(Millis),
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Serves as Subscription Identifier as well. Ascending within the list.
+    identifier: u32,
+    filter: TopicFilter,
+    options: SubscriptionOptions,
+    /// Never empty. The flag: the snapshot under way is for this handle.
+    handles: Vec<(SubscriptionHandle, bool)>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+struct Ending {
+    handle: SubscriptionHandle,
+    filter: TopicFilter,
+    packet_id: Option<PacketId>,
+}
+
+/// All subscriptions of one client.
+#[derive(Debug)]
+pub(super) struct Subscriptions {
+    entries: Vec<Entry>,
+    endings: Vec<Ending>,
+    next: u32,
+    quiet_ms: u64,
+    /// Something may be sent: spares the search after each packet.
+    dirty: bool,
+}
+
+impl Subscriptions {
+    /// How many filters one client may have.
+    pub(super) const MAX: usize = 10_000;
+    const IDENTIFIER_MAX: u32 = 268_435_455;
+
+    pub(super) fn new(quiet_ms: u32) -> Self {
+        Self {
+            entries: Vec::new(),
+            endings: Vec::new(),
+            next: 1,
+            quiet_ms: u64::from(quiet_ms),
+            dirty: false,
+        }
+    }
+
+    /// Adds a use of a filter. The same filter again asks for its retained messages again, for the new handle only;
+    /// the newest options win, as they do at the server.
+    pub(super) fn subscribe(
+        &mut self,
+        filter: TopicFilter,
+        options: SubscriptionOptions,
+        ids: &mut PacketIds,
+    ) -> Result<SubscriptionHandle, Error> {
+        if self.entries.len() >= Self::MAX || self.next > Self::IDENTIFIER_MAX {
+            return Err(Error::TooManySubscriptions);
+        }
+        let number = self.next;
+        self.next += 1;
+        self.dirty = true;
+        let handle = SubscriptionHandle(number);
+        self.endings
+            .retain(|e| e.filter != filter || e.packet_id.is_some());
+        if let Some(entry) = self.entries.iter_mut().find(|e| e.filter == filter) {
+            entry.options = options;
+            entry.handles.push((handle, true));
+            if let Stage::Asked(packet_id) = entry.stage {
+                ids.free(packet_id);
+            }
+            entry.stage = Stage::Unsent;
+        } else {
+            self.entries.push(Entry {
+                identifier: number,
+                filter,
+                options,
+                handles: vec![(handle, true)],
+                stage: Stage::Unsent,
+            });
+        }
+        Ok(handle)
+    }
+
+    /// Ends a use of a filter; with the last one the subscription ends at the server, too.
+    pub(super) fn unsubscribe(&mut self, handle: SubscriptionHandle) {
+        let Some(place) = self
+            .entries
+            .iter()
+            .position(|e| e.handles.iter().any(|(h, _)| *h == handle))
+        else {
+            return;
+        };
+        let entry = &mut self.entries[place];
+        entry.handles.retain(|(h, _)| *h != handle);
+        if entry.handles.is_empty() {
+            let entry = self.entries.remove(place);
+            self.dirty = true;
+            self.endings.push(Ending {
+                handle,
+                filter: entry.filter,
+                packet_id: None,
+            });
+        }
+    }
+
+    /// The connection is gone: what was under way on it must be asked for again.
+    pub(super) fn disconnected(&mut self, ids: &mut PacketIds) {
+        for entry in &mut self.entries {
+            match entry.stage {
+                Stage::Asked(packet_id) => {
+                    ids.free(packet_id);
+                    entry.stage = Stage::Unsent;
+                }
+                // Retained messages at QoS 0 may have been lost with the connection.
+                Stage::Snapshot(_) => entry.stage = Stage::Unsent,
+                Stage::Unsent | Stage::Live | Stage::Refused => {}
+            }
+        }
+        for ending in &mut self.endings {
+            if let Some(packet_id) = ending.packet_id.take() {
+                ids.free(packet_id);
+            }
+        }
+    }
+
+    /// A connection begins. Without a session everything is asked for again.
+    pub(super) fn connected(&mut self, session_present: bool) {
+        self.dirty = true;
+        if session_present {
+            return;
+        }
+        self.endings.clear();
+        for entry in &mut self.entries {
+            entry.stage = Stage::Unsent;
+            for (_, wants_snapshot) in &mut entry.handles {
+                *wants_snapshot = true;
+            }
+        }
+    }
+
+    /// The next SUBSCRIBE or UNSUBSCRIBE, or what the server has ruled out already. One filter per packet, since the
+    /// Subscription Identifier belongs to the packet.
+    pub(super) fn poll(
+        &mut self,
+        limits: &Limits,
+        ids: &mut PacketIds,
+    ) -> Option<(Option<Packet>, Vec<Change>)> {
+        if !self.dirty {
+            return None;
+        }
+        if let Some(ending) = self.endings.iter_mut().find(|e| e.packet_id.is_none()) {
+            let packet_id = ids.take()?;
+            ending.packet_id = Some(packet_id);
+            let unsubscribe = Unsubscribe {
+                packet_id,
+                user_properties: Vec::new(),
+                filters: vec![ending.filter.clone()],
+            };
+            return Some((Some(Packet::Unsubscribe(unsubscribe)), Vec::new()));
+        }
+        let Some(entry) = self.entries.iter_mut().find(|e| e.stage == Stage::Unsent) else {
+            self.dirty = false;
+            return None;
+        };
+        if let Some(reason) = limits.subscription_refusal(&entry.filter) {
+            entry.stage = Stage::Refused;
+            return Some((None, entry.tell(SubscriptionChange::Refused(reason))));
+        }
+        let packet_id = ids.take()?;
+        entry.stage = Stage::Asked(packet_id);
+        let subscribe = Subscribe {
+            packet_id,
+            subscription_identifier: limits.subscription_identifiers.then_some(entry.identifier),
+            user_properties: Vec::new(),
+            subscriptions: vec![Subscription {
+                filter: entry.filter.clone(),
+                options: entry.options,
+            }],
+        };
+        Some((Some(Packet::Subscribe(subscribe)), Vec::new()))
+    }
+
+    /// SUBACK.
+    pub(super) fn suback(&mut self, suback: &SubAck, ids: &mut PacketIds) -> Vec<Change> {
+        let asked = Stage::Asked(suback.packet_id);
+        let Some(entry) = self.entries.iter_mut().find(|e| e.stage == asked) else {
+            return Vec::new();
+        };
+        ids.free(suback.packet_id);
+        let reason = suback
+            .reasons
+            .first()
+            .copied()
+            .unwrap_or(ReasonCode::UnspecifiedError);
+        if reason.is_error() {
+            entry.stage = Stage::Refused;
+            return entry.tell(SubscriptionChange::Refused(reason));
+        }
+        let changes = entry.tell(SubscriptionChange::Granted(reason));
+        // Shared subscriptions get no retained messages (section 4.8.2).
+        if entry.options.retain_handling == RetainHandling::DoNotSend
+            || entry.filter.share().is_some()
+        {
+            entry.settle();
+        } else {
+            entry.stage = Stage::Snapshot(Snapshot::Pingless);
+        }
+        changes
+    }
+
+    /// UNSUBACK. A filter that did not exist is gone as well.
+    pub(super) fn unsuback(
+        &mut self,
+        unsuback: &UnsubAck,
+        ids: &mut PacketIds,
+    ) -> Option<SubscriptionHandle> {
+        let place = self
+            .endings
+            .iter()
+            .position(|e| e.packet_id == Some(unsuback.packet_id))?;
+        ids.free(unsuback.packet_id);
+        Some(self.endings.swap_remove(place).handle)
+    }
+
+    /// Whether a granted subscription waits for a PINGREQ.
+    pub(super) fn wants_ping(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|e| e.stage == Stage::Snapshot(Snapshot::Pingless))
+    }
+
+    /// PINGREQ with this number went out.
+    pub(super) fn pinged(&mut self, number: u64) {
+        for entry in &mut self.entries {
+            if entry.stage == Stage::Snapshot(Snapshot::Pingless) {
+                entry.stage = Stage::Snapshot(Snapshot::Ping(number));
+            }
+        }
+    }
+
+    /// All PINGREQs up to this number have been answered.
+    pub(super) fn ponged(&mut self, now: Millis, answered: u64) {
+        for entry in &mut self.entries {
+            if let Stage::Snapshot(Snapshot::Ping(number)) = entry.stage
+                && number <= answered
+            {
+                entry.stage = Stage::Snapshot(Snapshot::Quiet(now + self.quiet_ms));
+            }
+        }
+    }
+
+    /// When the first snapshot turns complete if nothing comes.
+    pub(super) fn next_timeout(&self) -> Option<Millis> {
+        self.entries
+            .iter()
+            .filter_map(|e| match e.stage {
+                Stage::Snapshot(Snapshot::Quiet(until)) => Some(until),
+                _ => None,
+            })
+            .min()
+    }
+
+    /// Snapshots that are complete by now.
+    pub(super) fn handle_timeout(&mut self, now: Millis) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for entry in &mut self.entries {
+            if let Stage::Snapshot(Snapshot::Quiet(until)) = entry.stage
+                && until <= now
+            {
+                changes.extend(entry.tell(SubscriptionChange::SnapshotComplete { inferred: true }));
+                entry.settle();
+            }
+        }
+        changes
+    }
+
+    /// Whose message this is: by Subscription Identifier where the server gives it, else by filter.
+    pub(super) fn recipients(
+        &mut self,
+        now: Millis,
+        publish: &Publish,
+        topic: &TopicName,
+        limits: &Limits,
+    ) -> Vec<SubscriptionHandle> {
+        let mut recipients = Vec::new();
+        let quiet_until = now + self.quiet_ms;
+        for entry in &mut self.entries {
+            let meant = if limits.subscription_identifiers
+                && !publish.subscription_identifiers.is_empty()
+            {
+                publish.subscription_identifiers.contains(&entry.identifier)
+            } else {
+                entry.filter.matches(topic)
+            };
+            if !meant {
+                continue;
+            }
+            let in_snapshot = publish.retain
+                && match &mut entry.stage {
+                    Stage::Snapshot(Snapshot::Quiet(until)) => {
+                        *until = quiet_until;
+                        true
+                    }
+                    Stage::Snapshot(_) | Stage::Asked(_) => true,
+                    Stage::Unsent | Stage::Live | Stage::Refused => false,
+                };
+            // Without Retain As Published the flag means: sent because of a SUBSCRIBE [MQTT-3.3.1-8]. Who had the
+            // snapshot before does not get it again.
+            let only_new = in_snapshot && !entry.options.retain_as_published;
+            recipients.extend(
+                entry
+                    .handles
+                    .iter()
+                    .filter(|(_, wants_snapshot)| *wants_snapshot || !only_new)
+                    .map(|(handle, _)| *handle),
+            );
+        }
+        recipients
+    }
+}
+
+impl Entry {
+    /// No retained messages are awaited any more.
+    fn settle(&mut self) {
+        self.stage = Stage::Live;
+        for (_, wants_snapshot) in &mut self.handles {
+            *wants_snapshot = false;
+        }
+    }
+
+    /// The same event for each handle that waits for it.
+    fn tell(&self, change: SubscriptionChange) -> Vec<Change> {
+        self.handles
+            .iter()
+            .filter(|(_, wants_snapshot)| *wants_snapshot)
+            .map(|(handle, _)| (*handle, change))
+            .collect()
+    }
+}
