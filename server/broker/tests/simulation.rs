@@ -120,7 +120,7 @@ impl Simulation {
         }
         for _ in 0..STEPS {
             self.step();
-            self.pump();
+            self.pump_some();
         }
         self.come_to_rest();
         self.check();
@@ -233,6 +233,20 @@ impl Simulation {
             && self.random.chance(50)
         {
             self.world.cut(line);
+        }
+    }
+
+    /// Some read what has come; the rest is still on its way, and lost with its line.
+    fn pump_some(&mut self) {
+        for at in 0..PUBLISHERS {
+            if self.random.chance(60) {
+                self.pump_publisher(at);
+            }
+        }
+        for at in 0..SUBSCRIBERS {
+            if self.random.chance(60) {
+                self.pump_subscriber(at);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 const MARK_STEP: u16 = 8192;
 
 /// After so many acknowledgements the cursor is looked for anew.
-const CURSOR_STEP: u32 = 64;
+const CURSOR_STEP: u32 = 16;
 
 /// A message under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,4 +158,64 @@ impl Flows {
 /// The id `step` further on, round and round without zero.
 fn following(id: PacketId, step: u16) -> PacketId {
     NonZeroU16::new(id.get().wrapping_add(step)).unwrap_or(PacketId::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cursor_never_passes_what_is_under_way_or_waits() {
+        let mut flows = Flows::default();
+        let ids: Vec<PacketId> = (1..=100)
+            .map(|n| flows.begin(Some(Sequence(n)), QoS::AtLeastOnce))
+            .collect();
+        // All but the third are acknowledged, the highest first.
+        for at in (3..100).rev() {
+            flows.finish(ids[at]);
+            let cursor = flows.cursor(Sequence(at as u64 + 1), || Some(Sequence(101)));
+            assert!(cursor <= Sequence(1));
+        }
+        flows.finish(ids[0]);
+        flows.finish(ids[1]);
+        for _ in 0..CURSOR_STEP {
+            flows.cursor(Sequence(2), || Some(Sequence(101)));
+        }
+        assert_eq!(
+            flows.cursor(Sequence(2), || Some(Sequence(101))),
+            Sequence(3)
+        );
+        flows.finish(ids[2]);
+        assert_eq!(
+            flows.cursor(Sequence(3), || Some(Sequence(101))),
+            Sequence(101)
+        );
+    }
+
+    #[test]
+    fn ids_go_round_and_skip_those_in_use() {
+        let mut flows = Flows::default();
+        let first = flows.begin(None, QoS::AtLeastOnce);
+        for _ in 0..u16::MAX - 1 {
+            let id = flows.begin(None, QoS::AtLeastOnce);
+            assert_ne!(id, first);
+            flows.finish(id);
+        }
+        assert_eq!(flows.begin(None, QoS::AtLeastOnce).get(), 2);
+    }
+
+    #[test]
+    fn ids_that_a_crash_has_lost_are_not_used_next() {
+        let mut flows = Flows::default();
+        assert!(flows.raise_mark(), "the first mark has to be written");
+        let mark = flows.mark();
+        for _ in 0..100 {
+            let id = flows.begin(None, QoS::AtLeastOnce);
+            assert!(!flows.raise_mark());
+            flows.finish(id);
+        }
+        let mut recovered = Flows::default();
+        recovered.recover_mark(mark);
+        assert!(recovered.begin(None, QoS::AtLeastOnce).get() > 100);
+    }
 }
