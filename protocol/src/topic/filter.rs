@@ -1,5 +1,7 @@
 //! Topic filters: what a client subscribes to, shared subscriptions included.
 
+use std::fmt;
+
 use crate::{ByteString, TopicName};
 
 /// A valid Topic Filter [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.8.2-1, MQTT-4.8.2-2], `$share/{group}/…` included.
@@ -109,5 +111,99 @@ impl TopicFilter {
             }
         }
         levels.next().is_none()
+    }
+}
+
+impl AsRef<str> for TopicFilter {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for TopicFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(filter: &str, expected: Result<Option<(&str, &str)>, FilterError>) {
+        let parsed = TopicFilter::new(filter.to_owned());
+        assert_eq!(
+            parsed.as_ref().map(TopicFilter::share).map_err(|e| *e),
+            expected,
+            "{filter:?}"
+        );
+    }
+
+    fn matches(filter: &str, topic: &str) -> bool {
+        let filter = TopicFilter::new(filter.to_owned()).expect("a filter");
+        filter.matches(&TopicName::new(topic.to_owned()).expect("a topic"))
+    }
+
+    #[test]
+    fn filters() {
+        for valid in [
+            "a", "#", "+", "/", "a/#", "+/+/#", "a//b", "$SYS/#", "$share", "a b/🦀",
+        ] {
+            check(valid, Ok(None));
+        }
+        check("", Err(FilterError::Empty));
+        check("a\0", Err(FilterError::Nul));
+        check(&"x".repeat(65_536), Err(FilterError::TooLong));
+        for wrong in ["a#", "#/a", "a/#/b", "##"] {
+            check(wrong, Err(FilterError::MultiLevel));
+        }
+        for wrong in ["a+", "+a/b", "a/b+"] {
+            check(wrong, Err(FilterError::SingleLevel));
+        }
+    }
+
+    #[test]
+    fn shared_filters() {
+        check("$share/g/a/#", Ok(Some(("g", "a/#"))));
+        check("$share/g//a", Ok(Some(("g", "/a"))));
+        check("$share/g/+", Ok(Some(("g", "+"))));
+        for wrong in [
+            "$share/",
+            "$share/g",
+            "$share/g/",
+            "$share//a",
+            "$share/g+/a",
+            "$share/#/a",
+        ] {
+            check(wrong, Err(FilterError::Share));
+        }
+        check("$share/g/a#", Err(FilterError::MultiLevel));
+        assert!(matches("$share/g/a/+", "a/b"));
+    }
+
+    #[test]
+    fn matching() {
+        // The examples of section 4.7.1.
+        for topic in [
+            "sport/tennis/player1",
+            "sport/tennis/player1/ranking",
+            "sport/tennis/player1/score/wimbledon",
+        ] {
+            assert!(matches("sport/tennis/player1/#", topic), "{topic}");
+        }
+        assert!(matches("sport/#", "sport"));
+        assert!(matches("sport/tennis/+", "sport/tennis/player1"));
+        assert!(!matches("sport/tennis/+", "sport/tennis/player1/ranking"));
+        assert!(!matches("sport/+", "sport"));
+        assert!(matches("sport/+", "sport/"));
+        assert!(matches("+/+", "/finance"));
+        assert!(matches("/+", "/finance"));
+        assert!(!matches("+", "/finance"));
+        assert!(!matches("a", "A"));
+        // [MQTT-4.7.2-1]
+        assert!(!matches("#", "$SYS/x"));
+        assert!(!matches("+/x", "$SYS/x"));
+        assert!(matches("$SYS/#", "$SYS/x"));
+        assert!(matches("$SYS/+", "$SYS/x"));
     }
 }

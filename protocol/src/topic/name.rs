@@ -1,5 +1,7 @@
 //! Topic names: what a message is published to.
 
+use std::fmt;
+
 use crate::ByteString;
 
 /// A valid Topic Name: 1 to 65,535 bytes, no wildcard, no NUL [MQTT-3.3.2-2, MQTT-4.7.3-1, MQTT-4.7.3-2].
@@ -58,5 +60,44 @@ impl TopicName {
     /// The levels, separated by `/`; empty levels count.
     pub fn levels(&self) -> impl Iterator<Item = &str> {
         self.0.split('/')
+    }
+}
+
+impl AsRef<str> for TopicName {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for TopicName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, expected: Result<usize, NameError>) {
+        let levels = TopicName::new(name.to_owned()).map(|name| name.levels().count());
+        assert_eq!(levels, expected, "{name:?}");
+    }
+
+    #[test]
+    fn names() {
+        check("a", Ok(1));
+        check("/", Ok(2));
+        check("a//b", Ok(3));
+        check("with space/🦀", Ok(2));
+        check("$SYS/x", Ok(2));
+        // A byte order mark is a character like any other [MQTT-1.5.4-3].
+        check("\u{feff}a", Ok(1));
+        check("", Err(NameError::Empty));
+        check("a/+", Err(NameError::Wildcard));
+        check("a#", Err(NameError::Wildcard));
+        check("a\0", Err(NameError::Nul));
+        check(&"x".repeat(65_535), Ok(1));
+        check(&"x".repeat(65_536), Err(NameError::TooLong));
     }
 }

@@ -277,7 +277,7 @@ impl Simulation {
                     }
                 }
                 Packet::PubAck(ack) => {
-                    pending.retain(|sent| sent.packet.packet_id != Some(ack.packet_id))
+                    pending.retain(|sent| sent.packet.packet_id != Some(ack.packet_id));
                 }
                 Packet::PubRec(ack) => {
                     for sent in pending
@@ -292,7 +292,7 @@ impl Simulation {
                     );
                 }
                 Packet::PubComp(ack) => {
-                    pending.retain(|sent| sent.packet.packet_id != Some(ack.packet_id))
+                    pending.retain(|sent| sent.packet.packet_id != Some(ack.packet_id));
                 }
                 other => panic!("seed {}: a publisher got {other:?}", self.seed),
             }
