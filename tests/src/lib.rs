@@ -1,1 +1,10 @@
-//! (see the crate description)
+//! What the end-to-end tests share: the real broker program, a network that can be cut, and scripts that drive real clients.
+//!
+//! Everything listens on 127.0.0.1 with a port of its own, and ends with the value that owns it. Waiting always has a deadline.
+
+pub mod broker;
+pub mod http;
+pub mod proxy;
+pub mod script;
+pub mod tools;
+pub mod wire;

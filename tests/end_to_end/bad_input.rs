@@ -1,0 +1,173 @@
+//! What comes in from the network may be anything: it gets a clear answer and costs nobody else anything.
+
+use std::net::SocketAddr;
+
+use anyhow::{Result, bail, ensure};
+use ebbtide_tests::broker::Broker;
+use ebbtide_tests::http;
+use ebbtide_tests::wire::Wire;
+
+/// MQTT 5 reason codes, as the last byte but the properties of a DISCONNECT.
+const MALFORMED_PACKET: u8 = 0x81;
+const PROTOCOL_ERROR: u8 = 0x82;
+
+#[test]
+fn a_malformed_packet_ends_that_connection_only() -> Result<()> {
+    let broker = Broker::start()?;
+    let mut bystander = Wire::connect(broker.mqtt(), "bystander")?;
+    let cases: [(&str, &[u8], u8); 5] = [
+        (
+            "a reserved packet type [MQTT-2.1.2]",
+            b"\x00\x00",
+            MALFORMED_PACKET,
+        ),
+        (
+            "a remaining length of five bytes",
+            b"\x30\xff\xff\xff\xff\x01",
+            MALFORMED_PACKET,
+        ),
+        (
+            "QoS 3 [MQTT-3.3.1-4]",
+            b"\x36\x05\x00\x01a\x00\x01",
+            MALFORMED_PACKET,
+        ),
+        (
+            "reserved flags of SUBSCRIBE [MQTT-3.8.1-1]",
+            b"\x80\x07\x00\x01\x00\x00\x01a\x00",
+            MALFORMED_PACKET,
+        ),
+        (
+            "a second CONNECT [MQTT-3.1.0-2]",
+            b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00",
+            PROTOCOL_ERROR,
+        ),
+    ];
+    for (what, bytes, reason) in cases {
+        let mut wire = Wire::connect(broker.mqtt(), "faulty")?;
+        wire.send(bytes)?;
+        match wire.packet()? {
+            Some(packet) if packet.first() == Some(&0xe0) => {
+                ensure!(packet.get(2) == Some(&reason), "{what}: {packet:02x?}")
+            }
+            other => bail!("{what}: no DISCONNECT but {other:02x?}"),
+        }
+        ensure!(wire.packet()?.is_none(), "{what}: the connection must end");
+        bystander.ping()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn bytes_that_are_no_mqtt_end_the_connection_without_an_answer() -> Result<()> {
+    let broker = Broker::start()?;
+    let mut wire = Wire::open(broker.mqtt())?;
+    wire.send(b"GET / HTTP/1.1\r\n\r\n")?;
+    ensure!(wire.packet()?.is_none(), "the connection must end");
+    Wire::connect(broker.mqtt(), "after")?.ping()
+}
+
+#[test]
+fn the_host_header_must_name_this_broker() -> Result<()> {
+    let broker = Broker::start()?;
+    let address = broker.http();
+    for host in [
+        address.to_string(),
+        format!("localhost:{}", address.port()),
+        "127.0.0.1".to_owned(),
+    ] {
+        let status = status_for(
+            address,
+            &format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+        )?;
+        ensure!(status == 200, "{host}: {status}");
+    }
+    for path in ["/", "/healthz", "/mqtt"] {
+        let status = status_for(
+            address,
+            &format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),
+        )?;
+        ensure!(
+            matches!(status, 403 | 421),
+            "{path} for a foreign host: {status}"
+        );
+    }
+    let status = status_for(address, &http::upgrade("evil.example", ""))?;
+    ensure!(
+        matches!(status, 403 | 421),
+        "a WebSocket for a foreign host: {status}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_host_can_be_allowed() -> Result<()> {
+    let broker = Broker::start_with(&["--allow-host", "broker.example"])?;
+    let status = status_for(
+        broker.http(),
+        "GET /healthz HTTP/1.1\r\nHost: broker.example\r\nConnection: close\r\n\r\n",
+    )?;
+    ensure!(status == 200, "{status}");
+    Ok(())
+}
+
+#[test]
+fn a_web_socket_from_another_origin_is_refused() -> Result<()> {
+    let broker = Broker::start()?;
+    let address = broker.http();
+    let host = address.to_string();
+    let upgrade = |origin: &str| status_for(address, &http::upgrade(&host, origin));
+    ensure!(upgrade("")? == 101, "native clients send no Origin");
+    ensure!(
+        upgrade(&format!("Origin: http://{address}\r\n"))? == 101,
+        "the same origin"
+    );
+    ensure!(
+        upgrade("Origin: http://evil.example\r\n")? == 403,
+        "another origin"
+    );
+    ensure!(upgrade("Origin: null\r\n")? == 403, "a sandboxed page");
+    ensure!(
+        upgrade(&format!("Origin: http://{address}.evil.example\r\n"))? == 403,
+        "an origin that only begins alike"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_origin_can_be_allowed() -> Result<()> {
+    let broker = Broker::start_with(&["--allow-origin", "https://app.example"])?;
+    let host = broker.http().to_string();
+    let upgrade = |origin: &str| {
+        status_for(
+            broker.http(),
+            &http::upgrade(&host, &format!("Origin: {origin}\r\n")),
+        )
+    };
+    ensure!(upgrade("https://app.example")? == 101);
+    ensure!(upgrade("https://other.example")? == 403);
+    Ok(())
+}
+
+#[test]
+fn a_request_that_changes_something_must_be_json() -> Result<()> {
+    let broker = Broker::start()?;
+    let host = broker.http();
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        for kind in [
+            "Content-Type: text/plain\r\n",
+            "Content-Type: application/x-www-form-urlencoded\r\n",
+            "",
+        ] {
+            let head = format!(
+                "{method} /api/v1/publish HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{kind}Content-Length: 2\r\n\r\n{{}}"
+            );
+            let status = status_for(host, &head)?;
+            ensure!(status == 415, "{method} with `{}`: {status}", kind.trim());
+        }
+    }
+    Ok(())
+}
+
+fn status_for(address: SocketAddr, head: &str) -> Result<u16> {
+    Ok(http::request(address, head)?.status)
+}

@@ -1,0 +1,17 @@
+//! Clients of others and ours in one browser, through the broker.
+
+use anyhow::Result;
+use ebbtide_tests::broker::Broker;
+use ebbtide_tests::script;
+use ebbtide_tests::tools::{self, Tool};
+
+#[test]
+fn mqtt_js_and_ours_exchange_messages_in_chromium() -> Result<()> {
+    if !tools::present(&[Tool::Node, Tool::Chromium]) {
+        return Ok(());
+    }
+    let broker = Broker::start()?;
+    let mut command = tools::node("browser/exchange.mjs");
+    command.arg(format!("http://{}", broker.http()));
+    script::run(command)
+}

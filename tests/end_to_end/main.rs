@@ -1,0 +1,11 @@
+//! The whole of Ebbtide, seen from outside: the real program, real clients, a real browser, real crashes.
+//!
+//! Run by `cargo xtask test`, which gets the programs that these tests drive. Each test has a broker of its own.
+
+mod bad_input;
+mod browsers;
+mod cold_start;
+mod command_line;
+mod exactly_once;
+mod semantics;
+mod sessions;

@@ -1,0 +1,34 @@
+// Starts the Chromium that the tests were given, and shows what a page logs when something fails.
+
+import { chromium } from 'playwright-core';
+
+export async function open(contextOptions = {}) {
+  const browser = await chromium.launch({
+    executablePath: process.env.EBBTIDE_TEST_CHROMIUM,
+    headless: true,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync',
+    ],
+  });
+  const context = await browser.newContext(contextOptions);
+  const page = await context.newPage();
+  const faults = [];
+  page.on('pageerror', (error) => faults.push(`page error: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') faults.push(`console: ${message.text()}`);
+  });
+  return { browser, context, page, faults };
+}
+
+// Asks again until it holds; says what it saw last when the time is up.
+export async function eventually(what, look, holds, limitMs = 30_000) {
+  const end = Date.now() + limitMs;
+  let seen;
+  do {
+    seen = await look();
+    if (holds(seen)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  } while (Date.now() < end);
+  throw new Error(`${what}: last seen ${JSON.stringify(seen)}`);
+}

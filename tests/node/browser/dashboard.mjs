@@ -1,0 +1,61 @@
+// Opens the dashboard and does what it is told, a line at a time:
+//   painted <cards> <values>     that many are there
+//   card <agent> <status>        that agent's card shows the status
+//   connection <state>           the page says how it is connected
+//   screenshot <scheme> <file>   light or dark
+// Answers `done`; ends with an error when something does not come about.
+
+import { createInterface } from 'node:readline';
+import { eventually, open } from './chromium.mjs';
+
+// Tall, so that a list which renders only what is visible renders all of it.
+const TALL = { width: 1280, height: 6000 };
+const PICTURE = { width: 1280, height: 800 };
+
+const [url] = process.argv.slice(2);
+const { browser, page, faults } = await open({ viewport: TALL, deviceScaleFactor: 1 });
+const byTestId = (id) => page.locator(`[data-testid="${id}"]`);
+
+const orders = {
+  async painted(cards, values) {
+    for (const [id, count] of [['presence-card', cards], ['config-entry', values]]) {
+      await eventually(`${count} of ${id}`, () => byTestId(id).count(), (seen) => seen === Number(count));
+    }
+  },
+  async card(agent, status) {
+    const card = byTestId('presence-card').filter({ hasText: agent });
+    await eventually(`${agent} ${status}`, () => card.allInnerTexts(), (texts) => {
+      return texts.length === 1 && new RegExp(`\\b${status}\\b`, 'i').test(texts[0]);
+    });
+  },
+  async connection(state) {
+    const shown = () => byTestId('connection').getAttribute('data-state');
+    await eventually(`connection ${state}`, shown, (seen) => seen === state);
+  },
+  async screenshot(scheme, file) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.setViewportSize(PICTURE);
+    await page.waitForTimeout(500);
+    await page.screenshot({ path: file });
+    await page.setViewportSize(TALL);
+    await page.emulateMedia({ colorScheme: 'light' });
+  },
+};
+
+try {
+  await page.goto(url);
+  console.log('open');
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [order, ...words] = line.trim().split(' ');
+    await orders[order](...words);
+    console.log('done');
+  }
+  const violations = faults.filter((fault) => /Content Security Policy|page error/.test(fault));
+  if (violations.length > 0) throw new Error('the page is not clean');
+} catch (error) {
+  console.error(error);
+  console.error(faults.join('\n'));
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,64 @@
+//! One HTTP request over a fresh connection, with exactly the headers that a test wants to send.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Status, and head and body as text.
+pub struct Response {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+/// GET with a fitting `Host`.
+pub fn get(address: SocketAddr, path: &str) -> Result<Response> {
+    request(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"),
+    )
+}
+
+/// Sends `head` as it stands; reads to the end of the connection, or only the head when the answer is 101.
+pub fn request(address: SocketAddr, head: &str) -> Result<Response> {
+    let mut stream = TcpStream::connect(address).context("connecting")?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.write_all(head.as_bytes())?;
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let length = stream.read(&mut chunk).context("reading the response")?;
+        bytes.extend_from_slice(&chunk[..length]);
+        let switched =
+            bytes.starts_with(b"HTTP/1.1 101") && bytes.windows(4).any(|four| four == b"\r\n\r\n");
+        if length == 0 || switched {
+            break;
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .with_context(|| format!("no HTTP response: {text:?}"))?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .context("no status")?;
+    Ok(Response {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    })
+}
+
+/// The head of a WebSocket handshake for MQTT.
+pub fn upgrade(host: &str, more: &str) -> String {
+    format!(
+        "GET /mqtt HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n{more}\r\n"
+    )
+}

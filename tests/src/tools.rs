@@ -1,0 +1,119 @@
+//! Where the programs are that tests drive. `cargo xtask test` gets them and says so in the environment.
+//!
+//! A test that needs a program which is not there fails, unless xtask gave a file to note the skip in.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A program that a test cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    Chromium,
+    Mosquitto,
+    Node,
+    Python,
+}
+
+impl Tool {
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Chromium => "EBBTIDE_TEST_CHROMIUM",
+            Self::Mosquitto => "EBBTIDE_TEST_MOSQUITTO_PUB",
+            Self::Node => "EBBTIDE_TEST_NODE",
+            Self::Python => "EBBTIDE_TEST_PYTHON",
+        }
+    }
+
+    fn path(self) -> Option<OsString> {
+        env::var_os(self.variable()).filter(|path| !path.is_empty())
+    }
+}
+
+/// True if all of them are there. If not, the caller returns: the test is counted as skipped.
+///
+/// # Panics
+/// When one is missing and nobody counts skips, as in a plain `cargo test`.
+#[must_use]
+pub fn present(needed: &[Tool]) -> bool {
+    let missing: Vec<&str> = needed
+        .iter()
+        .filter(|tool| tool.path().is_none())
+        .map(|tool| tool.variable())
+        .collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let file = env::var_os("EBBTIDE_TEST_SKIPS");
+    let file =
+        file.unwrap_or_else(|| panic!("{} not set: run `cargo xtask test`", missing.join(", ")));
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let mut notes = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(file)
+        .expect("the file of skips can be written");
+    writeln!(notes, "{name}: {}", missing.join(", ")).expect("the file of skips can be written");
+    false
+}
+
+/// The broker program: the one that `EBBTIDE_TEST_BROKER` names, else built here, once.
+pub fn broker() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| env::var_os("EBBTIDE_TEST_BROKER").map_or_else(build_broker, PathBuf::from))
+        .clone()
+}
+
+fn build_broker() -> PathBuf {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "ebbtide"])
+        .status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "the broker must compile"
+    );
+    let test = env::current_exe().expect("the running test has a path");
+    // <target>/debug/deps/<test>
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("a test lies in the build directory");
+    folder.join("ebbtide")
+}
+
+/// A Python script of `tests/python`.
+pub fn python(script: &str) -> Command {
+    let mut command = program(Tool::Python);
+    command
+        .arg(folder("python").join(script))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// A Node script of `tests/node`.
+pub fn node(script: &str) -> Command {
+    let mut command = program(Tool::Node);
+    command.arg(folder("node").join(script));
+    command
+}
+
+/// `mosquitto_pub`.
+pub fn mosquitto_pub() -> Command {
+    program(Tool::Mosquitto)
+}
+
+fn program(tool: Tool) -> Command {
+    Command::new(
+        tool.path()
+            .unwrap_or_else(|| panic!("{} not set: ask `present` first", tool.variable())),
+    )
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
