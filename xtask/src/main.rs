@@ -8,6 +8,7 @@ mod ci;
 mod progress;
 mod project;
 mod run;
+mod server;
 mod sizes;
 mod test;
 mod tidy;

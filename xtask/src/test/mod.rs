@@ -1,9 +1,85 @@
-//! Placeholder.
+//! `cargo xtask test`: gets what the tests need, runs all of them, and closes with one line that counts.
+//!
+//! What cannot be installed is named, and the tests that need it count as skipped. With CI=true a skip is a failure: a gate
+//! that quietly tests less is none.
+
+mod environment;
+mod stages;
+mod tally;
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use self::environment::Environment;
+use self::tally::Tally;
 use crate::project::Project;
-use anyhow::Result;
-pub fn run(_project: &Project, _arguments: Vec<String>) -> Result<()> {
+use crate::server::{self, Profile};
+use crate::{args, progress, web};
+
+pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
+    let names: Vec<&str> = stages::ALL.iter().map(|stage| stage.name).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        for stage in stages::ALL {
+            println!("{:<12} {}", stage.name, stage.what);
+        }
+        return Ok(());
+    }
+    args::only(&arguments, &names)?;
+    let chosen =
+        |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
+
+    let environment = Environment::prepare(project)?;
+    let mut total = Tally::default();
+    for stage in stages::ALL.iter().filter(|stage| chosen(stage.name)) {
+        progress::announce(stage.name, stage.what);
+        let started = Instant::now();
+        let tally = (stage.run)(project, &environment)
+            .with_context(|| format!("test stage `{}`", stage.name))?;
+        eprintln!(
+            "    {}: {tally} in {}",
+            stage.name,
+            progress::elapsed(started)
+        );
+        total.add(tally);
+    }
+    for remedy in &environment.missing {
+        eprintln!("missing: {remedy}");
+    }
+    println!("{total}");
+    let strict = std::env::var("CI").is_ok_and(|value| value == "true");
+    if total.failed > 0 {
+        bail!("tests failed");
+    }
+    if strict && total.skipped > 0 {
+        bail!("CI=true: every test must run");
+    }
     Ok(())
 }
-pub fn screenshots(_project: &Project, _arguments: Vec<String>) -> Result<()> {
-    Ok(())
+
+/// Takes the pictures of README from a run of the end-to-end test that paints the dashboard.
+pub fn screenshots(project: &Project, arguments: Vec<String>) -> Result<()> {
+    args::only(&arguments, &[])?;
+    let environment = Environment::prepare(project)?;
+    if !environment.missing.is_empty() {
+        bail!("missing: {}", environment.missing.join("; "));
+    }
+    server::build(project, Profile::Dev, &web::build(project)?)?;
+    let folder: &Path = &project.root.join("docs/images");
+    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let mut cargo = project.cargo();
+    environment.apply(&mut cargo);
+    cargo.env("EBBTIDE_TEST_SCREENSHOTS", folder);
+    cargo.args([
+        "test",
+        "--quiet",
+        "-p",
+        "ebbtide-tests",
+        "--test",
+        "end_to_end",
+        "--",
+        "cold_start::the_dashboard_paints",
+    ]);
+    progress::show("the screenshots' test", &mut cargo)
 }

@@ -9,7 +9,7 @@ mod npm;
 mod python;
 mod wasm_target;
 
-pub use apt::SystemTool;
+pub use apt::{SystemTool, ensure as ensure_system};
 pub use npm::install_locked as npm_install_locked;
 pub use python::environment as python_environment;
 
@@ -32,7 +32,7 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
         ensure_trunk(project)?;
     }
     if which != "build" {
-        let missing = apt::ensure(&[
+        let missing = ensure_system(&[
             SystemTool::CHROMIUM,
             SystemTool::CHROMEDRIVER,
             SystemTool::MOSQUITTO_CLIENTS,

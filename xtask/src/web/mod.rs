@@ -9,6 +9,8 @@ mod script;
 mod site;
 mod stamp;
 
+pub use package::FEATURE as PACKAGE_FEATURE;
+
 use std::fs;
 use std::path::Path;
 use std::thread;

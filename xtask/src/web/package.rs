@@ -26,6 +26,8 @@ pub const ASSET: Asset = Asset {
     build,
 };
 
+/// Turns on what only the npm package exports.
+pub const FEATURE: &str = "npm";
 const WASM: &str = "wasm32-unknown-unknown/wasm-release/ebbtide_wasm_client.wasm";
 
 fn build(project: &Project, output: &Path) -> Result<()> {
@@ -36,7 +38,7 @@ fn build(project: &Project, output: &Path) -> Result<()> {
         "-p",
         "ebbtide-wasm-client",
         "--features",
-        "npm",
+        FEATURE,
         "--target",
         "wasm32-unknown-unknown",
     ]);

@@ -1,0 +1,65 @@
+//! The programs that tests drive, installed where possible, and told to the tests by environment variables.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::project::Project;
+use crate::tools::{self, SystemTool};
+
+pub struct Environment {
+    pub chromedriver: Option<PathBuf>,
+    variables: Vec<(&'static str, PathBuf)>,
+    /// The end-to-end tests note here what they had to leave out.
+    pub skips: PathBuf,
+    /// What to install by hand.
+    pub missing: Vec<String>,
+}
+
+impl Environment {
+    pub fn prepare(project: &Project) -> Result<Self> {
+        let mut missing = tools::ensure_system(&[
+            SystemTool::CHROMIUM,
+            SystemTool::CHROMEDRIVER,
+            SystemTool::MOSQUITTO_CLIENTS,
+        ]);
+        let mut variables = vec![("EBBTIDE_TEST_BROKER", project.target.join("debug/ebbtide"))];
+        let system = [
+            ("EBBTIDE_TEST_CHROMIUM", SystemTool::CHROMIUM),
+            ("EBBTIDE_TEST_MOSQUITTO_PUB", SystemTool::MOSQUITTO_CLIENTS),
+        ];
+        variables.extend(
+            system
+                .into_iter()
+                .filter_map(|(name, tool)| Some((name, tool.find()?))),
+        );
+        match tools::python_environment(project) {
+            Ok(python) => variables.push(("EBBTIDE_TEST_PYTHON", python)),
+            Err(error) => missing.push(format!("{error:#}")),
+        }
+        match tools::npm_install_locked(
+            project,
+            &project.root.join("tests/node"),
+            "clients and browsers for the tests",
+        ) {
+            Ok(()) => variables.push(("EBBTIDE_TEST_NODE", PathBuf::from("node"))),
+            Err(error) => missing.push(format!("{error:#}")),
+        }
+        let skips = project.target.join("skipped-tests.txt");
+        fs::create_dir_all(&project.target).context("creating the build directory")?;
+        fs::write(&skips, "").with_context(|| format!("writing {}", skips.display()))?;
+        Ok(Self {
+            chromedriver: SystemTool::CHROMEDRIVER.find(),
+            variables,
+            skips,
+            missing,
+        })
+    }
+
+    pub fn apply(&self, command: &mut Command) {
+        command.envs(self.variables.iter().map(|(name, path)| (name, path)));
+        command.env("EBBTIDE_TEST_SKIPS", &self.skips);
+    }
+}

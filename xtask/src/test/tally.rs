@@ -1,0 +1,90 @@
+//! Counting tests from what their runners print.
+
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub passed: u32,
+    pub failed: u32,
+    pub skipped: u32,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// A whole stage that could not run.
+    pub fn skipped_stage() -> Self {
+        Self {
+            skipped: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what one line says: libtest's `test result:` or the summary of `node --test`.
+    pub fn read_line(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("test result:") {
+            self.passed += number_before(rest, "passed");
+            self.failed += number_before(rest, "failed");
+            self.skipped += number_before(rest, "ignored");
+        } else if let Some(rest) = line
+            .strip_prefix("# ")
+            .or_else(|| line.strip_prefix("\u{2139} "))
+        {
+            let mut words = rest.split_whitespace();
+            let (Some(word), Some(Ok(number)), None) = (
+                words.next(),
+                words.next().map(str::parse::<u32>),
+                words.next(),
+            ) else {
+                return;
+            };
+            match word {
+                "pass" => self.passed += number,
+                "fail" | "cancelled" => self.failed += number,
+                "skipped" | "todo" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+fn number_before(text: &str, word: &str) -> u32 {
+    let words: Vec<&str> = text
+        .split([' ', ';', '.'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let pair = words.windows(2).find(|pair| pair[1] == word);
+    pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_runners_print() {
+        let mut tally = Tally::default();
+        tally.read_line("running 3 tests");
+        tally.read_line("test result: FAILED. 11 passed; 2 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.00s");
+        tally.read_line("# tests 5");
+        tally.read_line("# pass 4");
+        tally.read_line("\u{2139} fail 1");
+        tally.read_line("# Subtest: pass 3 things");
+        assert_eq!(tally.to_string(), "15 passed, 3 failed, 1 skipped");
+    }
+}
