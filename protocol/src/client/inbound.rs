@@ -1,7 +1,5 @@
 //! Messages from the server: aliases resolved, QoS 2 delivered once, each acknowledged when the application takes it.
 
-use std::collections::BTreeSet;
-
 use super::alias::InboundAliases;
 use crate::{
     Packet, PacketId, QoS, ReasonCode, TopicName,
@@ -28,8 +26,8 @@ pub(super) enum Received {
 /// The receiving side's state.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    /// QoS 2 packet ids received and not released: part of the session.
-    unreleased: BTreeSet<PacketId>,
+    /// QoS 2 packet ids received and not released, ascending: part of the session.
+    unreleased: Vec<PacketId>,
     aliases: InboundAliases,
     receive_maximum: u16,
     /// QoS 1 messages of this connection that are not acknowledged.
@@ -40,7 +38,7 @@ pub(super) struct Inbound {
 impl Inbound {
     pub(super) fn new() -> Self {
         Self {
-            unreleased: BTreeSet::new(),
+            unreleased: Vec::new(),
             aliases: InboundAliases::default(),
             receive_maximum: u16::MAX,
             qos1_owed: 0,
@@ -70,7 +68,8 @@ impl Inbound {
         let Some(packet_id) = publish.packet_id else {
             return Ok(Received::New(topic, None));
         };
-        if publish.qos == QoS::ExactlyOnce && self.unreleased.contains(&packet_id) {
+        let place = self.unreleased.binary_search(&packet_id);
+        if publish.qos == QoS::ExactlyOnce && place.is_ok() {
             // [MQTT-4.3.3-10]
             let ack = Ack::new(packet_id, ReasonCode::Success);
             return Ok(Received::Duplicate(Packet::PubRec(ack)));
@@ -79,10 +78,11 @@ impl Inbound {
             // [MQTT-3.3.4-7]
             return Err(ReasonCode::ReceiveMaximumExceeded);
         }
-        if publish.qos == QoS::ExactlyOnce {
-            self.unreleased.insert(packet_id);
-        } else {
-            self.qos1_owed += 1;
+        match place {
+            Err(place) if publish.qos == QoS::ExactlyOnce => {
+                self.unreleased.insert(place, packet_id);
+            }
+            _ => self.qos1_owed += 1,
         }
         let owed = Owed {
             packet_id,
@@ -107,10 +107,12 @@ impl Inbound {
 
     /// PUBREL: the packet id is free again [MQTT-4.3.3-11].
     pub(super) fn pubrel(&mut self, ack: &Ack) -> Packet {
-        let reason = if self.unreleased.remove(&ack.packet_id) {
-            ReasonCode::Success
-        } else {
-            ReasonCode::PacketIdentifierNotFound
+        let reason = match self.unreleased.binary_search(&ack.packet_id) {
+            Ok(place) => {
+                self.unreleased.remove(place);
+                ReasonCode::Success
+            }
+            Err(_) => ReasonCode::PacketIdentifierNotFound,
         };
         Packet::PubComp(Ack::new(ack.packet_id, reason))
     }
