@@ -10,6 +10,8 @@ mod driver;
 mod error;
 mod js;
 mod listeners;
+#[cfg(feature = "npm")]
+mod npm;
 mod options;
 mod socket;
 mod wake;

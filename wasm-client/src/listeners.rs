@@ -1,59 +1,61 @@
 //! Callbacks that may do anything while they run: add others, drop themselves, call the client.
 //!
-//! A callback is out of the map while it runs, and no borrow is held while one runs or is dropped.
+//! A callback is out of the list while it runs, and no borrow is held while one runs or is dropped.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::mem;
 
-/// Callbacks by key. `None`: running right now.
+/// Callbacks by key, ascending: keys are given out in order, so a new one goes to the end. A deque since outcomes of
+/// publishes leave from the front; a tree would be several kilobytes more to download. `None`: running right now.
 #[derive(Debug)]
 pub(crate) struct Listeners<K, F> {
-    entries: RefCell<BTreeMap<K, Option<F>>>,
+    entries: RefCell<VecDeque<(K, Option<F>)>>,
     next: Cell<u32>,
 }
 
 impl<K, F> Default for Listeners<K, F> {
     fn default() -> Self {
         Self {
-            entries: RefCell::new(BTreeMap::new()),
+            entries: RefCell::new(VecDeque::new()),
             next: Cell::new(0),
         }
     }
 }
 
 impl<K: Copy + Ord, F> Listeners<K, F> {
+    /// The key must be above all before.
     pub(crate) fn insert(&self, key: K, callback: F) {
-        let replaced = self.entries.borrow_mut().insert(key, Some(callback));
-        drop(replaced);
+        self.entries.borrow_mut().push_back((key, Some(callback)));
     }
 
     pub(crate) fn remove(&self, key: K) -> Option<F> {
-        let removed = self.entries.borrow_mut().remove(&key);
-        removed.flatten()
+        let mut entries = self.entries.borrow_mut();
+        let place = entries.binary_search_by_key(&key, |entry| entry.0).ok()?;
+        entries.remove(place)?.1
     }
 
     /// Runs the callback, unless it was removed.
     pub(crate) fn call(&self, key: K, run: impl FnOnce(&mut F)) {
-        let taken = self
-            .entries
-            .borrow_mut()
-            .get_mut(&key)
-            .and_then(Option::take);
-        let Some(mut callback) = taken else { return };
+        let Some(mut callback) = self.swap(key, None) else {
+            return;
+        };
         run(&mut callback);
+        // It comes back if it removed itself, and is dropped here, without a borrow.
+        self.swap(key, Some(callback));
+    }
+
+    /// Changes what is at the key; gives back what was there, or what finds no place.
+    fn swap(&self, key: K, callback: Option<F>) -> Option<F> {
         let mut entries = self.entries.borrow_mut();
-        match entries.get_mut(&key) {
-            Some(slot) if slot.is_none() => *slot = Some(callback),
-            // Removed, or removed and replaced, by itself.
-            _ => {
-                drop(entries);
-                drop(callback);
-            }
+        match entries.binary_search_by_key(&key, |entry| entry.0) {
+            Ok(place) => mem::replace(&mut entries[place].1, callback),
+            Err(_) => callback,
         }
     }
 
     pub(crate) fn keys(&self) -> Vec<K> {
-        self.entries.borrow().keys().copied().collect()
+        self.entries.borrow().iter().map(|entry| entry.0).collect()
     }
 }
 
@@ -61,7 +63,7 @@ impl<F> Listeners<u32, F> {
     /// Inserts under a key of its own.
     pub(crate) fn add(&self, callback: F) -> u32 {
         let key = self.next.get();
-        self.next.set(key.wrapping_add(1));
+        self.next.set(key + 1);
         self.insert(key, callback);
         key
     }
