@@ -1,0 +1,50 @@
+//! The bar at the top: name, search, and the state of the connection in words.
+
+use web_sys::HtmlInputElement;
+use yew::prelude::*;
+
+use super::icon;
+use crate::model::connection::Connection;
+
+pub const SEARCH_ID: &str = "search";
+
+#[derive(Properties, PartialEq)]
+pub struct HeaderProps {
+    pub connection: Connection,
+    pub search: String,
+    pub on_search: Callback<String>,
+}
+
+#[component]
+pub fn Header(props: &HeaderProps) -> Html {
+    let oninput = props.on_search.reform(|event: InputEvent| {
+        let input = event.target_dyn_into::<HtmlInputElement>();
+        input.map(|input| input.value()).unwrap_or_default()
+    });
+    let onkeydown = {
+        let on_search = props.on_search.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            if event.key() == "Escape" {
+                on_search.emit(String::new());
+            }
+        })
+    };
+    html! {
+        <header class="top">
+            <a class="brand" href="/">{ icon::brand() }<span>{ "Ebbtide" }</span></a>
+            <search class="search">
+                { icon::search() }
+                <input id={SEARCH_ID} type="search" placeholder="Search names, topics and values"
+                    aria-label="Search names, topics and values" aria-keyshortcuts="/"
+                    autocomplete="off" spellcheck="false"
+                    value={props.search.clone()} {oninput} {onkeydown} />
+                <kbd aria-hidden="true">{ "/" }</kbd>
+            </search>
+            <p class="connection" role="status" data-testid="connection" data-state={props.connection.name()}>
+                <span class="connection-dot" aria-hidden="true"></span>
+                <span class="visually-hidden">{ "Connection: " }</span>
+                { props.connection.words() }
+            </p>
+        </header>
+    }
+}

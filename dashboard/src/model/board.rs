@@ -1,0 +1,296 @@
+//! One board: the last retained message of each topic that a filter matches.
+//!
+//! Only retained messages are state; others are events and change nothing here. After each reconnect the broker sends the
+//! whole state again: entries stay until the snapshot is complete, and those that were not in it go then, so nothing
+//! flickers. An entry that did not change keeps its `Rc`, so that its card is not drawn again.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::payload::{Payload, shorten};
+
+/// More topics than this are counted but not kept: the filter is too wide for a board.
+pub const ENTRIES_MAX: usize = 20_000;
+/// Of a payload, for search.
+const SEARCHED_CHARS_MAX: usize = 2_000;
+
+/// What a board makes of each payload, once, when it arrives.
+pub trait FromPayload {
+    fn from_payload(payload: &Payload) -> Self;
+}
+
+/// Configuration is shown as it is; nothing is read from it ahead of display.
+impl FromPayload for () {
+    fn from_payload(_: &Payload) {}
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry<V> {
+    pub topic: Rc<str>,
+    pub payload: Payload,
+    pub value: V,
+    /// When it arrived here after the snapshot; `None` for what was there already.
+    pub changed_at_ms: Option<i64>,
+    /// How often it has changed in front of the viewer; zero for what was there already.
+    pub changes: u32,
+    /// Topic and payload in lower case, for search.
+    pub searched: String,
+}
+
+/// What happens to a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The subscription begins anew: the state is sent again.
+    Restarted,
+    /// The connection is gone: what is shown may be overtaken.
+    Lost,
+    Message {
+        topic: Rc<str>,
+        payload: Payload,
+        retained: bool,
+    },
+    SnapshotComplete,
+    Refused(String),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The state is on its way.
+    #[default]
+    Loading,
+    /// All of it has arrived; changes follow as they happen.
+    Live,
+    Refused(String),
+}
+
+#[derive(Debug)]
+struct Slot<V> {
+    entry: Rc<Entry<V>>,
+    seen_in: u32,
+}
+
+#[derive(Debug)]
+pub struct Board<V> {
+    pub phase: Phase,
+    /// Since when the entries may have been overtaken; until a whole snapshot has arrived again.
+    pub stale_since_ms: Option<i64>,
+    /// Topics beyond [`ENTRIES_MAX`] were seen.
+    pub overflowed: bool,
+    slots: BTreeMap<Rc<str>, Slot<V>>,
+    snapshot: u32,
+    /// Whether a whole snapshot was ever seen: what is new after that has changed in front of the viewer.
+    completed_once: bool,
+}
+
+impl<V> Default for Board<V> {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Loading,
+            stale_since_ms: None,
+            overflowed: false,
+            slots: BTreeMap::new(),
+            snapshot: 0,
+            completed_once: false,
+        }
+    }
+}
+
+impl<V: FromPayload> Board<V> {
+    pub fn apply(&mut self, change: Change, now_ms: i64) {
+        match change {
+            Change::Restarted => {
+                self.snapshot = self.snapshot.wrapping_add(1);
+                self.phase = Phase::Loading;
+            }
+            Change::Lost => {
+                self.stale_since_ms.get_or_insert(now_ms);
+            }
+            Change::Message {
+                retained: false, ..
+            } => {}
+            Change::Message { topic, payload, .. } if payload.is_empty() => {
+                self.slots.remove(&topic);
+            }
+            Change::Message { topic, payload, .. } => self.keep(topic, payload, now_ms),
+            Change::SnapshotComplete => {
+                let snapshot = self.snapshot;
+                self.slots.retain(|_, slot| slot.seen_in == snapshot);
+                self.phase = Phase::Live;
+                self.stale_since_ms = None;
+                self.completed_once = true;
+            }
+            Change::Refused(reason) => {
+                self.slots.clear();
+                self.phase = Phase::Refused(reason);
+            }
+        }
+    }
+
+    fn keep(&mut self, topic: Rc<str>, payload: Payload, now_ms: i64) {
+        let known = self.slots.get_mut(&topic);
+        let changes = match &known {
+            Some(slot) => slot.entry.changes.wrapping_add(1).max(1),
+            None => u32::from(self.completed_once),
+        };
+        if let Some(slot) = known {
+            slot.seen_in = self.snapshot;
+            if !slot.entry.payload.differs(&payload) {
+                return;
+            }
+        } else if self.slots.len() >= ENTRIES_MAX {
+            self.overflowed = true;
+            return;
+        }
+        let text = shorten(payload.text().unwrap_or_default(), SEARCHED_CHARS_MAX);
+        let entry = Rc::new(Entry {
+            searched: format!("{topic}\n{text}").to_lowercase(),
+            value: V::from_payload(&payload),
+            topic: Rc::clone(&topic),
+            payload,
+            changed_at_ms: (changes > 0).then_some(now_ms),
+            changes,
+        });
+        let seen_in = self.snapshot;
+        self.slots.insert(topic, Slot { entry, seen_in });
+    }
+}
+
+impl<V> Board<V> {
+    /// By topic.
+    pub fn entries(&self) -> impl Iterator<Item = &Rc<Entry<V>>> {
+        self.slots.values().map(|slot| &slot.entry)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(topic: &str, payload: &str) -> Change {
+        Change::Message {
+            topic: topic.into(),
+            payload: Payload::new(payload.as_bytes()),
+            retained: true,
+        }
+    }
+
+    fn board(changes: impl IntoIterator<Item = Change>) -> Board<()> {
+        let mut board = Board::default();
+        for (now_ms, change) in (0..).zip(changes) {
+            board.apply(change, now_ms);
+        }
+        board
+    }
+
+    fn topics(board: &Board<()>) -> Vec<&str> {
+        board.entries().map(|entry| &*entry.topic).collect()
+    }
+
+    #[test]
+    fn keeps_the_last_retained_message_of_each_topic() {
+        let board = board([
+            Change::Restarted,
+            message("b", "1"),
+            message("a", "1"),
+            message("b", "2"),
+        ]);
+        assert_eq!(topics(&board), ["a", "b"]);
+        let last = board.entries().last().expect("two entries");
+        assert_eq!(last.payload.text(), Some("2"));
+        assert_eq!(board.phase, Phase::Loading);
+    }
+
+    #[test]
+    fn an_empty_retained_message_removes_and_an_event_changes_nothing() {
+        let event = |payload: &str| Change::Message {
+            topic: "a".into(),
+            payload: Payload::new(payload.as_bytes()),
+            retained: false,
+        };
+        let kept = board([message("a", "1"), event("2"), event("")]);
+        let entry = kept.entries().next().expect("an entry");
+        assert_eq!(entry.payload.text(), Some("1"));
+        assert!(board([message("a", "1"), message("a", "")]).is_empty());
+    }
+
+    #[test]
+    fn after_a_reconnect_what_is_gone_leaves_only_when_the_snapshot_is_complete() {
+        let mut board = board([
+            Change::Restarted,
+            message("gone", "1"),
+            message("kept", "1"),
+            Change::SnapshotComplete,
+            Change::Restarted,
+            message("kept", "1"),
+        ]);
+        assert_eq!(topics(&board), ["gone", "kept"]);
+        board.apply(Change::SnapshotComplete, 9);
+        assert_eq!(topics(&board), ["kept"]);
+        assert_eq!(board.phase, Phase::Live);
+    }
+
+    #[test]
+    fn is_stale_from_the_first_loss_until_a_whole_snapshot() {
+        let mut board = board([
+            Change::Restarted,
+            Change::SnapshotComplete,
+            Change::Lost,
+            Change::Lost,
+            Change::Restarted,
+            message("a", "1"),
+        ]);
+        assert_eq!(board.stale_since_ms, Some(2));
+        board.apply(Change::SnapshotComplete, 9);
+        assert_eq!(board.stale_since_ms, None);
+    }
+
+    #[test]
+    fn an_unchanged_entry_stays_the_same_object_over_a_reconnect() {
+        let mut board = board([message("a", "1"), Change::SnapshotComplete]);
+        let before = Rc::clone(board.entries().next().expect("an entry"));
+        board.apply(Change::Restarted, 5);
+        board.apply(message("a", "1"), 6);
+        assert!(Rc::ptr_eq(
+            &before,
+            board.entries().next().expect("an entry")
+        ));
+    }
+
+    #[test]
+    fn only_what_changes_in_front_of_the_viewer_counts_as_changed() {
+        let changes = |board: &Board<()>| {
+            let entries = board.entries();
+            entries
+                .map(|entry| (entry.changes, entry.changed_at_ms))
+                .collect::<Vec<_>>()
+        };
+        let mut board = board([Change::Restarted, message("a", "1")]);
+        assert_eq!(changes(&board), [(0, None)]);
+        board.apply(Change::SnapshotComplete, 5);
+        board.apply(message("a", "2"), 6);
+        board.apply(message("b", "1"), 7);
+        assert_eq!(changes(&board), [(1, Some(6)), (1, Some(7))]);
+        // What changed while the page was cut off counts too.
+        board.apply(Change::Restarted, 8);
+        board.apply(message("a", "3"), 9);
+        assert_eq!(changes(&board), [(2, Some(9)), (1, Some(7))]);
+    }
+
+    #[test]
+    fn a_refused_filter_shows_nothing_but_the_reason() {
+        let board = board([message("a", "1"), Change::Refused("Not authorized".into())]);
+        assert!(board.is_empty());
+        assert_eq!(board.phase, Phase::Refused("Not authorized".into()));
+    }
+
+    #[test]
+    fn a_filter_that_is_too_wide_stops_at_the_limit() {
+        let board = board((0..=ENTRIES_MAX).map(|n| message(&format!("t/{n}"), "1")));
+        assert_eq!(board.entries().count(), ENTRIES_MAX);
+        assert!(board.overflowed);
+    }
+}
