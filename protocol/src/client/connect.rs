@@ -35,6 +35,8 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Servers cannot say it before 5.0, and some stall when more is under way than their own usual limit.
+    const WINDOW_BEFORE_5: NonZeroU16 = NonZeroU16::new(20).expect("not zero");
     /// A SUBSCRIBE with an identifier, without its filter.
     const SUBSCRIBE_OVERHEAD_BYTES_MAX: usize = 16;
 
@@ -43,7 +45,11 @@ impl Limits {
     pub fn new(connect: &Connect, connack: &ConnAck) -> Self {
         Self {
             version: connect.version,
-            receive_maximum: connack.receive_maximum.unwrap_or(NonZeroU16::MAX),
+            receive_maximum: if connect.version == Version::V5 {
+                connack.receive_maximum.unwrap_or(NonZeroU16::MAX)
+            } else {
+                Self::WINDOW_BEFORE_5
+            },
             maximum_packet_size: connack.maximum_packet_size,
             topic_alias_maximum: connack.topic_alias_maximum,
             maximum_qos: connack.maximum_qos.unwrap_or(QoS::ExactlyOnce),
