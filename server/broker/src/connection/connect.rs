@@ -73,6 +73,7 @@ impl Connection {
             username: connect.username.clone(),
             password: connect.password.take(),
         };
+        self.client_id = Some(connect.client_id.clone());
         let has_method = connect.authentication_method.is_some();
         self.phase = Phase::Arriving(Box::new(Arriving {
             connect: *connect,

@@ -64,6 +64,7 @@ pub struct Connection {
     /// A wake-up is due from the journal when this is durable.
     awaited: Ticket,
     seen: Now,
+    client_id: Option<ByteString>,
 }
 
 #[derive(Debug)]
@@ -98,6 +99,7 @@ impl Connection {
             close: None,
             awaited: Ticket(0),
             seen: now,
+            client_id: None,
         }
     }
 
@@ -254,13 +256,10 @@ impl Connection {
         &self.origin
     }
 
-    /// The client identifier, while it has a session; for logs.
+    /// The client identifier, once CONNECT has come, also after the end; for logs.
     #[must_use]
     pub fn client_id(&self) -> Option<&ByteString> {
-        match &self.phase {
-            Phase::Open(open) => Some(&open.session.client_id),
-            _ => None,
-        }
+        self.client_id.as_ref()
     }
 
     fn handle_packet(&mut self, packet: Packet, now: Now) -> Result<(), Close> {
