@@ -1,2 +1,28 @@
-//! (see the crate description)
-fn main() {}
+//! The broker program `ebbtide`: it wires the parts and decides nothing else.
+//!
+//! Reading order: `cli` (what may be typed) → `config` (what it means) → `serve` (what runs). Exit codes are in
+//! `exit`, and standard output carries only what `serve` announces: logs go to standard error.
+
+mod announce;
+mod auth;
+mod cli;
+mod clock;
+mod config;
+mod connection;
+mod exit;
+mod http;
+mod logging;
+mod serve;
+mod storage;
+mod tcp;
+mod wake;
+mod websocket;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,1 +1,45 @@
-//! (see the crate description)
+//! The types of the HTTP API: what is asked and what is answered, shared by server, dashboard and command line.
+//!
+//! Every body is a JSON object. Errors are [`ProblemDetails`] with the content type `application/problem+json`.
+
+use serde::{Deserialize, Serialize};
+
+/// The body of `POST /api/v1/publish`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct PublishRequest {
+    /// A topic name.
+    pub topic: String,
+    /// The payload as text; neither this nor `payload_base64` means an empty one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// The payload as base64 (RFC 4648, section 4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_base64: Option<String>,
+    /// 0, 1 or 2. From 1 on the answer comes when the message is on disk, as a PUBACK would.
+    #[serde(default)]
+    pub qos: u8,
+    /// Keep it as the retained message of the topic; an empty payload clears that.
+    #[serde(default)]
+    pub retain: bool,
+}
+
+/// The answer to `POST /api/v1/publish`.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct PublishResponse {
+    /// The MQTT reason code: 0, or 16 when nobody had subscribed.
+    pub reason_code: u8,
+    /// Its name.
+    pub reason: String,
+}
+
+/// Why a request was not done (RFC 9457).
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ProblemDetails {
+    /// The name of the status.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong, and what to do.
+    pub detail: String,
+}

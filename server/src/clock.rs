@@ -1,0 +1,45 @@
+//! The two clocks of this process, read in one place and handed to the core as numbers.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ebbtide_broker::{Monotonic, Now};
+use ebbtide_store::WallTime;
+use tokio::time::Instant;
+
+/// Reads the time; all parts share one so that their deadlines compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic time starts now.
+    pub fn start() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+
+    /// Both clocks. A wall clock before 1970 reads as zero.
+    pub fn now(&self) -> Now {
+        let elapsed = self.start.elapsed();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Now {
+            monotonic: Monotonic(milliseconds(elapsed)),
+            wall: WallTime(milliseconds(wall)),
+        }
+    }
+
+    /// When a deadline of the core is, for a tokio timer.
+    pub fn instant(&self, deadline: Monotonic) -> Instant {
+        // Far away is far enough: tokio caps what it can wait for, and an early wake-up is harmless.
+        let far = Duration::from_secs(365 * 24 * 3600);
+        self.start + Duration::from_millis(deadline.0).min(self.start.elapsed() + far)
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

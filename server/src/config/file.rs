@@ -1,0 +1,174 @@
+//! `ebbtide.toml` and the environment: unknown names are found and the nearest known one is named.
+//!
+//! The known keys are the ids of the flags, so there is no second list. A mistake in the file is an error with its
+//! line. A strange variable is only a warning: container platforms put their own into everybody's environment.
+
+use std::{
+    ffi::OsString,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use clap::Command;
+use toml::de::DeTable;
+
+use super::{ConfigError, Options};
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "ebbtide.toml";
+/// Variables of that prefix are ours.
+const PREFIX: &str = "EBBTIDE_";
+/// Set while the program is built, and by `cargo run` also while it runs.
+const BUILD_PREFIX: &str = "EBBTIDE_WEB_";
+/// How alike two names must be (0 to 1) for one to be offered instead of the other.
+const ALIKE: f64 = 0.75;
+
+/// Reads the file named on the command line, or the default one if it is there.
+pub fn read_file(named: Option<&Path>, command: &Command) -> Result<Options, ConfigError> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, path, command),
+        Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => {
+            Ok(Options::default())
+        }
+        Err(source) => Err(ConfigError::Unreadable {
+            path: path.into(),
+            source,
+        }),
+    }
+}
+
+fn parse(text: &str, path: &Path, command: &Command) -> Result<Options, ConfigError> {
+    let mistake = |offset: usize, message: String| ConfigError::File {
+        path: PathBuf::from(path),
+        line: 1 + text
+            .bytes()
+            .take(offset)
+            .filter(|byte| *byte == b'\n')
+            .count(),
+        message,
+    };
+    let syntax = |error: toml::de::Error| {
+        mistake(
+            error.span().map_or(0, |span| span.start),
+            error.message().to_owned(),
+        )
+    };
+    let table = DeTable::parse(text).map_err(syntax)?;
+    let known: Vec<&str> = keys(command).collect();
+    for key in table.get_ref().keys() {
+        let name: &str = key.get_ref();
+        if !known.contains(&name) {
+            let hint = match nearest(&name.replace('-', "_"), known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known keys are {}", known.join(", ")),
+            };
+            return Err(mistake(
+                key.span().start,
+                format!("unknown key `{name}`; {hint}"),
+            ));
+        }
+    }
+    toml::from_str(text).map_err(syntax)
+}
+
+/// A sentence for every variable that looks like a mistyped one of ours.
+pub fn unknown_variables(names: impl Iterator<Item = OsString>, command: &Command) -> Vec<String> {
+    let known: Vec<String> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
+        .collect();
+    names
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| {
+            name.starts_with(PREFIX) && !name.starts_with(BUILD_PREFIX) && !known.contains(name)
+        })
+        .filter_map(|name| {
+            let near = nearest(&name, known.iter().map(String::as_str))?;
+            Some(format!(
+                "the environment variable {name} means nothing here; did you mean {near}?"
+            ))
+        })
+        .collect()
+}
+
+/// The keys of the file: all options that are not about the file itself.
+pub(super) fn keys(command: &Command) -> impl Iterator<Item = &str> {
+    command
+        .get_arguments()
+        .map(|argument| argument.get_id().as_str())
+        .filter(|id| !["config", "help", "version"].contains(id))
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn check(text: &str) -> Result<Options, String> {
+        parse(text, Path::new("ebbtide.toml"), &Cli::command()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_option_can_stand_in_the_file() {
+        let options = check(
+            "mqtt = '127.0.0.1:1'\nhttp = '127.0.0.1:2'\ndata_dir = 'd'\nephemeral = false\nallow_anonymous = true\n\
+             allow_host = ['a.example']\nallow_origin = ['*']\nlog = 'debug'\nlog_format = 'json'\n",
+        )
+        .expect("valid");
+        assert_eq!(keys(&Cli::command()).count(), 9);
+        assert_eq!(options.allow_anonymous, Some(true));
+        assert_eq!(options.log_format, Some(super::super::LogFormat::Json));
+    }
+
+    #[test]
+    fn an_unknown_key_has_a_line_and_a_remedy() {
+        assert_eq!(
+            check("# hello\nmqtt = '127.0.0.1:1'\nalow_anonymous = true\n"),
+            Err(
+                "ebbtide.toml:3: unknown key `alow_anonymous`; did you mean `allow_anonymous`?"
+                    .into()
+            )
+        );
+        assert_eq!(
+            check("allow-anonymous = true"),
+            Err(
+                "ebbtide.toml:1: unknown key `allow-anonymous`; did you mean `allow_anonymous`?"
+                    .into()
+            )
+        );
+        assert!(
+            check("zzz = 1").is_err_and(|message| message.contains("known keys are mqtt, http"))
+        );
+    }
+
+    #[test]
+    fn a_bad_value_has_a_line_and_says_what_is_allowed() {
+        assert!(
+            check("\nmqtt = 'x'")
+                .is_err_and(|m| m.starts_with("ebbtide.toml:2: an address is an IP"))
+        );
+        assert!(
+            check("log_format = 'xml'").is_err_and(|m| m.contains("text") && m.contains("json"))
+        );
+        assert!(check("mqtt = ").is_err_and(|m| m.starts_with("ebbtide.toml:1: ")));
+    }
+
+    #[test]
+    fn a_mistyped_variable_is_noticed() {
+        let names = ["EBBTIDE_MQQT", "EBBTIDE_MQTT", "EBBTIDE_WEB_DIR", "PATH"].map(OsString::from);
+        let hints = unknown_variables(names.into_iter(), &Cli::command());
+        assert_eq!(hints.len(), 1);
+        assert!(hints[0].contains("EBBTIDE_MQTT?"));
+    }
+}

@@ -1,0 +1,69 @@
+//! The configuration: as typed ([`Options`], from flags, environment and file) and as resolved ([`Config`]).
+//!
+//! Flags beat the environment, the environment beats the file. Nothing outside this folder sees what was typed; what
+//! it resolves to is complete and consistent.
+
+mod address;
+mod file;
+mod options;
+mod reference;
+mod resolve;
+
+pub use address::{HostName, ListenAddress, Origin};
+pub use file::{read_file, unknown_variables};
+pub use options::{LogFormat, Options};
+pub use reference::reference;
+pub use resolve::{Config, Storage};
+
+use std::path::PathBuf;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("cannot read the configuration file {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file has a mistake.
+    #[error("{path}:{line}: {message}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Where, counted from 1.
+        line: usize,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// Strangers could reach an address, and nobody would be asked who they are.
+    #[error(
+        "{option} {address} can be reached from outside, and no authentication is configured: anybody could read and \
+         publish everything. Use a loopback address (for example {option} 127.0.0.1:{port}), or give \
+         --allow-anonymous if that is what you want"
+    )]
+    Exposed {
+        /// The option that names the address.
+        option: &'static str,
+        /// The address.
+        address: ListenAddress,
+        /// Its port.
+        port: u16,
+    },
+    /// Both listeners cannot have the same address.
+    #[error("--mqtt and --http both name {0}: give each a port of its own")]
+    SameAddress(ListenAddress),
+    /// The log filter makes no sense.
+    #[error(
+        "the log filter `{filter}` cannot be used ({why}): it is a level (error, warn, info, debug, trace) or a list \
+         such as `info,ebbtide=debug`"
+    )]
+    LogFilter {
+        /// As typed.
+        filter: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}

@@ -1,0 +1,167 @@
+//! Every option, defined once: its flag, its environment variable, its key in the file, its help and its reference.
+//!
+//! A field that is `None` or empty was not given; what then holds is decided in `resolve`. A default that a help text
+//! names is checked against it by a test.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::{HostName, ListenAddress, Origin};
+
+/// What was typed.
+#[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Where MQTT clients connect; port 0 takes a free one. Default: `127.0.0.1:1883`.
+    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_MQTT")]
+    pub mqtt: Option<ListenAddress>,
+
+    /// Where the dashboard, the API and MQTT over WebSocket (`/mqtt`) are. Default: `127.0.0.1:8080`.
+    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_HTTP")]
+    pub http: Option<ListenAddress>,
+
+    /// The folder that keeps the data; it is created if need be. Default: `./ebbtide-data`.
+    #[arg(long, global = true, value_name = "DIR", env = "EBBTIDE_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Keeps everything in memory only: what was acknowledged is gone when the broker stops. Default: `false`.
+    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_EPHEMERAL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", conflicts_with = "data_dir")]
+    pub ephemeral: Option<bool>,
+
+    /// Lets anybody in without asking who they are, from outside this machine too. Default: `false`.
+    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_ALLOW_ANONYMOUS", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true")]
+    pub allow_anonymous: Option<bool>,
+
+    /// A further name under which browsers reach this broker, as in the address line; may be repeated. Loopback names
+    /// and the address itself always pass.
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST",
+        env = "EBBTIDE_ALLOW_HOST",
+        value_delimiter = ','
+    )]
+    pub allow_host: Vec<HostName>,
+
+    /// A further web origin whose pages may use WebSocket and API, or `*` for any; may be repeated. Pages that the
+    /// broker itself serves always may.
+    #[arg(
+        long,
+        global = true,
+        value_name = "ORIGIN",
+        env = "EBBTIDE_ALLOW_ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allow_origin: Vec<Origin>,
+
+    /// What is logged: a level (error, warn, info, debug, trace) or a list such as `info,ebbtide=debug`. Default:
+    /// `info`.
+    #[arg(long, global = true, value_name = "FILTER", env = "EBBTIDE_LOG")]
+    pub log: Option<String>,
+
+    /// How log lines look. Default: `text`.
+    #[arg(long, global = true, value_name = "FORMAT", env = "EBBTIDE_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: an object per line.
+    Json,
+}
+
+impl Options {
+    /// These, and where something is not given, those of lower rank.
+    pub fn or(self, lower: Self) -> Self {
+        // A folder named here beats an `ephemeral = true` of lower rank, and the other way round.
+        let ephemeral = match (self.ephemeral, &self.data_dir) {
+            (None, Some(_)) => Some(false),
+            (typed, _) => typed.or(lower.ephemeral),
+        };
+        Self {
+            mqtt: self.mqtt.or(lower.mqtt),
+            http: self.http.or(lower.http),
+            data_dir: self.data_dir.or(lower.data_dir),
+            ephemeral,
+            allow_anonymous: self.allow_anonymous.or(lower.allow_anonymous),
+            allow_host: if self.allow_host.is_empty() {
+                lower.allow_host
+            } else {
+                self.allow_host
+            },
+            allow_origin: if self.allow_origin.is_empty() {
+                lower.allow_origin
+            } else {
+                self.allow_origin
+            },
+            log: self.log.or(lower.log),
+            log_format: self.log_format.or(lower.log_format),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    #[test]
+    fn flags_beat_the_file() {
+        let typed =
+            cli::parse(["--mqtt", "127.0.0.1:5", "--allow-anonymous"]).expect("valid flags");
+        let file = Options {
+            mqtt: "127.0.0.1:6".parse().ok(),
+            http: "127.0.0.1:7".parse().ok(),
+            allow_anonymous: Some(false),
+            ..Options::default()
+        };
+        let both = typed.or(file);
+        assert_eq!(both.mqtt, "127.0.0.1:5".parse().ok());
+        assert_eq!(both.http, "127.0.0.1:7".parse().ok());
+        assert_eq!(both.allow_anonymous, Some(true));
+    }
+
+    #[test]
+    fn a_folder_on_the_command_line_beats_ephemeral_in_the_file() {
+        let typed = cli::parse(["--data-dir", "here"]).expect("valid flags");
+        let file = Options {
+            ephemeral: Some(true),
+            ..Options::default()
+        };
+        assert_eq!(typed.or(file).ephemeral, Some(false));
+    }
+
+    #[test]
+    fn flags_may_stand_before_and_after_the_command() {
+        let before = cli::parse(["--mqtt", "127.0.0.1:5", "serve"]).expect("valid flags");
+        let after = cli::parse(["serve", "--mqtt", "127.0.0.1:5"]).expect("valid flags");
+        assert_eq!(before, after);
+        assert_eq!(
+            cli::parse(["--allow-anonymous", "serve"])
+                .expect("valid flags")
+                .allow_anonymous,
+            Some(true)
+        );
+    }
+
+    #[test]
+    fn an_unknown_flag_or_value_names_what_is_allowed() {
+        let message = |arguments: [&str; 2]| match cli::parse(arguments) {
+            Ok(options) => panic!("accepted: {options:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(message(["--mqqt", "127.0.0.1:5"]).contains("--mqtt"));
+        assert!(message(["--log-format", "jsn"]).contains("json"));
+        assert!(message(["--mqtt", "1883"]).contains("127.0.0.1:1883"));
+        assert!(message(["config", "chekc"]).contains("check"));
+    }
+}

@@ -1,0 +1,219 @@
+//! From what was typed to what holds: defaults filled in, contradictions and dangers refused.
+
+use std::{fmt, path::PathBuf};
+
+use tracing_subscriber::EnvFilter;
+
+use super::{ConfigError, HostName, ListenAddress, LogFormat, Options, Origin};
+use crate::auth::Authenticator;
+
+/// What the broker runs with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where MQTT over TCP is.
+    pub mqtt: ListenAddress,
+    /// Where HTTP and WebSocket are.
+    pub http: ListenAddress,
+    /// Where the data is.
+    pub storage: Storage,
+    /// Nobody is asked who they are, from outside either.
+    pub allow_anonymous: bool,
+    /// Further hosts that pass.
+    pub allow_host: Vec<HostName>,
+    /// Further origins that pass.
+    pub allow_origin: Vec<Origin>,
+    /// A filter that parses.
+    pub log: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In a folder.
+    Directory(PathBuf),
+    /// Nowhere.
+    Ephemeral,
+}
+
+impl Config {
+    /// Fills in defaults and checks that all of it makes sense together.
+    pub fn resolve(options: Options) -> Result<Self, ConfigError> {
+        let loopback = |port| ListenAddress(([127, 0, 0, 1], port).into());
+        let config = Self {
+            mqtt: options.mqtt.unwrap_or_else(|| loopback(1883)),
+            http: options.http.unwrap_or_else(|| loopback(8080)),
+            storage: match options.ephemeral {
+                Some(true) => Storage::Ephemeral,
+                _ => {
+                    Storage::Directory(options.data_dir.unwrap_or_else(|| "./ebbtide-data".into()))
+                }
+            },
+            allow_anonymous: options.allow_anonymous.unwrap_or(false),
+            allow_host: options.allow_host,
+            allow_origin: options.allow_origin,
+            log: options.log.unwrap_or_else(|| "info".into()),
+            log_format: options.log_format.unwrap_or_default(),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if let Err(error) = EnvFilter::try_new(&self.log) {
+            return Err(ConfigError::LogFilter {
+                filter: self.log.clone(),
+                why: error.to_string(),
+            });
+        }
+        if self.mqtt == self.http && self.mqtt.0.port() != 0 {
+            return Err(ConfigError::SameAddress(self.mqtt));
+        }
+        if self.allow_anonymous || Authenticator::default().is_configured() {
+            return Ok(());
+        }
+        for (option, address) in [("--mqtt", self.mqtt), ("--http", self.http)] {
+            if !address.is_loopback() {
+                return Err(ConfigError::Exposed {
+                    option,
+                    address,
+                    port: address.0.port(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As a file that says the same.
+impl fmt::Display for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let strings = |items: Vec<String>| toml::Value::from(items);
+        writeln!(
+            formatter,
+            "mqtt = {}",
+            toml::Value::from(self.mqtt.to_string())
+        )?;
+        writeln!(
+            formatter,
+            "http = {}",
+            toml::Value::from(self.http.to_string())
+        )?;
+        match &self.storage {
+            Storage::Directory(path) => {
+                writeln!(
+                    formatter,
+                    "data_dir = {}",
+                    toml::Value::from(path.to_string_lossy().into_owned())
+                )?;
+                writeln!(formatter, "ephemeral = false")?;
+            }
+            Storage::Ephemeral => writeln!(formatter, "ephemeral = true")?,
+        }
+        writeln!(formatter, "allow_anonymous = {}", self.allow_anonymous)?;
+        writeln!(
+            formatter,
+            "allow_host = {}",
+            strings(self.allow_host.iter().map(ToString::to_string).collect())
+        )?;
+        writeln!(
+            formatter,
+            "allow_origin = {}",
+            strings(self.allow_origin.iter().map(ToString::to_string).collect())
+        )?;
+        writeln!(formatter, "log = {}", toml::Value::from(self.log.clone()))?;
+        let format = match self.log_format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        writeln!(formatter, "log_format = \"{format}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::{self, Cli};
+
+    fn resolve<const N: usize>(arguments: [&str; N]) -> Result<Config, ConfigError> {
+        Config::resolve(cli::parse(arguments).expect("valid flags"))
+    }
+
+    #[test]
+    fn nobody_listens_to_the_world_by_accident() {
+        for flag in ["--mqtt", "--http"] {
+            let error = resolve([flag, "0.0.0.0:1884"])
+                .expect_err("exposed")
+                .to_string();
+            assert!(
+                error.contains(flag) && error.contains("--allow-anonymous"),
+                "{error}"
+            );
+            assert!(resolve([flag, "0.0.0.0:1884", "--allow-anonymous"]).is_ok());
+            assert!(resolve([flag, "0.0.0.0:1884", "--allow-anonymous=false"]).is_err());
+        }
+        assert!(resolve([]).is_ok());
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let both = resolve(["--mqtt", "127.0.0.1:7", "--http", "127.0.0.1:7"]);
+        assert!(matches!(both, Err(ConfigError::SameAddress(_))));
+        assert!(resolve(["--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]).is_ok());
+        assert!(matches!(
+            resolve(["--log", "ebbtide=loud"]),
+            Err(ConfigError::LogFilter { .. })
+        ));
+    }
+
+    #[test]
+    fn the_help_names_the_true_defaults() {
+        let shown = resolve([]).expect("the defaults are valid").to_string();
+        let mut named = 0;
+        for argument in Cli::command().get_arguments() {
+            let help = argument
+                .get_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let Some((_, rest)) = help.split_once("Default: `") else {
+                continue;
+            };
+            let Some((default, _)) = rest.split_once('`') else {
+                continue;
+            };
+            let key = argument.get_id().as_str();
+            if key == "config" {
+                continue;
+            }
+            let line = shown
+                .lines()
+                .find(|line| line.starts_with(&format!("{key} = ")));
+            let value = line
+                .and_then(|line| line.split_once(" = "))
+                .map(|(_, value)| value.trim_matches('"'));
+            assert_eq!(value, Some(default), "{key}");
+            named += 1;
+        }
+        assert_eq!(named, 7);
+    }
+
+    #[test]
+    fn what_check_prints_is_a_file_that_says_the_same() {
+        let config = resolve([
+            "--ephemeral",
+            "--allow-host",
+            "a.example",
+            "--allow-origin",
+            "https://b.example",
+        ])
+        .expect("valid");
+        let again: Options = toml::from_str(&config.to_string()).expect("valid TOML");
+        assert_eq!(
+            Config::resolve(again).expect("valid").to_string(),
+            config.to_string()
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! The end of a connection: the last packets reach the peer, but not at any price.
+//!
+//! Closing a socket that holds unread input makes the kernel send a reset, and a reset can overtake the DISCONNECT that
+//! says why. So our direction is ended first, and what still comes is thrown away for a moment.
+
+use std::{future::poll_fn, io, time::Duration};
+
+use bytes::BytesMut;
+use ebbtide_broker::Connection;
+use tokio::time::timeout;
+
+use super::ByteStream;
+use crate::clock::Clock;
+
+/// How long the peer has to take the last packets.
+const FLUSH: Duration = Duration::from_secs(2);
+/// How long it then has to close its direction.
+const LINGER: Duration = Duration::from_secs(1);
+/// The most that is read and thrown away meanwhile, bytes.
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Writes what is left, ends the stream and waits for the peer to do the same.
+pub async fn say<S: ByteStream>(
+    mut stream: S,
+    mut connection: Connection,
+    mut output: BytesMut,
+    ended: bool,
+    clock: Clock,
+) {
+    let last_words = async {
+        loop {
+            let more = connection.poll_transmit(&mut output, clock.now());
+            poll_fn(|context| stream.poll_write(context, &mut output)).await?;
+            if !more {
+                break;
+            }
+        }
+        poll_fn(|context| stream.poll_end(context)).await
+    };
+    let said: Result<io::Result<()>, _> = timeout(FLUSH, last_words).await;
+    // Its session is free from here on; lingering is between the sockets.
+    drop(connection);
+    if ended || !matches!(said, Ok(Ok(()))) {
+        return;
+    }
+    let linger = async {
+        let mut thrown_away = 0;
+        while thrown_away < LINGER_BYTES_MAX {
+            let mut input = BytesMut::new();
+            match poll_fn(|context| stream.poll_read(context, &mut input)).await {
+                Ok(count) if count > 0 => thrown_away += count,
+                _ => break,
+            }
+        }
+    };
+    // Running out of time is as good as the end.
+    let _ = timeout(LINGER, linger).await;
+}

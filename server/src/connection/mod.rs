@@ -1,0 +1,305 @@
+//! Drives one [`Connection`] of the core over one byte stream: the only `select!` loop of the broker.
+//!
+//! It decides nothing about MQTT. A turn takes in what has come, asks what the core asks, and writes once what the
+//! core has to say; turns are bounded by the core's budgets, and between two of them others get their chance. A peer that
+//! does not read stalls nothing but its own output: a wake-up (a takeover, the stop of the server) is handled
+//! meanwhile. The buffers are given back whenever the connection has nothing to do.
+
+mod farewell;
+mod stream;
+
+pub use stream::{ByteStream, Tcp};
+
+use std::{
+    future::poll_fn,
+    io,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::BytesMut;
+use ebbtide_broker::{Answer, Broker, Connection, Origin, Question};
+use ebbtide_protocol::ReasonCode;
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use crate::{auth::Authenticator, clock::Clock, logging::Throttle, storage::Reader, wake::Signal};
+
+/// No more is asked of the core while this many bytes wait for the peer: what waits in the core can still be
+/// taken over by another connection, what is here is lost with this one.
+const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// What every connection needs of the world.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The core that new connections belong to.
+    pub broker: crate::storage::CurrentBroker,
+    /// The time.
+    pub clock: Clock,
+    /// Who may come in.
+    pub authenticator: Authenticator,
+    /// Keeps faulty clients from flooding the log.
+    pub violations: Arc<Throttle>,
+}
+
+/// What has happened outside.
+enum Moved {
+    Answered(Result<Answer, JoinError>),
+    Read(io::Result<usize>),
+    Written(io::Result<()>),
+}
+
+struct Driver<S> {
+    stream: S,
+    connection: Connection,
+    input: BytesMut,
+    output: BytesMut,
+    /// Some of `output` is not on its way yet, or the stream may hold some of it back.
+    unwritten: bool,
+    /// The peer has ended its direction.
+    ended: bool,
+    reads: JoinSet<Answer>,
+    reader: Reader,
+    surroundings: Surroundings,
+}
+
+/// Serves one client from its first byte to its last.
+pub async fn run<S: ByteStream>(stream: S, origin: Origin, surroundings: Surroundings) {
+    let signal = Signal::new();
+    let (broker, reader) = surroundings.broker.get();
+    tracing::debug!(
+        address = origin.address,
+        transport = origin.transport,
+        "connection opened"
+    );
+    let connection = open(&broker, origin.clone(), &signal, &surroundings.clock);
+    drop(broker);
+    let mut driver = Driver {
+        stream,
+        connection,
+        input: BytesMut::new(),
+        output: BytesMut::new(),
+        unwritten: false,
+        ended: false,
+        reads: JoinSet::new(),
+        reader,
+        surroundings,
+    };
+    let result = driver.exchange(&signal).await;
+    driver.finish(&origin, result).await;
+}
+
+fn open(broker: &Broker, origin: Origin, signal: &Arc<Signal>, clock: &Clock) -> Connection {
+    broker.connect(origin, Waker::from(Arc::clone(signal)), clock.now())
+}
+
+impl<S: ByteStream> Driver<S> {
+    /// Turn after turn until the connection is over for the core, the peer has gone or the stream has failed.
+    async fn exchange(&mut self, signal: &Signal) -> io::Result<()> {
+        let clock = self.surroundings.clock;
+        let mut timer = std::pin::pin!(Timer::new(clock));
+        loop {
+            let more = self.turn();
+            if self.connection.close().is_some() {
+                return Ok(());
+            }
+            if self.ended && !more && self.connection.wants_input() {
+                self.connection.handle_end(clock.now());
+                return Ok(());
+            }
+            if more {
+                // Others first: this client has had its share of this turn.
+                tokio::task::yield_now().await;
+            }
+            timer.as_mut().set(self.connection.poll_timeout());
+            tokio::select! {
+                () = signal.wait() => self.connection.handle_wake(clock.now()),
+                () = timer.as_mut().passed() => self.connection.handle_timeout(clock.now()),
+                moved = poll_fn(|context| self.poll_world(context)) => match moved {
+                    // A reader that panicked leaves a question open; the connection cannot go on without it.
+                    Moved::Answered(answer) => {
+                        let answer = answer.map_err(io::Error::other)?;
+                        self.connection.handle_answer(answer, clock.now());
+                    }
+                    Moved::Read(Ok(0)) => self.ended = true,
+                    Moved::Read(count) => drop(count?),
+                    Moved::Written(done) => {
+                        done?;
+                        self.unwritten = false;
+                    }
+                },
+                () = std::future::ready(()), if more => {}
+            }
+        }
+    }
+
+    /// Takes in what has come, asks what is asked, fetches what is to be written. `true` when more could be done at
+    /// once.
+    fn turn(&mut self) -> bool {
+        let now = self.surroundings.clock.now();
+        let mut more = false;
+        if !self.input.is_empty() && self.connection.wants_input() {
+            more = self.connection.receive(&mut self.input, now);
+        }
+        let mut answered = false;
+        while let Some(question) = self.connection.poll_question() {
+            answered |= self.ask(question);
+        }
+        while self.output.len() < OUTPUT_BYTES_MAX
+            && self.connection.poll_transmit(&mut self.output, now)
+        {
+            self.unwritten = true;
+        }
+        more || (answered && !self.input.is_empty())
+    }
+
+    /// Answers at once what can be answered at once, and says whether it did.
+    fn ask(&mut self, question: Question) -> bool {
+        match question {
+            Question::Authenticate(credentials) => {
+                let identity = self.surroundings.authenticator.authenticate(&credentials);
+                self.connection.handle_answer(
+                    Answer::Authenticated(identity),
+                    self.surroundings.clock.now(),
+                );
+                true
+            }
+            Question::Read { session, sequences } => {
+                let reader = self.reader.clone();
+                self.reads
+                    .spawn_blocking(move || Answer::Read(reader.read(session, &sequences)));
+                false
+            }
+        }
+    }
+
+    /// Reads and writes what the transport takes now. Whoever has to wait leaves no buffer behind.
+    fn poll_world(&mut self, context: &mut Context<'_>) -> Poll<Moved> {
+        if let Poll::Ready(Some(answer)) = self.reads.poll_join_next(context) {
+            return Poll::Ready(Moved::Answered(answer));
+        }
+        if self.unwritten
+            && let Poll::Ready(done) = self.stream.poll_write(context, &mut self.output)
+        {
+            return Poll::Ready(Moved::Written(done));
+        }
+        if !self.ended
+            && self.connection.wants_input()
+            && let Poll::Ready(count) = self.stream.poll_read(context, &mut self.input)
+        {
+            return Poll::Ready(Moved::Read(count));
+        }
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The log line, the last bytes, the end of the stream.
+    async fn finish(mut self, origin: &Origin, result: io::Result<()>) {
+        let client = self.connection.client_id().cloned().unwrap_or_default();
+        if let Err(error) = result {
+            self.connection.handle_end(self.surroundings.clock.now());
+            tracing::debug!(client = &*client, address = origin.address, %error, "connection failed");
+        } else if let Some(close) = self.connection.close() {
+            let faulty = is_fault(close.reason);
+            if faulty && let Some(suppressed) = self.surroundings.violations.permit() {
+                tracing::info!(
+                    client = &*client,
+                    address = origin.address,
+                    transport = origin.transport,
+                    reason = close.reason.name(),
+                    suppressed,
+                    "connection refused or closed: {}",
+                    close.explanation
+                );
+            } else if !faulty {
+                tracing::debug!(
+                    client = &*client,
+                    address = origin.address,
+                    reason = close.reason.name(),
+                    "connection closed: {}",
+                    close.explanation
+                );
+            }
+        } else {
+            tracing::debug!(
+                client = &*client,
+                address = origin.address,
+                "connection ended by the peer"
+            );
+        }
+        let Self {
+            stream,
+            connection,
+            output,
+            surroundings,
+            ended,
+            ..
+        } = self;
+        farewell::say(stream, connection, output, ended, surroundings.clock).await;
+    }
+}
+
+/// Whether a client did something that its operator should hear of.
+fn is_fault(reason: ReasonCode) -> bool {
+    reason.is_error()
+        && !matches!(
+            reason,
+            ReasonCode::ServerShuttingDown
+                | ReasonCode::SessionTakenOver
+                | ReasonCode::KeepAliveTimeout
+        )
+}
+
+/// One timer that follows a deadline without being re-armed whenever the deadline moves away.
+struct Timer {
+    clock: Clock,
+    deadline: Option<Instant>,
+    armed_for: Option<Instant>,
+    sleep: Option<std::pin::Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            deadline: None,
+            armed_for: None,
+            sleep: None,
+        }
+    }
+
+    fn set(mut self: std::pin::Pin<&mut Self>, deadline: Option<ebbtide_broker::Monotonic>) {
+        let clock = self.clock;
+        self.deadline = deadline.map(|deadline| clock.instant(deadline));
+    }
+
+    /// Waits until the deadline has passed; for ever when there is none.
+    async fn passed(mut self: std::pin::Pin<&mut Self>) {
+        loop {
+            let Some(deadline) = self.deadline else {
+                return std::future::pending().await;
+            };
+            // Armed for an earlier moment than needed: it wakes once in vain, which is cheaper than re-arming it for
+            // every packet that moves the keep alive.
+            if self.armed_for.is_none_or(|armed| armed > deadline) {
+                match &mut self.sleep {
+                    Some(sleep) => sleep.as_mut().reset(deadline),
+                    None => self.sleep = Some(Box::pin(sleep_until(deadline))),
+                }
+                self.armed_for = Some(deadline);
+            }
+            let Some(sleep) = &mut self.sleep else { return };
+            sleep.await;
+            self.armed_for = None;
+            if Instant::now() >= deadline {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a connection needs of its transport: bytes in, bytes out, a way to end. TCP and WebSocket implement it.
+//!
+//! Nothing here blocks, and a transport holds no buffer of ours while it is idle.
+
+use std::{
+    io,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::{io::AsyncWrite, net::TcpStream};
+
+/// The least that is offered to one read, bytes.
+const READ_BYTES_MIN: usize = 2 * 1024;
+/// The most that is offered to one read, bytes.
+const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// A stream of bytes in both directions.
+pub trait ByteStream: Send + Unpin {
+    /// Appends some of what has arrived to `input` and says how much; zero once the peer has ended its direction.
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        input: &mut BytesMut,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Takes bytes off the front of `output`; ready once all of them are on their way.
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        output: &mut BytesMut,
+    ) -> Poll<io::Result<()>>;
+
+    /// Ends our direction, saying why where the transport can: the peer reads what was written, then the end.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// TCP as it is.
+#[derive(Debug)]
+pub struct Tcp {
+    stream: TcpStream,
+    /// How much the next read offers: grows with what comes, so that a quiet client costs little.
+    read_bytes: usize,
+}
+
+impl Tcp {
+    /// Small packets leave at once: the connection already writes once per turn.
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            read_bytes: READ_BYTES_MIN,
+        })
+    }
+}
+
+impl ByteStream for Tcp {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        input: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            // Memory is taken only when there is something to read.
+            ready!(self.stream.poll_read_ready(context))?;
+            input.reserve(self.read_bytes);
+            match self
+                .stream
+                .try_read_buf(&mut bytes::BufMut::limit(&mut *input, self.read_bytes))
+            {
+                Ok(count) => {
+                    if count == self.read_bytes {
+                        self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+                    } else if count < self.read_bytes / 4 {
+                        self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
+                    }
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        output: &mut BytesMut,
+    ) -> Poll<io::Result<()>> {
+        while !output.is_empty() {
+            let count = ready!(std::pin::Pin::new(&mut self.stream).poll_write(context, output))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            output.advance(count);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::pin::Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,154 @@
+//! The files in the binary: the dashboard at `/`, the site at `/docs/`, the npm build at `/pkg/`.
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use rust_embed::{Embed, EmbeddedFile};
+
+use super::problem::Problem;
+
+/// Names a build of the assets: when it changes, they are embedded anew.
+const _STAMP: Option<&str> = option_env!("EBBTIDE_WEB_STAMP");
+
+/// A year: the name of such a file changes with its content.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// Asked for again each time; the answer is mostly that nothing has changed.
+const REVALIDATED: &str = "no-cache";
+
+#[derive(Embed)]
+#[folder = "$EBBTIDE_WEB_DIR"]
+#[allow_missing = true]
+struct Assets;
+
+pub async fn serve(request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Only GET and HEAD are answered here.",
+        )
+        .into_response();
+    }
+    let path = request.uri().path();
+    match path {
+        "/docs" | "/pkg" => return Redirect::permanent(&format!("{path}/")).into_response(),
+        _ => {}
+    }
+    let name = name(path);
+    match Assets::get(&name) {
+        Some(file) => answer(&name, file, request.headers()),
+        None if Assets::iter().next().is_none() => not_built(),
+        None => {
+            Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.").into_response()
+        }
+    }
+}
+
+/// The file behind a path.
+fn name(path: &str) -> String {
+    let path = path.trim_start_matches('/');
+    let mut name = if path.starts_with("docs/") || path.starts_with("pkg/") {
+        path.to_owned()
+    } else {
+        format!("dashboard/{path}")
+    };
+    if name.ends_with('/') {
+        name.push_str("index.html");
+    }
+    name
+}
+
+fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
+    let tag = tag(&file);
+    let caching = if is_hashed(name) {
+        IMMUTABLE
+    } else {
+        REVALIDATED
+    };
+    let is_same = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|known| known.split(',').any(|known| known.trim() == tag));
+    let mut response = if is_same {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Response::new(Body::from(file.data.into_owned()))
+    };
+    let kind = mime_guess::from_path(name).first_or_octet_stream();
+    let kind = if kind.type_() == "text" {
+        format!("{kind}; charset=utf-8")
+    } else {
+        kind.to_string()
+    };
+    for (name, value) in [
+        (header::CONTENT_TYPE, kind.as_str()),
+        (header::ETAG, &tag),
+        (header::CACHE_CONTROL, caching),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn tag(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    let hex: String = hash[..12]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("\"{hex}\"")
+}
+
+/// Whether the name carries a hash of the content, as Trunk gives it: `name-0123456789abcdef.js`.
+fn is_hashed(name: &str) -> bool {
+    let stem = name
+        .rsplit('/')
+        .next()
+        .unwrap_or(name)
+        .split(['.', '_'])
+        .next()
+        .unwrap_or_default();
+    stem.rsplit('-')
+        .next()
+        .is_some_and(|hash| hash.len() >= 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn not_built() -> Response {
+    let text = "The dashboard is not part of this build: run `cargo xtask run`, which builds and embeds it.\n\
+                MQTT over WebSocket is at /mqtt all the same.\n";
+    (StatusCode::NOT_FOUND, text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_files() {
+        assert_eq!(name("/"), "dashboard/index.html");
+        assert_eq!(name("/app-0123.js"), "dashboard/app-0123.js");
+        assert_eq!(name("/docs/"), "docs/index.html");
+        assert_eq!(name("/docs/demo.html"), "docs/demo.html");
+        assert_eq!(name("/pkg/index.js"), "pkg/index.js");
+    }
+
+    #[test]
+    fn only_hashed_names_are_cached_for_ever() {
+        assert!(is_hashed("dashboard/ebbtide-dashboard-2f1a0c9d8e7b6a54.js"));
+        assert!(is_hashed(
+            "dashboard/ebbtide-dashboard-2f1a0c9d8e7b6a54_bg.wasm"
+        ));
+        for plain in [
+            "dashboard/index.html",
+            "pkg/index.js",
+            "pkg/ebbtide_wasm_bg.wasm",
+            "docs/getting-started.html",
+        ] {
+            assert!(!is_hashed(plain), "{plain}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Who may ask at all: the `Host` must be one of ours (against DNS rebinding), the `Origin` our own or an allowed one, and
+//! what changes something comes as JSON, which no foreign form can send.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
+
+use super::{App, problem::Problem};
+use crate::{
+    config::{Config, HostName, Origin},
+    tcp::Peer,
+};
+
+/// What is allowed beside the obvious.
+#[derive(Debug)]
+pub struct Guard {
+    hosts: Vec<HostName>,
+    origins: Vec<Origin>,
+}
+
+impl Guard {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            hosts: config.allow_host.clone(),
+            origins: config.allow_origin.clone(),
+        }
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Problem> {
+        let authority = authority(request);
+        let host = authority.and_then(HostName::of_authority).ok_or_else(|| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "The request needs a valid Host header.",
+            )
+        })?;
+        if !self.knows(&host, request.extensions().get()) {
+            let detail = format!(
+                "This broker does not answer to the host name `{host}`. If it is yours, start it with --allow-host {host}."
+            );
+            return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
+        }
+        let is_safe = matches!(
+            *request.method(),
+            Method::GET | Method::HEAD | Method::OPTIONS
+        );
+        let is_upgrade = request.headers().contains_key(header::UPGRADE);
+        if (!is_safe || is_upgrade)
+            && let Some(origin) = request.headers().get(header::ORIGIN)
+        {
+            let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+            if !self.allows(&origin, authority.unwrap_or_default()) {
+                let detail = format!(
+                    "Pages of {origin} may not use this broker. If they are yours, start it with --allow-origin {origin}."
+                );
+                return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+            }
+        }
+        if !is_safe && request.uri().path().starts_with("/api/") && !is_json(request.headers()) {
+            let detail =
+                "What changes something has to come with `content-type: application/json`.";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        Ok(())
+    }
+
+    /// Loopback names, the address that the client has reached, and what is configured.
+    fn knows(&self, host: &HostName, peer: Option<&Peer>) -> bool {
+        let is_local_name = host.as_str() == "localhost" || host.as_str().ends_with(".localhost");
+        let is_local = is_local_name || host.ip().is_some_and(|ip| ip.to_canonical().is_loopback());
+        let is_reached = peer.is_some_and(|peer| {
+            host.ip().map(|ip| ip.to_canonical()) == Some(peer.local.ip().to_canonical())
+        });
+        is_local || is_reached || self.hosts.contains(host)
+    }
+
+    /// Same-origin: the page came from the authority that it now talks to.
+    fn allows(&self, origin: &str, authority: &str) -> bool {
+        let is_own = ["http://", "https://"].iter().any(|scheme| {
+            origin
+                .strip_prefix(scheme)
+                .is_some_and(|rest| rest.eq_ignore_ascii_case(authority))
+        });
+        is_own
+            || self.origins.iter().any(|allowed| match allowed {
+                Origin::Any => true,
+                Origin::Exactly(allowed) => allowed == origin,
+            })
+    }
+}
+
+/// The middleware.
+pub async fn check(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    app.guard.check(&request)?;
+    Ok(next.run(request).await)
+}
+
+fn authority(request: &Request) -> Option<&str> {
+    match request.uri().authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => request.headers().get(header::HOST)?.to_str().ok(),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn guard() -> Guard {
+        Guard {
+            hosts: vec!["broker.example".parse().expect("a host")],
+            origins: vec!["https://app.example".parse().expect("an origin")],
+        }
+    }
+
+    fn status(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<StatusCode> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::empty()).expect("a request");
+        let local = "10.0.0.7:8080".parse().expect("an address");
+        request.extensions_mut().insert(Peer {
+            remote: local,
+            local,
+        });
+        guard()
+            .check(&request)
+            .err()
+            .map(|problem| problem.status())
+    }
+
+    #[test]
+    fn hosts() {
+        for known in [
+            "localhost:8080",
+            "127.0.0.1",
+            "[::1]:9",
+            "app.localhost",
+            "10.0.0.7:1",
+            "Broker.Example",
+        ] {
+            assert_eq!(status("GET", "/", &[("host", known)]), None, "{known}");
+        }
+        for strange in ["evil.example", "10.0.0.8", "localhost.evil.example"] {
+            let found = status("GET", "/", &[("host", strange)]);
+            assert_eq!(found, Some(StatusCode::MISDIRECTED_REQUEST), "{strange}");
+        }
+        assert_eq!(status("GET", "/", &[]), Some(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn origins() {
+        let upgrade = |origin: &str| {
+            status(
+                "GET",
+                "/mqtt",
+                &[
+                    ("host", "localhost:8080"),
+                    ("upgrade", "websocket"),
+                    ("origin", origin),
+                ],
+            )
+        };
+        assert_eq!(upgrade("http://localhost:8080"), None);
+        assert_eq!(
+            upgrade("https://localhost:8080"),
+            None,
+            "behind a proxy that ends TLS"
+        );
+        assert_eq!(upgrade("https://app.example"), None);
+        for strange in [
+            "http://localhost:9090",
+            "https://evil.example",
+            "null",
+            "http://localhost:8080.evil.example",
+        ] {
+            assert_eq!(upgrade(strange), Some(StatusCode::FORBIDDEN), "{strange}");
+        }
+        let native = status(
+            "GET",
+            "/mqtt",
+            &[("host", "localhost:8080"), ("upgrade", "websocket")],
+        );
+        assert_eq!(native, None, "no Origin: not a browser");
+    }
+
+    #[test]
+    fn changes_come_as_json() {
+        let post = |content_type: &str| {
+            status(
+                "POST",
+                "/api/v1/publish",
+                &[("host", "localhost"), ("content-type", content_type)],
+            )
+        };
+        assert_eq!(post("application/json; charset=utf-8"), None);
+        for other in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+        ] {
+            assert_eq!(
+                post(other),
+                Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+                "{other}"
+            );
+        }
+        let bare = status("POST", "/api/v1/publish", &[("host", "localhost")]);
+        assert_eq!(bare, Some(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+}

@@ -1,0 +1,125 @@
+//! Everything on the HTTP address: dashboard, site and npm build from the binary, WebSocket, API and health.
+//!
+//! Every request passes `guard` first; every answer gets the headers of `headers`.
+
+mod api;
+mod assets;
+mod guard;
+mod headers;
+mod health;
+mod problem;
+mod publish;
+mod upgrade;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::OwnedSemaphorePermit,
+};
+use tower::ServiceExt;
+
+use self::guard::Guard;
+use crate::{
+    config::Config,
+    connection::Surroundings,
+    tcp::{self, Door, Peer},
+};
+
+/// How long a client may take to send the head of a request.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// The largest head of a request, bytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// What the routes share.
+#[derive(Clone)]
+struct App {
+    surroundings: Surroundings,
+    guard: Arc<Guard>,
+}
+
+/// Serves until the door is closed.
+pub fn serve(
+    listener: TcpListener,
+    door: Door,
+    config: &Config,
+    surroundings: Surroundings,
+) -> impl Future<Output = ()> + use<> {
+    let app = App {
+        surroundings,
+        guard: Arc::new(Guard::new(config)),
+    };
+    let router = router(app);
+    let closing = door.clone();
+    let handle = move |stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
+        tokio::spawn(exchange(
+            stream,
+            peer,
+            permit,
+            router.clone(),
+            closing.clone(),
+        ));
+    };
+    tcp::accept(listener, door, handle)
+}
+
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/mqtt", get(upgrade::upgrade))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/api/v1/publish", post(api::publish))
+        .route("/api/{*path}", axum::routing::any(api::unknown))
+        .fallback(assets::serve)
+        .layer(from_fn_with_state(app.clone(), guard::check))
+        .layer(from_fn(headers::add))
+        .with_state(app)
+}
+
+/// Request after request on one TCP connection.
+async fn exchange(
+    stream: TcpStream,
+    peer: Peer,
+    permit: OwnedSemaphorePermit,
+    router: Router,
+    mut door: Door,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "the connection was gone before it began");
+        return;
+    }
+    // It goes with the connection into an upgrade: a WebSocket counts like any other.
+    let permit = Arc::new(permit);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(&permit));
+        router
+            .clone()
+            .oneshot(request.map(axum::body::Body::new) as Request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = door.closed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(address = %peer.remote, %error, "HTTP connection failed");
+    }
+}

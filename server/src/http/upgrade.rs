@@ -1,0 +1,98 @@
+//! `/mqtt`: from an HTTP request to a WebSocket that speaks MQTT.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::Response,
+};
+use ebbtide_broker::{Limits, Origin};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::{App, problem::Problem};
+use crate::{
+    connection,
+    tcp::Peer,
+    websocket::{SUBPROTOCOLS, WebSocket},
+};
+
+pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Response, Problem> {
+    let headers = request.headers();
+    if !has_token(headers, &header::UPGRADE, "websocket")
+        || !has_token(headers, &header::CONNECTION, "upgrade")
+    {
+        let detail =
+            "This is the address of MQTT over WebSocket: connect to it with a WebSocket client.";
+        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, detail));
+    }
+    if !has_token(headers, &header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "The WebSocket version has to be 13.",
+        ));
+    }
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .map(|key| derive_accept_key(key.as_bytes()));
+    let key =
+        key.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing."))?;
+    let subprotocol = SUBPROTOCOLS
+        .into_iter()
+        .find(|name| has_token(headers, &header::SEC_WEBSOCKET_PROTOCOL, name))
+        .ok_or_else(|| {
+            let detail = "The WebSocket subprotocol has to be `mqtt`: new WebSocket(url, 'mqtt').";
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        })?;
+
+    let address = request
+        .extensions()
+        .get::<Peer>()
+        .map(|peer| peer.remote.to_string())
+        .unwrap_or_default();
+    let permit = request
+        .extensions()
+        .get::<Arc<OwnedSemaphorePermit>>()
+        .cloned();
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgraded.await {
+            Ok(upgraded) => {
+                let stream = WebSocket::new(upgraded, Limits::default().maximum_packet_size).await;
+                connection::run(
+                    stream,
+                    Origin {
+                        address,
+                        transport: "ws",
+                    },
+                    app.surroundings,
+                )
+                .await;
+            }
+            Err(error) => {
+                tracing::debug!(address, %error, "the WebSocket handshake was not completed");
+            }
+        }
+        drop(permit);
+    });
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::UPGRADE, "websocket")
+        .header(header::CONNECTION, "upgrade")
+        .header(header::SEC_WEBSOCKET_ACCEPT, key)
+        .header(header::SEC_WEBSOCKET_PROTOCOL, subprotocol)
+        .body(Body::empty())
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+/// Whether a header that lists tokens, perhaps over several lines, has this one.
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|item| item.trim().eq_ignore_ascii_case(token))
+}

@@ -1,0 +1,88 @@
+//! Logs: to standard error, as text or JSON lines, and never faster than a person could want to read.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::LogFormat;
+
+/// How many lines of one kind are written per [`WINDOW`]; the rest is counted.
+const LINES_PER_WINDOW: u32 = 20;
+/// See [`LINES_PER_WINDOW`].
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Sets up logging for the whole program.
+///
+/// `filter` has been checked by `config`.
+pub fn start(filter: &str, format: LogFormat) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+/// Keeps what strangers can cause from filling the disk with log lines.
+#[derive(Debug)]
+pub struct Throttle {
+    window: Mutex<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    start: Instant,
+    lines: u32,
+    suppressed: u64,
+}
+
+impl Throttle {
+    /// Nothing written yet.
+    pub fn new() -> Self {
+        Self {
+            window: Mutex::new(Window {
+                start: Instant::now(),
+                lines: 0,
+                suppressed: 0,
+            }),
+        }
+    }
+
+    /// Whether a line may be written now; if so, how many were left out since the last one.
+    pub fn permit(&self) -> Option<u64> {
+        self.permit_at(Instant::now())
+    }
+
+    fn permit_at(&self, now: Instant) -> Option<u64> {
+        let mut window = self.window.lock();
+        if now.saturating_duration_since(window.start) >= WINDOW {
+            window.start = now;
+            window.lines = 0;
+        }
+        if window.lines >= LINES_PER_WINDOW {
+            window.suppressed += 1;
+            return None;
+        }
+        window.lines += 1;
+        Some(std::mem::take(&mut window.suppressed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_cut_and_counted() {
+        let throttle = Throttle::new();
+        let start = Instant::now();
+        let written = (0..100).filter_map(|_| throttle.permit_at(start)).count();
+        assert_eq!(written, LINES_PER_WINDOW as usize);
+        assert_eq!(throttle.permit_at(start + WINDOW * 2), Some(80));
+        assert_eq!(throttle.permit_at(start + WINDOW * 2), Some(0));
+    }
+}

@@ -1,0 +1,200 @@
+//! `ebbtide serve`: opens the store, then the listeners, says where they are, and stops in good order.
+
+use std::{io, sync::Arc, time::Duration};
+
+use ebbtide_broker::{Limits, Origin};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::OwnedSemaphorePermit,
+    time::timeout,
+};
+
+use crate::{
+    announce,
+    auth::Authenticator,
+    clock::Clock,
+    config::{Config, ListenAddress},
+    connection::{self, Surroundings, Tcp},
+    exit, http,
+    logging::Throttle,
+    storage::{CurrentBroker, Storage, StorageError},
+    tcp::{self, Door, Peer},
+    wake::Signal,
+};
+
+/// How long connections have to go when the broker stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// More threads than this only wait for each other: the writer has its own.
+const WORKERS_MAX: usize = 8;
+
+/// Why the broker does not run, or has not ended well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The async runtime could not be started.
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+    /// A listener could not be opened.
+    #[error("cannot listen on {address} ({source}); {}", remedy(.option, .source))]
+    Listen {
+        /// The option that names the address.
+        option: &'static str,
+        /// The address.
+        address: ListenAddress,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data could not be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Not everything could be written at the end.
+    #[error("not everything that waited could be written; nothing of that was acknowledged")]
+    Unfinished,
+}
+
+fn remedy(option: &str, source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "another program uses this port: stop it, or choose another port, for example {option} 127.0.0.1:0 for a \
+             free one"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("ports below 1024 need privileges: choose another with {option}")
+        }
+        _ => format!("choose another address with {option}"),
+    }
+}
+
+/// Runs until a signal.
+pub fn run(config: Config) -> Result<(), ServeError> {
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(WORKERS_MAX);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), ServeError> {
+    // Ports first: a broker that could not be reached must not touch the data.
+    let mqtt = listen("--mqtt", config.mqtt).await?;
+    let http = listen("--http", config.http).await?;
+    let clock = Clock::start();
+    let storage = Storage::start(&config.storage, Limits::default(), clock)?;
+    let surroundings = Surroundings {
+        broker: storage.current().clone(),
+        clock,
+        authenticator: Authenticator::default(),
+        violations: Arc::new(Throttle::new()),
+    };
+    let (door, close) = Door::new();
+    tokio::spawn(keep_time(storage.current().clone(), clock));
+    announce::started(
+        &config,
+        local(&mqtt, config.mqtt),
+        local(&http, config.http),
+    );
+    tokio::spawn(accept_mqtt(mqtt, door.clone(), surroundings.clone()));
+    tokio::spawn(http::serve(http, door.clone(), &config, surroundings));
+    announce::ready();
+
+    stop_signal().await;
+    tracing::info!("stopping: no new connections, those that are there are told to go");
+    tokio::spawn(async {
+        stop_signal().await;
+        std::process::exit(exit::INTERRUPTED);
+    });
+    let _ = close.send(true);
+    storage.current().get().0.shut_down();
+    if timeout(DRAIN, door.empty()).await.is_err() {
+        tracing::warn!("some connections did not go in time");
+    }
+    let is_finished = tokio::task::spawn_blocking(move || storage.finish())
+        .await
+        .unwrap_or(false);
+    tracing::info!("stopped");
+    if is_finished {
+        Ok(())
+    } else {
+        Err(ServeError::Unfinished)
+    }
+}
+
+async fn listen(option: &'static str, address: ListenAddress) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address.0)
+        .await
+        .map_err(|source| ServeError::Listen {
+            option,
+            address,
+            source,
+        })
+}
+
+/// Where a listener is in fact: port 0 has become a real one.
+fn local(listener: &TcpListener, typed: ListenAddress) -> ListenAddress {
+    listener.local_addr().map_or(typed, ListenAddress)
+}
+
+async fn accept_mqtt(listener: TcpListener, door: Door, surroundings: Surroundings) {
+    let handle = move |stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
+        let surroundings = surroundings.clone();
+        tokio::spawn(async move {
+            let origin = Origin {
+                address: peer.remote.to_string(),
+                transport: "tcp",
+            };
+            match Tcp::new(stream) {
+                Ok(stream) => connection::run(stream, origin, surroundings).await,
+                Err(error) => tracing::debug!(%error, "the connection was gone before it began"),
+            }
+            drop(permit);
+        });
+    };
+    tcp::accept(listener, door, handle).await;
+}
+
+/// Calls the broker when a will is due or something expires.
+async fn keep_time(current: CurrentBroker, clock: Clock) {
+    loop {
+        let (broker, _) = current.get();
+        let moved = Signal::new();
+        broker.set_timer_waker(Arc::clone(&moved).into());
+        let is_replaced = loop {
+            broker.handle_timeout(clock.now());
+            let due = async {
+                match broker.poll_timeout() {
+                    Some(deadline) => tokio::time::sleep_until(clock.instant(deadline)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = moved.wait() => {}
+                () = due => {}
+                () = current.replaced() => break true,
+            }
+        };
+        debug_assert!(is_replaced, "only a successor ends the inner loop");
+    }
+}
+
+#[cfg(unix)]
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = wait(SignalKind::terminate()) => {}
+        _ = wait(SignalKind::interrupt()) => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() {
+    let _ = tokio::signal::ctrl_c().await;
+}

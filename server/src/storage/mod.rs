@@ -1,0 +1,161 @@
+//! What stands between the core and the disk: it opens the store, brings up a broker from it, writes in one thread and
+//! reads in others.
+//!
+//! A commit that failed leaves the disk unknown, so the broker of that time is stopped and a new one is recovered from what
+//! is really there; whoever asks [`CurrentBroker`] gets the new one.
+
+mod error;
+mod open;
+mod writer;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use ebbtide_broker::{Broker, Limits};
+use ebbtide_store::{Incarnation, Queued, Sequence, Store, StoreError};
+use parking_lot::RwLock;
+
+pub use self::error::StorageError;
+use crate::{clock::Clock, config, wake::Signal};
+
+/// The name of the database in the data folder.
+pub const FILE: &str = "ebbtide.redb";
+
+/// The broker of now, and the way to its messages on disk.
+#[derive(Clone, Debug)]
+pub struct CurrentBroker {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    broker: RwLock<Broker>,
+    reader: Reader,
+    /// Everything that was accepted reaches the disk.
+    healthy: AtomicBool,
+    /// Sent when another broker has taken over.
+    replaced: Arc<Signal>,
+}
+
+/// Reads messages from the store; blocks on the disk.
+#[derive(Clone)]
+pub struct Reader {
+    store: Arc<RwLock<Option<Box<dyn Store>>>>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Reader")
+    }
+}
+
+impl Reader {
+    /// See [`Store::read`].
+    pub fn read(
+        &self,
+        session: Incarnation,
+        sequences: &[Sequence],
+    ) -> Result<Vec<Queued>, StoreError> {
+        match &*self.store.read() {
+            Some(store) => store.read(session, sequences),
+            None => Err(StoreError::NeedsReopen),
+        }
+    }
+}
+
+impl CurrentBroker {
+    /// The broker of now.
+    pub fn get(&self) -> (Broker, Reader) {
+        (
+            self.shared.broker.read().clone(),
+            self.shared.reader.clone(),
+        )
+    }
+
+    /// Whether what is acknowledged reaches the disk.
+    pub fn is_healthy(&self) -> bool {
+        self.shared.healthy.load(Ordering::Acquire)
+    }
+
+    /// Waits until another broker has taken over.
+    pub async fn replaced(&self) {
+        self.shared.replaced.wait().await;
+    }
+}
+
+/// The running storage.
+#[derive(Debug)]
+pub struct Storage {
+    current: CurrentBroker,
+    stopping: Arc<AtomicBool>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Storage {
+    /// Opens and recovers; everything the recovery itself changes is on disk before this returns.
+    ///
+    /// # Errors
+    /// When the folder or the file in it cannot be used.
+    pub fn start(
+        location: &config::Storage,
+        limits: Limits,
+        clock: Clock,
+    ) -> Result<Self, StorageError> {
+        let file = match location {
+            config::Storage::Directory(folder) => Some(open::folder(folder)?),
+            config::Storage::Ephemeral => None,
+        };
+        let source = Source {
+            file,
+            limits,
+            clock,
+        };
+        let (store, broker) = source.open()?;
+        let reader = Reader {
+            store: Arc::new(RwLock::new(Some(store))),
+        };
+        let shared = Arc::new(Shared {
+            broker: RwLock::new(broker),
+            reader,
+            healthy: AtomicBool::new(true),
+            replaced: Signal::new(),
+        });
+        let stopping = Arc::new(AtomicBool::new(false));
+        let writer = writer::spawn(Arc::clone(&shared), source, Arc::clone(&stopping))?;
+        Ok(Self {
+            current: CurrentBroker { shared },
+            stopping,
+            writer: Some(writer),
+        })
+    }
+
+    /// The broker that runs on it.
+    pub fn current(&self) -> &CurrentBroker {
+        &self.current
+    }
+
+    /// Commits what waits and ends the writer. `false`: not everything could be written.
+    pub fn finish(mut self) -> bool {
+        self.stopping.store(true, Ordering::Release);
+        let Some(writer) = self.writer.take() else {
+            return false;
+        };
+        writer.thread().unpark();
+        writer.join().is_ok() && self.current.is_healthy()
+    }
+}
+
+/// Where a store comes from, again and again.
+#[derive(Debug)]
+struct Source {
+    /// `None`: memory only.
+    file: Option<PathBuf>,
+    limits: Limits,
+    clock: Clock,
+}

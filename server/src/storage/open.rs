@@ -1,0 +1,72 @@
+//! From a folder to a store and the broker recovered from it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use ebbtide_broker::{Broker, Recovery};
+use ebbtide_store::{Store, memory::MemoryStore, redb::RedbStore};
+
+use super::{FILE, Source, error::StorageError};
+
+/// Makes the folder, readable for its owner only, and gives the path of the file in it.
+pub(super) fn folder(path: &Path) -> Result<PathBuf, StorageError> {
+    make(path).map_err(|source| StorageError::Directory {
+        path: path.into(),
+        source,
+    })?;
+    Ok(path.join(FILE))
+}
+
+#[cfg(unix)]
+fn make(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}
+
+#[cfg(not(unix))]
+fn make(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+impl Source {
+    /// Opens the store and brings up a broker from what it holds.
+    pub(super) fn open(&self) -> Result<(Box<dyn Store>, Broker), StorageError> {
+        let failed = |error| StorageError::Open { error };
+        let store: Box<dyn Store> = match &self.file {
+            Some(file) => Box::new(RedbStore::open(file).map_err(failed)?),
+            None => Box::new(MemoryStore::new()),
+        };
+        let started = Instant::now();
+        let mut rows: u64 = 0;
+        let mut recovery = Recovery::new(self.limits.clone(), seed());
+        let report = store
+            .recover(&mut |row| {
+                rows += 1;
+                recovery.row(row);
+            })
+            .map_err(failed)?;
+        for row in &report.put_aside {
+            tracing::error!("a damaged row was put aside: {row}");
+        }
+        let broker = recovery.finish(self.clock.now());
+        // The numbers that may be handed out are reserved, and who was connected counts as gone.
+        while let Some(batch) = broker.journal().take() {
+            store.commit(&batch.operations).map_err(failed)?;
+            broker.journal().committed(&batch);
+        }
+        tracing::info!(rows, swept = report.swept, took = ?started.elapsed(), "recovered");
+        Ok((store, broker))
+    }
+}
+
+/// Differs between runs; nothing secret hangs on it.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
