@@ -18,6 +18,9 @@ mod packet_ids;
 mod subscriptions;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use backoff::Backoff;
 pub use connect::Limits;
 pub use event::{Action, Error, Event, IncomingMessage, State, SubscriptionChange};

@@ -1,0 +1,142 @@
+//! Connecting, keep alive, and the ways in which a connection ends.
+
+use super::*;
+use crate::packet::Disconnect;
+
+#[test]
+fn the_first_connection_is_clean_and_later_ones_resume() {
+    let mut script = Script::new(options(Version::V5));
+    script.client.handle_open(0);
+    assert_eq!(script.sent(), ["CONNECT clean"]);
+    script.receive(Packet::ConnAck(Box::new(ConnAck::new(
+        ReasonCode::Success,
+        false,
+    ))));
+    script.cut();
+    script.client.handle_open(script.now);
+    assert_eq!(script.sent(), ["CONNECT"]);
+}
+
+#[test]
+fn a_clean_session_of_3_1_1_stays_clean() {
+    let mut script = Script::online(options(Version::V3_1_1));
+    script.cut();
+    script.client.handle_open(script.now);
+    assert_eq!(script.sent(), ["CONNECT clean"]);
+}
+
+#[test]
+fn pings_after_half_the_keep_alive_and_gives_up_on_silence() {
+    let mut script = Script::online(options(Version::V5));
+    script.advance(14_999);
+    assert_eq!(script.sent(), [""; 0]);
+    script.advance(1);
+    assert_eq!(script.sent(), ["PINGREQ"]);
+    script.receive(Packet::PingResp);
+    script.advance(15_000);
+    assert_eq!(script.sent(), ["PINGREQ"]);
+    script.advance(9_999);
+    assert_eq!(script.actions(), []);
+    script.advance(1);
+    assert_eq!(script.actions(), [Action::Close]);
+    assert!(matches!(script.client.state(), State::Offline { .. }));
+}
+
+#[test]
+fn a_probe_wants_an_answer_soon() {
+    let mut script = Script::online(options(Version::V5));
+    script.client.probe(script.now);
+    assert_eq!(script.sent(), ["PINGREQ"]);
+    script.advance(3_000);
+    assert_eq!(script.actions(), [Action::Close]);
+}
+
+#[test]
+fn bad_credentials_are_not_tried_again_by_itself() {
+    let mut script = Script::new(options(Version::V5));
+    script.client.handle_open(0);
+    script.sent();
+    let refusal = ConnAck::new(ReasonCode::BadUserNameOrPassword, false);
+    script.receive(Packet::ConnAck(Box::new(refusal)));
+    assert!(matches!(script.client.state(), State::NeedsAuth { .. }));
+    assert_eq!(script.actions(), [Action::Close]);
+    assert_eq!(script.client.poll_timeout(), None);
+    script.client.reconnect_now(script.now);
+    assert_eq!(script.actions(), [Action::Open]);
+}
+
+#[test]
+fn who_was_taken_over_does_not_fight_back() {
+    let mut script = Script::online(options(Version::V5));
+    let farewell = Disconnect::new(ReasonCode::SessionTakenOver);
+    script.receive(Packet::Disconnect(Box::new(farewell)));
+    assert_eq!(script.client.poll_timeout(), None);
+    assert!(matches!(
+        script.client.state(),
+        State::Offline {
+            retry_in_ms: None,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up() {
+    let mut script = Script::new(options(Version::V5));
+    script.advance(10_000);
+    assert_eq!(script.actions(), [Action::Close]);
+    assert!(matches!(
+        script.client.state(),
+        State::Offline {
+            retry_in_ms: Some(_),
+            ..
+        }
+    ));
+}
+
+#[test]
+fn closing_says_goodbye_and_settles_everything() {
+    let mut script = Script::online(options(Version::V5));
+    let handle = script.publish("a", QoS::AtLeastOnce);
+    script.client.close();
+    assert_eq!(script.sent(), ["DISCONNECT 0x00"]);
+    assert_eq!(script.actions(), [Action::Close]);
+    assert_eq!(script.outcomes(), [(handle, Err(Error::Closed))]);
+    assert_eq!(script.client.poll_timeout(), None);
+}
+
+#[test]
+fn a_server_that_breaks_the_protocol_is_told_and_left() {
+    let mut script = Script::online(options(Version::V5));
+    script.receive(Packet::PingReq);
+    assert_eq!(script.sent(), ["DISCONNECT 0x82"]);
+    assert_eq!(script.actions(), [Action::Close]);
+    // A session where a clean start was asked for [MQTT-3.2.2-2].
+    let mut script = Script::new(options(Version::V5));
+    script.client.handle_open(0);
+    script.sent();
+    script.receive(Packet::ConnAck(Box::new(ConnAck::new(
+        ReasonCode::Success,
+        true,
+    ))));
+    assert_eq!(script.actions(), [Action::Close]);
+}
+
+#[test]
+fn bytes_that_come_in_pieces_are_packets_once_complete() {
+    let mut script = Script::new(options(Version::V5));
+    script.client.handle_open(0);
+    let mut output = bytes::BytesMut::new();
+    script.client.poll_output(0, &mut output, usize::MAX);
+    assert_eq!(output[0], 0x10);
+    let mut input = bytes::BytesMut::from(&[0x20, 0x03, 0x00][..]);
+    script.client.handle_input(0, &mut input);
+    assert_eq!(script.client.state(), &State::Connecting);
+    input.extend_from_slice(&[0x00, 0x00]);
+    script.client.handle_input(0, &mut input);
+    assert!(matches!(script.client.state(), State::Online { .. }));
+    input.extend_from_slice(&[0x00, 0x00]);
+    script.client.handle_input(0, &mut input);
+    assert_eq!(script.sent(), ["DISCONNECT 0x81"]);
+    assert!(input.is_empty());
+}
