@@ -124,7 +124,7 @@ impl Client {
 
     /// Ends what `subscribe` began. No message comes for this handle any more.
     pub fn unsubscribe(&mut self, handle: SubscriptionHandle) {
-        self.subscriptions.unsubscribe(handle);
+        self.subscriptions.unsubscribe(handle, &mut self.ids);
     }
 
     /// Sends an AUTH packet, if connected or connecting.

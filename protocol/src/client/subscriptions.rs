@@ -80,7 +80,7 @@ impl Subscriptions {
     }
 
     /// Ends a use of a filter; with the last one the subscription ends at the server, too.
-    pub(super) fn unsubscribe(&mut self, handle: SubscriptionHandle) {
+    pub(super) fn unsubscribe(&mut self, handle: SubscriptionHandle, ids: &mut PacketIds) {
         let Some(place) = self
             .entries
             .iter()
@@ -92,6 +92,9 @@ impl Subscriptions {
         entry.handles.retain(|(h, _)| *h != handle);
         if entry.handles.is_empty() {
             let entry = self.entries.remove(place);
+            if let Stage::Asked(packet_id) = entry.stage {
+                ids.free(packet_id);
+            }
             self.dirty = true;
             self.endings.push(Ending {
                 handle,
