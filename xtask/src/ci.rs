@@ -1,11 +1,15 @@
-//! `cargo xtask ci`: the one gate, the same here and in CI. Stops at the first stage that fails; says how long each took.
+//! `cargo xtask ci`: the one gate, the same here and in CI.
+//!
+//! All stages run, so that one run names all that is wrong. Says how long each took; the last line counts tests, and a stage
+//! without tests that failed as one failure.
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::project::Project;
-use crate::{args, progress, test, tidy, tools, web};
+use crate::test::{self, Tally};
+use crate::{args, progress, tidy, tools, web};
 
 /// The crates that run in the browser. They compile natively as well, but that is not what ships.
 const WASM_PACKAGES: [&str; 4] = [
@@ -15,38 +19,48 @@ const WASM_PACKAGES: [&str; 4] = [
     "-p=ebbtide-api",
 ];
 
-type Stage = (&'static str, fn(&Project) -> Result<()>);
+type Check = (&'static str, fn(&Project) -> Result<()>);
 
-const STAGES: [Stage; 6] = [
+/// Before the tests, in the order of how soon they fail.
+const CHECKS: [Check; 5] = [
     ("format", format),
     ("tidy", |project| tidy::run(project, Vec::new())),
     ("deny", deny),
     ("clippy", clippy),
     ("clippy for wasm32", clippy_wasm),
-    ("test", |project| test::run(project, Vec::new())),
 ];
 
 pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     args::only(&arguments, &[])?;
+    let mut total = Tally::default();
     let mut times = Vec::new();
-    let mut outcome = Ok(());
-    for (name, stage) in STAGES {
+    for (name, check) in CHECKS {
         eprintln!("\n== {name}");
         let started = Instant::now();
-        outcome = stage(project).context(name);
-        times.push((name, progress::elapsed(started)));
-        if outcome.is_err() {
-            break;
+        let outcome = check(project);
+        times.push((name, progress::elapsed(started), outcome.is_ok()));
+        if let Err(error) = outcome {
+            eprintln!("error: {name}: {error:#}");
+            total.add(Tally::failed_stage());
         }
     }
+    eprintln!("\n== test");
+    let started = Instant::now();
+    let tests = test::run_stages(project, &[])?;
+    times.push(("test", progress::elapsed(started), tests.verdict().is_ok()));
+    total.add(tests);
+
     eprintln!();
-    for (name, time) in times {
-        eprintln!("  {name:<18} {time:>12}");
+    for (name, time, is_ok) in times {
+        let verdict = if is_ok { "" } else { "  failed" };
+        eprintln!("  {name:<18} {time:>12}{verdict}");
     }
-    outcome
+    println!("{total}");
+    total.verdict()
 }
 
 fn format(project: &Project) -> Result<()> {
+    tools::ensure_component(project, "fmt", "rustfmt")?;
     progress::show(
         "cargo fmt",
         project.cargo().args(["fmt", "--all", "--check"]),
@@ -54,6 +68,7 @@ fn format(project: &Project) -> Result<()> {
 }
 
 fn clippy(project: &Project) -> Result<()> {
+    tools::ensure_component(project, "clippy", "clippy")?;
     let mut cargo = project.cargo();
     cargo.args([
         "clippy",
@@ -93,23 +108,13 @@ fn clippy_wasm(project: &Project) -> Result<()> {
     progress::show("cargo clippy", &mut npm)
 }
 
-/// Licences and advisories. Only where `cargo-deny` is installed: it takes longer to compile than all else here.
+/// Licences, sources and banned crates. Not advisories: they change without us, and a gate should not.
 fn deny(project: &Project) -> Result<()> {
-    let there = project
-        .cargo()
-        .args(["deny", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !there {
-        eprintln!(
-            "cargo-deny is not installed (cargo install --locked cargo-deny): licences are not checked"
-        );
-        return Ok(());
-    }
+    tools::ensure_deny(project)?;
     progress::show(
         "cargo deny",
         project
-            .cargo()
-            .args(["deny", "check", "licenses", "bans", "sources"]),
+            .command("cargo-deny")
+            .args(["check", "licenses", "bans", "sources"]),
     )
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask sizes`: the numbers that docs/measurements.md cites. Run it on an otherwise idle machine.
+//! `cargo xtask sizes`: the numbers that docs/sizes-and-times.md cites. Run it on an otherwise idle machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use anyhow::{Result, bail};
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub passed: u32,
@@ -14,6 +16,25 @@ impl Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+    }
+
+    /// A stage that ended without having counted anything.
+    pub fn failed_stage() -> Self {
+        Self {
+            failed: 1,
+            ..Self::default()
+        }
+    }
+
+    /// An error unless all is well. A gate that quietly tests less is none: with CI=true a skip is a failure.
+    pub fn verdict(self) -> Result<()> {
+        if self.failed > 0 {
+            bail!("there are failures");
+        }
+        if super::is_strict() && self.skipped > 0 {
+            bail!("CI=true: every test must run");
+        }
+        Ok(())
     }
 
     /// A whole stage that could not run.

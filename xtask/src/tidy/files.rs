@@ -18,7 +18,8 @@ const UNDONE: [&str; 4] = [
 ];
 const CODE: [&str; 8] = ["rs", "ts", "js", "mjs", "css", "html", "py", "toml"];
 
-pub fn check(project: &Project) -> Result<Vec<String>> {
+/// Every file that belongs to the repository, or would after `git add`.
+pub fn listed(project: &Project) -> Result<Vec<String>> {
     let output = project
         .command("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
@@ -30,9 +31,14 @@ pub fn check(project: &Project) -> Result<Vec<String>> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+    let text = String::from_utf8(output.stdout).context("a file name that is no UTF-8")?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+pub fn check(project: &Project) -> Result<Vec<String>> {
     let mut faults = Vec::new();
-    for path in String::from_utf8_lossy(&output.stdout).lines() {
-        let extension = Path::new(path)
+    for path in listed(project)? {
+        let extension = Path::new(&path)
             .extension()
             .and_then(|extension| extension.to_str())
             .unwrap_or_default();
@@ -40,10 +46,10 @@ pub fn check(project: &Project) -> Result<Vec<String>> {
             continue;
         }
         // Listed by git, yet deleted in the working tree: nothing to check.
-        let Ok(text) = fs::read_to_string(project.root.join(path)) else {
+        let Ok(text) = fs::read_to_string(project.root.join(&path)) else {
             continue;
         };
-        faults.extend(faults_of(path, extension, &text));
+        faults.extend(faults_of(&path, extension, &text));
     }
     Ok(faults)
 }

@@ -3,6 +3,7 @@
 mod docs;
 mod files;
 mod imports;
+mod links;
 
 use anyhow::{Result, bail};
 
@@ -11,13 +12,15 @@ use crate::project::Project;
 
 pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     args::only(&arguments, &["--write"])?;
-    let mut faults = imports::check(project)?;
-    faults.extend(files::check(project)?);
+    let mut faults = Vec::new();
     if arguments.is_empty() {
         faults.extend(docs::check(project)?);
     } else {
         docs::write(project)?;
     }
+    faults.extend(imports::check(project)?);
+    faults.extend(files::check(project)?);
+    faults.extend(links::check(project)?);
     if faults.is_empty() {
         return Ok(());
     }

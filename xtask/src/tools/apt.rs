@@ -63,7 +63,8 @@ pub fn ensure(tools: &[SystemTool]) -> Vec<String> {
         .collect()
 }
 
-fn install(packages: &[&str]) -> anyhow::Result<()> {
+/// Installs packages unasked, or says why it cannot.
+pub fn install(packages: &[&str]) -> anyhow::Result<()> {
     let Some(prefix) = privilege() else {
         anyhow::bail!(
             "cannot install {}: no apt-get, or neither root nor a sudo without password",

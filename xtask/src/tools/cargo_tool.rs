@@ -1,4 +1,4 @@
-//! Trunk and wasm-bindgen, compiled from crates.io into the cache.
+//! Trunk, wasm-bindgen and cargo-deny, compiled from crates.io into the cache.
 //!
 //! Compiling without optimisation makes them ready several times sooner; they spend their time in rustc and wasm-opt anyway.
 
@@ -41,6 +41,14 @@ pub const WASM_BINDGEN: CargoTool = CargoTool {
     why: "it writes the JavaScript around our wasm; must equal the crate's version in Cargo.toml",
     // Not `--locked`: its lock file names a version that is not on crates.io. Its TLS is for remote browsers only.
     flags: &["--no-default-features"],
+};
+
+pub const DENY: CargoTool = CargoTool {
+    krate: "cargo-deny",
+    program: "cargo-deny",
+    version: "0.20.2",
+    why: "it checks licences and sources of what we use",
+    flags: &["--locked"],
 };
 
 impl CargoTool {

@@ -7,11 +7,12 @@ mod apt;
 mod cargo_tool;
 mod npm;
 mod python;
-mod wasm_target;
+mod rustup;
 
 pub use apt::{SystemTool, ensure as ensure_system};
 pub use npm::install_locked as npm_install_locked;
 pub use python::environment as python_environment;
+pub use rustup::{ensure_component, ensure_wasm_target};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
         ensure_trunk(project)?;
     }
     if which != "build" {
+        ensure_deny(project)?;
         let missing = ensure_system(&[
             SystemTool::CHROMIUM,
             SystemTool::CHROMEDRIVER,
@@ -46,8 +48,8 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     Ok(())
 }
 
-pub fn ensure_wasm_target(project: &Project) -> Result<()> {
-    wasm_target::ensure(project)
+pub fn ensure_deny(project: &Project) -> Result<()> {
+    cargo_tool::ensure(project, &cargo_tool::DENY)
 }
 
 pub fn ensure_trunk(project: &Project) -> Result<()> {
@@ -72,6 +74,7 @@ pub fn cached_bin_directories(project: &Project) -> Vec<PathBuf> {
     let candidates = [
         tools.join(cargo_tool::TRUNK.folder()).join("bin"),
         tools.join(cargo_tool::WASM_BINDGEN.folder()).join("bin"),
+        tools.join(cargo_tool::DENY.folder()).join("bin"),
         tools.join(npm::BINARYEN_FOLDER).join("node_modules/.bin"),
     ];
     candidates

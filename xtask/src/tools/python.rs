@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::apt;
 use crate::progress;
 use crate::project::Project;
 
@@ -25,6 +26,14 @@ pub fn environment(project: &Project) -> Result<PathBuf> {
     let complete = place.join("complete");
     if complete.exists() {
         return Ok(python);
+    }
+    let has_venv = project
+        .command("python3")
+        .args(["-c", "import ensurepip, venv"])
+        .output();
+    if !has_venv.is_ok_and(|output| output.status.success()) {
+        // Debian has it in a package of its own.
+        apt::install(&["python3-venv"])?;
     }
     // An environment holds absolute paths, so it is made in place and marked when it is whole.
     if place.exists() {
