@@ -36,6 +36,9 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// How long a connection under suspicion has to answer.
+const PROBE_MS: u64 = 3_000;
+
 impl Client {
     /// A client that starts to connect at once.
     #[must_use]
@@ -85,6 +88,18 @@ impl Client {
         }
     }
 
+    /// The world may have changed (network, wake-up): asks the server for a sign of life with a short deadline, or
+    /// ends the wait for the next attempt. What waits for the application goes on waiting.
+    pub fn probe(&mut self, now: Millis) {
+        if let Phase::Waiting { .. } = self.phase {
+            self.reconnect_now(now);
+        } else if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.ping(now);
+            keep_alive.expect_answer_by(now + PROBE_MS);
+            self.control.push_back(Packet::PingReq);
+        }
+    }
+
     /// The transport is open: CONNECT goes first [MQTT-3.1.0-1].
     pub fn handle_open(&mut self, _now: Millis) {
         if let Phase::Opening { deadline } = self.phase {
@@ -104,6 +119,57 @@ impl Client {
     pub fn handle_closed(&mut self, now: Millis, reason: &str) {
         if self.has_transport() {
             self.lost(now, reason.to_owned(), Verdict::Retry);
+        }
+    }
+
+    /// A time that `poll_timeout` named has come (or not: nothing happens early).
+    pub fn handle_timeout(&mut self, now: Millis) {
+        match self.phase {
+            Phase::Waiting { until } if until <= now => self.open(now),
+            Phase::Opening { deadline } | Phase::Handshake { deadline } if deadline <= now => {
+                self.actions.push_back(Action::Close);
+                self.lost(
+                    now,
+                    "the server did not answer in time".to_owned(),
+                    Verdict::Retry,
+                );
+            }
+            Phase::Online { .. } => self.online_timeout(now),
+            _ => {}
+        }
+    }
+
+    fn online_timeout(&mut self, now: Millis) {
+        let Some(keep_alive) = &mut self.keep_alive else {
+            return;
+        };
+        if keep_alive.is_dead(now) {
+            self.actions.push_back(Action::Close);
+            self.lost(now, "the server went silent".to_owned(), Verdict::Retry);
+            return;
+        }
+        if keep_alive.is_ping_due(now) {
+            keep_alive.ping(now);
+            self.control.push_back(Packet::PingReq);
+        }
+        let changes = self.subscriptions.handle_timeout(now);
+        self.push_changes(changes);
+    }
+
+    /// When `handle_timeout` is to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        match self.phase {
+            Phase::Waiting { until } => Some(until),
+            Phase::Opening { deadline } | Phase::Handshake { deadline } => Some(deadline),
+            Phase::Online { .. } => {
+                let keep_alive = self.keep_alive.as_ref().and_then(KeepAlive::next_timeout);
+                keep_alive
+                    .into_iter()
+                    .chain(self.subscriptions.next_timeout())
+                    .min()
+            }
+            Phase::Idle | Phase::Closed => None,
         }
     }
 
@@ -205,7 +271,7 @@ impl Client {
         self.lost(now, text, Verdict::Retry);
     }
 
-    pub(super) fn open(&mut self, now: Millis) {
+    fn open(&mut self, now: Millis) {
         self.phase = Phase::Opening {
             deadline: now + u64::from(self.options.connect_timeout_ms),
         };
@@ -234,7 +300,7 @@ impl Client {
     }
 
     /// The connection is over, by whomever.
-    pub(super) fn lost(&mut self, now: Millis, reason: String, verdict: Verdict) {
+    fn lost(&mut self, now: Millis, reason: String, verdict: Verdict) {
         if let Phase::Online { since } = self.phase {
             self.retry.reset_if_stable(now.saturating_sub(since));
         }

@@ -1,28 +1,25 @@
-//! The client machine: what the application asks for, and what goes out to it and to the server.
+//! The client machine: what comes in from the server and the application, what goes out to them.
 //!
-//! Packets from the server are in `incoming`, connecting and losing connections in `lifecycle`. A driver calls
-//! `handle_*`, then polls until nothing is left: events, packets, actions, in this order, for taking a message makes an
-//! acknowledgement and closing comes last.
+//! Connecting and losing connections is in `lifecycle`. A driver calls `handle_*`, then polls until nothing is left:
+//! events, packets, actions, in this order, for taking a message makes an acknowledgement and closing comes last.
 
 use std::collections::VecDeque;
 
 use super::{
-    Action, Error, Event, Limits, Millis, OfflineQos0, Options, OutgoingMessage, PublishHandle,
-    State, SubscriptionHandle,
+    Action, Error, Event, IncomingMessage, Limits, Millis, OfflineQos0, Options, OutgoingMessage,
+    PublishHandle, State, SubscriptionHandle,
     alias::OutboundAliases,
     backoff::Retry,
-    inbound::{Inbound, Owed},
+    inbound::{Inbound, Owed, Received},
     keep_alive::KeepAlive,
     lifecycle::Phase,
-    outbound::Outbound,
+    outbound::{Outbound, Settled},
     packet_ids::PacketIds,
-    publication::Settled,
-    subscription::Change,
-    subscriptions::Subscriptions,
+    subscriptions::{Change, Subscriptions},
 };
 use crate::{
     ByteString, Decoder, Packet, QoS, ReasonCode, TopicFilter,
-    packet::{Auth, SubscriptionOptions},
+    packet::{Auth, Publish, SubscriptionOptions},
 };
 
 /// The client side of MQTT: one session, any number of connections one after the other.
@@ -51,8 +48,8 @@ pub struct Client {
 /// An event, and what is owed to the server once the application takes it.
 #[derive(Debug)]
 pub(super) struct Queued {
-    pub(super) event: Event,
-    pub(super) owed: Option<Owed>,
+    event: Event,
+    owed: Option<Owed>,
 }
 
 impl Client {
@@ -124,7 +121,7 @@ impl Client {
 
     /// Ends what `subscribe` began. No message comes for this handle any more.
     pub fn unsubscribe(&mut self, handle: SubscriptionHandle) {
-        self.subscriptions.unsubscribe(handle, &mut self.ids);
+        self.subscriptions.unsubscribe(handle);
     }
 
     /// Sends an AUTH packet, if connected or connecting.
@@ -132,6 +129,114 @@ impl Client {
         if matches!(self.phase, Phase::Handshake { .. } | Phase::Online { .. }) {
             self.control.push_back(Packet::Auth(Box::new(auth)));
         }
+    }
+
+    /// A packet arrived.
+    pub fn handle_packet(&mut self, now: Millis, packet: Packet) {
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.received(now);
+        }
+        if let Err(reason) = self.accept(now, packet) {
+            self.fail(now, reason);
+        }
+    }
+
+    fn accept(&mut self, now: Millis, packet: Packet) -> Result<(), ReasonCode> {
+        match (&self.phase, packet) {
+            (Phase::Handshake { .. }, Packet::ConnAck(connack)) => {
+                return self.handle_connack(now, &connack);
+            }
+            (Phase::Handshake { .. } | Phase::Online { .. }, Packet::Auth(auth)) => {
+                // [MQTT-4.12.0-6]
+                if self.options.connect.authentication_method.is_none() {
+                    return Err(ReasonCode::ProtocolError);
+                }
+                self.push_event(Event::Auth(*auth));
+            }
+            (Phase::Handshake { .. } | Phase::Online { .. }, Packet::Disconnect(disconnect)) => {
+                self.handle_disconnect(now, &disconnect);
+            }
+            (Phase::Handshake { .. }, _) => return Err(ReasonCode::ProtocolError),
+            (Phase::Online { .. }, packet) => return self.accept_online(now, packet),
+            // The connection is over; this was on its way.
+            (Phase::Idle | Phase::Waiting { .. } | Phase::Opening { .. } | Phase::Closed, _) => {}
+        }
+        Ok(())
+    }
+
+    fn accept_online(&mut self, now: Millis, packet: Packet) -> Result<(), ReasonCode> {
+        match packet {
+            Packet::Publish(publish) => return self.accept_publish(now, *publish),
+            Packet::PubAck(ack) => {
+                let settled = self.outbound.puback(&ack, &mut self.ids);
+                self.push_settled(settled);
+            }
+            Packet::PubRec(ack) => {
+                let (answer, settled) = self.outbound.pubrec(&ack, &mut self.ids);
+                self.push_settled(settled);
+                if let Some(answer) = answer {
+                    self.push_control(answer)?;
+                }
+            }
+            Packet::PubRel(ack) => {
+                let answer = self.inbound.pubrel(&ack);
+                self.push_control(answer)?;
+            }
+            Packet::PubComp(ack) => {
+                let settled = self.outbound.pubcomp(&ack, &mut self.ids);
+                self.push_settled(settled);
+            }
+            Packet::SubAck(suback) => {
+                let changes = self.subscriptions.suback(&suback, &mut self.ids);
+                self.push_changes(changes);
+            }
+            Packet::UnsubAck(unsuback) => {
+                if let Some(handle) = self.subscriptions.unsuback(&unsuback, &mut self.ids) {
+                    self.push_event(Event::Unsubscribed { handle });
+                }
+            }
+            Packet::PingResp => {
+                if let Some(keep_alive) = &mut self.keep_alive {
+                    self.subscriptions.ponged(now, keep_alive.answered());
+                }
+            }
+            // What only a client sends, or a second CONNACK.
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::PingReq
+            | Packet::Disconnect(_)
+            | Packet::Auth(_) => return Err(ReasonCode::ProtocolError),
+        }
+        Ok(())
+    }
+
+    fn accept_publish(&mut self, now: Millis, publish: Publish) -> Result<(), ReasonCode> {
+        let (topic, owed) = match self.inbound.publish(&publish)? {
+            Received::New(topic, owed) => (topic, owed),
+            Received::Duplicate(answer) => return self.push_control(answer),
+        };
+        let Some(limits) = &self.limits else {
+            return Ok(());
+        };
+        let subscriptions = self.subscriptions.recipients(now, &publish, &topic, limits);
+        let message = IncomingMessage {
+            topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            properties: publish.properties,
+        };
+        self.events.push_back(Queued {
+            event: Event::Message {
+                message,
+                subscriptions,
+            },
+            owed,
+        });
+        Ok(())
     }
 
     /// The next event. Taking a message acknowledges it.
@@ -211,7 +316,7 @@ impl Client {
         }
     }
 
-    pub(super) fn push_control(&mut self, packet: Packet) -> Result<(), ReasonCode> {
+    fn push_control(&mut self, packet: Packet) -> Result<(), ReasonCode> {
         if self.control.len() >= Self::CONTROL_PACKETS_MAX {
             return Err(ReasonCode::MessageRateTooHigh);
         }

@@ -9,17 +9,13 @@ mod backoff;
 mod connect;
 mod event;
 mod inbound;
-mod incoming;
 mod keep_alive;
 mod lifecycle;
 mod machine;
 mod options;
 mod outbound;
 mod packet_ids;
-mod publication;
-mod subscription;
 mod subscriptions;
-mod timing;
 mod wire;
 
 #[cfg(test)]
@@ -30,8 +26,8 @@ pub use connect::Limits;
 pub use event::{Action, Error, Event, IncomingMessage, State, SubscriptionChange};
 pub use machine::Client;
 pub use options::{OfflineQos0, Options};
-pub use publication::{OutgoingMessage, PublishHandle};
-pub use subscription::SubscriptionHandle;
+pub use outbound::{OutgoingMessage, PublishHandle};
+pub use subscriptions::SubscriptionHandle;
 
 /// A point in time: milliseconds since a moment of the driver's choice. Never goes back.
 pub type Millis = u64;

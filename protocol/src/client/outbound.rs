@@ -5,12 +5,78 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    Error, Limits, OutgoingMessage, PublishHandle,
-    packet_ids::PacketIds,
-    publication::{Released, Sent, Settled, Waiting},
+use bytes::Bytes;
+
+use super::{Error, Limits, packet_ids::PacketIds};
+use crate::{
+    Packet, PacketId, QoS, ReasonCode, TopicName,
+    packet::{Ack, MessageProperties, Publish},
 };
-use crate::{Packet, PacketId, QoS, ReasonCode, packet::Ack};
+
+/// Names a publish from its submission to its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublishHandle(pub(super) u64);
+
+/// A message that the application wants published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingMessage {
+    /// Where.
+    pub topic: TopicName,
+    /// Its content.
+    pub payload: Bytes,
+    /// Delivery guarantee.
+    pub qos: QoS,
+    /// Whether the server keeps it for later subscribers.
+    pub retain: bool,
+    /// Passed on to the subscribers; 3.1.1 has none.
+    pub properties: MessageProperties,
+}
+
+impl OutgoingMessage {
+    fn size(&self) -> usize {
+        self.topic.as_str().len() + self.payload.len()
+    }
+
+    /// A PUBLISH of it; shares the payload.
+    pub(super) fn to_publish(&self, packet_id: Option<PacketId>, dup: bool) -> Publish {
+        Publish {
+            dup,
+            qos: self.qos,
+            retain: self.retain,
+            topic: Some(self.topic.clone()),
+            packet_id,
+            topic_alias: None,
+            subscription_identifiers: Vec::new(),
+            properties: self.properties.clone(),
+            payload: self.payload.clone(),
+        }
+    }
+}
+
+/// An outcome to report.
+pub(super) type Settled = (PublishHandle, Result<ReasonCode, Error>);
+
+#[derive(Debug)]
+struct Waiting {
+    handle: PublishHandle,
+    message: OutgoingMessage,
+}
+
+#[derive(Debug)]
+struct Sent {
+    handle: PublishHandle,
+    message: OutgoingMessage,
+    packet_id: PacketId,
+    on_this_connection: bool,
+}
+
+#[derive(Debug)]
+struct Released {
+    handle: PublishHandle,
+    packet_id: PacketId,
+    on_this_connection: bool,
+    counts: bool,
+}
 
 /// The three stages, each in order.
 #[derive(Debug)]

@@ -4,18 +4,63 @@
 //! outlive connections: without a session they are made again, in order. A snapshot counts as complete when a PINGREQ
 //! sent after the SUBACK was answered and no retained message came for a while.
 
-use super::{
-    Error, Limits, Millis, SubscriptionChange, SubscriptionHandle,
-    packet_ids::PacketIds,
-    subscription::{Change, Ending, Entry, Snapshot, Stage},
-};
+use super::{Error, Limits, Millis, SubscriptionChange, packet_ids::PacketIds};
 use crate::{
-    Packet, ReasonCode, TopicFilter, TopicName,
+    Packet, PacketId, ReasonCode, TopicFilter, TopicName,
     packet::{
         Publish, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions, UnsubAck,
         Unsubscribe,
     },
 };
+
+/// Names one use of a filter, from `subscribe` to `unsubscribe`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionHandle(pub(super) u32);
+
+/// An event of a subscription.
+pub(super) type Change = (SubscriptionHandle, SubscriptionChange);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The server must hear of it.
+    Unsent,
+    /// SUBSCRIBE is on its way.
+    Asked(PacketId),
+    /// Granted; retained messages may still come.
+    Snapshot(Snapshot),
+    /// Granted.
+    Live,
+    /// The server said no.
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Snapshot {
+    /// Granted; a PINGREQ must go out.
+    Pingless,
+    /// The answer to this PINGREQ ends it, or begins the quiet.
+    Ping(u64),
+    /// Complete at this time unless something comes.
+    Quiet(Millis),
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Serves as Subscription Identifier as well. Ascending within the list.
+    identifier: u32,
+    filter: TopicFilter,
+    options: SubscriptionOptions,
+    /// Never empty. The flag: the snapshot under way is for this handle.
+    handles: Vec<(SubscriptionHandle, bool)>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+struct Ending {
+    handle: SubscriptionHandle,
+    filter: TopicFilter,
+    packet_id: Option<PacketId>,
+}
 
 /// All subscriptions of one client.
 #[derive(Debug)]
@@ -80,7 +125,7 @@ impl Subscriptions {
     }
 
     /// Ends a use of a filter; with the last one the subscription ends at the server, too.
-    pub(super) fn unsubscribe(&mut self, handle: SubscriptionHandle, ids: &mut PacketIds) {
+    pub(super) fn unsubscribe(&mut self, handle: SubscriptionHandle) {
         let Some(place) = self
             .entries
             .iter()
@@ -92,9 +137,6 @@ impl Subscriptions {
         entry.handles.retain(|(h, _)| *h != handle);
         if entry.handles.is_empty() {
             let entry = self.entries.remove(place);
-            if let Stage::Asked(packet_id) = entry.stage {
-                ids.free(packet_id);
-            }
             self.dirty = true;
             self.endings.push(Ending {
                 handle,
@@ -317,5 +359,24 @@ impl Subscriptions {
             );
         }
         recipients
+    }
+}
+
+impl Entry {
+    /// No retained messages are awaited any more.
+    fn settle(&mut self) {
+        self.stage = Stage::Live;
+        for (_, wants_snapshot) in &mut self.handles {
+            *wants_snapshot = false;
+        }
+    }
+
+    /// The same event for each handle that waits for it.
+    fn tell(&self, change: SubscriptionChange) -> Vec<Change> {
+        self.handles
+            .iter()
+            .filter(|(_, wants_snapshot)| *wants_snapshot)
+            .map(|(handle, _)| (*handle, change))
+            .collect()
     }
 }

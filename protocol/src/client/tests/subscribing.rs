@@ -1,7 +1,6 @@
 //! Subscriptions: whose message it is, when a snapshot is complete, and what a reconnect does.
 
 use super::*;
-use crate::packet::UnsubAck;
 
 const COMPLETE: SubscriptionChange = SubscriptionChange::SnapshotComplete { inferred: true };
 const GRANTED: SubscriptionChange = SubscriptionChange::Granted(ReasonCode::Success);
@@ -120,29 +119,4 @@ fn a_subscription_that_ends_offline_leaves_nothing_at_the_server() {
     script.client.unsubscribe(handle);
     script.accept(true);
     assert_eq!(script.sent(), ["UNSUBSCRIBE 2 a"]);
-}
-
-#[test]
-fn a_packet_id_is_free_again_when_nobody_waits_for_the_suback() {
-    let mut script = Script::online(options(Version::V5));
-    for _ in 0..70_000 {
-        let handle = script.subscribe("a");
-        let asked = script.sent();
-        assert!(
-            asked.len() == 1 && asked[0].starts_with("SUBSCRIBE"),
-            "{asked:?}"
-        );
-        script.client.unsubscribe(handle);
-        let sent = script.client.poll_packet(script.now);
-        let Some(Packet::Unsubscribe(unsubscribe)) = sent else {
-            panic!("no UNSUBSCRIBE but {sent:?}");
-        };
-        script.receive(Packet::UnsubAck(UnsubAck {
-            packet_id: unsubscribe.packet_id,
-            reason_string: None,
-            user_properties: Vec::new(),
-            reasons: vec![ReasonCode::Success],
-        }));
-        script.events();
-    }
 }
