@@ -34,10 +34,11 @@ pub trait Store: Send + Sync {
     fn commit(&self, batch: &[Operation]) -> Result<(), StoreError>;
 
     /// The messages with these sequence numbers, as they were queued for that session, in the order asked for.
-    /// Numbers that are gone (or were never for this session) are left out.
+    /// Numbers that are gone (or were never for this session) are left out, and so are rows that cannot be decoded:
+    /// the next recovery reports those.
     ///
     /// # Errors
-    /// When the disk fails or a row cannot be read.
+    /// When the disk fails.
     fn read(&self, session: Incarnation, sequences: &[Sequence])
     -> Result<Vec<Queued>, StoreError>;
 

@@ -6,9 +6,11 @@
 mod compare;
 mod history;
 mod random;
-mod sample;
+pub(crate) mod sample;
 
 pub use compare::{Kept, assert_same_reads, kept};
+#[cfg(all(test, feature = "redb"))]
+pub(crate) use random::histories as random_histories;
 
 use crate::Store;
 

@@ -33,6 +33,21 @@ pub(super) fn run(subject: &mut impl Subject) {
         .expect("the store does as the model");
 }
 
+/// So many histories of at least eight batches, always the same.
+#[cfg(all(test, feature = "redb"))]
+pub(crate) fn histories(count: usize) -> Vec<Vec<Vec<Operation>>> {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = TestRunner::new(Config {
+        rng_seed: RngSeed::Fixed(SEED),
+        ..Config::default()
+    });
+    let mut history = || history::history().new_tree(&mut runner);
+    std::iter::repeat_with(|| history().expect("the strategy rejects nothing").current())
+        .filter(|history| history.len() >= 8)
+        .take(count)
+        .collect()
+}
+
 /// After each batch the store is restarted, and gives back what the model has.
 fn prefixes(subject: &mut impl Subject, history: &[Vec<Operation>]) {
     let model = MemoryStore::new();

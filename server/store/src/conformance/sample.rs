@@ -12,15 +12,15 @@ use crate::{
 };
 
 /// The packet id, which is not zero.
-pub(super) fn id(number: u16) -> PacketId {
+pub(crate) fn id(number: u16) -> PacketId {
     PacketId::new(number).expect("the suite uses no packet id zero")
 }
 
-pub(super) fn topic(number: u64) -> TopicName {
+pub(crate) fn topic(number: u64) -> TopicName {
     TopicName::new(format!("site/{number}/state")).expect("valid")
 }
 
-pub(super) fn filter(number: u64) -> TopicFilter {
+pub(crate) fn filter(number: u64) -> TopicFilter {
     let filter = match number % 3 {
         0 => format!("site/{number}/#"),
         1 => format!("$share/group/site/+/{number}"),
@@ -30,7 +30,7 @@ pub(super) fn filter(number: u64) -> TopicFilter {
 }
 
 /// A message that `seed` fixes in all its fields.
-pub(super) fn message(topic: TopicName, seed: u64) -> Message {
+pub(crate) fn message(topic: TopicName, seed: u64) -> Message {
     let full = seed.is_multiple_of(2);
     Message {
         topic,
@@ -59,7 +59,7 @@ fn qos(seed: u64) -> QoS {
     }
 }
 
-pub(super) fn put_session(number: u64, seed: u64) -> Operation {
+pub(crate) fn put_session(number: u64, seed: u64) -> Operation {
     Operation::PutSession(SessionRow {
         incarnation: Incarnation(number),
         client_id: format!("client {number}").into(),
@@ -70,7 +70,7 @@ pub(super) fn put_session(number: u64, seed: u64) -> Operation {
     })
 }
 
-pub(super) fn subscription(number: u64, seed: u64) -> SubscriptionRow {
+pub(crate) fn subscription(number: u64, seed: u64) -> SubscriptionRow {
     SubscriptionRow {
         filter: filter(number),
         options: SubscriptionOptions {
@@ -88,14 +88,14 @@ pub(super) fn subscription(number: u64, seed: u64) -> SubscriptionRow {
     }
 }
 
-pub(super) fn put_subscription(session: u64, number: u64, seed: u64) -> Operation {
+pub(crate) fn put_subscription(session: u64, number: u64, seed: u64) -> Operation {
     Operation::PutSubscription {
         session: Incarnation(session),
         subscription: subscription(number, seed),
     }
 }
 
-pub(super) fn put_will(session: u64, seed: u64) -> Operation {
+pub(crate) fn put_will(session: u64, seed: u64) -> Operation {
     let message = message(topic(session), seed);
     Operation::PutWill(WillRow {
         session: Incarnation(session),
@@ -113,7 +113,7 @@ pub(super) fn put_will(session: u64, seed: u64) -> Operation {
 }
 
 /// A set of these sessions; `seed` varies how they get their message.
-pub(super) fn recipients(sessions: impl IntoIterator<Item = u64>, seed: u64) -> RecipientSet {
+pub(crate) fn recipients(sessions: impl IntoIterator<Item = u64>, seed: u64) -> RecipientSet {
     let mut sessions: Vec<u64> = sessions.into_iter().collect();
     sessions.sort_unstable();
     sessions.dedup();
@@ -126,7 +126,7 @@ pub(super) fn recipients(sessions: impl IntoIterator<Item = u64>, seed: u64) -> 
     sessions.into_iter().map(recipient).collect()
 }
 
-pub(super) fn queue(
+pub(crate) fn queue(
     sequence: u64,
     sessions: impl IntoIterator<Item = u64>,
     seed: u64,
@@ -138,21 +138,21 @@ pub(super) fn queue(
     })
 }
 
-pub(super) fn set_retained(topic: u64, revision: u64) -> RetainedChange {
+pub(crate) fn set_retained(topic: u64, revision: u64) -> RetainedChange {
     RetainedChange::Set(RetainedRow {
         revision: Revision(revision),
         message: message(self::topic(topic), revision).into(),
     })
 }
 
-pub(super) fn clear_retained(topic: u64, revision: u64) -> RetainedChange {
+pub(crate) fn clear_retained(topic: u64, revision: u64) -> RetainedChange {
     RetainedChange::Clear {
         topic: self::topic(topic),
         revision: Revision(revision),
     }
 }
 
-pub(super) fn sent(session: u64, sequence: u64, packet_id: u16) -> Operation {
+pub(crate) fn sent(session: u64, sequence: u64, packet_id: u16) -> Operation {
     Operation::Sent {
         session: Incarnation(session),
         sequence: Sequence(sequence),
@@ -160,7 +160,7 @@ pub(super) fn sent(session: u64, sequence: u64, packet_id: u16) -> Operation {
     }
 }
 
-pub(super) fn released(session: u64, sequence: u64, packet_id: u16) -> Operation {
+pub(crate) fn released(session: u64, sequence: u64, packet_id: u16) -> Operation {
     Operation::Released {
         session: Incarnation(session),
         sequence: Sequence(sequence),
@@ -168,7 +168,7 @@ pub(super) fn released(session: u64, sequence: u64, packet_id: u16) -> Operation
     }
 }
 
-pub(super) fn done(session: u64, sequence: u64, packet_id: u16, cursor: u64) -> Operation {
+pub(crate) fn done(session: u64, sequence: u64, packet_id: u16, cursor: u64) -> Operation {
     Operation::Done {
         session: Incarnation(session),
         sequence: Sequence(sequence),

@@ -15,8 +15,8 @@ pub(super) fn to_store_error(path: &Path, error: redb::Error) -> StoreError {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
                 StoreError::Full(error.to_string())
             }
-            // redb says so of a file that does not start like one of its own.
-            ErrorKind::InvalidData => damaged(path, error.to_string()),
+            // redb says so of a file that does not start like one of its own; the other: it ends before its time.
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => damaged(path, error.to_string()),
             _ => StoreError::Io(error.to_string()),
         },
         redb::Error::Corrupted(_)

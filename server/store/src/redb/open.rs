@@ -26,6 +26,9 @@ pub struct Settings {
     pub cache_bytes: usize,
     /// Writes with each commit what makes opening fast after a kill; a commit then costs a second fsync.
     pub quick_repair: bool,
+    /// Verifies the checksum of every page in use before anything is trusted. Without it a damaged file can make
+    /// redb panic, and a release build ends at a panic. It reads the file once.
+    pub check_on_open: bool,
     pub(super) durability: Durability,
 }
 
@@ -34,6 +37,7 @@ impl Default for Settings {
         Self {
             cache_bytes: 8 * 1024 * 1024,
             quick_repair: false,
+            check_on_open: true,
             durability: Durability::Immediate,
         }
     }
@@ -43,8 +47,11 @@ impl RedbStore {
     /// Opens the file; makes it if there is none.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::Damaged`] (an empty file is: we never leave one), [`StoreError::Version`],
-    /// or what the disk says. The file is then as it was.
+    /// [`StoreError::InUse`], [`StoreError::Damaged`], [`StoreError::Version`], or what the disk says. The file is then as
+    /// it was, except that redb may have noted in its header what it found after a kill.
+    ///
+    /// An empty file is refused as damaged: a crash while it was made never leaves one (see `create`), so it is what
+    /// something else has left of a store, and to begin anew in its place would hide the loss.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(path, Settings::default())
     }
@@ -56,7 +63,9 @@ impl RedbStore {
     pub fn open_with(path: impl AsRef<Path>, settings: Settings) -> Result<Self, StoreError> {
         let path = path.as_ref();
         match fs::metadata(path) {
-            Ok(found) if found.len() == 0 => Err(damaged(path, "the file is empty")),
+            Ok(found) if found.len() == 0 => {
+                Err(damaged(path, "the file is empty; remove it to begin anew"))
+            }
             Ok(_) => {
                 let database = builder(&settings).open(path);
                 Self::check(path, settings, database)
@@ -142,6 +151,7 @@ impl RedbStore {
 fn builder(settings: &Settings) -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(settings.cache_bytes);
+    builder.set_check_integrity_on_open(settings.check_on_open);
     builder
 }
 

@@ -1,9 +1,12 @@
 //! Reading queued messages back, from one snapshot.
+//!
+//! A row that cannot be decoded is left out like one that is gone: it must not keep back the messages behind it. The
+//! next recovery puts it aside and reports it.
 
 use redb::ReadTransaction;
 
 use super::{
-    encoding::{SetBytes, decode_queued},
+    encoding::{RowError, SetBytes, decode_queued},
     progress::Progress,
     table,
 };
@@ -23,7 +26,8 @@ pub(super) fn read(
         return Ok(queued);
     }
     let progress = match snapshot.open_table(table::PROGRESS)?.get(session.0)? {
-        Some(row) => Progress::decode(row.value())?,
+        // As recovery does without the row: better twice than never.
+        Some(row) => Progress::decode(row.value()).unwrap_or_default(),
         None => Progress::default(),
     };
     let messages = snapshot.open_table(table::MESSAGES)?;
@@ -37,12 +41,16 @@ pub(super) fn read(
         let Some(row) = messages.get(sequence.0)? else {
             continue;
         };
-        let (set, message) = decode_queued(row.value())?;
+        let Ok((set, message)) = decode_queued(row.value()) else {
+            continue;
+        };
         let recipient = match &last {
             Some((known, recipient)) if *known == set => recipient.clone(),
             _ => {
-                let row = sets.get(set)?.ok_or_else(|| missing(set))?;
-                let recipient = SetBytes::new(row.value())?.find(session)?;
+                let recipient = match sets.get(set)? {
+                    Some(row) => find(row.value(), session).unwrap_or_default(),
+                    None => None,
+                };
                 last = Some((set, recipient.clone()));
                 recipient
             }
@@ -56,6 +64,6 @@ pub(super) fn read(
     Ok(queued)
 }
 
-fn missing(set: u64) -> redb::Error {
-    redb::Error::Corrupted(format!("recipient set {set} is missing"))
+fn find(set: &[u8], session: Incarnation) -> Result<Option<Recipient>, RowError> {
+    SetBytes::new(set)?.find(session)
 }
