@@ -6,7 +6,7 @@
 use std::{
     error::Error,
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
     time::Instant,
@@ -58,6 +58,7 @@ fn measure(rows: u64) -> Result<()> {
             fs::copy(&path, &copy)?;
             for state in ["killed", "closed"] {
                 print!("  check_on_open={check} cache={cache} MiB {state}: ");
+                std::io::stdout().flush()?;
                 child(&[
                     "open",
                     &text(&copy),

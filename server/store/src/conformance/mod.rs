@@ -1,11 +1,13 @@
-//! What every store must do, checked on any store: random histories compared with [`crate::MemoryStore`], restarted after
-//! every batch, with every operation doubled, and with their tails applied again.
+//! What every store must do, checked on any store: each documented rule by a script, and random histories compared with
+//! [`crate::MemoryStore`], restarted after every batch, with every operation doubled, and with their tails applied
+//! again.
 //!
 //! A store runs it with one call, see [`run`]. It panics at the first difference.
 
 mod compare;
 mod history;
 mod random;
+mod rules;
 pub(crate) mod sample;
 
 pub use compare::{Kept, assert_same_reads, kept};
@@ -19,7 +21,7 @@ pub trait Subject {
     /// What is tested.
     type Store: Store;
 
-    /// A new, empty store.
+    /// A new, empty store. The suite has done with the one before.
     fn create(&mut self) -> Self::Store;
 
     /// Ends the store as a crash would, after whatever was committed, and opens it again.
@@ -31,6 +33,7 @@ pub trait Subject {
 /// # Panics
 /// When the store breaks a rule.
 pub fn run(mut subject: impl Subject) {
+    rules::run(&mut subject);
     random::run(&mut subject);
 }
 
