@@ -27,12 +27,12 @@ impl PartialEq for ConfigEntryProps {
 pub fn ConfigEntry(props: &ConfigEntryProps) -> Html {
     let entry = &*props.entry;
     html! {
-        <li class="card config-entry" data-testid="config-entry" data-topic={entry.topic.to_string()}>
+        <li class="card config-entry" data-testid="config-entry" data-topic={AttrValue::Rc(Rc::clone(&entry.topic))}>
             if entry.changes > 0 {
                 <span class="flash" key={entry.changes} aria-hidden="true"></span>
             }
             <div class="config-head">
-                <h3 class="config-path" title={entry.topic.to_string()}>{ topic_path(&props.path) }</h3>
+                <h3 class="config-path" title={AttrValue::Rc(Rc::clone(&entry.topic))}>{ topic_path(&props.path) }</h3>
                 if let Some(at_ms) = entry.changed_at_ms {
                     <span class="config-changed">{ "changed " }<RelativeTime {at_ms} /></span>
                 }

@@ -66,17 +66,29 @@ fn json(lines: &[Line<'_>], open: bool) -> (Html, bool) {
     let shown_max = if open { LINES_MAX } else { LINES_FIRST };
     let chars_max = if open { usize::MAX } else { TEXT_CHARS_FIRST };
     let mut cut = lines.len() > shown_max;
-    let shown = lines.iter().take(shown_max).map(|line| {
-        let tokens = line.tokens.iter().map(|token| {
+    let mut nodes: Vec<Html> = Vec::new();
+    // Punctuation and indentation between two coloured tokens are one text node: a board has thousands of them.
+    let mut plain = String::new();
+    for (index, line) in lines.iter().take(shown_max).enumerate() {
+        if index > 0 {
+            plain.push('\n');
+        }
+        plain.push_str(&"  ".repeat(line.depth));
+        for token in &line.tokens {
+            let Some(class) = token.kind.class() else {
+                plain.push_str(token.text);
+                continue;
+            };
+            if !plain.is_empty() {
+                nodes.push(html! { std::mem::take(&mut plain) });
+            }
             let text = shorten(token.text, chars_max);
             cut |= text.len() < token.text.len();
-            html! { <span class={token.kind.class()}>{ text }</span> }
-        });
-        let indent = "  ".repeat(line.depth);
-        html! { <>{ indent }{ for tokens }{ "\n" }</> }
-    });
-    let shown: Vec<Html> = shown.collect();
-    let block = html! { <pre class="payload" translate="no">{ for shown }</pre> };
+            nodes.push(html! { <span {class}>{ text }</span> });
+        }
+    }
+    nodes.push(html! { plain });
+    let block = html! { <pre class="payload payload-json" translate="no">{ for nodes }</pre> };
     (block, cut)
 }
 

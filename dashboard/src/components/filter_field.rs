@@ -50,6 +50,8 @@ pub fn FilterField(props: &FilterFieldProps) -> Html {
     let onclick = Callback::from(move |_: MouseEvent| apply());
     let problem_id = format!("{}-problem", props.id);
     let invalid = problem.is_some();
+    // Of the filter in use the board itself says what is wrong.
+    let said = problem.filter(|_| changed).unwrap_or_default();
     html! {
         <div class="filter">
             <label for={props.id.clone()}>{ "Topic filter" }</label>
@@ -62,7 +64,7 @@ pub fn FilterField(props: &FilterFieldProps) -> Html {
                     { "Apply" }
                 </button>
             </div>
-            <p id={problem_id} class="filter-problem" role="alert">{ problem.unwrap_or_default() }</p>
+            <p id={problem_id} class="filter-problem" role="alert">{ said }</p>
         </div>
     }
 }

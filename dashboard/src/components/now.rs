@@ -48,8 +48,15 @@ pub fn RelativeTime(props: &RelativeTimeProps) -> Html {
     } else {
         clock::relative(now_ms, props.at_ms)
     };
+    // Worked out when it is asked for: a thousand localised times are slow.
+    let hovered = use_state_eq(|| false);
+    let onmouseover = {
+        let hovered = hovered.clone();
+        Callback::from(move |_: MouseEvent| hovered.set(true))
+    };
+    let title = hovered.then(|| browser::exact_time(props.at_ms));
     html! {
-        <time datetime={browser::iso_time(props.at_ms)} title={browser::exact_time(props.at_ms)}>
+        <time datetime={browser::iso_time(props.at_ms)} {title} {onmouseover}>
             { words }
         </time>
     }

@@ -12,6 +12,8 @@ use crate::model::presence::{Presence, display_name};
 
 /// More metadata than this is behind a disclosure.
 const FIELDS_FIRST: usize = 4;
+/// A longer value may not fit its line: the whole of it is in the title.
+const VALUE_BYTES_SHOWN: usize = 12;
 /// Of a name; the whole topic is in the title.
 const NAME_CHARS_MAX: usize = 120;
 
@@ -44,17 +46,17 @@ pub fn PresenceCard(props: &PresenceCardProps) -> Html {
         (None, None) => html! { "time not stated" },
     };
     html! {
-        <li class="card presence-card" data-testid="presence-card" data-topic={entry.topic.to_string()} data-status={status}>
+        <li class="card presence-card" data-testid="presence-card" data-topic={AttrValue::Rc(Rc::clone(&entry.topic))} data-status={status}>
             if entry.changes > 0 {
                 <span class="flash" key={entry.changes} aria-hidden="true"></span>
             }
             <div class="presence-head">
-                <h3 class="presence-name" title={entry.topic.to_string()}><bdi>{ level_name(&name) }</bdi></h3>
+                <h3 class="presence-name" title={AttrValue::Rc(Rc::clone(&entry.topic))} dir="auto">{ level_name(&name) }</h3>
                 <span class="status" data-status={status}>{ presence.status.word() }</span>
             </div>
             <p class="presence-since">{ when }</p>
             if let Some(raw) = &presence.raw {
-                <p class="presence-raw"><bdi>{ raw.clone() }</bdi></p>
+                <p class="presence-raw" dir="auto">{ raw.clone() }</p>
             }
             if !first.is_empty() {
                 { fields(first) }
@@ -71,11 +73,12 @@ pub fn PresenceCard(props: &PresenceCardProps) -> Html {
 
 fn fields(fields: &[(String, String)]) -> Html {
     let rows = fields.iter().map(|(name, value)| {
+        let long = value.len() > VALUE_BYTES_SHOWN;
         html! {
-            <div class="field">
-                <dt><bdi>{ name.clone() }</bdi></dt>
-                <dd title={value.clone()}><bdi>{ value.clone() }</bdi></dd>
-            </div>
+            <>
+                <dt dir="auto">{ name.clone() }</dt>
+                <dd dir="auto" title={long.then(|| value.clone())}>{ value.clone() }</dd>
+            </>
         }
     });
     html! { <dl class="fields">{ for rows }</dl> }

@@ -7,12 +7,26 @@ pub fn check(filter: &str) -> Result<(), String> {
     match TopicFilter::new(filter) {
         Ok(_) => Ok(()),
         Err(error) => {
-            let text = error.to_string();
+            // Their code quotes, as in prose.
+            let text = typographic_quotes(&error.to_string());
             let mut chars = text.chars();
             let first = chars.next().map(|c| c.to_uppercase().to_string());
             Err(format!("{}{}.", first.unwrap_or_default(), chars.as_str()))
         }
     }
+}
+
+/// Opening and closing quotes in place of pairs of backticks.
+fn typographic_quotes(text: &str) -> String {
+    let mut quotes = ['“', '”'].into_iter().cycle();
+    let replace = |c| {
+        if c == '`' {
+            quotes.next().unwrap_or(c)
+        } else {
+            c
+        }
+    };
+    text.chars().map(replace).collect()
 }
 
 /// The levels before the first wildcard, with their `/`: all topics of the board start with it.
@@ -51,7 +65,7 @@ mod tests {
         assert_eq!(check("presence/+"), Ok(()));
         assert_eq!(
             check("config/#/x"),
-            Err("`#` stands alone in the last level of a topic filter.".to_owned())
+            Err("“#” stands alone in the last level of a topic filter.".to_owned())
         );
         assert_eq!(
             check(""),

@@ -21,13 +21,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn class(self) -> &'static str {
+    /// How it is coloured; punctuation is not.
+    pub fn class(self) -> Option<&'static str> {
         match self {
-            Self::Key => "json-key",
-            Self::String => "json-string",
-            Self::Number => "json-number",
-            Self::Literal => "json-literal",
-            Self::Punctuation => "json-punctuation",
+            Self::Key => Some("json-key"),
+            Self::String => Some("json-string"),
+            Self::Number => Some("json-number"),
+            Self::Literal => Some("json-literal"),
+            Self::Punctuation => None,
         }
     }
 }

@@ -92,6 +92,9 @@ impl Presence {
 
     fn raw(payload: &Payload) -> Self {
         let raw = match payload.text() {
+            Some(text) if text.trim().is_empty() => {
+                format!("Nothing but space ({})", size(payload.bytes()))
+            }
             Some(text) => shorten(text, RAW_CHARS_MAX),
             None => format!(
                 "{} ({})",
