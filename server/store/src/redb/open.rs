@@ -19,12 +19,13 @@ use super::{
 };
 use crate::StoreError;
 
-/// What can be tuned.
+/// What can be tuned. Why the defaults are what they are: `docs/decisions/003-redb-settings.md`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Memory for pages of the file, bytes. The system's own cache holds the rest.
     pub cache_bytes: usize,
-    /// Writes with each commit what makes opening fast after a kill; a commit then costs a second fsync.
+    /// Writes with each commit what makes opening fast after a kill; a commit then costs a second fsync. Without use
+    /// when `check_on_open` is set, which trusts nothing recorded.
     pub quick_repair: bool,
     /// Verifies the checksum of every page in use before anything is trusted. Without it a damaged file can make
     /// redb panic, and a release build ends at a panic. It reads the file once.
