@@ -2,6 +2,7 @@
 
 mod world;
 
+use ebbtide_broker::Limits;
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
     packet::{Ack, SubscriptionOptions},
@@ -239,4 +240,24 @@ fn a_failed_commit_closes_whoever_waits_for_it_and_nobody_else() {
     // What needs no disk goes on.
     world.send(other, Packet::PingReq);
     assert_eq!(world.received(other), [Packet::PingResp]);
+}
+
+#[test]
+fn whoever_fills_the_journal_is_read_no_further_also_at_qos_0() {
+    let limits = Limits {
+        uncommitted_bytes_max: 1_000,
+        ..Limits::default()
+    };
+    let mut world = World::with(limits);
+    let (client, _) = world.connect(clean("a"));
+    for n in 0..11 {
+        assert!(world.is_reading(client), "{n}");
+        let mut retained = publish(0, &n.to_string(), &"x".repeat(100), QoS::AtMostOnce);
+        retained.retain = true;
+        world.send(client, Packet::Publish(Box::new(retained)));
+    }
+    assert!(!world.is_reading(client));
+    world.commit();
+    assert!(world.is_reading(client));
+    assert_eq!(world.received(client), []);
 }

@@ -78,8 +78,10 @@ impl Open {
             is_kept_will: false,
         };
         let published = route::publish(shared, incoming, now)?;
-        if let Some(packet_id) = packet_id {
-            self.acknowledge(qos, packet_id, &published, bytes, replies);
+        match (packet_id, published.ticket) {
+            (Some(packet_id), _) => self.acknowledge(qos, packet_id, &published, bytes, replies),
+            (None, Some(ticket)) => replies.push_silence(ticket, bytes),
+            (None, None) => {}
         }
         Ok(())
     }

@@ -10,7 +10,8 @@ use crate::journal::{Journal, Ticket};
 #[derive(Debug)]
 pub(super) struct Reply {
     ticket: Ticket,
-    pub packet: Packet,
+    /// `None`: nothing is said, only counted (a retained QoS 0 publish on its way to the disk).
+    pub packet: Option<Packet>,
     /// It gives the client back one of its Receive Maximum.
     pub settles: bool,
     /// Bytes of the publish that it answers.
@@ -32,7 +33,7 @@ impl Replies {
     pub fn push(&mut self, ticket: Ticket, packet: Packet) -> u64 {
         self.push_reply(Reply {
             ticket,
-            packet,
+            packet: Some(packet),
             settles: false,
             bytes: 0,
         })
@@ -48,8 +49,18 @@ impl Replies {
     ) {
         self.push_reply(Reply {
             ticket,
-            packet,
+            packet: Some(packet),
             settles,
+            bytes,
+        });
+    }
+
+    /// A publish at QoS 0 has something for the disk: nobody is told, but the bytes count.
+    pub fn push_silence(&mut self, ticket: Ticket, bytes: usize) {
+        self.push_reply(Reply {
+            ticket,
+            packet: None,
+            settles: false,
             bytes,
         });
     }

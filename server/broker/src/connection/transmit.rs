@@ -82,15 +82,18 @@ impl Open {
         limit: usize,
     ) {
         while output.len() < limit {
-            let Some(mut reply) = replies.pop(&shared.journal) else {
+            let Some(reply) = replies.pop(&shared.journal) else {
                 return;
             };
             if reply.settles {
                 self.settle();
             }
-            self.is_acknowledged |= matches!(reply.packet, Packet::ConnAck(_));
-            if fits(&mut reply.packet, self.version, self.maximum_packet_size) {
-                encode(&reply.packet, self.version, output);
+            let Some(mut packet) = reply.packet else {
+                continue;
+            };
+            self.is_acknowledged |= matches!(packet, Packet::ConnAck(_));
+            if fits(&mut packet, self.version, self.maximum_packet_size) {
+                encode(&packet, self.version, output);
             }
         }
     }
