@@ -7,6 +7,7 @@
 
 mod farewell;
 mod stream;
+mod timer;
 
 pub use stream::{ByteStream, Tcp};
 
@@ -20,11 +21,9 @@ use std::{
 use bytes::BytesMut;
 use ebbtide_broker::{Answer, Broker, Connection, Origin, Question};
 use ebbtide_protocol::ReasonCode;
-use tokio::{
-    task::{JoinError, JoinSet},
-    time::{Instant, Sleep, sleep_until},
-};
+use tokio::task::{JoinError, JoinSet};
 
+use self::timer::Timer;
 use crate::{auth::Authenticator, clock::Clock, logging::Throttle, storage::Reader, wake::Signal};
 
 /// No more is asked of the core while this many bytes wait for the peer: what waits in the core can still be
@@ -99,7 +98,7 @@ impl<S: ByteStream> Driver<S> {
     /// Turn after turn until the connection is over for the core, the peer has gone or the stream has failed.
     async fn exchange(&mut self, signal: &Signal) -> io::Result<()> {
         let clock = self.surroundings.clock;
-        let mut timer = std::pin::pin!(Timer::new(clock));
+        let mut timer = Timer::new(clock);
         loop {
             let more = self.turn();
             if self.connection.close().is_some() {
@@ -113,10 +112,10 @@ impl<S: ByteStream> Driver<S> {
                 // Others first: this client has had its share of this turn.
                 tokio::task::yield_now().await;
             }
-            timer.as_mut().set(self.connection.poll_timeout());
+            timer.set(self.connection.poll_timeout());
             tokio::select! {
                 () = signal.wait() => self.connection.handle_wake(clock.now()),
-                () = timer.as_mut().passed() => self.connection.handle_timeout(clock.now()),
+                () = timer.passed() => self.connection.handle_timeout(clock.now()),
                 moved = poll_fn(|context| self.poll_world(context)) => match moved {
                     // A reader that panicked leaves a question open; the connection cannot go on without it.
                     Moved::Answered(answer) => {
@@ -254,52 +253,4 @@ fn is_fault(reason: ReasonCode) -> bool {
                 | ReasonCode::SessionTakenOver
                 | ReasonCode::KeepAliveTimeout
         )
-}
-
-/// One timer that follows a deadline without being re-armed whenever the deadline moves away.
-struct Timer {
-    clock: Clock,
-    deadline: Option<Instant>,
-    armed_for: Option<Instant>,
-    sleep: Option<std::pin::Pin<Box<Sleep>>>,
-}
-
-impl Timer {
-    fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            deadline: None,
-            armed_for: None,
-            sleep: None,
-        }
-    }
-
-    fn set(mut self: std::pin::Pin<&mut Self>, deadline: Option<ebbtide_broker::Monotonic>) {
-        let clock = self.clock;
-        self.deadline = deadline.map(|deadline| clock.instant(deadline));
-    }
-
-    /// Waits until the deadline has passed; for ever when there is none.
-    async fn passed(mut self: std::pin::Pin<&mut Self>) {
-        loop {
-            let Some(deadline) = self.deadline else {
-                return std::future::pending().await;
-            };
-            // Armed for an earlier moment than needed: it wakes once in vain, which is cheaper than re-arming it for
-            // every packet that moves the keep alive.
-            if self.armed_for.is_none_or(|armed| armed > deadline) {
-                match &mut self.sleep {
-                    Some(sleep) => sleep.as_mut().reset(deadline),
-                    None => self.sleep = Some(Box::pin(sleep_until(deadline))),
-                }
-                self.armed_for = Some(deadline);
-            }
-            let Some(sleep) = &mut self.sleep else { return };
-            sleep.await;
-            self.armed_for = None;
-            if Instant::now() >= deadline {
-                return;
-            }
-        }
-    }
 }
