@@ -5,7 +5,7 @@ use ebbtide_store::{Accept, Message, Operation, RetainedChange, Revision};
 
 use crate::{
     Now,
-    broker::Shared,
+    shared::Shared,
     timers::{Timer, Timers},
 };
 

@@ -18,6 +18,7 @@ mod recovery;
 mod registry;
 mod route;
 mod session;
+mod shared;
 mod stats;
 mod time;
 mod timers;

@@ -17,13 +17,12 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
-    Broker, Journal, Limits, Now,
-    broker::Shared,
-    expiry,
+    Broker, Journal, Limits, Now, expiry,
     numbers::Numbers,
     registry::Registry,
     route::{index::Index, mailbox::Mailbox, retained::Retained},
     session::{Session, flows::Flows},
+    shared::Shared,
     stats::Counters,
     timers::{Timer, Timers},
     wills::{Wills, will_delay_ms},

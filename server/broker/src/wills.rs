@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     Monotonic, Now,
-    broker::Shared,
     journal::Ticket,
     route::{self, Incoming},
+    shared::Shared,
     timers::Timer,
 };
 

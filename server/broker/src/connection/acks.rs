@@ -4,7 +4,7 @@ use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, Violation, packet::Ack
 use ebbtide_store::{FlowStage, Operation};
 
 use super::{fault::Close, open::Open, replies::Replies};
-use crate::{broker::Shared, durability};
+use crate::{durability, shared::Shared};
 
 impl Open {
     pub fn handle_puback(&mut self, ack: &Ack, shared: &Shared) -> Result<(), Close> {

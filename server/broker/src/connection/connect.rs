@@ -21,11 +21,10 @@ use super::{
     question::{Credentials, Identity, Question},
 };
 use crate::{
-    Now,
-    broker::Shared,
-    compact, durability,
+    Now, compact, durability,
     registry::{Claim, Control},
     session::Session,
+    shared::Shared,
 };
 
 /// A client on its way in.

@@ -8,7 +8,7 @@ use ebbtide_store::{Operation, WallTime, WillRow};
 use super::{Connection, Phase, fault::Close, open::Open};
 use crate::{
     Now,
-    broker::Shared,
+    shared::Shared,
     timers::Timer,
     wills::{self, will_delay_ms},
 };

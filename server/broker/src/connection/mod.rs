@@ -41,7 +41,7 @@ pub use self::{
     fault::Close,
     question::{Answer, Credentials, Identity, Origin, Question},
 };
-use crate::{Monotonic, Now, broker::Shared, journal::Ticket};
+use crate::{Monotonic, Now, journal::Ticket, shared::Shared};
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
 const PACKETS_PER_TURN: usize = 256;

@@ -13,11 +13,10 @@ use ebbtide_store::{Operation, Sequence};
 
 use super::open::Open;
 use crate::{
-    Now,
-    broker::Shared,
-    durability,
+    Now, durability,
     journal::Ticket,
     route::mailbox::{Delivery, Mail},
+    shared::Shared,
     stats::DropReason,
 };
 

@@ -10,11 +10,10 @@ use ebbtide_store::{Message, Operation};
 
 use super::{fault::Close, open::Open, replies::Replies};
 use crate::{
-    Limits, Now,
-    broker::Shared,
-    compact, durability,
+    Limits, Now, compact, durability,
     journal::Ticket,
     route::{self, Incoming, Published},
+    shared::Shared,
 };
 
 impl Open {

@@ -13,10 +13,10 @@ use super::{
     replies::Replies,
 };
 use crate::{
-    broker::Shared,
     durability,
     journal::Ticket,
     route::mailbox::{Delivery, Mail, Snapshot},
+    shared::Shared,
 };
 
 /// How many messages are read from the store at a time.

@@ -11,8 +11,8 @@ use ebbtide_store::{Accept, Message, Operation, Queue, Recipient, Sequence};
 use super::open::Open;
 use crate::{
     Now,
-    broker::Shared,
     route::mailbox::{Delivery, Mail, Snapshot},
+    shared::Shared,
 };
 
 /// The most messages of one chunk.

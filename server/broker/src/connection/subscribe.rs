@@ -7,7 +7,7 @@ use ebbtide_protocol::{
 use ebbtide_store::{Operation, SubscriptionRow};
 
 use super::{open::Open, replies::Replies};
-use crate::{Limits, broker::Shared, compact, durability, route::mailbox::Snapshot};
+use crate::{Limits, compact, durability, route::mailbox::Snapshot, shared::Shared};
 
 impl Open {
     /// The subscriptions enter the index, the revision of the retained messages is noted and the snapshots are queued

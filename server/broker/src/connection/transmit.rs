@@ -9,7 +9,7 @@ use ebbtide_protocol::{
 };
 
 use super::{Connection, Phase, open::Open, outbound::publish_ref, replies::Replies};
-use crate::{Now, broker::Shared};
+use crate::{Now, shared::Shared};
 
 /// How many bytes one call appends at most, but for the last packet.
 const BYTES_PER_TURN: usize = 64 * 1024;

@@ -19,15 +19,14 @@ use ebbtide_store::{
 };
 
 use crate::{
-    Now,
-    broker::Shared,
-    expiry,
+    Now, expiry,
     journal::Ticket,
     numbers::Exhausted,
     route::{
         index::Subscriber,
         mailbox::{Delivery, Mailbox, Pushed},
     },
+    shared::Shared,
     stats::DropReason,
 };
 

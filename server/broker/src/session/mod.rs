@@ -12,10 +12,10 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Monotonic,
-    broker::Shared,
     journal::Ticket,
     route::{index::Subscriber, mailbox::Mailbox},
     session::flows::Flows,
+    shared::Shared,
 };
 
 #[derive(Debug)]

@@ -1,0 +1,85 @@
+//! The state behind all connections.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ebbtide_protocol::ByteString;
+use ebbtide_store::{Incarnation, RetainedChange};
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    Journal, Limits,
+    numbers::{Exhausted, Numbers},
+    registry::Registry,
+    route::{index::Index, mailbox::Mailbox, retained::Retained},
+    stats::Counters,
+    timers::Timers,
+    wills::Wills,
+};
+
+/// What every connection and the broker itself work on. Locks are taken in the order of the fields; each is a leaf but for the
+/// critical section of `route::publish` and its like, which hold `index`, then `numbers`.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub limits: Limits,
+    pub registry: Registry,
+    pub index: RwLock<Index>,
+    /// Also the lock that puts accepted messages in order.
+    pub numbers: Mutex<Numbers>,
+    pub retained: RwLock<Retained>,
+    pub wills: Wills,
+    pub timers: Timers,
+    pub journal: Journal,
+    pub counters: Counters,
+    pub stopping: AtomicBool,
+    /// For client ids that the broker assigns.
+    pub seed: u64,
+    pub assigned: AtomicU64,
+}
+
+impl Shared {
+    pub fn new_mailbox(&self, session: Incarnation, kept: bool) -> Mailbox {
+        let limits = &self.limits;
+        Mailbox::new(
+            session,
+            kept,
+            limits.outgoing_bytes_max,
+            limits.queue_messages_per_session_max,
+        )
+    }
+
+    pub fn new_incarnation(&self) -> Result<Incarnation, Exhausted> {
+        self.numbers.lock().incarnation(&self.journal)
+    }
+
+    /// Changes the retained message of a topic. The caller holds the order lock.
+    pub fn change_retained(&self, change: RetainedChange) {
+        match change {
+            RetainedChange::Set(row) => self.retained.write().set(row),
+            RetainedChange::Clear { topic, .. } => {
+                self.retained.write().clear(&topic);
+            }
+        }
+    }
+
+    /// A name for a client that came without one; unlike that of any other client, also of other runs.
+    pub fn assign_client_id(&self) -> ByteString {
+        let count = self.assigned.fetch_add(1, Ordering::Relaxed);
+        format!(
+            "auto-{:016x}{count:x}",
+            scramble(self.seed ^ scramble(count))
+        )
+        .into()
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// One round of SplitMix64: spreads a counter over all bits.
+fn scramble(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
