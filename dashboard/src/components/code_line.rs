@@ -40,7 +40,7 @@ pub fn CodeLine(props: &CodeLineProps) -> Html {
     };
     html! {
         <div class="code">
-            <pre translate="no" tabindex="0" aria-label={props.label.clone()}><code>{ props.code.clone() }</code></pre>
+            <pre translate="no" role="group" tabindex="0" aria-label={props.label.clone()}><code>{ props.code.clone() }</code></pre>
             if browser::can_copy() {
                 <button type="button" class="button code-copy" {onclick}>
                     { words }<span class="visually-hidden">{ format!(": {}", props.label) }</span>

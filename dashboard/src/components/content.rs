@@ -8,7 +8,7 @@ use crate::model::payload::{Content, KEPT_BYTES_MAX, Payload, shorten, size};
 
 /// Drawn before the viewer asks for more.
 const LINES_FIRST: usize = 14;
-const TEXT_CHARS_FIRST: usize = 1_200;
+const TEXT_CHARS_FIRST: usize = 480;
 /// Drawn at most.
 const LINES_MAX: usize = 4_000;
 const HEX_ROWS_MAX: usize = 512;

@@ -31,7 +31,7 @@ pub fn Header(props: &HeaderProps) -> Html {
     };
     html! {
         <header class="top">
-            <a class="brand" href="/">{ icon::brand() }<span>{ "Ebbtide" }</span></a>
+            <h1><a class="brand" href="/">{ icon::brand() }<span>{ "Ebbtide" }</span></a></h1>
             <search class="search">
                 { icon::search() }
                 <input id={SEARCH_ID} type="search" placeholder="Search names, topics and values"
