@@ -142,16 +142,24 @@ impl<S: ByteStream> Driver<S> {
         if !self.input.is_empty() && self.connection.wants_input() {
             more = self.connection.receive(&mut self.input, now);
         }
-        let mut answered = false;
-        while let Some(question) = self.connection.poll_question() {
-            answered |= self.ask(question);
-        }
+        let answered = self.ask_all();
         while self.output.len() < OUTPUT_BYTES_MAX
             && self.connection.poll_transmit(&mut self.output, now)
         {
             self.unwritten = true;
         }
+        // To transmit makes room, and then the next part of a backlog is asked for. Nothing else may ever happen here.
+        self.ask_all();
         more || (answered && !self.input.is_empty())
+    }
+
+    /// Asks all that is to be asked now. `true` when something of it has been answered at once.
+    fn ask_all(&mut self) -> bool {
+        let mut answered = false;
+        while let Some(question) = self.connection.poll_question() {
+            answered |= self.ask(question);
+        }
+        answered
     }
 
     /// Answers at once what can be answered at once, and says whether it did.
