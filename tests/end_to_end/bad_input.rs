@@ -47,7 +47,7 @@ fn a_malformed_packet_ends_that_connection_only() -> Result<()> {
         wire.send(bytes)?;
         match wire.packet()? {
             Some(packet) if packet.first() == Some(&0xe0) => {
-                ensure!(packet.get(2) == Some(&reason), "{what}: {packet:02x?}")
+                ensure!(packet.get(2) == Some(&reason), "{what}: {packet:02x?}");
             }
             other => bail!("{what}: no DISCONNECT but {other:02x?}"),
         }

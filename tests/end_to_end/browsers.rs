@@ -15,3 +15,14 @@ fn mqtt_js_and_ours_exchange_messages_in_chromium() -> Result<()> {
     command.arg(format!("http://{}", broker.http()));
     script::run(command)
 }
+
+#[test]
+fn the_demo_page_shows_who_is_there_to_all_and_after_a_reload() -> Result<()> {
+    if !tools::present(&[Tool::Node, Tool::Chromium]) {
+        return Ok(());
+    }
+    let broker = Broker::start()?;
+    let mut command = tools::node("browser/demo.mjs");
+    command.arg(format!("http://{}", broker.http()));
+    script::run(command)
+}

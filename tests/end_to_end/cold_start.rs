@@ -1,15 +1,21 @@
 //! A newcomer's browser sees the current state at once: after a crash of the broker, with nothing published since.
 
+use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ebbtide_tests::broker::Broker;
 use ebbtide_tests::proxy::Proxy;
 use ebbtide_tests::script::{self, Script};
 use ebbtide_tests::tools::{self, Tool};
 
-const AGENTS: usize = 100;
-const VALUES: usize = 20;
+use crate::fleet::{self, AGENTS, FLIPPED, VALUES};
+
+/// One commit with fsync for each of 120 publishers, one after the other, and the start of as many programs.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
+/// A picture is part of the repository, in each version that it ever had.
+const PICTURE_BYTES_MAX: u64 = 300_000;
 
 #[test]
 fn the_dashboard_paints_what_was_acknowledged_before_a_kill_and_survives_its_network() -> Result<()>
@@ -18,58 +24,40 @@ fn the_dashboard_paints_what_was_acknowledged_before_a_kill_and_survives_its_net
         return Ok(());
     }
     let mut broker = Broker::start()?;
-    for agent in 0..AGENTS {
-        publish(
-            &broker,
-            &format!("presence/agent-{agent:03}"),
-            &presence(agent),
-        )?;
-    }
-    for value in 0..VALUES {
-        publish(
-            &broker,
-            &format!("config/{}", config_topic(value)),
-            &config(value),
-        )?;
+    let started = Instant::now();
+    for (topic, payload) in fleet::presence()?.into_iter().chain(fleet::config()) {
+        mosquitto_publishes(&broker, &topic, &payload)?;
     }
     // The last mosquitto_pub has just had its PUBACK.
     broker.crash_and_restart()?;
+    let took = started.elapsed();
+    ensure!(took < PUBLISHED_WITHIN, "publishing took {took:?}");
 
+    let all = format!("painted {AGENTS} {VALUES}");
     let network = Proxy::start(broker.http())?;
     let mut page = dashboard(&format!("http://{}/", network.address()))?;
-    page.tell(&format!("painted {AGENTS} {VALUES}"))?;
+    page.tell(&all)?;
     page.tell("connection online")?;
-    page.tell("card agent-042 online")?;
-
-    let mut paho = tools::python("publish.py");
-    paho.args([
-        "--port",
-        &broker.mqtt().port().to_string(),
-        "--topic",
-        "presence/agent-042",
-        "--retain",
-    ]);
-    paho.args([
-        "--payload",
-        r#"{"status":"offline","since":"2026-01-01T12:00:00Z","reason":"battery"}"#,
-    ]);
-    script::run(paho)?;
-    page.tell("card agent-042 offline")?;
+    page.tell(&format!("card {FLIPPED} online"))?;
 
     if let Some(folder) = std::env::var_os("EBBTIDE_TEST_SCREENSHOTS") {
-        for scheme in ["light", "dark"] {
-            let picture = Path::new(&folder).join(format!("dashboard-{scheme}.png"));
-            page.tell(&format!("screenshot {scheme} {}", picture.display()))?;
-        }
+        take_pictures(&mut page, Path::new(&folder))?;
     }
+
+    paho_flips(&broker, "offline")?;
+    page.tell(&format!("card {FLIPPED} offline"))?;
+    page.tell(&all)?;
 
     network.cut();
     page.tell("connection offline")?;
-    page.tell(&format!("painted {AGENTS} {VALUES}"))?;
-    page.tell("card agent-042 offline")?;
+    page.tell(&all)?;
+    // What it misses meanwhile it sees once it is back; until then it shows what it knows.
+    paho_flips(&broker, "online")?;
+    page.tell(&format!("card {FLIPPED} offline"))?;
     network.heal();
     page.tell("connection online")?;
-    page.tell(&format!("painted {AGENTS} {VALUES}"))?;
+    page.tell(&format!("card {FLIPPED} online"))?;
+    page.tell(&all)?;
     page.finish()
 }
 
@@ -82,6 +70,7 @@ fn the_dashboard_says_so_when_there_is_nothing_yet() -> Result<()> {
     let mut page = dashboard(&format!("http://{}/", broker.http()))?;
     page.tell("connection online")?;
     page.tell("painted 0 0")?;
+    page.tell("shown presence-empty")?;
     page.finish()
 }
 
@@ -93,21 +82,27 @@ fn dashboard(url: &str) -> Result<Script> {
     Ok(page)
 }
 
-fn publish(broker: &Broker, topic: &str, payload: &str) -> Result<()> {
+fn take_pictures(page: &mut Script, folder: &Path) -> Result<()> {
+    for scheme in ["light", "dark"] {
+        let picture = folder.join(format!("dashboard-{scheme}.png"));
+        page.tell(&format!("screenshot {scheme} {}", picture.display()))?;
+        let bytes = fs::metadata(&picture)
+            .with_context(|| format!("{} was not written", picture.display()))?
+            .len();
+        ensure!(
+            bytes < PICTURE_BYTES_MAX,
+            "{} has {bytes} bytes",
+            picture.display()
+        );
+    }
+    Ok(())
+}
+
+fn mosquitto_publishes(broker: &Broker, topic: &str, payload: &str) -> Result<()> {
+    let port = broker.mqtt().port().to_string();
     let mut command = tools::mosquitto_pub();
-    command.args([
-        "-h",
-        "127.0.0.1",
-        "-p",
-        &broker.mqtt().port().to_string(),
-        "-q",
-        "1",
-        "-r",
-        "-t",
-        topic,
-        "-m",
-        payload,
-    ]);
+    command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-r"]);
+    command.args(["-t", topic, "-m", payload]);
     let output = command.output()?;
     if !output.status.success() {
         bail!(
@@ -118,31 +113,12 @@ fn publish(broker: &Broker, topic: &str, payload: &str) -> Result<()> {
     Ok(())
 }
 
-fn presence(agent: usize) -> String {
-    const ROLES: [&str; 4] = ["planner", "writer", "reviewer", "tester"];
-    let status = if agent % 7 == 3 { "offline" } else { "online" };
-    let (hour, minute, role) = (agent % 12, agent * 7 % 60, ROLES[agent % ROLES.len()]);
-    format!(
-        r#"{{"status":"{status}","since":"2026-01-01T{hour:02}:{minute:02}:00Z","user":"user-{}","meta":{{"role":"{role}"}}}}"#,
-        agent % 9
-    )
-}
-
-fn config_topic(value: usize) -> String {
-    const GROUPS: [&str; 4] = ["lamp", "heating", "limits", "features"];
-    format!(
-        "{}/{}",
-        GROUPS[value % GROUPS.len()],
-        ["mode", "level", "enabled", "owner", "note"][value / GROUPS.len()]
-    )
-}
-
-fn config(value: usize) -> String {
-    match value / 4 {
-        0 => r#""auto""#.to_owned(),
-        1 => (value * 3).to_string(),
-        2 => (value % 2 == 0).to_string(),
-        3 => format!(r#"{{"name":"user-{value}","since":2026}}"#),
-        _ => r#"["first","second"]"#.to_owned(),
-    }
+fn paho_flips(broker: &Broker, status: &str) -> Result<()> {
+    let mut command = tools::python("publish.py");
+    command.args(["--port", &broker.mqtt().port().to_string(), "--retain"]);
+    command.args(["--topic", FLIPPED, "--payload"]);
+    command.arg(format!(
+        r#"{{"status":"{status}","reason":"battery changed"}}"#
+    ));
+    script::run(command)
 }

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ebbtide_tests::broker::{self, Broker};
+use redb::{ReadableDatabase, ReadableTableMetadata};
 use tempfile::TempDir;
+
+/// Where redb notes in its header what it found after a kill.
+const NOTED_BYTES: usize = 320;
 
 /// Runs a start that must fail; returns what it wrote to standard error.
 fn refusal(arguments: &[&str]) -> Result<String> {
@@ -51,6 +55,19 @@ fn a_bad_value_names_what_is_allowed() -> Result<()> {
     names(
         &refusal(&["--mqtt", "here"])?,
         &["--mqtt", "here", "127.0.0.1:1883"],
+    )
+}
+
+#[test]
+fn an_unknown_word_names_what_is_allowed_and_the_nearest() -> Result<()> {
+    names(
+        &refusal(&["--log-format", "jsn"])?,
+        &[
+            "--log-format",
+            "jsn",
+            "[possible values: text, json]",
+            "'json'",
+        ],
     )
 }
 
@@ -114,7 +131,7 @@ fn a_damaged_file_is_named_and_left_as_it_is() -> Result<()> {
     let damaged = vec![0x5a; length];
     fs::write(&file, &damaged)?;
     let text = start_on(directory.path())?;
-    names(&text, &[&file.display().to_string()])?;
+    names(&text, &[&file.display().to_string(), "damaged", "backup"])?;
     ensure!(fs::read(&file)? == damaged, "the damaged file was changed");
     Ok(())
 }
@@ -127,7 +144,50 @@ fn a_truncated_file_is_named_and_left_as_it_is() -> Result<()> {
     fs::write(&file, &half)?;
     let text = start_on(directory.path())?;
     names(&text, &[&file.display().to_string()])?;
-    ensure!(fs::read(&file)? == half, "the truncated file was changed");
+    let after = fs::read(&file)?;
+    ensure!(after.len() == half.len(), "its length was changed");
+    ensure!(
+        after[NOTED_BYTES..] == half[NOTED_BYTES..],
+        "what it holds was changed"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_file_of_another_format_version_is_named_and_left_as_it_is() -> Result<()> {
+    const META: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("ebbtide");
+    const LATER: [u8; 8] = 4711_u64.to_le_bytes();
+    let directory = used_data_directory()?;
+    let file = data_file(directory.path())?;
+    // As a later Ebbtide would write it: the same key, a version that this one does not know.
+    let database = redb::Database::open(&file)?;
+    let change = database.begin_write()?;
+    {
+        let mut meta = change.open_table(redb::TableDefinition::<&[u8], &[u8]>::new("ebbtide"))?;
+        let known = meta.insert(b"format".as_slice(), 4711_u64.to_le_bytes().as_slice())?;
+        ensure!(known.is_some(), "the format version lies elsewhere by now");
+    }
+    change.commit()?;
+    drop(database);
+    let text = start_on(directory.path())?;
+    names(
+        &text,
+        &[
+            &file.display().to_string(),
+            "format version 4711",
+            "run the version of ebbtide that wrote it",
+        ],
+    )?;
+    // To look into it is to write its header, but nothing that it holds has changed.
+    let database = redb::Database::open(&file)?;
+    let read = database.begin_read()?;
+    let meta = read.open_table(META)?;
+    let version = meta
+        .get(b"format".as_slice())?
+        .map(|row| row.value().to_vec());
+    ensure!(version.as_deref() == Some(&LATER), "{version:?}");
+    let retained = read.open_table(redb::TableDefinition::<&[u8], &[u8]>::new("retained"))?;
+    ensure!(retained.len()? == 1, "the retained message is gone");
     Ok(())
 }
 

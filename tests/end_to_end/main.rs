@@ -7,5 +7,6 @@ mod browsers;
 mod cold_start;
 mod command_line;
 mod exactly_once;
+mod fleet;
 mod semantics;
 mod sessions;

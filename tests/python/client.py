@@ -20,7 +20,7 @@ class Client:
         self.paho = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, **more)
         self.version, self.persistent = version, persistent
         self.messages, self.closed = queue.Queue(), queue.Queue()
-        self.connected = queue.Queue()
+        self.connected, self.up, self.connections = queue.Queue(), threading.Event(), 0
         self.session_present = None
         self.acked, self.ack = set(), threading.Condition()
         self.subscribed = queue.Queue()
@@ -29,16 +29,22 @@ class Client:
             self.paho.will_set(topic, payload, qos=1)
         self.paho.on_connect = self._on_connect
         self.paho.on_message = lambda client, data, message: self.messages.put(message)
-        self.paho.on_disconnect = lambda client, data, flags, reason, properties: self.closed.put(reason)
+        self.paho.on_disconnect = self._on_disconnect
         self.paho.on_publish = self._on_publish
         self.paho.on_subscribe = lambda client, data, mid, reasons, properties: self.subscribed.put(reasons)
         self.paho.on_unsubscribe = lambda client, data, mid, reasons, properties: self.subscribed.put(reasons)
         self.paho.max_inflight_messages_set(100)
         self.paho.max_queued_messages_set(0)
-        self.paho.reconnect_delay_set(min_delay=1, max_delay=1)
+        self.paho.reconnect_delay_set(min_delay=0.2, max_delay=0.2)
 
     def _on_connect(self, client, data, flags, reason, properties):
+        self.connections += 1
+        self.up.set()
         self.connected.put((reason, flags.session_present))
+
+    def _on_disconnect(self, client, data, flags, reason, properties):
+        self.up.clear()
+        self.closed.put(reason)
 
     def _on_publish(self, client, data, mid, reason, properties):
         with self.ack:

@@ -10,8 +10,11 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Status, and head and body as text.
 pub struct Response {
+    /// As in the status line.
     pub status: u16,
+    /// Status line and headers.
     pub head: String,
+    /// What follows them.
     pub body: String,
 }
 

@@ -13,9 +13,13 @@ use std::sync::OnceLock;
 /// A program that a test cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
+    /// Chromium, driven by playwright-core.
     Chromium,
+    /// `mosquitto_pub`.
     Mosquitto,
+    /// Node with the packages of `tests/node`.
     Node,
+    /// Python with paho.
     Python,
 }
 

@@ -1,7 +1,8 @@
 // Opens the dashboard and does what it is told, a line at a time:
 //   painted <cards> <values>     that many are there
-//   card <agent> <status>        that agent's card shows the status
+//   card <topic> <status>        the card of that topic shows the status
 //   connection <state>           the page says how it is connected
+//   shown <test id>              it is there and visible
 //   screenshot <scheme> <file>   light or dark
 // Answers `done`; ends with an error when something does not come about.
 
@@ -22,11 +23,15 @@ const orders = {
       await eventually(`${count} of ${id}`, () => byTestId(id).count(), (seen) => seen === Number(count));
     }
   },
-  async card(agent, status) {
-    const card = byTestId('presence-card').filter({ hasText: agent });
-    await eventually(`${agent} ${status}`, () => card.allInnerTexts(), (texts) => {
-      return texts.length === 1 && new RegExp(`\\b${status}\\b`, 'i').test(texts[0]);
+  async card(topic, status) {
+    const card = page.locator(`[data-testid="presence-card"][data-topic="${topic}"]`);
+    const shown = async () => ({ status: await card.getAttribute('data-status'), text: await card.innerText() });
+    await eventually(`${topic} ${status}`, shown, (seen) => {
+      return seen.status === status && new RegExp(`\\b${status}\\b`, 'i').test(seen.text);
     });
+  },
+  async shown(id) {
+    await byTestId(id).first().waitFor({ state: 'visible' });
   },
   async connection(state) {
     const shown = () => byTestId('connection').getAttribute('data-state');

@@ -1,0 +1,43 @@
+// The site under /docs/ and its demo: what one page publishes, another shows, and both show it after a reload.
+
+import assert from 'node:assert/strict';
+import { eventually, open } from './chromium.mjs';
+
+const [base] = process.argv.slice(2);
+const { browser, context, page, faults } = await open();
+
+const statusOf = (tab, name) => {
+  const row = tab.locator('#agents li').filter({ hasText: name });
+  return row.evaluateAll((rows) => rows.map(({ dataset }) => dataset.status));
+};
+const shows = (tab, name, expected) =>
+  eventually(`${name} ${expected}`, () => statusOf(tab, name), (seen) => seen.length === 1 && seen[0] === expected);
+const online = (tab) =>
+  eventually('online', () => tab.locator('#state').getAttribute('data-state'), (seen) => seen === 'online');
+
+try {
+  await page.goto(`${base}/docs/`);
+  await page.getByRole('link', { name: 'Presence demo' }).first().click();
+  await online(page);
+  const other = await context.newPage();
+  await other.goto(`${base}/docs/demo.html`);
+  await online(other);
+
+  await page.locator('#name').fill('Ana Lind/phone');
+  await page.getByRole('button', { name: 'I am here' }).click();
+  await page.getByText('The broker has it.').waitFor();
+  await shows(page, 'Ana Lind/phone', 'online');
+  await shows(other, 'Ana Lind/phone', 'online');
+
+  await other.reload();
+  await shows(other, 'Ana Lind/phone', 'online');
+  await page.getByRole('button', { name: 'I am gone' }).click();
+  await shows(other, 'Ana Lind/phone', 'offline');
+  assert.deepEqual(faults, []);
+} catch (error) {
+  console.error(error);
+  console.error(faults.join('\n'));
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
