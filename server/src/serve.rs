@@ -1,5 +1,7 @@
 //! `ebbtide serve`: opens the store, then the listeners, says where they are, and stops in good order.
 
+mod stop;
+
 use std::{io, sync::Arc, time::Duration};
 
 use ebbtide_broker::{Limits, Origin};
@@ -9,6 +11,7 @@ use tokio::{
     time::timeout,
 };
 
+use self::stop::StopSignal;
 use crate::{
     announce,
     auth::Authenticator,
@@ -78,6 +81,8 @@ pub fn run(config: Config) -> Result<(), ServeError> {
 }
 
 async fn serve(config: Config) -> Result<(), ServeError> {
+    // From here on a signal stops the broker in good order, however early it comes.
+    let mut stop = StopSignal::catch().map_err(ServeError::Runtime)?;
     // Ports first: a broker that could not be reached must not touch the data.
     let mqtt = listen("--mqtt", config.mqtt).await?;
     let http = listen("--http", config.http).await?;
@@ -100,10 +105,10 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     tokio::spawn(http::serve(http, door.clone(), &config, surroundings));
     announce::ready();
 
-    stop_signal().await;
+    stop.received().await;
     tracing::info!("stopping: no new connections, those that are there are told to go");
-    tokio::spawn(async {
-        stop_signal().await;
+    tokio::spawn(async move {
+        stop.received().await;
         std::process::exit(exit::INTERRUPTED);
     });
     let _ = close.send(true);
@@ -177,24 +182,4 @@ async fn keep_time(current: CurrentBroker, clock: Clock) {
         };
         debug_assert!(is_replaced, "only a successor ends the inner loop");
     }
-}
-
-#[cfg(unix)]
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = wait(SignalKind::terminate()) => {}
-        _ = wait(SignalKind::interrupt()) => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn stop_signal() {
-    let _ = tokio::signal::ctrl_c().await;
 }
