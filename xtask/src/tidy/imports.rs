@@ -88,7 +88,8 @@ fn faults(metadata: &Value) -> Vec<String> {
                     "{name}: must not use {used}: it decides, and never touches the world"
                 ));
             }
-            if used == "redb" && !(name == "ebbtide-store" && dependency["optional"] == true) {
+            let behind_its_feature = name == "ebbtide-store" && dependency["optional"] == true;
+            if used == "redb" && !behind_its_feature && !UNRESTRICTED.contains(&name) {
                 faults.push(format!(
                     "{name}: redb belongs to ebbtide-store only, behind its feature"
                 ));
