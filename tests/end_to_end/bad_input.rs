@@ -1,6 +1,8 @@
 //! What comes in from the network may be anything: it gets a clear answer and costs nobody else anything.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use ebbtide_tests::broker::Broker;
@@ -150,22 +152,47 @@ fn an_origin_can_be_allowed() -> Result<()> {
 
 #[test]
 fn a_request_that_changes_something_must_be_json() -> Result<()> {
+    const JSON: &str = "Content-Type: application/json\r\n";
     let broker = Broker::start()?;
-    let host = broker.http();
+    let publish = |method: &str, headers: &str| {
+        let (address, body) = (broker.http(), r#"{"topic":"a","payload":"b","qos":1}"#);
+        let length = body.len();
+        let head = format!(
+            "{method} /api/v1/publish HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        );
+        status_for(address, &head)
+    };
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
         for kind in [
             "Content-Type: text/plain\r\n",
             "Content-Type: application/x-www-form-urlencoded\r\n",
             "",
         ] {
-            let head = format!(
-                "{method} /api/v1/publish HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{kind}Content-Length: 2\r\n\r\n{{}}"
-            );
-            let status = status_for(host, &head)?;
+            let status = publish(method, kind)?;
             ensure!(status == 415, "{method} with `{}`: {status}", kind.trim());
         }
     }
+    let status = publish("POST", JSON)?;
+    ensure!(status == 200, "what is asked for: {status}");
+    let status = publish("POST", &format!("{JSON}Origin: http://evil.example\r\n"))?;
+    ensure!(status == 403, "from a page of another origin: {status}");
     Ok(())
+}
+
+#[test]
+fn a_text_frame_on_the_web_socket_ends_that_connection_only() -> Result<()> {
+    let broker = Broker::start()?;
+    let mut bystander = Wire::connect(broker.mqtt(), "bystander")?;
+    let mut stream = TcpStream::connect(broker.http())?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut bytes = http::upgrade(&broker.http().to_string(), "").into_bytes();
+    // A text frame of one character, masked with zeroes: MQTT travels in binary frames only [MQTT-6.0.0-1].
+    bytes.extend_from_slice(b"\x81\x81\0\0\0\0x");
+    stream.write_all(&bytes)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    ensure!(answer.starts_with(b"HTTP/1.1 101 "), "no WebSocket");
+    bystander.ping()
 }
 
 fn status_for(address: SocketAddr, head: &str) -> Result<u16> {

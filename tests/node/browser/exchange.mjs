@@ -10,6 +10,10 @@ const bundle = join(dirname(createRequire(import.meta.url).resolve('mqtt/package
 // The page is the broker's own, for a page that is not from here could not reach a loopback address. Its content security
 // policy is off: MQTT.js runs its timers in a worker that it makes from a blob.
 const { browser, context, page, faults } = await open({ bypassCSP: true });
+const late = setTimeout(() => {
+  console.error('no end in time', faults);
+  process.exit(1);
+}, 40_000);
 
 try {
   await context.route('**/mqtt.esm.js', (route) => route.fulfill({ contentType: 'text/javascript', path: bundle }));
@@ -42,5 +46,6 @@ try {
   console.error(faults.join('\n'));
   process.exitCode = 1;
 } finally {
+  clearTimeout(late);
   await browser.close();
 }
