@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use ebbtide_tests::broker::Broker;
 use ebbtide_tests::http;
-use ebbtide_tests::wire::Wire;
+use ebbtide_tests::wire::{self, Wire};
 
 /// MQTT 5 reason codes, as the last byte but the properties of a DISCONNECT.
 const MALFORMED_PACKET: u8 = 0x81;
@@ -184,7 +183,7 @@ fn a_text_frame_on_the_web_socket_ends_that_connection_only() -> Result<()> {
     let broker = Broker::start()?;
     let mut bystander = Wire::connect(broker.mqtt(), "bystander")?;
     let mut stream = TcpStream::connect(broker.http())?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(wire::DEADLINE))?;
     let mut bytes = http::upgrade(&broker.http().to_string(), "").into_bytes();
     // A text frame of one character, masked with zeroes: MQTT travels in binary frames only [MQTT-6.0.0-1].
     bytes.extend_from_slice(b"\x81\x81\0\0\0\0x");
@@ -192,6 +191,9 @@ fn a_text_frame_on_the_web_socket_ends_that_connection_only() -> Result<()> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     ensure!(answer.starts_with(b"HTTP/1.1 101 "), "no WebSocket");
+    // A close frame with a reason after its code, 1003: this kind of data is not accepted.
+    let reason = b"\x03\xebMQTT uses binary frames only";
+    ensure!(answer.ends_with(reason), "{}", answer.escape_ascii());
     bystander.ping()
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+/// How long an answer may take. Shorter than a broker waits for CONNECT, so that its silence is not taken for an answer.
+pub const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A TCP connection without any client behind it.
 pub struct Wire {
