@@ -26,7 +26,7 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Response> {
     )
 }
 
-/// Sends `head` as it stands; reads to the end of the connection, or only the head when the answer is 101.
+/// Sends `head` as it stands; reads the whole answer, or only the head when it is 101.
 pub fn request(address: SocketAddr, head: &str) -> Result<Response> {
     let mut stream = TcpStream::connect(address).context("connecting")?;
     stream.set_read_timeout(Some(DEADLINE))?;
@@ -36,9 +36,7 @@ pub fn request(address: SocketAddr, head: &str) -> Result<Response> {
     loop {
         let length = stream.read(&mut chunk).context("reading the response")?;
         bytes.extend_from_slice(&chunk[..length]);
-        let switched =
-            bytes.starts_with(b"HTTP/1.1 101") && bytes.windows(4).any(|four| four == b"\r\n\r\n");
-        if length == 0 || switched {
+        if length == 0 || is_whole(&bytes) {
             break;
         }
     }
@@ -56,6 +54,20 @@ pub fn request(address: SocketAddr, head: &str) -> Result<Response> {
         head: head.to_owned(),
         body: body.to_owned(),
     })
+}
+
+/// Whether this is an answer with all of its body. One that does not state its length ends with the connection.
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+    let Some((head, _)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .and_then(|value| value.trim().parse::<usize>().ok());
+    head.starts_with("http/1.1 101")
+        || length.is_some_and(|length| bytes.len() >= head.len() + 4 + length)
 }
 
 /// The head of a WebSocket handshake for MQTT.
