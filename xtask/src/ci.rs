@@ -70,12 +70,7 @@ fn format(project: &Project) -> Result<()> {
 fn clippy(project: &Project) -> Result<()> {
     tools::ensure_component(project, "clippy", "clippy")?;
     let mut cargo = project.cargo();
-    cargo.args([
-        "clippy",
-        "--workspace",
-        "--exclude=ebbtide-wasm-client",
-        "--exclude=ebbtide-dashboard",
-    ]);
+    cargo.args(["clippy", "--workspace"]);
     cargo.args(["--all-targets", "--quiet", "--", "-D", "warnings"]);
     progress::show("cargo clippy", &mut cargo)
 }

@@ -10,7 +10,6 @@ use crate::project::Project;
 use crate::tools::{self, SystemTool};
 
 pub struct Environment {
-    pub chromedriver: Option<PathBuf>,
     variables: Vec<(&'static str, PathBuf)>,
     /// The end-to-end tests note here what they had to leave out.
     pub skips: PathBuf,
@@ -20,11 +19,8 @@ pub struct Environment {
 
 impl Environment {
     pub fn prepare(project: &Project) -> Result<Self> {
-        let mut missing = tools::ensure_system(&[
-            SystemTool::CHROMIUM,
-            SystemTool::CHROMEDRIVER,
-            SystemTool::MOSQUITTO_CLIENTS,
-        ]);
+        let mut missing =
+            tools::ensure_system(&[SystemTool::CHROMIUM, SystemTool::MOSQUITTO_CLIENTS]);
         let mut variables = vec![("EBBTIDE_TEST_BROKER", project.target.join("debug/ebbtide"))];
         let system = [
             ("EBBTIDE_TEST_CHROMIUM", SystemTool::CHROMIUM),
@@ -51,7 +47,6 @@ impl Environment {
         fs::create_dir_all(&project.target).context("creating the build directory")?;
         fs::write(&skips, "").with_context(|| format!("writing {}", skips.display()))?;
         Ok(Self {
-            chromedriver: SystemTool::CHROMEDRIVER.find(),
             variables,
             skips,
             missing,

@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::tally::Tally;
 use crate::project::Project;
 use crate::server::{self, Profile};
-use crate::{tools, web};
+use crate::web;
 
 pub struct Stage {
     pub name: &'static str,
@@ -21,18 +21,8 @@ pub struct Stage {
 pub const ALL: &[Stage] = &[
     Stage {
         name: "native",
-        what: "unit and property tests of all crates that run natively",
+        what: "unit and property tests of all crates, the logic of the browser code among them",
         run: native,
-    },
-    Stage {
-        name: "wasm",
-        what: "tests of the browser code, in Chromium",
-        run: wasm,
-    },
-    Stage {
-        name: "npm",
-        what: "tests of the npm package",
-        run: npm,
     },
     Stage {
         name: "end-to-end",
@@ -40,8 +30,6 @@ pub const ALL: &[Stage] = &[
         run: end_to_end,
     },
 ];
-
-const BROWSER_CRATES: [&str; 2] = ["ebbtide-wasm-client", "ebbtide-dashboard"];
 
 fn native(project: &Project, environment: &Environment) -> Result<Tally> {
     let mut cargo = project.cargo();
@@ -52,41 +40,8 @@ fn native(project: &Project, environment: &Environment) -> Result<Tally> {
         "--no-fail-fast",
         "--exclude=ebbtide-tests",
     ]);
-    cargo.args(BROWSER_CRATES.map(|name| format!("--exclude={name}")));
     environment.apply(&mut cargo);
     count(&mut cargo)
-}
-
-fn wasm(project: &Project, environment: &Environment) -> Result<Tally> {
-    let Some(chromedriver) = &environment.chromedriver else {
-        return Ok(Tally::skipped_stage());
-    };
-    tools::ensure_wasm_target(project)?;
-    tools::ensure_wasm_tools(project)?;
-    let mut total = Tally::default();
-    for name in BROWSER_CRATES {
-        let mut cargo = project.cargo();
-        cargo.args(["test", "-p", name, "--target", "wasm32-unknown-unknown"]);
-        cargo.env(
-            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
-            "wasm-bindgen-test-runner",
-        );
-        cargo
-            .env("WASM_BINDGEN_TEST_ONLY_WEB", "1")
-            .env("CHROMEDRIVER", chromedriver);
-        total.add(count(&mut cargo)?);
-    }
-    Ok(total)
-}
-
-fn npm(project: &Project, environment: &Environment) -> Result<Tally> {
-    web::build(project)?;
-    let folder = project.root.join("wasm-client/npm");
-    tools::npm_install_locked(project, &folder, "the package's own tests")?;
-    let mut npm = project.command("npm");
-    npm.args(["test", "--if-present"]).current_dir(folder);
-    environment.apply(&mut npm);
-    count(&mut npm)
 }
 
 fn end_to_end(project: &Project, environment: &Environment) -> Result<Tally> {

@@ -20,10 +20,6 @@ impl SystemTool {
         programs: &["chromium", "chromium-browser", "google-chrome"],
         package: "chromium",
     };
-    pub const CHROMEDRIVER: Self = Self {
-        programs: &["chromedriver"],
-        package: "chromium-driver",
-    };
     pub const MOSQUITTO_CLIENTS: Self = Self {
         programs: &["mosquitto_pub"],
         package: "mosquitto-clients",

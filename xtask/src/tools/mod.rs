@@ -34,11 +34,7 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     }
     if which != "build" {
         ensure_deny(project)?;
-        let missing = ensure_system(&[
-            SystemTool::CHROMIUM,
-            SystemTool::CHROMEDRIVER,
-            SystemTool::MOSQUITTO_CLIENTS,
-        ]);
+        let missing = ensure_system(&[SystemTool::CHROMIUM, SystemTool::MOSQUITTO_CLIENTS]);
         if !missing.is_empty() {
             bail!("missing: {}", missing.join("; "));
         }
