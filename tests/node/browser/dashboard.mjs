@@ -62,5 +62,7 @@ try {
   console.error(faults.join('\n'));
   process.exitCode = 1;
 } finally {
+  // An open stdin would keep a script alive that has failed.
+  process.stdin.destroy();
   await browser.close();
 }
