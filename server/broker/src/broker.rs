@@ -47,19 +47,15 @@ impl Broker {
         while let Some(timer) = shared.timers.pop(now.monotonic) {
             match timer {
                 Timer::Will(session) => shared.wills.fire_if_due(shared, session, now),
-                Timer::Session(client_id, session) => {
-                    if let Some(session) =
-                        shared
-                            .registry
-                            .take_expired(&client_id, session, now.monotonic)
-                    {
+                Timer::Session(client_id) => {
+                    if let Some(session) = shared.registry.take_expired(&client_id, now.monotonic) {
                         // The will goes when the session does, whatever its delay [MQTT-3.1.3-9].
                         shared.wills.fire(shared, session.incarnation, now);
                         session.end(shared);
                     }
                 }
-                Timer::Retained(topic, revision) => {
-                    expiry::retained(shared, &topic, revision);
+                Timer::Retained(topic) => {
+                    expiry::retained(shared, &topic, now);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! memory: what stays longer than its packet is copied.
 
 use bytes::Bytes;
-use ebbtide_protocol::{ByteString, TopicFilter, TopicName};
+use ebbtide_protocol::{ByteString, TopicFilter, TopicName, packet::MessageProperties};
 use ebbtide_store::Message;
 
 pub(crate) fn text(text: &str) -> ByteString {
@@ -19,7 +19,15 @@ pub(crate) fn filter(filter: &TopicFilter) -> TopicFilter {
 
 /// For a message that becomes a retained one.
 pub(crate) fn message(message: Message) -> Message {
-    let mut properties = message.properties;
+    Message {
+        topic: topic(&message.topic),
+        payload: Bytes::copy_from_slice(&message.payload),
+        properties: properties(message.properties),
+        ..message
+    }
+}
+
+pub(crate) fn properties(mut properties: MessageProperties) -> MessageProperties {
     properties.content_type = properties.content_type.as_deref().map(text);
     properties.response_topic = properties.response_topic.as_ref().map(topic);
     properties.correlation_data = properties
@@ -29,10 +37,5 @@ pub(crate) fn message(message: Message) -> Message {
     for (name, value) in &mut properties.user_properties {
         (*name, *value) = (text(name), text(value));
     }
-    Message {
-        topic: topic(&message.topic),
-        payload: Bytes::copy_from_slice(&message.payload),
-        properties,
-        ..message
-    }
+    properties
 }

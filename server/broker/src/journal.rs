@@ -54,8 +54,8 @@ struct State {
 #[derive(Debug)]
 struct Waiting {
     recipients: u32,
-    /// Where its `Accept` stands in the queue, until it is taken.
-    queued_at: Option<usize>,
+    /// Its `Accept` has not been taken by the writer.
+    is_queued: bool,
 }
 
 impl Journal {
@@ -81,7 +81,7 @@ impl Journal {
             if let Some(sequence) = queued_sequence(operation)
                 && let Some(message) = state.messages.get_mut(&sequence)
             {
-                message.queued_at = None;
+                message.is_queued = false;
             }
         }
         let last = Ticket(state.last);
@@ -217,7 +217,7 @@ impl Journal {
             sequence,
             Waiting {
                 recipients,
-                queued_at: None,
+                is_queued: false,
             },
         );
     }
@@ -237,12 +237,11 @@ impl State {
             && let Some(queue) = accept_of(&operation).and_then(|accept| accept.queued.as_ref())
         {
             let recipients = u32::try_from(queue.recipients.len()).unwrap_or(u32::MAX);
-            let queued_at = Some(self.queue.len());
             self.messages.insert(
                 sequence,
                 Waiting {
                     recipients,
-                    queued_at,
+                    is_queued: true,
                 },
             );
         }
@@ -265,14 +264,13 @@ impl State {
         if message.recipients > 0 {
             return Forgotten::OthersWait;
         }
-        let queued_at = message.queued_at;
+        let is_queued = message.is_queued;
         self.messages.remove(&sequence);
-        match queued_at {
-            Some(_) => {
-                self.unneeded.insert(sequence);
-                Forgotten::NeverWritten
-            }
-            None => Forgotten::Last,
+        if is_queued {
+            self.unneeded.insert(sequence);
+            Forgotten::NeverWritten
+        } else {
+            Forgotten::Last
         }
     }
 }
@@ -320,6 +318,6 @@ fn strip(accept: &mut Accept, unneeded: &FxHashSet<Sequence>) {
 fn size_of(operation: &Operation) -> usize {
     let message = accept_of(operation)
         .and_then(|accept| accept.queued.as_ref())
-        .map_or(0, |queue| queue.message.payload.len());
+        .map_or(0, |queue| queue.message.size_bytes());
     size_of_val(operation) + message
 }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use ebbtide_protocol::QoS;
+use ebbtide_protocol::{ByteString, QoS};
 use ebbtide_store::{
     FlowStage, Incarnation, Marks, Operation, RecipientSet, RetainedRow, Row, Sequence, SessionRow,
     WallTime, WillRow,
@@ -21,12 +21,15 @@ use crate::{
     numbers::Numbers,
     registry::Registry,
     route::{index::Index, mailbox::Mailbox, retained::Retained},
-    session::{Session, flows::Flows},
+    session::{Session, Subscribed, flows::Flows},
     shared::Shared,
     stats::Counters,
     timers::{Timer, Timers},
     wills::{Wills, will_delay_ms},
 };
+
+/// Ten years: nobody was away that long.
+const ABSURD_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// A broker on its way up: takes the rows that a store recovers, in the store's order.
 #[derive(Debug)]
@@ -83,9 +86,12 @@ impl Recovery {
                     if subscription.retained_owed {
                         session.mailbox.recover_owed(subscription.filter.clone());
                     }
-                    session
-                        .subscriptions
-                        .insert(subscription.filter.clone(), subscription);
+                    let filter = subscription.filter.clone();
+                    let subscribed = Subscribed {
+                        row: subscription,
+                        generation: 0,
+                    };
+                    session.subscriptions.insert(filter, subscribed);
                 }
             }
             Row::Inbound { session, packet_id } => {
@@ -150,18 +156,21 @@ impl Recovery {
             assigned: AtomicU64::new(0),
         });
         for row in self.expiring {
-            expiry::watch(&shared.timers, &row.message, row.revision, now);
+            expiry::watch(&shared.timers, &row.message, now);
         }
         let mut expiries: FxHashMap<Incarnation, Option<u64>> = FxHashMap::default();
-        for (_, (mut session, disconnected_at)) in self.sessions {
+        let (newest, superseded) = newest_of_each(self.sessions);
+        for session in superseded {
+            session.end(&shared);
+        }
+        for (mut session, disconnected_at) in newest {
             if disconnected_at.is_none() {
                 session.maybe_sent = self.last_sequence;
                 shared
                     .journal
                     .submit(Operation::PutSession(session.row(Some(now.wall))));
             }
-            // A clock that went back gives no negative time away.
-            let away_ms = disconnected_at.map_or(0, |at| now.wall.0.saturating_sub(at.0));
+            let away_ms = disconnected_at.map_or(0, |at| elapsed_ms(at, now.wall));
             let left_ms = session
                 .expires_after_ms()
                 .map(|expires| expires.saturating_sub(away_ms));
@@ -169,8 +178,8 @@ impl Recovery {
             if let Some(left_ms) = left_ms {
                 let expires_at = now.monotonic.plus_ms(left_ms);
                 session.expires_at = Some(expires_at);
-                let timer = Timer::Session(session.client_id.clone(), session.incarnation);
-                shared.timers.add(expires_at, timer);
+                let timer = Timer::Session(session.client_id.clone());
+                shared.timers.set(expires_at, timer);
             }
             shared.registry.recover(Box::new(session));
         }
@@ -198,6 +207,7 @@ impl Recovery {
             session_expiry_interval: row.session_expiry_interval,
             kept: true,
             subscriptions: HashMap::new(),
+            generation: 0,
             mailbox: Arc::new(mailbox),
             flows,
             inbound: FxHashSet::default(),
@@ -240,7 +250,11 @@ fn recover_will(
         due_at,
     } = row;
     let delay_ms = match due_at {
-        Some(due_at) => due_at.0.saturating_sub(now.wall.0),
+        // A clock that was wrong does not make it wait longer than it asked for.
+        Some(due_at) => {
+            let delay_ms = u64::from(will.delay_interval) * 1000;
+            due_at.0.saturating_sub(now.wall.0).min(delay_ms)
+        }
         None => will_delay_ms(&will, expiries.get(&session).copied().unwrap_or(Some(0))),
     };
     if due_at.is_none() {
@@ -254,5 +268,30 @@ fn recover_will(
     }
     let due = now.monotonic.plus_ms(delay_ms);
     shared.wills.recover(session, will, due);
-    shared.timers.add(due, Timer::Will(session));
+    shared.timers.set(due, Timer::Will(session));
+}
+
+/// Time between two looks at the wall clock. A clock that went back, or forward by an absurd span (one without a
+/// battery, set since), counts as none: it must not end sessions.
+fn elapsed_ms(from: WallTime, to: WallTime) -> u64 {
+    match to.0.checked_sub(from.0) {
+        Some(ms) if ms <= ABSURD_MS => ms,
+        _ => 0,
+    }
+}
+
+type Recovered = (Session, Option<WallTime>);
+
+/// The last session of each client id, and those that a crash kept from being removed before it.
+fn newest_of_each(sessions: FxHashMap<Incarnation, Recovered>) -> (Vec<Recovered>, Vec<Session>) {
+    let mut ordered: Vec<Recovered> = sessions.into_values().collect();
+    ordered.sort_unstable_by_key(|(session, _)| session.incarnation);
+    let mut newest: HashMap<ByteString, Recovered> = HashMap::new();
+    let mut superseded = Vec::new();
+    for recovered in ordered {
+        if let Some((older, _)) = newest.insert(recovered.0.client_id.clone(), recovered) {
+            superseded.push(older);
+        }
+    }
+    (newest.into_values().collect(), superseded)
 }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use ebbtide_protocol::ByteString;
-use ebbtide_store::Incarnation;
 use parking_lot::Mutex;
 
 use crate::{Monotonic, session::Session};
@@ -172,17 +171,10 @@ impl Registry {
     }
 
     /// Takes a session that has rested too long. A timer of an earlier absence finds a later time in it.
-    pub fn take_expired(
-        &self,
-        client_id: &ByteString,
-        incarnation: Incarnation,
-        now: Monotonic,
-    ) -> Option<Box<Session>> {
+    pub fn take_expired(&self, client_id: &ByteString, now: Monotonic) -> Option<Box<Session>> {
         let mut slots = self.0.lock();
         match slots.get(client_id)? {
-            Slot::Away(session)
-                if session.incarnation == incarnation
-                    && session.expires_at.is_some_and(|at| at <= now) => {}
+            Slot::Away(session) if session.expires_at.is_some_and(|at| at <= now) => {}
             _ => return None,
         }
         match slots.remove(client_id)? {

@@ -15,9 +15,11 @@ pub(crate) enum DropReason {
     Expired,
     /// It is larger than the client's Maximum Packet Size.
     TooLarge,
+    /// Its row in the store cannot be read.
+    Damaged,
 }
 
-const DROP_REASONS: usize = 5;
+const DROP_REASONS: usize = 6;
 
 /// Counters that grow for the life of the process.
 #[derive(Debug, Default)]
@@ -41,6 +43,7 @@ impl Counters {
             overflow: of(DropReason::Overflow),
             expired: of(DropReason::Expired),
             too_large: of(DropReason::TooLarge),
+            damaged: of(DropReason::Damaged),
         }
     }
 }
@@ -79,4 +82,6 @@ pub struct Drops {
     pub expired: u64,
     /// Larger than the client's Maximum Packet Size [MQTT-3.1.2-25].
     pub too_large: u64,
+    /// The store could not read the row.
+    pub damaged: u64,
 }

@@ -1,20 +1,23 @@
 //! What has to happen at a time: wills that are due, sessions and retained messages that expire.
 //!
-//! One ordered set; an entry that has become pointless is recognised when its time comes.
+//! One entry for each will, session and topic, however often its time changes; none for those without an end.
 
-use std::{collections::BTreeSet, task::Waker};
+use std::{
+    collections::{BTreeSet, HashMap},
+    task::Waker,
+};
 
 use ebbtide_protocol::{ByteString, TopicName};
-use ebbtide_store::{Incarnation, Revision};
+use ebbtide_store::Incarnation;
 use parking_lot::Mutex;
 
 use crate::Monotonic;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
     Will(Incarnation),
-    Session(ByteString, Incarnation),
-    Retained(TopicName, Revision),
+    Session(ByteString),
+    Retained(TopicName),
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +26,7 @@ pub(crate) struct Timers(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     due: BTreeSet<(Monotonic, Timer)>,
+    times: HashMap<Timer, Monotonic>,
     waker: Option<Waker>,
 }
 
@@ -31,13 +35,20 @@ impl Timers {
         self.0.lock().waker = Some(waker);
     }
 
-    pub fn add(&self, at: Monotonic, timer: Timer) {
+    /// Sets the timer, or sets it anew.
+    pub fn set(&self, at: Monotonic, timer: Timer) {
         let mut state = self.0.lock();
+        state.remove(&timer);
         let is_first = state.due.first().is_none_or(|(first, _)| at < *first);
+        state.times.insert(timer.clone(), at);
         state.due.insert((at, timer));
         if is_first && let Some(waker) = &state.waker {
             waker.wake_by_ref();
         }
+    }
+
+    pub fn remove(&self, timer: &Timer) {
+        self.0.lock().remove(timer);
     }
 
     pub fn first(&self) -> Option<Monotonic> {
@@ -50,6 +61,42 @@ impl Timers {
         if state.due.first()?.0 > now {
             return None;
         }
-        state.due.pop_first().map(|(_, timer)| timer)
+        let (_, timer) = state.due.pop_first()?;
+        state.times.remove(&timer);
+        Some(timer)
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.lock().due.len()
+    }
+}
+
+impl State {
+    fn remove(&mut self, timer: &Timer) {
+        if let Some((timer, at)) = self.times.remove_entry(timer) {
+            self.due.remove(&(at, timer));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_that_is_set_anew_takes_no_more_room() {
+        let timers = Timers::default();
+        let timer = || Timer::Session("a".into());
+        for at in (1..100).rev() {
+            timers.set(Monotonic(at), timer());
+        }
+        assert_eq!((timers.len(), timers.first()), (1, Some(Monotonic(1))));
+        timers.set(Monotonic(50), timer());
+        assert_eq!(timers.pop(Monotonic(49)), None);
+        assert_eq!(timers.pop(Monotonic(50)), Some(timer()));
+        timers.set(Monotonic(60), timer());
+        timers.remove(&timer());
+        assert_eq!((timers.len(), timers.first()), (0, None));
     }
 }

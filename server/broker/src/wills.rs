@@ -20,7 +20,7 @@ impl Wills {
     /// The connection ended without a normal DISCONNECT: the will is published after its delay.
     pub fn delay(&self, shared: &Shared, row: WillRow, delay_ms: u64, now: Now) {
         let due = now.monotonic.plus_ms(delay_ms);
-        shared.timers.add(due, Timer::Will(row.session));
+        shared.timers.set(due, Timer::Will(row.session));
         self.0.lock().insert(row.session, (row.will.clone(), due));
         shared.journal.submit(Operation::PutWill(row));
     }
@@ -28,6 +28,7 @@ impl Wills {
     /// The client has returned in time: the will is not published [MQTT-3.1.3-9].
     pub fn cancel(&self, shared: &Shared, session: Incarnation) -> Option<Ticket> {
         self.0.lock().remove(&session)?;
+        shared.timers.remove(&Timer::Will(session));
         Some(shared.journal.submit(Operation::RemoveWill(session)))
     }
 

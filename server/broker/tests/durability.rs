@@ -245,7 +245,7 @@ fn a_failed_commit_closes_whoever_waits_for_it_and_nobody_else() {
 #[test]
 fn whoever_fills_the_journal_is_read_no_further_also_at_qos_0() {
     let limits = Limits {
-        uncommitted_bytes_max: 1_000,
+        uncommitted_bytes_max: 1_050,
         ..Limits::default()
     };
     let mut world = World::with(limits);

@@ -227,3 +227,67 @@ fn wildcards_in_the_first_level_leave_system_topics_alone() {
         assert_eq!(world.take_texts(subscriber), expected, "{filter}");
     }
 }
+
+#[test]
+fn unsubscribe_stops_a_snapshot_under_way() {
+    let mut world = World::new();
+    for n in 0..50 {
+        set(&mut world, &format!("t/{n:03}"), "x");
+    }
+    let slow = ebbtide_protocol::packet::Connect {
+        receive_maximum: Some(packet_id(5)),
+        ..kept("s")
+    };
+    let (subscriber, _) = world.connect(slow);
+    let options = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        ..Default::default()
+    };
+    // Behind a first snapshot that the window holds up stands a second one.
+    world.send(subscriber, subscribe(1, "t/#", options));
+    world.send(subscriber, subscribe(2, "t/+", options));
+    let filters = vec![ebbtide_protocol::TopicFilter::new("t/+").expect("a filter")];
+    world.send(
+        subscriber,
+        Packet::Unsubscribe(ebbtide_protocol::packet::Unsubscribe {
+            packet_id: packet_id(3),
+            user_properties: Vec::new(),
+            filters,
+        }),
+    );
+    world.commit();
+    world.take_suback(subscriber);
+    world.take_suback(subscriber);
+    let packets = world.received(subscriber);
+    assert!(matches!(packets[0], Packet::UnsubAck(_)), "{packets:?}");
+    let mut count = packets.len() - 1;
+    for packet in &packets[1..] {
+        if let Packet::Publish(message) = packet {
+            let id = message.packet_id.expect("QoS 1 has one");
+            let ack = ebbtide_protocol::packet::Ack::new(id, ebbtide_protocol::ReasonCode::Success);
+            world.send(subscriber, Packet::PubAck(ack));
+        }
+    }
+    count += world.take_all(subscriber).len();
+    assert_eq!(count, 50);
+}
+
+#[test]
+fn what_waits_behind_an_interrupted_snapshot_stays_behind_it() {
+    let mut world = World::new();
+    set(&mut world, "t/a", "retained");
+    let slow = ebbtide_protocol::packet::Connect {
+        receive_maximum: Some(packet_id(1)),
+        ..kept("s")
+    };
+    let (subscriber, _) = world.connect(slow.clone());
+    world.subscribe(subscriber, "block", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    // The window is spent before the subscription is made.
+    world.publish(publisher, 1, "block", "first", QoS::AtLeastOnce, false);
+    world.subscribe(subscriber, "t/#", QoS::AtLeastOnce);
+    world.publish(publisher, 2, "t/a", "live", QoS::AtLeastOnce, false);
+    world.cut(subscriber);
+    let (subscriber, _) = world.connect(slow);
+    assert_eq!(world.take_texts(subscriber), ["first", "retained", "live"]);
+}

@@ -347,3 +347,81 @@ fn the_server_stops_politely() {
     assert_eq!(world.received(old), []);
     assert!(world.is_closed(old).is_some());
 }
+
+#[test]
+fn a_repeated_message_that_has_become_too_large_is_given_up() {
+    let mut world = World::new();
+    let (client, _) = world.connect(kept("s"));
+    world.subscribe(client, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    world.publish(publisher, 1, "t", &"x".repeat(500), QoS::AtLeastOnce, false);
+    world.publish(publisher, 2, "t", "short", QoS::AtLeastOnce, false);
+    world.received(client);
+    world.cut(client);
+    let small = Connect {
+        maximum_packet_size: Some(100),
+        ..kept("s")
+    };
+    let (client, _) = world.connect(small);
+    assert_eq!(world.take_texts(client), ["short"]);
+    assert_eq!(world.broker.stats().dropped.too_large, 1);
+    assert_eq!(world.broker.stats().waiting, 0);
+}
+
+#[test]
+fn a_session_that_ends_with_its_connection_leaves_nothing_waiting() {
+    let mut world = World::new();
+    let slow = Connect {
+        receive_maximum: Some(packet_id(1)),
+        ..kept("s")
+    };
+    let (client, _) = world.connect(slow);
+    world.subscribe(client, "t", QoS::AtLeastOnce);
+    publish_range(&mut world, 0..10, QoS::AtLeastOnce);
+    let mut farewell = Disconnect::new(ReasonCode::Success);
+    farewell.session_expiry_interval = Some(0);
+    world.send(client, Packet::Disconnect(Box::new(farewell)));
+    assert_eq!(world.broker.stats().waiting, 0);
+    assert_eq!(world.broker.stats().sessions, 0);
+}
+
+#[test]
+fn a_clock_that_was_never_set_ends_no_session() {
+    let mut world = World::new();
+    let connect = Connect {
+        session_expiry_interval: Some(60),
+        ..kept("s")
+    };
+    let (client, _) = world.connect(connect.clone());
+    world.cut(client);
+    world.commit();
+    world.set_wall_ms(56 * 365 * 24 * 3600 * 1000);
+    world.crash();
+    world.pass_ms(1);
+    let (_, connack) = world.connect(connect);
+    assert!(connack.session_present);
+}
+
+#[test]
+fn keep_alive_does_not_run_while_the_broker_does_not_read() {
+    let limits = Limits {
+        uncommitted_bytes_max: 100,
+        ..Limits::default()
+    };
+    let mut world = World::with(limits);
+    let (client, _) = world.connect(Connect {
+        keep_alive: 10,
+        ..clean("s")
+    });
+    let mut retained = publish(1, "t", &"x".repeat(200), QoS::AtLeastOnce);
+    retained.retain = true;
+    world.send(client, Packet::Publish(Box::new(retained)));
+    assert!(!world.is_reading(client));
+    world.pass_ms(60_000);
+    world.commit();
+    assert_eq!(world.is_closed(client), None);
+    world.pass_ms(14_999);
+    assert_eq!(world.is_closed(client), None);
+    world.pass_ms(1);
+    assert_eq!(world.is_closed(client), Some(ReasonCode::KeepAliveTimeout));
+}

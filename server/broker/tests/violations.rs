@@ -316,3 +316,62 @@ fn a_transient_client_that_reads_too_slowly() {
     assert!(world.broker.stats().dropped.overflow > 0);
     assert_eq!(world.is_closed(publisher), None);
 }
+
+#[test]
+fn a_will_may_not_go_where_a_publish_may_not() {
+    for topic in ["/".repeat(2_000), "$SYS/x".to_owned()] {
+        let mut world = World::new();
+        let connect = Connect {
+            will: Some(will(&topic, "bye", 0)),
+            ..clean("x")
+        };
+        let (client, connack) = world.connect(connect);
+        assert!(connack.reason.is_error());
+        assert!(world.is_closed(client).is_some());
+    }
+}
+
+#[test]
+fn one_subscribe_asks_for_no_more_than_a_session_may_have() {
+    let limits = Limits {
+        subscriptions_per_session_max: 3,
+        ..Limits::default()
+    };
+    let mut world = World::with(limits);
+    let (client, _) = world.connect(clean("x"));
+    let Packet::Subscribe(mut packet) = subscribe(1, "a", Default::default()) else {
+        unreachable!("as asked for")
+    };
+    packet.subscriptions = vec![packet.subscriptions[0].clone(); 5];
+    world.send(client, Packet::Subscribe(packet));
+    let packets = world.received(client);
+    let [Packet::SubAck(suback)] = &packets[..] else {
+        panic!("unexpected {packets:?}")
+    };
+    let refused = ReasonCode::QuotaExceeded;
+    let granted = ReasonCode::Success;
+    assert_eq!(
+        suback.reasons,
+        [granted, granted, granted, refused, refused]
+    );
+    assert_eq!(world.broker.stats().subscriptions, 1);
+}
+
+#[test]
+fn pings_are_answered_within_a_budget_and_counted_as_replies() {
+    let limits = Limits {
+        replies_max: 100,
+        ..Limits::default()
+    };
+    let mut world = World::with(limits);
+    let (client, _) = world.connect(clean("x"));
+    world.send_bytes(client, &[0xC0, 0].repeat(5_000));
+    // All are answered in the end, a hundred at a time.
+    let mut answered = world.received(client).len();
+    for _ in 0..100 {
+        world.settle();
+        answered += world.received(client).len();
+    }
+    assert!(answered >= 100);
+    assert_eq!(world.is_closed(client), None);
+}

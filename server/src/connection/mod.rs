@@ -1,4 +1,4 @@
-//! Drives one [`Connection`] of the core over one byte stream: the only `select!` loop of the broker.
+//! Drives one [`Connection`] of the core over one byte stream: the one `select!` loop that every connection runs in.
 //!
 //! It decides nothing about MQTT. A turn takes in what has come, asks what the core asks, and writes once what the
 //! core has to say; turns are bounded by the core's budgets, and between two of them others get their chance. A peer that
@@ -139,10 +139,11 @@ impl<S: ByteStream> Driver<S> {
     fn turn(&mut self) -> bool {
         let now = self.surroundings.clock.now();
         let mut more = false;
-        if !self.input.is_empty() && self.connection.wants_input() {
+        let wanted_input = self.connection.wants_input();
+        if !self.input.is_empty() && wanted_input {
             more = self.connection.receive(&mut self.input, now);
         }
-        let answered = self.ask_all();
+        self.ask_all();
         while self.output.len() < OUTPUT_BYTES_MAX
             && self.connection.poll_transmit(&mut self.output, now)
         {
@@ -150,34 +151,29 @@ impl<S: ByteStream> Driver<S> {
         }
         // To transmit makes room, and then the next part of a backlog is asked for. Nothing else may ever happen here.
         self.ask_all();
-        more || (answered && !self.input.is_empty())
+        // What was held back can be taken in now.
+        more || (!self.input.is_empty() && !wanted_input && self.connection.wants_input())
     }
 
-    /// Asks all that is to be asked now. `true` when something of it has been answered at once.
-    fn ask_all(&mut self) -> bool {
-        let mut answered = false;
+    /// Asks all that is to be asked now; answers at once what can be.
+    fn ask_all(&mut self) {
         while let Some(question) = self.connection.poll_question() {
-            answered |= self.ask(question);
+            self.ask(question);
         }
-        answered
     }
 
-    /// Answers at once what can be answered at once, and says whether it did.
-    fn ask(&mut self, question: Question) -> bool {
+    fn ask(&mut self, question: Question) {
         match question {
             Question::Authenticate(credentials) => {
                 let identity = self.surroundings.authenticator.authenticate(&credentials);
-                self.connection.handle_answer(
-                    Answer::Authenticated(identity),
-                    self.surroundings.clock.now(),
-                );
-                true
+                let now = self.surroundings.clock.now();
+                self.connection
+                    .handle_answer(Answer::Authenticated(identity), now);
             }
             Question::Read { session, sequences } => {
                 let reader = self.reader.clone();
                 self.reads
                     .spawn_blocking(move || Answer::Read(reader.read(session, &sequences)));
-                false
             }
         }
     }

@@ -96,7 +96,11 @@ impl<'a> Exchange<'a> {
             payload,
         })));
         let reason = match qos {
-            QoS::AtMostOnce => Some(ReasonCode::Success),
+            // Nothing acknowledges it, but a refusal closes the connection.
+            QoS::AtMostOnce => match self.connection.close() {
+                Some(close) => Some(close.reason),
+                None => Some(ReasonCode::Success),
+            },
             _ => match self.next().await? {
                 Packet::PubAck(ack) | Packet::PubRec(ack) => Some(ack.reason),
                 _ => None,

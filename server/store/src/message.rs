@@ -25,6 +25,29 @@ pub struct Message {
 }
 
 impl Message {
+    /// Bytes of memory that its content takes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let properties = &self.properties;
+        let optional = |length: Option<usize>| length.unwrap_or(0);
+        let user_properties: usize = properties
+            .user_properties
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Bytes>())
+            .sum();
+        self.topic.as_str().len()
+            + self.payload.len()
+            + optional(properties.content_type.as_ref().map(|text| text.len()))
+            + optional(
+                properties
+                    .response_topic
+                    .as_ref()
+                    .map(|topic| topic.as_str().len()),
+            )
+            + optional(properties.correlation_data.as_ref().map(Bytes::len))
+            + user_properties
+    }
+
     /// When it expires, if it does.
     #[must_use]
     pub fn expires_at(&self) -> Option<WallTime> {

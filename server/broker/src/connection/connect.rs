@@ -18,6 +18,7 @@ use super::{
     fault::Close,
     open::Open,
     outbound::Outbound,
+    publish::refusal as refusal_of,
     question::{Credentials, Identity, Question},
 };
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     registry::{Claim, Control},
     session::Session,
     shared::Shared,
+    timers::Timer,
 };
 
 /// A client on its way in.
@@ -65,6 +67,7 @@ impl Connection {
         connect.will = connect.will.map(|will| Will {
             topic: compact::topic(&will.topic),
             payload: Bytes::copy_from_slice(&will.payload),
+            properties: compact::properties(will.properties),
             ..will
         });
         let credentials = Credentials {
@@ -73,11 +76,22 @@ impl Connection {
             password: connect.password.take(),
         };
         self.client_id = Some(connect.client_id.clone());
+        let limits = &self.shared.limits;
+        let will_refusal = connect
+            .will
+            .as_ref()
+            .and_then(|will| refusal_of(&will.topic, limits));
         let has_method = connect.authentication_method.is_some();
         self.phase = Phase::Arriving(Box::new(Arriving {
             connect: *connect,
             is_assigned,
         }));
+        if let Some(reason) = will_refusal {
+            return Err(Close::new(
+                reason,
+                "the will may not be published to its topic",
+            ));
+        }
         if self.shared.is_stopping() {
             return Err(Close::new(
                 ReasonCode::ServerShuttingDown,
@@ -184,6 +198,15 @@ impl Connection {
         let will = connect.will.clone();
         let client_id = connect.client_id.clone();
 
+        // The broker may have been stopped since: nobody would wake this connection any more.
+        if shared.is_stopping() {
+            shared.registry.release(&client_id, &control, rested);
+            self.phase = Phase::Arriving(arriving);
+            return Err(Close::new(
+                ReasonCode::ServerShuttingDown,
+                "the server stops",
+            ));
+        }
         let needs_disk = expiry > 0 || will.is_some() || rested.is_some();
         let number = match Close::of_journal(&shared.journal).filter(|_| needs_disk) {
             Some(close) => Err(close),
@@ -213,6 +236,9 @@ impl Connection {
                 changes.extend(shared.wills.cancel(&shared, session.incarnation));
                 session.session_expiry_interval = expiry;
                 session.expires_at = None;
+                shared
+                    .timers
+                    .remove(&Timer::Session(session.client_id.clone()));
                 Some(*session)
             }
             None => None,

@@ -9,6 +9,7 @@ use super::{Connection, Phase, fault::Close, open::Open};
 use crate::{
     Now,
     shared::Shared,
+    stats::DropReason,
     timers::Timer,
     wills::{self, will_delay_ms},
 };
@@ -96,13 +97,16 @@ impl Open {
             settle_will(shared, row, left_ms, end, now);
         }
         let client_id = session.client_id.clone();
+        for _ in 0..outbound.unkept() {
+            shared.counters.dropped(DropReason::QoS0Unready);
+        }
+        let (unsent, unread) = outbound.into_unsent();
+        session.mailbox.park(unsent, unread);
         if ends {
             session.end(shared);
             shared.registry.release(&client_id, &control, None);
             return;
         }
-        let (unsent, unread) = outbound.into_unsent();
-        session.mailbox.park(unsent, unread);
         shared
             .journal
             .submit(Operation::PutSession(session.row(Some(now.wall))));
@@ -110,10 +114,9 @@ impl Open {
             .expires_after_ms()
             .map(|ms| now.monotonic.plus_ms(ms));
         if let Some(expires_at) = session.expires_at {
-            shared.timers.add(
-                expires_at,
-                Timer::Session(client_id.clone(), session.incarnation),
-            );
+            shared
+                .timers
+                .set(expires_at, Timer::Session(client_id.clone()));
         }
         shared
             .registry

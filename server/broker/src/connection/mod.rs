@@ -132,7 +132,7 @@ impl Connection {
         let limits = &self.shared.limits;
         matches!(self.phase, Phase::Silent { .. } | Phase::Open(_))
             && self.replies.uncommitted_bytes() <= limits.uncommitted_bytes_max
-            && self.replies.len() <= limits.replies_max
+            && self.replies.len() + self.pings <= limits.replies_max
     }
 
     /// Its waker was woken.
@@ -239,7 +239,8 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         match &self.phase {
             Phase::Silent { deadline } => Some(*deadline),
-            Phase::Open(open) => open.keep_alive_deadline(),
+            Phase::Open(open) if self.wants_input() => open.keep_alive_deadline(),
+            Phase::Open(_) => None,
             Phase::Arriving(_) | Phase::Claiming(_) | Phase::Over => None,
         }
     }

@@ -9,12 +9,12 @@ use ebbtide_protocol::{
     PacketId, QoS,
     codec::{PublishRef, publish_len},
 };
-use ebbtide_store::{Operation, Sequence};
+use ebbtide_store::{FlowStage, Operation, Sequence};
 
 use super::open::Open;
 use crate::{
     Now, durability,
-    journal::Ticket,
+    journal::{Journal, Ticket},
     route::mailbox::{Delivery, Mail},
     shared::Shared,
     stats::DropReason,
@@ -23,13 +23,15 @@ use crate::{
 /// How much is taken from the mailbox at a time.
 const MAIL_CHUNK: usize = 256;
 
-/// How much may stand behind a message that waits for the disk.
+/// How much may be staged: what stands here is lost with the connection and counts in no mailbox.
 const STAGED_MAX: usize = 4096;
+const STAGED_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Outbound {
     pub mail: VecDeque<Mail>,
-    pub staged: VecDeque<Staged>,
+    staged: VecDeque<Staged>,
+    staged_bytes: usize,
     /// Exchanges of the resumed session whose messages have not been read yet.
     pub to_resend: VecDeque<(PacketId, Sequence)>,
     pub reading: Option<Reading>,
@@ -66,11 +68,44 @@ impl Outbound {
         Self {
             mail: VecDeque::new(),
             staged: VecDeque::new(),
+            staged_bytes: 0,
             to_resend: VecDeque::new(),
             reading: None,
             quota: receive_maximum,
             quota_max: receive_maximum,
         }
+    }
+
+    fn stage(&mut self, staged: Staged) {
+        self.staged_bytes += staged.delivery.bytes();
+        self.staged.push_back(staged);
+    }
+
+    fn is_full(&self) -> bool {
+        self.staged.len() >= STAGED_MAX || self.staged_bytes >= STAGED_BYTES_MAX
+    }
+
+    /// The next message on its way out, if its commit is there.
+    pub fn next_staged(&mut self, journal: &Journal) -> Option<Staged> {
+        if !journal.is_durable(self.staged.front()?.ticket) {
+            return None;
+        }
+        let staged = self.staged.pop_front()?;
+        self.staged_bytes -= staged.delivery.bytes();
+        Some(staged)
+    }
+
+    /// How many messages nobody keeps: they are lost with the connection.
+    pub fn unkept(&self) -> usize {
+        let mail = self
+            .mail
+            .iter()
+            .filter(|mail| matches!(mail, Mail::Message(delivery) if delivery.sequence.is_none()));
+        let staged = self
+            .staged
+            .iter()
+            .filter(|staged| staged.delivery.sequence.is_none());
+        mail.count() + staged.count()
     }
 
     /// An exchange is over.
@@ -125,7 +160,7 @@ impl Outbound {
 impl Open {
     /// Gives messages their turn until the window is full, something has to be waited for, or nothing is left.
     pub fn stage(&mut self, shared: &Shared, is_sent: impl Fn(u64) -> bool, now: Now) {
-        while self.outbound.staged.len() < STAGED_MAX {
+        while !self.outbound.is_full() {
             match self.outbound.mail.front() {
                 None => {
                     if !self.refill(shared) {
@@ -146,14 +181,7 @@ impl Open {
                     match self.outbound.mail.pop_front() {
                         Some(Mail::Message(delivery)) => self.stage_message(delivery, shared, now),
                         Some(Mail::Resend(packet_id, delivery)) => {
-                            // Nobody takes it back: its flow is finished whatever has become of it.
-                            self.outbound.quota = self.outbound.quota.saturating_sub(1);
-                            let staged = Staged {
-                                ticket: Ticket(0),
-                                packet_id: Some(packet_id),
-                                delivery,
-                            };
-                            self.outbound.staged.push_back(staged);
+                            self.stage_again(packet_id, delivery, shared, now);
                         }
                         Some(Mail::Snapshot(_)) | None => unreachable!("looked at above"),
                     }
@@ -174,7 +202,7 @@ impl Open {
                 packet_id: None,
                 delivery,
             };
-            self.outbound.staged.push_back(staged);
+            self.outbound.stage(staged);
             return;
         }
         let packet_id = self.session.flows.begin(sequence, qos);
@@ -194,8 +222,29 @@ impl Open {
         });
         self.outbound.quota -= 1;
         let ticket = durability::delivery(qos, sent);
-        self.outbound.staged.push_back(Staged {
+        self.outbound.stage(Staged {
             ticket,
+            packet_id: Some(packet_id),
+            delivery,
+        });
+    }
+
+    /// A message whose exchange was under way. It may have ended while the message was being read.
+    fn stage_again(&mut self, packet_id: PacketId, delivery: Delivery, shared: &Shared, now: Now) {
+        let flow = self.session.flows.get(packet_id);
+        let is_due = flow.is_some_and(|flow| {
+            flow.stage == FlowStage::Sent && flow.sequence == delivery.sequence
+        });
+        if !is_due {
+            return;
+        }
+        if self.is_too_large(&delivery, now) {
+            shared.counters.dropped(DropReason::TooLarge);
+            return self.finish(packet_id, shared);
+        }
+        self.outbound.quota = self.outbound.quota.saturating_sub(1);
+        self.outbound.stage(Staged {
+            ticket: durability::delivery(delivery.qos, None),
             packet_id: Some(packet_id),
             delivery,
         });
@@ -211,15 +260,18 @@ impl Open {
             // [MQTT-3.3.2-5]
             return Some(DropReason::Expired);
         }
-        if self.maximum_packet_size < u32::MAX {
-            let packet_id = (delivery.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
-            let publish = publish_ref(delivery, packet_id, now);
-            // As if it had been sent [MQTT-3.1.2-25].
-            if publish_len(&publish, self.version) > self.maximum_packet_size as usize {
-                return Some(DropReason::TooLarge);
-            }
+        self.is_too_large(delivery, now)
+            .then_some(DropReason::TooLarge)
+    }
+
+    /// Larger than the client takes: it is dropped as if it had been sent [MQTT-3.1.2-25].
+    fn is_too_large(&self, delivery: &Delivery, now: Now) -> bool {
+        if self.maximum_packet_size == u32::MAX {
+            return false;
         }
-        None
+        let packet_id = (delivery.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
+        let publish = publish_ref(delivery, packet_id, now);
+        publish_len(&publish, self.version) > self.maximum_packet_size as usize
     }
 
     /// Drops a message without sending it.

@@ -30,7 +30,6 @@ impl Open {
             shared.limits.topic_alias_maximum,
         )?;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
-        let bytes = publish.payload.len();
         if let Some(packet_id) = packet_id {
             // A repetition of what has been accepted [MQTT-4.3.3-10].
             if qos == QoS::ExactlyOnce && self.is_inbound(packet_id) {
@@ -62,6 +61,7 @@ impl Open {
             accepted_at: now.wall,
             properties: publish.properties,
         };
+        let bytes = message.size_bytes();
         let needs_disk = message.retain || qos > QoS::AtMostOnce;
         if needs_disk && let Some(close) = Close::of_journal(&shared.journal) {
             return Err(close);
@@ -177,7 +177,7 @@ impl Open {
 }
 
 /// Why nothing may be published to this topic.
-fn refusal(topic: &TopicName, limits: &Limits) -> Option<ReasonCode> {
+pub(super) fn refusal(topic: &TopicName, limits: &Limits) -> Option<ReasonCode> {
     let name = topic.as_str();
     if name.len() > limits.topic_bytes_max || topic.levels().count() > limits.topic_levels_max {
         return Some(ReasonCode::TopicNameInvalid);

@@ -14,14 +14,14 @@ pub(super) struct Reply {
     pub packet: Option<Packet>,
     /// It gives the client back one of its Receive Maximum.
     pub settles: bool,
-    /// Bytes of the publish that it answers.
+    /// Bytes of the publish that it answers, or its own if it may be long.
     bytes: usize,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     queue: VecDeque<Reply>,
-    /// Bytes of publishes that have not been answered.
+    /// Bytes that wait with the replies.
     uncommitted_bytes: usize,
     /// How many replies have been pushed, and how many have left.
     pushed: u64,
@@ -31,11 +31,16 @@ pub(super) struct Replies {
 impl Replies {
     /// Gives the reply's number, for [`Replies::is_sent`].
     pub fn push(&mut self, ticket: Ticket, packet: Packet) -> u64 {
+        let bytes = match &packet {
+            Packet::SubAck(suback) => suback.reasons.len(),
+            Packet::UnsubAck(unsuback) => unsuback.reasons.len(),
+            _ => 0,
+        };
         self.push_reply(Reply {
             ticket,
             packet: Some(packet),
             settles: false,
-            bytes: 0,
+            bytes,
         })
     }
 

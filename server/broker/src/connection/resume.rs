@@ -17,10 +17,11 @@ use crate::{
     journal::Ticket,
     route::mailbox::{Delivery, Mail, Snapshot},
     shared::Shared,
+    stats::DropReason,
 };
 
-/// How many messages are read from the store at a time.
-const READ_CHUNK: usize = 64;
+/// How many messages are read from the store at a time: all of them may be as large as a packet.
+const READ_CHUNK: usize = 32;
 
 impl Open {
     /// Repeats with their old ids, in order, what was not acknowledged [MQTT-4.4.0-1, MQTT-4.6.0-1].
@@ -79,10 +80,11 @@ impl Open {
             .filter_map(|filter| self.session.subscriptions.get(filter));
         let snapshots = rows.map(|row| {
             Mail::Snapshot(Box::new(Snapshot {
-                filter: row.filter.clone(),
-                options: row.options,
-                identifier: row.identifier,
+                filter: row.row.filter.clone(),
+                options: row.row.options,
+                identifier: row.row.identifier,
                 revision,
+                generation: row.generation,
                 after_reply: 0,
                 position: None,
             }))
@@ -126,16 +128,22 @@ impl Open {
                 }
             }
             Read::Spilled(sequences) => {
+                let mut lost = Vec::new();
                 for sequence in sequences {
-                    if let Some(queued) = next(sequence) {
-                        self.outbound
-                            .mail
-                            .push_back(Mail::Message(delivery(queued, false)));
-                    } else {
-                        let outbound = &self.outbound;
-                        self.session
-                            .done(shared, sequence, None, || outbound.lowest());
+                    match next(sequence) {
+                        Some(queued) => {
+                            let message = Mail::Message(delivery(queued, false));
+                            self.outbound.mail.push_back(message);
+                        }
+                        None => lost.push(sequence),
                     }
+                }
+                // Only now: what was read with them must count as waiting.
+                for sequence in lost {
+                    shared.counters.dropped(DropReason::Damaged);
+                    let outbound = &self.outbound;
+                    self.session
+                        .done(shared, sequence, None, || outbound.lowest());
                 }
             }
         }

@@ -29,6 +29,11 @@ impl Open {
         let Some(Mail::Snapshot(mut snapshot)) = self.outbound.mail.pop_front() else {
             unreachable!("the caller has looked at it")
         };
+        let subscription = self.session.subscriptions.get(&snapshot.filter);
+        if subscription.is_none_or(|subscription| subscription.generation != snapshot.generation) {
+            // It has ended, or begun anew, meanwhile [MQTT-3.10.4-2].
+            return true;
+        }
         let before = snapshot.position.clone();
         let (messages, is_complete) = next_chunk(shared, &mut snapshot, now);
         let Some(deliveries) = self.deliveries(shared, &snapshot, messages) else {
@@ -58,10 +63,10 @@ impl Open {
         let is_kept = |message: &Message| self.session.kept && qos_of(message) > QoS::AtMostOnce;
         let kept = messages.iter().filter(|message| is_kept(message)).count();
         // Held until the journal has them, as for every message that is kept.
-        let mut numbers = shared.numbers.lock();
-        let mut sequence = match kept {
-            0 => Sequence(0),
-            kept => numbers.sequences(kept as u64, &shared.journal).ok()?,
+        let mut numbers = (kept > 0).then(|| shared.numbers.lock());
+        let mut sequence = match &mut numbers {
+            None => Sequence(0),
+            Some(numbers) => numbers.sequences(kept as u64, &shared.journal).ok()?,
         };
         let mut deliveries = Vec::with_capacity(messages.len());
         for message in messages {
@@ -109,9 +114,10 @@ impl Open {
     /// All of it is queued: a crash from now on must not repeat it.
     fn settle_owed(&mut self, shared: &Shared, snapshot: &Snapshot) {
         let session = self.session.incarnation;
-        if let Some(row) = self.session.subscriptions.get_mut(&snapshot.filter)
-            && row.retained_owed
+        if let Some(subscription) = self.session.subscriptions.get_mut(&snapshot.filter)
+            && subscription.row.retained_owed
         {
+            let row = &mut subscription.row;
             row.retained_owed = false;
             if self.session.kept {
                 shared.journal.submit(Operation::PutSubscription {
@@ -135,7 +141,7 @@ fn next_chunk(shared: &Shared, snapshot: &mut Snapshot, now: Now) -> (Vec<Arc<Me
             .expires_at()
             .is_some_and(|expires_at| expires_at <= now.wall);
         if row.revision <= snapshot.revision && !is_expired {
-            bytes += row.message.payload.len() + row.message.topic.as_str().len();
+            bytes += row.message.size_bytes();
             messages.push(Arc::clone(&row.message));
         }
         if messages.len() >= MESSAGES || bytes >= BYTES || visits >= VISITS {

@@ -1,5 +1,7 @@
 //! A client subscribes and unsubscribes.
 
+use std::collections::HashSet;
+
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter,
     packet::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe},
@@ -7,7 +9,12 @@ use ebbtide_protocol::{
 use ebbtide_store::{Operation, SubscriptionRow};
 
 use super::{open::Open, replies::Replies};
-use crate::{Limits, compact, durability, route::mailbox::Snapshot, shared::Shared};
+use crate::{
+    Limits, compact, durability, route::mailbox::Snapshot, session::Subscribed, shared::Shared,
+};
+
+/// How many filters are taken out of the index at a time.
+const FILTERS_PER_LOCK: usize = 256;
 
 impl Open {
     /// The subscriptions enter the index, the revision of the retained messages is noted and the snapshots are queued
@@ -37,6 +44,9 @@ impl Open {
             }
         }
 
+        let mut accepted = last_of_each(accepted);
+        self.session.generation += 1;
+        let generation = self.session.generation;
         let mut index = shared.index.write();
         let revision = shared.numbers.lock().last_revision();
         let mut owed = Vec::new();
@@ -72,6 +82,7 @@ impl Open {
                 filter: row.filter,
                 options: row.options,
                 identifier,
+                generation,
                 revision,
                 after_reply: reply,
                 position: None,
@@ -79,7 +90,9 @@ impl Open {
         }
         drop(index);
         for row in accepted {
-            self.session.subscriptions.insert(row.filter.clone(), row);
+            let filter = row.filter.clone();
+            let subscribed = Subscribed { row, generation };
+            self.session.subscriptions.insert(filter, subscribed);
         }
     }
 
@@ -92,9 +105,10 @@ impl Open {
         let session = self.session.incarnation;
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         let mut removed = Vec::new();
-        {
+        // In parts, for nobody can publish meanwhile.
+        for filters in unsubscribe.filters.chunks(FILTERS_PER_LOCK) {
             let mut index = shared.index.write();
-            for filter in &unsubscribe.filters {
+            for filter in filters {
                 if index.remove(filter.pattern(), session) {
                     reasons.push(ReasonCode::Success);
                     removed.push(compact::filter(filter));
@@ -137,6 +151,18 @@ impl Open {
         (is_new && count >= limits.subscriptions_per_session_max)
             .then_some(ReasonCode::QuotaExceeded)
     }
+}
+
+/// A filter that stands twice in one packet counts as it stands last.
+fn last_of_each(rows: Vec<SubscriptionRow>) -> Vec<SubscriptionRow> {
+    let mut seen = HashSet::with_capacity(rows.len());
+    let mut last: Vec<SubscriptionRow> = rows
+        .into_iter()
+        .rev()
+        .filter(|row| seen.insert(row.filter.clone()))
+        .collect();
+    last.reverse();
+    last
 }
 
 fn granted(qos: QoS) -> ReasonCode {

@@ -20,18 +20,27 @@ impl Connection {
         self.seen = now;
         let before = output.len();
         let version = self.decoder.version().unwrap_or_default();
+        let limit = before + BYTES_PER_TURN;
+        let was_reading = self.wants_input();
         if let Phase::Open(open) = &mut self.phase {
             if open.is_acknowledged {
-                for _ in 0..std::mem::take(&mut self.pings) {
+                while self.pings > 0 && output.len() < limit {
                     encode(&Packet::PingResp, version, output);
+                    self.pings -= 1;
                 }
             }
-            let limit = before + BYTES_PER_TURN;
             open.transmit_replies(&mut self.replies, &self.shared, output, limit);
             if open.is_acknowledged {
                 open.transmit_messages(&self.replies, &self.shared, output, limit, now);
                 self.questions.extend(open.question(&self.shared));
             }
+        }
+        // The time in which the broker itself did not read does not count against the client.
+        if !was_reading
+            && self.wants_input()
+            && let Phase::Open(open) = &mut self.phase
+        {
+            open.last_received = now.monotonic;
         }
         if let Some(farewell) = self.farewell.take() {
             encode(&farewell, version, output);
@@ -109,17 +118,15 @@ impl Open {
         let mut sent = 0;
         loop {
             self.stage(shared, |reply| replies.is_sent(reply), now);
-            let staged_before = self.outbound.staged.len();
-            while let Some(staged) = self.outbound.staged.front() {
-                if output.len() >= limit || !shared.journal.is_durable(staged.ticket) {
-                    break;
-                }
+            let before = sent;
+            while output.len() < limit
+                && let Some(staged) = self.outbound.next_staged(&shared.journal)
+            {
                 let publish = publish_ref(&staged.delivery, staged.packet_id, now);
                 encode_publish(&publish, self.version, output);
-                self.outbound.staged.pop_front();
                 sent += 1;
             }
-            if self.outbound.staged.len() == staged_before || output.len() >= limit {
+            if sent == before || output.len() >= limit {
                 break;
             }
         }

@@ -26,7 +26,7 @@ pub(crate) struct Delivery {
 impl Delivery {
     /// Memory it holds, roughly.
     pub fn bytes(&self) -> usize {
-        self.message.payload.len() + self.message.topic.as_str().len() + 128
+        self.message.size_bytes() + 128
     }
 }
 
@@ -36,6 +36,8 @@ pub(crate) struct Snapshot {
     pub filter: TopicFilter,
     pub options: SubscriptionOptions,
     pub identifier: Option<u32>,
+    /// The SUBSCRIBE that asked for it.
+    pub generation: u64,
     /// Values of a later revision are left to the live copies that stand behind this point.
     pub revision: Revision,
     /// The number of the reply that it comes after: SUBACK.
@@ -87,6 +89,8 @@ struct State {
     queue: VecDeque<Mail>,
     queue_bytes: usize,
     spilled: VecDeque<Sequence>,
+    /// Whether `spilled` ascends; it does but for the rest of an interrupted snapshot.
+    is_sorted: bool,
     spilling: bool,
     /// Snapshots that were asked for while spilling: run when all that waits is out.
     owed: Vec<TopicFilter>,
@@ -104,6 +108,7 @@ impl Mailbox {
             queue: VecDeque::new(),
             queue_bytes: 0,
             spilled: VecDeque::new(),
+            is_sorted: true,
             spilling: false,
             owed: Vec::new(),
             overflowed: false,
@@ -222,8 +227,12 @@ impl Mailbox {
     /// The lowest number that waits here.
     pub fn lowest(&self) -> Option<Sequence> {
         let state = self.state.lock();
-        let queued = state.queue.iter().find_map(Mail::sequence);
-        queued.or_else(|| state.spilled.front().copied())
+        let queued = state.queue.iter().filter_map(Mail::sequence).min();
+        let spilled = match state.is_sorted {
+            true => state.spilled.front(),
+            false => state.spilled.iter().min(),
+        };
+        queued.into_iter().chain(spilled.copied()).min()
     }
 
     /// The connection has gone: keeps only numbers. `unsent` and `unread` had been taken out and were not sent.
@@ -245,9 +254,8 @@ impl Mailbox {
             }
         }
         numbers.extend(state.spilled.drain(..));
-        // Messages made from a snapshot have later numbers than live ones that waited behind them. Sorting is safe:
-        // a snapshot leaves every topic alone that has a later live copy.
-        numbers.sort_unstable();
+        // Messages made from a snapshot have later numbers than live ones that wait behind them.
+        state.is_sorted = numbers.is_sorted();
         state.spilled = numbers.into();
     }
 

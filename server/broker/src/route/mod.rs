@@ -113,8 +113,8 @@ pub(crate) fn publish(
         None
     };
     if let Some(change) = &retained {
-        if let RetainedChange::Set(row) = change {
-            expiry::watch(&shared.timers, &message, row.revision, now);
+        if let RetainedChange::Set(_) = change {
+            expiry::watch(&shared.timers, &message, now);
         }
         shared.change_retained(change.clone());
     }

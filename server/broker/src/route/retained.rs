@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use ebbtide_protocol::{TopicFilter, TopicName};
-use ebbtide_store::{RetainedRow, Revision};
+use ebbtide_store::RetainedRow;
 
 #[derive(Debug, Default)]
 pub(crate) struct Retained {
@@ -46,11 +46,6 @@ impl Retained {
             node = node.children.get(level)?;
         }
         node.row.as_ref()
-    }
-
-    /// Removes the message of a topic if it is still that one.
-    pub fn clear_if(&mut self, topic: &TopicName, revision: Revision) -> bool {
-        self.get(topic).is_some_and(|row| row.revision == revision) && self.clear(topic)
     }
 
     /// Visits what matches, level by level in order, beginning behind the topic `after`.

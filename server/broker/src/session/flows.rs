@@ -121,7 +121,7 @@ impl Flows {
     /// Raises the mark when ids come near it; the row must then be written.
     pub fn raise_mark(&mut self) -> bool {
         let ahead = self.mark.get().wrapping_sub(self.next_id.get());
-        let is_low = ahead == 0 || ahead > MARK_STEP;
+        let is_low = !(MARK_STEP / 2..=MARK_STEP).contains(&ahead);
         if is_low {
             self.mark = following(self.next_id, MARK_STEP);
         }

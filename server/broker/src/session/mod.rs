@@ -18,6 +18,13 @@ use crate::{
     shared::Shared,
 };
 
+/// A subscription, and which SUBSCRIBE made it: a snapshot of an earlier one is not its own.
+#[derive(Debug)]
+pub(crate) struct Subscribed {
+    pub row: SubscriptionRow,
+    pub generation: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Session {
     pub incarnation: Incarnation,
@@ -26,7 +33,9 @@ pub(crate) struct Session {
     pub session_expiry_interval: u32,
     /// It has rows in the store.
     pub kept: bool,
-    pub subscriptions: HashMap<TopicFilter, SubscriptionRow>,
+    pub subscriptions: HashMap<TopicFilter, Subscribed>,
+    /// Counts the SUBSCRIBEs of this life of the session in memory.
+    pub generation: u64,
     pub mailbox: Arc<Mailbox>,
     /// Exchanges with this client as a subscriber.
     pub flows: Flows,
@@ -54,6 +63,7 @@ impl Session {
             session_expiry_interval,
             kept,
             subscriptions: HashMap::new(),
+            generation: 0,
             mailbox: Arc::new(shared.new_mailbox(incarnation, kept)),
             flows: Flows::default(),
             inbound: FxHashSet::default(),

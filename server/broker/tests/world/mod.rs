@@ -129,8 +129,9 @@ impl World {
         self.settle();
     }
 
-    pub fn wall_ms(&self) -> u64 {
-        self.now.wall.0
+    /// The wall clock is set.
+    pub fn set_wall_ms(&mut self, ms: u64) {
+        self.now.wall.0 = ms;
     }
 
     /// A new byte stream.
