@@ -45,3 +45,25 @@ fn remedy(error: &StoreError) -> &'static str {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_store::redb::RedbStore;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_file_has_one_remedy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(super::super::FILE);
+        std::fs::write(&path, "").expect("an empty file");
+        let error = RedbStore::open(&path).expect_err("nothing in it");
+        let text = StorageError::Open { error }.to_string();
+        assert!(
+            text.ends_with(
+                "the file is empty; it was left as it is: put a backup in its place, or move it away to start empty"
+            ),
+            "{text}"
+        );
+    }
+}

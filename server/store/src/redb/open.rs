@@ -64,9 +64,7 @@ impl RedbStore {
     pub fn open_with(path: impl AsRef<Path>, settings: Settings) -> Result<Self, StoreError> {
         let path = path.as_ref();
         match fs::metadata(path) {
-            Ok(found) if found.len() == 0 => {
-                Err(damaged(path, "the file is empty; remove it to begin anew"))
-            }
+            Ok(found) if found.len() == 0 => Err(damaged(path, "the file is empty")),
             Ok(_) => {
                 let database = builder(&settings).open(path);
                 Self::check(path, settings, database)
