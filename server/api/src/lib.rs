@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The body of `POST /api/v1/publish`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
     /// A topic name.
@@ -16,12 +16,29 @@ pub struct PublishRequest {
     /// The payload as base64 (RFC 4648, section 4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload_base64: Option<String>,
-    /// 0, 1 or 2. From 1 on the answer comes when the message is on disk, as a PUBACK would.
-    #[serde(default)]
+    /// 0, 1 or 2; not given, it is 1. From 1 on, success means that the message is on disk, as a PUBACK would. With 0
+    /// it means only that the broker took the message, also when `retain` asks to keep it.
+    #[serde(default = "default_qos")]
     pub qos: u8,
     /// Keep it as the retained message of the topic; an empty payload clears that.
     #[serde(default)]
     pub retain: bool,
+}
+
+fn default_qos() -> u8 {
+    1
+}
+
+impl Default for PublishRequest {
+    fn default() -> Self {
+        Self {
+            topic: String::new(),
+            payload: None,
+            payload_base64: None,
+            qos: default_qos(),
+            retain: false,
+        }
+    }
 }
 
 /// The answer to `POST /api/v1/publish`.
@@ -42,4 +59,16 @@ pub struct ProblemDetails {
     pub status: u16,
     /// What was wrong, and what to do.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn success_means_committed_if_nothing_else_is_asked_for() {
+        let asked: PublishRequest = serde_json::from_str(r#"{"topic":"a"}"#).expect("a request");
+        assert_eq!(asked.qos, 1);
+        assert_eq!(PublishRequest::default().qos, asked.qos);
+    }
 }

@@ -4,7 +4,7 @@ use axum::{
     Json,
     body::to_bytes,
     extract::{Request, State},
-    http::StatusCode,
+    http::{HeaderName, StatusCode, header},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use super::{App, problem::Problem, publish};
 /// The largest body, bytes: the largest payload in base64, and some more.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
 
-/// Publishes one message; answered when it is as safe as a PUBACK says.
+/// Publishes one message; answered when it is as safe as a PUBACK says, or with QoS 0 at once.
 pub async fn publish(
     State(app): State<App>,
     request: Request,
@@ -45,10 +45,82 @@ pub async fn publish(
     }))
 }
 
-/// Everything else below `/api/`.
+/// Everything else below `/api`.
 pub async fn unknown() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "There is no such route. See /docs/ for those that there are.",
+        "There is no such route; the API has one: POST /api/v1/publish.",
     )
+}
+
+/// Another method than POST on a route.
+pub async fn wrong_method() -> ([(HeaderName, &'static str); 1], Problem) {
+    (
+        [(header::ALLOW, "POST")],
+        Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "This route takes POST only.",
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        Router,
+        body::Body,
+        http::Method,
+        response::Response,
+        routing::{any, post},
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(method: Method, path: &str) -> Response {
+        let router: Router = Router::new()
+            .route("/api/v1/publish", post(|| async {}).fallback(wrong_method))
+            .route("/api/{*path}", any(unknown));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::empty())
+            .expect("a request");
+        match router.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_a_problem_as_well() {
+        for (method, path, status) in [
+            (
+                Method::GET,
+                "/api/v1/publish",
+                StatusCode::METHOD_NOT_ALLOWED,
+            ),
+            (
+                Method::DELETE,
+                "/api/v1/publish",
+                StatusCode::METHOD_NOT_ALLOWED,
+            ),
+            (Method::GET, "/api/v2", StatusCode::NOT_FOUND),
+        ] {
+            let response = ask(method, path).await;
+            assert_eq!(response.status(), status);
+            let kind = response.headers().get(header::CONTENT_TYPE);
+            assert_eq!(
+                kind.map(|kind| kind.as_bytes()),
+                Some("application/problem+json".as_bytes())
+            );
+            let allowed: Vec<_> = response.headers().get_all(header::ALLOW).iter().collect();
+            let expected: &[&str] = if status == StatusCode::METHOD_NOT_ALLOWED {
+                &["POST"]
+            } else {
+                &[]
+            };
+            assert_eq!(allowed, expected);
+        }
+    }
 }

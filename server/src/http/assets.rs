@@ -32,9 +32,8 @@ pub async fn serve(request: Request) -> Response {
         .into_response();
     }
     let path = request.uri().path();
-    match path {
-        "/docs" | "/pkg" => return Redirect::permanent(&format!("{path}/")).into_response(),
-        _ => {}
+    if path == "/docs" {
+        return Redirect::permanent("/docs/").into_response();
     }
     let name = name(path);
     match Assets::get(&name) {
@@ -134,6 +133,19 @@ mod tests {
         assert_eq!(name("/docs/"), "docs/index.html");
         assert_eq!(name("/docs/demo.html"), "docs/demo.html");
         assert_eq!(name("/pkg/index.js"), "pkg/index.js");
+    }
+
+    #[tokio::test]
+    async fn only_the_site_has_a_page_to_be_led_to() {
+        let ask = async |path: &str| {
+            let request = Request::builder()
+                .uri(path)
+                .body(Body::empty())
+                .expect("a request");
+            serve(request).await.status()
+        };
+        assert_eq!(ask("/docs").await, StatusCode::PERMANENT_REDIRECT);
+        assert_eq!(ask("/pkg").await, StatusCode::NOT_FOUND);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use axum::{
     Router,
     extract::Request,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -76,8 +76,13 @@ fn router(app: App) -> Router {
         .route("/mqtt", get(upgrade::upgrade))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/api/v1/publish", post(api::publish))
-        .route("/api/{*path}", axum::routing::any(api::unknown))
+        .route(
+            "/api/v1/publish",
+            post(api::publish).fallback(api::wrong_method),
+        )
+        .route("/api", any(api::unknown))
+        .route("/api/", any(api::unknown))
+        .route("/api/{*path}", any(api::unknown))
         .fallback(assets::serve)
         .layer(from_fn_with_state(app.clone(), guard::check))
         .layer(from_fn(headers::add))
