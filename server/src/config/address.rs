@@ -17,6 +17,12 @@ pub enum AddressError {
          a free one"
     )]
     Listen,
+    /// A name where an address must be.
+    #[error(
+        "host names are not resolved: give the IP address to listen on, for example 127.0.0.1:1883 for this machine or \
+         0.0.0.0:1883 for every interface"
+    )]
+    Name,
     /// Not a host name.
     #[error(
         "a host is a name or an IP address without scheme, port and path, for example broker.example"
@@ -49,7 +55,15 @@ impl FromStr for ListenAddress {
             let port = port.parse().map_err(|_| AddressError::Listen)?;
             return Ok(Self(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)));
         }
-        text.parse().map(Self).map_err(|_| AddressError::Listen)
+        text.parse().map(Self).map_err(|_| {
+            let is_name = |host: &str| host.contains(char::is_alphabetic) && !host.contains(':');
+            match text.rsplit_once(':') {
+                Some((host, port)) if is_name(host) && port.parse::<u16>().is_ok() => {
+                    AddressError::Name
+                }
+                _ => AddressError::Listen,
+            }
+        })
     }
 }
 
@@ -135,7 +149,14 @@ impl FromStr for Origin {
         if scheme.is_empty() || HostName::of_authority(authority).is_none() {
             return Err(AddressError::Origin);
         }
-        Ok(Self::Exactly(lower))
+        // Browsers leave out the port that the scheme implies.
+        let implied = match scheme {
+            "http" => ":80",
+            "https" => ":443",
+            _ => "",
+        };
+        let origin = lower.strip_suffix(implied).unwrap_or(&lower);
+        Ok(Self::Exactly(origin.to_owned()))
     }
 }
 
@@ -189,6 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_where_an_address_must_be_is_called_one() {
+        let error = |text: &str| {
+            text.parse::<ListenAddress>()
+                .expect_err("no address")
+                .to_string()
+        };
+        assert!(error("broker.example:1883").contains("host names are not resolved"));
+        for other in ["1883", "127.0.0.1", "[fe80::x]:1", "broker.example:99999"] {
+            assert!(!error(other).contains("resolved"), "{other}");
+        }
+    }
+
+    #[test]
     fn loopback_is_what_only_this_machine_reaches() {
         let is_loopback = |text: &str| {
             text.parse::<ListenAddress>()
@@ -230,6 +264,16 @@ mod tests {
         assert_eq!("*".parse::<Origin>().ok(), Some(Origin::Any));
         let origin = "HTTPS://App.Example".parse::<Origin>().ok();
         assert_eq!(origin, Some(Origin::Exactly("https://app.example".into())));
+        for (typed, sent) in [
+            ("https://app.example:443", "https://app.example"),
+            ("http://app.example:80", "http://app.example"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://app.example:443", "http://app.example:443"),
+            ("https://app.example:8443", "https://app.example:8443"),
+        ] {
+            let origin = typed.parse::<Origin>().ok();
+            assert_eq!(origin, Some(Origin::Exactly(sent.into())), "{typed}");
+        }
         for bad in [
             "app.example",
             "https://",
