@@ -2,13 +2,20 @@
 //!
 //! The options themselves are defined in [`crate::config::Options`], once for flags, environment and file.
 
-use std::path::PathBuf;
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{
+    ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+    parser::ValueSource,
+};
 
 use crate::{
     config::{self, Config, Options},
-    exit::Failure,
+    exit::{self, Failure},
     logging, serve,
 };
 
@@ -49,23 +56,26 @@ enum ConfigCommand {
 
 /// Does what the command line asks for.
 pub fn run() -> Result<(), Failure> {
-    let cli = Cli::parse_from(std::env::args_os());
+    let matches = read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let hints =
+        config::unknown_variables(std::env::vars_os().map(|(name, _)| name), &Cli::command());
     match cli.command {
         Some(Command::Config(ConfigCommand::Reference)) => {
-            print!("{}", config::reference(&Cli::command()));
+            print!("{}", config::reference(&Cli::command(), exit::CODES));
             Ok(())
         }
         Some(Command::Config(ConfigCommand::Check)) => {
-            print!("{}", resolve(cli)?);
+            for hint in hints {
+                eprintln!("warning: {hint}");
+            }
+            print!("{}", resolve(cli, &matches)?);
             Ok(())
         }
         None | Some(Command::Serve) => {
-            let config = resolve(cli)?;
+            let config = resolve(cli, &matches)?;
             logging::start(&config.log, config.log_format);
-            for hint in config::unknown_variables(
-                std::env::vars_os().map(|(name, _)| name),
-                &Cli::command(),
-            ) {
+            for hint in hints {
                 tracing::warn!("{hint}");
             }
             Ok(serve::run(config)?)
@@ -73,13 +83,52 @@ pub fn run() -> Result<(), Failure> {
     }
 }
 
-fn resolve(cli: Cli) -> Result<Config, Failure> {
+/// Flags and environment. An empty variable counts as not set, and a strange flag gets the known ones as an answer.
+fn read(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<ArgMatches, clap::Error> {
+    let command = Cli::command().mut_args(|argument| {
+        if is_empty(argument.get_env().and_then(std::env::var_os).as_deref()) {
+            argument.env(None::<&'static str>)
+        } else {
+            argument
+        }
+    });
+    command
+        .try_get_matches_from(arguments)
+        .map_err(|mut error| {
+            let has_hint = [ContextKind::SuggestedArg, ContextKind::Suggested]
+                .into_iter()
+                .any(|kind| error.get(kind).is_some());
+            if error.kind() == ErrorKind::UnknownArgument && !has_hint {
+                let flags: Vec<String> = Cli::command()
+                    .get_arguments()
+                    .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
+                    .collect();
+                let tip = format!("the options are {}; see `ebbtide --help`", flags.join(", "));
+                error.insert(
+                    ContextKind::Suggested,
+                    ContextValue::StyledStrs(vec![tip.into()]),
+                );
+            }
+            error
+        })
+}
+
+fn is_empty(value: Option<&OsStr>) -> bool {
+    value.is_some_and(OsStr::is_empty)
+}
+
+fn resolve(cli: Cli, matches: &ArgMatches) -> Result<Config, Failure> {
+    let is_flag = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let typed = cli.options.ranked(is_flag)?;
     let file = config::read_file(cli.config.as_deref(), &Cli::command())?;
-    Ok(Config::resolve(cli.options.or(file))?)
+    Ok(Config::resolve(typed.or(file))?)
 }
 
 /// The command line for tests.
 #[cfg(test)]
 pub fn parse<const N: usize>(arguments: [&str; N]) -> Result<Options, clap::Error> {
-    Ok(Cli::try_parse_from(std::iter::once("ebbtide").chain(arguments))?.options)
+    let matches = read(std::iter::once("ebbtide").chain(arguments))?;
+    Ok(Cli::from_arg_matches(&matches)?.options)
 }

@@ -10,6 +10,25 @@ use crate::{config::ConfigError, serve::ServeError, storage::StorageError};
 /// The program was stopped by a second signal, before everything was written down.
 pub const INTERRUPTED: i32 = 130;
 
+/// Every code with what it means; the reference prints it.
+pub const CODES: &[(i32, &str)] = &[
+    (0, "It ended as it was told to."),
+    (
+        1,
+        "It could not start, or at the end not everything that waited could be written; nothing of that was acknowledged.",
+    ),
+    (
+        2,
+        "The command line, the environment or the file has a mistake.",
+    ),
+    (3, "It could not listen on an address."),
+    (4, "The data folder or the file in it could not be used."),
+    (
+        INTERRUPTED,
+        "It was stopped by a second signal, before everything was written.",
+    ),
+];
+
 /// Why the program ends without success.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -38,5 +57,35 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         eprintln!("error: {self}");
         ExitCode::from(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_table() {
+        let address = "127.0.0.1:1".parse().expect("an address");
+        let io = || std::io::Error::other("test");
+        let directory = StorageError::Directory {
+            path: "d".into(),
+            source: io(),
+        };
+        let listen = ServeError::Listen {
+            option: "--mqtt",
+            address,
+            source: io(),
+        };
+        for (failure, code) in [
+            (Failure::Serve(ServeError::Unfinished), 1),
+            (Failure::Config(ConfigError::SameAddress(address)), 2),
+            (Failure::Serve(listen), 3),
+            (Failure::Serve(ServeError::Storage(directory)), 4),
+        ] {
+            assert_eq!(failure.code(), code);
+            assert!(CODES.iter().any(|(listed, _)| *listed == i32::from(code)));
+        }
+        assert!(CODES.iter().any(|(listed, _)| *listed == INTERRUPTED));
     }
 }

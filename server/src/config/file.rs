@@ -12,7 +12,7 @@ use std::{
 use clap::Command;
 use toml::de::DeTable;
 
-use super::{ConfigError, Options};
+use super::{ConfigError, Options, reference};
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "ebbtide.toml";
@@ -69,7 +69,27 @@ fn parse(text: &str, path: &Path, command: &Command) -> Result<Options, ConfigEr
             ));
         }
     }
-    toml::from_str(text).map_err(syntax)
+    let options: Options = toml::from_str(text).map_err(|error: toml::de::Error| {
+        let Some(span) = error.span() else {
+            return syntax(error);
+        };
+        let entry = table
+            .get_ref()
+            .iter()
+            .find(|(_, value)| value.span().contains(&span.start));
+        let Some((key, _)) = entry else {
+            return syntax(error);
+        };
+        let name: &str = key.get_ref();
+        let example = reference::example(name)
+            .map_or(String::new(), |line| format!("; for example `{line}`"));
+        mistake(
+            span.start,
+            format!("`{name}`: {}{example}", error.message()),
+        )
+    })?;
+    options.check_storage("the file has `data_dir` and `ephemeral = true`")?;
+    Ok(options)
 }
 
 /// A sentence for every variable that looks like a mistyped one of ours.
@@ -84,9 +104,14 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>, command: &Comman
             name.starts_with(PREFIX) && !name.starts_with(BUILD_PREFIX) && !known.contains(name)
         })
         .filter_map(|name| {
-            let near = nearest(&name, known.iter().map(String::as_str))?;
+            // Without the prefix: all names are alike by that.
+            let rest = name.strip_prefix(PREFIX)?;
+            let near = nearest(
+                rest,
+                known.iter().filter_map(|known| known.strip_prefix(PREFIX)),
+            )?;
             Some(format!(
-                "the environment variable {name} means nothing here; did you mean {near}?"
+                "the environment variable {name} means nothing here; did you mean {PREFIX}{near}?"
             ))
         })
         .collect()
@@ -100,7 +125,8 @@ pub(super) fn keys(command: &Command) -> impl Iterator<Item = &str> {
         .filter(|id| !["config", "help", "version"].contains(id))
 }
 
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The one of `known` that was probably meant.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= ALIKE)
@@ -156,11 +182,32 @@ mod tests {
     fn a_bad_value_has_a_line_and_says_what_is_allowed() {
         assert!(
             check("\nmqtt = 'x'")
-                .is_err_and(|m| m.starts_with("ebbtide.toml:2: an address is an IP"))
+                .is_err_and(|m| m.starts_with("ebbtide.toml:2: `mqtt`: an address is an IP"))
         );
         assert!(
             check("log_format = 'xml'").is_err_and(|m| m.contains("text") && m.contains("json"))
         );
+        for (text, example) in [
+            ("mqtt = 1883", r#"; for example `mqtt = "127.0.0.1:1883"`"#),
+            (
+                "allow_host = 'a'",
+                r#"; for example `allow_host = ["broker.example"]`"#,
+            ),
+            (
+                "allow_host = ['a', 1]",
+                r#"; for example `allow_host = ["broker.example"]`"#,
+            ),
+            ("ephemeral = 'yes'", "; for example `ephemeral = false`"),
+        ] {
+            let (key, _) = text.split_once(' ').expect("a key");
+            let message = check(text).expect_err(text);
+            assert!(
+                message.starts_with(&format!("ebbtide.toml:1: `{key}`: ")),
+                "{message}"
+            );
+            assert!(message.ends_with(example), "{message}");
+        }
+        assert!(check("data_dir = 'd'\nephemeral = true").is_err_and(|m| m.contains("at once")));
         assert!(check("mqtt = ").is_err_and(|m| m.starts_with("ebbtide.toml:1: ")));
     }
 
@@ -170,5 +217,13 @@ mod tests {
         let hints = unknown_variables(names.into_iter(), &Cli::command());
         assert_eq!(hints.len(), 1);
         assert!(hints[0].contains("EBBTIDE_MQTT?"));
+        // What Kubernetes sets for a service of that name.
+        let strange = [
+            "EBBTIDE_PORT",
+            "EBBTIDE_SERVICE_HOST",
+            "EBBTIDE_SERVICE_PORT",
+        ];
+        let hints = unknown_variables(strange.map(OsString::from).into_iter(), &Cli::command());
+        assert_eq!(hints, Vec::<String>::new());
     }
 }

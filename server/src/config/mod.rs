@@ -55,9 +55,14 @@ pub enum ConfigError {
     /// Both listeners cannot have the same address.
     #[error("--mqtt and --http both name {0}: give each a port of its own")]
     SameAddress(ListenAddress),
+    /// A folder and no folder.
+    #[error(
+        "{0} at once: give only one, the folder to keep the data or `ephemeral` to keep it in memory only"
+    )]
+    TwoStorages(&'static str),
     /// The log filter makes no sense.
     #[error(
-        "the log filter `{filter}` cannot be used ({why}): it is a level (error, warn, info, debug, trace) or a list \
+        "the log filter `{filter}` cannot be used: {why}; give a level (off, error, warn, info, debug, trace) or a list \
          such as `info,ebbtide=debug`"
     )]
     LogFilter {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::{HostName, ListenAddress, Origin};
+use super::{ConfigError, HostName, ListenAddress, Origin};
 
 /// What was typed.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Options {
 
     /// Keeps everything in memory only: what was acknowledged is gone when the broker stops. Default: `false`.
     #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_EPHEMERAL", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", conflicts_with = "data_dir")]
+          default_missing_value = "true")]
     pub ephemeral: Option<bool>,
 
     /// Lets anybody in without asking who they are, from outside this machine too. Default: `false`.
@@ -47,8 +47,8 @@ pub struct Options {
     )]
     pub allow_host: Vec<HostName>,
 
-    /// A further web origin whose pages may use WebSocket and API, or `*` for any; may be repeated. Pages that the
-    /// broker itself serves always may.
+    /// A further web origin whose pages may use MQTT over WebSocket, or `*` for any; may be repeated. Pages that the
+    /// broker itself serves always may. The HTTP API is not for other origins: it sends no CORS headers.
     #[arg(
         long,
         global = true,
@@ -58,7 +58,7 @@ pub struct Options {
     )]
     pub allow_origin: Vec<Origin>,
 
-    /// What is logged: a level (error, warn, info, debug, trace) or a list such as `info,ebbtide=debug`. Default:
+    /// What is logged: a level (off, error, warn, info, debug, trace) or a list such as `info,ebbtide=debug`. Default:
     /// `info`.
     #[arg(long, global = true, value_name = "FILTER", env = "EBBTIDE_LOG")]
     pub log: Option<String>,
@@ -80,6 +80,25 @@ pub enum LogFormat {
 }
 
 impl Options {
+    /// What flags and environment say, the flags first; `is_flag` tells by its id what was typed as a flag.
+    pub fn ranked(mut self, is_flag: impl Fn(&str) -> bool) -> Result<Self, ConfigError> {
+        match (is_flag("data_dir"), is_flag("ephemeral")) {
+            (true, false) => self.ephemeral = None,
+            (false, true) => self.data_dir = None,
+            (true, true) => self.check_storage("--data-dir and --ephemeral")?,
+            (false, false) => self.check_storage("EBBTIDE_DATA_DIR and EBBTIDE_EPHEMERAL")?,
+        }
+        Ok(self)
+    }
+
+    /// One source must not name a folder and no folder; `both` says which two it named.
+    pub(super) fn check_storage(&self, both: &'static str) -> Result<(), ConfigError> {
+        if self.data_dir.is_some() && self.ephemeral == Some(true) {
+            return Err(ConfigError::TwoStorages(both));
+        }
+        Ok(())
+    }
+
     /// These, and where something is not given, those of lower rank.
     pub fn or(self, lower: Self) -> Self {
         // A folder named here beats an `ephemeral = true` of lower rank, and the other way round.
@@ -141,6 +160,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_beats_the_environment_for_the_storage_too() {
+        let both = || Options {
+            data_dir: Some("here".into()),
+            ephemeral: Some(true),
+            ..Options::default()
+        };
+        let ranked = |flags: &[&str]| both().ranked(|id| flags.contains(&id));
+        let kept = ranked(&["ephemeral"]).expect("a flag and a variable");
+        assert_eq!((kept.data_dir, kept.ephemeral), (None, Some(true)));
+        let kept = ranked(&["data_dir"]).expect("a flag and a variable");
+        assert_eq!((kept.data_dir, kept.ephemeral), (Some("here".into()), None));
+        let refused = |flags: &[&str]| ranked(flags).expect_err("one source").to_string();
+        assert!(refused(&["data_dir", "ephemeral"]).contains("--data-dir and --ephemeral at once"));
+        assert!(refused(&[]).contains("EBBTIDE_DATA_DIR and EBBTIDE_EPHEMERAL at once"));
+        let kept = cli::parse(["serve", "--data-dir", "here", "--ephemeral=false"]);
+        assert_eq!(kept.expect("no contradiction").ephemeral, Some(false));
+    }
+
+    #[test]
     fn flags_may_stand_before_and_after_the_command() {
         let before = cli::parse(["--mqtt", "127.0.0.1:5", "serve"]).expect("valid flags");
         let after = cli::parse(["serve", "--mqtt", "127.0.0.1:5"]).expect("valid flags");
@@ -163,5 +201,10 @@ mod tests {
         assert!(message(["--log-format", "jsn"]).contains("json"));
         assert!(message(["--mqtt", "1883"]).contains("127.0.0.1:1883"));
         assert!(message(["config", "chekc"]).contains("check"));
+        let strange = message(["serve", "--zzz"]);
+        assert!(
+            strange.contains("--mqtt, --http") && strange.contains("ebbtide --help"),
+            "{strange}"
+        );
     }
 }

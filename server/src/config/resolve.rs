@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use tracing_subscriber::EnvFilter;
 
-use super::{ConfigError, HostName, ListenAddress, LogFormat, Options, Origin};
+use super::{ConfigError, HostName, ListenAddress, LogFormat, Options, Origin, file::nearest};
 use crate::auth::Authenticator;
 
 /// What the broker runs with.
@@ -61,12 +61,10 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if let Err(error) = EnvFilter::try_new(&self.log) {
-            return Err(ConfigError::LogFilter {
-                filter: self.log.clone(),
-                why: error.to_string(),
-            });
-        }
+        check_filter(&self.log).map_err(|why| ConfigError::LogFilter {
+            filter: self.log.clone(),
+            why,
+        })?;
         if self.mqtt == self.http && self.mqtt.0.port() != 0 {
             return Err(ConfigError::SameAddress(self.mqtt));
         }
@@ -84,6 +82,23 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// A word alone would be a part of the program to the filter, and silence all others: here it must be a level.
+fn check_filter(filter: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    let is_word = |part: &&str| !part.contains(['=', '[', ']', '{', '}', '"']);
+    for word in filter.split(',').filter(is_word) {
+        let lower = word.to_ascii_lowercase();
+        if LEVELS.contains(&lower.as_str()) {
+            continue;
+        }
+        let near = nearest(&lower, LEVELS.into_iter());
+        let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+        return Err(format!("`{word}` is not a level{hint}"));
+    }
+    Ok(())
 }
 
 /// As a file that says the same.
@@ -167,6 +182,29 @@ mod tests {
             resolve(["--log", "ebbtide=loud"]),
             Err(ConfigError::LogFilter { .. })
         ));
+    }
+
+    #[test]
+    fn a_word_in_the_log_filter_is_a_level() {
+        for good in [
+            "info",
+            "WARN",
+            "off",
+            "info,ebbtide=debug",
+            "debug,hyper=off",
+            "info,a[b{c=1}]=trace",
+        ] {
+            assert!(resolve(["--log", good]).is_ok(), "{good}");
+        }
+        for bad in ["infoo", "ebbtide", "info,hyper", ""] {
+            let error = resolve(["--log", bad]).expect_err(bad).to_string();
+            assert!(
+                error.contains("not a level") && error.contains("off, error, warn"),
+                "{error}"
+            );
+        }
+        let error = resolve(["--log", "infoo"]).expect_err("infoo").to_string();
+        assert!(error.contains("did you mean `info`?"), "{error}");
     }
 
     #[test]
