@@ -87,13 +87,7 @@ pub fn run() -> Result<(), Failure> {
 fn read(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<ArgMatches, clap::Error> {
-    let command = Cli::command().mut_args(|argument| {
-        if is_empty(argument.get_env().and_then(std::env::var_os).as_deref()) {
-            argument.env(None::<&'static str>)
-        } else {
-            argument
-        }
-    });
+    let command = without_empty(Cli::command(), |name| std::env::var_os(name));
     command
         .try_get_matches_from(arguments)
         .map_err(|mut error| {
@@ -115,8 +109,19 @@ fn read(
         })
 }
 
-fn is_empty(value: Option<&OsStr>) -> bool {
-    value.is_some_and(OsStr::is_empty)
+/// The command as if the variables that are empty did not exist.
+fn without_empty(
+    command: clap::Command,
+    variable: impl Fn(&OsStr) -> Option<OsString>,
+) -> clap::Command {
+    command.mut_args(|argument| {
+        let value = argument.get_env().and_then(&variable);
+        if value.is_some_and(|value| value.is_empty()) {
+            argument.env(None::<&'static str>)
+        } else {
+            argument
+        }
+    })
 }
 
 fn resolve(cli: Cli, matches: &ArgMatches) -> Result<Config, Failure> {
@@ -131,4 +136,25 @@ fn resolve(cli: Cli, matches: &ArgMatches) -> Result<Config, Failure> {
 pub fn parse<const N: usize>(arguments: [&str; N]) -> Result<Options, clap::Error> {
     let matches = read(std::iter::once("ebbtide").chain(arguments))?;
     Ok(Cli::from_arg_matches(&matches)?.options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_is_as_if_not_set() {
+        let command = without_empty(Cli::command(), |name| match name.to_str() {
+            Some("EBBTIDE_MQTT") => Some("".into()),
+            Some("EBBTIDE_HTTP") => Some("127.0.0.1:1".into()),
+            _ => None,
+        });
+        let is_read = |id: &str| {
+            command
+                .get_arguments()
+                .any(|argument| argument.get_id() == id && argument.get_env().is_some())
+        };
+        assert!(!is_read("mqtt"));
+        assert!(is_read("http") && is_read("log"));
+    }
 }
