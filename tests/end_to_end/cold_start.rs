@@ -38,7 +38,9 @@ fn the_dashboard_paints_what_was_acknowledged_before_a_kill_and_survives_its_net
     let mut page = dashboard(&format!("http://{}/", network.address()))?;
     page.tell(&all)?;
     page.tell("connection online")?;
-    page.tell(&format!("card {FLIPPED} online"))?;
+    let published = tempfile::NamedTempFile::new()?;
+    serde_json::to_writer(&published, &fleet::expected()?)?;
+    page.tell(&format!("exactly {}", published.path().display()))?;
 
     if let Some(folder) = std::env::var_os("EBBTIDE_TEST_SCREENSHOTS") {
         take_pictures(&mut page, Path::new(&folder))?;

@@ -87,3 +87,17 @@ pub fn config() -> Vec<(String, String)> {
 
 /// How many values there are.
 pub const VALUES: usize = 20;
+
+/// What a page that shows all of it shows: the status of every agent, and every value.
+pub fn expected() -> Result<Value> {
+    let mut cards = serde_json::Map::new();
+    for (topic, payload) in presence()? {
+        let payload: Value = serde_json::from_str(&payload)?;
+        cards.insert(topic, payload["status"].clone());
+    }
+    let values: serde_json::Map<String, Value> = config()
+        .into_iter()
+        .map(|(topic, payload)| (topic, Value::String(payload)))
+        .collect();
+    Ok(json!({ "cards": cards, "values": values }))
+}

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 use crate::project::Project;
 use crate::server::{self, Profile};
@@ -37,13 +37,21 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     };
     eprintln!("    ready after {}", progress::elapsed(started));
 
-    // In the caller's folder and terminal: `./ebbtide-data` is where a plain `ebbtide` would have it, and Ctrl-C reaches it.
-    let status = Command::new(&program)
-        .args(for_broker)
-        .status()
-        .with_context(|| format!("starting {}", program.display()))?;
-    if !status.success() {
-        bail!("ebbtide ended: {status}");
-    }
-    Ok(())
+    // In the caller's folder and terminal: `./ebbtide-data` is where a plain `ebbtide` would have it.
+    let mut broker = Command::new(&program);
+    broker.args(for_broker);
+    become_program(&mut broker).with_context(|| format!("starting {}", program.display()))
+}
+
+/// This process becomes the broker: signals reach it alone, and its exit code is the one that is seen.
+#[cfg(unix)]
+fn become_program(command: &mut Command) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    Err(command.exec().into())
+}
+
+#[cfg(not(unix))]
+fn become_program(command: &mut Command) -> Result<()> {
+    let status = command.status()?;
+    std::process::exit(status.code().unwrap_or(1));
 }

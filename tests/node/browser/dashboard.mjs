@@ -1,11 +1,13 @@
 // Opens the dashboard and does what it is told, a line at a time:
 //   painted <cards> <values>     that many are there
+//   exactly <file>               what is there is what the JSON file says: { cards: { topic: status }, values: { topic: JSON } }
 //   card <topic> <status>        the card of that topic shows the status
 //   connection <state>           the page says how it is connected
 //   shown <test id>              it is there and visible
 //   screenshot <scheme> <file>   light or dark
 // Answers `done`; ends with an error when something does not come about.
 
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { eventually, open } from './chromium.mjs';
 
@@ -22,6 +24,23 @@ const orders = {
     for (const [id, count] of [['presence-card', cards], ['config-entry', values]]) {
       await eventually(`${count} of ${id}`, () => byTestId(id).count(), (seen) => seen === Number(count));
     }
+  },
+  async exactly(file) {
+    const wanted = JSON.parse(readFileSync(file, 'utf8'));
+    const bare = (text) => text.replace(/\s/g, '');
+    const shown = () => page.evaluate(() => {
+      const all = (id, of) => [...document.querySelectorAll(`[data-testid="${id}"]`)].map((e) => [e.dataset.topic, of(e)]);
+      return {
+        cards: all('presence-card', (element) => element.dataset.status),
+        values: all('config-entry', (element) => element.innerText),
+      };
+    });
+    await eventually('every card and value as published', shown, ({ cards, values }) => {
+      const isAll = cards.length === Object.keys(wanted.cards).length && values.length === Object.keys(wanted.values).length;
+      return isAll
+        && cards.every(([topic, status]) => wanted.cards[topic] === status)
+        && values.every(([topic, text]) => topic in wanted.values && bare(text).includes(bare(wanted.values[topic])));
+    });
   },
   async card(topic, status) {
     const card = page.locator(`[data-testid="presence-card"][data-topic="${topic}"]`);

@@ -50,7 +50,12 @@ pub fn run_stages(project: &Project, names: &[String]) -> Result<Tally> {
             stage.name,
             progress::elapsed(started)
         );
-        total.add(tally);
+        // A stage that counts nothing cannot fail, so it is a failure itself.
+        total.add(if tally == Tally::default() {
+            Tally::failed_stage()
+        } else {
+            tally
+        });
     }
     for remedy in &environment.missing {
         eprintln!("missing: {remedy}");
