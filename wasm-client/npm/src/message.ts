@@ -4,7 +4,7 @@ import { EbbtideError } from './error.js';
 export type QoS = 0 | 1 | 2;
 
 /** What can be published: bytes and text as they are, everything else as JSON. An empty text clears a retained value. */
-export type Payload = string | Uint8Array | ArrayBuffer | number | boolean | null | object;
+export type Payload = string | ArrayBufferView | ArrayBuffer | number | boolean | null | object;
 
 /** A message from the server. */
 export class Message {
@@ -35,6 +35,11 @@ export class Message {
     this.dup = dup;
   }
 
+  /** Whether there is no payload: with a retained value, that it was cleared. */
+  get isEmpty(): boolean {
+    return this.#payload.length === 0;
+  }
+
   /** The payload as it came. */
   bytes(): Uint8Array {
     return this.#payload;
@@ -49,8 +54,9 @@ export class Message {
     }
   }
 
-  /** The payload as JSON. Throws `payload` if it is none. */
-  json<T = unknown>(): T {
+  /** The payload as JSON; `undefined` if it is empty. Throws `payload` if it is none. */
+  json<T = unknown>(): T | undefined {
+    if (this.isEmpty) return undefined;
     const text = this.text();
     try {
       return JSON.parse(text) as T;
@@ -60,14 +66,24 @@ export class Message {
   }
 }
 
-/** @internal */
+/** What JSON would write as `{}`, its content lost. */
+const NOT_JSON = new Set([
+  'Blob', 'File', 'FormData', 'Map', 'Promise', 'ReadableStream', 'Set', 'SharedArrayBuffer', 'WeakMap', 'WeakSet',
+]);
+
+/** @internal Bytes are not copied. Throws `payload`. */
 export function encodePayload(value: Payload): Uint8Array {
-  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (typeof value === 'string') return new TextEncoder().encode(value);
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  if (NOT_JSON.has(kind) && typeof (value as { toJSON?: unknown }).toJSON !== 'function') {
+    throw new EbbtideError('payload', `a ${kind} cannot be sent; send its content as text, bytes or an array`);
+  }
   let text: string | undefined;
   try {
     // JSON.stringify gives undefined for what JSON does not have, against its type.
-    text = typeof value === 'string' ? value : (JSON.stringify(value) as string | undefined);
+    text = JSON.stringify(value) as string | undefined;
   } catch (cause) {
     throw new EbbtideError('payload', 'the value cannot be written as JSON', undefined, { cause });
   }

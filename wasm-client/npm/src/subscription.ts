@@ -64,6 +64,7 @@ export class Subscription implements AsyncIterableIterator<Message> {
   /** Ends the subscription and the loop; what still waits is dropped. */
   unsubscribe(): void {
     this.#buffer = [];
+    this.#error = undefined;
     this.end();
   }
 
