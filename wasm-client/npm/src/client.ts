@@ -1,8 +1,10 @@
+import { resolveAddress } from './address.js';
 import init, { Connection, type SubscriptionToken } from './ebbtide_wasm.js';
 import { EbbtideError, fromWasm } from './error.js';
 import { parseFilter } from './filter.js';
 import { encodePayload, type Payload, type QoS } from './message.js';
-import { Deferred } from './settle.js';
+import { checkOptions, CONNECT_RULES, PUBLISH_RULES, SUBSCRIBE_RULES } from './options.js';
+import { Outcome, type Publication } from './publication.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
 
 export interface ConnectOptions {
@@ -26,7 +28,8 @@ export type State =
   /** `retryInMs`: when the next attempt starts; `null`: not by itself. */
   | { readonly state: 'offline'; readonly reason: string; readonly retryInMs: number | null }
   | { readonly state: 'needs-auth'; readonly reason: string }
-  | { readonly state: 'closed' };
+  /** `error`: why it closed by itself; every later call fails with it. */
+  | { readonly state: 'closed'; readonly error?: EbbtideError };
 
 export interface PublishOptions {
   /** Default 0. */
@@ -35,19 +38,14 @@ export interface PublishOptions {
   retain?: boolean;
 }
 
-/** A publish on its way. */
-export interface Publication {
-  /** QoS 0: handed to the network. QoS 1 and 2: the server has it. Always settles while the client lives. */
-  readonly acked: Promise<void>;
-}
-
 let loading: Promise<unknown> | undefined;
 
 /** Loads the wasm once; a failed attempt may be repeated by the next client. */
 function load(): Promise<unknown> {
   loading ??= init().catch((cause: unknown) => {
     loading = undefined;
-    throw new EbbtideError('load-failed', 'ebbtide_wasm_bg.wasm could not be loaded', undefined, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new EbbtideError('load-failed', `ebbtide_wasm_bg.wasm could not be loaded: ${why}`, undefined, { cause });
   });
   return loading;
 }
@@ -55,10 +53,15 @@ function load(): Promise<unknown> {
 /** Calls that wait for the wasm to be loaded, at most. */
 const WAITING_CALLS_MAX = 10_000;
 
+/** QoS 0 publishes that wait until the first attempt to connect has come to something, at most. */
+const HELD_PUBLISHES_MAX = 1_000;
+
 /** A connection that is made again whenever it is lost. It lives until `close()`. */
 export class Client {
   #connection: Connection | undefined;
   #waiting: ((connection: Connection | EbbtideError) => void)[] = [];
+  /** QoS 0 publishes until the first attempt to connect has come to something, then `undefined`. */
+  #held: (() => void)[] | undefined = [];
   #state: State = { state: 'connecting' };
   readonly #listeners = new Set<(state: State) => void>();
   readonly #subscriptions = new Set<Subscription>();
@@ -84,10 +87,12 @@ export class Client {
 
   /** Subscribes; a level `{name}` matches anything and is named in `params`. */
   subscribe(filter: string, options: SubscribeOptions = {}): Subscription {
+    checkOptions('subscribe', options, SUBSCRIBE_RULES);
+    const { qos = 0, noLocal = false, bufferedMessagesMax = 10_000 } = options;
     const parsed = parseFilter(filter);
     let token: SubscriptionToken | undefined;
     let ended = false;
-    const subscription = new Subscription(parsed, options.bufferedMessagesMax ?? 10_000, () => {
+    const subscription = new Subscription(parsed, bufferedMessagesMax, () => {
       ended = true;
       this.#subscriptions.delete(subscription);
       token?.free();
@@ -95,28 +100,39 @@ export class Client {
     this.#subscriptions.add(subscription);
     this.#run((connection) => {
       if (ended) return;
-      const { qos = 0, noLocal = false } = options;
       token = connection.subscribe(parsed.filter, qos, noLocal, subscription.push, subscription.change);
     }, (error) => subscription.end(error));
     return subscription;
   }
 
-  /** Publishes. Without a connection QoS 1 and 2 wait for it; QoS 0 fails with `offline`. */
+  /**
+   * Publishes. Without a connection QoS 1 and 2 wait for it; QoS 0 fails with `offline`, but for the first attempt to
+   * connect it waits too.
+   */
   publish(topic: string, value: Payload, options: PublishOptions = {}): Publication {
-    const acked = new Deferred<void>();
+    checkOptions('publish', options, PUBLISH_RULES);
+    const { qos = 0, retain = false } = options;
+    const outcome = new Outcome(topic);
+    let payload: Uint8Array;
     try {
-      const payload = encodePayload(value);
+      payload = encodePayload(value);
+    } catch (error) {
+      outcome.fail(error as EbbtideError);
+      return outcome;
+    }
+    const hold = qos === 0 && this.#held !== undefined;
+    // Whoever passed it may write to it again while it waits.
+    if (hold || !this.#connection) payload = payload.slice();
+    const send = (): void =>
       this.#run(
         (connection) =>
-          connection.publish(topic, payload, options.qos ?? 0, options.retain ?? false, acked.resolve, (...failure) =>
-            acked.reject(fromWasm(failure)),
-          ),
-        acked.reject,
+          connection.publish(topic, payload, qos, retain, outcome.succeed, (...failure) => outcome.fail(fromWasm(failure))),
+        outcome.fail,
       );
-    } catch (error) {
-      acked.reject(error);
-    }
-    return { acked: acked.promise };
+    if (!hold || !this.#held) send();
+    else if (this.#held.length < HELD_PUBLISHES_MAX) this.#held.push(send);
+    else outcome.fail(new EbbtideError('queue-full', `${HELD_PUBLISHES_MAX} publishes wait for the first connection`));
+    return outcome;
   }
 
   /** Tries now instead of later; a connection that stands is probed. */
@@ -127,7 +143,7 @@ export class Client {
   /** Says goodbye and ends everything: loops end, what is not acknowledged rejects with `closed`. */
   close(): void {
     if (this.#connection) this.#connection.close();
-    else this.#fail(new EbbtideError('closed', 'the client was closed'));
+    else this.#fail(new EbbtideError('closed', 'the client was closed'), { state: 'closed' });
   }
 
   #start(url: string, options: ConnectOptions): void {
@@ -166,18 +182,18 @@ export class Client {
       }
     };
     if (this.#connection) attempt(this.#connection);
-    else if (this.#state.state === 'closed') failed(new EbbtideError('closed', 'the client is closed'));
+    else if (this.#state.state === 'closed') failed(this.#state.error ?? new EbbtideError('closed', 'the client is closed'));
     else if (this.#waiting.length < WAITING_CALLS_MAX) this.#waiting.push(attempt);
     else failed(new EbbtideError('queue-full', 'too much waits to be sent'));
   }
 
   /** It never came to a connection. */
-  #fail(error: EbbtideError): void {
+  #fail(error: EbbtideError, state: State = { state: 'closed', error }): void {
     if (this.#state.state === 'closed') return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const call of waiting) call(error);
-    this.#changed({ state: 'closed' });
+    this.#changed(state);
   }
 
   #changed(state: State): void {
@@ -188,6 +204,11 @@ export class Client {
       this.#connection = undefined;
       // Not now: it is the connection that calls.
       queueMicrotask(() => connection?.free());
+    }
+    if (state.state !== 'connecting') {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const send of held) send();
     }
     for (const listener of [...this.#listeners]) {
       try {
@@ -217,16 +238,11 @@ function stateOf(kind: string, sessionPresent: boolean, reason: string, retryInM
   }
 }
 
-/** Begins to connect. Throws `url` for what is no `ws://` or `wss://` URL. */
+/**
+ * Begins to connect: to a `ws://` or `wss://` URL, or to what becomes one: `/mqtt` on the page's own host, or
+ * `http://` and `https://`. Throws `url` for what is none of these, and `bad-options`.
+ */
 export function connect(url: string | URL, options: ConnectOptions = {}): Client {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch (cause) {
-    throw new EbbtideError('url', `${String(url)} is no URL`, undefined, { cause });
-  }
-  if (parsed.protocol !== 'ws:' && parsed.protocol !== 'wss:') {
-    throw new EbbtideError('url', `${parsed.href} does not begin with ws:// or wss://`);
-  }
-  return new Client(parsed.href, options);
+  checkOptions('connect', options, CONNECT_RULES);
+  return new Client(resolveAddress(url), { ...options });
 }

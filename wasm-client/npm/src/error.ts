@@ -1,7 +1,9 @@
 /** Why something failed. */
 export type ErrorCode =
-  /** The address is no `ws://` or `wss://` URL. */
+  /** The address is no URL, or none that a WebSocket can be opened to. */
   | 'url'
+  /** An option that does not exist, or a value that it cannot have. Thrown at once. */
+  | 'bad-options'
   /** MQTT 3.1.1 without clean start needs a client id. */
   | 'client-id-missing'
   /** A text is too long for MQTT. */
@@ -14,7 +16,7 @@ export type ErrorCode =
   | 'payload'
   /** The client was closed. */
   | 'closed'
-  /** A QoS 0 publish without a connection. */
+  /** A QoS 0 publish without a connection, after the first attempt to connect. */
   | 'offline'
   /** Too much waits to be sent. */
   | 'queue-full'

@@ -1,0 +1,28 @@
+// The broker's address, as applications write it.
+
+import { EbbtideError } from './error.js';
+
+/** @internal A `ws://` or `wss://` URL: relative to the page, with the scheme that belongs to `http` or `https`. */
+export function resolveAddress(address: string | URL): string {
+  let url: URL;
+  try {
+    url = new URL(address, base());
+  } catch (cause) {
+    throw new EbbtideError('url', `${String(address)} is no URL`, undefined, { cause });
+  }
+  if (url.protocol === 'http:') url.protocol = 'ws:';
+  else if (url.protocol === 'https:') url.protocol = 'wss:';
+  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
+    throw new EbbtideError('url', `${url.href} begins with none of ws://, wss://, http://, https://`);
+  }
+  // WebSocket refuses a URL that has one.
+  url.hash = '';
+  return url.href;
+}
+
+/** Where the page is; `undefined` where there is none. */
+function base(): string | undefined {
+  const here = (globalThis as { location?: Location }).location;
+  // A worker made from a blob has an address that nothing can be relative to.
+  return here?.protocol === 'blob:' ? here.origin : here?.href;
+}
