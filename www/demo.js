@@ -2,8 +2,7 @@
 import { connect } from '/pkg/index.js';
 
 const element = (id) => document.getElementById(id);
-const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-const client = connect(`${scheme}//${location.host}/mqtt`);
+const client = connect('/mqtt');
 
 function showState(current) {
   const texts = {
@@ -12,7 +11,7 @@ function showState(current) {
     offline: ({ reason, retryInMs }) =>
       `Offline: ${reason}.` + (retryInMs === null ? '' : ` Next attempt in ${Math.ceil(retryInMs / 1000)} s.`),
     'needs-auth': ({ reason }) => `The broker wants credentials: ${reason}.`,
-    closed: () => 'The client could not be started. Reload the page to try again.',
+    closed: ({ error }) => `The client could not be started: ${error?.message ?? 'it was closed'}. Reload the page to try again.`,
   };
   element('state').dataset.state = current.state;
   element('state').textContent = texts[current.state](current);
@@ -72,7 +71,7 @@ async function watch() {
     () => {},
   );
   for await (const message of presence) {
-    if (message.bytes().length === 0) {
+    if (message.isEmpty) {
       rows.get(message.params.agent)?.remove();
       rows.delete(message.params.agent);
       element('empty').hidden = rows.size > 0;

@@ -23,7 +23,7 @@ try {
     const mqtt = (await import('/mqtt.esm.js')).default;
 
     const theirs = await mqtt.connectAsync(url, { protocolVersion: 5 });
-    const ours = connect(url, { identity: 'exchange' });
+    const ours = connect(url, { clientId: 'exchange' });
     const toThem = new Promise((resolve) => theirs.on('message', (topic, payload) => resolve(`${topic} ${payload}`)));
     await theirs.subscribeAsync('to/them', { qos: 1 });
     await theirs.publishAsync('to/us', 'kept', { qos: 1, retain: true });
