@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::tally::Tally;
 use crate::project::Project;
 use crate::server::{self, Profile};
-use crate::web;
+use crate::{tools, web};
 
 pub struct Stage {
     pub name: &'static str,
@@ -23,6 +23,11 @@ pub const ALL: &[Stage] = &[
         name: "native",
         what: "unit and property tests of all crates, the logic of the browser code among them",
         run: native,
+    },
+    Stage {
+        name: "npm",
+        what: "the TypeScript of the npm package, against a stand-in for its wasm",
+        run: npm,
     },
     Stage {
         name: "end-to-end",
@@ -42,6 +47,15 @@ fn native(project: &Project, environment: &Environment) -> Result<Tally> {
     ]);
     environment.apply(&mut cargo);
     count(&mut cargo)
+}
+
+fn npm(project: &Project, environment: &Environment) -> Result<Tally> {
+    let folder = project.root.join("wasm-client/npm");
+    tools::npm_install_locked(project, &folder, "the package's own tests")?;
+    let mut npm = project.command("npm");
+    npm.arg("test").current_dir(folder);
+    environment.apply(&mut npm);
+    count(&mut npm)
 }
 
 fn end_to_end(project: &Project, environment: &Environment) -> Result<Tally> {

@@ -37,12 +37,26 @@ impl Tally {
         Ok(())
     }
 
-    /// Adds what one line says, if it is libtest's `test result:`.
+    /// Adds what one line says: libtest's `test result:`, or the summary of `node --test` (`# pass 15`).
     pub fn read_line(&mut self, line: &str) {
-        if let Some(rest) = line.trim().strip_prefix("test result:") {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("test result:") {
             self.passed += number_before(rest, "passed");
             self.failed += number_before(rest, "failed");
             self.skipped += number_before(rest, "ignored");
+        }
+        let summary = line
+            .strip_prefix("# ")
+            .and_then(|rest| rest.split_once(' '));
+        if let Some((word, number)) = summary
+            && let Ok(number) = number.parse::<u32>()
+        {
+            match word {
+                "pass" => self.passed += number,
+                "fail" | "cancelled" => self.failed += number,
+                "skipped" | "todo" => self.skipped += number,
+                _ => {}
+            }
         }
     }
 }
@@ -71,10 +85,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_libtest_prints() {
+    fn reads_what_the_runners_print() {
         let mut tally = Tally::default();
         tally.read_line("running 3 tests");
         tally.read_line("test result: FAILED. 11 passed; 2 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.00s");
-        assert_eq!(tally.to_string(), "11 passed, 2 failed, 1 skipped");
+        tally.read_line("# Subtest: pass 3 things");
+        tally.read_line("# pass 15");
+        tally.read_line("# fail 1");
+        assert_eq!(tally.to_string(), "26 passed, 3 failed, 1 skipped");
     }
 }
