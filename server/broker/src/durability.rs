@@ -6,6 +6,7 @@
 //! | PUBCOMP | the release of the inbound id |
 //! | QoS 1 PUBLISH | at once; its packet id goes with the next commit |
 //! | QoS 2 PUBLISH to a kept session | its packet id, and so the message that went before it |
+//! | QoS 2 PUBLISH to a member of a group | the message is this member's and no longer the group's |
 //! | PUBREL | the stage `released` |
 //! | CONNACK | every creation, change or deletion of a session it stands for, and the will |
 //! | SUBACK, UNSUBACK | the rows of the subscriptions of a kept session |

@@ -291,6 +291,7 @@ fn is_needed(operation: &mut Operation, unneeded: &FxHashSet<Sequence>) -> bool 
     match operation {
         Operation::Sent { sequence, .. }
         | Operation::Released { sequence, .. }
+        | Operation::MoveShared { sequence, .. }
         | Operation::Done { sequence, .. } => !unneeded.contains(sequence),
         Operation::Accept(accept) => {
             strip(accept, unneeded);

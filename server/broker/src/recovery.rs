@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use ebbtide_protocol::{ByteString, QoS};
+use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{
-    FlowStage, Incarnation, Marks, Operation, RecipientSet, RetainedRow, Row, Sequence, SessionRow,
-    WallTime, WillRow,
+    FlowStage, GroupRow, Incarnation, Marks, Operation, RecipientSet, RetainedRow, Row, Sequence,
+    SessionRow, SubscriptionRow, WallTime, WillRow,
 };
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -20,7 +20,7 @@ use crate::{
     Broker, Journal, Limits, Now, expiry,
     numbers::Numbers,
     registry::Registry,
-    route::{index::Index, mailbox::Mailbox, retained::Retained},
+    route::{group::Group, index::Index, mailbox::Mailbox, retained::Retained},
     session::{Session, Subscribed, flows::Flows},
     shared::Shared,
     stats::Counters,
@@ -42,6 +42,9 @@ pub struct Recovery {
     queued: Vec<(Sequence, RecipientSet)>,
     in_flight: FxHashSet<(Incarnation, Sequence)>,
     index: Index,
+    groups: FxHashMap<Incarnation, Arc<Group>>,
+    /// Whose rows are to be written.
+    new_groups: Vec<GroupRow>,
     retained: Retained,
     expiring: Vec<RetainedRow>,
     wills: Vec<WillRow>,
@@ -61,6 +64,8 @@ impl Recovery {
             queued: Vec::new(),
             in_flight: FxHashSet::default(),
             index: Index::default(),
+            groups: FxHashMap::default(),
+            new_groups: Vec::new(),
             retained: Retained::default(),
             expiring: Vec::new(),
             wills: Vec::new(),
@@ -78,21 +83,12 @@ impl Recovery {
                 session,
                 subscription,
             } => {
-                if let Some((session, _)) = self.sessions.get_mut(&session) {
-                    self.index.insert(
-                        subscription.filter.pattern(),
-                        session.subscriber(&subscription),
-                    );
-                    if subscription.retained_owed {
-                        session.mailbox.recover_owed(subscription.filter.clone());
-                    }
-                    let filter = subscription.filter.clone();
-                    let subscribed = Subscribed {
-                        row: subscription,
-                        generation: 0,
-                    };
-                    session.subscriptions.insert(filter, subscribed);
+                if self.sessions.contains_key(&session) {
+                    self.subscription(session, subscription);
                 }
+            }
+            Row::Group(row) => {
+                self.insert_group(row);
             }
             Row::Inbound { session, packet_id } => {
                 if let Some((session, _)) = self.sessions.get_mut(&session) {
@@ -133,7 +129,9 @@ impl Recovery {
     pub fn finish(mut self, now: Now) -> Broker {
         for (sequence, recipients) in std::mem::take(&mut self.queued) {
             for recipient in &*recipients {
-                if !self.in_flight.contains(&(recipient.session, sequence))
+                if let Some(group) = self.groups.get(&recipient.session) {
+                    group.recover(sequence);
+                } else if !self.in_flight.contains(&(recipient.session, sequence))
                     && let Some((session, _)) = self.sessions.get(&recipient.session)
                 {
                     session.mailbox.recover(sequence);
@@ -141,6 +139,14 @@ impl Recovery {
             }
         }
         let numbers = Numbers::new(self.marks, &self.journal);
+        let new_groups = self.new_groups.into_iter();
+        self.journal.submit_all(new_groups.map(Operation::PutGroup));
+        let mut ended = Vec::new();
+        for group in self.groups.into_values() {
+            if group.has_no_members() {
+                ended.push(self.index.remove_group(&group));
+            }
+        }
         let shared = Arc::new(Shared {
             limits: self.limits,
             registry: Registry::default(),
@@ -159,6 +165,9 @@ impl Recovery {
             expiry::watch(&shared.timers, &row.message, now);
         }
         let mut expiries: FxHashMap<Incarnation, Option<u64>> = FxHashMap::default();
+        for group in ended {
+            group.end(&shared);
+        }
         let (newest, superseded) = newest_of_each(self.sessions);
         for session in superseded {
             session.end(&shared);
@@ -187,6 +196,54 @@ impl Recovery {
             recover_will(&shared, row, &expiries, now);
         }
         Broker { shared }
+    }
+
+    fn subscription(&mut self, session: Incarnation, row: SubscriptionRow) {
+        let group = (row.filter.share().is_some()).then(|| self.group(&row.filter));
+        let Some((session, _)) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let subscriber = session.subscriber(&row);
+        match &group {
+            Some(group) => self.index.join(group, subscriber),
+            None => {
+                self.index.insert(row.filter.pattern(), subscriber);
+            }
+        }
+        if row.retained_owed {
+            session.mailbox.recover_owed(row.filter.clone());
+        }
+        let filter = row.filter.clone();
+        let subscribed = Subscribed {
+            row,
+            generation: 0,
+            group,
+        };
+        session.subscriptions.insert(filter, subscribed);
+    }
+
+    /// The group that shares this filter. If its row is lost, it begins anew.
+    fn group(&mut self, filter: &TopicFilter) -> Arc<Group> {
+        if let Some(group) = self.index.group(filter) {
+            return Arc::clone(group);
+        }
+        // Above all numbers in use; the journal's first operation is to reserve more.
+        let number = self.marks.incarnation.max(Incarnation(1));
+        self.marks.incarnation = number.next();
+        let row = GroupRow {
+            group: number,
+            filter: filter.clone(),
+        };
+        self.new_groups.push(row.clone());
+        self.insert_group(row)
+    }
+
+    fn insert_group(&mut self, row: GroupRow) -> Arc<Group> {
+        let group = Arc::new(Group::new(row.group, row.filter, &self.limits));
+        group.keep();
+        self.index.insert_group(&group);
+        self.groups.insert(group.number, Arc::clone(&group));
+        group
     }
 
     fn session(&mut self, row: SessionRow) {

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// What every connection and the broker itself work on. Locks are taken in the order of the fields; each is a leaf but for the
-/// critical section of `route::publish` and its like, which hold `index`, then `numbers`.
+/// critical section of `route::publish` and its like, which hold `index`, then `numbers`. A group of a shared subscription
+/// has a lock of its own behind these, under which it reaches the journal and the mailboxes of its members.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub limits: Limits,

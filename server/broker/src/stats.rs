@@ -11,6 +11,8 @@ pub(crate) enum DropReason {
     QoS0Unready,
     /// QoS 1 or 2 for a transient session that has its limit of bytes waiting.
     Overflow,
+    /// A group of a shared subscription has no member there, or has its limit of bytes waiting, and nothing keeps it.
+    NobodyThere,
     /// Its Message Expiry Interval has passed.
     Expired,
     /// It is larger than the client's Maximum Packet Size.
@@ -19,7 +21,7 @@ pub(crate) enum DropReason {
     Damaged,
 }
 
-const DROP_REASONS: usize = 6;
+const DROP_REASONS: usize = 7;
 
 /// Counters that grow for the life of the process.
 #[derive(Debug, Default)]
@@ -41,6 +43,7 @@ impl Counters {
             queue_full: of(DropReason::QueueFull),
             qos0_unready: of(DropReason::QoS0Unready),
             overflow: of(DropReason::Overflow),
+            nobody_there: of(DropReason::NobodyThere),
             expired: of(DropReason::Expired),
             too_large: of(DropReason::TooLarge),
             damaged: of(DropReason::Damaged),
@@ -78,6 +81,8 @@ pub struct Drops {
     pub qos0_unready: u64,
     /// A transient session had `outgoing_bytes_max` bytes waiting; its connection was ended with 0x97.
     pub overflow: u64,
+    /// A shared subscription had no member connected that could take it, and it was QoS 0 or no session was kept.
+    pub nobody_there: u64,
     /// The Message Expiry Interval had passed.
     pub expired: u64,
     /// Larger than the client's Maximum Packet Size [MQTT-3.1.2-25].

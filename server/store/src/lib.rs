@@ -19,7 +19,9 @@ pub use number::{Incarnation, Marks, Revision, Sequence, WallTime};
 pub use operation::{Accept, Operation, Queue, RetainedChange};
 #[cfg(feature = "redb")]
 pub use redb::RedbStore;
-pub use row::{FlowRow, FlowStage, RetainedRow, Row, SessionRow, SubscriptionRow, WillRow};
+pub use row::{
+    FlowRow, FlowStage, GroupRow, RetainedRow, Row, SessionRow, SubscriptionRow, WillRow,
+};
 
 /// A durable place for sessions, messages, retained values and wills.
 ///

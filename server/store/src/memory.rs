@@ -12,9 +12,9 @@ use std::{
 use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
-    Accept, FlowRow, FlowStage, Incarnation, Marks, Message, Operation, Queued, Recipient,
-    RecipientSet, RecoveryReport, RetainedChange, RetainedRow, Row, Sequence, SessionRow, Store,
-    StoreError, SubscriptionRow, WillRow,
+    Accept, FlowRow, FlowStage, GroupRow, Incarnation, Marks, Message, Operation, Queued,
+    Recipient, RecipientSet, RecoveryReport, RetainedChange, RetainedRow, Row, Sequence,
+    SessionRow, Store, StoreError, SubscriptionRow, WillRow, message::moved,
 };
 
 /// The store in memory. Clones share their content.
@@ -68,6 +68,7 @@ impl Store for MemoryStore {
 struct State {
     marks: Marks,
     sessions: BTreeMap<Incarnation, SessionRow>,
+    groups: BTreeMap<Incarnation, GroupRow>,
     subscriptions: BTreeMap<(Incarnation, TopicFilter), SubscriptionRow>,
     inbound: BTreeSet<(Incarnation, PacketId)>,
     wills: BTreeMap<Incarnation, WillRow>,
@@ -112,6 +113,19 @@ impl State {
             Operation::RemoveSubscription { session, filter } => {
                 self.subscriptions.remove(&(*session, filter.clone()));
             }
+            Operation::PutGroup(row) => {
+                self.groups.insert(row.group, row.clone());
+            }
+            Operation::RemoveGroup(gone) => {
+                self.groups.remove(gone);
+                self.progress.remove(gone);
+            }
+            Operation::MoveShared {
+                sequence,
+                from,
+                to,
+                packet_id,
+            } => self.move_shared(*sequence, *from, to, *packet_id),
             Operation::Accept(accept) => self.accept(accept),
             &Operation::Sent {
                 session,
@@ -180,6 +194,20 @@ impl State {
         }
     }
 
+    fn move_shared(
+        &mut self,
+        sequence: Sequence,
+        from: Incarnation,
+        to: &Recipient,
+        packet_id: PacketId,
+    ) {
+        let flow = (sequence, FlowStage::Sent);
+        self.flows.insert((to.session, packet_id), flow);
+        if let Some((_, recipients)) = self.messages.get_mut(&sequence) {
+            *recipients = moved(recipients, from, to);
+        }
+    }
+
     fn done(
         &mut self,
         session: Incarnation,
@@ -205,9 +233,14 @@ impl State {
         })
     }
 
+    /// Whether it may wait for messages: a session, or a group.
+    fn owns(&self, number: Incarnation) -> bool {
+        self.sessions.contains_key(&number) || self.groups.contains_key(&number)
+    }
+
     fn waits(&self, recipient: &Recipient, sequence: Sequence) -> bool {
         let session = recipient.session;
-        self.sessions.contains_key(&session) && !self.is_done(session, sequence)
+        self.owns(session) && !self.is_done(session, sequence)
     }
 
     fn queued(&self, session: Incarnation, sequence: Sequence) -> Option<Queued> {
@@ -226,7 +259,9 @@ impl State {
         let kept = |session: &Incarnation| sessions.contains_key(session);
         self.subscriptions.retain(|(session, _), _| kept(session));
         self.inbound.retain(|(session, _)| kept(session));
-        self.progress.retain(|session, _| kept(session));
+        let groups = &self.groups;
+        self.progress
+            .retain(|owner, _| kept(owner) || groups.contains_key(owner));
         let mut flows = std::mem::take(&mut self.flows);
         flows.retain(|(session, _), (sequence, _)| {
             self.sessions.contains_key(session) && !self.is_done(*session, *sequence)
@@ -243,6 +278,9 @@ impl State {
         visit(Row::Marks(self.marks));
         for row in self.sessions.values() {
             visit(Row::Session(row.clone()));
+        }
+        for row in self.groups.values() {
+            visit(Row::Group(row.clone()));
         }
         for ((session, _), row) in &self.subscriptions {
             visit(Row::Subscription {

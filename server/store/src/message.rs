@@ -58,10 +58,11 @@ impl Message {
     }
 }
 
-/// One session that is to get a message, and how. Only sessions that are kept, and only at QoS 1 or 2.
+/// One session, or group of a shared subscription, that is to get a message, and how. Only those that are kept, and
+/// only at QoS 1 or 2. For a group it is as published: the subscription of the member that gets it decides.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Recipient {
-    /// Which session.
+    /// Which session or group.
     pub session: Incarnation,
     /// QoS of this delivery: the lower of the message's and the highest that was granted.
     pub qos: QoS,
@@ -74,3 +75,13 @@ pub struct Recipient {
 /// Everybody who is to get a message, ascending by session. The same subscribers give an equal set, so a store
 /// keeps each distinct set once.
 pub type RecipientSet = Arc<[Recipient]>;
+
+/// The set after a message has moved from a group to one of its members.
+pub(crate) fn moved(set: &RecipientSet, from: Incarnation, to: &Recipient) -> RecipientSet {
+    let stays =
+        |recipient: &&Recipient| recipient.session != from && recipient.session != to.session;
+    let mut recipients: Vec<Recipient> = set.iter().filter(stays).cloned().collect();
+    let at = recipients.partition_point(|recipient| recipient.session < to.session);
+    recipients.insert(at, to.clone());
+    recipients.into()
+}

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
-    Incarnation, Marks, Message, RecipientSet, RetainedRow, Revision, Sequence, SessionRow,
-    SubscriptionRow, WillRow,
+    GroupRow, Incarnation, Marks, Message, Recipient, RecipientSet, RetainedRow, Revision,
+    Sequence, SessionRow, SubscriptionRow, WillRow,
 };
 
 /// One change.
@@ -32,6 +32,22 @@ pub enum Operation {
         session: Incarnation,
         /// Which.
         filter: TopicFilter,
+    },
+    /// Creates the row of a group: the members of one shared subscription. Messages wait for it as for a session.
+    PutGroup(GroupRow),
+    /// Removes a group with its progress. The subscriptions of its members stay.
+    RemoveGroup(Incarnation),
+    /// A member gets a message of its group at QoS 2, under this packet id: from now on it waits for that member alone
+    /// [MQTT-4.8.2-4]. Replaces an earlier flow under the same id.
+    MoveShared {
+        /// What.
+        sequence: Sequence,
+        /// The group that has waited for it.
+        from: Incarnation,
+        /// The member, and how it gets the message.
+        to: Recipient,
+        /// Under which id.
+        packet_id: PacketId,
     },
     /// Takes in a published message.
     Accept(Accept),

@@ -11,7 +11,7 @@ use crate::{Incarnation, Marks, Message, RecipientSet, Revision, Sequence, WallT
 
 /// One thing that was kept.
 ///
-/// [`crate::Store::recover`] gives them in this order: marks (once, always), sessions, subscriptions, inbound ids,
+/// [`crate::Store::recover`] gives them in this order: marks (once, always), sessions, groups, subscriptions, inbound ids,
 /// wills, retained messages, queued messages (ascending), flows (ascending by session, then by sequence).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
@@ -19,6 +19,8 @@ pub enum Row {
     Marks(Marks),
     /// A session.
     Session(SessionRow),
+    /// The group of a shared subscription.
+    Group(GroupRow),
     /// A subscription of a session that came before.
     Subscription {
         /// Whose.
@@ -80,6 +82,15 @@ pub struct SubscriptionRow {
     pub identifier: Option<u32>,
     /// The retained messages that it asked for have not all been queued yet.
     pub retained_owed: bool,
+}
+
+/// The group that shares one subscription: the members with one share name and topic filter (section 4.8.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRow {
+    /// Its number, of the same kind as a session's.
+    pub group: Incarnation,
+    /// The filter that its members have subscribed to, `$share` and name included.
+    pub filter: TopicFilter,
 }
 
 /// A will.

@@ -24,7 +24,7 @@ impl Open {
         replies: &mut Replies,
     ) -> Result<(), Close> {
         let packet_id = ack.packet_id;
-        let Some(flow) = self.session.flows.get(packet_id).copied() else {
+        let Some(flow) = self.session.flows.get(packet_id) else {
             let unknown = Ack::new(packet_id, ReasonCode::PacketIdentifierNotFound);
             replies.push(durability::pubrel(None), Packet::PubRel(unknown));
             return Ok(());
@@ -72,6 +72,13 @@ impl Open {
             return;
         };
         self.outbound.give_back();
+        match flow.lease {
+            Some(lease) if flow.qos == QoS::AtLeastOnce => {
+                lease.settle(shared);
+            }
+            Some(lease) => lease.release(),
+            None => {}
+        }
         if let Some(sequence) = flow.sequence {
             let outbound = &self.outbound;
             self.session

@@ -279,7 +279,6 @@ impl Connection {
             maximum_packet_size: Some(shared.limits.maximum_packet_size),
             assigned_client_identifier: is_assigned.then(|| session.client_id.clone()),
             topic_alias_maximum: shared.limits.topic_alias_maximum,
-            shared_subscription_available: Some(false),
             server_keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
             ..ConnAck::new(ReasonCode::Success, session_present)
         };
@@ -304,6 +303,9 @@ impl Connection {
             session,
         };
         open.resume(&mut self.replies);
+        for group in open.session.groups() {
+            group.attach(open.session.incarnation, receive_maximum);
+        }
         shared.counters.connections.fetch_add(1, Ordering::Relaxed);
         self.phase = Phase::Open(Box::new(open));
         Ok(())

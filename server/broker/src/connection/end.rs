@@ -1,13 +1,18 @@
 //! A connection ends: its will, its session, and who comes after it.
 
-use std::sync::atomic::Ordering;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use ebbtide_protocol::{ReasonCode, Violation, packet::Disconnect};
-use ebbtide_store::{Operation, WallTime, WillRow};
+use ebbtide_store::{Incarnation, Operation, WallTime, WillRow};
 
-use super::{Connection, Phase, fault::Close, open::Open};
+use super::{Connection, Phase, fault::Close, open::Open, outbound::Outbound};
 use crate::{
     Now,
+    route::group::{Group, Lease},
+    session::Session,
     shared::Shared,
     stats::DropReason,
     timers::Timer,
@@ -77,7 +82,7 @@ impl Open {
             mut session,
             control,
             will,
-            outbound,
+            mut outbound,
             ..
         } = self;
         let ends = session.session_expiry_interval == 0;
@@ -96,6 +101,7 @@ impl Open {
             };
             settle_will(shared, row, left_ms, end, now);
         }
+        give_back(&mut session, &mut outbound);
         let client_id = session.client_id.clone();
         for _ in 0..outbound.unkept() {
             shared.counters.dropped(DropReason::QoS0Unready);
@@ -121,6 +127,29 @@ impl Open {
         shared
             .registry
             .release(&client_id, &control, Some(Box::new(session)));
+    }
+}
+
+/// What it holds of groups goes to other members, or waits for them.
+fn give_back(session: &mut Session, outbound: &mut Outbound) {
+    let mut groups: BTreeMap<Incarnation, (Arc<Group>, Vec<Lease>)> = BTreeMap::new();
+    for group in session.groups() {
+        group.detach(session.incarnation);
+        groups.insert(group.number, (group, Vec::new()));
+    }
+    // In the order of sending: what was under way, what was taken out of the mailbox, the rest.
+    let mut leases = session.flows.interrupt();
+    leases.extend(outbound.take_leases());
+    leases.extend(session.mailbox.drain_leased());
+    for lease in leases {
+        let group = Arc::clone(lease.group());
+        let (_, held) = groups
+            .entry(group.number)
+            .or_insert_with(|| (group, Vec::new()));
+        held.push(lease);
+    }
+    for (group, leases) in groups.into_values() {
+        group.give_back(session.incarnation, leases);
     }
 }
 

@@ -15,7 +15,10 @@ use super::open::Open;
 use crate::{
     Now, durability,
     journal::{Journal, Ticket},
-    route::mailbox::{Delivery, Mail},
+    route::{
+        group::Lease,
+        mailbox::{Delivery, Mail},
+    },
     shared::Shared,
     stats::DropReason,
 };
@@ -45,6 +48,8 @@ pub(super) struct Outbound {
 pub(super) struct Staged {
     pub ticket: Ticket,
     pub packet_id: Option<PacketId>,
+    /// Its exchange has it as a group's: it is not lost with the connection.
+    is_leased: bool,
     pub delivery: Delivery,
 }
 
@@ -61,6 +66,8 @@ pub(super) struct Reading {
 pub(super) enum Read {
     Resend(Vec<(PacketId, Sequence)>),
     Spilled(Vec<Sequence>),
+    /// All of one group.
+    Leased(Vec<Lease>),
 }
 
 impl Outbound {
@@ -100,12 +107,39 @@ impl Outbound {
         let mail = self
             .mail
             .iter()
-            .filter(|mail| matches!(mail, Mail::Message(delivery) if delivery.sequence.is_none()));
+            .filter(|mail| matches!(mail, Mail::Message(delivery) if delivery.is_unkept()));
         let staged = self
             .staged
             .iter()
-            .filter(|staged| staged.delivery.sequence.is_none());
+            .filter(|staged| !staged.is_leased && staged.delivery.sequence.is_none());
         mail.count() + staged.count()
+    }
+
+    /// The client's Receive Maximum.
+    pub fn receive_maximum(&self) -> u16 {
+        self.quota_max
+    }
+
+    /// The connection has gone: what it holds of groups and has not begun to send.
+    pub fn take_leases(&mut self) -> Vec<Lease> {
+        let mut leases = Vec::new();
+        if let Some(Reading {
+            what: Read::Leased(unread),
+            ..
+        }) = &mut self.reading
+        {
+            leases.append(unread);
+        }
+        for mail in std::mem::take(&mut self.mail) {
+            match mail {
+                Mail::Message(Delivery {
+                    lease: Some(lease), ..
+                })
+                | Mail::Unread(lease) => leases.push(lease),
+                mail => self.mail.push_back(mail),
+            }
+        }
+        leases
     }
 
     /// An exchange is over.
@@ -172,6 +206,12 @@ impl Open {
                         return;
                     }
                 }
+                Some(Mail::Unread(_)) => {
+                    if self.outbound.reading.is_some() {
+                        return;
+                    }
+                    self.read_leased(shared);
+                }
                 Some(Mail::Message(delivery) | Mail::Resend(_, delivery)) => {
                     let is_full = self.outbound.quota == 0
                         || self.session.flows.len() >= usize::from(u16::MAX);
@@ -183,7 +223,9 @@ impl Open {
                         Some(Mail::Resend(packet_id, delivery)) => {
                             self.stage_again(packet_id, delivery, shared, now);
                         }
-                        Some(Mail::Snapshot(_)) | None => unreachable!("looked at above"),
+                        Some(Mail::Snapshot(_) | Mail::Unread(_)) | None => {
+                            unreachable!("looked at above")
+                        }
                     }
                 }
             }
@@ -193,27 +235,27 @@ impl Open {
     fn stage_message(&mut self, mut delivery: Delivery, shared: &Shared, now: Now) {
         if let Some(reason) = self.hindrance(&delivery, now) {
             shared.counters.dropped(reason);
-            return self.discard(&delivery, shared);
+            return self.discard(delivery, shared);
+        }
+        if let Some(lease) = delivery.lease.take() {
+            return self.stage_leased(lease, delivery, shared);
         }
         let Delivery { sequence, qos, .. } = delivery;
         if qos == QoS::AtMostOnce {
             let staged = Staged {
                 ticket: durability::delivery(qos, None),
                 packet_id: None,
+                is_leased: false,
                 delivery,
             };
             self.outbound.stage(staged);
             return;
         }
-        let packet_id = self.session.flows.begin(sequence, qos);
+        let packet_id = self.session.flows.begin(sequence, qos, None);
         let session = self.session.incarnation;
         let sent = sequence.map(|sequence| {
             delivery.dup |= sequence <= self.session.maybe_sent && qos == QoS::AtLeastOnce;
-            if self.session.flows.raise_mark() {
-                shared
-                    .journal
-                    .submit(Operation::PutSession(self.session.row(None)));
-            }
+            self.session.raise_packet_id_mark(shared);
             shared.journal.submit(Operation::Sent {
                 session,
                 sequence,
@@ -225,6 +267,56 @@ impl Open {
         self.outbound.stage(Staged {
             ticket,
             packet_id: Some(packet_id),
+            is_leased: false,
+            delivery,
+        });
+    }
+
+    /// A message of a group. At QoS 1 it stays the group's until it is acknowledged; at QoS 2 it is this session's once it is
+    /// sent [MQTT-4.8.2-4].
+    fn stage_leased(&mut self, mut lease: Lease, delivery: Delivery, shared: &Shared) {
+        let qos = delivery.qos;
+        let (ticket, packet_id) = match qos {
+            QoS::AtMostOnce => {
+                lease.settle(shared);
+                (durability::delivery(qos, None), None)
+            }
+            QoS::AtLeastOnce => {
+                let packet_id = self.session.flows.begin(None, qos, Some(lease));
+                (durability::delivery(qos, None), Some(packet_id))
+            }
+            QoS::ExactlyOnce if self.session.kept => {
+                let packet_id = self.session.flows.next_packet_id();
+                let recipient = delivery.recipient(self.session.incarnation);
+                let own = lease.make_own(recipient, |sequence, from, to| {
+                    shared.journal.submit(Operation::MoveShared {
+                        sequence,
+                        from,
+                        to,
+                        packet_id,
+                    })
+                });
+                let (sequence, ticket) = own.unzip();
+                self.session.flows.begin(sequence, qos, Some(lease));
+                (durability::delivery(qos, ticket), Some(packet_id))
+            }
+            QoS::ExactlyOnce => {
+                // Nobody else may get it, so it is done for the group.
+                let done = lease.settle(shared);
+                let packet_id = self.session.flows.begin(None, qos, None);
+                (durability::delivery(qos, done), Some(packet_id))
+            }
+        };
+        if packet_id.is_some() {
+            self.outbound.quota -= 1;
+            if self.session.kept {
+                self.session.raise_packet_id_mark(shared);
+            }
+        }
+        self.outbound.stage(Staged {
+            ticket,
+            packet_id,
+            is_leased: packet_id.is_some(),
             delivery,
         });
     }
@@ -246,6 +338,7 @@ impl Open {
         self.outbound.stage(Staged {
             ticket: durability::delivery(delivery.qos, None),
             packet_id: Some(packet_id),
+            is_leased: false,
             delivery,
         });
     }
@@ -275,8 +368,10 @@ impl Open {
     }
 
     /// Drops a message without sending it.
-    fn discard(&mut self, delivery: &Delivery, shared: &Shared) {
-        if let Some(sequence) = delivery.sequence {
+    fn discard(&mut self, delivery: Delivery, shared: &Shared) {
+        if let Some(lease) = delivery.lease {
+            lease.settle(shared);
+        } else if let Some(sequence) = delivery.sequence {
             let outbound = &self.outbound;
             self.session
                 .done(shared, sequence, None, || outbound.lowest());
@@ -291,17 +386,15 @@ impl Open {
         if self.begin_resend() {
             return false;
         }
-        self.session
-            .mailbox
-            .take_queue(&mut self.outbound.mail, MAIL_CHUNK);
-        if !self.outbound.mail.is_empty() {
-            return true;
+        let mailbox = &self.session.mailbox;
+        mailbox.take_leased(&mut self.outbound.mail, MAIL_CHUNK);
+        let leased = self.outbound.mail.len();
+        mailbox.take_queue(&mut self.outbound.mail, MAIL_CHUNK);
+        // Messages of groups must not keep the session from its own.
+        if self.outbound.mail.len() == leased && mailbox.is_spilling() {
+            self.catch_up(shared);
         }
-        if self.session.mailbox.is_spilling() {
-            self.catch_up(shared)
-        } else {
-            false
-        }
+        !self.outbound.mail.is_empty()
     }
 }
 

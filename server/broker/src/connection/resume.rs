@@ -15,7 +15,10 @@ use super::{
 use crate::{
     durability,
     journal::Ticket,
-    route::mailbox::{Delivery, Mail, Snapshot},
+    route::{
+        group::Lease,
+        mailbox::{Delivery, Mail, Snapshot},
+    },
     shared::Shared,
     stats::DropReason,
 };
@@ -93,9 +96,29 @@ impl Open {
         !self.outbound.mail.is_empty()
     }
 
+    /// Begins to read messages of a group that this session holds: those at the front of the mail.
+    pub fn read_leased(&mut self, shared: &Shared) {
+        let mut leases: Vec<Lease> = Vec::new();
+        while leases.len() < READ_CHUNK
+            && let Some(Mail::Unread(lease)) = self.outbound.mail.front()
+            && leases
+                .first()
+                .is_none_or(|first| first.group().number == lease.group().number)
+            && let Some(Mail::Unread(lease)) = self.outbound.mail.pop_front()
+        {
+            leases.push(lease);
+        }
+        // Whoever pushed them had submitted them.
+        self.outbound.reading = Some(Reading {
+            after: shared.journal.last(),
+            is_asked: false,
+            what: Read::Leased(leases),
+        });
+    }
+
     /// The question that is to be asked now.
     pub fn question(&mut self, shared: &Shared) -> Option<Question> {
-        let session = self.session.incarnation;
+        let mut session = self.session.incarnation;
         let reading = self.outbound.reading.as_mut()?;
         if reading.is_asked || !shared.journal.is_durable(reading.after) {
             return None;
@@ -104,6 +127,10 @@ impl Open {
         let sequences = match &reading.what {
             Read::Resend(flows) => flows.iter().map(|(_, sequence)| *sequence).collect(),
             Read::Spilled(sequences) => sequences.clone(),
+            Read::Leased(leases) => {
+                session = leases.first()?.group().number;
+                leases.iter().filter_map(Lease::sequence).collect()
+            }
         };
         Some(Question::Read { session, sequences })
     }
@@ -125,6 +152,27 @@ impl Open {
                         // Its row is damaged: the exchange cannot be repeated.
                         None => self.finish(packet_id, shared),
                     }
+                }
+            }
+            Read::Leased(leases) => {
+                let mut mail = Vec::with_capacity(leases.len());
+                for lease in leases {
+                    match lease.sequence().and_then(&mut next) {
+                        Some(queued) => {
+                            let message = Arc::new(queued.message);
+                            mail.push(Mail::Message(lease.delivery(message)));
+                        }
+                        None => {
+                            // Its group has ended, or its row is damaged.
+                            if !lease.is_void() {
+                                shared.counters.dropped(DropReason::Damaged);
+                            }
+                            lease.settle(shared);
+                        }
+                    }
+                }
+                for mail in mail.into_iter().rev() {
+                    self.outbound.mail.push_front(mail);
                 }
             }
             Read::Spilled(sequences) => {
@@ -179,5 +227,6 @@ fn delivery(queued: Queued, dup: bool) -> Delivery {
         retain: recipient.retain,
         dup,
         subscription_identifiers: recipient.subscription_identifiers,
+        lease: None,
     }
 }

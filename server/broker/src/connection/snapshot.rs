@@ -6,7 +6,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use ebbtide_protocol::QoS;
-use ebbtide_store::{Accept, Message, Operation, Queue, Recipient, Sequence};
+use ebbtide_store::{Accept, Message, Operation, Queue, Sequence};
 
 use super::open::Open;
 use crate::{
@@ -77,6 +77,7 @@ impl Open {
                 retain: true,
                 dup: false,
                 subscription_identifiers: snapshot.identifier.into_iter().collect(),
+                lease: None,
             };
             if is_kept(&delivery.message) {
                 delivery.sequence = Some(sequence);
@@ -92,12 +93,7 @@ impl Open {
 
     /// A delivery to this session alone.
     fn accept(&self, delivery: &Delivery, sequence: Sequence) -> Accept {
-        let recipient = Recipient {
-            session: self.session.incarnation,
-            qos: delivery.qos,
-            retain: delivery.retain,
-            subscription_identifiers: delivery.subscription_identifiers.clone(),
-        };
+        let recipient = delivery.recipient(self.session.incarnation);
         let message = Arc::clone(&delivery.message);
         let queued = Some(Queue {
             sequence,

@@ -1,16 +1,23 @@
 //! A client subscribes and unsubscribes.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter,
     packet::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe},
 };
-use ebbtide_store::{Operation, SubscriptionRow};
+use ebbtide_store::{Incarnation, Operation, SubscriptionRow};
 
 use super::{open::Open, replies::Replies};
 use crate::{
-    Limits, compact, durability, route::mailbox::Snapshot, session::Subscribed, shared::Shared,
+    Limits, compact, durability,
+    numbers::Exhausted,
+    route::{group::Group, index::Index, mailbox::Snapshot},
+    session::Subscribed,
+    shared::Shared,
 };
 
 /// How many filters are taken out of the index at a time.
@@ -28,8 +35,10 @@ impl Open {
         let identifier = subscribe.subscription_identifier;
         let mut reasons = Vec::with_capacity(subscribe.subscriptions.len());
         let mut accepted = Vec::new();
+        let mut numbers = HashMap::new();
         for Subscription { filter, options } in subscribe.subscriptions {
-            match self.refusal(&filter, accepted.len(), &shared.limits) {
+            let refusal = self.refusal(&filter, accepted.len(), &shared.limits);
+            match refusal.or_else(|| self.number(&filter, &mut numbers, shared)) {
                 Some(reason) => reasons.push(reason),
                 None => {
                     reasons.push(granted(options.qos));
@@ -50,7 +59,14 @@ impl Open {
         let mut index = shared.index.write();
         let revision = shared.numbers.lock().last_revision();
         let mut owed = Vec::new();
+        let mut groups = HashMap::new();
         for row in &mut accepted {
+            if row.filter.share().is_some() {
+                // No retained messages for these (section 4.8.2).
+                let group = self.join(&mut index, row, &numbers, shared);
+                groups.insert(row.filter.clone(), group);
+                continue;
+            }
             let is_new = index.insert(row.filter.pattern(), self.session.subscriber(row));
             row.retained_owed = match row.options.retain_handling {
                 RetainHandling::Send => true,
@@ -91,7 +107,15 @@ impl Open {
         drop(index);
         for row in accepted {
             let filter = row.filter.clone();
-            let subscribed = Subscribed { row, generation };
+            let group = groups.remove(&filter);
+            if let Some(group) = &group {
+                group.attach(session, self.outbound.receive_maximum());
+            }
+            let subscribed = Subscribed {
+                row,
+                generation,
+                group,
+            };
             self.session.subscriptions.insert(filter, subscribed);
         }
     }
@@ -104,21 +128,29 @@ impl Open {
     ) {
         let session = self.session.incarnation;
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
-        let mut removed = Vec::new();
+        let (mut removed, mut ended) = (Vec::new(), Vec::new());
         // In parts, for nobody can publish meanwhile.
         for filters in unsubscribe.filters.chunks(FILTERS_PER_LOCK) {
             let mut index = shared.index.write();
             for filter in filters {
-                if index.remove(filter.pattern(), session) {
-                    reasons.push(ReasonCode::Success);
-                    removed.push(compact::filter(filter));
-                } else {
+                let Some(subscribed) = self.session.subscriptions.remove(filter) else {
                     reasons.push(ReasonCode::NoSubscriptionExisted);
+                    continue;
+                };
+                match subscribed.group {
+                    None => {
+                        index.remove(filter.pattern(), session);
+                    }
+                    Some(group) => ended.extend(index.leave(&group, session)),
                 }
+                reasons.push(ReasonCode::Success);
+                removed.push(compact::filter(filter));
             }
         }
+        for group in ended {
+            group.end(shared);
+        }
         for filter in &removed {
-            self.session.subscriptions.remove(filter);
             self.session.mailbox.forget_owed(filter);
         }
         let rows = (self.session.kept && !removed.is_empty()).then(|| {
@@ -136,11 +168,48 @@ impl Open {
         replies.push(durability::subscription(rows), Packet::UnsubAck(unsuback));
     }
 
-    fn refusal(&self, filter: &TopicFilter, also: usize, limits: &Limits) -> Option<ReasonCode> {
-        if filter.share().is_some() {
-            // As announced in CONNACK.
-            return Some(ReasonCode::SharedSubscriptionsNotSupported);
+    /// Takes a number for the group of a shared subscription, in case it is the first; a reason if none can be had.
+    fn number(
+        &self,
+        filter: &TopicFilter,
+        numbers: &mut HashMap<TopicFilter, Incarnation>,
+        shared: &Shared,
+    ) -> Option<ReasonCode> {
+        filter.share()?;
+        match shared.new_incarnation() {
+            Ok(number) => {
+                numbers.insert(filter.clone(), number);
+                None
+            }
+            Err(Exhausted) => Some(ReasonCode::UnspecifiedError),
         }
+    }
+
+    /// Enters the group of a shared subscription; the first member makes it.
+    fn join(
+        &self,
+        index: &mut Index,
+        row: &SubscriptionRow,
+        numbers: &HashMap<TopicFilter, Incarnation>,
+        shared: &Shared,
+    ) -> Arc<Group> {
+        let group = match index.group(&row.filter) {
+            Some(group) => Arc::clone(group),
+            None => {
+                let group = Group::new(numbers[&row.filter], row.filter.clone(), &shared.limits);
+                let group = Arc::new(group);
+                index.insert_group(&group);
+                group
+            }
+        };
+        index.join(&group, self.session.subscriber(row));
+        if self.session.kept && group.keep() {
+            shared.journal.submit(Operation::PutGroup(group.row()));
+        }
+        group
+    }
+
+    fn refusal(&self, filter: &TopicFilter, also: usize, limits: &Limits) -> Option<ReasonCode> {
         let text = filter.as_str();
         if text.len() > limits.topic_bytes_max || text.split('/').count() > limits.topic_levels_max
         {

@@ -1,11 +1,15 @@
-//! Who has subscribed to what: a trie of filter levels, matched against a topic without looking at other filters.
+//! Who has subscribed to what: sessions for themselves, and groups for the members of a shared subscription.
 
 use std::{collections::HashMap, sync::Arc};
 
-use ebbtide_protocol::packet::SubscriptionOptions;
+use ebbtide_protocol::{TopicFilter, packet::SubscriptionOptions};
 use ebbtide_store::Incarnation;
 
-use super::mailbox::Mailbox;
+use super::{
+    group::Group,
+    mailbox::Mailbox,
+    trie::{Entry, Trie},
+};
 
 /// One subscription as routing sees it.
 #[derive(Clone, Debug)]
@@ -21,155 +25,81 @@ impl Subscriber {
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Index {
-    root: Node,
-    len: usize,
+impl Entry for Subscriber {
+    fn number(&self) -> Incarnation {
+        self.session()
+    }
+}
+
+impl Entry for Arc<Group> {
+    fn number(&self) -> Incarnation {
+        self.number
+    }
 }
 
 #[derive(Debug, Default)]
-struct Node {
-    children: HashMap<Box<str>, Node>,
-    /// `+`
-    any: Option<Box<Node>>,
-    /// Filters that end here, ascending by session.
-    here: Vec<Subscriber>,
-    /// Filters that end here with `#`, ascending by session.
-    all: Vec<Subscriber>,
+pub(crate) struct Index {
+    own: Trie<Subscriber>,
+    shared: Trie<Arc<Group>>,
+    groups: HashMap<TopicFilter, Arc<Group>>,
+    memberships: usize,
 }
 
 impl Index {
     /// Adds a subscription or replaces that session's one to the same pattern. Gives `true` when it is new.
     pub fn insert(&mut self, pattern: &str, subscriber: Subscriber) -> bool {
-        let list = self.root.list(pattern);
-        let is_new = match list.binary_search_by_key(&subscriber.session(), Subscriber::session) {
-            Ok(at) => {
-                list[at] = subscriber;
-                false
-            }
-            Err(at) => {
-                list.insert(at, subscriber);
-                true
-            }
-        };
-        self.len += usize::from(is_new);
-        is_new
+        self.own.insert(pattern, subscriber)
     }
 
     /// Removes that session's subscription; `false` when there was none.
     pub fn remove(&mut self, pattern: &str, session: Incarnation) -> bool {
-        let removed = self.root.remove(pattern, session);
-        self.len -= usize::from(removed);
-        removed
+        self.own.remove(pattern, session)
+    }
+
+    /// The group that shares this filter, if anybody does.
+    pub fn group(&self, filter: &TopicFilter) -> Option<&Arc<Group>> {
+        self.groups.get(filter)
+    }
+
+    /// Makes a group known.
+    pub fn insert_group(&mut self, group: &Arc<Group>) {
+        self.shared
+            .insert(group.filter.pattern(), Arc::clone(group));
+        self.groups.insert(group.filter.clone(), Arc::clone(group));
+    }
+
+    /// Adds a member to a group, or changes its subscription.
+    pub fn join(&mut self, group: &Group, subscriber: Subscriber) {
+        self.memberships += usize::from(group.join(subscriber));
+    }
+
+    /// Removes a member. Its last one gone, the group is given: it is to be ended once this lock is released.
+    pub fn leave(&mut self, group: &Arc<Group>, session: Incarnation) -> Option<Arc<Group>> {
+        self.memberships -= 1;
+        group.leave(session).then(|| self.remove_group(group))
+    }
+
+    /// Takes out a group without members.
+    pub fn remove_group(&mut self, group: &Arc<Group>) -> Arc<Group> {
+        self.shared.remove(group.filter.pattern(), group.number);
+        self.groups.remove(&group.filter);
+        Arc::clone(group)
     }
 
     /// The lists of subscribers whose filter matches. A session may stand in several of them.
     pub fn matching<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [Subscriber])) {
-        // Wildcards in the first level do not match topics that begin with `$` [MQTT-4.7.2-1].
-        let is_system = topic.starts_with('$');
-        self.root.matching(Some(topic), is_system, visit);
+        self.own.matching(topic, visit);
     }
 
+    /// The groups whose filter matches. Each stands in one list.
+    pub fn matching_groups<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [Arc<Group>])) {
+        if self.shared.len() > 0 {
+            self.shared.matching(topic, visit);
+        }
+    }
+
+    /// All subscriptions.
     pub fn len(&self) -> usize {
-        self.len
-    }
-}
-
-/// The first level, and the rest after its `/`.
-fn split(path: &str) -> (&str, Option<&str>) {
-    match path.split_once('/') {
-        Some((level, rest)) => (level, Some(rest)),
-        None => (path, None),
-    }
-}
-
-impl Node {
-    fn list(&mut self, pattern: &str) -> &mut Vec<Subscriber> {
-        let (level, rest) = split(pattern);
-        if level == "#" {
-            return &mut self.all;
-        }
-        let child = if level == "+" {
-            self.any.get_or_insert_default()
-        } else {
-            // Looked up first: the key is copied only for a new level.
-            if !self.children.contains_key(level) {
-                self.children.insert(level.into(), Self::default());
-            }
-            self.children.get_mut(level).expect("just inserted")
-        };
-        match rest {
-            Some(rest) => child.list(rest),
-            None => &mut child.here,
-        }
-    }
-
-    fn remove(&mut self, pattern: &str, session: Incarnation) -> bool {
-        let (level, rest) = split(pattern);
-        if level == "#" {
-            return remove_from(&mut self.all, session);
-        }
-        let child = if level == "+" {
-            self.any.as_deref_mut()
-        } else {
-            self.children.get_mut(level)
-        };
-        let Some(child) = child else { return false };
-        let removed = match rest {
-            Some(rest) => child.remove(rest, session),
-            None => remove_from(&mut child.here, session),
-        };
-        if child.is_empty() {
-            if level == "+" {
-                self.any = None;
-            } else {
-                self.children.remove(level);
-            }
-        }
-        removed
-    }
-
-    fn matching<'a>(
-        &'a self,
-        path: Option<&str>,
-        is_system: bool,
-        visit: &mut impl FnMut(&'a [Subscriber]),
-    ) {
-        // `a/#` matches `a` as well [MQTT-4.7.1-2].
-        if !self.all.is_empty() && !is_system {
-            visit(&self.all);
-        }
-        let Some(path) = path else {
-            if !self.here.is_empty() {
-                visit(&self.here);
-            }
-            return;
-        };
-        let (level, rest) = split(path);
-        if let Some(child) = self.children.get(level) {
-            child.matching(rest, false, visit);
-        }
-        if let Some(any) = &self.any
-            && !is_system
-        {
-            any.matching(rest, false, visit);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.children.is_empty()
-            && self.any.is_none()
-            && self.here.is_empty()
-            && self.all.is_empty()
-    }
-}
-
-fn remove_from(list: &mut Vec<Subscriber>, session: Incarnation) -> bool {
-    match list.binary_search_by_key(&session, Subscriber::session) {
-        Ok(at) => {
-            list.remove(at);
-            true
-        }
-        Err(_) => false,
+        self.own.len() + self.memberships
     }
 }

@@ -7,11 +7,13 @@
 use std::{collections::VecDeque, sync::Arc, task::Waker};
 
 use ebbtide_protocol::{PacketId, QoS, TopicFilter, TopicName, packet::SubscriptionOptions};
-use ebbtide_store::{Incarnation, Message, Revision, Sequence};
+use ebbtide_store::{Incarnation, Message, Recipient, Revision, Sequence};
 use parking_lot::Mutex;
 
+use super::group::Lease;
+
 /// One message for one session.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Delivery {
     pub message: Arc<Message>,
     /// Its place in the log; `None` when the store does not keep it for this session (QoS 0, or a transient session).
@@ -21,9 +23,26 @@ pub(crate) struct Delivery {
     /// It may have been sent before a crash of the broker.
     pub dup: bool,
     pub subscription_identifiers: Vec<u32>,
+    /// It is a group's, and in the hands of this member.
+    pub lease: Option<Lease>,
 }
 
 impl Delivery {
+    /// Nobody keeps it: it is lost with the connection.
+    pub fn is_unkept(&self) -> bool {
+        self.sequence.is_none() && self.lease.is_none()
+    }
+
+    /// As the store is to keep it for this session.
+    pub fn recipient(&self, session: Incarnation) -> Recipient {
+        Recipient {
+            session,
+            qos: self.qos,
+            retain: self.retain,
+            subscription_identifiers: self.subscription_identifiers.clone(),
+        }
+    }
+
     /// Memory it holds, roughly.
     pub fn bytes(&self) -> usize {
         self.message.size_bytes() + 128
@@ -52,6 +71,8 @@ pub(crate) enum Mail {
     Message(Delivery),
     /// A message whose exchange was under way when the session was resumed.
     Resend(PacketId, Delivery),
+    /// A message of a group, to be read from the store.
+    Unread(Lease),
     Snapshot(Box<Snapshot>),
 }
 
@@ -62,6 +83,8 @@ impl Mail {
             Self::Message(delivery) => delivery.sequence,
             // The session's flows have it.
             Self::Resend(..) | Self::Snapshot(_) => None,
+            // The group has it.
+            Self::Unread(_) => None,
         }
     }
 }
@@ -88,6 +111,8 @@ pub(crate) struct Mailbox {
 struct State {
     queue: VecDeque<Mail>,
     queue_bytes: usize,
+    /// Messages of groups: in no order with the rest, and never spilled, for the group keeps them.
+    leased: VecDeque<Mail>,
     spilled: VecDeque<Sequence>,
     /// Whether `spilled` ascends; it does but for the rest of an interrupted snapshot.
     is_sorted: bool,
@@ -107,6 +132,7 @@ impl Mailbox {
         let state = State {
             queue: VecDeque::new(),
             queue_bytes: 0,
+            leased: VecDeque::new(),
             spilled: VecDeque::new(),
             is_sorted: true,
             spilling: false,
@@ -154,6 +180,33 @@ impl Mailbox {
         }
         state.wake();
         Pushed::Queued
+    }
+
+    /// A message of a group. The group sees to it that there are not too many.
+    pub fn push_leased(&self, mail: Mail) {
+        let mut state = self.state.lock();
+        state.leased.push_back(mail);
+        state.wake();
+    }
+
+    /// Moves messages of groups into `into`, up to so many.
+    pub fn take_leased(&self, into: &mut VecDeque<Mail>, max: usize) {
+        let mut state = self.state.lock();
+        let count = state.leased.len().min(max);
+        into.extend(state.leased.drain(..count));
+    }
+
+    /// The connection has gone: what it did not take of groups.
+    pub fn drain_leased(&self) -> Vec<Lease> {
+        let leased = std::mem::take(&mut self.state.lock().leased);
+        leased
+            .into_iter()
+            .filter_map(|mail| match mail {
+                Mail::Message(delivery) => delivery.lease,
+                Mail::Unread(lease) => Some(lease),
+                Mail::Resend(..) | Mail::Snapshot(_) => None,
+            })
+            .collect()
     }
 
     /// Asks for the retained messages of a subscription, in order with what else is pushed.

@@ -6,16 +6,18 @@
 //! publishers to one topic agree everywhere on who was last, and every subscriber sees the order that is on disk.
 //! Nowhere else do locks nest.
 
+pub(crate) mod group;
 pub(crate) mod index;
 pub(crate) mod mailbox;
 pub(crate) mod retained;
+mod trie;
 
 use std::{ops::Range, sync::Arc};
 
 use ebbtide_protocol::{PacketId, QoS};
 use ebbtide_store::{
-    Accept, Incarnation, Message, Operation, Queue, Recipient, RetainedChange, RetainedRow,
-    Sequence,
+    Accept, Incarnation, Message, Operation, Queue, Recipient, RecipientSet, RetainedChange,
+    RetainedRow, Sequence,
 };
 
 use crate::{
@@ -23,6 +25,7 @@ use crate::{
     journal::Ticket,
     numbers::Exhausted,
     route::{
+        group::{Group, Wanted},
         index::Subscriber,
         mailbox::{Delivery, Mailbox, Pushed},
     },
@@ -67,8 +70,10 @@ pub(crate) fn publish(
     let message = Arc::new(message);
     let index = shared.index.read();
     let targets = targets(shared, &index, &message, publisher);
-    let matched = !targets.is_empty();
-    let is_queued = targets.iter().any(|target| target.is_queued);
+    let groups = groups(shared, &index, &message);
+    let matched = !targets.is_empty() || !groups.is_empty();
+    let is_queued = targets.iter().any(|target| target.is_queued)
+        || groups.iter().any(|target| target.is_queued);
     let inbound = inbound.map(|packet_id| (publisher, packet_id));
 
     if !is_queued && !message.retain {
@@ -85,7 +90,7 @@ pub(crate) fn publish(
             (false, Some(_)) => Some(shared.journal.submit(Operation::Accept(accept))),
             (false, None) => None,
         };
-        push(shared, targets, &message, None);
+        push(shared, targets, groups, &message, None);
         return Ok(Published { ticket, matched });
     }
 
@@ -121,11 +126,7 @@ pub(crate) fn publish(
     let queued = sequence.map(|sequence| Queue {
         sequence,
         message: Arc::clone(&message),
-        recipients: targets
-            .iter()
-            .filter(|target| target.is_queued)
-            .map(Target::recipient)
-            .collect(),
+        recipients: recipients(&targets, &groups, &message),
     });
     let accept = Accept {
         queued,
@@ -140,7 +141,7 @@ pub(crate) fn publish(
     } else {
         Operation::Accept(accept)
     });
-    push(shared, targets, &message, sequence);
+    push(shared, targets, groups, &message, sequence);
     drop(numbers);
     Ok(Published {
         ticket: Some(ticket),
@@ -169,6 +170,48 @@ impl Target {
     }
 }
 
+/// One group that is to get the message, for one of its members.
+struct GroupTarget {
+    group: Arc<Group>,
+    is_queued: bool,
+}
+
+/// Those that the store is to keep it for, ascending by number.
+fn recipients(targets: &[Target], groups: &[GroupTarget], message: &Message) -> RecipientSet {
+    let targets = targets.iter().filter(|target| target.is_queued);
+    let kept = targets.map(Target::recipient);
+    if groups.is_empty() {
+        return kept.collect();
+    }
+    let groups = groups.iter().filter(|target| target.is_queued);
+    let mut recipients: Vec<Recipient> = kept
+        .chain(groups.map(|target| target.group.recipient(message)))
+        .collect();
+    recipients.sort_unstable_by_key(|recipient| recipient.session);
+    recipients.into()
+}
+
+fn groups(shared: &Shared, index: &index::Index, message: &Message) -> Vec<GroupTarget> {
+    let mut targets = Vec::new();
+    index.matching_groups(message.topic.as_str(), &mut |list| {
+        targets.extend(list.iter().filter_map(|group| {
+            let is_queued = match group.wants(message.qos) {
+                Wanted::Live => false,
+                Wanted::Queued => true,
+                Wanted::NoRoom => {
+                    shared.counters.dropped(DropReason::QueueFull);
+                    return None;
+                }
+            };
+            Some(GroupTarget {
+                group: Arc::clone(group),
+                is_queued,
+            })
+        }));
+    });
+    targets
+}
+
 /// Ascending by session.
 fn targets(
     shared: &Shared,
@@ -186,14 +229,14 @@ fn targets(
         found.sort_by_key(|subscriber| subscriber.session());
     }
     let mut targets = Vec::with_capacity(found.len());
-    for same in groups(&found) {
+    for same in runs(&found) {
         targets.extend(target(shared, &found[same], message, publisher));
     }
     targets
 }
 
 /// The runs of subscriptions that belong to one session.
-fn groups(found: &[&Subscriber]) -> impl Iterator<Item = Range<usize>> {
+fn runs(found: &[&Subscriber]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let session = found.get(start)?.session();
@@ -243,7 +286,19 @@ fn target(
     })
 }
 
-fn push(shared: &Shared, targets: Vec<Target>, message: &Arc<Message>, sequence: Option<Sequence>) {
+fn push(
+    shared: &Shared,
+    targets: Vec<Target>,
+    groups: Vec<GroupTarget>,
+    message: &Arc<Message>,
+    sequence: Option<Sequence>,
+) {
+    for target in groups {
+        let sequence = sequence.filter(|_| target.is_queued);
+        if !target.group.push(message, sequence) {
+            shared.counters.dropped(DropReason::NobodyThere);
+        }
+    }
     for target in targets {
         let pushed = target.mailbox.push(Delivery {
             message: Arc::clone(message),
@@ -252,6 +307,7 @@ fn push(shared: &Shared, targets: Vec<Target>, message: &Arc<Message>, sequence:
             retain: target.retain,
             dup: false,
             subscription_identifiers: target.subscription_identifiers,
+            lease: None,
         });
         match pushed {
             Pushed::Queued => {}

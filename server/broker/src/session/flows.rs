@@ -6,6 +6,8 @@ use ebbtide_protocol::{PacketId, QoS};
 use ebbtide_store::{FlowStage, Sequence};
 use rustc_hash::FxHashMap;
 
+use crate::route::group::Lease;
+
 /// Packet ids are reserved in the session's row in steps of so many: an id that was used and lost in a crash does not
 /// come back before all others have been used.
 const MARK_STEP: u16 = 8192;
@@ -14,12 +16,14 @@ const MARK_STEP: u16 = 8192;
 const CURSOR_STEP: u32 = 16;
 
 /// A message under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Flow {
-    /// `None` in a transient session.
+    /// Its number, if the store keeps it for this session.
     pub sequence: Option<Sequence>,
     pub qos: QoS,
     pub stage: FlowStage,
+    /// It came from a group. At QoS 1 it still is the group's.
+    pub lease: Option<Lease>,
     /// Grows with every flow: the order of sending.
     order: u64,
 }
@@ -52,14 +56,24 @@ impl Default for Flows {
 
 impl Flows {
     /// Begins an exchange. The caller makes sure by the Receive Maximum that an id is free.
-    pub fn begin(&mut self, sequence: Option<Sequence>, qos: QoS) -> PacketId {
+    pub fn begin(
+        &mut self,
+        sequence: Option<Sequence>,
+        qos: QoS,
+        lease: Option<Lease>,
+    ) -> PacketId {
+        let packet_id = self.next_packet_id();
+        self.next_id = following(packet_id, 1);
+        self.insert_leased(packet_id, sequence, qos, FlowStage::Sent, lease);
+        packet_id
+    }
+
+    /// The id that the next exchange gets.
+    pub fn next_packet_id(&mut self) -> PacketId {
         while self.flows.contains_key(&self.next_id) {
             self.next_id = following(self.next_id, 1);
         }
-        let packet_id = self.next_id;
-        self.next_id = following(packet_id, 1);
-        self.insert(packet_id, sequence, qos, FlowStage::Sent);
-        packet_id
+        self.next_id
     }
 
     pub fn insert(
@@ -69,6 +83,17 @@ impl Flows {
         qos: QoS,
         stage: FlowStage,
     ) {
+        self.insert_leased(packet_id, sequence, qos, stage, None);
+    }
+
+    fn insert_leased(
+        &mut self,
+        packet_id: PacketId,
+        sequence: Option<Sequence>,
+        qos: QoS,
+        stage: FlowStage,
+        lease: Option<Lease>,
+    ) {
         let order = self.next_order;
         self.next_order += 1;
         self.flows.insert(
@@ -77,6 +102,7 @@ impl Flows {
                 sequence,
                 qos,
                 stage,
+                lease,
                 order,
             },
         );
@@ -101,10 +127,25 @@ impl Flows {
     }
 
     /// All exchanges in the order of sending.
-    pub fn in_order(&self) -> Vec<(PacketId, Flow)> {
-        let mut flows: Vec<_> = self.flows.iter().map(|(id, flow)| (*id, *flow)).collect();
+    pub fn in_order(&self) -> Vec<(PacketId, &Flow)> {
+        let mut flows: Vec<_> = self.flows.iter().map(|(id, flow)| (*id, flow)).collect();
         flows.sort_unstable_by_key(|(_, flow)| flow.order);
         flows
+    }
+
+    /// The connection has gone: ends what is a group's, which is given in the order of sending, and what has no number
+    /// to be read again by.
+    pub fn interrupt(&mut self) -> Vec<Lease> {
+        let mut leases = Vec::new();
+        self.flows.retain(|_, flow| {
+            let lease = flow.lease.take().map(|lease| (flow.order, lease));
+            let is_groups = lease.is_some() && flow.qos == QoS::AtLeastOnce;
+            leases.extend(lease.filter(|_| is_groups));
+            let can_be_repeated = flow.sequence.is_some() || flow.stage == FlowStage::Released;
+            !is_groups && can_be_repeated
+        });
+        leases.sort_unstable_by_key(|(order, _)| *order);
+        leases.into_iter().map(|(_, lease)| lease).collect()
     }
 
     /// Recovers the reserved mark: ids go on from there.
@@ -168,7 +209,7 @@ mod tests {
     fn the_cursor_never_passes_what_is_under_way_or_waits() {
         let mut flows = Flows::default();
         let ids: Vec<PacketId> = (1..=100)
-            .map(|n| flows.begin(Some(Sequence(n)), QoS::AtLeastOnce))
+            .map(|n| flows.begin(Some(Sequence(n)), QoS::AtLeastOnce, None))
             .collect();
         // All but the third are acknowledged, the highest first.
         for at in (3..100).rev() {
@@ -195,13 +236,13 @@ mod tests {
     #[test]
     fn ids_go_round_and_skip_those_in_use() {
         let mut flows = Flows::default();
-        let first = flows.begin(None, QoS::AtLeastOnce);
+        let first = flows.begin(None, QoS::AtLeastOnce, None);
         for _ in 0..u16::MAX - 1 {
-            let id = flows.begin(None, QoS::AtLeastOnce);
+            let id = flows.begin(None, QoS::AtLeastOnce, None);
             assert_ne!(id, first);
             flows.finish(id);
         }
-        assert_eq!(flows.begin(None, QoS::AtLeastOnce).get(), 2);
+        assert_eq!(flows.begin(None, QoS::AtLeastOnce, None).get(), 2);
     }
 
     #[test]
@@ -210,12 +251,12 @@ mod tests {
         assert!(flows.raise_mark(), "the first mark has to be written");
         let mark = flows.mark();
         for _ in 0..100 {
-            let id = flows.begin(None, QoS::AtLeastOnce);
+            let id = flows.begin(None, QoS::AtLeastOnce, None);
             assert!(!flows.raise_mark());
             flows.finish(id);
         }
         let mut recovered = Flows::default();
         recovered.recover_mark(mark);
-        assert!(recovered.begin(None, QoS::AtLeastOnce).get() > 100);
+        assert!(recovered.begin(None, QoS::AtLeastOnce, None).get() > 100);
     }
 }

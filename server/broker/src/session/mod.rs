@@ -13,7 +13,7 @@ use rustc_hash::FxHashSet;
 use crate::{
     Monotonic,
     journal::Ticket,
-    route::{index::Subscriber, mailbox::Mailbox},
+    route::{group::Group, index::Subscriber, mailbox::Mailbox},
     session::flows::Flows,
     shared::Shared,
 };
@@ -23,6 +23,8 @@ use crate::{
 pub(crate) struct Subscribed {
     pub row: SubscriptionRow,
     pub generation: u64,
+    /// Of a shared subscription.
+    pub group: Option<Arc<Group>>,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,13 @@ impl Session {
             .then(|| u64::from(self.session_expiry_interval) * 1000)
     }
 
+    /// Reserves packet ids ahead, so that a crash does not bring back those it has used. For a kept session.
+    pub fn raise_packet_id_mark(&mut self, shared: &Shared) {
+        if self.flows.raise_mark() {
+            shared.journal.submit(Operation::PutSession(self.row(None)));
+        }
+    }
+
     /// As the index has it.
     pub fn subscriber(&self, row: &SubscriptionRow) -> Subscriber {
         Subscriber {
@@ -117,13 +126,32 @@ impl Session {
             .done(self.incarnation, sequence, packet_id, cursor);
     }
 
+    /// The groups that it is a member of, the oldest first.
+    pub fn groups(&self) -> Vec<Arc<Group>> {
+        let subscribed = self.subscriptions.values();
+        let mut groups: Vec<_> = subscribed
+            .filter_map(|subscribed| subscribed.group.clone())
+            .collect();
+        groups.sort_unstable_by_key(|group| group.number);
+        groups
+    }
+
     /// Removes it with everything that waits for it.
     pub fn end(mut self, shared: &Shared) -> Option<Ticket> {
+        let mut ended = Vec::new();
         {
             let mut index = shared.index.write();
-            for filter in self.subscriptions.keys() {
-                index.remove(filter.pattern(), self.incarnation);
+            for (filter, subscribed) in &self.subscriptions {
+                match &subscribed.group {
+                    None => {
+                        index.remove(filter.pattern(), self.incarnation);
+                    }
+                    Some(group) => ended.extend(index.leave(group, self.incarnation)),
+                }
             }
+        }
+        for group in ended {
+            group.end(shared);
         }
         // Behind the index lock nobody can push any more.
         let mut waiting = self.mailbox.drain();

@@ -51,12 +51,13 @@ fn documented_order(row: &Row) -> (u8, u64, u64) {
     match row {
         Row::Marks(_) => (0, 0, 0),
         Row::Session(_) => (1, 0, 0),
-        Row::Subscription { .. } => (2, 0, 0),
-        Row::Inbound { .. } => (3, 0, 0),
-        Row::Will(_) => (4, 0, 0),
-        Row::Retained(_) => (5, 0, 0),
-        Row::Queued { sequence, .. } => (6, sequence.0, 0),
-        Row::Flow(flow) => (7, flow.session.0, flow.sequence.0),
+        Row::Group(_) => (2, 0, 0),
+        Row::Subscription { .. } => (3, 0, 0),
+        Row::Inbound { .. } => (4, 0, 0),
+        Row::Will(_) => (5, 0, 0),
+        Row::Retained(_) => (6, 0, 0),
+        Row::Queued { sequence, .. } => (7, sequence.0, 0),
+        Row::Flow(flow) => (8, flow.session.0, flow.sequence.0),
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) fn run(subject: &mut impl Subject) {
     an_end_of_an_old_flow_leaves_the_new_one(subject);
     an_inbound_id_lasts_until_its_release(subject);
     a_fired_will_is_a_message(subject);
+    a_message_waits_for_a_group(subject);
+    a_moved_message_waits_for_its_member_alone(subject);
 }
 
 /// The rows after these batches and a restart, and the store.
@@ -244,4 +246,46 @@ fn a_fired_will_is_a_message(subject: &mut impl Subject) {
     assert_eq!(queued(&rows), [(1, vec![2])]);
     let client = |row: &Row| matches!(row, Row::Session(SessionRow { incarnation, .. }) if incarnation.0 == 2);
     assert_eq!(count(&rows, client), 1);
+}
+
+fn a_message_waits_for_a_group(subject: &mut impl Subject) {
+    let begin = [sample::put_group(4), accept(3, [4]), accept(5, [4])];
+    let (rows, store) = after(subject, &[&begin, &[sample::done(4, 3, 0, 4)]]);
+    assert_eq!(queued(&rows), [(5, vec![4])]);
+    let group = Row::Group(crate::GroupRow {
+        group: Incarnation(4),
+        filter: sample::filter(13),
+    });
+    assert!(rows.contains(&group), "{rows:#?}");
+    let read = store.read(Incarnation(4), &[Sequence(3), Sequence(5)]);
+    let read = read.expect("reads");
+    assert_eq!(read.len(), 1, "what is done is not read again: {read:#?}");
+
+    let gone = [Operation::RemoveGroup(Incarnation(4))];
+    let (rows, _) = after(subject, &[&begin, &gone]);
+    assert_eq!(queued(&rows), [], "nobody is left who waits");
+    assert_eq!(count(&rows, |row| matches!(row, Row::Group(_))), 0);
+}
+
+fn a_moved_message_waits_for_its_member_alone(subject: &mut impl Subject) {
+    let begin = [
+        session(1),
+        session(2),
+        sample::put_group(4),
+        accept(3, [2, 4]),
+    ];
+    let moves = [sample::move_shared(3, 4, 1, 7)];
+    let (rows, store) = after(subject, &[&begin, &moves, &moves]);
+    assert_eq!(queued(&rows), [(3, vec![1, 2])]);
+    assert_eq!(flows(&rows), [(3, 7, FlowStage::Sent)]);
+    let Operation::MoveShared { to, .. } = &moves[0] else {
+        unreachable!("it moves")
+    };
+    let mine = store.read(Incarnation(1), &[Sequence(3)]).expect("reads");
+    assert_eq!(
+        mine.iter().map(|read| &read.recipient).collect::<Vec<_>>(),
+        [to]
+    );
+    let group = store.read(Incarnation(4), &[Sequence(3)]).expect("reads");
+    assert_eq!(group, [], "the group has it no longer [MQTT-4.8.2-5]");
 }

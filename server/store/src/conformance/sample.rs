@@ -7,8 +7,8 @@ use ebbtide_protocol::{
 };
 
 use crate::{
-    Incarnation, Message, Operation, Queue, Recipient, RecipientSet, RetainedChange, RetainedRow,
-    Revision, Sequence, SessionRow, SubscriptionRow, WallTime, WillRow,
+    GroupRow, Incarnation, Message, Operation, Queue, Recipient, RecipientSet, RetainedChange,
+    RetainedRow, Revision, Sequence, SessionRow, SubscriptionRow, WallTime, WillRow,
 };
 
 /// The packet id, which is not zero.
@@ -27,6 +27,24 @@ pub(crate) fn filter(number: u64) -> TopicFilter {
         _ => format!("site/{number}"),
     };
     TopicFilter::new(filter).expect("valid")
+}
+
+/// Groups are numbered like sessions, and may meet them.
+pub(crate) fn put_group(number: u64) -> Operation {
+    Operation::PutGroup(GroupRow {
+        group: Incarnation(number),
+        filter: filter(1 + number * 3),
+    })
+}
+
+pub(crate) fn move_shared(sequence: u64, from: u64, to: u64, packet_id: u16) -> Operation {
+    let to = recipients([to], sequence)[0].clone();
+    Operation::MoveShared {
+        sequence: Sequence(sequence),
+        from: Incarnation(from),
+        to,
+        packet_id: id(packet_id),
+    }
 }
 
 /// A message that `seed` fixes in all its fields.

@@ -8,15 +8,17 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
     encoding::{
-        decode_flow, decode_marks, decode_queued_head, decode_revision, encode_flow, encode_marks,
-        encode_queued, encode_retained, encode_session, encode_subscription, encode_will,
+        decode_flow, decode_marks, decode_queued, decode_queued_head, decode_revision, decode_set,
+        encode_flow, encode_group, encode_marks, encode_queued, encode_retained, encode_session,
+        encode_subscription, encode_will,
     },
     intern::Interner,
     progress::Progress,
     table::{self, Bytes},
 };
 use crate::{
-    Accept, FlowStage, Incarnation, Marks, Operation, Queue, RetainedChange, Revision, Sequence,
+    Accept, FlowStage, Incarnation, Marks, Operation, Queue, Recipient, RetainedChange, Revision,
+    Sequence, message::moved,
 };
 
 type Result<T> = std::result::Result<T, redb::Error>;
@@ -25,6 +27,7 @@ type Result<T> = std::result::Result<T, redb::Error>;
 pub(super) struct Batch<'a> {
     meta: Table<'a, Bytes, Bytes>,
     sessions: Table<'a, u64, Bytes>,
+    groups: Table<'a, u64, Bytes>,
     subscriptions: Table<'a, (u64, Bytes), Bytes>,
     inbound: Table<'a, (u64, u16), ()>,
     wills: Table<'a, u64, Bytes>,
@@ -46,6 +49,7 @@ impl<'a> Batch<'a> {
         Ok(Self {
             meta: transaction.open_table(table::META)?,
             sessions: transaction.open_table(table::SESSIONS)?,
+            groups: transaction.open_table(table::GROUPS)?,
             subscriptions: transaction.open_table(table::SUBSCRIPTIONS)?,
             inbound: transaction.open_table(table::INBOUND)?,
             wills: transaction.open_table(table::WILLS)?,
@@ -79,6 +83,26 @@ impl<'a> Batch<'a> {
             Operation::RemoveSubscription { session, filter } => {
                 let key = (session.0, filter.as_str().as_bytes());
                 self.subscriptions.remove(key)?;
+            }
+            Operation::PutGroup(row) => {
+                let filter = encode_group(row);
+                self.groups.insert(row.group.0, filter.as_slice())?;
+            }
+            Operation::RemoveGroup(group) => {
+                self.groups.remove(group.0)?;
+                self.touched.remove(group);
+                self.progress.remove(group.0)?;
+            }
+            Operation::MoveShared {
+                sequence,
+                from,
+                to,
+                packet_id,
+            } => {
+                let row = encode_flow(*sequence, FlowStage::Sent);
+                let key = (to.session.0, packet_id.get());
+                self.flows.insert(key, row.as_slice())?;
+                self.move_shared(*sequence, *from, to)?;
             }
             Operation::Accept(accept) => self.accept(accept)?,
             &Operation::Sent {
@@ -208,6 +232,24 @@ impl<'a> Batch<'a> {
         if let Some(row) = replaced {
             self.interner.release(decode_queued_head(row.value())?.set);
         }
+        Ok(())
+    }
+
+    fn move_shared(&mut self, sequence: Sequence, from: Incarnation, to: &Recipient) -> Result<()> {
+        // A row that cannot be decoded stays as it is: the next recovery puts it aside and reports it.
+        let message = self.messages.get(sequence.0)?;
+        let Some(Ok((number, message))) = message.map(|row| decode_queued(row.value())) else {
+            return Ok(());
+        };
+        let set = self.sets.get(number)?;
+        let Some(Ok(set)) = set.map(|row| decode_set(row.value())) else {
+            return Ok(());
+        };
+        let set = moved(&set, from, to);
+        let moved = self.interner.intern(&set, &mut self.sets)?;
+        let row = encode_queued(moved, &message);
+        self.messages.insert(sequence.0, row.as_slice())?;
+        self.interner.release(number);
         Ok(())
     }
 

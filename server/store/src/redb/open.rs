@@ -129,7 +129,12 @@ impl RedbStore {
     ) -> Result<Self, StoreError> {
         let failed = |error| to_store_error(path, error);
         let database = database.map_err(|error| failed(error.into()))?;
-        let found = read_format(&database).map_err(failed)?;
+        let mut found = read_format(&database).map_err(failed)?;
+        if found == Some(table::FORMAT_WITHOUT_GROUPS) {
+            // A new table is all that it lacks.
+            write_format(&database).map_err(failed)?;
+            found = Some(table::FORMAT_VERSION);
+        }
         match found {
             Some(table::FORMAT_VERSION) => Ok(Self {
                 database,

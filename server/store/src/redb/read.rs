@@ -18,11 +18,10 @@ pub(super) fn read(
     sequences: &[Sequence],
 ) -> Result<Vec<Queued>, redb::Error> {
     let mut queued = Vec::with_capacity(sequences.len());
-    if snapshot
-        .open_table(table::SESSIONS)?
-        .get(session.0)?
-        .is_none()
-    {
+    let is_known = |owners| -> Result<bool, redb::Error> {
+        Ok(snapshot.open_table(owners)?.get(session.0)?.is_some())
+    };
+    if !is_known(table::SESSIONS)? && !is_known(table::GROUPS)? {
         return Ok(queued);
     }
     let progress = match snapshot.open_table(table::PROGRESS)?.get(session.0)? {

@@ -11,6 +11,8 @@ pub(super) type Bytes = &'static [u8];
 pub(super) const META: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("ebbtide");
 /// Incarnation → session.
 pub(super) const SESSIONS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("sessions");
+/// Number → the filter of a group that shares a subscription. Numbers are unlike those of sessions.
+pub(super) const GROUPS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("groups");
 /// Incarnation and filter → subscription.
 pub(super) const SUBSCRIPTIONS: TableDefinition<'_, (u64, Bytes), Bytes> =
     TableDefinition::new("subscriptions");
@@ -39,4 +41,7 @@ pub(super) const MARKS: &[u8] = b"marks";
 
 /// The format that this program writes. A row can change alone, by its own version byte; this grows when the tables
 /// themselves change.
-pub(super) const FORMAT_VERSION: u64 = 1;
+pub(super) const FORMAT_VERSION: u64 = 2;
+
+/// The one before: it had no [`GROUPS`].
+pub(super) const FORMAT_WITHOUT_GROUPS: u64 = 1;

@@ -12,8 +12,8 @@ pub(super) use message::{
     encode_retained,
 };
 pub(super) use session::{
-    decode_flow, decode_marks, decode_session, decode_subscription, decode_will, encode_flow,
-    encode_marks, encode_session, encode_subscription, encode_will,
+    decode_flow, decode_group, decode_marks, decode_session, decode_subscription, decode_will,
+    encode_flow, encode_group, encode_marks, encode_session, encode_subscription, encode_will,
 };
 pub(super) use set::{SetBytes, decode_set, encode_set};
 
@@ -42,12 +42,12 @@ impl From<RowError> for redb::Error {
 }
 
 /// Starts a row.
-pub(super) fn encode<T: Serialize>(version: u8, row: &T) -> Vec<u8> {
+pub(super) fn encode<T: Serialize + ?Sized>(version: u8, row: &T) -> Vec<u8> {
     extend(vec![version], row)
 }
 
 /// Appends a part to a row.
-fn extend<T: Serialize>(bytes: Vec<u8>, part: &T) -> Vec<u8> {
+fn extend<T: Serialize + ?Sized>(bytes: Vec<u8>, part: &T) -> Vec<u8> {
     postcard::to_extend(part, bytes).expect("these types have no case that postcard refuses")
 }
 

@@ -13,12 +13,13 @@ use super::{
     qos,
 };
 use crate::{
-    FlowRow, FlowStage, Incarnation, Marks, Sequence, SessionRow, SubscriptionRow, WallTime,
-    WillRow,
+    FlowRow, FlowStage, GroupRow, Incarnation, Marks, Sequence, SessionRow, SubscriptionRow,
+    WallTime, WillRow,
 };
 
 const MARKS_VERSION: u8 = 1;
 const SESSION_VERSION: u8 = 1;
+const GROUP_VERSION: u8 = 1;
 const SUBSCRIPTION_VERSION: u8 = 1;
 const WILL_VERSION: u8 = 1;
 const FLOW_VERSION: u8 = 1;
@@ -95,6 +96,21 @@ pub(in crate::redb) fn decode_session(key: u64, row: &[u8]) -> Result<SessionRow
         session_expiry_interval: row.session_expiry_interval,
         disconnected_at: row.disconnected_at,
         next_packet_id: row.next_packet_id,
+    })
+}
+
+/// A group; its number is the key.
+pub(in crate::redb) fn encode_group(row: &GroupRow) -> Vec<u8> {
+    encode(GROUP_VERSION, row.filter.as_str())
+}
+
+/// A group.
+pub(in crate::redb) fn decode_group(key: u64, row: &[u8]) -> Result<GroupRow, RowError> {
+    let filter: &str = decode(GROUP_VERSION, row)?;
+    Ok(GroupRow {
+        group: Incarnation(key),
+        filter: TopicFilter::new(filter)
+            .map_err(|_| RowError::Invalid("the topic filter is not valid"))?,
     })
 }
 

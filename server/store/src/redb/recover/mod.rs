@@ -14,8 +14,8 @@ use self::{sets::Sets, sweep::Sweep};
 use super::{
     RedbStore,
     encoding::{
-        decode_flow, decode_marks, decode_queued_head, decode_retained, decode_session,
-        decode_subscription, decode_will,
+        decode_flow, decode_group, decode_marks, decode_queued_head, decode_retained,
+        decode_session, decode_subscription, decode_will,
     },
     intern::Interner,
     progress::Progress,
@@ -51,6 +51,8 @@ struct Recovery<'a> {
     sweep: Sweep,
     interner: Interner,
     sessions: BTreeSet<Incarnation>,
+    /// Sessions and groups: those that messages wait for.
+    owners: BTreeSet<Incarnation>,
     progress: BTreeMap<Incarnation, Progress>,
 }
 
@@ -62,6 +64,7 @@ impl<'a> Recovery<'a> {
             sweep: Sweep::default(),
             interner: Interner::default(),
             sessions: BTreeSet::new(),
+            owners: BTreeSet::new(),
             progress: BTreeMap::new(),
         }
     }
@@ -69,6 +72,7 @@ impl<'a> Recovery<'a> {
     fn run(&mut self) -> Result<()> {
         self.marks()?;
         self.sessions()?;
+        self.groups()?;
         self.subscriptions()?;
         self.inbound()?;
         self.wills()?;
@@ -104,9 +108,24 @@ impl<'a> Recovery<'a> {
             match decode_session(key.value(), row.value()) {
                 Ok(row) => {
                     self.sessions.insert(row.incarnation);
+                    self.owners.insert(row.incarnation);
                     (self.visit)(Row::Session(row));
                 }
                 Err(why) => self.sweep.put_aside(table::SESSIONS, key.value(), &why),
+            }
+        }
+        Ok(())
+    }
+
+    fn groups(&mut self) -> Result<()> {
+        for entry in self.snapshot.open_table(table::GROUPS)?.range::<u64>(..)? {
+            let (key, row) = entry?;
+            match decode_group(key.value(), row.value()) {
+                Ok(row) => {
+                    self.owners.insert(row.group);
+                    (self.visit)(Row::Group(row));
+                }
+                Err(why) => self.sweep.put_aside(table::GROUPS, key.value(), &why),
             }
         }
         Ok(())
@@ -181,7 +200,9 @@ impl<'a> Recovery<'a> {
             let key = key.value();
             match Progress::decode(row.value()) {
                 Err(why) => self.sweep.put_aside(table::PROGRESS, key, &why),
-                Ok(_) if !self.kept(key) => self.sweep.remove(table::PROGRESS, key),
+                Ok(_) if !self.owners.contains(&Incarnation(key)) => {
+                    self.sweep.remove(table::PROGRESS, key);
+                }
                 Ok(progress) => {
                     self.progress.insert(Incarnation(key), progress);
                 }
@@ -204,7 +225,7 @@ impl<'a> Recovery<'a> {
     fn queued(&mut self) -> Result<()> {
         let table = self.snapshot.open_table(table::MESSAGES)?;
         let rows = self.snapshot.open_table(table::SETS)?;
-        let mut sets = Sets::new(&rows, &self.sessions, &self.progress);
+        let mut sets = Sets::new(&rows, &self.owners, &self.progress);
         for entry in table.range::<u64>(..)? {
             let (key, row) = entry?;
             let sequence = Sequence(key.value());

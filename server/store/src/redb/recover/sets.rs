@@ -24,13 +24,13 @@ const CACHED_RECIPIENTS_MAX: usize = 262_144;
 
 pub(super) struct Sets<'a> {
     rows: &'a ReadOnlyTable<u64, Bytes>,
-    sessions: &'a BTreeSet<Incarnation>,
+    owners: &'a BTreeSet<Incarnation>,
     progress: &'a BTreeMap<Incarnation, Progress>,
     cached: HashMap<u64, Option<Set<'a>>>,
     cached_recipients: usize,
 }
 
-/// A set whose sessions have been looked up.
+/// A set whose owners have been looked up.
 struct Set<'a> {
     /// Those that are still there.
     recipients: RecipientSet,
@@ -45,12 +45,12 @@ struct Set<'a> {
 impl<'a> Sets<'a> {
     pub(super) fn new(
         rows: &'a ReadOnlyTable<u64, Bytes>,
-        sessions: &'a BTreeSet<Incarnation>,
+        owners: &'a BTreeSet<Incarnation>,
         progress: &'a BTreeMap<Incarnation, Progress>,
     ) -> Self {
         Self {
             rows,
-            sessions,
+            owners,
             progress,
             cached: HashMap::new(),
             cached_recipients: 0,
@@ -83,7 +83,7 @@ impl<'a> Sets<'a> {
     }
 
     fn resolve(&self, set: &RecipientSet) -> Set<'a> {
-        let there = |recipient: &&Recipient| self.sessions.contains(&recipient.session);
+        let there = |recipient: &&Recipient| self.owners.contains(&recipient.session);
         let recipients: RecipientSet = if set.iter().all(|recipient| there(&recipient)) {
             set.clone()
         } else {

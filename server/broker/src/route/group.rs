@@ -1,0 +1,431 @@
+//! The group behind a shared subscription: its members, and which of them gets the next message (section 4.8.2).
+//!
+//! A message belongs to the group until a member is done with it. Members hold it on a [`Lease`]: the least loaded one
+//! gets the next, in turn among equals, and none gets more than it could send at once. When its connection ends, what
+//! it had not been acknowledged for comes back and goes to another. Only QoS 2, once it is sent, becomes the member's
+//! own for good. The store knows the group as one who waits for messages, like a session.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use ebbtide_protocol::{QoS, TopicFilter, packet::SubscriptionOptions};
+use ebbtide_store::{GroupRow, Incarnation, Message, Operation, Recipient, Sequence};
+use parking_lot::Mutex;
+
+use super::{
+    index::Subscriber,
+    mailbox::{Delivery, Mail, Mailbox},
+};
+use crate::{Limits, journal::Ticket, shared::Shared};
+
+/// The most messages that one member holds: what stands here waits for it alone while others may be idle.
+const LEASES_PER_MEMBER_MAX: u16 = 256;
+
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// It stands among the recipients of a message like the number of a session.
+    pub number: Incarnation,
+    /// As subscribed to, `$share` and name included.
+    pub filter: TopicFilter,
+    bytes_max: usize,
+    messages_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    members: Vec<Member>,
+    /// The member whose turn it is among equals.
+    turn: usize,
+    /// What no member holds, the next first.
+    waiting: VecDeque<Item>,
+    waiting_bytes: usize,
+    /// What the store keeps for this group and no member is done with, held or not.
+    open: BTreeSet<Sequence>,
+    highest: Sequence,
+    /// It has a row in the store, because a member of it has.
+    is_kept: bool,
+    /// Its last member has left.
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    mailbox: Arc<Mailbox>,
+    options: SubscriptionOptions,
+    identifier: Option<u32>,
+    /// How many messages it may hold; 0 while it is away.
+    leases_max: u16,
+    leases: u16,
+    leased_bytes: usize,
+}
+
+/// A message that waits for the group.
+#[derive(Debug)]
+enum Item {
+    InMemory(Arc<Message>, Option<Sequence>),
+    Stored(Sequence),
+}
+
+/// One message of a group in the hands of one member. It is settled or given back, never just dropped.
+#[derive(Debug)]
+pub(crate) struct Lease(Box<Terms>);
+
+#[derive(Debug)]
+struct Terms {
+    group: Arc<Group>,
+    member: Incarnation,
+    /// Its number, if the store keeps it for the group.
+    sequence: Option<Sequence>,
+    /// Held here if nothing else has it.
+    message: Option<Arc<Message>>,
+    bytes: usize,
+    options: SubscriptionOptions,
+    identifier: Option<u32>,
+}
+
+/// What a publish means to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// In memory only.
+    Live,
+    /// The store is to keep it.
+    Queued,
+    /// As many wait as may wait.
+    NoRoom,
+}
+
+impl Group {
+    pub fn new(number: Incarnation, filter: TopicFilter, limits: &Limits) -> Self {
+        Self {
+            number,
+            filter,
+            bytes_max: limits.outgoing_bytes_max,
+            messages_max: limits.queue_messages_per_session_max,
+            state: Mutex::default(),
+        }
+    }
+
+    pub fn row(&self) -> GroupRow {
+        GroupRow {
+            group: self.number,
+            filter: self.filter.clone(),
+        }
+    }
+
+    /// Adds a member, away at first, or changes its subscription. `true` when it is new.
+    pub fn join(&self, subscriber: Subscriber) -> bool {
+        let mut state = self.state.lock();
+        let Subscriber {
+            mailbox,
+            options,
+            identifier,
+        } = subscriber;
+        if let Some(member) = state.member(mailbox.session) {
+            member.options = options;
+            member.identifier = identifier;
+            return false;
+        }
+        state.members.push(Member {
+            mailbox,
+            options,
+            identifier,
+            leases_max: 0,
+            leases: 0,
+            leased_bytes: 0,
+        });
+        true
+    }
+
+    /// For recovery: whether it is closed, because nobody is left in it.
+    pub fn has_no_members(&self) -> bool {
+        let mut state = self.state.lock();
+        state.is_closed = state.members.is_empty();
+        state.is_closed
+    }
+
+    /// From now on the store keeps its messages. `true` when it did not before.
+    pub fn keep(&self) -> bool {
+        let mut state = self.state.lock();
+        !std::mem::replace(&mut state.is_kept, true)
+    }
+
+    /// Removes a member. `true` when it was the last one: the group is closed then.
+    pub fn leave(&self, session: Incarnation) -> bool {
+        let mut state = self.state.lock();
+        state.members.retain(|member| member.session() != session);
+        state.is_closed = state.members.is_empty();
+        state.is_closed
+    }
+
+    /// The group is out of the index and has no members: nobody waits for its messages any more.
+    pub fn end(&self, shared: &Shared) -> Option<Ticket> {
+        let (open, is_kept) = {
+            let mut state = self.state.lock();
+            state.waiting = VecDeque::new();
+            (std::mem::take(&mut state.open), state.is_kept)
+        };
+        shared.journal.abandon(open);
+        is_kept.then(|| shared.journal.submit(Operation::RemoveGroup(self.number)))
+    }
+
+    /// A member is there: it can be sent messages, as many at once as it takes.
+    pub fn attach(self: &Arc<Self>, session: Incarnation, receive_maximum: u16) {
+        let mut state = self.state.lock();
+        if let Some(member) = state.member(session) {
+            member.leases_max = receive_maximum.min(LEASES_PER_MEMBER_MAX);
+        }
+        self.hand_out(&mut state);
+    }
+
+    /// A member's connection ends: it gets nothing more.
+    pub fn detach(&self, session: Incarnation) {
+        if let Some(member) = self.state.lock().member(session) {
+            member.leases_max = 0;
+        }
+    }
+
+    /// What a detached member held goes to others, before what waits, in the order given.
+    pub fn give_back(self: &Arc<Self>, session: Incarnation, leases: Vec<Lease>) {
+        let mut state = self.state.lock();
+        if let Some(member) = state.member(session) {
+            member.leases = 0;
+            member.leased_bytes = 0;
+        }
+        if state.is_closed {
+            return;
+        }
+        for lease in leases.into_iter().rev() {
+            let item = match (lease.0.sequence, lease.0.message) {
+                (Some(sequence), _) => Item::Stored(sequence),
+                (None, Some(message)) => Item::InMemory(message, None),
+                // It has become the member's own.
+                (None, None) => continue,
+            };
+            state.waiting_bytes += item.bytes();
+            state.waiting.push_front(item);
+        }
+        self.hand_out(&mut state);
+    }
+
+    /// What a message of this QoS means to it.
+    pub fn wants(&self, qos: QoS) -> Wanted {
+        let state = self.state.lock();
+        let is_queued = state.is_kept
+            && qos > QoS::AtMostOnce
+            && (state.members.iter()).any(|member| member.options.qos > QoS::AtMostOnce);
+        if !is_queued {
+            Wanted::Live
+        } else if state.waiting.len() >= self.messages_max {
+            Wanted::NoRoom
+        } else {
+            Wanted::Queued
+        }
+    }
+
+    /// As a recipient of the message: for it, as published; the member's subscription decides.
+    pub fn recipient(&self, message: &Message) -> Recipient {
+        Recipient {
+            session: self.number,
+            qos: message.qos,
+            retain: message.retain,
+            subscription_identifiers: Vec::new(),
+        }
+    }
+
+    /// Takes in a published message; `false` when it has to be dropped: nobody is there and nothing keeps it.
+    pub fn push(self: &Arc<Self>, message: &Arc<Message>, sequence: Option<Sequence>) -> bool {
+        let mut state = self.state.lock();
+        if let Some(sequence) = sequence {
+            state.open.insert(sequence);
+            state.highest = state.highest.max(sequence);
+        }
+        let is_anybody_there = state.members.iter().any(|member| member.leases_max > 0);
+        let has_memory = is_anybody_there && state.waiting_bytes <= self.bytes_max;
+        let item = match sequence {
+            Some(sequence) if !has_memory => Item::Stored(sequence),
+            None if !has_memory => return false,
+            sequence => Item::InMemory(Arc::clone(message), sequence),
+        };
+        state.waiting_bytes += item.bytes();
+        state.waiting.push_back(item);
+        self.hand_out(&mut state);
+        true
+    }
+
+    /// A message that waited when the broker was started.
+    pub fn recover(&self, sequence: Sequence) {
+        let mut state = self.state.lock();
+        state.open.insert(sequence);
+        state.highest = state.highest.max(sequence);
+        state.waiting.push_back(Item::Stored(sequence));
+    }
+
+    /// Gives what waits to members as long as there are some who can send more.
+    fn hand_out(self: &Arc<Self>, state: &mut State) {
+        while !state.waiting.is_empty()
+            && let Some(at) = state.next_member(self.bytes_max)
+            && let Some(item) = state.waiting.pop_front()
+        {
+            let bytes = item.bytes();
+            state.waiting_bytes -= bytes;
+            let member = &mut state.members[at];
+            member.leases += 1;
+            member.leased_bytes += bytes;
+            let mut terms = Box::new(Terms {
+                group: Arc::clone(self),
+                member: member.session(),
+                sequence: None,
+                message: None,
+                bytes,
+                options: member.options,
+                identifier: member.identifier,
+            });
+            let mail = match item {
+                Item::InMemory(message, sequence) => {
+                    terms.sequence = sequence;
+                    terms.message = sequence.is_none().then(|| Arc::clone(&message));
+                    Mail::Message(Lease(terms).delivery(message))
+                }
+                Item::Stored(sequence) => {
+                    terms.sequence = Some(sequence);
+                    Mail::Unread(Lease(terms))
+                }
+            };
+            member.mailbox.push_leased(mail);
+        }
+        if state.waiting.is_empty() && state.waiting.capacity() > 64 {
+            state.waiting = VecDeque::new();
+        }
+    }
+}
+
+impl Lease {
+    pub fn group(&self) -> &Arc<Group> {
+        &self.0.group
+    }
+
+    /// Its number, if the store keeps it for the group.
+    pub fn sequence(&self) -> Option<Sequence> {
+        self.0.sequence
+    }
+
+    /// The message as this member is to get it.
+    pub fn delivery(self, message: Arc<Message>) -> Delivery {
+        Delivery {
+            qos: self.0.options.qos.min(message.qos),
+            retain: message.retain && self.0.options.retain_as_published,
+            message,
+            sequence: None,
+            dup: false,
+            subscription_identifiers: self.0.identifier.into_iter().collect(),
+            lease: Some(self),
+        }
+    }
+
+    /// The member is done with the message, and so is the group.
+    pub fn settle(mut self, shared: &Shared) -> Option<Ticket> {
+        let sequence = self.0.sequence.take();
+        let cursor = {
+            let mut state = self.0.group.state.lock();
+            state.free(&self.0);
+            self.0.group.hand_out(&mut state);
+            sequence
+                .filter(|_| !state.is_closed)
+                .map(|sequence| state.close(sequence))
+        };
+        let number = self.0.group.number;
+        let done = |(sequence, cursor)| shared.journal.done(number, sequence, None, cursor);
+        sequence.zip(cursor).map(done)
+    }
+
+    /// The message becomes the member's own and never goes to another [MQTT-4.8.2-4, MQTT-4.8.2-5]. Gives its
+    /// number and what says so in the store, to be submitted by `submit` in between.
+    pub fn make_own(
+        &mut self,
+        recipient: Recipient,
+        submit: impl FnOnce(Sequence, Incarnation, Recipient) -> Ticket,
+    ) -> Option<(Sequence, Ticket)> {
+        self.0.message = None;
+        let sequence = self.0.sequence.take()?;
+        let mut state = self.0.group.state.lock();
+        if state.is_closed {
+            return None;
+        }
+        // Before the cursor may pass it: a crash must not find it done without having moved.
+        let ticket = submit(sequence, self.0.group.number, recipient);
+        state.close(sequence);
+        Some((sequence, ticket))
+    }
+
+    /// The member may hold another one. What it had was its own.
+    pub fn release(self) {
+        let mut state = self.0.group.state.lock();
+        state.free(&self.0);
+        self.0.group.hand_out(&mut state);
+    }
+
+    /// Whether the group has ended: the message is nobody's any more.
+    pub fn is_void(&self) -> bool {
+        self.0.group.state.lock().is_closed
+    }
+}
+
+impl State {
+    fn member(&mut self, session: Incarnation) -> Option<&mut Member> {
+        let mut members = self.members.iter_mut();
+        members.find(|member| member.session() == session)
+    }
+
+    /// The least loaded of those who can send more; among equals the one whose turn it is.
+    fn next_member(&mut self, bytes_max: usize) -> Option<usize> {
+        let count = self.members.len();
+        let mut best: Option<(usize, u16)> = None;
+        for step in 0..count {
+            let at = (self.turn + step) % count;
+            let member = &self.members[at];
+            let can_take = member.leases < member.leases_max
+                && (member.leases == 0 || member.leased_bytes <= bytes_max);
+            if can_take && best.is_none_or(|(_, leases)| member.leases < leases) {
+                best = Some((at, member.leases));
+                if member.leases == 0 {
+                    break;
+                }
+            }
+        }
+        let (at, _) = best?;
+        self.turn = (at + 1) % count;
+        Some(at)
+    }
+
+    fn free(&mut self, lease: &Terms) {
+        if let Some(member) = self.member(lease.member) {
+            member.leases = member.leases.saturating_sub(1);
+            member.leased_bytes = member.leased_bytes.saturating_sub(lease.bytes);
+        }
+    }
+
+    /// The group waits for this one no longer; gives the number below which it waits for none.
+    fn close(&mut self, sequence: Sequence) -> Sequence {
+        self.open.remove(&sequence);
+        let lowest = self.open.first().copied();
+        lowest.unwrap_or(self.highest.next())
+    }
+}
+
+impl Member {
+    fn session(&self) -> Incarnation {
+        self.mailbox.session
+    }
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::InMemory(message, _) => message.size_bytes() + 128,
+            Self::Stored(_) => 0,
+        }
+    }
+}
