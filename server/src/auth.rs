@@ -3,7 +3,7 @@
 //! No authentication can be configured yet, so everybody is anonymous; `config` refuses to listen where strangers
 //! could reach that without being told to.
 
-use ebbtide_broker::{Credentials, Identity};
+use ebbtide_broker::{Authentication, Credentials, Identity};
 use ebbtide_protocol::ReasonCode;
 
 /// Decides who may come in.
@@ -17,7 +17,14 @@ impl Authenticator {
     }
 
     /// Who the client is, or why it may not come in.
-    pub fn authenticate(self, _credentials: &Credentials) -> Result<Identity, ReasonCode> {
-        Ok(Identity { user: None })
+    pub fn authenticate(self, credentials: &Credentials) -> Authentication {
+        if credentials.enhanced.is_some() {
+            // No method is supported [MQTT-4.12.0-1].
+            return Authentication::Refused(ReasonCode::BadAuthenticationMethod);
+        }
+        Authentication::Accepted {
+            identity: Identity { user: None },
+            data: None,
+        }
     }
 }

@@ -25,7 +25,10 @@ mod timers;
 mod wills;
 
 pub use broker::Broker;
-pub use connection::{Answer, Close, Connection, Credentials, Identity, Origin, Question};
+pub use connection::{
+    Answer, Authentication, AuthenticationStep, Close, Connection, Credentials, Identity, Origin,
+    Question,
+};
 pub use journal::{Batch, Journal, Ticket};
 pub use limits::Limits;
 pub use recovery::Recovery;

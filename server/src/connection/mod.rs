@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Broker, Connection, Origin, Question};
+use ebbtide_broker::{Answer, Authentication, Broker, Connection, Origin, Question};
 use ebbtide_protocol::ReasonCode;
 use tokio::task::{JoinError, JoinSet};
 
@@ -165,10 +165,12 @@ impl<S: ByteStream> Driver<S> {
     fn ask(&mut self, question: Question) {
         match question {
             Question::Authenticate(credentials) => {
-                let identity = self.surroundings.authenticator.authenticate(&credentials);
-                let now = self.surroundings.clock.now();
-                self.connection
-                    .handle_answer(Answer::Authenticated(identity), now);
+                let outcome = self.surroundings.authenticator.authenticate(&credentials);
+                self.authenticated(outcome);
+            }
+            // No method is known that would get so far.
+            Question::Continue(_) | Question::Reauthenticate(_) => {
+                self.authenticated(Authentication::Refused(ReasonCode::BadAuthenticationMethod));
             }
             Question::Read { session, sequences } => {
                 let reader = self.reader.clone();
@@ -176,6 +178,12 @@ impl<S: ByteStream> Driver<S> {
                     .spawn_blocking(move || Answer::Read(reader.read(session, &sequences)));
             }
         }
+    }
+
+    fn authenticated(&mut self, outcome: Authentication) {
+        let now = self.surroundings.clock.now();
+        self.connection
+            .handle_answer(Answer::Authenticated(outcome), now);
     }
 
     /// Reads and writes what the transport takes now. Whoever has to wait leaves no buffer behind.

@@ -130,7 +130,7 @@ impl<'a> Exchange<'a> {
                     let identity = ebbtide_broker::Identity { user: None };
                     let now = self.surroundings.clock.now();
                     self.connection
-                        .handle_answer(Answer::Authenticated(Ok(identity)), now);
+                        .handle_answer(Answer::Authenticated(Ok(identity).into()), now);
                 }
             }
             while self

@@ -98,7 +98,9 @@ fn turn(connection: &mut Connection, store: &MemoryStore, now: Now) {
             return;
         };
         let answer = match question {
-            Question::Authenticate(_) => Answer::Authenticated(Ok(Identity { user: None })),
+            Question::Authenticate(_) | Question::Continue(_) | Question::Reauthenticate(_) => {
+                Answer::Authenticated(Ok(Identity { user: None }).into())
+            }
             Question::Read { session, sequences } => Answer::Read(store.read(session, &sequences)),
         };
         connection.handle_answer(answer, now);

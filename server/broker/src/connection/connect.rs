@@ -11,18 +11,18 @@ use ebbtide_protocol::{
     packet::{ConnAck, Connect, Will},
 };
 use ebbtide_store::{Operation, WillRow};
-use rustc_hash::FxHashMap;
 
 use super::{
-    Connection, Phase,
+    Connection, Phase, aliases,
+    authenticate::Turn,
     fault::Close,
     open::Open,
     outbound::Outbound,
     publish::refusal as refusal_of,
-    question::{Credentials, Identity, Question},
+    question::{AuthenticationStep, Credentials, Identity, Question},
 };
 use crate::{
-    Now, compact, durability,
+    Monotonic, Now, compact, durability,
     registry::{Claim, Control},
     session::Session,
     shared::Shared,
@@ -32,9 +32,14 @@ use crate::{
 /// A client on its way in.
 #[derive(Debug)]
 pub(super) struct Arriving {
-    connect: Connect,
+    pub(super) connect: Connect,
     /// The broker gave it its client id.
     is_assigned: bool,
+    /// Until when it has to be in.
+    pub(super) deadline: Monotonic,
+    pub(super) turn: Turn,
+    /// For CONNACK.
+    pub(super) authentication_data: Option<Bytes>,
 }
 
 /// A client that waits for the former owner of its session.
@@ -56,7 +61,11 @@ impl Claiming {
 }
 
 impl Connection {
-    pub(super) fn handle_connect(&mut self, mut connect: Box<Connect>) -> Result<(), Close> {
+    pub(super) fn handle_connect(
+        &mut self,
+        mut connect: Box<Connect>,
+        deadline: Monotonic,
+    ) -> Result<(), Close> {
         let is_assigned = connect.client_id.is_empty();
         // Text of packets shares the read buffer; what outlives the packet must not keep all of that.
         connect.client_id = if is_assigned {
@@ -74,6 +83,13 @@ impl Connection {
             client_id: connect.client_id.clone(),
             username: connect.username.clone(),
             password: connect.password.take(),
+            enhanced: connect
+                .authentication_method
+                .clone()
+                .map(|method| AuthenticationStep {
+                    method,
+                    data: connect.authentication_data.take(),
+                }),
         };
         self.client_id = Some(connect.client_id.clone());
         let limits = &self.shared.limits;
@@ -81,10 +97,12 @@ impl Connection {
             .will
             .as_ref()
             .and_then(|will| refusal_of(&will.topic, limits));
-        let has_method = connect.authentication_method.is_some();
         self.phase = Phase::Arriving(Box::new(Arriving {
             connect: *connect,
             is_assigned,
+            deadline,
+            turn: Turn::Authenticator,
+            authentication_data: None,
         }));
         if let Some(reason) = will_refusal {
             return Err(Close::new(
@@ -98,26 +116,16 @@ impl Connection {
                 "the server stops",
             ));
         }
-        if has_method {
-            return Err(Close::new(
-                ReasonCode::BadAuthenticationMethod,
-                "no such authentication method",
-            ));
-        }
         self.questions
             .push_back(Question::Authenticate(credentials));
         Ok(())
     }
 
-    pub(super) fn handle_authenticated(
-        &mut self,
-        outcome: Result<Identity, ReasonCode>,
-        now: Now,
-    ) -> Result<(), Close> {
+    /// It may come in as this user: claims its client id.
+    pub(super) fn claim(&mut self, identity: Identity, now: Now) -> Result<(), Close> {
         let Phase::Arriving(arriving) = &self.phase else {
             return Ok(());
         };
-        let identity = outcome.map_err(|reason| Close::new(reason, "the client was not let in"))?;
         let control = Control::new(identity.user, self.waker.clone());
         let Connect {
             client_id,
@@ -191,6 +199,8 @@ impl Connection {
         let Arriving {
             connect,
             is_assigned,
+            authentication_data,
+            ..
         } = &*arriving;
         let version = connect.version;
         let asked = version.session_expiry_interval(connect);
@@ -280,6 +290,9 @@ impl Connection {
             assigned_client_identifier: is_assigned.then(|| session.client_id.clone()),
             topic_alias_maximum: shared.limits.topic_alias_maximum,
             server_keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
+            // [MQTT-4.12.0-5]
+            authentication_method: connect.authentication_method.clone(),
+            authentication_data: authentication_data.clone(),
             ..ConnAck::new(ReasonCode::Success, session_present)
         };
         self.replies.push(
@@ -294,10 +307,13 @@ impl Connection {
             will,
             keep_alive_ms: (keep_alive > 0).then_some(u64::from(keep_alive) * 1500),
             last_received: now.monotonic,
+            authentication_method: connect.authentication_method.clone(),
+            reauthentication: None,
             asked_no_expiry: version.has_properties() && asked == 0,
             is_acknowledged: false,
             maximum_packet_size: connect.maximum_packet_size.unwrap_or(u32::MAX),
-            aliases: FxHashMap::default(),
+            incoming_aliases: aliases::Incoming::default(),
+            outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),
             unsettled: 0,
             outbound: Outbound::new(receive_maximum),
             session,

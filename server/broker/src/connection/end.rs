@@ -60,6 +60,16 @@ impl Connection {
         Ok(())
     }
 
+    /// The client has gone before it was in: there is nothing to say and nothing to settle.
+    pub(super) fn leave_quietly(&mut self, now: Now) {
+        self.end(
+            End::Normal,
+            Close::new(ReasonCode::Success, "DISCONNECT"),
+            now,
+        );
+        self.farewell = None;
+    }
+
     pub(super) fn end(&mut self, end: End, close: Close, now: Now) {
         if self.close.is_some() {
             return;

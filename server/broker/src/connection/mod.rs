@@ -1,10 +1,12 @@
 //! One connection, from its first byte to its last: a state machine without a socket.
 //!
-//! Read it in this order: this file (what comes in and goes out), `connect` (from the first packet to a session),
+//! Read it in this order: this file (what comes in and goes out), `connect` and `authenticate` (from the first packet to a session),
 //! `publish` and `subscribe` (what a client asks for), `outbound`, `resume` and `snapshot` (what it gets), `acks`,
 //! `end`.
 
 mod acks;
+mod aliases;
+mod authenticate;
 mod connect;
 mod end;
 mod fault;
@@ -32,6 +34,7 @@ use ebbtide_protocol::{
 };
 
 use self::{
+    authenticate::Turn,
     connect::{Arriving, Claiming},
     end::End,
     open::Open,
@@ -39,7 +42,9 @@ use self::{
 };
 pub use self::{
     fault::Close,
-    question::{Answer, Credentials, Identity, Origin, Question},
+    question::{
+        Answer, Authentication, AuthenticationStep, Credentials, Identity, Origin, Question,
+    },
 };
 use crate::{Monotonic, Now, journal::Ticket, shared::Shared};
 
@@ -58,6 +63,8 @@ pub struct Connection {
     questions: VecDeque<Question>,
     /// PINGRESPs to send: they wait for nothing.
     pings: usize,
+    /// AUTH to send: it waits for nothing.
+    challenge: Option<Packet>,
     /// The last packet, once all is over.
     farewell: Option<Packet>,
     close: Option<Close>,
@@ -95,6 +102,7 @@ impl Connection {
             replies: Replies::default(),
             questions: VecDeque::new(),
             pings: 0,
+            challenge: None,
             farewell: None,
             close: None,
             awaited: Ticket(0),
@@ -130,7 +138,12 @@ impl Connection {
     #[must_use]
     pub fn wants_input(&self) -> bool {
         let limits = &self.shared.limits;
-        matches!(self.phase, Phase::Silent { .. } | Phase::Open(_))
+        let is_listening = match &self.phase {
+            Phase::Silent { .. } | Phase::Open(_) => true,
+            Phase::Arriving(arriving) => arriving.turn == Turn::Client,
+            Phase::Claiming(_) | Phase::Over => false,
+        };
+        is_listening
             && self.replies.uncommitted_bytes() <= limits.uncommitted_bytes_max
             && self.replies.len() + self.pings <= limits.replies_max
     }
@@ -203,7 +216,11 @@ impl Connection {
                     now,
                 );
             }
-            Phase::Arriving(_) | Phase::Claiming(_) | Phase::Over => {}
+            Phase::Arriving(_) => {
+                let why = "it did not finish to authenticate in time";
+                self.fail(Close::new(ReasonCode::NotAuthorized, why), now);
+            }
+            Phase::Claiming(_) | Phase::Over => {}
         }
     }
 
@@ -241,6 +258,7 @@ impl Connection {
             Phase::Silent { deadline } => Some(*deadline),
             Phase::Open(open) if self.wants_input() => open.keep_alive_deadline(),
             Phase::Open(_) => None,
+            Phase::Arriving(arriving) if arriving.turn == Turn::Client => Some(arriving.deadline),
             Phase::Arriving(_) | Phase::Claiming(_) | Phase::Over => None,
         }
     }
@@ -264,11 +282,14 @@ impl Connection {
     }
 
     fn handle_packet(&mut self, packet: Packet, now: Now) -> Result<(), Close> {
-        if let Phase::Silent { .. } = self.phase {
+        if let Phase::Silent { deadline } = self.phase {
             return match packet {
-                Packet::Connect(connect) => self.handle_connect(connect),
+                Packet::Connect(connect) => self.handle_connect(connect, deadline),
                 _ => Err(Violation::ConnectExpected.into()),
             };
+        }
+        if let Phase::Arriving(_) = self.phase {
+            return self.handle_while_arriving(packet, now);
         }
         let Phase::Open(open) = &mut self.phase else {
             return Err(Violation::UnexpectedPacket.into());
@@ -300,8 +321,7 @@ impl Connection {
                 Ok(())
             }
             Packet::Disconnect(disconnect) => self.handle_disconnect(&disconnect, now),
-            // No enhanced authentication was begun (section 4.12).
-            Packet::Auth(_) => Err(Violation::UnexpectedPacket.into()),
+            Packet::Auth(auth) => self.handle_auth(*auth),
             Packet::Connect(_) => Err(Violation::ConnectTwice.into()),
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
                 Err(Violation::UnexpectedPacket.into())

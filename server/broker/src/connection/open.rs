@@ -1,11 +1,10 @@
 //! A connection that has its session: the state that the packet handlers share.
 
-use std::{num::NonZeroU16, sync::Arc};
+use std::sync::Arc;
 
-use ebbtide_protocol::{PacketId, TopicName, Version, packet::Will};
-use rustc_hash::FxHashMap;
+use ebbtide_protocol::{ByteString, PacketId, Version, packet::Will};
 
-use super::outbound::Outbound;
+use super::{aliases, authenticate::Turn, outbound::Outbound};
 use crate::{Monotonic, registry::Control, session::Session};
 
 #[derive(Debug)]
@@ -17,13 +16,17 @@ pub(super) struct Open {
     /// 1.5 times the keep alive; `None`: off.
     pub keep_alive_ms: Option<u64>,
     pub last_received: Monotonic,
+    /// As CONNECT said: it may authenticate again with this one only.
+    pub authentication_method: Option<ByteString>,
+    /// It is authenticating again.
+    pub reauthentication: Option<Turn>,
     /// CONNECT asked for a session that ends with the connection: DISCONNECT may not change that.
     pub asked_no_expiry: bool,
     /// CONNACK has left.
     pub is_acknowledged: bool,
     pub maximum_packet_size: u32,
-    /// Topic aliases that this client has set.
-    pub aliases: FxHashMap<NonZeroU16, TopicName>,
+    pub incoming_aliases: aliases::Incoming,
+    pub outgoing_aliases: aliases::Outgoing,
     /// QoS 1 and 2 publishes of this client that have not been answered for good.
     pub unsettled: u32,
     pub outbound: Outbound,

@@ -1,7 +1,5 @@
 //! A client publishes: PUBLISH and PUBREL.
 
-use std::num::NonZeroU16;
-
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicName, Violation,
     packet::{Ack, Publish},
@@ -24,7 +22,7 @@ impl Open {
         replies: &mut Replies,
         now: Now,
     ) -> Result<(), Close> {
-        let topic = self.resolve(
+        let topic = self.incoming_aliases.resolve(
             publish.topic,
             publish.topic_alias,
             shared.limits.topic_alias_maximum,
@@ -146,32 +144,6 @@ impl Open {
             // Without reason codes the client goes on with PUBREL.
             let settles = self.version.has_reason_codes();
             replies.push_acknowledgement(Ticket(0), Packet::PubRec(ack), settles, 0);
-        }
-    }
-
-    /// The topic, by name or alias; a new alias is noted [MQTT-3.3.2-8, MQTT-3.3.2-9].
-    fn resolve(
-        &mut self,
-        topic: Option<TopicName>,
-        alias: Option<NonZeroU16>,
-        alias_maximum: u16,
-    ) -> Result<TopicName, Violation> {
-        let Some(alias) = alias else {
-            return topic.ok_or(Violation::TopicMissing);
-        };
-        if alias.get() > alias_maximum {
-            return Err(Violation::TopicAliasTooHigh);
-        }
-        match topic {
-            Some(topic) => {
-                self.aliases.insert(alias, compact::topic(&topic));
-                Ok(topic)
-            }
-            None => self
-                .aliases
-                .get(&alias)
-                .cloned()
-                .ok_or(Violation::TopicAliasUnknown),
         }
     }
 }

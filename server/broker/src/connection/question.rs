@@ -22,6 +22,17 @@ pub struct Credentials {
     pub username: Option<ByteString>,
     /// Password.
     pub password: Option<Bytes>,
+    /// Authentication Method and Data: the client wants enhanced authentication (section 4.12).
+    pub enhanced: Option<AuthenticationStep>,
+}
+
+/// What a client says in an exchange of enhanced authentication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthenticationStep {
+    /// Authentication Method.
+    pub method: ByteString,
+    /// Authentication Data.
+    pub data: Option<Bytes>,
 }
 
 /// Who the client is.
@@ -36,6 +47,10 @@ pub struct Identity {
 pub enum Question {
     /// May this client come in?
     Authenticate(Credentials),
+    /// The client answers [`Authentication::Continue`]. To be answered like the question that began the exchange.
+    Continue(AuthenticationStep),
+    /// A client that is in authenticates again: may it stay?
+    Reauthenticate(AuthenticationStep),
     /// The messages with these numbers, for this session: ask the store's `read`.
     Read {
         /// Whose.
@@ -45,11 +60,30 @@ pub enum Question {
     },
 }
 
+/// What an authenticator says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// It may come in, or stay.
+    Accepted {
+        /// Who it is. A client that re-authenticates must be who it was.
+        identity: Identity,
+        /// Authentication Data for CONNACK or AUTH; only with a method.
+        data: Option<Bytes>,
+    },
+    /// The method has another question for the client.
+    Continue {
+        /// Authentication Data for AUTH.
+        data: Option<Bytes>,
+    },
+    /// It may not, for this reason: one of CONNACK's, `BadAuthenticationMethod` if the method is not known.
+    Refused(ReasonCode),
+}
+
 /// The answer to a [`Question`].
 #[derive(Debug)]
 pub enum Answer {
-    /// To `Authenticate`: who it is, or the reason why not.
-    Authenticated(Result<Identity, ReasonCode>),
+    /// To `Authenticate`, `Continue` and `Reauthenticate`.
+    Authenticated(Authentication),
     /// To `Read`.
     Read(Result<Vec<Queued>, StoreError>),
 }

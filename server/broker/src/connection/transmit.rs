@@ -5,10 +5,16 @@ use std::sync::atomic::Ordering;
 use bytes::BytesMut;
 use ebbtide_protocol::{
     Packet, Version,
-    codec::{encode, encode_publish, fit},
+    codec::{encode, encode_publish, fit, publish_len},
 };
 
-use super::{Connection, Phase, open::Open, outbound::publish_ref, replies::Replies};
+use super::{
+    Connection, Phase,
+    aliases::ALIAS_BYTES,
+    open::Open,
+    outbound::{Staged, publish_ref},
+    replies::Replies,
+};
 use crate::{Now, shared::Shared};
 
 /// How many bytes one call appends at most, but for the last packet.
@@ -22,6 +28,17 @@ impl Connection {
         let version = self.decoder.version().unwrap_or_default();
         let limit = before + BYTES_PER_TURN;
         let was_reading = self.wants_input();
+        if let Some(mut challenge) = self.challenge.take() {
+            // What it does not take in whole goes without the text for people.
+            let maximum = match &self.phase {
+                Phase::Arriving(arriving) => arriving.connect.maximum_packet_size,
+                Phase::Open(open) => Some(open.maximum_packet_size),
+                _ => None,
+            };
+            if fits(&mut challenge, version, maximum.unwrap_or(u32::MAX)) {
+                encode(&challenge, version, output);
+            }
+        }
         if let Phase::Open(open) = &mut self.phase {
             if open.is_acknowledged {
                 while self.pings > 0 && output.len() < limit {
@@ -122,8 +139,7 @@ impl Open {
             while output.len() < limit
                 && let Some(staged) = self.outbound.next_staged(&shared.journal)
             {
-                let publish = publish_ref(&staged.delivery, staged.packet_id, now);
-                encode_publish(&publish, self.version, output);
+                self.encode(&staged, output, now);
                 sent += 1;
             }
             if sent == before || output.len() >= limit {
@@ -131,6 +147,26 @@ impl Open {
             }
         }
         shared.counters.sent.fetch_add(sent, Ordering::Relaxed);
+    }
+}
+
+impl Open {
+    fn encode(&mut self, staged: &Staged, output: &mut BytesMut, now: Now) {
+        let mut publish = publish_ref(&staged.delivery, staged.packet_id, now);
+        let maximum = self.maximum_packet_size as usize;
+        // It fits without an alias; with one, the length of all properties may take a byte more.
+        let has_room = self.maximum_packet_size == u32::MAX
+            || publish_len(&publish, self.version) + ALIAS_BYTES + 4 <= maximum;
+        if has_room
+            && let Some((alias, is_known)) =
+                self.outgoing_aliases.assign(&staged.delivery.message.topic)
+        {
+            publish.topic_alias = Some(alias);
+            if is_known {
+                publish.topic = "";
+            }
+        }
+        encode_publish(&publish, self.version, output);
     }
 }
 
