@@ -14,6 +14,7 @@ mod test;
 mod tidy;
 mod tools;
 mod web;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,11 @@ const COMMANDS: &[Command] = &[
         name: "web",
         help: "build the web assets into <target>/web",
         run: web::run,
+    },
+    Command {
+        name: "wire",
+        help: "play the wire cases against Ebbtide, or any broker: --addr HOST:PORT, --ws URL",
+        run: wire::run,
     },
     Command {
         name: "sizes",

@@ -30,6 +30,11 @@ pub const ALL: &[Stage] = &[
         run: npm,
     },
     Stage {
+        name: "wire",
+        what: "bytes right and wrong over TCP and WebSocket, as tests/wire says",
+        run: wire,
+    },
+    Stage {
         name: "end-to-end",
         what: "the real program with real clients, a real browser and real crashes",
         run: end_to_end,
@@ -56,6 +61,13 @@ fn npm(project: &Project, environment: &Environment) -> Result<Tally> {
     npm.arg("test").current_dir(folder);
     environment.apply(&mut npm);
     count(&mut npm)
+}
+
+fn wire(project: &Project, environment: &Environment) -> Result<Tally> {
+    server::build(project, Profile::Dev, "")?;
+    let mut runner = crate::wire::runner(project);
+    environment.apply(&mut runner);
+    count(&mut runner)
 }
 
 fn end_to_end(project: &Project, environment: &Environment) -> Result<Tally> {
