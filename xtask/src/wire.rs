@@ -24,7 +24,15 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
 /// The runner, to be given its arguments.
 pub fn runner(project: &Project) -> Command {
     let mut cargo = project.cargo();
-    cargo.args(["run", "--quiet", "-p", "ebbtide-tests", "--bin", "wire", "--"]);
+    cargo.args([
+        "run",
+        "--quiet",
+        "-p",
+        "ebbtide-tests",
+        "--bin",
+        "wire",
+        "--",
+    ]);
     cargo.env("EBBTIDE_TEST_BROKER", project.target.join("debug/ebbtide"));
     cargo
 }

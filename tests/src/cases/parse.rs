@@ -141,7 +141,7 @@ impl Draft {
             for &version in &self.versions {
                 let mut steps: Vec<Step> = Vec::new();
                 for (line, text) in &self.steps {
-                    let text = fill(text);
+                    let text = fill(text).replace("{protocol-level}", &version.level().to_string());
                     step(*line, &text, version, &mut steps)
                         .with_context(|| format!("line {line}: {text}"))?;
                 }

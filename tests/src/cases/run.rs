@@ -108,7 +108,7 @@ impl Play<'_> {
             Action::Refused(words) => {
                 let event = self.next(who)?;
                 if matches!(event, Event::Closed) && !self.target.says_why {
-                    return Ok(());
+                    return self.is_end(who, &event);
                 }
                 self.check(words, &event)?;
                 self.closed(who)?;
@@ -149,22 +149,26 @@ impl Play<'_> {
         let mut event = self.next(who)?;
         if self.case.version == Version::V5 {
             if matches!(event, Event::Closed) && !self.target.says_why {
-                return Ok(());
+                return self.is_end(who, &event);
             }
             self.check(words, &event)?;
             event = self.next(who)?;
         }
-        match event {
-            Event::Closed => Ok(()),
-            other => bail!("expected the end of the connection, got {}", shown(&other)),
-        }
+        self.is_end(who, &event)
     }
 
     fn closed(&mut self, who: &str) -> Result<()> {
-        match self.next(who)? {
-            Event::Closed => Ok(()),
-            other => bail!("expected the end of the connection, got {}", shown(&other)),
+        let event = self.next(who)?;
+        self.is_end(who, &event)
+    }
+
+    fn is_end(&mut self, who: &str, event: &Event) -> Result<()> {
+        if !matches!(event, Event::Closed) {
+            bail!("expected the end of the connection, got {}", shown(event));
         }
+        // Whoever is named so next is a new connection.
+        self.lines.remove(who);
+        Ok(())
     }
 
     /// The next packet or the end; a closing handshake is part of the end.
