@@ -112,7 +112,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         std::process::exit(exit::INTERRUPTED);
     });
     let _ = close.send(true);
-    storage.current().get().0.shut_down();
+    storage.current().get().0.shut_down(None);
     if timeout(DRAIN, door.empty()).await.is_err() {
         tracing::warn!("some connections did not go in time");
     }

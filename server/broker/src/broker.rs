@@ -5,6 +5,8 @@ use std::{
     task::Waker,
 };
 
+use ebbtide_protocol::ByteString;
+
 use crate::{
     Connection, Journal, Monotonic, Now, Origin, expiry, shared::Shared, stats::Stats,
     timers::Timer,
@@ -61,9 +63,11 @@ impl Broker {
         }
     }
 
-    /// The server stops: every connection says 0x8B and closes, new ones are refused. Wills stay for the next start.
-    pub fn shut_down(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
+    /// The server stops: every connection says 0x8B and closes, new ones are refused. With a Server Reference they say
+    /// 0x9C and name it (section 4.11). Wills stay for the next start.
+    pub fn shut_down(&self, server_reference: Option<ByteString>) {
+        // Stopped twice, the first reference stands.
+        let _ = self.shared.stopping.set(server_reference);
         self.shared.registry.wake_all();
     }
 

@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicU64},
 };
 
 use ebbtide_protocol::{ByteString, QoS, TopicFilter};
@@ -157,7 +154,7 @@ impl Recovery {
             timers: Timers::default(),
             journal: self.journal,
             counters: Counters::default(),
-            stopping: AtomicBool::new(false),
+            stopping: OnceLock::new(),
             seed: self.seed,
             assigned: AtomicU64::new(0),
         });

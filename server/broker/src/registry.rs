@@ -11,11 +11,26 @@ use std::{
 
 use ebbtide_protocol::ByteString;
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 
 use crate::{Monotonic, session::Session};
 
 #[derive(Debug, Default)]
-pub(crate) struct Registry(Mutex<HashMap<ByteString, Slot>>);
+pub(crate) struct Registry {
+    slots: Mutex<HashMap<ByteString, Slot>>,
+    newcomers: Mutex<Newcomers>,
+}
+
+/// Connections that have no client id yet, so that the end of the server reaches them too.
+#[derive(Debug, Default)]
+struct Newcomers {
+    wakers: FxHashMap<Newcomer, Waker>,
+    last: u64,
+}
+
+/// A connection without a client id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Newcomer(u64);
 
 #[derive(Debug)]
 enum Slot {
@@ -88,13 +103,27 @@ impl Control {
 }
 
 impl Registry {
+    /// A connection that has not said who it is. To be ended by [`Registry::leave`].
+    pub fn enter(&self, waker: Waker) -> Newcomer {
+        let mut newcomers = self.newcomers.lock();
+        newcomers.last += 1;
+        let newcomer = Newcomer(newcomers.last);
+        newcomers.wakers.insert(newcomer, waker);
+        newcomer
+    }
+
+    /// It is known by its client id from now on, or gone.
+    pub fn leave(&self, newcomer: Newcomer) {
+        self.newcomers.lock().wakers.remove(&newcomer);
+    }
+
     pub fn claim(
         &self,
         client_id: &ByteString,
         claimant: &Arc<Control>,
         clean_start: bool,
     ) -> Claim {
-        let mut slots = self.0.lock();
+        let mut slots = self.slots.lock();
         match slots.entry(client_id.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(Slot::Live {
@@ -136,7 +165,7 @@ impl Registry {
         owner: &Arc<Control>,
         session: Option<Box<Session>>,
     ) {
-        let mut slots = self.0.lock();
+        let mut slots = self.slots.lock();
         let Some(Slot::Live {
             owner: holder,
             next,
@@ -165,14 +194,14 @@ impl Registry {
 
     /// Puts a recovered session to rest.
     pub fn recover(&self, session: Box<Session>) {
-        self.0
+        self.slots
             .lock()
             .insert(session.client_id.clone(), Slot::Away(session));
     }
 
     /// Takes a session that has rested too long. A timer of an earlier absence finds a later time in it.
     pub fn take_expired(&self, client_id: &ByteString, now: Monotonic) -> Option<Box<Session>> {
-        let mut slots = self.0.lock();
+        let mut slots = self.slots.lock();
         match slots.get(client_id)? {
             Slot::Away(session) if session.expires_at.is_some_and(|at| at <= now) => {}
             _ => return None,
@@ -185,7 +214,10 @@ impl Registry {
 
     /// Wakes every connection.
     pub fn wake_all(&self) {
-        for slot in self.0.lock().values() {
+        for waker in self.newcomers.lock().wakers.values() {
+            waker.wake_by_ref();
+        }
+        for slot in self.slots.lock().values() {
             if let Slot::Live { owner, next } = slot {
                 owner.waker.wake_by_ref();
                 if let Some(next) = next {
@@ -196,6 +228,6 @@ impl Registry {
     }
 
     pub fn len(&self) -> usize {
-        self.0.lock().len()
+        self.slots.lock().len()
     }
 }

@@ -1,6 +1,9 @@
 //! The state behind all connections.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use ebbtide_protocol::ByteString;
 use ebbtide_store::{Incarnation, RetainedChange};
@@ -31,7 +34,8 @@ pub(crate) struct Shared {
     pub timers: Timers,
     pub journal: Journal,
     pub counters: Counters,
-    pub stopping: AtomicBool,
+    /// Set once the server stops: the Server Reference, if its clients are sent to another one.
+    pub stopping: OnceLock<Option<ByteString>>,
     /// For client ids that the broker assigns.
     pub seed: u64,
     pub assigned: AtomicU64,
@@ -73,7 +77,12 @@ impl Shared {
     }
 
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.stopping.get().is_some()
+    }
+
+    /// Where clients are sent to when the server stops.
+    pub fn server_reference(&self) -> Option<&ByteString> {
+        self.stopping.get()?.as_ref()
     }
 }
 

@@ -184,7 +184,7 @@ fn a_takeover_hands_the_session_over_at_once() {
     assert!(connack.session_present);
     assert_eq!(world.is_closed(first), Some(ReasonCode::SessionTakenOver));
     assert_eq!(
-        world.received(first),
+        world.answers(first),
         [disconnect(ReasonCode::SessionTakenOver)]
     );
     publish_range(&mut world, 3..6, QoS::AtLeastOnce);
@@ -283,7 +283,7 @@ fn disconnect_may_change_the_expiry_but_not_from_zero() {
     assert!(!connack.session_present);
     world.send(client, farewell(5));
     assert_eq!(
-        world.received(client),
+        world.answers(client),
         [disconnect(ReasonCode::ProtocolError)]
     );
 }
@@ -338,10 +338,10 @@ fn the_server_stops_politely() {
     let mut world = World::new();
     let (client, _) = world.connect(clean("a"));
     let (old, _) = world.connect(kept_3("b"));
-    world.broker.shut_down();
+    world.broker.shut_down(None);
     world.settle();
     assert_eq!(
-        world.received(client),
+        world.answers(client),
         [disconnect(ReasonCode::ServerShuttingDown)]
     );
     assert_eq!(world.received(old), []);

@@ -21,7 +21,7 @@ fn reason_for(packet: Packet) -> ReasonCode {
     let Some(reason) = world.is_closed(client) else {
         panic!("still open")
     };
-    assert_eq!(world.received(client), [disconnect(reason)]);
+    assert_eq!(world.answers(client), [disconnect(reason)]);
     assert_eq!(world.is_closed(bystander), None);
     reason
 }
@@ -237,7 +237,7 @@ fn too_many_subscriptions_and_too_deep_topics() {
         Packet::Publish(Box::new(publish(1, "a/b/c/d", "x", QoS::AtLeastOnce))),
     );
     let refused = Ack::new(packet_id(1), ReasonCode::TopicNameInvalid);
-    assert_eq!(world.received(client), [Packet::PubAck(refused)]);
+    assert_eq!(world.answers(client), [Packet::PubAck(refused)]);
     assert_eq!(world.is_closed(client), None);
 }
 

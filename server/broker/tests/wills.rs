@@ -78,7 +78,7 @@ fn a_silent_client_loses_its_connection_after_one_and_a_half_keep_alives() {
     world.pass_ms(1);
     assert_eq!(world.is_closed(client), Some(ReasonCode::KeepAliveTimeout));
     assert_eq!(
-        world.received(client),
+        world.answers(client),
         [disconnect(ReasonCode::KeepAliveTimeout)]
     );
     assert_eq!(heard(&mut world), ["bye"]);
@@ -167,7 +167,7 @@ fn a_delay_goes_on_across_a_crash() {
 fn a_stop_of_the_server_leaves_them_for_the_next_start() {
     let mut world = listening();
     let (_, _) = world.connect(with_will(clean("x"), 0));
-    world.broker.shut_down();
+    world.broker.shut_down(None);
     world.commit();
     world.crash();
     world.pass_ms(0);

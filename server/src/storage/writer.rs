@@ -46,7 +46,7 @@ fn write(shared: &Shared, source: &Source, stopping: &AtomicBool) {
                     tracing::error!(%error, "a commit failed: nothing that waits for it is acknowledged");
                     shared.healthy.store(false, Ordering::Release);
                     broker.journal().failed(&batch);
-                    broker.shut_down();
+                    broker.shut_down(None);
                     if reopen(shared, source, stopping).is_err() {
                         return;
                     }

@@ -8,13 +8,15 @@ use std::{
 use bytes::Bytes;
 use ebbtide_protocol::{
     Packet, ReasonCode,
-    packet::{ConnAck, Connect, Will},
+    packet::{Connect, Will},
 };
 use ebbtide_store::{Operation, WillRow};
 
 use super::{
     Connection, Phase, aliases,
     authenticate::Turn,
+    connack,
+    farewell::Tolerance,
     fault::Close,
     open::Open,
     outbound::Outbound,
@@ -34,7 +36,7 @@ use crate::{
 pub(super) struct Arriving {
     pub(super) connect: Connect,
     /// The broker gave it its client id.
-    is_assigned: bool,
+    pub(super) is_assigned: bool,
     /// Until when it has to be in.
     pub(super) deadline: Monotonic,
     pub(super) turn: Turn,
@@ -50,6 +52,10 @@ pub(super) struct Claiming {
 }
 
 impl Claiming {
+    pub(super) fn connect(&self) -> &Connect {
+        &self.arriving.connect
+    }
+
     /// It waits no longer.
     pub fn give_up(&self, shared: &Shared) {
         // The session may have been handed over in this very moment.
@@ -104,17 +110,12 @@ impl Connection {
             turn: Turn::Authenticator,
             authentication_data: None,
         }));
-        if let Some(reason) = will_refusal {
-            return Err(Close::new(
-                reason,
-                "the will may not be published to its topic",
-            ));
+        if let Some(refusal) = will_refusal {
+            let why = format!("will: {}", refusal.why);
+            return Err(Close::new(refusal.reason, why));
         }
         if self.shared.is_stopping() {
-            return Err(Close::new(
-                ReasonCode::ServerShuttingDown,
-                "the server stops",
-            ));
+            return Err(Close::stopping(&self.shared));
         }
         self.questions
             .push_back(Question::Authenticate(credentials));
@@ -145,6 +146,7 @@ impl Connection {
         let Phase::Arriving(arriving) = std::mem::replace(&mut self.phase, Phase::Over) else {
             unreachable!("looked at above")
         };
+        self.leave_newcomers();
         match claim {
             Claim::Granted(session) => self.open(arriving, control, session, false, now),
             Claim::Asked | Claim::Refused => {
@@ -196,12 +198,7 @@ impl Connection {
         now: Now,
     ) -> Result<(), Close> {
         let shared = Arc::clone(&self.shared);
-        let Arriving {
-            connect,
-            is_assigned,
-            authentication_data,
-            ..
-        } = &*arriving;
+        let connect = &arriving.connect;
         let version = connect.version;
         let asked = version.session_expiry_interval(connect);
         let expiry = asked.min(shared.limits.session_expiry_interval_max);
@@ -212,10 +209,16 @@ impl Connection {
         if shared.is_stopping() {
             shared.registry.release(&client_id, &control, rested);
             self.phase = Phase::Arriving(arriving);
-            return Err(Close::new(
-                ReasonCode::ServerShuttingDown,
-                "the server stops",
-            ));
+            return Err(Close::stopping(&shared));
+        }
+        let session_present = rested.is_some() && !connect.clean_start;
+        let connack = connack::success(&arriving, &shared.limits, expiry, session_present);
+        let mut connack = Packet::ConnAck(Box::new(connack));
+        if !Tolerance::of(connect).fits(&mut connack, version) {
+            shared.registry.release(&client_id, &control, rested);
+            self.phase = Phase::Arriving(arriving);
+            let why = "its Maximum Packet Size is too small for CONNACK";
+            return Err(Close::new(ReasonCode::PacketTooLarge, why));
         }
         let needs_disk = expiry > 0 || will.is_some() || rested.is_some();
         let number = match Close::of_journal(&shared.journal).filter(|_| needs_disk) {
@@ -253,7 +256,6 @@ impl Connection {
             }
             None => None,
         };
-        let session_present = resumed.is_some();
         let mut session = resumed.unwrap_or_else(|| {
             Session::new(
                 &shared,
@@ -282,24 +284,9 @@ impl Connection {
             })));
         }
 
-        let keep_alive = keep_alive(connect.keep_alive, shared.limits.keep_alive_s_max);
-        let connack = ConnAck {
-            session_expiry_interval: (expiry != asked).then_some(expiry),
-            receive_maximum: NonZeroU16::new(shared.limits.receive_maximum),
-            maximum_packet_size: Some(shared.limits.maximum_packet_size),
-            assigned_client_identifier: is_assigned.then(|| session.client_id.clone()),
-            topic_alias_maximum: shared.limits.topic_alias_maximum,
-            server_keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
-            // [MQTT-4.12.0-5]
-            authentication_method: connect.authentication_method.clone(),
-            authentication_data: authentication_data.clone(),
-            ..ConnAck::new(ReasonCode::Success, session_present)
-        };
-        self.replies.push(
-            durability::connack(changes),
-            Packet::ConnAck(Box::new(connack)),
-        );
+        self.replies.push(durability::connack(changes), connack);
 
+        let keep_alive = connack::keep_alive(connect, &shared.limits);
         let receive_maximum = connect.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
         let mut open = Open {
             control,
@@ -311,7 +298,7 @@ impl Connection {
             reauthentication: None,
             asked_no_expiry: version.has_properties() && asked == 0,
             is_acknowledged: false,
-            maximum_packet_size: connect.maximum_packet_size.unwrap_or(u32::MAX),
+            tolerance: Tolerance::of(connect),
             incoming_aliases: aliases::Incoming::default(),
             outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),
             unsettled: 0,
@@ -325,25 +312,5 @@ impl Connection {
         shared.counters.connections.fetch_add(1, Ordering::Relaxed);
         self.phase = Phase::Open(Box::new(open));
         Ok(())
-    }
-}
-
-/// The keep alive in force: the client's, unless the server has a limit and it is above.
-fn keep_alive(asked: u16, limit: u16) -> u16 {
-    if limit > 0 && (asked == 0 || asked > limit) {
-        limit
-    } else {
-        asked
-    }
-}
-
-/// The reason for CONNACK: some that a DISCONNECT may carry are not among its own (section 3.2.2.2).
-pub(super) fn refusal(reason: ReasonCode) -> ReasonCode {
-    match reason {
-        ReasonCode::ServerShuttingDown => ReasonCode::ServerBusy,
-        ReasonCode::SessionTakenOver | ReasonCode::MaximumConnectTime => {
-            ReasonCode::UnspecifiedError
-        }
-        reason => reason,
     }
 }

@@ -70,12 +70,20 @@ impl Connection {
         self.farewell = None;
     }
 
+    /// It can be reached by its client id from now on, or is over.
+    pub(super) fn leave_newcomers(&mut self) {
+        if let Some(newcomer) = self.newcomer.take() {
+            self.shared.registry.leave(newcomer);
+        }
+    }
+
     pub(super) fn end(&mut self, end: End, close: Close, now: Now) {
         if self.close.is_some() {
             return;
         }
-        self.farewell = self.farewell_for(close.reason);
+        self.farewell = self.farewell_for(&close);
         self.close = Some(close);
+        self.leave_newcomers();
         self.questions.clear();
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Claiming(claiming) => claiming.give_up(&self.shared),

@@ -1,8 +1,16 @@
-//! Why a connection ends: one reason code and a sentence.
+//! Why something is refused, or a connection ends: one reason code and a sentence.
 
 use ebbtide_protocol::{ReasonCode, Violation};
 
-use crate::{journal::Journal, numbers::Exhausted};
+use crate::{journal::Journal, numbers::Exhausted, shared::Shared};
+
+/// Why one thing is not done; the connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub reason: ReasonCode,
+    /// What is wrong, and which limit is in the way.
+    pub why: &'static str,
+}
 
 /// Why a connection ends, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +27,25 @@ impl Close {
             reason,
             explanation: explanation.into(),
         }
+    }
+
+    /// The server stops, or asks its clients to go elsewhere.
+    pub(crate) fn stopping(shared: &Shared) -> Self {
+        match shared.server_reference() {
+            Some(_) => Self::new(
+                ReasonCode::UseAnotherServer,
+                "the server stops; another one takes its clients",
+            ),
+            None => Self::new(ReasonCode::ServerShuttingDown, "the server stops"),
+        }
+    }
+
+    /// Whether it is the server that stops.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(
+            self.reason,
+            ReasonCode::ServerShuttingDown | ReasonCode::UseAnotherServer
+        )
     }
 
     /// What a commit that failed, or cannot be waited for, means to whom it concerns.

@@ -7,8 +7,10 @@
 mod acks;
 mod aliases;
 mod authenticate;
+mod connack;
 mod connect;
 mod end;
+mod farewell;
 mod fault;
 mod open;
 mod outbound;
@@ -30,7 +32,6 @@ use bytes::BytesMut;
 use ebbtide_protocol::{
     ByteString, Packet, ReasonCode, Version, Violation,
     codec::{Decoder, Role},
-    packet::{ConnAck, Disconnect},
 };
 
 use self::{
@@ -46,7 +47,7 @@ pub use self::{
         Answer, Authentication, AuthenticationStep, Credentials, Identity, Origin, Question,
     },
 };
-use crate::{Monotonic, Now, journal::Ticket, shared::Shared};
+use crate::{Monotonic, Now, journal::Ticket, registry::Newcomer, shared::Shared};
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
 const PACKETS_PER_TURN: usize = 256;
@@ -72,6 +73,8 @@ pub struct Connection {
     awaited: Ticket,
     seen: Now,
     client_id: Option<ByteString>,
+    /// While nobody can reach it by its client id.
+    newcomer: Option<Newcomer>,
 }
 
 #[derive(Debug)]
@@ -93,6 +96,11 @@ impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, origin: Origin, waker: Waker, now: Now) -> Self {
         let deadline = now.monotonic.plus_ms(shared.limits.connect_deadline_ms);
         let decoder = Decoder::new(Role::Server, shared.limits.maximum_packet_size);
+        let newcomer = shared.registry.enter(waker.clone());
+        if shared.is_stopping() {
+            // The stop may have looked around before.
+            waker.wake_by_ref();
+        }
         Self {
             shared,
             origin,
@@ -108,6 +116,7 @@ impl Connection {
             awaited: Ticket(0),
             seen: now,
             client_id: None,
+            newcomer: Some(newcomer),
         }
     }
 
@@ -155,10 +164,7 @@ impl Connection {
             return;
         }
         if self.shared.is_stopping() {
-            return self.fail(
-                Close::new(ReasonCode::ServerShuttingDown, "the server stops"),
-                now,
-            );
+            return self.fail(Close::stopping(&self.shared), now);
         }
         match &self.phase {
             Phase::Claiming(_) => self.handle_handover(now),
@@ -342,30 +348,12 @@ impl Connection {
         if self.close.is_some() {
             return;
         }
-        let end = if close.reason == ReasonCode::ServerShuttingDown {
+        let end = if close.is_stop() {
             End::ServerStops
         } else {
             End::Lost
         };
         self.end(end, close, now);
-    }
-
-    /// The packet that says why it ends, where the version has one for it.
-    fn farewell_for(&self, reason: ReasonCode) -> Option<Packet> {
-        let version = self.decoder.version()?;
-        match &self.phase {
-            Phase::Open(open) => {
-                // A DISCONNECT never comes before CONNACK [MQTT-3.14.0-1].
-                (open.is_acknowledged && version.server_may_disconnect())
-                    .then(|| Packet::Disconnect(Box::new(Disconnect::new(reason))))
-            }
-            Phase::Over => None,
-            Phase::Silent { .. } | Phase::Arriving(_) | Phase::Claiming(_) => {
-                let reason = connect::refusal(reason);
-                version.connack_code(reason)?;
-                Some(Packet::ConnAck(Box::new(ConnAck::new(reason, false))))
-            }
-        }
     }
 }
 

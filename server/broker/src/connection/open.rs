@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ebbtide_protocol::{ByteString, PacketId, Version, packet::Will};
 
-use super::{aliases, authenticate::Turn, outbound::Outbound};
+use super::{aliases, authenticate::Turn, farewell::Tolerance, outbound::Outbound};
 use crate::{Monotonic, registry::Control, session::Session};
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Open {
     pub asked_no_expiry: bool,
     /// CONNACK has left.
     pub is_acknowledged: bool,
-    pub maximum_packet_size: u32,
+    pub tolerance: Tolerance,
     pub incoming_aliases: aliases::Incoming,
     pub outgoing_aliases: aliases::Outgoing,
     /// QoS 1 and 2 publishes of this client that have not been answered for good.

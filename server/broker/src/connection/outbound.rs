@@ -359,12 +359,12 @@ impl Open {
 
     /// Larger than the client takes: it is dropped as if it had been sent [MQTT-3.1.2-25].
     fn is_too_large(&self, delivery: &Delivery, now: Now) -> bool {
-        if self.maximum_packet_size == u32::MAX {
+        if self.tolerance.maximum_packet_size == u32::MAX {
             return false;
         }
         let packet_id = (delivery.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
         let publish = publish_ref(delivery, packet_id, now);
-        publish_len(&publish, self.version) > self.maximum_packet_size as usize
+        publish_len(&publish, self.version) > self.tolerance.maximum_packet_size as usize
     }
 
     /// Drops a message without sending it.

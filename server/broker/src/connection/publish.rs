@@ -6,7 +6,11 @@ use ebbtide_protocol::{
 };
 use ebbtide_store::{Message, Operation};
 
-use super::{fault::Close, open::Open, replies::Replies};
+use super::{
+    fault::{Close, Refusal},
+    open::Open,
+    replies::Replies,
+};
 use crate::{
     Limits, Now, compact, durability,
     journal::Ticket,
@@ -46,8 +50,8 @@ impl Open {
                 return Err(Violation::ReceiveMaximumExceeded.into());
             }
         }
-        if let Some(reason) = refusal(&topic, &shared.limits) {
-            self.refuse(qos, packet_id, reason, replies);
+        if let Some(refusal) = refusal(&topic, &shared.limits) {
+            self.refuse(qos, packet_id, refusal, replies);
             return Ok(());
         }
 
@@ -133,11 +137,14 @@ impl Open {
         &mut self,
         qos: QoS,
         packet_id: Option<PacketId>,
-        reason: ReasonCode,
+        refusal: Refusal,
         replies: &mut Replies,
     ) {
         let Some(packet_id) = packet_id else { return };
-        let ack = Ack::new(packet_id, reason);
+        let ack = Ack {
+            reason_string: self.tolerance.reason_string(refusal.why),
+            ..Ack::new(packet_id, refusal.reason)
+        };
         if qos == QoS::AtLeastOnce {
             replies.push_acknowledgement(Ticket(0), Packet::PubAck(ack), true, 0);
         } else {
@@ -149,12 +156,23 @@ impl Open {
 }
 
 /// Why nothing may be published to this topic.
-pub(super) fn refusal(topic: &TopicName, limits: &Limits) -> Option<ReasonCode> {
+pub(super) fn refusal(topic: &TopicName, limits: &Limits) -> Option<Refusal> {
     let name = topic.as_str();
-    if name.len() > limits.topic_bytes_max || topic.levels().count() > limits.topic_levels_max {
-        return Some(ReasonCode::TopicNameInvalid);
+    if name.len() > limits.topic_bytes_max {
+        return Some(Refusal {
+            reason: ReasonCode::TopicNameInvalid,
+            why: "the topic is longer than topic_bytes_max",
+        });
+    }
+    if topic.levels().count() > limits.topic_levels_max {
+        return Some(Refusal {
+            reason: ReasonCode::TopicNameInvalid,
+            why: "the topic has more levels than topic_levels_max",
+        });
     }
     // The broker's own (section 4.7.2).
-    name.starts_with("$SYS/")
-        .then_some(ReasonCode::NotAuthorized)
+    name.starts_with("$SYS/").then_some(Refusal {
+        reason: ReasonCode::NotAuthorized,
+        why: "topics below $SYS/ are the broker's own",
+    })
 }

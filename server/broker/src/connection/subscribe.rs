@@ -11,7 +11,7 @@ use ebbtide_protocol::{
 };
 use ebbtide_store::{Incarnation, Operation, SubscriptionRow};
 
-use super::{open::Open, replies::Replies};
+use super::{fault::Refusal, open::Open, replies::Replies};
 use crate::{
     Limits, compact, durability,
     numbers::Exhausted,
@@ -36,10 +36,14 @@ impl Open {
         let mut reasons = Vec::with_capacity(subscribe.subscriptions.len());
         let mut accepted = Vec::new();
         let mut numbers = HashMap::new();
+        let mut why = None;
         for Subscription { filter, options } in subscribe.subscriptions {
             let refusal = self.refusal(&filter, accepted.len(), &shared.limits);
             match refusal.or_else(|| self.number(&filter, &mut numbers, shared)) {
-                Some(reason) => reasons.push(reason),
+                Some(refusal) => {
+                    reasons.push(refusal.reason);
+                    why.get_or_insert(refusal.why);
+                }
                 None => {
                     reasons.push(granted(options.qos));
                     let filter = compact::filter(&filter);
@@ -88,7 +92,8 @@ impl Open {
         });
         let suback = SubAck {
             packet_id: subscribe.packet_id,
-            reason_string: None,
+            // Of the first that was refused.
+            reason_string: why.and_then(|why| self.tolerance.reason_string(why)),
             user_properties: Vec::new(),
             reasons,
         };
@@ -174,14 +179,17 @@ impl Open {
         filter: &TopicFilter,
         numbers: &mut HashMap<TopicFilter, Incarnation>,
         shared: &Shared,
-    ) -> Option<ReasonCode> {
+    ) -> Option<Refusal> {
         filter.share()?;
         match shared.new_incarnation() {
             Ok(number) => {
                 numbers.insert(filter.clone(), number);
                 None
             }
-            Err(Exhausted) => Some(ReasonCode::UnspecifiedError),
+            Err(Exhausted) => Some(Refusal {
+                reason: ReasonCode::UnspecifiedError,
+                why: "the store is far behind",
+            }),
         }
     }
 
@@ -209,16 +217,26 @@ impl Open {
         group
     }
 
-    fn refusal(&self, filter: &TopicFilter, also: usize, limits: &Limits) -> Option<ReasonCode> {
+    fn refusal(&self, filter: &TopicFilter, also: usize, limits: &Limits) -> Option<Refusal> {
         let text = filter.as_str();
-        if text.len() > limits.topic_bytes_max || text.split('/').count() > limits.topic_levels_max
-        {
-            return Some(ReasonCode::TopicFilterInvalid);
+        if text.len() > limits.topic_bytes_max {
+            return Some(Refusal {
+                reason: ReasonCode::TopicFilterInvalid,
+                why: "the filter is longer than topic_bytes_max",
+            });
+        }
+        if text.split('/').count() > limits.topic_levels_max {
+            return Some(Refusal {
+                reason: ReasonCode::TopicFilterInvalid,
+                why: "the filter has more levels than topic_levels_max",
+            });
         }
         let is_new = !self.session.subscriptions.contains_key(filter);
         let count = self.session.subscriptions.len() + also;
-        (is_new && count >= limits.subscriptions_per_session_max)
-            .then_some(ReasonCode::QuotaExceeded)
+        (is_new && count >= limits.subscriptions_per_session_max).then_some(Refusal {
+            reason: ReasonCode::QuotaExceeded,
+            why: "the session has subscriptions_per_session_max subscriptions",
+        })
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use ebbtide_protocol::{
-    Packet, Version,
-    codec::{encode, encode_publish, fit, publish_len},
+    Packet,
+    codec::{encode, encode_publish, publish_len},
 };
 
 use super::{
@@ -30,12 +30,7 @@ impl Connection {
         let was_reading = self.wants_input();
         if let Some(mut challenge) = self.challenge.take() {
             // What it does not take in whole goes without the text for people.
-            let maximum = match &self.phase {
-                Phase::Arriving(arriving) => arriving.connect.maximum_packet_size,
-                Phase::Open(open) => Some(open.maximum_packet_size),
-                _ => None,
-            };
-            if fits(&mut challenge, version, maximum.unwrap_or(u32::MAX)) {
+            if self.tolerance().fits(&mut challenge, version) {
                 encode(&challenge, version, output);
             }
         }
@@ -118,7 +113,7 @@ impl Open {
                 continue;
             };
             self.is_acknowledged |= matches!(packet, Packet::ConnAck(_));
-            if fits(&mut packet, self.version, self.maximum_packet_size) {
+            if self.tolerance.fits(&mut packet, self.version) {
                 encode(&packet, self.version, output);
             }
         }
@@ -153,10 +148,10 @@ impl Open {
 impl Open {
     fn encode(&mut self, staged: &Staged, output: &mut BytesMut, now: Now) {
         let mut publish = publish_ref(&staged.delivery, staged.packet_id, now);
-        let maximum = self.maximum_packet_size as usize;
+        let maximum = self.tolerance.maximum_packet_size;
         // It fits without an alias; with one, the length of all properties may take a byte more.
-        let has_room = self.maximum_packet_size == u32::MAX
-            || publish_len(&publish, self.version) + ALIAS_BYTES + 4 <= maximum;
+        let has_room = maximum == u32::MAX
+            || publish_len(&publish, self.version) + ALIAS_BYTES + 4 <= maximum as usize;
         if has_room
             && let Some((alias, is_known)) =
                 self.outgoing_aliases.assign(&staged.delivery.message.topic)
@@ -168,8 +163,4 @@ impl Open {
         }
         encode_publish(&publish, self.version, output);
     }
-}
-
-fn fits(packet: &mut Packet, version: Version, maximum_packet_size: u32) -> bool {
-    maximum_packet_size == u32::MAX || fit(packet, version, maximum_packet_size)
 }

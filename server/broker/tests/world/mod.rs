@@ -19,7 +19,7 @@ use ebbtide_broker::{
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
-    codec::{Decoder, Role, encode},
+    codec::{Decoder, Role, drop_diagnostics, encode},
     packet::{
         Ack, ConnAck, Connect, Disconnect, MessageProperties, Publish, SubAck, Subscribe,
         Subscription, SubscriptionOptions, Will,
@@ -200,6 +200,13 @@ impl World {
     /// What the client has received since the last look.
     pub fn received(&mut self, client: Client) -> Vec<Packet> {
         self.clients[client.0].received.drain(..).collect()
+    }
+
+    /// The same without the texts that say why.
+    pub fn answers(&mut self, client: Client) -> Vec<Packet> {
+        let mut packets = self.received(client);
+        packets.iter_mut().for_each(drop_diagnostics);
+        packets
     }
 
     pub fn is_closed(&self, client: Client) -> Option<ReasonCode> {

@@ -1,0 +1,73 @@
+//! CONNACK of success: what the broker grants and what it tells of itself (section 3.2.2.3). What is absent has the
+//! standard's default: all QoS levels, retained messages, wildcards, Subscription Identifiers and shared subscriptions
+//! are there.
+
+use std::num::NonZeroU16;
+
+use ebbtide_protocol::{
+    ByteString, ReasonCode,
+    packet::{ConnAck, Connect},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::connect::Arriving;
+use crate::Limits;
+
+/// The longest string that a packet can carry, bytes.
+const STRING_BYTES_MAX: usize = u16::MAX as usize;
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// `expiry` is the Session Expiry Interval that is granted, seconds.
+pub(super) fn success(
+    arriving: &Arriving,
+    limits: &Limits,
+    expiry: u32,
+    session_present: bool,
+) -> ConnAck {
+    let connect = &arriving.connect;
+    let asked = connect.version.session_expiry_interval(connect);
+    let keep_alive = keep_alive(connect, limits);
+    ConnAck {
+        session_expiry_interval: (expiry != asked).then_some(expiry),
+        receive_maximum: NonZeroU16::new(limits.receive_maximum),
+        maximum_packet_size: Some(limits.maximum_packet_size),
+        // [MQTT-3.1.3-7]
+        assigned_client_identifier: arriving.is_assigned.then(|| connect.client_id.clone()),
+        topic_alias_maximum: limits.topic_alias_maximum,
+        // [MQTT-3.2.2-21]
+        server_keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
+        // Only to who asked [MQTT-3.1.2-28].
+        response_information: connect
+            .request_response_information
+            .then(|| response_information(&connect.client_id))
+            .flatten(),
+        // [MQTT-4.12.0-5]
+        authentication_method: connect.authentication_method.clone(),
+        authentication_data: arriving.authentication_data.clone(),
+        ..ConnAck::new(ReasonCode::Success, session_present)
+    }
+}
+
+/// The keep alive in force, seconds: the client's, unless the server has a limit and it is above.
+pub(super) fn keep_alive(connect: &Connect, limits: &Limits) -> u16 {
+    let (asked, limit) = (connect.keep_alive, limits.keep_alive_s_max);
+    if limit > 0 && (asked == 0 || asked > limit) {
+        limit
+    } else {
+        asked
+    }
+}
+
+/// Where a client may have its answers published: a part of the topic tree that is its own by its name (section
+/// 3.2.2.3.15). The client id is percent-encoded, so that it is one level. `None`: it would be too long for a topic.
+fn response_information(client_id: &str) -> Option<ByteString> {
+    let level = utf8_percent_encode(client_id, RESERVED);
+    let prefix = format!("response/{level}");
+    (prefix.len() < STRING_BYTES_MAX).then(|| prefix.into())
+}
