@@ -4,7 +4,7 @@ mod stop;
 
 use std::{io, sync::Arc, time::Duration};
 
-use ebbtide_broker::{Limits, Origin};
+use ebbtide_broker::Origin;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::OwnedSemaphorePermit,
@@ -87,7 +87,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let mqtt = listen("--mqtt", config.mqtt).await?;
     let http = listen("--http", config.http).await?;
     let clock = Clock::start();
-    let storage = Storage::start(&config.storage, Limits::default(), clock)?;
+    let storage = Storage::start(&config.storage, config.limits.clone(), clock)?;
     let surroundings = Surroundings {
         broker: storage.current().clone(),
         clock,
@@ -112,7 +112,11 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         std::process::exit(exit::INTERRUPTED);
     });
     let _ = close.send(true);
-    storage.current().get().0.shut_down(None);
+    storage
+        .current()
+        .get()
+        .0
+        .shut_down(config.server_reference.clone());
     if timeout(DRAIN, door.empty()).await.is_err() {
         tracing::warn!("some connections did not go in time");
     }

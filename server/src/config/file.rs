@@ -9,10 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Command;
+use clap::{Arg, Command};
 use toml::de::DeTable;
 
-use super::{ConfigError, Options, reference};
+use super::{
+    ConfigError, Options,
+    limits::{HEADING, TABLE},
+    reference,
+};
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "ebbtide.toml";
@@ -55,29 +59,24 @@ fn parse(text: &str, path: &Path, command: &Command) -> Result<Options, ConfigEr
         )
     };
     let table = DeTable::parse(text).map_err(syntax)?;
-    let known: Vec<&str> = keys(command).collect();
-    for key in table.get_ref().keys() {
-        let name: &str = key.get_ref();
-        if !known.contains(&name) {
-            let hint = match nearest(&name.replace('-', "_"), known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known keys are {}", known.join(", ")),
-            };
-            return Err(mistake(
-                key.span().start,
-                format!("unknown key `{name}`; {hint}"),
-            ));
+    let table = table.get_ref();
+    let limits = table
+        .get(TABLE)
+        .and_then(|value| value.get_ref().as_table());
+    for (entries, section) in [(Some(table), Section::Top), (limits, Section::Limits)] {
+        for key in entries.into_iter().flat_map(DeTable::keys) {
+            if let Some(message) = unknown_key(key.get_ref(), section, command) {
+                return Err(mistake(key.span().start, message));
+            }
         }
     }
     let options: Options = toml::from_str(text).map_err(|error: toml::de::Error| {
         let Some(span) = error.span() else {
             return syntax(error);
         };
-        let entry = table
-            .get_ref()
-            .iter()
-            .find(|(_, value)| value.span().contains(&span.start));
-        let Some((key, _)) = entry else {
+        // What stands below `[limits]` first: the table itself spans all of it.
+        let mut entries = limits.into_iter().chain([table]).flatten();
+        let Some((key, _)) = entries.find(|(_, value)| value.span().contains(&span.start)) else {
             return syntax(error);
         };
         let name: &str = key.get_ref();
@@ -117,10 +116,54 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>, command: &Comman
         .collect()
 }
 
-/// The keys of the file: all options that are not about the file itself.
-pub(super) fn keys(command: &Command) -> impl Iterator<Item = &str> {
+/// What is wrong with a key that does not stand where it should.
+fn unknown_key(name: &str, section: Section, command: &Command) -> Option<String> {
+    let known: Vec<&str> = match section {
+        Section::Top => keys(command, section).chain([TABLE]).collect(),
+        Section::Limits => keys(command, section).collect(),
+    };
+    if known.contains(&name) {
+        return None;
+    }
+    let elsewhere = match section {
+        Section::Top => (Section::Limits, "it belongs below `[limits]`"),
+        Section::Limits => (Section::Top, "it belongs above `[limits]`"),
+    };
+    let hint = if keys(command, elsewhere.0).any(|key| key == name) {
+        elsewhere.1.to_owned()
+    } else {
+        match nearest(&name.replace('-', "_"), known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known keys are {}", known.join(", ")),
+        }
+    };
+    Some(format!("unknown key `{name}`; {hint}"))
+}
+
+/// A part of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// Above all tables.
+    Top,
+    /// Below `[limits]`.
+    Limits,
+}
+
+impl Section {
+    pub fn of(argument: &Arg) -> Self {
+        if argument.get_help_heading() == Some(HEADING) {
+            Self::Limits
+        } else {
+            Self::Top
+        }
+    }
+}
+
+/// The keys of a part of the file: all its options that are not about the file itself.
+pub(super) fn keys(command: &Command, section: Section) -> impl Iterator<Item = &str> {
     command
         .get_arguments()
+        .filter(move |argument| Section::of(argument) == section)
         .map(|argument| argument.get_id().as_str())
         .filter(|id| !["config", "help", "version"].contains(id))
 }
@@ -149,10 +192,15 @@ mod tests {
     fn every_option_can_stand_in_the_file() {
         let options = check(
             "mqtt = '127.0.0.1:1'\nhttp = '127.0.0.1:2'\ndata_dir = 'd'\nephemeral = false\nallow_anonymous = true\n\
-             allow_host = ['a.example']\nallow_origin = ['*']\nlog = 'debug'\nlog_format = 'json'\n",
+             allow_host = ['a.example']\nallow_origin = ['*']\nserver_reference = 'b:1883'\nsys_interval = 0\nlog = 'debug'\n\
+             log_format = 'json'\n[limits]\nreceive_maximum = 7\n",
         )
         .expect("valid");
-        assert_eq!(keys(&Cli::command()).count(), 9);
+        assert_eq!(keys(&Cli::command(), Section::Top).count(), 11);
+        assert_eq!(
+            options.limits.receive_maximum.map(|maximum| maximum.get()),
+            Some(7)
+        );
         assert_eq!(options.allow_anonymous, Some(true));
         assert_eq!(options.log_format, Some(super::super::LogFormat::Json));
     }
@@ -173,6 +221,22 @@ mod tests {
                     .into()
             )
         );
+        for (text, message) in [
+            (
+                "receive_maximum = 7",
+                "ebbtide.toml:1: unknown key `receive_maximum`; it belongs below `[limits]`",
+            ),
+            (
+                "[limits]\nmqtt = '127.0.0.1:1'",
+                "ebbtide.toml:2: unknown key `mqtt`; it belongs above `[limits]`",
+            ),
+            (
+                "[limits]\ntopic_level_max = 3",
+                "ebbtide.toml:2: unknown key `topic_level_max`; did you mean `topic_levels_max`?",
+            ),
+        ] {
+            assert_eq!(check(text), Err(message.into()));
+        }
         assert!(
             check("zzz = 1").is_err_and(|message| message.contains("known keys are mqtt, http"))
         );
@@ -198,6 +262,7 @@ mod tests {
                 r#"; for example `allow_host = ["broker.example"]`"#,
             ),
             ("ephemeral = 'yes'", "; for example `ephemeral = false`"),
+            ("sys_interval = -1", "; for example `sys_interval = 10`"),
         ] {
             let (key, _) = text.split_once(' ').expect("a key");
             let message = check(text).expect_err(text);

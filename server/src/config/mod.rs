@@ -5,6 +5,7 @@
 
 mod address;
 mod file;
+mod limits;
 mod options;
 mod reference;
 mod resolve;
@@ -60,6 +61,9 @@ pub enum ConfigError {
         "{0} at once: give only one, the folder to keep the data or `ephemeral` to keep it in memory only"
     )]
     TwoStorages(&'static str),
+    /// It would not fit into a packet.
+    #[error("--server-reference has {0} bytes: give at most 65535")]
+    ServerReference(usize),
     /// The log filter makes no sense.
     #[error(
         "the log filter `{filter}` cannot be used: {why}; give a level (off, error, warn, info, debug, trace) or a list \

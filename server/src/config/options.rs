@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::{ConfigError, HostName, ListenAddress, Origin};
+use super::{ConfigError, HostName, ListenAddress, Origin, limits::LimitOptions};
 
 /// What was typed.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -58,6 +58,25 @@ pub struct Options {
     )]
     pub allow_origin: Vec<Origin>,
 
+    /// Where clients are sent to when this broker stops, for example `other.example:1883`: they get the reason code 0x9C
+    /// and this as Server Reference.
+    #[arg(
+        long,
+        global = true,
+        value_name = "SERVER",
+        env = "EBBTIDE_SERVER_REFERENCE"
+    )]
+    pub server_reference: Option<String>,
+
+    /// How often the topics below `$SYS/broker/` are published; 0: never. Default: `10`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "EBBTIDE_SYS_INTERVAL"
+    )]
+    pub sys_interval: Option<u32>,
+
     /// What is logged: a level (off, error, warn, info, debug, trace) or a list such as `info,ebbtide=debug`. Default:
     /// `info`.
     #[arg(long, global = true, value_name = "FILTER", env = "EBBTIDE_LOG")]
@@ -66,6 +85,10 @@ pub struct Options {
     /// How log lines look. Default: `text`.
     #[arg(long, global = true, value_name = "FORMAT", env = "EBBTIDE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+
+    /// What the core allows.
+    #[command(flatten)]
+    pub limits: LimitOptions,
 }
 
 /// How log lines look.
@@ -122,8 +145,11 @@ impl Options {
             } else {
                 self.allow_origin
             },
+            server_reference: self.server_reference.or(lower.server_reference),
+            sys_interval: self.sys_interval.or(lower.sys_interval),
             log: self.log.or(lower.log),
             log_format: self.log_format.or(lower.log_format),
+            limits: self.limits.or(lower.limits),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use clap::{ArgAction, Command};
+use clap::{Arg, ArgAction, Command};
 
-use super::file;
+use super::file::{self, Section};
 
 /// A file in which every key stands; error messages quote it.
 const EXAMPLE: &str = r#"mqtt = "127.0.0.1:1883"
@@ -14,8 +14,25 @@ ephemeral = false
 allow_anonymous = false
 allow_host = ["broker.example"]
 allow_origin = ["https://app.example", "http://localhost:5173"]
+server_reference = "other.example:1883"
+sys_interval = 10
 log = "info,ebbtide=debug"
 log_format = "text"
+
+[limits]
+maximum_packet_size = 16777216
+receive_maximum = 1024
+topic_alias_maximum = 64
+topic_bytes_max = 65535
+topic_levels_max = 1024
+subscriptions_per_session_max = 20000
+session_expiry_interval_max = 4294967295
+queue_messages_per_session_max = 1000000
+outgoing_bytes_max = 4194304
+replies_max = 65536
+uncommitted_bytes_max = 4194304
+connect_deadline_ms = 10000
+keep_alive_s_max = 0
 "#;
 
 /// How a key looks in the file.
@@ -37,68 +54,86 @@ pub fn reference(command: &Command, codes: &[(i32, &str)]) -> String {
     );
     page.push_str(EXAMPLE);
     page.push_str("```\n");
-    for key in file::keys(command) {
-        let Some(argument) = command
-            .get_arguments()
-            .find(|argument| argument.get_id() == key)
-        else {
-            continue;
-        };
-        let help = argument
-            .get_long_help()
-            .or(argument.get_help())
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let variable = argument
-            .get_env()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        let flag = argument.get_long().unwrap_or_default();
-        let value = argument
-            .get_value_names()
-            .and_then(|names| names.first())
-            .map_or("", |name| name.as_str());
-        let is_optional = argument
-            .get_num_args()
-            .is_some_and(|count| count.min_values() == 0);
-        let value = if is_optional {
-            format!("[={value}]")
-        } else {
-            format!(" {value}")
-        };
-        // Writing to a string cannot fail.
-        let _ = write!(
-            page,
-            "\n## `{key}`\n\n{help}.\n\nFlag `--{flag}{value}`, environment `{variable}`"
-        );
-        let choices = argument.get_possible_values();
-        let is_bool = choices.iter().any(|choice| choice.get_name() == "true");
-        let kind = if matches!(argument.get_action(), ArgAction::Append) {
-            page.push_str(" (several: separated by commas)");
-            "an array of strings"
-        } else if is_bool {
-            "a boolean"
-        } else {
-            "a string"
-        };
-        let _ = write!(page, ", in the file {kind}.");
-        if is_bool {
-            let _ = write!(page, " `--{flag}` alone is `--{flag}=true`.");
-        } else if !choices.is_empty() {
-            let _ = write!(page, " One of:");
-            for (index, choice) in choices.iter().enumerate() {
-                let separator = if index == 0 { " " } else { ", " };
-                let _ = write!(page, "{separator}`{}`", choice.get_name());
-            }
-            let _ = write!(page, ".");
-        }
-        page.push('\n');
-    }
+    describe(&mut page, command, Section::Top);
+    page.push_str(
+        "\n## Limits\n\nThese stand in the file below `[limits]`, each a whole number. What a limit keeps out is answered with \
+         its reason code, or counted.\n",
+    );
+    describe(&mut page, command, Section::Limits);
     page.push_str("\n## Exit codes\n\n| Code | Meaning |\n|---|---|\n");
     for (code, meaning) in codes {
         let _ = writeln!(page, "| {code} | {meaning} |");
     }
     page
+}
+
+fn describe(page: &mut String, command: &Command, section: Section) {
+    for key in file::keys(command, section) {
+        let arguments = command.get_arguments();
+        if let Some(argument) = arguments.into_iter().find(|found| found.get_id() == key) {
+            page.push_str(&option(argument, section));
+        }
+    }
+}
+
+fn option(argument: &Arg, section: Section) -> String {
+    let help = argument
+        .get_long_help()
+        .or(argument.get_help())
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let variable = argument
+        .get_env()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let flag = argument.get_long().unwrap_or_default();
+    let value = argument
+        .get_value_names()
+        .and_then(|names| names.first())
+        .map_or("", |name| name.as_str());
+    let is_optional = argument
+        .get_num_args()
+        .is_some_and(|count| count.min_values() == 0);
+    let value = if is_optional {
+        format!("[={value}]")
+    } else {
+        format!(" {value}")
+    };
+    let key = argument.get_id();
+    let level = match section {
+        Section::Top => "##",
+        Section::Limits => "###",
+    };
+    let mut text =
+        format!("\n{level} `{key}`\n\n{help}.\n\nFlag `--{flag}{value}`, environment `{variable}`");
+    if section == Section::Limits {
+        return text + ".\n";
+    }
+    let choices = argument.get_possible_values();
+    let is_bool = choices.iter().any(|choice| choice.get_name() == "true");
+    let is_list = matches!(argument.get_action(), ArgAction::Append);
+    if is_list {
+        text.push_str(" (several: separated by commas)");
+    }
+    let is_number = example(key.as_str()).is_some_and(|line| line.ends_with(char::is_numeric));
+    let kind = match (is_list, is_bool, is_number) {
+        (true, ..) => "an array of strings",
+        (_, true, _) => "a boolean",
+        (.., true) => "a whole number",
+        _ => "a string",
+    };
+    // Writing to a string cannot fail.
+    let _ = write!(text, ", in the file {kind}.");
+    if is_bool {
+        let _ = write!(text, " `--{flag}` alone is `--{flag}=true`.");
+    } else if !choices.is_empty() {
+        let names: Vec<String> = choices
+            .iter()
+            .map(|choice| format!("`{}`", choice.get_name()))
+            .collect();
+        let _ = write!(text, " One of: {}.", names.join(", "));
+    }
+    text + "\n"
 }
 
 #[cfg(test)]
@@ -116,7 +151,9 @@ mod tests {
     fn the_example_is_valid_and_whole() {
         let options: Options = toml::from_str(EXAMPLE).expect("valid TOML");
         Config::resolve(options).expect("a valid configuration");
-        for key in file::keys(&Cli::command()) {
+        let command = Cli::command();
+        let sections = [Section::Top, Section::Limits].into_iter();
+        for key in sections.flat_map(|section| file::keys(&command, section)) {
             assert!(example(key).is_some(), "{key}");
         }
     }

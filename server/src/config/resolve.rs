@@ -1,11 +1,19 @@
 //! From what was typed to what holds: defaults filled in, contradictions and dangers refused.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
+
+use ebbtide_broker::Limits;
+use ebbtide_protocol::ByteString;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{ConfigError, HostName, ListenAddress, LogFormat, Options, Origin, file::nearest};
+use super::{
+    ConfigError, HostName, ListenAddress, LogFormat, Options, Origin, file::nearest, limits,
+};
 use crate::auth::Authenticator;
+
+/// As Mosquitto has it.
+const SYS_INTERVAL_S: u32 = 10;
 
 /// What the broker runs with.
 #[derive(Clone, Debug)]
@@ -22,6 +30,12 @@ pub struct Config {
     pub allow_host: Vec<HostName>,
     /// Further origins that pass.
     pub allow_origin: Vec<Origin>,
+    /// Where clients are sent to when the broker stops.
+    pub server_reference: Option<ByteString>,
+    /// How often the topics below `$SYS` are published; `None`: never.
+    pub sys_interval: Option<Duration>,
+    /// What the core allows.
+    pub limits: Limits,
     /// A filter that parses.
     pub log: String,
     /// How log lines look.
@@ -53,6 +67,12 @@ impl Config {
             allow_anonymous: options.allow_anonymous.unwrap_or(false),
             allow_host: options.allow_host,
             allow_origin: options.allow_origin,
+            server_reference: options.server_reference.map(ByteString::from),
+            sys_interval: match options.sys_interval.unwrap_or(SYS_INTERVAL_S) {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds.into())),
+            },
+            limits: options.limits.resolve(),
             log: options.log.unwrap_or_else(|| "info".into()),
             log_format: options.log_format.unwrap_or_default(),
         };
@@ -67,6 +87,11 @@ impl Config {
         })?;
         if self.mqtt == self.http && self.mqtt.0.port() != 0 {
             return Err(ConfigError::SameAddress(self.mqtt));
+        }
+        if let Some(reference) = &self.server_reference
+            && reference.len() > usize::from(u16::MAX)
+        {
+            return Err(ConfigError::ServerReference(reference.len()));
         }
         if self.allow_anonymous || Authenticator::default().is_configured() {
             return Ok(());
@@ -137,12 +162,25 @@ impl fmt::Display for Config {
             "allow_origin = {}",
             strings(self.allow_origin.iter().map(ToString::to_string).collect())
         )?;
+        if let Some(reference) = &self.server_reference {
+            writeln!(
+                formatter,
+                "server_reference = {}",
+                toml::Value::from(reference.to_string())
+            )?;
+        }
+        writeln!(
+            formatter,
+            "sys_interval = {}",
+            self.sys_interval.unwrap_or_default().as_secs()
+        )?;
         writeln!(formatter, "log = {}", toml::Value::from(self.log.clone()))?;
         let format = match self.log_format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
         };
-        writeln!(formatter, "log_format = \"{format}\"")
+        writeln!(formatter, "log_format = \"{format}\"")?;
+        limits::write(&self.limits, formatter)
     }
 }
 
@@ -235,7 +273,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 7);
+        assert_eq!(named, 21);
     }
 
     #[test]

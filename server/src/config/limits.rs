@@ -1,0 +1,145 @@
+//! The limits of the core as options: each defined once, with its flag, its variable, its key below `[limits]` in the file
+//! and its help. What is not given has the core's default; a test holds the help texts against it.
+
+use std::{
+    fmt,
+    num::{NonZeroU16, NonZeroU32, NonZeroUsize},
+};
+
+use clap::Args;
+use ebbtide_broker::Limits;
+use serde::Deserialize;
+
+/// The heading in the help, by which the other parts of `config` know a limit.
+pub(super) const HEADING: &str = "Limits";
+/// The table in the file.
+pub(super) const TABLE: &str = "limits";
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty, $unit:literal, $variable:literal;)*) => {
+        /// What was typed.
+        #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+        #[serde(default, deny_unknown_fields)]
+        #[command(next_help_heading = HEADING)]
+        pub struct LimitOptions {
+            $(
+                $(#[$doc])*
+                #[arg(long, global = true, value_name = $unit, env = $variable)]
+                pub $name: Option<$kind>,
+            )*
+        }
+
+        impl LimitOptions {
+            /// These, and where one is not given, that of lower rank.
+            pub fn or(self, lower: Self) -> Self {
+                Self { $($name: self.$name.or(lower.$name),)* }
+            }
+
+            /// Filled up with the core's defaults.
+            pub fn resolve(self) -> Limits {
+                let mut limits = Limits::default();
+                $(
+                    if let Some(value) = self.$name {
+                        limits.$name = value.into();
+                    }
+                )*
+                limits
+            }
+        }
+
+        /// As the table of a file that says the same.
+        pub(super) fn write(limits: &Limits, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            writeln!(formatter, "\n[{TABLE}]")?;
+            $(
+                writeln!(formatter, "{} = {}", stringify!($name), limits.$name)?;
+            )*
+            Ok(())
+        }
+    };
+}
+
+limits! {
+    /// The largest packet that is taken, announced to clients as Maximum Packet Size. Default: `16777216`.
+    maximum_packet_size: NonZeroU32, "BYTES", "EBBTIDE_MAXIMUM_PACKET_SIZE";
+
+    /// How many QoS 1 and 2 publishes a client may have unacknowledged, announced as Receive Maximum. Default: `1024`.
+    receive_maximum: NonZeroU16, "COUNT", "EBBTIDE_RECEIVE_MAXIMUM";
+
+    /// The highest topic alias that a client may use, announced as Topic Alias Maximum; 0: none. Default: `64`.
+    topic_alias_maximum: u16, "COUNT", "EBBTIDE_TOPIC_ALIAS_MAXIMUM";
+
+    /// The longest topic name or filter. Default: `65535`.
+    topic_bytes_max: NonZeroUsize, "BYTES", "EBBTIDE_TOPIC_BYTES_MAX";
+
+    /// The most levels in a topic name or filter. Default: `1024`.
+    topic_levels_max: NonZeroUsize, "COUNT", "EBBTIDE_TOPIC_LEVELS_MAX";
+
+    /// The most subscriptions of one session. Default: `20000`.
+    subscriptions_per_session_max: usize, "COUNT", "EBBTIDE_SUBSCRIPTIONS_PER_SESSION_MAX";
+
+    /// The longest Session Expiry Interval that is granted; 4294967295: no end. Default: `4294967295`.
+    session_expiry_interval_max: u32, "SECONDS", "EBBTIDE_SESSION_EXPIRY_INTERVAL_MAX";
+
+    /// The most messages that wait for one session. Default: `1000000`.
+    queue_messages_per_session_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_PER_SESSION_MAX";
+
+    /// The most bytes that wait in memory for one connected client; beyond, a persistent session's messages are read
+    /// from disk again, and a transient one's are dropped (QoS 0) or end its connection. Default: `4194304`.
+    outgoing_bytes_max: usize, "BYTES", "EBBTIDE_OUTGOING_BYTES_MAX";
+
+    /// A client is not read from while this many answers to it wait. Default: `65536`.
+    replies_max: usize, "COUNT", "EBBTIDE_REPLIES_MAX";
+
+    /// A client is not read from while this many bytes of what it published wait for the disk. Default: `4194304`.
+    uncommitted_bytes_max: usize, "BYTES", "EBBTIDE_UNCOMMITTED_BYTES_MAX";
+
+    /// How long a new connection may take to its CONNECT. Default: `10000`.
+    connect_deadline_ms: u64, "MILLISECONDS", "EBBTIDE_CONNECT_DEADLINE_MS";
+
+    /// The keep alive that is imposed on clients which ask for none or a longer one; 0: none is. Default: `0`.
+    keep_alive_s_max: u16, "SECONDS", "EBBTIDE_KEEP_ALIVE_S_MAX";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_of_the_core_is_an_option() {
+        // A new field in the core would not compile here without its line above.
+        let Limits {
+            maximum_packet_size: _,
+            receive_maximum: _,
+            topic_alias_maximum: _,
+            topic_bytes_max: _,
+            topic_levels_max: _,
+            subscriptions_per_session_max: _,
+            session_expiry_interval_max: _,
+            queue_messages_per_session_max: _,
+            outgoing_bytes_max: _,
+            replies_max: _,
+            uncommitted_bytes_max: _,
+            connect_deadline_ms: _,
+            keep_alive_s_max: _,
+        } = LimitOptions::default().resolve();
+    }
+
+    #[test]
+    fn what_is_given_beats_what_ranks_lower_and_the_default() {
+        let given = LimitOptions {
+            topic_alias_maximum: Some(0),
+            ..LimitOptions::default()
+        };
+        let lower = LimitOptions {
+            topic_alias_maximum: Some(7),
+            connect_deadline_ms: Some(1),
+            ..LimitOptions::default()
+        };
+        let limits = given.or(lower).resolve();
+        assert_eq!(
+            (limits.topic_alias_maximum, limits.connect_deadline_ms),
+            (0, 1)
+        );
+        assert_eq!(limits.replies_max, Limits::default().replies_max);
+    }
+}
