@@ -14,6 +14,7 @@ mod http;
 mod logging;
 mod serve;
 mod storage;
+mod sys;
 mod tcp;
 mod wake;
 mod websocket;

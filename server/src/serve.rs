@@ -21,6 +21,7 @@ use crate::{
     exit, http,
     logging::Throttle,
     storage::{CurrentBroker, Storage, StorageError},
+    sys,
     tcp::{self, Door, Peer},
     wake::Signal,
 };
@@ -96,6 +97,9 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     };
     let (door, close) = Door::new();
     tokio::spawn(keep_time(storage.current().clone(), clock));
+    if let Some(interval) = config.sys_interval {
+        tokio::spawn(sys::publish(storage.current().clone(), clock, interval));
+    }
     announce::started(
         &config,
         local(&mqtt, config.mqtt),

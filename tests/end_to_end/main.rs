@@ -10,3 +10,4 @@ mod exactly_once;
 mod fleet;
 mod semantics;
 mod sessions;
+mod system_topics;

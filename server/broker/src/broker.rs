@@ -5,10 +5,12 @@ use std::{
     task::Waker,
 };
 
-use ebbtide_protocol::ByteString;
+use bytes::Bytes;
+
+use ebbtide_protocol::{ByteString, TopicName};
 
 use crate::{
-    Connection, Journal, Monotonic, Now, Origin, expiry, shared::Shared, stats::Stats,
+    Connection, Journal, Monotonic, Now, Origin, expiry, route, shared::Shared, stats::Stats,
     timers::Timer,
 };
 
@@ -51,6 +53,10 @@ impl Broker {
                 Timer::Will(session) => shared.wills.fire_if_due(shared, session, now),
                 Timer::Session(client_id) => {
                     if let Some(session) = shared.registry.take_expired(&client_id, now.monotonic) {
+                        shared
+                            .counters
+                            .expired_sessions
+                            .fetch_add(1, Ordering::Relaxed);
                         // The will goes when the session does, whatever its delay [MQTT-3.1.3-9].
                         shared.wills.fire(shared, session.incarnation, now);
                         session.end(shared);
@@ -71,19 +77,35 @@ impl Broker {
         self.shared.registry.wake_all();
     }
 
+    /// Publishes a value of the broker's own below `$SYS/`: to who is there, and to newcomers from memory. It is not kept on
+    /// disk and does not wait for who is away.
+    pub fn publish_system(&self, topic: TopicName, payload: Bytes, now: Now) {
+        route::publish_system(&self.shared, topic, payload, now);
+    }
+
     /// A snapshot of counters and gauges.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let shared = &*self.shared;
+        let counters = &shared.counters;
+        let (subscriptions, shared_subscriptions) = {
+            let index = shared.index.read();
+            (index.len() as u64, index.memberships() as u64)
+        };
         Stats {
-            connections: shared.counters.connections.load(Ordering::Relaxed),
+            connections: counters.connections.load(Ordering::Relaxed),
+            connections_max: counters.connections_max.load(Ordering::Relaxed),
+            opened: counters.opened.load(Ordering::Relaxed),
+            connects: counters.connects.load(Ordering::Relaxed),
+            expired_sessions: counters.expired_sessions.load(Ordering::Relaxed),
             sessions: shared.registry.len() as u64,
-            subscriptions: shared.index.read().len() as u64,
+            subscriptions,
+            shared_subscriptions,
             retained: shared.retained.read().len() as u64,
             waiting: shared.journal.waiting_messages() as u64,
-            received: shared.counters.received.load(Ordering::Relaxed),
-            sent: shared.counters.sent.load(Ordering::Relaxed),
-            dropped: shared.counters.drops(),
+            received: counters.received.read(),
+            sent: counters.sent.read(),
+            dropped: counters.drops(),
         }
     }
 }

@@ -32,5 +32,5 @@ pub use connection::{
 pub use journal::{Batch, Journal, Ticket};
 pub use limits::Limits;
 pub use recovery::Recovery;
-pub use stats::{Drops, Stats};
+pub use stats::{Drops, Stats, Traffic};
 pub use time::{Monotonic, Now};

@@ -27,12 +27,62 @@ const DROP_REASONS: usize = 7;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub connections: AtomicU64,
-    pub received: AtomicU64,
-    pub sent: AtomicU64,
+    pub connections_max: AtomicU64,
+    pub opened: AtomicU64,
+    pub connects: AtomicU64,
+    pub expired_sessions: AtomicU64,
+    pub received: TrafficCounters,
+    pub sent: TrafficCounters,
     dropped: [AtomicU64; DROP_REASONS],
 }
 
+#[derive(Debug, Default)]
+pub(crate) struct TrafficCounters {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    publishes: AtomicU64,
+    payload_bytes: AtomicU64,
+}
+
+impl TrafficCounters {
+    /// What a turn of one connection has moved: the counters are shared by all, so not for each packet.
+    pub fn add(&self, turn: Traffic) {
+        let pairs = [
+            (&self.packets, turn.packets),
+            (&self.bytes, turn.bytes),
+            (&self.publishes, turn.publishes),
+            (&self.payload_bytes, turn.payload_bytes),
+        ];
+        for (counter, more) in pairs {
+            if more > 0 {
+                counter.fetch_add(more, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub fn read(&self) -> Traffic {
+        Traffic {
+            packets: self.packets.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            publishes: self.publishes.load(Ordering::Relaxed),
+            payload_bytes: self.payload_bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
 impl Counters {
+    /// A client is in.
+    pub fn connected(&self) {
+        self.connects.fetch_add(1, Ordering::Relaxed);
+        let now = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.connections_max.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// It has gone.
+    pub fn disconnected(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub fn dropped(&self, reason: DropReason) {
         self.dropped[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -56,20 +106,65 @@ impl Counters {
 pub struct Stats {
     /// Connections past CONNECT, now.
     pub connections: u64,
+    /// The most of them at one time since start.
+    pub connections_max: u64,
+    /// Byte streams that were opened since start.
+    pub opened: u64,
+    /// Connections that got past CONNECT since start.
+    pub connects: u64,
+    /// Sessions whose Session Expiry Interval has passed since start.
+    pub expired_sessions: u64,
     /// Sessions, connected or away, now.
     pub sessions: u64,
-    /// Subscriptions, now.
+    /// Subscriptions, now; the shared ones among them.
     pub subscriptions: u64,
+    /// Memberships in shared subscriptions, now.
+    pub shared_subscriptions: u64,
     /// Retained messages, now.
     pub retained: u64,
     /// Messages that the store keeps because a session waits for them, now.
     pub waiting: u64,
-    /// PUBLISH packets taken in since start.
-    pub received: u64,
-    /// PUBLISH packets sent since start.
-    pub sent: u64,
+    /// What clients have sent since start.
+    pub received: Traffic,
+    /// What clients were sent since start.
+    pub sent: Traffic,
     /// Deliveries that did not take place since start.
     pub dropped: Drops,
+}
+
+/// What has passed in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets of any type.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// PUBLISH packets.
+    pub publishes: u64,
+    /// Bytes of their payloads.
+    pub payload_bytes: u64,
+}
+
+impl Drops {
+    /// Each reason by its name, with its count.
+    #[must_use]
+    pub fn by_reason(&self) -> [(&'static str, u64); DROP_REASONS] {
+        [
+            ("queue_full", self.queue_full),
+            ("qos0_unready", self.qos0_unready),
+            ("overflow", self.overflow),
+            ("nobody_there", self.nobody_there),
+            ("expired", self.expired),
+            ("too_large", self.too_large),
+            ("damaged", self.damaged),
+        ]
+    }
+
+    /// Of all reasons.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_reason().iter().map(|(_, count)| count).sum()
+    }
 }
 
 /// Deliveries that did not take place, by reason.

@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
 };
@@ -39,6 +39,8 @@ struct Shared {
     reader: Reader,
     /// Everything that was accepted reaches the disk.
     healthy: AtomicBool,
+    /// How often another broker has taken over.
+    generation: AtomicU64,
     /// Sent when another broker has taken over.
     replaced: Arc<Signal>,
 }
@@ -83,7 +85,12 @@ impl CurrentBroker {
         self.shared.healthy.load(Ordering::Acquire)
     }
 
-    /// Waits until another broker has taken over.
+    /// Differs once another broker has taken over.
+    pub fn generation(&self) -> u64 {
+        self.shared.generation.load(Ordering::Acquire)
+    }
+
+    /// Waits until another broker has taken over; for one task only.
     pub async fn replaced(&self) {
         self.shared.replaced.wait().await;
     }
@@ -124,6 +131,7 @@ impl Storage {
             broker: RwLock::new(broker),
             reader,
             healthy: AtomicBool::new(true),
+            generation: AtomicU64::new(0),
             replaced: Signal::new(),
         });
         let stopping = Arc::new(AtomicBool::new(false));

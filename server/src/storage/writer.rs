@@ -94,6 +94,7 @@ fn reopen(shared: &Shared, source: &Source, stopping: &AtomicBool) -> Result<(),
                 *shared.reader.store.write() = Some(store);
                 *shared.broker.write() = broker;
                 shared.healthy.store(true, Ordering::Release);
+                shared.generation.fetch_add(1, Ordering::Release);
                 Arc::clone(&shared.replaced).wake();
                 tracing::info!("the store works again");
                 return Ok(());

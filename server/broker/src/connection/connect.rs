@@ -1,9 +1,6 @@
 //! From CONNECT to CONNACK: authenticate, claim the client id, resume or begin the session.
 
-use std::{
-    num::NonZeroU16,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{num::NonZeroU16, sync::Arc};
 
 use bytes::Bytes;
 use ebbtide_protocol::{
@@ -309,7 +306,7 @@ impl Connection {
         for group in open.session.groups() {
             group.attach(open.session.incarnation, receive_maximum);
         }
-        shared.counters.connections.fetch_add(1, Ordering::Relaxed);
+        shared.counters.connected();
         self.phase = Phase::Open(Box::new(open));
         Ok(())
     }

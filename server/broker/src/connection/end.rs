@@ -1,9 +1,6 @@
 //! A connection ends: its will, its session, and who comes after it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use ebbtide_protocol::{ReasonCode, Violation, packet::Disconnect};
 use ebbtide_store::{Incarnation, Operation, WallTime, WillRow};
@@ -95,7 +92,7 @@ impl Connection {
 
 impl Open {
     fn leave(self, shared: &Shared, end: End, now: Now) {
-        shared.counters.connections.fetch_sub(1, Ordering::Relaxed);
+        shared.counters.disconnected();
         let Self {
             mut session,
             control,

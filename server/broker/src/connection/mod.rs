@@ -47,7 +47,7 @@ pub use self::{
         Answer, Authentication, AuthenticationStep, Credentials, Identity, Origin, Question,
     },
 };
-use crate::{Monotonic, Now, journal::Ticket, registry::Newcomer, shared::Shared};
+use crate::{Monotonic, Now, journal::Ticket, registry::Newcomer, shared::Shared, stats::Traffic};
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
 const PACKETS_PER_TURN: usize = 256;
@@ -73,6 +73,8 @@ pub struct Connection {
     awaited: Ticket,
     seen: Now,
     client_id: Option<ByteString>,
+    /// Taken in by this turn.
+    incoming: Traffic,
     /// While nobody can reach it by its client id.
     newcomer: Option<Newcomer>,
 }
@@ -96,6 +98,7 @@ impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, origin: Origin, waker: Waker, now: Now) -> Self {
         let deadline = now.monotonic.plus_ms(shared.limits.connect_deadline_ms);
         let decoder = Decoder::new(Role::Server, shared.limits.maximum_packet_size);
+        shared.counters.opened.fetch_add(1, Ordering::Relaxed);
         let newcomer = shared.registry.enter(waker.clone());
         if shared.is_stopping() {
             // The stop may have looked around before.
@@ -116,6 +119,7 @@ impl Connection {
             awaited: Ticket(0),
             seen: now,
             client_id: None,
+            incoming: Traffic::default(),
             newcomer: Some(newcomer),
         }
     }
@@ -125,13 +129,25 @@ impl Connection {
     /// because [`Connection::wants_input`] has become `false`.
     pub fn receive(&mut self, input: &mut BytesMut, now: Now) -> bool {
         self.seen = now;
+        let before = input.len();
+        let more = self.take_packets(input, now);
+        self.incoming.bytes += (before - input.len()) as u64;
+        let turn = std::mem::take(&mut self.incoming);
+        self.shared.counters.received.add(turn);
+        more
+    }
+
+    fn take_packets(&mut self, input: &mut BytesMut, now: Now) -> bool {
         for _ in 0..PACKETS_PER_TURN {
             if !self.wants_input() {
                 return false;
             }
             let handled = match self.decoder.decode(input) {
                 Ok(None) => return false,
-                Ok(Some(packet)) => self.handle_packet(packet, now),
+                Ok(Some(packet)) => {
+                    self.incoming.packets += 1;
+                    self.handle_packet(packet, now)
+                }
                 Err(violation) => Err(self.refuse_violation(violation)),
             };
             if let Err(close) = handled {
@@ -304,7 +320,8 @@ impl Connection {
         let (shared, replies) = (&*self.shared, &mut self.replies);
         match packet {
             Packet::Publish(publish) => {
-                shared.counters.received.fetch_add(1, Ordering::Relaxed);
+                self.incoming.publishes += 1;
+                self.incoming.payload_bytes += publish.payload.len() as u64;
                 open.handle_publish(*publish, shared, replies, now)
             }
             Packet::PubAck(ack) => open.handle_puback(&ack, shared),

@@ -1,7 +1,5 @@
 //! What leaves: signs of life at once, replies when their commit is there, messages in their order.
 
-use std::sync::atomic::Ordering;
-
 use bytes::BytesMut;
 use ebbtide_protocol::{
     Packet,
@@ -15,7 +13,7 @@ use super::{
     outbound::{Staged, publish_ref},
     replies::Replies,
 };
-use crate::{Now, shared::Shared};
+use crate::{Now, shared::Shared, stats::Traffic};
 
 /// How many bytes one call appends at most, but for the last packet.
 const BYTES_PER_TURN: usize = 64 * 1024;
@@ -28,10 +26,12 @@ impl Connection {
         let version = self.decoder.version().unwrap_or_default();
         let limit = before + BYTES_PER_TURN;
         let was_reading = self.wants_input();
+        let mut sent = Traffic::default();
         if let Some(mut challenge) = self.challenge.take() {
             // What it does not take in whole goes without the text for people.
             if self.tolerance().fits(&mut challenge, version) {
                 encode(&challenge, version, output);
+                sent.packets += 1;
             }
         }
         if let Phase::Open(open) = &mut self.phase {
@@ -39,11 +39,13 @@ impl Connection {
                 while self.pings > 0 && output.len() < limit {
                     encode(&Packet::PingResp, version, output);
                     self.pings -= 1;
+                    sent.packets += 1;
                 }
             }
-            open.transmit_replies(&mut self.replies, &self.shared, output, limit);
+            sent.packets += open.transmit_replies(&mut self.replies, &self.shared, output, limit);
             if open.is_acknowledged {
-                open.transmit_messages(&self.replies, &self.shared, output, limit, now);
+                let (replies, shared) = (&self.replies, &*self.shared);
+                open.transmit_messages(replies, shared, output, limit, now, &mut sent);
                 self.questions.extend(open.question(&self.shared));
             }
         }
@@ -56,7 +58,10 @@ impl Connection {
         }
         if let Some(farewell) = self.farewell.take() {
             encode(&farewell, version, output);
+            sent.packets += 1;
         }
+        sent.bytes = (output.len() - before) as u64;
+        self.shared.counters.sent.add(sent);
         self.await_commit();
         output.len() > before
     }
@@ -95,16 +100,18 @@ impl Connection {
 }
 
 impl Open {
+    /// Gives how many packets these were.
     fn transmit_replies(
         &mut self,
         replies: &mut Replies,
         shared: &Shared,
         output: &mut BytesMut,
         limit: usize,
-    ) {
+    ) -> u64 {
+        let mut sent = 0;
         while output.len() < limit {
             let Some(reply) = replies.pop(&shared.journal) else {
-                return;
+                break;
             };
             if reply.settles {
                 self.settle();
@@ -115,8 +122,10 @@ impl Open {
             self.is_acknowledged |= matches!(packet, Packet::ConnAck(_));
             if self.tolerance.fits(&mut packet, self.version) {
                 encode(&packet, self.version, output);
+                sent += 1;
             }
         }
+        sent
     }
 
     fn transmit_messages(
@@ -126,22 +135,23 @@ impl Open {
         output: &mut BytesMut,
         limit: usize,
         now: Now,
+        sent: &mut Traffic,
     ) {
-        let mut sent = 0;
         loop {
             self.stage(shared, |reply| replies.is_sent(reply), now);
-            let before = sent;
+            let before = sent.publishes;
             while output.len() < limit
                 && let Some(staged) = self.outbound.next_staged(&shared.journal)
             {
                 self.encode(&staged, output, now);
-                sent += 1;
+                sent.packets += 1;
+                sent.publishes += 1;
+                sent.payload_bytes += staged.delivery.message.payload.len() as u64;
             }
-            if sent == before || output.len() >= limit {
+            if sent.publishes == before || output.len() >= limit {
                 break;
             }
         }
-        shared.counters.sent.fetch_add(sent, Ordering::Relaxed);
     }
 }
 

@@ -98,6 +98,11 @@ impl Index {
         }
     }
 
+    /// Of shared subscriptions.
+    pub fn memberships(&self) -> usize {
+        self.memberships
+    }
+
     /// All subscriptions.
     pub fn len(&self) -> usize {
         self.own.len() + self.memberships

@@ -14,7 +14,8 @@ mod trie;
 
 use std::{ops::Range, sync::Arc};
 
-use ebbtide_protocol::{PacketId, QoS};
+use bytes::Bytes;
+use ebbtide_protocol::{PacketId, QoS, TopicName, packet::MessageProperties};
 use ebbtide_store::{
     Accept, Incarnation, Message, Operation, Queue, Recipient, RecipientSet, RetainedChange,
     RetainedRow, Sequence,
@@ -32,6 +33,9 @@ use crate::{
     shared::Shared,
     stats::DropReason,
 };
+
+/// The publisher of what no session publishes: numbers begin above.
+const NOBODY: Incarnation = Incarnation(0);
 
 /// A message on its way in.
 pub(crate) struct Incoming {
@@ -149,6 +153,36 @@ pub(crate) fn publish(
     })
 }
 
+/// Hands on a value of the broker's own: at QoS 0, and retained in memory only.
+pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, now: Now) {
+    let message = Arc::new(Message {
+        topic,
+        payload,
+        qos: QoS::AtMostOnce,
+        retain: true,
+        accepted_at: now.wall,
+        properties: MessageProperties::default(),
+    });
+    let index = shared.index.read();
+    let targets = targets(shared, &index, &message, NOBODY);
+    let groups = groups(shared, &index, &message);
+    let mut numbers = shared.numbers.lock();
+    // Without a number it is left out this time: the next value comes soon.
+    if let Ok(revision) = numbers.revision(&shared.journal) {
+        shared.change_retained(RetainedChange::Set(RetainedRow {
+            revision,
+            message: Arc::clone(&message),
+        }));
+        // Who is away or behind gets the next value: that is no loss to be counted.
+        for target in groups {
+            target.group.push(&message, None);
+        }
+        for target in targets {
+            target.push(&message, None);
+        }
+    }
+}
+
 /// One session that is to get the message, all its matching subscriptions merged into one delivery [MQTT-3.3.4-2].
 struct Target {
     mailbox: Arc<Mailbox>,
@@ -160,6 +194,18 @@ struct Target {
 }
 
 impl Target {
+    fn push(self, message: &Arc<Message>, sequence: Option<Sequence>) -> Pushed {
+        self.mailbox.push(Delivery {
+            message: Arc::clone(message),
+            sequence: sequence.filter(|_| self.is_queued),
+            qos: self.qos,
+            retain: self.retain,
+            dup: false,
+            subscription_identifiers: self.subscription_identifiers,
+            lease: None,
+        })
+    }
+
     fn recipient(&self) -> Recipient {
         Recipient {
             session: self.mailbox.session,
@@ -300,16 +346,7 @@ fn push(
         }
     }
     for target in targets {
-        let pushed = target.mailbox.push(Delivery {
-            message: Arc::clone(message),
-            sequence: sequence.filter(|_| target.is_queued),
-            qos: target.qos,
-            retain: target.retain,
-            dup: false,
-            subscription_identifiers: target.subscription_identifiers,
-            lease: None,
-        });
-        match pushed {
+        match target.push(message, sequence) {
             Pushed::Queued => {}
             Pushed::DroppedQoS0 => shared.counters.dropped(DropReason::QoS0Unready),
             Pushed::Overflow => shared.counters.dropped(DropReason::Overflow),

@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+mod riddle;
+
 use std::{
     collections::VecDeque,
     num::NonZeroU16,
@@ -14,8 +16,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
-    Answer, Authentication, AuthenticationStep, Broker, Connection, Credentials, Identity, Limits,
-    Monotonic, Now, Origin, Question, Recovery,
+    Answer, Broker, Connection, Limits, Monotonic, Now, Origin, Question, Recovery,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
@@ -361,10 +362,10 @@ impl Line {
             moved = true;
             let answer = match question {
                 Question::Authenticate(credentials) => {
-                    Answer::Authenticated(authenticate(credentials))
+                    Answer::Authenticated(riddle::authenticate(credentials))
                 }
-                Question::Continue(step) => Answer::Authenticated(next_step(&step)),
-                Question::Reauthenticate(step) => Answer::Authenticated(first_step(&step)),
+                Question::Continue(step) => Answer::Authenticated(riddle::next_step(&step)),
+                Question::Reauthenticate(step) => Answer::Authenticated(riddle::first_step(&step)),
                 Question::Read { session, sequences } => {
                     Answer::Read(store.read(session, &sequences))
                 }
@@ -381,44 +382,6 @@ impl Line {
             self.received.push_back(packet);
         }
         moved
-    }
-}
-
-/// Lets everybody in by their User Name. The method `riddle` asks one riddle, and knows who answers it.
-fn authenticate(credentials: Credentials) -> Authentication {
-    match credentials.enhanced {
-        None => Ok(Identity {
-            user: credentials.username,
-        })
-        .into(),
-        Some(step) => first_step(&step),
-    }
-}
-
-fn first_step(step: &AuthenticationStep) -> Authentication {
-    match (&*step.method, step.data.as_deref()) {
-        ("riddle", None | Some(b"hello")) => Authentication::Continue {
-            data: Some(Bytes::from_static(b"riddle")),
-        },
-        ("riddle", Some(_)) => next_step(step),
-        _ => Authentication::Refused(ReasonCode::BadAuthenticationMethod),
-    }
-}
-
-/// The answer is the name of the user.
-fn next_step(step: &AuthenticationStep) -> Authentication {
-    match step.data.as_deref() {
-        Some(b"again") => first_step(&AuthenticationStep {
-            data: None,
-            ..step.clone()
-        }),
-        Some(user) if user != b"wrong" => Authentication::Accepted {
-            identity: Identity {
-                user: Some(String::from_utf8_lossy(user).into_owned().into()),
-            },
-            data: Some(Bytes::from_static(b"welcome")),
-        },
-        _ => Authentication::Refused(ReasonCode::BadUserNameOrPassword),
     }
 }
 
