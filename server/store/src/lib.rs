@@ -20,7 +20,8 @@ pub use operation::{Accept, Operation, Queue, RetainedChange};
 #[cfg(feature = "redb")]
 pub use redb::RedbStore;
 pub use row::{
-    FlowRow, FlowStage, GroupRow, RetainedRow, Row, SessionRow, SubscriptionRow, WillRow,
+    DroppedRow, FlowRow, FlowStage, GroupRow, RetainedRow, Row, SessionRow, SubscriptionRow,
+    WillRow,
 };
 
 /// A durable place for sessions, messages, retained values and wills.

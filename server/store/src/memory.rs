@@ -12,8 +12,8 @@ use std::{
 use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
-    Accept, FlowRow, FlowStage, GroupRow, Incarnation, Marks, Message, Operation, Queued,
-    Recipient, RecipientSet, RecoveryReport, RetainedChange, RetainedRow, Row, Sequence,
+    Accept, DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks, Message, Operation,
+    Queued, Recipient, RecipientSet, RecoveryReport, RetainedChange, RetainedRow, Row, Sequence,
     SessionRow, Store, StoreError, SubscriptionRow, WillRow, message::moved,
 };
 
@@ -71,6 +71,7 @@ struct State {
     groups: BTreeMap<Incarnation, GroupRow>,
     subscriptions: BTreeMap<(Incarnation, TopicFilter), SubscriptionRow>,
     inbound: BTreeSet<(Incarnation, PacketId)>,
+    dropped: BTreeMap<Incarnation, DroppedRow>,
     wills: BTreeMap<Incarnation, WillRow>,
     retained: BTreeMap<TopicName, RetainedRow>,
     messages: BTreeMap<Sequence, (Arc<Message>, RecipientSet)>,
@@ -102,6 +103,7 @@ impl State {
                 self.subscriptions.retain(|(owner, _), _| owner != gone);
                 self.flows.retain(|(owner, _), _| owner != gone);
                 self.inbound.retain(|(owner, _)| owner != gone);
+                self.dropped.remove(gone);
             }
             Operation::PutSubscription {
                 session,
@@ -154,6 +156,12 @@ impl State {
             }
             Operation::ReleaseInbound { session, packet_id } => {
                 self.inbound.remove(&(*session, *packet_id));
+            }
+            Operation::PutDropped(row) => {
+                self.dropped.insert(row.session, *row);
+            }
+            Operation::RemoveDropped(session) => {
+                self.dropped.remove(session);
             }
             Operation::PutWill(row) => {
                 self.wills.insert(row.session, row.clone());
@@ -259,6 +267,7 @@ impl State {
         let kept = |session: &Incarnation| sessions.contains_key(session);
         self.subscriptions.retain(|(session, _), _| kept(session));
         self.inbound.retain(|(session, _)| kept(session));
+        self.dropped.retain(|session, _| kept(session));
         let groups = &self.groups;
         self.progress
             .retain(|owner, _| kept(owner) || groups.contains_key(owner));
@@ -290,6 +299,9 @@ impl State {
         }
         for &(session, packet_id) in &self.inbound {
             visit(Row::Inbound { session, packet_id });
+        }
+        for row in self.dropped.values() {
+            visit(Row::Dropped(*row));
         }
         for row in self.wills.values() {
             visit(Row::Will(row.clone()));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
-    GroupRow, Incarnation, Marks, Message, Recipient, RecipientSet, RetainedRow, Revision,
-    Sequence, SessionRow, SubscriptionRow, WillRow,
+    DroppedRow, GroupRow, Incarnation, Marks, Message, Recipient, RecipientSet, RetainedRow,
+    Revision, Sequence, SessionRow, SubscriptionRow, WillRow,
 };
 
 /// One change.
@@ -17,7 +17,8 @@ pub enum Operation {
     Reserve(Marks),
     /// Creates or replaces the row of a session.
     PutSession(SessionRow),
-    /// Removes a session with all that belongs to it: subscriptions, progress, flows, inbound ids. Its will stays.
+    /// Removes a session with all that belongs to it: subscriptions, progress, flows, inbound ids, what was dropped. Its
+    /// will stays.
     RemoveSession(Incarnation),
     /// Creates or replaces a subscription.
     PutSubscription {
@@ -90,6 +91,10 @@ pub enum Operation {
         /// Its id.
         packet_id: PacketId,
     },
+    /// Creates or replaces what a session has lost and does not know of.
+    PutDropped(DroppedRow),
+    /// The session has been told.
+    RemoveDropped(Incarnation),
     /// Creates or replaces the will of a connection, kept or transient.
     PutWill(WillRow),
     /// Removes a will that is not to be published.

@@ -12,7 +12,7 @@ use crate::{Incarnation, Marks, Message, RecipientSet, Revision, Sequence, WallT
 /// One thing that was kept.
 ///
 /// [`crate::Store::recover`] gives them in this order: marks (once, always), sessions, groups, subscriptions, inbound ids,
-/// wills, retained messages, queued messages (ascending), flows (ascending by session, then by sequence).
+/// what was dropped, wills, retained messages, queued messages (ascending), flows (ascending by session, then by sequence).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
     /// Numbers continue at or above these.
@@ -35,6 +35,8 @@ pub enum Row {
         /// Which.
         packet_id: PacketId,
     },
+    /// What a session has lost and does not know of.
+    Dropped(DroppedRow),
     /// A will that has not been published.
     Will(WillRow),
     /// A retained message.
@@ -104,6 +106,19 @@ pub struct WillRow {
     pub will: Will,
     /// When it is to be published; `None` while its connection is there.
     pub due_at: Option<WallTime>,
+}
+
+/// Messages that a session was to get and that the broker dropped for it, since it was told last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DroppedRow {
+    /// Whose.
+    pub session: Incarnation,
+    /// How many.
+    pub count: u64,
+    /// When the first was dropped.
+    pub first_at: WallTime,
+    /// When the last was dropped.
+    pub last_at: WallTime,
 }
 
 /// A retained message.

@@ -54,10 +54,11 @@ fn documented_order(row: &Row) -> (u8, u64, u64) {
         Row::Group(_) => (2, 0, 0),
         Row::Subscription { .. } => (3, 0, 0),
         Row::Inbound { .. } => (4, 0, 0),
-        Row::Will(_) => (5, 0, 0),
-        Row::Retained(_) => (6, 0, 0),
-        Row::Queued { sequence, .. } => (7, sequence.0, 0),
-        Row::Flow(flow) => (8, flow.session.0, flow.sequence.0),
+        Row::Dropped(_) => (5, 0, 0),
+        Row::Will(_) => (6, 0, 0),
+        Row::Retained(_) => (7, 0, 0),
+        Row::Queued { sequence, .. } => (8, sequence.0, 0),
+        Row::Flow(flow) => (9, flow.session.0, flow.sequence.0),
     }
 }
 

@@ -47,6 +47,8 @@ fn operation() -> impl Strategy<Value = Operation> {
             session: Incarnation(s),
             packet_id: sample::id(id),
         }),
+        1 => (session.clone(), seed.clone()).prop_map(|(s, x)| sample::put_dropped(s, x)),
+        1 => session.clone().prop_map(|s| Operation::RemoveDropped(Incarnation(s))),
         2 => (session.clone(), seed).prop_map(|(s, x)| sample::put_will(s, x)),
         1 => session.clone().prop_map(|s| Operation::RemoveWill(Incarnation(s))),
         1 => (session, accept()).prop_map(|(s, accept)| Operation::FireWill {

@@ -17,6 +17,7 @@ pub(super) fn run(subject: &mut impl Subject) {
     a_flow_goes_from_sent_to_released_to_its_end(subject);
     an_end_of_an_old_flow_leaves_the_new_one(subject);
     an_inbound_id_lasts_until_its_release(subject);
+    what_was_dropped_stays_until_it_is_told(subject);
     a_fired_will_is_a_message(subject);
     a_message_waits_for_a_group(subject);
     a_moved_message_waits_for_its_member_alone(subject);
@@ -173,6 +174,7 @@ fn a_removed_session_takes_along_what_is_its_own(subject: &mut impl Subject) {
             sample::put_subscription(number, 1, 1),
             sample::sent(number, 9, 1),
             sample::done(number, 7, 0, 3),
+            sample::put_dropped(number, 3),
         ];
         own.push(Operation::Accept(Accept {
             queued: sample::queue(9 + number, [number], 1),
@@ -228,6 +230,20 @@ fn an_inbound_id_lasts_until_its_release(subject: &mut impl Subject) {
     store.commit(&[release]).expect("commits");
     let store = subject.restart(store);
     assert_eq!(count(&kept(&store).rows, inbound), 0);
+}
+
+fn what_was_dropped_stays_until_it_is_told(subject: &mut impl Subject) {
+    let drops = [sample::put_dropped(1, 3), sample::put_dropped(1, 5)];
+    let (rows, store) = after(subject, &[&[session(1)], &drops]);
+    let dropped = |row: &Row| matches!(row, Row::Dropped(row) if row.count == 6);
+    assert_eq!(count(&rows, dropped), 1, "{rows:#?}");
+    let told = [Operation::RemoveDropped(Incarnation(1))];
+    store.commit(&told).expect("commits");
+    let store = subject.restart(store);
+    assert_eq!(
+        count(&kept(&store).rows, |row| matches!(row, Row::Dropped(_))),
+        0
+    );
 }
 
 fn a_fired_will_is_a_message(subject: &mut impl Subject) {

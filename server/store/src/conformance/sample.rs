@@ -7,8 +7,9 @@ use ebbtide_protocol::{
 };
 
 use crate::{
-    GroupRow, Incarnation, Message, Operation, Queue, Recipient, RecipientSet, RetainedChange,
-    RetainedRow, Revision, Sequence, SessionRow, SubscriptionRow, WallTime, WillRow,
+    DroppedRow, GroupRow, Incarnation, Message, Operation, Queue, Recipient, RecipientSet,
+    RetainedChange, RetainedRow, Revision, Sequence, SessionRow, SubscriptionRow, WallTime,
+    WillRow,
 };
 
 /// The packet id, which is not zero.
@@ -111,6 +112,15 @@ pub(crate) fn put_subscription(session: u64, number: u64, seed: u64) -> Operatio
         session: Incarnation(session),
         subscription: subscription(number, seed),
     }
+}
+
+pub(crate) fn put_dropped(session: u64, seed: u64) -> Operation {
+    Operation::PutDropped(DroppedRow {
+        session: Incarnation(session),
+        count: 1 + seed,
+        first_at: WallTime(seed),
+        last_at: WallTime(seed * 2),
+    })
 }
 
 pub(crate) fn put_will(session: u64, seed: u64) -> Operation {

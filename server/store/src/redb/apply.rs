@@ -9,8 +9,8 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use super::{
     encoding::{
         decode_flow, decode_marks, decode_queued, decode_queued_head, decode_revision, decode_set,
-        encode_flow, encode_group, encode_marks, encode_queued, encode_retained, encode_session,
-        encode_subscription, encode_will,
+        encode_dropped, encode_flow, encode_group, encode_marks, encode_queued, encode_retained,
+        encode_session, encode_subscription, encode_will,
     },
     intern::Interner,
     progress::Progress,
@@ -30,6 +30,7 @@ pub(super) struct Batch<'a> {
     groups: Table<'a, u64, Bytes>,
     subscriptions: Table<'a, (u64, Bytes), Bytes>,
     inbound: Table<'a, (u64, u16), ()>,
+    dropped: Table<'a, u64, Bytes>,
     wills: Table<'a, u64, Bytes>,
     retained: Table<'a, Bytes, Bytes>,
     messages: Table<'a, u64, Bytes>,
@@ -52,6 +53,7 @@ impl<'a> Batch<'a> {
             groups: transaction.open_table(table::GROUPS)?,
             subscriptions: transaction.open_table(table::SUBSCRIPTIONS)?,
             inbound: transaction.open_table(table::INBOUND)?,
+            dropped: transaction.open_table(table::DROPPED)?,
             wills: transaction.open_table(table::WILLS)?,
             retained: transaction.open_table(table::RETAINED)?,
             messages: transaction.open_table(table::MESSAGES)?,
@@ -142,6 +144,13 @@ impl<'a> Batch<'a> {
             Operation::ReleaseInbound { session, packet_id } => {
                 self.inbound.remove((session.0, packet_id.get()))?;
             }
+            Operation::PutDropped(row) => {
+                let encoded = encode_dropped(row);
+                self.dropped.insert(row.session.0, encoded.as_slice())?;
+            }
+            Operation::RemoveDropped(session) => {
+                self.dropped.remove(session.0)?;
+            }
             Operation::PutWill(row) => {
                 let encoded = encode_will(row);
                 self.wills.insert(row.session.0, encoded.as_slice())?;
@@ -189,6 +198,7 @@ impl<'a> Batch<'a> {
         self.sessions.remove(number)?;
         self.touched.remove(&session);
         self.progress.remove(number)?;
+        self.dropped.remove(number)?;
         let ids = (number, 0)..=(number, u16::MAX);
         self.flows.retain_in(ids.clone(), |_, _| false)?;
         self.inbound.retain_in(ids, |_, ()| false)?;

@@ -130,8 +130,8 @@ impl RedbStore {
         let failed = |error| to_store_error(path, error);
         let database = database.map_err(|error| failed(error.into()))?;
         let mut found = read_format(&database).map_err(failed)?;
-        if found == Some(table::FORMAT_WITHOUT_GROUPS) {
-            // A new table is all that it lacks.
+        if found.is_some_and(|found| table::FORMATS_WITH_FEWER_TABLES.contains(&found)) {
+            // New tables are all that it lacks.
             write_format(&database).map_err(failed)?;
             found = Some(table::FORMAT_VERSION);
         }

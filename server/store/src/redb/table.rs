@@ -18,6 +18,8 @@ pub(super) const SUBSCRIPTIONS: TableDefinition<'_, (u64, Bytes), Bytes> =
     TableDefinition::new("subscriptions");
 /// Incarnation and packet id of a publisher → nothing.
 pub(super) const INBOUND: TableDefinition<'_, (u64, u16), ()> = TableDefinition::new("inbound");
+/// Incarnation → what the session has lost and does not know of.
+pub(super) const DROPPED: TableDefinition<'_, u64, Bytes> = TableDefinition::new("dropped");
 /// Incarnation → will.
 pub(super) const WILLS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("wills");
 /// Topic → revision and message.
@@ -41,7 +43,7 @@ pub(super) const MARKS: &[u8] = b"marks";
 
 /// The format that this program writes. A row can change alone, by its own version byte; this grows when the tables
 /// themselves change.
-pub(super) const FORMAT_VERSION: u64 = 2;
+pub(super) const FORMAT_VERSION: u64 = 3;
 
-/// The one before: it had no [`GROUPS`].
-pub(super) const FORMAT_WITHOUT_GROUPS: u64 = 1;
+/// Those before: 1 had no [`GROUPS`], 2 no [`DROPPED`].
+pub(super) const FORMATS_WITH_FEWER_TABLES: std::ops::RangeInclusive<u64> = 1..=2;

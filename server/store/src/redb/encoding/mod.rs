@@ -12,8 +12,9 @@ pub(super) use message::{
     encode_retained,
 };
 pub(super) use session::{
-    decode_flow, decode_group, decode_marks, decode_session, decode_subscription, decode_will,
-    encode_flow, encode_group, encode_marks, encode_session, encode_subscription, encode_will,
+    decode_dropped, decode_flow, decode_group, decode_marks, decode_session, decode_subscription,
+    decode_will, encode_dropped, encode_flow, encode_group, encode_marks, encode_session,
+    encode_subscription, encode_will,
 };
 pub(super) use set::{SetBytes, decode_set, encode_set};
 

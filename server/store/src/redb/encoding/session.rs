@@ -13,14 +13,15 @@ use super::{
     qos,
 };
 use crate::{
-    FlowRow, FlowStage, GroupRow, Incarnation, Marks, Sequence, SessionRow, SubscriptionRow,
-    WallTime, WillRow,
+    DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks, Sequence, SessionRow,
+    SubscriptionRow, WallTime, WillRow,
 };
 
 const MARKS_VERSION: u8 = 1;
 const SESSION_VERSION: u8 = 1;
 const GROUP_VERSION: u8 = 1;
 const SUBSCRIPTION_VERSION: u8 = 1;
+const DROPPED_VERSION: u8 = 1;
 const WILL_VERSION: u8 = 1;
 const FLOW_VERSION: u8 = 1;
 
@@ -57,9 +58,49 @@ struct StoredWill<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Dropped {
+    count: u64,
+    first_at: WallTime,
+    last_at: WallTime,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Flow {
     sequence: Sequence,
     released: bool,
+}
+
+/// What a session has lost; its incarnation is the key.
+pub(in crate::redb) fn encode_dropped(row: &DroppedRow) -> Vec<u8> {
+    let &DroppedRow {
+        count,
+        first_at,
+        last_at,
+        ..
+    } = row;
+    encode(
+        DROPPED_VERSION,
+        &Dropped {
+            count,
+            first_at,
+            last_at,
+        },
+    )
+}
+
+/// What a session has lost.
+pub(in crate::redb) fn decode_dropped(key: u64, row: &[u8]) -> Result<DroppedRow, RowError> {
+    let Dropped {
+        count,
+        first_at,
+        last_at,
+    } = decode(DROPPED_VERSION, row)?;
+    Ok(DroppedRow {
+        session: Incarnation(key),
+        count,
+        first_at,
+        last_at,
+    })
 }
 
 /// The reserved numbers.

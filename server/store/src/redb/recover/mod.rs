@@ -14,8 +14,8 @@ use self::{sets::Sets, sweep::Sweep};
 use super::{
     RedbStore,
     encoding::{
-        decode_flow, decode_group, decode_marks, decode_queued_head, decode_retained,
-        decode_session, decode_subscription, decode_will,
+        decode_dropped, decode_flow, decode_group, decode_marks, decode_queued_head,
+        decode_retained, decode_session, decode_subscription, decode_will,
     },
     intern::Interner,
     progress::Progress,
@@ -75,6 +75,7 @@ impl<'a> Recovery<'a> {
         self.groups()?;
         self.subscriptions()?;
         self.inbound()?;
+        self.dropped()?;
         self.wills()?;
         self.retained()?;
         self.progress()?;
@@ -162,6 +163,21 @@ impl<'a> Recovery<'a> {
                     packet_id,
                 }),
                 _ => self.sweep.remove(table::INBOUND, key),
+            }
+        }
+        Ok(())
+    }
+
+    fn dropped(&mut self) -> Result<()> {
+        let table = self.snapshot.open_table(table::DROPPED)?;
+        for entry in table.range::<u64>(..)? {
+            let (key, row) = entry?;
+            match decode_dropped(key.value(), row.value()) {
+                Err(why) => self.sweep.put_aside(table::DROPPED, key.value(), &why),
+                Ok(row) if self.sessions.contains(&row.session) => {
+                    (self.visit)(Row::Dropped(row));
+                }
+                Ok(_) => self.sweep.remove(table::DROPPED, key.value()),
             }
         }
         Ok(())
