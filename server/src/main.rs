@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod config;
 mod connection;
+mod drops;
 mod exit;
 mod http;
 mod logging;

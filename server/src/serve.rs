@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     config::{Config, ListenAddress},
     connection::{self, Surroundings, Tcp},
-    exit, http,
+    drops, exit, http,
     logging::Throttle,
     storage::{CurrentBroker, Storage, StorageError},
     sys,
@@ -97,6 +97,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     };
     let (door, close) = Door::new();
     tokio::spawn(keep_time(storage.current().clone(), clock));
+    tokio::spawn(drops::watch(storage.current().clone()));
     if let Some(interval) = config.sys_interval {
         tokio::spawn(sys::publish(storage.current().clone(), clock, interval));
     }

@@ -92,6 +92,10 @@ impl Broker {
             let index = shared.index.read();
             (index.len() as u64, index.memberships() as u64)
         };
+        let (retained, retained_bytes) = {
+            let retained = shared.retained.read();
+            (retained.len() as u64, retained.bytes())
+        };
         Stats {
             connections: counters.connections.load(Ordering::Relaxed),
             connections_max: counters.connections_max.load(Ordering::Relaxed),
@@ -101,8 +105,10 @@ impl Broker {
             sessions: shared.registry.len() as u64,
             subscriptions,
             shared_subscriptions,
-            retained: shared.retained.read().len() as u64,
+            retained,
+            retained_bytes,
             waiting: shared.journal.waiting_messages() as u64,
+            waiting_bytes: shared.journal.waiting_bytes(),
             received: counters.received.read(),
             sent: counters.sent.read(),
             dropped: counters.drops(),

@@ -6,12 +6,12 @@
 //! out.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     task::Waker,
 };
 
 use ebbtide_protocol::PacketId;
-use ebbtide_store::{Accept, Incarnation, Operation, Sequence};
+use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, Sequence};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -35,6 +35,9 @@ pub struct Journal {
     state: Mutex<State>,
     durable: AtomicU64,
     broken: AtomicBool,
+    /// Of `State::messages`, to be read without the lock.
+    waiting_messages: AtomicUsize,
+    waiting_bytes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -49,11 +52,15 @@ struct State {
     messages: FxHashMap<Sequence, Waiting>,
     /// Messages in `queue` that nobody waits for any more.
     unneeded: FxHashSet<Sequence>,
+    /// What sessions have lost, as it is now; `None`: they have been told. Written once per batch, however much is lost.
+    dropped: FxHashMap<Incarnation, Option<DroppedRow>>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     recipients: u32,
+    /// Of topic and payload.
+    bytes: u32,
     /// Its `Accept` has not been taken by the writer.
     is_queued: bool,
 }
@@ -62,7 +69,7 @@ impl Journal {
     /// Who is woken when a batch waits.
     pub fn set_waker(&self, waker: Waker) {
         let mut state = self.state.lock();
-        if !state.queue.is_empty() {
+        if !state.queue.is_empty() || !state.dropped.is_empty() {
             waker.wake_by_ref();
         }
         state.writer = Some(waker);
@@ -71,10 +78,11 @@ impl Journal {
     /// Everything that waits, as one batch; `None` when nothing does.
     pub fn take(&self) -> Option<Batch> {
         let mut state = self.state.lock();
-        if state.queue.is_empty() {
+        if state.queue.is_empty() && state.dropped.is_empty() {
             return None;
         }
         let mut operations = std::mem::take(&mut state.queue);
+        let dropped = std::mem::take(&mut state.dropped);
         state.queue_bytes = 0;
         let unneeded = std::mem::take(&mut state.unneeded);
         for operation in &operations {
@@ -89,6 +97,10 @@ impl Journal {
         if !unneeded.is_empty() {
             operations.retain_mut(|operation| is_needed(operation, &unneeded));
         }
+        operations.extend(dropped.into_iter().map(|(session, row)| match row {
+            Some(row) => Operation::PutDropped(row),
+            None => Operation::RemoveDropped(session),
+        }));
         Some(Batch { operations, last })
     }
 
@@ -137,7 +149,29 @@ impl Journal {
     /// Messages that somebody waits for.
     #[must_use]
     pub fn waiting_messages(&self) -> usize {
-        self.state.lock().messages.len()
+        self.waiting_messages.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of topics and payloads of messages that somebody waits for.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> u64 {
+        self.waiting_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of topics and payloads of these messages, of those that somebody waits for.
+    pub(crate) fn bytes_of(&self, sequences: &[Sequence]) -> u64 {
+        let state = self.state.lock();
+        let found = sequences
+            .iter()
+            .filter_map(|sequence| state.messages.get(sequence));
+        found.map(|message| u64::from(message.bytes)).sum()
+    }
+
+    /// What a session has lost has changed; `None`: it has been told.
+    pub(crate) fn note_dropped(&self, session: Incarnation, row: Option<DroppedRow>) {
+        let mut state = self.state.lock();
+        state.dropped.insert(session, row);
+        state.wake_writer();
     }
 
     /// The ticket of the newest operation.
@@ -165,7 +199,11 @@ impl Journal {
     pub(crate) fn submit_all(&self, operations: impl IntoIterator<Item = Operation>) -> Ticket {
         let mut state = self.state.lock();
         for operation in operations {
-            state.push(operation);
+            if let Some(bytes) = state.push(operation) {
+                self.waiting_messages.fetch_add(1, Ordering::Relaxed);
+                self.waiting_bytes
+                    .fetch_add(bytes.into(), Ordering::Relaxed);
+            }
         }
         Ticket(state.last)
     }
@@ -179,7 +217,7 @@ impl Journal {
         cursor: Sequence,
     ) -> Ticket {
         let mut state = self.state.lock();
-        match state.forget(sequence) {
+        match self.forget(&mut state, sequence) {
             Forgotten::NeverWritten => {}
             Forgotten::Last => {
                 state.push(Operation::Done {
@@ -190,12 +228,14 @@ impl Journal {
                 });
                 state.push(Operation::RemoveMessage(sequence));
             }
-            Forgotten::OthersWait => state.push(Operation::Done {
-                session,
-                sequence,
-                packet_id,
-                cursor,
-            }),
+            Forgotten::OthersWait => {
+                state.push(Operation::Done {
+                    session,
+                    sequence,
+                    packet_id,
+                    cursor,
+                });
+            }
         }
         Ticket(state.last)
     }
@@ -204,22 +244,45 @@ impl Journal {
     pub(crate) fn abandon(&self, sequences: impl IntoIterator<Item = Sequence>) {
         let mut state = self.state.lock();
         for sequence in sequences {
-            if matches!(state.forget(sequence), Forgotten::Last) {
+            if matches!(self.forget(&mut state, sequence), Forgotten::Last) {
                 state.push(Operation::RemoveMessage(sequence));
             }
         }
     }
 
     /// A message that was on disk at start.
-    pub(crate) fn recovered(&self, sequence: Sequence, recipients: usize) {
-        let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
-        self.state.lock().messages.insert(
-            sequence,
-            Waiting {
-                recipients,
-                is_queued: false,
-            },
-        );
+    pub(crate) fn recovered(&self, sequence: Sequence, recipients: usize, bytes: u64) {
+        self.waiting_messages.fetch_add(1, Ordering::Relaxed);
+        self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let message = Waiting {
+            recipients: u32::try_from(recipients).unwrap_or(u32::MAX),
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            is_queued: false,
+        };
+        self.state.lock().messages.insert(sequence, message);
+    }
+
+    /// One recipient less.
+    fn forget(&self, state: &mut State, sequence: Sequence) -> Forgotten {
+        let Some(message) = state.messages.get_mut(&sequence) else {
+            // Its last recipient was somebody whom recovery has swept.
+            return Forgotten::Last;
+        };
+        message.recipients -= 1;
+        if message.recipients > 0 {
+            return Forgotten::OthersWait;
+        }
+        let (is_queued, bytes) = (message.is_queued, message.bytes);
+        state.messages.remove(&sequence);
+        self.waiting_messages.fetch_sub(1, Ordering::Relaxed);
+        self.waiting_bytes
+            .fetch_sub(bytes.into(), Ordering::Relaxed);
+        if is_queued {
+            state.unneeded.insert(sequence);
+            Forgotten::NeverWritten
+        } else {
+            Forgotten::Last
+        }
     }
 }
 
@@ -232,45 +295,34 @@ enum Forgotten {
 }
 
 impl State {
-    fn push(&mut self, operation: Operation) {
-        if let Some(sequence) = queued_sequence(&operation)
-            && let Some(queue) = accept_of(&operation).and_then(|accept| accept.queued.as_ref())
-        {
-            let recipients = u32::try_from(queue.recipients.len()).unwrap_or(u32::MAX);
-            self.messages.insert(
-                sequence,
-                Waiting {
-                    recipients,
-                    is_queued: true,
-                },
-            );
+    /// Gives the bytes of a message that somebody waits for from now on.
+    fn push(&mut self, operation: Operation) -> Option<u32> {
+        let queue = accept_of(&operation).and_then(|accept| accept.queued.as_ref());
+        let message = queue.map(|queue| {
+            let message = Waiting {
+                recipients: u32::try_from(queue.recipients.len()).unwrap_or(u32::MAX),
+                bytes: u32::try_from(queue.message.content_bytes()).unwrap_or(u32::MAX),
+                is_queued: true,
+            };
+            let bytes = message.bytes;
+            self.messages.insert(queue.sequence, message);
+            bytes
+        });
+        if let Operation::RemoveSession(session) = &operation {
+            self.dropped.remove(session);
         }
         self.queue_bytes += size_of(&operation);
         self.last += 1;
         self.queue.push(operation);
-        if self.queue.len() == 1
-            && let Some(writer) = &self.writer
-        {
-            writer.wake_by_ref();
+        if self.queue.len() == 1 {
+            self.wake_writer();
         }
+        message
     }
 
-    fn forget(&mut self, sequence: Sequence) -> Forgotten {
-        let Some(message) = self.messages.get_mut(&sequence) else {
-            // Its last recipient was somebody whom recovery has swept.
-            return Forgotten::Last;
-        };
-        message.recipients -= 1;
-        if message.recipients > 0 {
-            return Forgotten::OthersWait;
-        }
-        let is_queued = message.is_queued;
-        self.messages.remove(&sequence);
-        if is_queued {
-            self.unneeded.insert(sequence);
-            Forgotten::NeverWritten
-        } else {
-            Forgotten::Last
+    fn wake_writer(&self) {
+        if let Some(writer) = &self.writer {
+            writer.wake_by_ref();
         }
     }
 }

@@ -11,6 +11,7 @@ mod compact;
 mod connection;
 mod durability;
 mod expiry;
+mod inspect;
 mod journal;
 mod limits;
 mod numbers;
@@ -29,8 +30,9 @@ pub use connection::{
     Answer, Authentication, AuthenticationStep, Close, Connection, Credentials, Identity, Origin,
     Question,
 };
+pub use inspect::{Dropped, SessionInfo};
 pub use journal::{Batch, Journal, Ticket};
-pub use limits::Limits;
+pub use limits::{Limits, QueueOverflow};
 pub use recovery::Recovery;
 pub use stats::{Drops, Stats, Traffic};
 pub use time::{Monotonic, Now};

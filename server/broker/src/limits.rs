@@ -1,5 +1,17 @@
 //! Every limit of the core, by name, with its default.
 
+const GIB: u64 = 1 << 30;
+
+/// What a session loses when its queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueueOverflow {
+    /// What has waited longest and has not been sent.
+    #[default]
+    DropOldest,
+    /// The message that has just come.
+    DropNewest,
+}
+
 /// What the core allows. All sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -19,6 +31,20 @@ pub struct Limits {
     pub session_expiry_interval_max: u32,
     /// The most messages that wait for one session.
     pub queue_messages_per_session_max: usize,
+    /// The most bytes of topics and payloads that wait for one session.
+    pub queue_bytes_per_session_max: u64,
+    /// What a session loses when more than that would wait for it.
+    pub queue_overflow: QueueOverflow,
+    /// The most messages that wait in all; one that waits for several sessions counts once.
+    pub queue_messages_max: usize,
+    /// The most bytes of topics and payloads that wait in all.
+    pub queue_bytes_max: u64,
+    /// The most retained messages.
+    pub retained_messages_max: usize,
+    /// The most bytes of topics and payloads of retained messages: they are in memory.
+    pub retained_bytes_max: u64,
+    /// The most sessions of one user, connected or away; of all anonymous clients together.
+    pub sessions_per_user_max: usize,
     /// The most bytes of messages that wait in memory for one connected session, and of replies not yet written.
     pub outgoing_bytes_max: usize,
     /// A connection is not read from while this many replies to it wait.
@@ -42,6 +68,13 @@ impl Default for Limits {
             subscriptions_per_session_max: 20_000,
             session_expiry_interval_max: u32::MAX,
             queue_messages_per_session_max: 1_000_000,
+            queue_bytes_per_session_max: 4 * GIB,
+            queue_overflow: QueueOverflow::DropOldest,
+            queue_messages_max: 10_000_000,
+            queue_bytes_max: 64 * GIB,
+            retained_messages_max: 10_000_000,
+            retained_bytes_max: 4 * GIB,
+            sessions_per_user_max: 1_000_000,
             outgoing_bytes_max: 4 * 1024 * 1024,
             replies_max: 65_536,
             uncommitted_bytes_max: 4 * 1024 * 1024,

@@ -92,6 +92,11 @@ impl Recovery {
                     session.inbound.insert(packet_id);
                 }
             }
+            Row::Dropped(row) => {
+                if let Some((session, _)) = self.sessions.get(&row.session) {
+                    session.mailbox.losses.recover(row);
+                }
+            }
             Row::Will(will) => self.wills.push(will),
             Row::Retained(row) => {
                 if row.message.expires_at().is_some() {
@@ -102,10 +107,12 @@ impl Recovery {
             Row::Queued {
                 sequence,
                 recipients,
+                size_bytes,
                 ..
             } => {
                 self.last_sequence = self.last_sequence.max(sequence);
-                self.journal.recovered(sequence, recipients.len());
+                self.journal
+                    .recovered(sequence, recipients.len(), size_bytes);
                 self.queued.push((sequence, recipients));
             }
             Row::Flow(flow) => {
@@ -131,7 +138,8 @@ impl Recovery {
                 } else if !self.in_flight.contains(&(recipient.session, sequence))
                     && let Some((session, _)) = self.sessions.get(&recipient.session)
                 {
-                    session.mailbox.recover(sequence);
+                    let bytes = self.journal.bytes_of(&[sequence]);
+                    session.mailbox.recover(sequence, bytes);
                 }
             }
         }
@@ -244,14 +252,8 @@ impl Recovery {
     }
 
     fn session(&mut self, row: SessionRow) {
-        let limits = &self.limits;
-        let mailbox = Mailbox::new(
-            row.incarnation,
-            true,
-            limits.outgoing_bytes_max,
-            limits.queue_messages_per_session_max,
-        );
-        mailbox.park([], Vec::new());
+        let mailbox = Mailbox::new(row.incarnation, true, self.limits.outgoing_bytes_max);
+        mailbox.park([], Vec::new(), 0);
         let mut flows = Flows::default();
         flows.recover_mark(row.next_packet_id);
         let session = Session {

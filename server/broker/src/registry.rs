@@ -4,8 +4,8 @@
 //! client id asks the owner to hand it over and waits to be woken.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
+    collections::{BinaryHeap, HashMap, hash_map::Entry},
+    sync::{Arc, OnceLock},
     task::Waker,
 };
 
@@ -13,12 +13,43 @@ use ebbtide_protocol::ByteString;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::{Monotonic, session::Session};
+use crate::{Monotonic, inspect::SessionInfo, route::mailbox::Mailbox, session::Session};
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    slots: Mutex<HashMap<ByteString, Slot>>,
+    slots: Mutex<Slots>,
     newcomers: Mutex<Newcomers>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    slots: HashMap<ByteString, Slot>,
+    /// How many of them each user has.
+    users: HashMap<Option<ByteString>, usize>,
+}
+
+impl Slots {
+    fn insert(&mut self, client_id: ByteString, session: Box<Session>) {
+        let user = session.user.clone();
+        if self.slots.insert(client_id, Slot::Away(session)).is_none() {
+            *self.users.entry(user).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, client_id: &ByteString) -> Option<Slot> {
+        let slot = self.slots.remove(client_id)?;
+        let user = match &slot {
+            Slot::Away(session) => &session.user,
+            Slot::Live { owner, .. } => &owner.user,
+        };
+        if let Some(count) = self.users.get_mut(user) {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(user);
+            }
+        }
+        Some(slot)
+    }
 }
 
 /// Connections that have no client id yet, so that the end of the server reaches them too.
@@ -45,6 +76,8 @@ enum Slot {
 #[derive(Debug)]
 pub(crate) struct Control {
     pub user: Option<ByteString>,
+    /// Of its session, once it has one: to be looked at.
+    mailbox: OnceLock<Arc<Mailbox>>,
     waker: Waker,
     state: Mutex<ControlState>,
 }
@@ -71,15 +104,24 @@ pub(crate) enum Claim {
     Asked,
     /// It belongs to another user.
     Refused,
+    /// The user has as many sessions as it may.
+    TooMany,
 }
 
 impl Control {
     pub fn new(user: Option<ByteString>, waker: Waker) -> Arc<Self> {
         Arc::new(Self {
             user,
+            mailbox: OnceLock::new(),
             waker,
             state: Mutex::default(),
         })
+    }
+
+    /// It has got its session.
+    pub fn show(&self, mailbox: &Arc<Mailbox>) {
+        // A connection gets one session.
+        let _ = self.mailbox.set(Arc::clone(mailbox));
     }
 
     pub fn eviction(&self) -> Option<Eviction> {
@@ -122,10 +164,17 @@ impl Registry {
         client_id: &ByteString,
         claimant: &Arc<Control>,
         clean_start: bool,
+        sessions_per_user_max: usize,
     ) -> Claim {
         let mut slots = self.slots.lock();
+        let Slots { slots, users } = &mut *slots;
         match slots.entry(client_id.clone()) {
             Entry::Vacant(entry) => {
+                let count = users.entry(claimant.user.clone()).or_default();
+                if *count >= sessions_per_user_max {
+                    return Claim::TooMany;
+                }
+                *count += 1;
                 entry.insert(Slot::Live {
                     owner: Arc::clone(claimant),
                     next: None,
@@ -169,7 +218,7 @@ impl Registry {
         let Some(Slot::Live {
             owner: holder,
             next,
-        }) = slots.get_mut(client_id)
+        }) = slots.slots.get_mut(client_id)
         else {
             return;
         };
@@ -180,7 +229,7 @@ impl Registry {
                     next.hand(session);
                 }
                 (None, Some(session)) => {
-                    slots.insert(client_id.clone(), Slot::Away(session));
+                    slots.insert(client_id.clone(), session);
                 }
                 (None, None) => {
                     slots.remove(client_id);
@@ -194,15 +243,13 @@ impl Registry {
 
     /// Puts a recovered session to rest.
     pub fn recover(&self, session: Box<Session>) {
-        self.slots
-            .lock()
-            .insert(session.client_id.clone(), Slot::Away(session));
+        self.slots.lock().insert(session.client_id.clone(), session);
     }
 
     /// Takes a session that has rested too long. A timer of an earlier absence finds a later time in it.
     pub fn take_expired(&self, client_id: &ByteString, now: Monotonic) -> Option<Box<Session>> {
         let mut slots = self.slots.lock();
-        match slots.get(client_id)? {
+        match slots.slots.get(client_id)? {
             Slot::Away(session) if session.expires_at.is_some_and(|at| at <= now) => {}
             _ => return None,
         }
@@ -212,12 +259,41 @@ impl Registry {
         }
     }
 
+    /// What can be seen of a session.
+    pub fn inspect(&self, client_id: &str) -> Option<SessionInfo> {
+        let slots = self.slots.lock();
+        let (client_id, slot) = slots.slots.get_key_value(client_id)?;
+        let (user, mailbox) = match slot {
+            Slot::Away(session) => (&session.user, &session.mailbox),
+            Slot::Live { owner, .. } => (&owner.user, owner.mailbox.get()?),
+        };
+        let is_live = matches!(slot, Slot::Live { .. });
+        let info = SessionInfo::new(client_id.clone(), user.clone(), is_live, mailbox);
+        Some(info)
+    }
+
+    /// So many client ids, ascending, beginning behind `after`.
+    pub fn client_ids(&self, after: Option<&str>, count: usize) -> Vec<ByteString> {
+        let slots = self.slots.lock();
+        let mut first: BinaryHeap<&ByteString> = BinaryHeap::with_capacity(count + 1);
+        for id in slots.slots.keys() {
+            if after.is_none_or(|after| &**id > after) {
+                first.push(id);
+                if first.len() > count {
+                    first.pop();
+                }
+            }
+        }
+        let ids = first.into_sorted_vec();
+        ids.into_iter().cloned().collect()
+    }
+
     /// Wakes every connection.
     pub fn wake_all(&self) {
         for waker in self.newcomers.lock().wakers.values() {
             waker.wake_by_ref();
         }
-        for slot in self.slots.lock().values() {
+        for slot in self.slots.lock().slots.values() {
             if let Slot::Live { owner, next } = slot {
                 owner.waker.wake_by_ref();
                 if let Some(next) = next {
@@ -228,6 +304,6 @@ impl Registry {
     }
 
     pub fn len(&self) -> usize {
-        self.slots.lock().len()
+        self.slots.lock().slots.len()
     }
 }

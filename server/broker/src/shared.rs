@@ -43,13 +43,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub fn new_mailbox(&self, session: Incarnation, kept: bool) -> Mailbox {
-        let limits = &self.limits;
-        Mailbox::new(
-            session,
-            kept,
-            limits.outgoing_bytes_max,
-            limits.queue_messages_per_session_max,
-        )
+        Mailbox::new(session, kept, self.limits.outgoing_bytes_max)
     }
 
     pub fn new_incarnation(&self) -> Result<Incarnation, Exhausted> {

@@ -19,9 +19,11 @@ pub(crate) enum DropReason {
     TooLarge,
     /// Its row in the store cannot be read.
     Damaged,
+    /// A limit in all is reached: it was refused before anybody got it.
+    Refused,
 }
 
-const DROP_REASONS: usize = 7;
+const DROP_REASONS: usize = 8;
 
 /// Counters that grow for the life of the process.
 #[derive(Debug, Default)]
@@ -97,6 +99,7 @@ impl Counters {
             expired: of(DropReason::Expired),
             too_large: of(DropReason::TooLarge),
             damaged: of(DropReason::Damaged),
+            refused: of(DropReason::Refused),
         }
     }
 }
@@ -124,6 +127,10 @@ pub struct Stats {
     pub retained: u64,
     /// Messages that the store keeps because a session waits for them, now.
     pub waiting: u64,
+    /// Bytes of their topics and payloads.
+    pub waiting_bytes: u64,
+    /// Bytes of topics and payloads of retained messages.
+    pub retained_bytes: u64,
     /// What clients have sent since start.
     pub received: Traffic,
     /// What clients were sent since start.
@@ -157,6 +164,7 @@ impl Drops {
             ("expired", self.expired),
             ("too_large", self.too_large),
             ("damaged", self.damaged),
+            ("refused", self.refused),
         ]
     }
 
@@ -170,7 +178,7 @@ impl Drops {
 /// Deliveries that did not take place, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drops {
-    /// The session had `queue_messages_per_session_max` messages waiting.
+    /// The session had `queue_messages_per_session_max` messages or `queue_bytes_per_session_max` bytes waiting.
     pub queue_full: u64,
     /// QoS 0 while the session was away or behind.
     pub qos0_unready: u64,
@@ -184,4 +192,6 @@ pub struct Drops {
     pub too_large: u64,
     /// The store could not read the row.
     pub damaged: u64,
+    /// Publishes that were refused because a limit in all is reached; QoS 0 ones went without a word.
+    pub refused: u64,
 }

@@ -2,7 +2,7 @@
 
 mod world;
 
-use ebbtide_broker::Limits;
+use ebbtide_broker::{Limits, QueueOverflow};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
     packet::{Ack, Connect, Publish, SubscriptionOptions},
@@ -328,19 +328,27 @@ fn unsubscribing_leaves_the_group() {
 
 #[test]
 fn what_nobody_can_take_is_counted() {
-    let limits = Limits {
-        queue_messages_per_session_max: 3,
-        ..Limits::default()
-    };
-    let mut world = World::with(limits);
-    let away = member(&mut world, kept("away"), QoS::AtLeastOnce);
-    world.cut(away);
-    publish_jobs(&mut world, 0..5, QoS::AtLeastOnce);
-    publish_jobs(&mut world, 5..6, QoS::AtMostOnce);
-    let dropped = world.broker.stats().dropped;
-    assert_eq!((dropped.queue_full, dropped.nobody_there), (2, 1));
-    let (back, _) = world.connect(kept("away"));
-    assert_eq!(world.take_texts(back), numbers(0..3));
+    let kept_of = [
+        (QueueOverflow::DropNewest, 0..3),
+        (QueueOverflow::DropOldest, 2..5),
+    ];
+    for (queue_overflow, expected) in kept_of {
+        let limits = Limits {
+            queue_messages_per_session_max: 3,
+            queue_overflow,
+            ..Limits::default()
+        };
+        let mut world = World::with(limits);
+        let away = member(&mut world, kept("away"), QoS::AtLeastOnce);
+        world.cut(away);
+        publish_jobs(&mut world, 0..5, QoS::AtLeastOnce);
+        publish_jobs(&mut world, 5..6, QoS::AtMostOnce);
+        let dropped = world.broker.stats().dropped;
+        assert_eq!((dropped.queue_full, dropped.nobody_there), (2, 1));
+        world.crash();
+        let (back, _) = world.connect(kept("away"));
+        assert_eq!(world.take_texts(back), numbers(expected));
+    }
 }
 
 #[test]

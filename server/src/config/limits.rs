@@ -6,7 +6,7 @@ use std::{
     num::{NonZeroU16, NonZeroU32, NonZeroUsize},
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ebbtide_broker::Limits;
 use serde::Deserialize;
 
@@ -14,6 +14,53 @@ use serde::Deserialize;
 pub(super) const HEADING: &str = "Limits";
 /// The table in the file.
 pub(super) const TABLE: &str = "limits";
+
+/// See [`ebbtide_broker::QueueOverflow`].
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum QueueOverflow {
+    /// What has waited longest and has not been sent.
+    DropOldest,
+    /// The message that has just come.
+    DropNewest,
+}
+
+impl From<QueueOverflow> for ebbtide_broker::QueueOverflow {
+    fn from(policy: QueueOverflow) -> Self {
+        match policy {
+            QueueOverflow::DropOldest => Self::DropOldest,
+            QueueOverflow::DropNewest => Self::DropNewest,
+        }
+    }
+}
+
+/// As it is written in a file.
+trait AsToml {
+    fn as_toml(&self) -> String;
+}
+
+macro_rules! numbers {
+    ($($kind:ty)*) => {$(
+        impl AsToml for $kind {
+            fn as_toml(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+numbers! { u16 u32 u64 usize }
+
+impl AsToml for ebbtide_broker::QueueOverflow {
+    fn as_toml(&self) -> String {
+        let name = match self {
+            Self::DropOldest => "drop_oldest",
+            Self::DropNewest => "drop_newest",
+        };
+        format!("\"{name}\"")
+    }
+}
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident: $kind:ty, $unit:literal, $variable:literal;)*) => {
@@ -51,7 +98,7 @@ macro_rules! limits {
         pub(super) fn write(limits: &Limits, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             writeln!(formatter, "\n[{TABLE}]")?;
             $(
-                writeln!(formatter, "{} = {}", stringify!($name), limits.$name)?;
+                writeln!(formatter, "{} = {}", stringify!($name), limits.$name.as_toml())?;
             )*
             Ok(())
         }
@@ -82,6 +129,29 @@ limits! {
 
     /// The most messages that wait for one session. Default: `1000000`.
     queue_messages_per_session_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_PER_SESSION_MAX";
+
+    /// The most bytes of topics and payloads that wait for one session. Default: `4294967296`.
+    queue_bytes_per_session_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_PER_SESSION_MAX";
+
+    /// What a session loses when more than that would wait for it: what has waited longest, or what has just come.
+    /// Default: `drop_oldest`.
+    queue_overflow: QueueOverflow, "POLICY", "EBBTIDE_QUEUE_OVERFLOW";
+
+    /// The most messages that wait in all; one that waits for several sessions counts once. What would pass this limit,
+    /// or one of the next three, is refused with 0x97. Default: `10000000`.
+    queue_messages_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_MAX";
+
+    /// The most bytes of topics and payloads that wait in all. Default: `68719476736`.
+    queue_bytes_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_MAX";
+
+    /// The most retained messages. Default: `10000000`.
+    retained_messages_max: usize, "COUNT", "EBBTIDE_RETAINED_MESSAGES_MAX";
+
+    /// The most bytes of topics and payloads of retained messages, which are in memory. Default: `4294967296`.
+    retained_bytes_max: u64, "BYTES", "EBBTIDE_RETAINED_BYTES_MAX";
+
+    /// The most sessions of one user, connected or away; of all anonymous clients together. Default: `1000000`.
+    sessions_per_user_max: usize, "COUNT", "EBBTIDE_SESSIONS_PER_USER_MAX";
 
     /// The most bytes that wait in memory for one connected client; beyond, a persistent session's messages are read
     /// from disk again, and a transient one's are dropped (QoS 0) or end its connection. Default: `4194304`.
@@ -116,6 +186,13 @@ mod tests {
             subscriptions_per_session_max: _,
             session_expiry_interval_max: _,
             queue_messages_per_session_max: _,
+            queue_bytes_per_session_max: _,
+            queue_overflow: _,
+            queue_messages_max: _,
+            queue_bytes_max: _,
+            retained_messages_max: _,
+            retained_bytes_max: _,
+            sessions_per_user_max: _,
             outgoing_bytes_max: _,
             replies_max: _,
             uncommitted_bytes_max: _,

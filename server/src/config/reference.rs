@@ -28,6 +28,13 @@ topic_levels_max = 1024
 subscriptions_per_session_max = 20000
 session_expiry_interval_max = 4294967295
 queue_messages_per_session_max = 1000000
+queue_bytes_per_session_max = 4294967296
+queue_overflow = "drop_oldest"
+queue_messages_max = 10000000
+queue_bytes_max = 68719476736
+retained_messages_max = 10000000
+retained_bytes_max = 4294967296
+sessions_per_user_max = 1000000
 outgoing_bytes_max = 4194304
 replies_max = 65536
 uncommitted_bytes_max = 4194304
@@ -56,7 +63,7 @@ pub fn reference(command: &Command, codes: &[(i32, &str)]) -> String {
     page.push_str("```\n");
     describe(&mut page, command, Section::Top);
     page.push_str(
-        "\n## Limits\n\nThese stand in the file below `[limits]`, each a whole number. What a limit keeps out is answered with \
+        "\n## Limits\n\nThese stand in the file below `[limits]`, each a whole number but for `queue_overflow`. What a limit keeps out is answered with \
          its reason code, or counted.\n",
     );
     describe(&mut page, command, Section::Limits);
@@ -106,10 +113,10 @@ fn option(argument: &Arg, section: Section) -> String {
     };
     let mut text =
         format!("\n{level} `{key}`\n\n{help}.\n\nFlag `--{flag}{value}`, environment `{variable}`");
-    if section == Section::Limits {
+    let choices = argument.get_possible_values();
+    if section == Section::Limits && choices.is_empty() {
         return text + ".\n";
     }
-    let choices = argument.get_possible_values();
     let is_bool = choices.iter().any(|choice| choice.get_name() == "true");
     let is_list = matches!(argument.get_action(), ArgAction::Append);
     if is_list {

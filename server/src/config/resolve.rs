@@ -273,7 +273,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 21);
+        assert_eq!(named, 28);
     }
 
     #[test]

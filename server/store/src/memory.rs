@@ -314,7 +314,7 @@ impl State {
             visit(Row::Queued {
                 sequence,
                 expires_at: message.expires_at(),
-                size_bytes: (message.topic.as_str().len() + message.payload.len()) as u64,
+                size_bytes: message.content_bytes(),
                 recipients: waiting.cloned().collect(),
             });
         }

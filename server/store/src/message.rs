@@ -48,6 +48,12 @@ impl Message {
             + user_properties
     }
 
+    /// Bytes of topic and payload: what limits of queues and of retained messages count.
+    #[must_use]
+    pub fn content_bytes(&self) -> u64 {
+        (self.topic.as_str().len() + self.payload.len()) as u64
+    }
+
     /// When it expires, if it does.
     #[must_use]
     pub fn expires_at(&self) -> Option<WallTime> {

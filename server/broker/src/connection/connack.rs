@@ -6,13 +6,18 @@ use std::num::NonZeroU16;
 
 use ebbtide_protocol::{
     ByteString, ReasonCode,
-    packet::{ConnAck, Connect},
+    packet::{ConnAck, Connect, UserProperty},
 };
+use ebbtide_store::{DroppedRow, WallTime};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::connect::Arriving;
 use crate::Limits;
 
+/// The User Property that tells a session what it has lost.
+const DROPPED: &str = "ebbtide-dropped";
 /// The longest string that a packet can carry, bytes.
 const STRING_BYTES_MAX: usize = u16::MAX as usize;
 
@@ -29,6 +34,7 @@ pub(super) fn success(
     limits: &Limits,
     expiry: u32,
     session_present: bool,
+    dropped: Option<DroppedRow>,
 ) -> ConnAck {
     let connect = &arriving.connect;
     let asked = connect.version.session_expiry_interval(connect);
@@ -50,8 +56,31 @@ pub(super) fn success(
         // [MQTT-4.12.0-5]
         authentication_method: connect.authentication_method.clone(),
         authentication_data: arriving.authentication_data.clone(),
+        user_properties: dropped.map(told).into_iter().collect(),
         ..ConnAck::new(ReasonCode::Success, session_present)
     }
+}
+
+/// What the session has lost while nobody could be told: how many messages, when the first and when the last.
+fn told(dropped: DroppedRow) -> UserProperty {
+    let DroppedRow {
+        count,
+        first_at,
+        last_at,
+        ..
+    } = dropped;
+    let (first, last) = (date(first_at), date(last_at));
+    let value = format!(r#"{{"count":{count},"first":"{first}","last":"{last}"}}"#);
+    (DROPPED.into(), value.into())
+}
+
+/// As RFC 3339 writes it, in UTC.
+fn date(at: WallTime) -> String {
+    let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|date| date.format(&Rfc3339).ok())
+        .unwrap_or_default()
 }
 
 /// The keep alive in force, seconds: the client's, unless the server has a limit and it is above.

@@ -130,10 +130,14 @@ impl Connection {
             clean_start,
             ..
         } = &arriving.connect;
-        let claim = self
-            .shared
-            .registry
-            .claim(client_id, &control, *clean_start);
+        let shared = &self.shared;
+        let per_user = shared.limits.sessions_per_user_max;
+        let registry = &shared.registry;
+        let claim = registry.claim(client_id, &control, *clean_start, per_user);
+        if matches!(claim, Claim::TooMany) {
+            let why = "the user has sessions_per_user_max sessions";
+            return Err(Close::new(ReasonCode::QuotaExceeded, why));
+        }
         if matches!(claim, Claim::Refused) {
             return Err(Close::new(
                 ReasonCode::ClientIdentifierNotValid,
@@ -146,7 +150,7 @@ impl Connection {
         self.leave_newcomers();
         match claim {
             Claim::Granted(session) => self.open(arriving, control, session, false, now),
-            Claim::Asked | Claim::Refused => {
+            Claim::Asked | Claim::Refused | Claim::TooMany => {
                 self.phase = Phase::Claiming(Box::new(Claiming { arriving, control }));
                 Ok(())
             }
@@ -209,7 +213,12 @@ impl Connection {
             return Err(Close::stopping(&shared));
         }
         let session_present = rested.is_some() && !connect.clean_start;
-        let connack = connack::success(&arriving, &shared.limits, expiry, session_present);
+        let dropped = rested
+            .as_ref()
+            .filter(|_| session_present && version.has_properties())
+            .and_then(|session| session.mailbox.losses.get());
+        let limits = &shared.limits;
+        let connack = connack::success(&arriving, limits, expiry, session_present, dropped);
         let mut connack = Packet::ConnAck(Box::new(connack));
         if !Tolerance::of(connect).fits(&mut connack, version) {
             shared.registry.release(&client_id, &control, rested);
@@ -262,6 +271,7 @@ impl Connection {
                 expiry,
             )
         });
+        control.show(&session.mailbox);
         session.mailbox.attach(self.waker.clone());
         if session.kept {
             session.flows.raise_mark();
@@ -296,6 +306,7 @@ impl Connection {
             asked_no_expiry: version.has_properties() && asked == 0,
             is_acknowledged: false,
             tolerance: Tolerance::of(connect),
+            told: dropped,
             incoming_aliases: aliases::Incoming::default(),
             outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),
             unsettled: 0,

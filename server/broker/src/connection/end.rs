@@ -122,7 +122,8 @@ impl Open {
             shared.counters.dropped(DropReason::QoS0Unready);
         }
         let (unsent, unread) = outbound.into_unsent();
-        session.mailbox.park(unsent, unread);
+        let unread_bytes = shared.journal.bytes_of(&unread);
+        session.mailbox.park(unsent, unread, unread_bytes);
         if ends {
             session.end(shared);
             shared.registry.release(&client_id, &control, None);

@@ -47,7 +47,10 @@ pub use self::{
         Answer, Authentication, AuthenticationStep, Credentials, Identity, Origin, Question,
     },
 };
-use crate::{Monotonic, Now, journal::Ticket, registry::Newcomer, shared::Shared, stats::Traffic};
+use crate::{
+    Monotonic, Now, journal::Ticket, registry::Newcomer, route::overflow, shared::Shared,
+    stats::Traffic,
+};
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
 const PACKETS_PER_TURN: usize = 256;
@@ -317,6 +320,11 @@ impl Connection {
             return Err(Violation::UnexpectedPacket.into());
         };
         open.last_received = now.monotonic;
+        if open.is_acknowledged
+            && let Some(told) = open.told.take()
+        {
+            overflow::told(&self.shared, &open.session.mailbox, told);
+        }
         let (shared, replies) = (&*self.shared, &mut self.replies);
         match packet {
             Packet::Publish(publish) => {

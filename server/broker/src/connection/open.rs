@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use ebbtide_protocol::{ByteString, PacketId, Version, packet::Will};
 
+use ebbtide_store::DroppedRow;
+
 use super::{aliases, authenticate::Turn, farewell::Tolerance, outbound::Outbound};
 use crate::{Monotonic, registry::Control, session::Session};
 
@@ -25,6 +27,8 @@ pub(super) struct Open {
     /// CONNACK has left.
     pub is_acknowledged: bool,
     pub tolerance: Tolerance,
+    /// What CONNACK says of lost messages; until the client shows that it has got it.
+    pub told: Option<DroppedRow>,
     pub incoming_aliases: aliases::Incoming,
     pub outgoing_aliases: aliases::Outgoing,
     /// QoS 1 and 2 publishes of this client that have not been answered for good.

@@ -14,8 +14,10 @@ use super::{
 use crate::{
     Limits, Now, compact, durability,
     journal::Ticket,
-    route::{self, Incoming, Published},
+    numbers::Exhausted,
+    route::{self, Incoming, Published, Refused},
     shared::Shared,
+    stats::DropReason,
 };
 
 impl Open {
@@ -78,7 +80,14 @@ impl Open {
             inbound: packet_id.filter(|_| qos == QoS::ExactlyOnce && self.session.kept),
             is_kept_will: false,
         };
-        let published = route::publish(shared, incoming, now)?;
+        let published = match route::publish(shared, incoming, now) {
+            Ok(published) => published,
+            Err(Refused::Exhausted) => return Err(Exhausted.into()),
+            Err(Refused::Quota(why)) => {
+                shared.counters.dropped(DropReason::Refused);
+                return self.over_quota(qos, packet_id, why, replies);
+            }
+        };
         match (packet_id, published.ticket) {
             (Some(packet_id), _) => self.acknowledge(qos, packet_id, &published, bytes, replies),
             (None, Some(ticket)) => replies.push_silence(ticket, bytes),
@@ -129,6 +138,23 @@ impl Open {
         } else {
             replies.push_acknowledgement(ticket, Packet::PubAck(ack), true, bytes);
         }
+    }
+
+    /// A limit in all is reached. Who cannot be told by a reason code is not told a lie either: before 5.0 the connection
+    /// ends without an acknowledgement.
+    fn over_quota(
+        &mut self,
+        qos: QoS,
+        packet_id: Option<PacketId>,
+        why: &'static str,
+        replies: &mut Replies,
+    ) -> Result<(), Close> {
+        let reason = ReasonCode::QuotaExceeded;
+        if packet_id.is_some() && !self.version.has_reason_codes() {
+            return Err(Close::new(reason, why));
+        }
+        self.refuse(qos, packet_id, Refusal { reason, why }, replies);
+        Ok(())
     }
 
     /// Answers a publish that is not accepted. Before 5.0 it can only be acknowledged all the same ([MQTT-3.3.5-2] of

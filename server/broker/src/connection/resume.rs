@@ -1,7 +1,7 @@
 //! A client returns: what was under way is repeated, then what has waited, then it is live.
 
 use ebbtide_protocol::{Packet, QoS, ReasonCode, packet::Ack};
-use ebbtide_store::{FlowStage, Queued, Sequence, StoreError};
+use ebbtide_store::{FlowStage, Queued, Sequence, StoreError, WallTime};
 use std::sync::Arc;
 
 use super::{
@@ -18,6 +18,7 @@ use crate::{
     route::{
         group::Lease,
         mailbox::{Delivery, Mail, Snapshot},
+        overflow,
     },
     shared::Shared,
     stats::DropReason,
@@ -63,6 +64,8 @@ impl Open {
     pub fn catch_up(&mut self, shared: &Shared) -> bool {
         let sequences = self.session.mailbox.take_spilled(READ_CHUNK);
         if !sequences.is_empty() {
+            let bytes = shared.journal.bytes_of(&sequences);
+            self.session.mailbox.taken(bytes);
             let after = shared.journal.last();
             self.outbound.reading = Some(Reading {
                 after,
@@ -135,7 +138,7 @@ impl Open {
         Some(Question::Read { session, sequences })
     }
 
-    fn take_read(&mut self, messages: Vec<Queued>, shared: &Shared) {
+    fn take_read(&mut self, messages: Vec<Queued>, shared: &Shared, at: WallTime) {
         let Some(reading) = self.outbound.reading.take() else {
             return;
         };
@@ -188,7 +191,7 @@ impl Open {
                 }
                 // Only now: what was read with them must count as waiting.
                 for sequence in lost {
-                    shared.counters.dropped(DropReason::Damaged);
+                    overflow::record(shared, &self.session.mailbox, DropReason::Damaged, at);
                     let outbound = &self.outbound;
                     self.session
                         .done(shared, sequence, None, || outbound.lowest());
@@ -208,7 +211,7 @@ impl Connection {
         };
         let messages = outcome
             .map_err(|error| Close::new(ReasonCode::ServerBusy, format!("the backlog: {error}")))?;
-        open.take_read(messages, &self.shared);
+        open.take_read(messages, &self.shared, self.seen.wall);
         Ok(())
     }
 }

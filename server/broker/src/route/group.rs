@@ -18,7 +18,7 @@ use super::{
     index::Subscriber,
     mailbox::{Delivery, Mail, Mailbox},
 };
-use crate::{Limits, journal::Ticket, shared::Shared};
+use crate::{Limits, QueueOverflow, journal::Ticket, shared::Shared, stats::DropReason};
 
 /// The most messages that one member holds: what stands here waits for it alone while others may be idle.
 const LEASES_PER_MEMBER_MAX: u16 = 256;
@@ -30,7 +30,6 @@ pub(crate) struct Group {
     /// As subscribed to, `$share` and name included.
     pub filter: TopicFilter,
     bytes_max: usize,
-    messages_max: usize,
     state: Mutex<State>,
 }
 
@@ -103,7 +102,6 @@ impl Group {
             number,
             filter,
             bytes_max: limits.outgoing_bytes_max,
-            messages_max: limits.queue_messages_per_session_max,
             state: Mutex::default(),
         }
     }
@@ -211,14 +209,16 @@ impl Group {
     }
 
     /// What a message of this QoS means to it.
-    pub fn wants(&self, qos: QoS) -> Wanted {
+    pub fn wants(&self, qos: QoS, limits: &Limits) -> Wanted {
         let state = self.state.lock();
         let is_queued = state.is_kept
             && qos > QoS::AtMostOnce
             && (state.members.iter()).any(|member| member.options.qos > QoS::AtMostOnce);
         if !is_queued {
             Wanted::Live
-        } else if state.waiting.len() >= self.messages_max {
+        } else if limits.queue_overflow == QueueOverflow::DropNewest
+            && state.waiting.len() >= limits.queue_messages_per_session_max
+        {
             Wanted::NoRoom
         } else {
             Wanted::Queued
@@ -236,7 +236,12 @@ impl Group {
     }
 
     /// Takes in a published message; `false` when it has to be dropped: nobody is there and nothing keeps it.
-    pub fn push(self: &Arc<Self>, message: &Arc<Message>, sequence: Option<Sequence>) -> bool {
+    pub fn push(
+        self: &Arc<Self>,
+        message: &Arc<Message>,
+        sequence: Option<Sequence>,
+        shared: &Shared,
+    ) -> bool {
         let mut state = self.state.lock();
         if let Some(sequence) = sequence {
             state.open.insert(sequence);
@@ -252,6 +257,16 @@ impl Group {
         state.waiting_bytes += item.bytes();
         state.waiting.push_back(item);
         self.hand_out(&mut state);
+        while state.waiting.len() > shared.limits.queue_messages_per_session_max
+            && let Some(oldest) = state.waiting.pop_front()
+        {
+            state.waiting_bytes -= oldest.bytes();
+            if let Some(sequence) = oldest.sequence() {
+                let cursor = state.close(sequence);
+                shared.journal.done(self.number, sequence, None, cursor);
+            }
+            shared.counters.dropped(DropReason::QueueFull);
+        }
         true
     }
 
@@ -422,6 +437,13 @@ impl Member {
 }
 
 impl Item {
+    fn sequence(&self) -> Option<Sequence> {
+        match self {
+            Self::InMemory(_, sequence) => *sequence,
+            Self::Stored(sequence) => Some(*sequence),
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::InMemory(message, _) => message.size_bytes() + 128,

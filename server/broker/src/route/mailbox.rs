@@ -10,7 +10,8 @@ use ebbtide_protocol::{PacketId, QoS, TopicFilter, TopicName, packet::Subscripti
 use ebbtide_store::{Incarnation, Message, Recipient, Revision, Sequence};
 use parking_lot::Mutex;
 
-use super::group::Lease;
+use super::{group::Lease, losses::Losses};
+use crate::Limits;
 
 /// One message for one session.
 #[derive(Debug)]
@@ -40,6 +41,14 @@ impl Delivery {
             qos: self.qos,
             retain: self.retain,
             subscription_identifiers: self.subscription_identifiers.clone(),
+        }
+    }
+
+    /// Bytes of topic and payload, if the store keeps it for this session.
+    pub fn kept_bytes(&self) -> u64 {
+        match self.sequence {
+            Some(_) => self.message.content_bytes(),
+            None => 0,
         }
     }
 
@@ -77,6 +86,14 @@ pub(crate) enum Mail {
 }
 
 impl Mail {
+    /// Bytes of what the store keeps for this session.
+    fn kept_bytes(&self) -> u64 {
+        match self {
+            Self::Message(delivery) => delivery.kept_bytes(),
+            Self::Resend(..) | Self::Unread(_) | Self::Snapshot(_) => 0,
+        }
+    }
+
     /// The number of a message that has not been sent.
     pub fn sequence(&self) -> Option<Sequence> {
         match self {
@@ -104,6 +121,8 @@ pub(crate) struct Mailbox {
     pub session: Incarnation,
     /// The store keeps messages for this session.
     pub kept: bool,
+    /// What it lost and does not know of.
+    pub losses: Losses,
     state: Mutex<State>,
 }
 
@@ -114,6 +133,10 @@ struct State {
     /// Messages of groups: in no order with the rest, and never spilled, for the group keeps them.
     leased: VecDeque<Mail>,
     spilled: VecDeque<Sequence>,
+    /// How many in `queue` the store keeps for this session.
+    queue_kept: usize,
+    /// Topics and payloads of what is kept, in `queue` and `spilled`.
+    kept_bytes: u64,
     /// Whether `spilled` ascends; it does but for the rest of an interrupted snapshot.
     is_sorted: bool,
     spilling: bool,
@@ -124,16 +147,18 @@ struct State {
     /// The owner has been woken and has not looked yet.
     woken: bool,
     bytes_max: usize,
-    messages_max: usize,
 }
 
 impl Mailbox {
-    pub fn new(session: Incarnation, kept: bool, bytes_max: usize, messages_max: usize) -> Self {
+    /// `bytes_max`: how much waits in memory.
+    pub fn new(session: Incarnation, kept: bool, bytes_max: usize) -> Self {
         let state = State {
             queue: VecDeque::new(),
             queue_bytes: 0,
             leased: VecDeque::new(),
             spilled: VecDeque::new(),
+            queue_kept: 0,
+            kept_bytes: 0,
             is_sorted: true,
             spilling: false,
             owed: Vec::new(),
@@ -141,23 +166,69 @@ impl Mailbox {
             waker: None,
             woken: false,
             bytes_max,
-            messages_max,
         };
         Self {
             session,
             kept,
+            losses: Losses::default(),
             state: Mutex::new(state),
         }
     }
 
-    /// Whether a kept session may have one more message waiting.
-    pub fn has_room(&self) -> bool {
+    /// Whether as much waits as may.
+    pub fn is_full(&self, limits: &Limits) -> bool {
         let state = self.state.lock();
-        state.queue.len() + state.spilled.len() < state.messages_max
+        state.waiting() >= limits.queue_messages_per_session_max
+            || state.kept_bytes >= limits.queue_bytes_per_session_max
+    }
+
+    /// Takes out what has waited longest if more waits than may. `size_of` knows the bytes of a number.
+    pub fn pop_above(
+        &self,
+        limits: &Limits,
+        size_of: impl Fn(Sequence) -> u64,
+    ) -> Option<Sequence> {
+        let mut state = self.state.lock();
+        let is_above = state.waiting() > limits.queue_messages_per_session_max
+            || state.kept_bytes > limits.queue_bytes_per_session_max;
+        if !is_above {
+            return None;
+        }
+        let position = state
+            .queue
+            .iter()
+            .position(|mail| mail.sequence().is_some());
+        let sequence = match position.and_then(|at| state.queue.remove(at)) {
+            Some(Mail::Message(delivery)) => {
+                state.taken(&delivery);
+                delivery.sequence
+            }
+            _ => {
+                let sequence = state.spilled.pop_front();
+                let bytes = sequence.map_or(0, size_of);
+                state.kept_bytes = state.kept_bytes.saturating_sub(bytes);
+                sequence
+            }
+        };
+        debug_assert!(sequence.is_some(), "what waits can be taken out");
+        sequence
+    }
+
+    /// How many messages wait, and their bytes.
+    pub fn waiting(&self) -> (usize, u64) {
+        let state = self.state.lock();
+        (state.waiting(), state.kept_bytes)
+    }
+
+    /// So many bytes of what was spilled have been taken out.
+    pub fn taken(&self, bytes: u64) {
+        let mut state = self.state.lock();
+        state.kept_bytes = state.kept_bytes.saturating_sub(bytes);
     }
 
     pub fn push(&self, delivery: Delivery) -> Pushed {
         let mut state = self.state.lock();
+        state.kept_bytes += delivery.kept_bytes();
         if self.kept && !state.spilling && state.queue_bytes > state.bytes_max {
             state.spilling = true;
         }
@@ -176,6 +247,7 @@ impl Mailbox {
                 return Pushed::Overflow;
             }
             state.queue_bytes += delivery.bytes();
+            state.queue_kept += usize::from(delivery.sequence.is_some());
             state.queue.push_back(Mail::Message(delivery));
         }
         state.wake();
@@ -242,7 +314,7 @@ impl Mailbox {
                 break;
             };
             if let Mail::Message(delivery) = &mail {
-                state.queue_bytes -= delivery.bytes();
+                state.taken(delivery);
             }
             into.push_back(mail);
         }
@@ -288,16 +360,25 @@ impl Mailbox {
         queued.into_iter().chain(spilled.copied()).min()
     }
 
-    /// The connection has gone: keeps only numbers. `unsent` and `unread` had been taken out and were not sent.
-    pub fn park(&self, unsent: impl IntoIterator<Item = Mail>, unread: Vec<Sequence>) {
+    /// The connection has gone: keeps only numbers. `unsent` and `unread`, of so many bytes, had been taken out and were
+    /// not sent.
+    pub fn park(
+        &self,
+        unsent: impl IntoIterator<Item = Mail>,
+        unread: Vec<Sequence>,
+        unread_bytes: u64,
+    ) {
         let mut state = self.state.lock();
         state.waker = None;
         state.woken = false;
         state.spilling = true;
         let queued: Vec<Mail> = state.queue.drain(..).collect();
         state.queue = VecDeque::new();
-        state.queue_bytes = 0;
+        (state.queue_bytes, state.queue_kept) = (0, 0);
+        state.kept_bytes += unread_bytes;
         let mut numbers = unread;
+        let unsent: Vec<Mail> = unsent.into_iter().collect();
+        state.kept_bytes += unsent.iter().map(Mail::kept_bytes).sum::<u64>();
         for mail in unsent.into_iter().chain(queued) {
             numbers.extend(mail.sequence());
             if let Mail::Snapshot(snapshot) = mail
@@ -312,10 +393,11 @@ impl Mailbox {
         state.spilled = numbers.into();
     }
 
-    /// Numbers recovered at start, ascending.
-    pub fn recover(&self, sequence: Sequence) {
+    /// Numbers recovered at start, ascending, with the bytes of their messages.
+    pub fn recover(&self, sequence: Sequence, bytes: u64) {
         let mut state = self.state.lock();
         state.spilling = true;
+        state.kept_bytes += bytes;
         state.spilled.push_back(sequence);
     }
 
@@ -340,11 +422,24 @@ impl Mailbox {
             .filter_map(|mail| mail.sequence())
             .collect();
         numbers.extend(state.spilled.drain(..));
+        (state.queue_kept, state.kept_bytes) = (0, 0);
         numbers
     }
 }
 
 impl State {
+    /// What the store keeps for this session and waits here.
+    fn waiting(&self) -> usize {
+        self.queue_kept + self.spilled.len()
+    }
+
+    /// It is no longer in `queue`.
+    fn taken(&mut self, delivery: &Delivery) {
+        self.queue_bytes -= delivery.bytes();
+        self.queue_kept -= usize::from(delivery.sequence.is_some());
+        self.kept_bytes -= delivery.kept_bytes();
+    }
+
     fn wake(&mut self) {
         if !self.woken
             && let Some(waker) = &self.waker

@@ -8,7 +8,10 @@
 
 pub(crate) mod group;
 pub(crate) mod index;
+mod losses;
 pub(crate) mod mailbox;
+pub(crate) mod overflow;
+mod quota;
 pub(crate) mod retained;
 mod trie;
 
@@ -21,10 +24,10 @@ use ebbtide_store::{
     RetainedRow, Sequence,
 };
 
+pub(crate) use self::quota::Refused;
 use crate::{
     Now, expiry,
     journal::Ticket,
-    numbers::Exhausted,
     route::{
         group::{Group, Wanted},
         index::Subscriber,
@@ -59,12 +62,8 @@ pub(crate) struct Published {
 /// Hands a message to all its subscribers and to the journal.
 ///
 /// # Errors
-/// No number may be handed out now: nothing has happened.
-pub(crate) fn publish(
-    shared: &Shared,
-    incoming: Incoming,
-    now: Now,
-) -> Result<Published, Exhausted> {
+/// It is not taken in: nothing has happened.
+pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<Published, Refused> {
     let Incoming {
         message,
         publisher,
@@ -99,6 +98,10 @@ pub(crate) fn publish(
     }
 
     let mut numbers = shared.numbers.lock();
+    // A will has been promised: its connection's limit was the room for it.
+    if !is_kept_will {
+        quota::check(shared, &message, is_queued)?;
+    }
     let sequence = if is_queued {
         Some(numbers.sequence(&shared.journal)?)
     } else {
@@ -175,7 +178,7 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
         }));
         // Who is away or behind gets the next value: that is no loss to be counted.
         for target in groups {
-            target.group.push(&message, None);
+            target.group.push(&message, None, shared);
         }
         for target in targets {
             target.push(&message, None);
@@ -241,7 +244,7 @@ fn groups(shared: &Shared, index: &index::Index, message: &Message) -> Vec<Group
     let mut targets = Vec::new();
     index.matching_groups(message.topic.as_str(), &mut |list| {
         targets.extend(list.iter().filter_map(|group| {
-            let is_queued = match group.wants(message.qos) {
+            let is_queued = match group.wants(message.qos, &shared.limits) {
                 Wanted::Live => false,
                 Wanted::Queued => true,
                 Wanted::NoRoom => {
@@ -318,8 +321,8 @@ fn target(
     }
     let qos = qos.min(message.qos);
     let is_queued = mailbox.kept && qos > QoS::AtMostOnce;
-    if is_queued && !mailbox.has_room() {
-        shared.counters.dropped(DropReason::QueueFull);
+    if is_queued && !overflow::has_room(shared, mailbox) {
+        overflow::record(shared, mailbox, DropReason::QueueFull, message.accepted_at);
         return None;
     }
     let retain = retain && message.retain;
@@ -341,13 +344,18 @@ fn push(
 ) {
     for target in groups {
         let sequence = sequence.filter(|_| target.is_queued);
-        if !target.group.push(message, sequence) {
+        if !target.group.push(message, sequence, shared) {
             shared.counters.dropped(DropReason::NobodyThere);
         }
     }
     for target in targets {
+        let mailbox = target.is_queued.then(|| Arc::clone(&target.mailbox));
         match target.push(message, sequence) {
-            Pushed::Queued => {}
+            Pushed::Queued => {
+                if let Some(mailbox) = mailbox {
+                    overflow::evict(shared, &mailbox, message.accepted_at);
+                }
+            }
             Pushed::DroppedQoS0 => shared.counters.dropped(DropReason::QoS0Unready),
             Pushed::Overflow => shared.counters.dropped(DropReason::Overflow),
         }

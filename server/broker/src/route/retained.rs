@@ -10,6 +10,8 @@ use ebbtide_store::RetainedRow;
 pub(crate) struct Retained {
     root: Node,
     len: usize,
+    /// Of topics and payloads.
+    bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -28,16 +30,22 @@ impl Retained {
             }
             node = node.children.get_mut(level).expect("just inserted");
         }
-        self.len += usize::from(node.row.is_none());
-        node.row = Some(row);
+        self.bytes += row.message.content_bytes();
+        match node.row.replace(row) {
+            Some(old) => self.bytes -= old.message.content_bytes(),
+            None => self.len += 1,
+        }
     }
 
     /// Removes the message of a topic; `false` when there was none.
     pub fn clear(&mut self, topic: &TopicName) -> bool {
         let levels: Vec<&str> = topic.levels().collect();
         let removed = self.root.clear(&levels);
-        self.len -= usize::from(removed);
-        removed
+        if let Some(row) = &removed {
+            self.len -= 1;
+            self.bytes -= row.message.content_bytes();
+        }
+        removed.is_some()
     }
 
     pub fn get(&self, topic: &TopicName) -> Option<&RetainedRow> {
@@ -63,16 +71,19 @@ impl Retained {
     pub fn len(&self) -> usize {
         self.len
     }
+
+    /// Of topics and payloads.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }
 
 impl Node {
-    fn clear(&mut self, levels: &[&str]) -> bool {
+    fn clear(&mut self, levels: &[&str]) -> Option<RetainedRow> {
         let Some((level, rest)) = levels.split_first() else {
-            return self.row.take().is_some();
+            return self.row.take();
         };
-        let Some(child) = self.children.get_mut(*level) else {
-            return false;
-        };
+        let child = self.children.get_mut(*level)?;
         let removed = child.clear(rest);
         if child.row.is_none() && child.children.is_empty() {
             self.children.remove(*level);

@@ -1,0 +1,50 @@
+//! Limits in all: when one is reached, what would pass it is refused before anybody gets it.
+
+use ebbtide_store::Message;
+
+use crate::{numbers::Exhausted, shared::Shared};
+
+/// Why a message is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No number may be handed out now: the disk lags far behind.
+    Exhausted,
+    /// A limit in all, by what the publisher is told.
+    Quota(&'static str),
+}
+
+impl From<Exhausted> for Refused {
+    fn from(_: Exhausted) -> Self {
+        Self::Exhausted
+    }
+}
+
+/// Whether there is room for it. The caller holds the order lock, so that two cannot take the same room.
+pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Result<(), Refused> {
+    let (limits, journal) = (&shared.limits, &shared.journal);
+    let bytes = message.content_bytes();
+    if is_queued {
+        if journal.waiting_messages() >= limits.queue_messages_max {
+            return Err(Refused::Quota("queue_messages_max messages wait"));
+        }
+        if journal.waiting_bytes() + bytes > limits.queue_bytes_max {
+            return Err(Refused::Quota("queue_bytes_max bytes wait"));
+        }
+    }
+    if message.retain && !message.payload.is_empty() {
+        let retained = shared.retained.read();
+        let old = retained.get(&message.topic);
+        if old.is_none() && retained.len() >= limits.retained_messages_max {
+            return Err(Refused::Quota(
+                "there are retained_messages_max retained messages",
+            ));
+        }
+        let old_bytes = old.map_or(0, |row| row.message.content_bytes());
+        if bytes > old_bytes && retained.bytes() - old_bytes + bytes > limits.retained_bytes_max {
+            return Err(Refused::Quota(
+                "retained messages have retained_bytes_max bytes",
+            ));
+        }
+    }
+    Ok(())
+}

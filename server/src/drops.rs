@@ -1,0 +1,74 @@
+//! The log line that says which messages were dropped: nothing is lost in silence.
+
+use ebbtide_broker::Drops;
+use tokio::time::{Duration, interval};
+
+use crate::storage::CurrentBroker;
+
+/// How often drops are looked at.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Reasons that are in order: what nobody is to get any more, and QoS 0 for who is not there.
+const EXPECTED: [&str; 2] = ["expired", "qos0_unready"];
+
+/// Watches for as long as the broker runs.
+pub async fn watch(current: CurrentBroker) {
+    let mut ticks = interval(WINDOW);
+    let mut before = Drops::default();
+    loop {
+        ticks.tick().await;
+        let now = current.get().0.stats().dropped;
+        let text = difference(&before, &now);
+        before = now;
+        match text {
+            Some((text, true)) => tracing::warn!("messages were dropped: {text}"),
+            Some((text, false)) => tracing::debug!("messages were dropped: {text}"),
+            None => {}
+        }
+    }
+}
+
+/// What has been dropped since, and whether a limit or a fault was the reason.
+fn difference(before: &Drops, now: &Drops) -> Option<(String, bool)> {
+    let pairs = now.by_reason().into_iter().zip(before.by_reason());
+    let mut is_unexpected = false;
+    let mut parts = Vec::new();
+    for ((reason, count), (_, before)) in pairs {
+        // A broker that has taken over counts from zero.
+        let more = count.saturating_sub(before);
+        if more > 0 {
+            parts.push(format!("{reason} {more}"));
+            is_unexpected |= !EXPECTED.contains(&reason);
+        }
+    }
+    (!parts.is_empty()).then(|| (parts.join(", "), is_unexpected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_each_reason_with_its_count() {
+        let before = Drops {
+            queue_full: 3,
+            ..Drops::default()
+        };
+        assert_eq!(difference(&before, &before), None);
+        let now = Drops {
+            queue_full: 5,
+            expired: 1,
+            ..Drops::default()
+        };
+        let expected = Some(("queue_full 2, expired 1".to_owned(), true));
+        assert_eq!(difference(&before, &now), expected);
+        let only_expected = Drops {
+            expired: 1,
+            ..before
+        };
+        assert_eq!(
+            difference(&before, &only_expected),
+            Some(("expired 1".to_owned(), false))
+        );
+    }
+}
