@@ -43,7 +43,7 @@ impl Version {
     }
 
     /// The version in which a CONNECT of an unknown level is refused: the nearest one that the client may understand.
-    /// 3.1.1 refuses with return code 0x01, 5.0 with reason code 0x84 [MQTT-3.1.2-2].
+    /// 3.1.1 refuses with return code 0x01 [MQTT3-3.1.2-2], 5.0 with reason code 0x84 [MQTT-3.1.2-2].
     #[must_use]
     pub fn for_refusal(level: u8) -> Self {
         if level < Self::V5.level() {
@@ -82,7 +82,7 @@ impl Version {
     }
 
     /// Whether PUBACK to PUBCOMP, DISCONNECT and UNSUBACK carry reason codes. Without them the only way to refuse a
-    /// publish is to close the connection, or to acknowledge and drop it [MQTT-3.3.5-2 of 3.1.1].
+    /// publish is to close the connection, or to acknowledge and drop it [MQTT3-3.3.5-2].
     #[must_use]
     pub fn has_reason_codes(self) -> bool {
         self == Self::V5
@@ -124,14 +124,14 @@ impl Version {
         self != Self::V3_1
     }
 
-    /// Whether a password needs a user name ([MQTT-3.1.2-22] of 3.1.1).
+    /// Whether a password needs a user name [MQTT3-3.1.2-22].
     #[must_use]
     pub fn password_requires_user_name(self) -> bool {
         self != Self::V5
     }
 
     /// Whether a client may come without an identifier and be given one: 5.0 always [MQTT-3.1.3-6]; 3.1.1 with a clean
-    /// session only ([MQTT-3.1.3-7] and [MQTT-3.1.3-8] of 3.1.1); 3.1 never.
+    /// session only [MQTT3-3.1.3-6, MQTT3-3.1.3-7, MQTT3-3.1.3-8]; 3.1 never.
     #[must_use]
     pub fn allows_empty_client_id(self, clean_start: bool) -> bool {
         match self {
@@ -149,7 +149,7 @@ impl Version {
     }
 
     /// How long the session outlives the connection, in seconds; [`SESSION_NEVER_EXPIRES`] is forever. Before 5.0 a
-    /// clean session ends with the connection and any other is kept [MQTT-3.1.2-4 to 3.1.2-6 of 3.1.1].
+    /// clean session ends with the connection and any other is kept [MQTT3-3.1.2-4, MQTT3-3.1.2-6].
     #[must_use]
     pub fn session_expiry_interval(self, connect: &Connect) -> u32 {
         match self {
@@ -160,7 +160,7 @@ impl Version {
     }
 
     /// The code for CONNACK. `None`: this version cannot say it, so the server closes without CONNACK
-    /// ([MQTT-3.2.2-6] of 3.1.1).
+    /// [MQTT3-3.2.2-6, MQTT3-3.1.4-1]. A refused client identifier can be said in both [MQTT3-3.1.3-9].
     #[must_use]
     pub fn connack_code(self, reason: ReasonCode) -> Option<u8> {
         if self == Self::V5 {
@@ -209,7 +209,7 @@ impl Version {
         })
     }
 
-    /// The code for SUBACK: 3.1.1 knows one failure only.
+    /// The code for SUBACK: 3.1.1 knows one failure only [MQTT3-3.9.3-2].
     #[must_use]
     pub fn suback_code(self, reason: ReasonCode) -> u8 {
         if self != Self::V5 && reason.is_error() {
@@ -219,7 +219,7 @@ impl Version {
         }
     }
 
-    /// What a SUBACK code means; `None` if this version reserves it ([MQTT-3.9.3-2] of 3.1.1).
+    /// What a SUBACK code means; `None` if this version reserves it [MQTT3-3.9.3-2].
     #[must_use]
     pub fn suback_reason(self, code: u8) -> Option<ReasonCode> {
         if self != Self::V5 && code > 2 && code != SUBACK_FAILURE {

@@ -83,10 +83,10 @@ pub enum Violation {
     /// [MQTT-3.1.2-12]
     #[error("will QoS 3")]
     WillQoS,
-    /// 3.1.1 only [MQTT-3.1.2-22 of 3.1.1].
+    /// 3.1.1 only [MQTT3-3.1.2-22].
     #[error("password without user name")]
     PasswordWithoutUserName,
-    /// 3.1.1 only: no client identifier though the session shall be kept [MQTT-3.1.3-8 of 3.1.1].
+    /// 3.1.1 only: no client identifier though the session shall be kept [MQTT3-3.1.3-7, MQTT3-3.1.3-8].
     #[error("empty client identifier")]
     ClientIdEmpty,
     /// [MQTT-3.2.2-1]
@@ -135,7 +135,7 @@ pub enum Violation {
     /// [MQTT-3.8.3-4]
     #[error("No Local on a shared subscription")]
     NoLocalShared,
-    /// An answer without any reason code [MQTT-3.8.4-6, MQTT-3.11.3-1].
+    /// An answer without any reason code [MQTT-3.8.4-6, MQTT-3.11.3-2].
     #[error("answer without reason codes")]
     NoReasons,
 

@@ -21,7 +21,8 @@ use tokio_tungstenite::{
 
 use crate::connection::ByteStream;
 
-/// The subprotocols that are taken: that of the standard [MQTT-6.0.0-3] and the one that older clients ask for.
+/// The subprotocols that are taken, the best first: that of the standard [MQTT-6.0.0-4], and the name from before it for
+/// clients that ask for nothing else.
 pub const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 /// A frame may carry the largest packet and some more.
 const FRAME_SLACK: usize = 64 * 1024;

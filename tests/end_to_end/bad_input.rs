@@ -18,7 +18,7 @@ fn a_malformed_packet_ends_that_connection_only() -> Result<()> {
     let mut bystander = Wire::connect(broker.mqtt(), "bystander")?;
     let cases: [(&str, &[u8], u8); 5] = [
         (
-            "a reserved packet type [MQTT-2.1.2]",
+            "a reserved packet type (section 2.1.2)",
             b"\x00\x00",
             MALFORMED_PACKET,
         ),

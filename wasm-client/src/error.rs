@@ -9,7 +9,7 @@ pub enum Error {
     /// The URL is none, or its scheme is neither `ws` nor `wss`.
     #[error("the broker's address must be a ws:// or wss:// URL")]
     Url,
-    /// 3.1.1 finds a session by the client id only [MQTT-3.1.3-8 of 3.1.1].
+    /// 3.1.1 finds a session by the client id only [MQTT3-3.1.3-8].
     #[error("MQTT 3.1.1 without clean start needs a client id")]
     ClientIdMissing,
     /// Client id, user name, password or a property has more than 65,535 bytes.

@@ -1,4 +1,4 @@
-//! Topic aliases of one connection, both directions (section 3.3.2.3.4). Forgotten when the connection ends.
+//! Topic aliases of one connection, both directions. Forgotten when the connection ends [MQTT-3.3.2-7].
 
 use std::num::NonZeroU16;
 
@@ -19,7 +19,7 @@ impl InboundAliases {
         }
     }
 
-    /// The topic of a PUBLISH, its alias resolved or learned [MQTT-3.1.2-26].
+    /// The topic of a PUBLISH, its alias resolved or learned [MQTT-3.3.2-10].
     pub(super) fn resolve(&mut self, publish: &Publish) -> Result<TopicName, ReasonCode> {
         let Some(alias) = publish.topic_alias else {
             return publish.topic.clone().ok_or(ReasonCode::ProtocolError);
@@ -59,7 +59,8 @@ impl OutboundAliases {
         }
     }
 
-    /// Replaces the topic by its alias, or announces a new one [MQTT-3.3.2-8].
+    /// Replaces the topic by its alias, or announces a new one
+    /// [MQTT-3.2.2-17, MQTT-3.2.2-18, MQTT-3.3.2-9].
     pub(super) fn apply(&mut self, publish: &mut Publish) {
         let Some(topic) = &publish.topic else { return };
         if let Some(place) = self.topics.iter().position(|known| known == topic) {

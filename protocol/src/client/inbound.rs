@@ -75,7 +75,7 @@ impl Inbound {
             return Ok(Received::Duplicate(Packet::PubRec(ack)));
         }
         if self.qos1_owed + self.unreleased.len() >= usize::from(self.receive_maximum) {
-            // [MQTT-3.3.4-7]
+            // [MQTT-3.3.4-9]
             return Err(ReasonCode::ReceiveMaximumExceeded);
         }
         match place {

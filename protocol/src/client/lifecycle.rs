@@ -217,7 +217,7 @@ impl Client {
         let connect = &self.options.connect;
         let clean = connect.clean_start && (!self.was_online || connect.version == Version::V3_1_1);
         if clean && connack.session_present {
-            // [MQTT-3.2.2-2]
+            // [MQTT-3.2.2-4]
             return Err(ReasonCode::ProtocolError);
         }
         let limits = Limits::new(connect, connack);
@@ -256,7 +256,7 @@ impl Client {
         self.lost(now, text, verdict(disconnect.reason));
     }
 
-    /// The server broke the protocol [MQTT-4.13.1-1]: say so where the version can, close, try again.
+    /// The server broke the protocol (section 4.13.1): say so where the version can, close, try again.
     pub(super) fn fail(&mut self, now: Millis, reason: ReasonCode) {
         if !self.has_transport() {
             return;

@@ -127,7 +127,7 @@ impl Outbound {
         Ok(handle)
     }
 
-    /// A connection begins. With the session kept, what is in flight goes out again as it was [MQTT-4.4.0-1]. Without
+    /// A connection begins. With the session kept, what is in flight goes out again in its order [MQTT-4.4.0-1, MQTT-4.6.0-1]. Without
     /// it, QoS 1 starts over as new; QoS 2 is settled if the server had it, and unknown if it had not said so.
     pub(super) fn connected(&mut self, session_present: bool, ids: &mut PacketIds) -> Vec<Settled> {
         self.unacknowledged = 0;
@@ -162,7 +162,7 @@ impl Outbound {
         settled
     }
 
-    /// The next packet to send, if the server's Receive Maximum leaves room for it [MQTT-3.3.4-9]; with it or instead
+    /// The next packet to send, if the server's Receive Maximum leaves room for it [MQTT-3.3.4-7]; with it or instead
     /// of it an outcome.
     pub(super) fn poll(
         &mut self,
@@ -253,7 +253,7 @@ impl Outbound {
         Some((sent.handle, outcome(ack.reason)))
     }
 
-    /// PUBREC: release it, or done when it failed [MQTT-4.3.3-4]. Answers an unknown one in kind.
+    /// PUBREC: release it [MQTT-4.3.3-4], or done when it failed [MQTT-4.4.0-2]. Answers an unknown one in kind.
     pub(super) fn pubrec(
         &mut self,
         ack: &Ack,

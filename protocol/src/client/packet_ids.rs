@@ -1,4 +1,4 @@
-//! Packet identifiers of this client's own requests: each in use at most once [MQTT-2.2.1-4].
+//! Packet identifiers of this client's own requests: each in use at most once [MQTT-2.2.1-3].
 
 use crate::PacketId;
 

@@ -347,8 +347,8 @@ impl Subscriptions {
                     Stage::Snapshot(_) | Stage::Asked(_) => true,
                     Stage::Unsent | Stage::Live | Stage::Refused => false,
                 };
-            // Without Retain As Published the flag means: sent because of a SUBSCRIBE [MQTT-3.3.1-8]. Who had the
-            // snapshot before does not get it again.
+            // Without Retain As Published, and always in 3.1.1, the flag means: sent because of a SUBSCRIBE
+            // [MQTT-3.3.1-12, MQTT3-3.3.1-8]. Who had the snapshot before does not get it again.
             let only_new = in_snapshot && !entry.options.retain_as_published;
             recipients.extend(
                 entry

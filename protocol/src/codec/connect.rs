@@ -62,7 +62,7 @@ fn check_flags(flags: u8, version: Version) -> Result<(), Violation> {
     if flags & RESERVED != 0 || (flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0) {
         return Err(Violation::ConnectFlags);
     }
-    // [MQTT-3.1.2-22] of 3.1.1
+    // [MQTT3-3.1.2-22]
     if flags & (USER_NAME | PASSWORD) == PASSWORD && version.password_requires_user_name() {
         return Err(Violation::PasswordWithoutUserName);
     }

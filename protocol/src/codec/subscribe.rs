@@ -55,7 +55,7 @@ fn decode_options(
     filter: &TopicFilter,
     version: Version,
 ) -> Result<SubscriptionOptions, Violation> {
-    // [MQTT-3.8.3-5]; 3.1.1 reserves all but the QoS and calls QoS 3 malformed too ([MQTT-3-8.3-4] of 3.1.1).
+    // [MQTT-3.8.3-5]; 3.1.1 reserves all but the QoS and calls QoS 3 malformed too [MQTT3-3.8.3-4].
     let reserved = if version.has_subscription_options() {
         0xC0
     } else {

@@ -114,7 +114,7 @@ fn connect() {
         None,
         "10 0C 0004 4D515454 04 00 003C 0000",
         Err(Violation::ClientIdEmpty),
-    ); // [MQTT-3.1.3-8]
+    ); // [MQTT3-3.1.3-8]
     check(None, "10 0D 0004 4D515454 05 00 003C 00 0000", Ok(()));
     check(
         None,
@@ -186,7 +186,7 @@ fn an_unknown_level_is_answered_in_a_version_that_the_client_may_understand() {
         );
         output
     };
-    assert_eq!(answer(3), hex("20 02 00 01")); // [MQTT-3.1.2-2] of 3.1.1
+    assert_eq!(answer(3), hex("20 02 00 01")); // [MQTT3-3.1.2-2]
     assert_eq!(answer(6), hex("20 03 00 84 00")); // [MQTT-3.1.2-2]
 }
 
@@ -288,7 +288,7 @@ fn subscribe_and_unsubscribe() {
     check(V5, "A2 03 0001 00", Err(Violation::NoFilters)); // [MQTT-3.10.3-2]
     check(V5, "A2 06 0001 00 0001 61", Ok(()));
     check_client(V3_1_1, "90 03 0001 80", Ok(()));
-    check_client(V3_1_1, "90 03 0001 87", Err(Violation::ReasonCodeInvalid)); // [MQTT-3.9.3-2]
+    check_client(V3_1_1, "90 03 0001 87", Err(Violation::ReasonCodeInvalid)); // [MQTT3-3.9.3-2]
     check_client(V5, "90 03 0001 00", Err(Violation::NoReasons));
 }
 

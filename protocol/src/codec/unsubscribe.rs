@@ -54,7 +54,7 @@ pub(super) fn decode_ack(mut body: Reader, version: Version) -> Result<UnsubAck,
         while !body.is_empty() {
             reasons.push(body.reason(reasons::UNSUBACK)?);
         }
-        // [MQTT-3.11.3-1]
+        // [MQTT-3.11.3-2]
         if reasons.is_empty() {
             return Err(Violation::NoReasons);
         }

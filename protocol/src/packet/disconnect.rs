@@ -6,7 +6,7 @@ use crate::{ByteString, ReasonCode};
 /// The last packet of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnect {
-    /// Why; `Success` (0x00) is the normal disconnection, which removes the will [MQTT-3.1.2-8].
+    /// Why; `Success` (0x00) is the normal disconnection, which removes the will [MQTT-3.14.4-3].
     pub reason: ReasonCode,
     /// Overrides that of CONNECT, in seconds; client to server only.
     pub session_expiry_interval: Option<u32>,

@@ -57,7 +57,7 @@ impl Broker {
                             .counters
                             .expired_sessions
                             .fetch_add(1, Ordering::Relaxed);
-                        // The will goes when the session does, whatever its delay [MQTT-3.1.3-9].
+                        // The will goes when the session does, whatever its delay [MQTT-3.1.2-8].
                         shared.wills.fire(shared, session.incarnation, now);
                         session.end(shared);
                     }

@@ -192,7 +192,7 @@ fn versions_that_nobody_knows_are_refused_in_words_they_know() {
             &answer,
         );
     }
-    // 3.1.1: an empty id needs a clean session, return code 0x02 [MQTT-3.1.3-8].
+    // 3.1.1: an empty id needs a clean session, return code 0x02 [MQTT3-3.1.3-8].
     let mut world = World::new();
     let client = world.open();
     world.refused_bytes(

@@ -111,7 +111,7 @@ fn a_server_that_breaks_the_protocol_is_told_and_left() {
     script.receive(Packet::PingReq);
     assert_eq!(script.sent(), ["DISCONNECT 0x82"]);
     assert_eq!(script.actions(), [Action::Close]);
-    // A session where a clean start was asked for [MQTT-3.2.2-2].
+    // A session where a clean start was asked for [MQTT-3.2.2-4].
     let mut script = Script::new(options(Version::V5));
     script.client.handle_open(0);
     script.sent();

@@ -33,7 +33,7 @@ impl Open {
             return Err(Violation::UnexpectedPacket.into());
         }
         if ack.reason.is_error() {
-            // The client refuses it: the exchange ends here [MQTT-4.3.3-4].
+            // The client refuses it: the exchange ends here [MQTT-4.4.0-2].
             self.finish(packet_id, shared);
             return Ok(());
         }

@@ -1,5 +1,5 @@
 //! Topic aliases, both ways: what the client has set, and what the broker sets for it. Both end with the connection
-//! (section 3.3.2.3.4).
+//! [MQTT-3.3.2-7].
 
 use std::num::{NonZeroU16, NonZeroUsize};
 
@@ -20,7 +20,7 @@ pub(super) const ALIAS_BYTES: usize = 3;
 pub(super) struct Incoming(FxHashMap<NonZeroU16, TopicName>);
 
 impl Incoming {
-    /// The topic of a publish, by name or alias; a new alias is noted [MQTT-3.3.2-8, MQTT-3.3.2-9].
+    /// The topic of a publish, by name or alias; a new alias is noted [MQTT-3.3.2-9, MQTT-3.3.2-12].
     pub fn resolve(
         &mut self,
         topic: Option<TopicName>,
@@ -52,7 +52,8 @@ impl Incoming {
 pub(super) struct Outgoing(Option<LruCache<TopicName, NonZeroU16>>);
 
 impl Outgoing {
-    /// `maximum` is the client's Topic Alias Maximum; 0: it takes none [MQTT-3.1.2-26, MQTT-3.1.2-27].
+    /// `maximum` is the client's Topic Alias Maximum; 0: it takes none
+    /// [MQTT-3.1.2-26, MQTT-3.1.2-27, MQTT-3.3.2-11].
     pub fn new(maximum: u16) -> Self {
         let capacity = NonZeroUsize::new(usize::from(maximum.min(OUTGOING_MAX)));
         Self(capacity.map(|capacity| LruCache::with_hasher(capacity, Default::default())))

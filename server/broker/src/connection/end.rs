@@ -39,7 +39,7 @@ impl Connection {
             return Err(Violation::UnexpectedPacket.into());
         };
         if let Some(interval) = disconnect.session_expiry_interval {
-            // [MQTT-3.14.2-1]
+            // Section 3.14.2.2.2
             if open.asked_no_expiry && interval > 0 {
                 return Err(Violation::SessionExpiryAfterZero.into());
             }
@@ -52,7 +52,7 @@ impl Connection {
             End::Lost
         };
         self.end(end, Close::new(ReasonCode::Success, "DISCONNECT"), now);
-        // The client has closed: nothing more is sent to it [MQTT-3.14.4-1].
+        // The client closes, or has closed: there is nothing more to say (section 3.14.4).
         self.farewell = None;
         Ok(())
     }

@@ -225,7 +225,7 @@ impl Connection {
         }
         match &self.phase {
             Phase::Silent { .. } => {
-                // [MQTT-3.1.4-5]: it may be closed without a word.
+                // Section 3.1.4: there is nobody yet to say a word to.
                 self.fail(
                     Close::new(ReasonCode::MaximumConnectTime, "no CONNECT in time"),
                     now,

@@ -157,8 +157,8 @@ impl Open {
         Ok(())
     }
 
-    /// Answers a publish that is not accepted. Before 5.0 it can only be acknowledged all the same ([MQTT-3.3.5-2] of
-    /// 3.1.1).
+    /// Answers a publish that is not accepted. At QoS 2 nothing is noted, so its id is free again [MQTT-4.3.3-9]. Before
+    /// 5.0 it can only be acknowledged all the same [MQTT3-3.3.5-2].
     fn refuse(
         &mut self,
         qos: QoS,

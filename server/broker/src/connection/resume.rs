@@ -28,7 +28,7 @@ use crate::{
 const READ_CHUNK: usize = 32;
 
 impl Open {
-    /// Repeats with their old ids, in order, what was not acknowledged [MQTT-4.4.0-1, MQTT-4.6.0-1].
+    /// Repeats with their old ids, in order, what was not acknowledged [MQTT-4.4.0-1, MQTT3-4.6.0-6].
     pub fn resume(&mut self, replies: &mut Replies) {
         for (packet_id, flow) in self.session.flows.in_order() {
             match (flow.stage, flow.sequence) {

@@ -141,7 +141,7 @@ impl<T: Entry> Node<T> {
         is_system: bool,
         visit: &mut impl FnMut(&'a [T]),
     ) {
-        // `a/#` matches `a` as well [MQTT-4.7.1-2].
+        // `a/#` matches `a` as well (section 4.7.1.2).
         if !self.all.is_empty() && !is_system {
             visit(&self.all);
         }
