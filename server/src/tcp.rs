@@ -1,4 +1,4 @@
-//! The listeners: accepts byte streams, no more than are allowed, until told to stop.
+//! The listeners: accepts byte streams [MQTT-4.2-1], no more than are allowed, until told to stop.
 //!
 //! Who is let in holds a permit; when all permits are back, everybody is gone. That is how the stop waits.
 

@@ -40,6 +40,9 @@ pub(super) fn decode(
     let properties = body.properties(spoken)?;
     read_properties(&mut connect, properties)?;
 
+    // In this order [MQTT-3.1.3-1], each there if and only if its flag is set [MQTT-3.1.2-9, MQTT-3.1.2-16, MQTT-3.1.2-17,
+    // MQTT-3.1.2-18, MQTT-3.1.2-19]; all text is UTF-8 [MQTT-3.1.3-4, MQTT-3.1.3-11, MQTT-3.1.3-12]. An identifier may have
+    // any length and characters [MQTT-3.1.3-3, MQTT-3.1.3-5].
     connect.client_id = body.string()?;
     if connect.client_id.is_empty() && !spoken.allows_empty_client_id(connect.clean_start) {
         return Err(Violation::ClientIdEmpty);

@@ -126,7 +126,7 @@ impl Decoder {
         if !expected {
             return Err(Violation::UnexpectedPacket);
         }
-        // [MQTT-2.1.3-1, MQTT-3.6.1-1, MQTT-3.8.1-1, MQTT-3.10.1-1]
+        // [MQTT-2.1.3-1, MQTT-3.6.1-1, MQTT-3.8.1-1, MQTT-3.10.1-1, MQTT-3.14.1-1, MQTT-3.15.1-1]
         let flags = first & 0x0F;
         let flags_fit = match packet_type {
             kind::PUBLISH => true,

@@ -85,9 +85,11 @@ pub fn encode_publish_head(publish: &PublishRef<'_>, version: Version, output: &
     publish.write_head(version, output);
 }
 
-/// Makes the packet fit into the receiver's Maximum Packet Size: drops its User Properties, then its Reason String
-/// [MQTT-3.2.2-19, MQTT-3.2.2-20, MQTT-3.4.2-2, MQTT-3.4.2-3 and those of the other packets]. `false` if it is still
-/// too large: then it must not be sent [MQTT-3.1.2-24].
+/// Makes the packet fit into the receiver's Maximum Packet Size. It drops its User Properties [MQTT-3.2.2-20,
+/// MQTT-3.4.2-3, MQTT-3.5.2-3, MQTT-3.6.2-3, MQTT-3.7.2-3, MQTT-3.9.2-2, MQTT-3.11.2-2, MQTT-3.14.2-4, MQTT-3.15.2-3],
+/// then its Reason String [MQTT-3.2.2-19, MQTT-3.4.2-2, MQTT-3.5.2-2, MQTT-3.6.2-2, MQTT-3.7.2-2, MQTT-3.9.2-1,
+/// MQTT-3.11.2-1, MQTT-3.14.2-3, MQTT-3.15.2-2]. `false` if it is still too large: then it must not be sent
+/// [MQTT-3.1.2-24].
 #[must_use]
 pub fn fit(packet: &mut Packet, version: Version, maximum_packet_size: u32) -> bool {
     let fits = |packet: &Packet| encoded_len(packet, version) <= maximum_packet_size as usize;

@@ -78,6 +78,7 @@ pub(super) fn read_message_property(
     property: Property,
     value: &mut Reader,
 ) -> Result<(), Violation> {
+    // Text is UTF-8 [MQTT-3.3.2-13, MQTT-3.3.2-19].
     match property {
         Property::PayloadFormatIndicator => {
             properties.payload_format_indicator = Some(value.flag()?);

@@ -128,7 +128,7 @@ impl Reader {
         Ok(text)
     }
 
-    /// A UTF-8 String Pair (section 1.5.7).
+    /// A UTF-8 String Pair [MQTT-1.5.7-1].
     pub fn string_pair(&mut self) -> Result<(ByteString, ByteString), Violation> {
         Ok((self.string()?, self.string()?))
     }
@@ -167,7 +167,7 @@ impl Reader {
             .ok_or(Violation::ReasonCodeInvalid)
     }
 
-    /// The property section; an empty one for a version without.
+    /// The property section, whose length is there even if it is zero [MQTT-2.2.2-1]; an empty one for a version without.
     pub fn properties(&mut self, version: Version) -> Result<Properties, Violation> {
         let length = if version.has_properties() {
             self.variable_u32()?

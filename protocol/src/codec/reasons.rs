@@ -3,7 +3,7 @@
 use super::Role;
 use crate::ReasonCode::{self, *};
 
-/// Section 3.2.2.2.
+/// [MQTT-3.2.2-8]
 pub(super) const CONNACK: &[ReasonCode] = &[
     Success,
     UnspecifiedError,

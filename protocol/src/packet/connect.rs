@@ -33,7 +33,7 @@ pub struct Connect {
     pub maximum_packet_size: Option<u32>,
     /// The highest topic alias that the client takes; zero: none.
     pub topic_alias_maximum: u16,
-    /// Whether the server may return Response Information.
+    /// Whether the server may return Response Information [MQTT-3.1.2-28].
     pub request_response_information: bool,
     /// Whether Reason Strings and User Properties may be sent on packets other than PUBLISH, CONNACK and DISCONNECT;
     /// `None` is yes.

@@ -30,7 +30,9 @@ pub struct Publish {
     pub payload: Bytes,
 }
 
-/// The properties that belong to the application message and travel with it end to end, in PUBLISH and in a will.
+/// The properties that belong to the application message and travel with it end to end, in PUBLISH and in a will: all but
+/// the lifetime reach the subscriber as they came [MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17,
+/// MQTT-3.3.2-20].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MessageProperties {
     /// `Some(true)`: the payload is UTF-8 text.
@@ -43,6 +45,6 @@ pub struct MessageProperties {
     pub response_topic: Option<TopicName>,
     /// Ties a response to its request.
     pub correlation_data: Option<Bytes>,
-    /// User Properties, in order.
+    /// User Properties, in order [MQTT-3.1.3-10, MQTT-3.3.2-18].
     pub user_properties: Vec<UserProperty>,
 }

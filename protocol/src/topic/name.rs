@@ -17,7 +17,7 @@ pub enum NameError {
     /// [MQTT-4.7.3-3]
     #[error("a topic name has at most 65,535 bytes")]
     TooLong,
-    /// [MQTT-3.3.2-2]
+    /// [MQTT-3.3.2-2, MQTT-4.7.0-1]
     #[error("a topic name has no wildcard (`+` or `#`)")]
     Wildcard,
     /// [MQTT-4.7.3-2]

@@ -1,4 +1,4 @@
-//! Which session belongs to which client id, and who holds it.
+//! Which session belongs to which client id, and who holds it [MQTT-3.1.3-2].
 //!
 //! A session is a value: away, it rests here; otherwise exactly one connection owns it. Whoever comes with the same
 //! client id asks the owner to hand it over and waits to be woken.
@@ -246,7 +246,8 @@ impl Registry {
         self.slots.lock().insert(session.client_id.clone(), session);
     }
 
-    /// Takes a session that has rested too long. A timer of an earlier absence finds a later time in it.
+    /// Takes a session that has rested too long [MQTT-4.1.0-2], never one that is connected [MQTT-4.1.0-1]. A timer of an
+    /// earlier absence finds a later time in it.
     pub fn take_expired(&self, client_id: &ByteString, now: Monotonic) -> Option<Box<Session>> {
         let mut slots = self.slots.lock();
         match slots.slots.get(client_id)? {

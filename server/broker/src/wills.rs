@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Wills(Mutex<FxHashMap<Incarnation, (Will, Monotonic)>>);
 
 impl Wills {
-    /// The connection ended without a normal DISCONNECT: the will is published after its delay.
+    /// The connection ended without a normal DISCONNECT: the will is published after its delay [MQTT-3.1.2-8].
     pub fn delay(&self, shared: &Shared, row: WillRow, delay_ms: u64, now: Now) {
         let due = now.monotonic.plus_ms(delay_ms);
         shared.timers.set(due, Timer::Will(row.session));
@@ -58,7 +58,8 @@ impl Wills {
     }
 }
 
-/// Publishes a will, taking it from the store at the same time.
+/// Publishes a will, retained or not [MQTT-3.1.2-14, MQTT-3.1.2-15], taking it from the store at the same time
+/// [MQTT-3.1.2-10].
 pub(crate) fn publish(shared: &Shared, session: Incarnation, will: Will, now: Now) {
     let message = Message {
         topic: will.topic,

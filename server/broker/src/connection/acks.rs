@@ -49,6 +49,7 @@ impl Open {
             (FlowStage::Released, Some(_)) => Some(shared.journal.last()),
             (_, None) => None,
         };
+        // [MQTT-4.3.3-4]
         self.session.flows.release(packet_id);
         let pubrel = Ack::new(packet_id, ReasonCode::Success);
         replies.push(durability::pubrel(released), Packet::PubRel(pubrel));
@@ -66,7 +67,8 @@ impl Open {
         }
     }
 
-    /// The exchange is over and the client may be sent another message for it.
+    /// The exchange is over and the client may be sent another message for it. If it refused this one, so has the group that
+    /// it came from [MQTT-4.8.2-6].
     pub fn finish(&mut self, packet_id: PacketId, shared: &Shared) {
         let Some(flow) = self.session.flows.finish(packet_id) else {
             return;

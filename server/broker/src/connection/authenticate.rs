@@ -41,6 +41,7 @@ impl Connection {
                     self.challenge = Some(challenge(method, data));
                     Ok(())
                 }
+                // [MQTT-3.1.4-2, MQTT-4.12.0-4]
                 Authentication::Refused(reason) => {
                     Err(Close::new(reason, "the client was not let in"))
                 }

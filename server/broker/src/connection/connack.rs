@@ -83,7 +83,7 @@ fn date(at: WallTime) -> String {
         .unwrap_or_default()
 }
 
-/// The keep alive in force, seconds: the client's, unless the server has a limit and it is above.
+/// The keep alive in force, seconds: the client's [MQTT-3.2.2-22], unless the server has a limit and it is above.
 pub(super) fn keep_alive(connect: &Connect, limits: &Limits) -> u16 {
     let (asked, limit) = (connect.keep_alive, limits.keep_alive_s_max);
     if limit > 0 && (asked == 0 || asked > limit) {

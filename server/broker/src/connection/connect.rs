@@ -69,6 +69,7 @@ impl Connection {
         mut connect: Box<Connect>,
         deadline: Monotonic,
     ) -> Result<(), Close> {
+        // [MQTT-3.1.3-6, MQTT-3.2.2-16]
         let is_assigned = connect.client_id.is_empty();
         // Text of packets shares the read buffer; what outlives the packet must not keep all of that.
         connect.client_id = if is_assigned {
@@ -138,6 +139,7 @@ impl Connection {
             let why = "the user has sessions_per_user_max sessions";
             return Err(Close::new(ReasonCode::QuotaExceeded, why));
         }
+        // [MQTT-3.1.3-8]
         if matches!(claim, Claim::Refused) {
             return Err(Close::new(
                 ReasonCode::ClientIdentifierNotValid,
@@ -189,7 +191,7 @@ impl Connection {
         }
     }
 
-    /// It owns the client id. Begins or resumes the session and answers CONNACK after its commit.
+    /// It owns the client id. Begins or resumes the session and answers CONNACK after its commit [MQTT-3.1.4-5].
     fn open(
         &mut self,
         arriving: Box<Arriving>,
@@ -212,6 +214,7 @@ impl Connection {
             self.phase = Phase::Arriving(arriving);
             return Err(Close::stopping(&shared));
         }
+        // [MQTT-3.2.2-2, MQTT-3.2.2-3]
         let session_present = rested.is_some() && !connect.clean_start;
         let dropped = rested
             .as_ref()
@@ -244,7 +247,7 @@ impl Connection {
         // The former owner may have ended its session just now.
         changes.extend(taken_over.then(|| shared.journal.last()));
         let resumed = match rested {
-            // [MQTT-3.1.2-4]: a clean start begins anew.
+            // [MQTT-3.1.2-4, MQTT-3.1.4-4]: a clean start begins anew.
             Some(session) if connect.clean_start => {
                 shared.wills.fire(&shared, session.incarnation, now);
                 changes.extend(session.end(&shared));
@@ -262,6 +265,7 @@ impl Connection {
             }
             None => None,
         };
+        // [MQTT-3.1.2-6]
         let mut session = resumed.unwrap_or_else(|| {
             Session::new(
                 &shared,
@@ -282,7 +286,7 @@ impl Connection {
             );
         }
         if let Some(will) = &will {
-            // Of every connection that has one: a crash of the broker must not silence it.
+            // Of every connection that has one: a crash of the broker must not silence it [MQTT-3.1.2-7].
             changes.push(shared.journal.submit(Operation::PutWill(WillRow {
                 session: session.incarnation,
                 client_id: session.client_id.clone(),

@@ -101,6 +101,7 @@ impl Open {
             ..
         } = self;
         let ends = session.session_expiry_interval == 0;
+        // [MQTT3-3.1.2-12]
         if let Some(will) = will {
             let row = WillRow {
                 session: session.incarnation,
@@ -129,6 +130,7 @@ impl Open {
             shared.registry.release(&client_id, &control, None);
             return;
         }
+        // [MQTT-3.1.2-23]
         shared
             .journal
             .submit(Operation::PutSession(session.row(Some(now.wall))));

@@ -77,6 +77,7 @@ impl Connection {
                 Packet::ConnAck(Box::new(ConnAck {
                     reason_string,
                     server_reference: server_reference().cloned(),
+                    // [MQTT-3.2.2-6]
                     ..ConnAck::new(reason, false)
                 }))
             }
@@ -95,7 +96,7 @@ impl Connection {
     }
 }
 
-/// The reason for CONNACK: some that a DISCONNECT may carry are not among its own (section 3.2.2.2).
+/// The reason for CONNACK: some that a DISCONNECT may carry are not among its own [MQTT-3.2.2-8].
 fn refusal(reason: ReasonCode) -> ReasonCode {
     match reason {
         ReasonCode::ServerShuttingDown => ReasonCode::ServerBusy,

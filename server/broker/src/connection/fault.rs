@@ -48,7 +48,7 @@ impl Close {
         )
     }
 
-    /// What a commit that failed, or cannot be waited for, means to whom it concerns.
+    /// What a commit that failed, or cannot be waited for, means to whom it concerns [MQTT3-4.8.0-2].
     pub(crate) fn of_journal(journal: &Journal) -> Option<Self> {
         journal
             .is_broken()

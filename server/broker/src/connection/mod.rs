@@ -65,11 +65,11 @@ pub struct Connection {
     phase: Phase,
     replies: Replies,
     questions: VecDeque<Question>,
-    /// PINGRESPs to send: they wait for nothing.
+    /// PINGRESPs to send: they wait for nothing [MQTT-3.12.4-1].
     pings: usize,
     /// AUTH to send: it waits for nothing.
     challenge: Option<Packet>,
-    /// The last packet, once all is over.
+    /// The last packet, once all is over [MQTT-3.14.4-1].
     farewell: Option<Packet>,
     close: Option<Close>,
     /// A wake-up is due from the journal when this is durable.
@@ -82,6 +82,7 @@ pub struct Connection {
     newcomer: Option<Newcomer>,
 }
 
+/// It only goes forward, so CONNACK is sent once [MQTT-3.2.0-2].
 #[derive(Debug)]
 enum Phase {
     /// Nothing has come yet.
@@ -162,7 +163,7 @@ impl Connection {
     }
 
     /// Whether the socket may be read: no while too much of what it sent waits for the disk, while its CONNECT is
-    /// being decided, and after its end.
+    /// being decided, and after its end [MQTT-3.1.4-6].
     #[must_use]
     pub fn wants_input(&self) -> bool {
         let limits = &self.shared.limits;
@@ -188,6 +189,7 @@ impl Connection {
         match &self.phase {
             Phase::Claiming(_) => self.handle_handover(now),
             Phase::Open(open) => {
+                // [MQTT-3.1.4-3]
                 if let Some(eviction) = open.control.eviction() {
                     let close = Close::new(
                         ReasonCode::SessionTakenOver,
@@ -288,7 +290,8 @@ impl Connection {
         }
     }
 
-    /// Set once the connection is over: write what [`Connection::poll_transmit`] still gives, then close the stream.
+    /// Set once the connection is over: write what [`Connection::poll_transmit`] still gives, then close the stream
+    /// [MQTT-3.2.2-7, MQTT-3.14.4-2, MQTT-4.13.2-1].
     #[must_use]
     pub fn close(&self) -> Option<&Close> {
         self.close.as_ref()
@@ -360,7 +363,8 @@ impl Connection {
         }
     }
 
-    /// Which version to refuse in: an unknown level has none of its own.
+    /// What is malformed or against the protocol ends the connection [MQTT-3.1.4-1, MQTT-4.13.1-1]. Which version to refuse
+    /// in: an unknown level has none of its own.
     fn refuse_violation(&mut self, violation: Violation) -> Close {
         if let Violation::ProtocolLevel(level) = violation {
             self.decoder.set_version(Version::for_refusal(level));

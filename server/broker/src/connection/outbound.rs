@@ -1,6 +1,6 @@
 //! What is on its way to the client: from its mailbox, through the window of its Receive Maximum, to the wire.
 //!
-//! One strict order for all QoS levels. `mail` has been taken from the mailbox; `staged` has its packet id and leaves as soon
+//! One strict order for all QoS levels [MQTT-4.6.0-5]. `mail` has been taken from the mailbox; `staged` has its packet id and leaves as soon
 //! as its commit allows; what stands behind a message that has to wait, waits too.
 
 use std::collections::VecDeque;
@@ -38,7 +38,7 @@ pub(super) struct Outbound {
     /// Exchanges of the resumed session whose messages have not been read yet.
     pub to_resend: VecDeque<(PacketId, Sequence)>,
     pub reading: Option<Reading>,
-    /// How many more QoS 1 and 2 messages may be sent (section 4.9).
+    /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
     quota: u16,
     quota_max: u16,
 }
@@ -343,7 +343,7 @@ impl Open {
         });
     }
 
-    /// Why a message that has no packet id yet is not sent at all.
+    /// Why a message that has no packet id yet is not sent at all. One that has does not expire any more [MQTT-4.3.3-7].
     fn hindrance(&self, delivery: &Delivery, now: Now) -> Option<DropReason> {
         if delivery
             .message

@@ -96,7 +96,8 @@ impl Open {
         Ok(())
     }
 
-    /// PUBREL: the publisher will not send this id again for the same message.
+    /// PUBREL: the publisher will not send this id again for the same message [MQTT-4.3.3-12]; what has become of the message
+    /// does not matter [MQTT-4.3.3-13].
     pub fn handle_pubrel(&mut self, ack: &Ack, shared: &Shared, replies: &mut Replies) {
         let packet_id = ack.packet_id;
         let (reason, ticket) = if self.session.inbound.remove(&packet_id) {
@@ -117,6 +118,8 @@ impl Open {
         replies.push_acknowledgement(durability::pubcomp(ticket), pubcomp, true, 0);
     }
 
+    /// What the QoS demands [MQTT-3.3.4-1, MQTT-4.3.2-4, MQTT-4.3.3-8], with the packet id of the publish [MQTT-2.2.1-5]. At
+    /// QoS 1 the id is not noted: it may come again at once [MQTT-4.3.2-5].
     fn acknowledge(
         &mut self,
         qos: QoS,

@@ -32,6 +32,7 @@ impl Open {
     pub fn resume(&mut self, replies: &mut Replies) {
         for (packet_id, flow) in self.session.flows.in_order() {
             match (flow.stage, flow.sequence) {
+                // [MQTT-4.3.3-6]
                 (FlowStage::Released, _) => {
                     let pubrel = Ack::new(packet_id, ReasonCode::Success);
                     replies.push(durability::pubrel(None), Packet::PubRel(pubrel));
@@ -216,6 +217,8 @@ impl Connection {
     }
 }
 
+/// `dup`: it may have been sent before. Whether its publisher had to repeat it does not matter [MQTT-3.3.1-1,
+/// MQTT-3.3.1-3].
 fn delivery(queued: Queued, dup: bool) -> Delivery {
     let Queued {
         sequence,

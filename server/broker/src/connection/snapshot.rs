@@ -59,6 +59,7 @@ impl Open {
         snapshot: &Snapshot,
         messages: Vec<Arc<Message>>,
     ) -> Option<Vec<Delivery>> {
+        // [MQTT-3.8.4-8]
         let qos_of = |message: &Message| message.qos.min(snapshot.options.qos);
         let is_kept = |message: &Message| self.session.kept && qos_of(message) > QoS::AtMostOnce;
         let kept = messages.iter().filter(|message| is_kept(message)).count();
@@ -74,6 +75,7 @@ impl Open {
                 qos: qos_of(&message),
                 message,
                 sequence: None,
+                // [MQTT3-3.3.1-8]
                 retain: true,
                 dup: false,
                 subscription_identifiers: snapshot.identifier.into_iter().collect(),

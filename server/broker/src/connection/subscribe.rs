@@ -25,7 +25,9 @@ const FILTERS_PER_LOCK: usize = 256;
 
 impl Open {
     /// The subscriptions enter the index, the revision of the retained messages is noted and the snapshots are queued
-    /// while nobody can publish: what is published later comes live, what was before comes with the snapshot.
+    /// while nobody can publish: what is published later comes live, what was before comes with the snapshot
+    /// [MQTT-3.8.4-4]. One SUBACK with the packet id of the request [MQTT-2.2.1-6, MQTT-3.8.4-1, MQTT-3.8.4-2] answers for
+    /// each filter in its order [MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.9.3-1].
     pub fn handle_subscribe(
         &mut self,
         subscribe: Subscribe,
@@ -71,7 +73,9 @@ impl Open {
                 groups.insert(row.filter.clone(), group);
                 continue;
             }
+            // It replaces one of the same filter [MQTT-3.8.4-3].
             let is_new = index.insert(row.filter.pattern(), self.session.subscriber(row));
+            // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
             row.retained_owed = match row.options.retain_handling {
                 RetainHandling::Send => true,
                 RetainHandling::SendIfNew => is_new,
@@ -125,6 +129,9 @@ impl Open {
         }
     }
 
+    /// What is the same, byte by byte, ends [MQTT-3.10.4-1, MQTT-3.10.4-2]; exchanges under way go on [MQTT-3.10.4-3]. One
+    /// UNSUBACK with the packet id of the request answers for each filter in its order, whether or not it was there
+    /// [MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1].
     pub fn handle_unsubscribe(
         &mut self,
         unsubscribe: Unsubscribe,
@@ -252,6 +259,7 @@ fn last_of_each(rows: Vec<SubscriptionRow>) -> Vec<SubscriptionRow> {
     last
 }
 
+/// [MQTT-3.8.4-7]
 fn granted(qos: QoS) -> ReasonCode {
     match qos {
         QoS::AtMostOnce => ReasonCode::Success,

@@ -1,4 +1,5 @@
-//! What leaves: signs of life at once, replies when their commit is there, messages in their order.
+//! What leaves: signs of life at once, replies when their commit is there, messages in their order. Only messages wait for
+//! room in the client's Receive Maximum [MQTT-3.3.4-10, MQTT-4.9.0-3].
 
 use bytes::BytesMut;
 use ebbtide_protocol::{
@@ -42,6 +43,7 @@ impl Connection {
                     sent.packets += 1;
                 }
             }
+            // CONNACK is the first of the replies, and everything else comes after it [MQTT-3.2.0-1].
             sent.packets += open.transmit_replies(&mut self.replies, &self.shared, output, limit);
             if open.is_acknowledged {
                 let (replies, shared) = (&self.replies, &*self.shared);

@@ -327,7 +327,8 @@ impl Lease {
         self.0.sequence
     }
 
-    /// The message as this member is to get it.
+    /// The message as this member is to get it: at no more than its QoS [MQTT-4.8.2-3], with the identifier of this
+    /// subscription of its and no other [MQTT-3.3.4-5].
     pub fn delivery(self, message: Arc<Message>) -> Delivery {
         Delivery {
             qos: self.0.options.qos.min(message.qos),

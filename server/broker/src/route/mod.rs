@@ -3,7 +3,8 @@
 //! [`publish`] is the one critical section of the broker. It holds the subscription index for reading and, when the
 //! message is to be kept or retained, the order lock ([`Numbers`](crate::numbers::Numbers)); in there the number is
 //! taken, the journal is told, the retained message changes and the mailboxes are filled, in that order. So two
-//! publishers to one topic agree everywhere on who was last, and every subscriber sees the order that is on disk.
+//! publishers to one topic agree everywhere on who was last, and every subscriber sees the order that is on disk
+//! [MQTT-4.6.0-5, MQTT-4.6.0-6].
 //! Nowhere else do locks nest.
 
 pub(crate) mod group;
@@ -59,7 +60,7 @@ pub(crate) struct Published {
     pub matched: bool,
 }
 
-/// Hands a message to all its subscribers and to the journal.
+/// Hands a message to all its subscribers and to the journal [MQTT-4.5.0-1].
 ///
 /// # Errors
 /// It is not taken in: nothing has happened.
@@ -107,10 +108,11 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     } else {
         None
     };
+    // [MQTT-3.3.1-5, MQTT-3.3.1-8]
     let retained = if message.retain {
         let revision = numbers.revision(&shared.journal)?;
         Some(if message.payload.is_empty() {
-            // [MQTT-3.3.1-6]
+            // [MQTT-3.3.1-6, MQTT-3.3.1-7]
             RetainedChange::Clear {
                 topic: message.topic.clone(),
                 revision,
@@ -186,7 +188,8 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
     }
 }
 
-/// One session that is to get the message, all its matching subscriptions merged into one delivery [MQTT-3.3.4-2].
+/// One session that is to get the message, all its matching subscriptions merged into one delivery at the highest of their
+/// QoS [MQTT-3.3.4-2] with the identifiers of all of them [MQTT-3.3.4-3, MQTT-3.3.4-4].
 struct Target {
     mailbox: Arc<Mailbox>,
     qos: QoS,
@@ -203,6 +206,7 @@ impl Target {
             sequence: sequence.filter(|_| self.is_queued),
             qos: self.qos,
             retain: self.retain,
+            // [MQTT-3.3.1-3, MQTT-4.3.1-1, MQTT-4.3.2-2, MQTT-4.3.3-2]
             dup: false,
             subscription_identifiers: self.subscription_identifiers,
             lease: None,
@@ -319,12 +323,14 @@ fn target(
         retain |= subscriber.options.retain_as_published;
         subscription_identifiers.extend(subscriber.identifier);
     }
+    // [MQTT-3.8.4-8]
     let qos = qos.min(message.qos);
     let is_queued = mailbox.kept && qos > QoS::AtMostOnce;
     if is_queued && !overflow::has_room(shared, mailbox) {
         overflow::record(shared, mailbox, DropReason::QueueFull, message.accepted_at);
         return None;
     }
+    // [MQTT-3.3.1-12, MQTT-3.3.1-13]
     let retain = retain && message.retain;
     Some(Target {
         mailbox: Arc::clone(mailbox),

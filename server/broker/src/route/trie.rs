@@ -69,7 +69,8 @@ impl<T: Entry> Trie<T> {
         removed
     }
 
-    /// The lists of entries whose filter matches. A number may stand in several of them.
+    /// The lists of entries whose filter matches [MQTT-3.3.2-3], byte by byte [MQTT-4.7.3-4]. A number may stand in several
+    /// of them.
     pub fn matching<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [T])) {
         // Wildcards in the first level do not match topics that begin with `$` [MQTT-4.7.2-1].
         let is_system = topic.starts_with('$');

@@ -15,7 +15,7 @@ const MARK_STEP: u16 = 8192;
 /// After so many acknowledgements the cursor is looked for anew.
 const CURSOR_STEP: u32 = 16;
 
-/// A message under way.
+/// A message under way, until PUBACK or PUBCOMP [MQTT-4.3.2-3, MQTT-4.3.3-3, MQTT-4.3.3-5].
 #[derive(Debug)]
 pub(crate) struct Flow {
     /// Its number, if the store keeps it for this session.
@@ -68,7 +68,7 @@ impl Flows {
         packet_id
     }
 
-    /// The id that the next exchange gets.
+    /// The id that the next exchange gets: none that is in use [MQTT-2.2.1-4, MQTT-4.3.2-1, MQTT-4.3.3-1].
     pub fn next_packet_id(&mut self) -> PacketId {
         while self.flows.contains_key(&self.next_id) {
             self.next_id = following(self.next_id, 1);

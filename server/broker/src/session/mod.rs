@@ -136,7 +136,7 @@ impl Session {
         groups
     }
 
-    /// Removes it with everything that waits for it.
+    /// Removes it with everything that waits for it. Retained messages are none of its own [MQTT3-3.1.2-7].
     pub fn end(mut self, shared: &Shared) -> Option<Ticket> {
         let mut ended = Vec::new();
         {
