@@ -123,7 +123,7 @@ fn an_unknown_method_is_refused() {
     assert!(world.is_closed(client).is_some());
 }
 
-/// [MQTT-4.12.0-4]
+/// [MQTT-3.1.4-2, MQTT-4.12.0-4]
 #[test]
 fn a_wrong_answer_is_refused_with_its_reason() {
     let mut world = World::new();

@@ -218,6 +218,7 @@ fn pubcomp_waits_for_the_release_of_the_inbound_id() {
     );
 }
 
+/// A fault that passes [MQTT3-4.8.0-2].
 #[test]
 fn a_failed_commit_closes_whoever_waits_for_it_and_nobody_else() {
     let mut world = World::new();

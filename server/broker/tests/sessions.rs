@@ -215,6 +215,7 @@ fn a_clean_start_deletes_the_stored_session_before_connack() {
     assert_eq!(world.broker.stats().waiting, 0);
 }
 
+/// [MQTT-3.1.3-8]
 #[test]
 fn a_session_of_another_user_cannot_be_taken() {
     let mut world = World::new();

@@ -75,8 +75,10 @@ async fn serve_tcp(mut stream: TcpStream) -> io::Result<()> {
 
 #[expect(clippy::result_large_err, reason = "tungstenite's callback type")]
 async fn serve_websocket(stream: TcpStream) -> Result<(), tokio_tungstenite::tungstenite::Error> {
-    let mut socket = accept_hdr_async(stream, |_: &Request, mut response: Response| {
+    let mut socket = accept_hdr_async(stream, |request: &Request, mut response: Response| {
         let protocol = HeaderValue::from_static("mqtt");
+        let asked = request.headers().get("Sec-WebSocket-Protocol");
+        assert_eq!(asked, Some(&protocol));
         response
             .headers_mut()
             .insert("Sec-WebSocket-Protocol", protocol);
@@ -153,6 +155,7 @@ async fn echoes_in_order_over_tcp() -> TestResult {
     echoes("mqtt").await
 }
 
+/// [MQTT-6.0.0-3]
 #[tokio::test]
 async fn echoes_in_order_over_websocket() -> TestResult {
     echoes("ws").await

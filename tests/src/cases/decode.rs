@@ -177,6 +177,9 @@ impl<'a> Reader<'a> {
         if qos == 3 {
             bail!("PUBLISH with QoS 3");
         }
+        if qos == 0 && flags & 8 != 0 {
+            bail!("PUBLISH with DUP at QoS 0");
+        }
         self.fields
             .push(("dup", Field::Number(u64::from(flags >> 3))));
         self.fields.push(("qos", Field::Number(qos)));

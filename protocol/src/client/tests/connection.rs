@@ -25,6 +25,7 @@ fn a_clean_session_of_3_1_1_stays_clean() {
     assert_eq!(script.sent(), ["CONNECT clean"]);
 }
 
+/// [MQTT-3.1.2-20]
 #[test]
 fn pings_after_half_the_keep_alive_and_gives_up_on_silence() {
     let mut script = Script::online(options(Version::V5));
@@ -40,6 +41,19 @@ fn pings_after_half_the_keep_alive_and_gives_up_on_silence() {
     script.advance(1);
     assert_eq!(script.actions(), [Action::Close]);
     assert!(matches!(script.client.state(), State::Offline { .. }));
+}
+
+/// [MQTT-3.1.2-21, MQTT-3.2.2-21]
+#[test]
+fn the_keep_alive_of_the_server_replaces_its_own() {
+    let mut script = Script::new(options(Version::V5));
+    let mut connack = ConnAck::new(ReasonCode::Success, false);
+    connack.server_keep_alive = Some(10);
+    script.accept_with(connack);
+    script.advance(4_999);
+    assert_eq!(script.sent(), [""; 0]);
+    script.advance(1);
+    assert_eq!(script.sent(), ["PINGREQ"]);
 }
 
 #[test]

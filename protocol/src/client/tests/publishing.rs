@@ -10,6 +10,7 @@ fn windowed(receive_maximum: u16) -> ConnAck {
     connack
 }
 
+/// [MQTT-3.3.4-7]
 #[test]
 fn publishes_are_pipelined_up_to_the_receive_maximum() {
     let mut script = Script::new(options(Version::V5));
@@ -40,6 +41,7 @@ fn a_qos2_publish_holds_its_place_in_the_window_until_pubcomp() {
     assert_eq!(script.sent(), ["PUBLISH 2 b"]);
 }
 
+/// [MQTT-3.3.1-1, MQTT-4.4.0-1, MQTT-4.6.0-1]
 #[test]
 fn a_resumed_session_continues_where_it_was() {
     let mut script = Script::online(options(Version::V5));
@@ -82,14 +84,23 @@ fn a_lost_session_starts_over_and_says_what_it_cannot_know() {
     );
 }
 
+/// [MQTT-3.2.2-11, MQTT-3.2.2-14, MQTT-3.2.2-15]
 #[test]
 fn what_the_server_cannot_take_fails_before_it_is_sent() {
     let mut script = Script::new(options(Version::V5));
     let large = script.publish("a-topic-that-makes-the-packet-too-large", QoS::AtMostOnce);
     let exact = script.publish("b", QoS::ExactlyOnce);
+    let retained = script.client.publish(OutgoingMessage {
+        topic: TopicName::new("r").expect("a topic name"),
+        payload: bytes::Bytes::new(),
+        qos: QoS::AtMostOnce,
+        retain: true,
+        properties: MessageProperties::default(),
+    });
     let small = script.publish("c", QoS::AtMostOnce);
     let mut connack = ConnAck::new(ReasonCode::Success, false);
     connack.maximum_packet_size = Some(20);
+    connack.retain_available = Some(false);
     connack.maximum_qos = Some(QoS::AtLeastOnce);
     script.accept_with(connack);
     assert_eq!(script.sent(), ["PUBLISH 0 c"]);
@@ -98,6 +109,10 @@ fn what_the_server_cannot_take_fails_before_it_is_sent() {
         [
             (large, Err(Error::PacketTooLarge)),
             (exact, Err(Error::Refused(ReasonCode::QoSNotSupported))),
+            (
+                retained.expect("there is room"),
+                Err(Error::Refused(ReasonCode::RetainNotSupported))
+            ),
             (small, Ok(ReasonCode::Success)),
         ]
     );
@@ -114,6 +129,7 @@ fn a_refused_publish_fails_with_the_reason() {
     assert_eq!(script.outcomes(), [(handle, refused)]);
 }
 
+/// [MQTT-3.2.2-17, MQTT-3.2.2-18, MQTT-3.3.2-7, MQTT-3.3.2-9]
 #[test]
 fn topic_aliases_stand_for_topics_on_one_connection_only() {
     let mut script = Script::new(options(Version::V5));
@@ -131,6 +147,32 @@ fn topic_aliases_stand_for_topics_on_one_connection_only() {
     script.accept(false);
     script.publish("a", QoS::AtMostOnce);
     assert_eq!(script.sent(), ["PUBLISH 0 a"]);
+}
+
+/// [MQTT-3.3.2-10]
+#[test]
+fn every_alias_up_to_the_own_maximum_is_understood() {
+    let mut options = options(Version::V5);
+    options.connect.topic_alias_maximum = 2;
+    let mut script = Script::online(options);
+    script.subscribe("#");
+    let mut announced = incoming("a", QoS::AtMostOnce, 0);
+    announced.topic_alias = NonZeroU16::new(2);
+    let mut short = announced.clone();
+    short.topic = None;
+    for publish in [announced, short.clone()] {
+        script.receive(Packet::Publish(Box::new(publish)));
+    }
+    let topics: Vec<_> = script
+        .messages()
+        .into_iter()
+        .map(|(topic, _)| topic)
+        .collect();
+    assert_eq!(topics, ["a", "a"]);
+    short.topic_alias = NonZeroU16::new(3);
+    script.sent();
+    script.receive(Packet::Publish(Box::new(short)));
+    assert_eq!(script.sent(), ["DISCONNECT 0x94"]);
 }
 
 #[test]
