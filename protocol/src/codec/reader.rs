@@ -142,7 +142,7 @@ impl Reader {
         Ok(Some(TopicName::new(text)?))
     }
 
-    /// A topic name.
+    /// A topic name [MQTT-3.3.2-1].
     pub fn topic_name(&mut self) -> Result<TopicName, Violation> {
         Ok(TopicName::new(self.text()?)?)
     }
@@ -155,7 +155,7 @@ impl Reader {
         })
     }
 
-    /// A topic filter.
+    /// A topic filter [MQTT-3.8.3-1, MQTT-3.10.3-1].
     pub fn topic_filter(&mut self) -> Result<TopicFilter, Violation> {
         Ok(TopicFilter::new(self.text()?)?)
     }

@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 
+use super::conformance;
 use crate::project::Project;
 use crate::server::{self, Profile};
 
@@ -49,5 +50,6 @@ fn generate(project: &Project) -> Result<Vec<(&'static str, String)>> {
             String::from_utf8(output.stdout).context("a page that is no UTF-8")?,
         ));
     }
+    pages.push((conformance::PAGE, conformance::page(project)?));
     Ok(pages)
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what neither the compiler nor clippy checks.
 
+mod conformance;
 mod docs;
 mod files;
 mod imports;
@@ -18,6 +19,7 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     } else {
         docs::write(project)?;
     }
+    faults.extend(conformance::check(project)?);
     faults.extend(imports::check(project)?);
     faults.extend(files::check(project)?);
     faults.extend(links::check(project)?);
