@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use super::{
     Version,
     property::{self, Kind},
+    reasons,
 };
 
 /// A packet as it came.
@@ -81,6 +82,19 @@ pub(super) fn decode(bytes: &[u8], version: Version) -> Result<Received> {
     }
     if !reader.rest.is_empty() {
         bail!("{name} with {} bytes too many", reader.rest.len());
+    }
+    for (field, value) in &reader.fields {
+        let is_listed = match (*field, value) {
+            ("reason" | "reasons", Field::Number(code)) => {
+                reasons::of_server(name, version).contains(code)
+            }
+            // Before 5.0 there may be none, and 3.1 reserves the byte.
+            ("session-present", Field::Number(flags)) => *flags <= 1,
+            _ => true,
+        };
+        if !is_listed {
+            bail!("{name} with {field} {value:?}");
+        }
     }
     Ok(Received {
         name,

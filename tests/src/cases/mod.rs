@@ -8,6 +8,7 @@ mod encode;
 mod line;
 mod parse;
 mod property;
+mod reasons;
 mod run;
 mod value;
 
