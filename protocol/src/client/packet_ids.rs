@@ -61,6 +61,7 @@ fn place(id: PacketId) -> (usize, u64) {
 mod tests {
     use super::*;
 
+    /// [MQTT-2.2.1-3]
     #[test]
     fn every_identifier_once_and_none_beyond() {
         let mut ids = PacketIds::new();

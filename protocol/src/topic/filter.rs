@@ -144,6 +144,7 @@ mod tests {
         filter.matches(&TopicName::new(topic.to_owned()).expect("a topic"))
     }
 
+    /// [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.7.3-1, MQTT-4.7.3-2, MQTT-4.7.3-3]
     #[test]
     fn filters() {
         for valid in [
@@ -162,6 +163,7 @@ mod tests {
         }
     }
 
+    /// [MQTT-4.8.2-1, MQTT-4.8.2-2]
     #[test]
     fn shared_filters() {
         check("$share/g/a/#", Ok(Some(("g", "a/#"))));

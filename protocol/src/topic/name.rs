@@ -84,6 +84,7 @@ mod tests {
         assert_eq!(levels, expected, "{name:?}");
     }
 
+    /// [MQTT-4.7.0-1, MQTT-4.7.3-1, MQTT-4.7.3-2, MQTT-4.7.3-3]
     #[test]
     fn names() {
         check("a", Ok(1));

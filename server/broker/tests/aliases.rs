@@ -33,7 +33,6 @@ impl Reader {
         let Some(alias) = publish.topic_alias else {
             return named.expect("a topic, for there is no alias");
         };
-        // [MQTT-3.1.2-26]
         assert!(alias.get() <= self.maximum, "{alias} is too high");
         match named {
             Some(topic) => {
@@ -83,6 +82,7 @@ fn topics_are_sent_once_while_aliases_last() {
     assert_eq!(read(&mut Reader::new(10), &got), published);
 }
 
+/// [MQTT-3.1.2-26, MQTT-3.3.2-11]
 #[test]
 fn aliases_pass_to_the_topics_that_are_in_use() {
     let mut world = World::new();
@@ -96,6 +96,7 @@ fn aliases_pass_to_the_topics_that_are_in_use() {
     assert!(last.iter().all(|publish| publish.topic.is_none()));
 }
 
+/// [MQTT-3.1.2-27]
 #[test]
 fn none_are_sent_unasked() {
     for connect in [kept("reader"), kept_3("reader")] {
@@ -109,6 +110,7 @@ fn none_are_sent_unasked() {
     }
 }
 
+/// [MQTT-3.3.2-7]
 #[test]
 fn they_end_with_the_connection() {
     let mut world = World::new();
@@ -124,6 +126,7 @@ fn they_end_with_the_connection() {
     assert_eq!(read(&mut Reader::new(1), &got), published);
 }
 
+/// [MQTT-3.1.2-24]
 #[test]
 fn an_alias_never_makes_a_packet_too_large() {
     let mut world = World::new();

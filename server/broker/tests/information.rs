@@ -67,6 +67,7 @@ fn what_went_wrong_is_said_in_words() {
     );
 }
 
+/// [MQTT-3.1.2-29]
 #[test]
 fn who_wants_no_problem_information_gets_none() {
     let mut world = with_few_levels();
@@ -78,6 +79,7 @@ fn who_wants_no_problem_information_gets_none() {
     assert_eq!(texts(&packets), [None, None, None]);
 }
 
+/// [MQTT-3.1.2-24, MQTT-3.4.2-2, MQTT-3.9.2-1, MQTT-3.14.2-3]
 #[test]
 fn texts_give_way_to_the_maximum_packet_size() {
     const SIZE_MAX: u32 = 40;
@@ -97,6 +99,7 @@ fn texts_give_way_to_the_maximum_packet_size() {
     }
 }
 
+/// [MQTT-3.1.2-24, MQTT-3.2.2-19]
 #[test]
 fn a_client_that_takes_no_connack_is_refused_in_what_it_takes() {
     let mut world = World::new();
@@ -117,6 +120,7 @@ fn a_client_that_takes_no_connack_is_refused_in_what_it_takes() {
     assert!(!connack.session_present, "no session was begun");
 }
 
+/// [MQTT-3.1.2-28]
 #[test]
 fn response_information_is_for_those_who_ask() {
     let mut world = World::new();

@@ -21,6 +21,7 @@ fn topics(messages: &[Publish]) -> Vec<&str> {
         .collect()
 }
 
+/// [MQTT-3.3.1-9]
 #[test]
 fn a_subscription_is_answered_with_what_matches_however_many() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
@@ -46,6 +47,7 @@ fn a_subscription_is_answered_with_what_matches_however_many() {
     }
 }
 
+/// [MQTT-3.3.1-5, MQTT-3.3.1-6, MQTT-3.3.1-7]
 #[test]
 fn retained_messages_survive_a_crash_and_cleared_ones_stay_cleared() {
     let mut world = World::new();
@@ -101,6 +103,7 @@ fn a_value_that_changes_during_the_snapshot_comes_once_as_its_live_copy() {
     assert_eq!(messages.len(), 600);
 }
 
+/// [MQTT-3.8.4-4]
 #[test]
 fn mail_from_before_a_second_subscription_comes_before_its_snapshot() {
     let mut world = World::new();
@@ -162,6 +165,7 @@ fn a_snapshot_that_a_disconnect_interrupts_goes_on_after_the_resume() {
     }
 }
 
+/// [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT-3.3.1-13]
 #[test]
 fn retain_handling_and_retain_as_published() {
     let mut world = World::new();
@@ -190,6 +194,7 @@ fn retain_handling_and_retain_as_published() {
     assert!(world.take_all(subscriber)[0].retain, "as published");
 }
 
+/// [MQTT-3.3.2-6]
 #[test]
 fn retained_messages_expire() {
     let mut world = World::new();
@@ -216,6 +221,7 @@ fn retained_messages_expire() {
     assert_eq!(world.broker.stats().retained, 0);
 }
 
+/// [MQTT-4.7.2-1]
 #[test]
 fn wildcards_in_the_first_level_leave_system_topics_alone() {
     let mut world = World::new();
@@ -228,6 +234,7 @@ fn wildcards_in_the_first_level_leave_system_topics_alone() {
     }
 }
 
+/// [MQTT-3.10.4-2]
 #[test]
 fn unsubscribe_stops_a_snapshot_under_way() {
     let mut world = World::new();

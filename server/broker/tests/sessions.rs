@@ -23,6 +23,7 @@ fn publish_range(world: &mut World, range: std::ops::Range<u16>, qos: QoS) {
     world.send(publisher, disconnect(ReasonCode::Success));
 }
 
+/// [MQTT-3.1.2-5, MQTT-4.5.0-1, MQTT-4.6.0-5]
 #[test]
 fn a_backlog_comes_in_order_then_live() {
     for qos in QOS {
@@ -39,6 +40,7 @@ fn a_backlog_comes_in_order_then_live() {
     }
 }
 
+/// [MQTT-3.1.2-23, MQTT3-3.1.2-4, MQTT3-3.1.2-5]
 #[test]
 fn a_backlog_survives_a_crash() {
     for connect in [kept("s"), kept_3("s")] {
@@ -63,6 +65,7 @@ fn a_backlog_survives_a_crash() {
     }
 }
 
+/// [MQTT-3.3.1-1, MQTT-4.4.0-1]
 #[test]
 fn a_message_under_way_is_repeated_with_its_id_and_dup() {
     let mut world = World::new();
@@ -88,6 +91,7 @@ fn publish_id(packet: Packet) -> Option<u16> {
     }
 }
 
+/// [MQTT-4.3.3-5, MQTT-4.3.3-6]
 #[test]
 fn qos_2_to_a_subscriber_never_repeats_after_pubrec_across_a_crash() {
     let mut world = World::new();
@@ -119,6 +123,7 @@ fn qos_2_to_a_subscriber_never_repeats_after_pubrec_across_a_crash() {
     assert_eq!(world.received(back), []);
 }
 
+/// [MQTT-4.3.3-10]
 #[test]
 fn qos_2_from_a_publisher_is_recognised_across_a_crash() {
     let mut world = World::new();
@@ -142,6 +147,7 @@ fn qos_2_from_a_publisher_is_recognised_across_a_crash() {
     assert_eq!(world.take_texts(subscriber), ["once"]);
 }
 
+/// [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2]
 #[test]
 fn the_window_of_receive_maximum_is_kept_and_refilled() {
     let mut world = World::new();
@@ -173,6 +179,7 @@ fn the_window_of_receive_maximum_is_kept_and_refilled() {
     );
 }
 
+/// [MQTT-3.1.4-3]
 #[test]
 fn a_takeover_hands_the_session_over_at_once() {
     let mut world = World::new();
@@ -191,6 +198,7 @@ fn a_takeover_hands_the_session_over_at_once() {
     assert_eq!(world.take_texts(second), numbers(0..6));
 }
 
+/// [MQTT-3.1.2-4, MQTT-3.2.2-2]
 #[test]
 fn a_clean_start_deletes_the_stored_session_before_connack() {
     let mut world = World::new();
@@ -240,6 +248,7 @@ fn a_session_of_another_user_cannot_be_taken() {
     }
 }
 
+/// [MQTT-4.1.0-2]
 #[test]
 fn sessions_expire_also_across_a_crash() {
     let expiring = |seconds| Connect {
@@ -289,6 +298,7 @@ fn disconnect_may_change_the_expiry_but_not_from_zero() {
     );
 }
 
+/// [MQTT-3.1.3-6, MQTT-3.2.2-16]
 #[test]
 fn a_client_without_id_gets_one() {
     let mut world = World::new();

@@ -26,6 +26,7 @@ fn reason_for(packet: Packet) -> ReasonCode {
     reason
 }
 
+/// [MQTT-3.1.0-1, MQTT-3.1.0-2]
 #[test]
 fn the_first_packet_is_connect_and_only_the_first() {
     let mut world = World::new();
@@ -71,6 +72,7 @@ fn authentication_that_nobody_began() {
     assert!(world.is_closed(client).is_some());
 }
 
+/// [MQTT-3.3.2-7, MQTT-3.3.2-9, MQTT-3.3.2-12]
 #[test]
 fn topic_aliases() {
     let with = |topic: Option<&str>, alias| {
@@ -119,6 +121,7 @@ fn topic_aliases() {
     assert_eq!(world.is_closed(client), Some(ReasonCode::ProtocolError));
 }
 
+/// [MQTT-3.3.4-7]
 #[test]
 fn more_publishes_than_receive_maximum() {
     let limits = Limits {
@@ -181,6 +184,7 @@ fn a_connect_that_does_not_come() {
     assert!(world.is_closed(client).is_some());
 }
 
+/// [MQTT-3.1.2-2, MQTT3-3.1.2-2]
 #[test]
 fn versions_that_nobody_knows_are_refused_in_words_they_know() {
     for (level, answer) in [(3, vec![0x20, 2, 0, 1]), (6, vec![0x20, 3, 0, 0x84, 0])] {
@@ -241,6 +245,7 @@ fn too_many_subscriptions_and_too_deep_topics() {
     assert_eq!(world.is_closed(client), None);
 }
 
+/// [MQTT-3.10.4-1, MQTT-3.11.3-1]
 #[test]
 fn unsubscribe_tells_what_was_there() {
     let mut world = World::new();
@@ -272,6 +277,7 @@ fn unsubscribe_tells_what_was_there() {
     assert_eq!(world.take_all(client), []);
 }
 
+/// [MQTT-3.1.2-24, MQTT-3.1.2-25]
 #[test]
 fn a_message_too_large_for_a_subscriber_is_dropped_for_it_alone_and_counted() {
     let mut world = World::new();

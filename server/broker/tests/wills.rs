@@ -31,6 +31,7 @@ fn with_will(connect: Connect, delay: u32) -> Connect {
     }
 }
 
+/// [MQTT-3.1.2-8, MQTT-3.1.2-10, MQTT-3.14.4-3, MQTT3-3.1.2-8, MQTT3-3.14.4-3]
 #[test]
 fn a_lost_connection_publishes_it_and_a_normal_disconnect_does_not() {
     for version in [Version::V3_1_1, Version::V5] {
@@ -52,6 +53,7 @@ fn a_lost_connection_publishes_it_and_a_normal_disconnect_does_not() {
     }
 }
 
+/// [MQTT-3.1.2-8]
 #[test]
 fn disconnect_with_will_and_violations_publish_it() {
     let mut world = listening();
@@ -63,6 +65,7 @@ fn disconnect_with_will_and_violations_publish_it() {
     assert_eq!(heard(&mut world), ["bye"]);
 }
 
+/// [MQTT-3.1.2-22]
 #[test]
 fn a_silent_client_loses_its_connection_after_one_and_a_half_keep_alives() {
     let mut world = listening();
@@ -84,6 +87,7 @@ fn a_silent_client_loses_its_connection_after_one_and_a_half_keep_alives() {
     assert_eq!(heard(&mut world), ["bye"]);
 }
 
+/// [MQTT-3.1.2-8, MQTT-3.1.3-9]
 #[test]
 fn a_delayed_will_waits_and_a_return_cancels_it() {
     let mut world = listening();
@@ -101,6 +105,7 @@ fn a_delayed_will_waits_and_a_return_cancels_it() {
     assert_eq!(heard(&mut world), ["bye"]);
 }
 
+/// [MQTT-3.1.2-8]
 #[test]
 fn the_end_of_the_session_cuts_the_delay_short() {
     let mut world = listening();
@@ -118,6 +123,7 @@ fn the_end_of_the_session_cuts_the_delay_short() {
     assert_eq!(heard(&mut world), ["bye"]);
 }
 
+/// [MQTT-3.1.3-9]
 #[test]
 fn a_takeover_publishes_it_unless_the_session_goes_on_within_the_delay() {
     let mut world = listening();
@@ -137,6 +143,7 @@ fn a_takeover_publishes_it_unless_the_session_goes_on_within_the_delay() {
     assert_eq!(heard(&mut world), ["bye"], "a clean start ends the session");
 }
 
+/// [MQTT-3.1.2-7, MQTT-3.1.2-10]
 #[test]
 fn a_crash_of_the_broker_fires_the_wills_of_all_who_were_connected() {
     let mut world = listening();

@@ -233,6 +233,7 @@ mod tests {
         );
     }
 
+    /// [MQTT-2.2.1-4, MQTT-4.3.2-1]
     #[test]
     fn ids_go_round_and_skip_those_in_use() {
         let mut flows = Flows::default();
