@@ -88,7 +88,12 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let mqtt = listen("--mqtt", config.mqtt).await?;
     let http = listen("--http", config.http).await?;
     let clock = Clock::start();
-    let storage = Storage::start(&config.storage, config.limits.clone(), clock)?;
+    let storage = Storage::start(
+        &config.storage,
+        config.limits.clone(),
+        config.presence.clone(),
+        clock,
+    )?;
     let surroundings = Surroundings {
         broker: storage.current().clone(),
         clock,

@@ -8,6 +8,7 @@ mod cold_start;
 mod command_line;
 mod exactly_once;
 mod fleet;
+mod presence;
 mod semantics;
 mod sessions;
 mod system_topics;

@@ -14,6 +14,9 @@ use crate::{
     timers::Timer,
 };
 
+/// When presence is looked at again that could not be settled.
+const SETTLE_AGAIN_MS: u64 = 100;
+
 /// The shared half of the broker; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Broker {
@@ -50,6 +53,14 @@ impl Broker {
         let shared = &*self.shared;
         while let Some(timer) = shared.timers.pop(now.monotonic) {
             match timer {
+                Timer::Presence => {
+                    if let Some(presence) = &shared.presence
+                        && !presence.settle(shared, now)
+                    {
+                        let later = now.monotonic.plus_ms(SETTLE_AGAIN_MS);
+                        shared.timers.set(later, Timer::Presence);
+                    }
+                }
                 Timer::Will(session) => shared.wills.fire_if_due(shared, session, now),
                 Timer::Session(client_id) => {
                     if let Some(session) = shared.registry.take_expired(&client_id, now.monotonic) {

@@ -15,6 +15,7 @@ mod inspect;
 mod journal;
 mod limits;
 mod numbers;
+mod presence;
 mod recovery;
 mod registry;
 mod route;
@@ -33,6 +34,7 @@ pub use connection::{
 pub use inspect::{Dropped, SessionInfo};
 pub use journal::{Batch, Journal, Ticket};
 pub use limits::{Limits, QueueOverflow};
+pub use presence::{PresenceTopic, PresenceTopicError};
 pub use recovery::Recovery;
 pub use stats::{Drops, Stats, Traffic};
 pub use time::{Monotonic, Now};

@@ -16,6 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     Broker, Journal, Limits, Now, expiry,
     numbers::Numbers,
+    presence::{Presence, PresenceTopic},
     registry::Registry,
     route::{group::Group, index::Index, mailbox::Mailbox, retained::Retained},
     session::{Session, Subscribed, flows::Flows},
@@ -47,6 +48,7 @@ pub struct Recovery {
     wills: Vec<WillRow>,
     journal: Journal,
     last_sequence: Sequence,
+    presence: Option<PresenceTopic>,
 }
 
 impl Recovery {
@@ -68,7 +70,13 @@ impl Recovery {
             wills: Vec::new(),
             journal: Journal::default(),
             last_sequence: Sequence(0),
+            presence: None,
         }
+    }
+
+    /// The broker is to keep presence there.
+    pub fn keep_presence(&mut self, topic: PresenceTopic) {
+        self.presence = Some(topic);
     }
 
     /// Takes one row.
@@ -152,20 +160,27 @@ impl Recovery {
                 ended.push(self.index.remove_group(&group));
             }
         }
+        let retained = self.retained;
+        let presence = self.presence;
+        let presence = presence.map(|topic| Presence::recover(topic, &retained));
         let shared = Arc::new(Shared {
             limits: self.limits,
             registry: Registry::default(),
             index: RwLock::new(self.index),
             numbers: Mutex::new(numbers),
-            retained: RwLock::new(self.retained),
+            retained: RwLock::new(retained),
             wills: Wills::default(),
             timers: Timers::default(),
             journal: self.journal,
             counters: Counters::default(),
+            presence,
             stopping: OnceLock::new(),
             seed: self.seed,
             assigned: AtomicU64::new(0),
         });
+        if shared.presence.as_ref().is_some_and(Presence::is_stale) {
+            shared.timers.set(now.monotonic, Timer::Presence);
+        }
         for row in self.expiring {
             expiry::watch(&shared.timers, &row.message, now);
         }

@@ -207,37 +207,43 @@ impl Registry {
         }
     }
 
-    /// The owner lets go: the session, if it goes on, passes to who waits, or rests.
+    /// The owner lets go: the session, if it goes on, passes to who waits, or rests. `true`: nobody holds it now.
     pub fn release(
         &self,
         client_id: &ByteString,
         owner: &Arc<Control>,
         session: Option<Box<Session>>,
-    ) {
+    ) -> bool {
         let mut slots = self.slots.lock();
         let Some(Slot::Live {
             owner: holder,
             next,
         }) = slots.slots.get_mut(client_id)
         else {
-            return;
+            return false;
         };
         if Arc::ptr_eq(holder, owner) {
             match (next.take(), session) {
                 (Some(next), session) => {
                     *holder = Arc::clone(&next);
                     next.hand(session);
+                    false
                 }
                 (None, Some(session)) => {
                     slots.insert(client_id.clone(), session);
+                    true
                 }
                 (None, None) => {
                     slots.remove(client_id);
+                    true
                 }
             }
         } else if next.as_ref().is_some_and(|next| Arc::ptr_eq(next, owner)) {
             // It gave up waiting.
             *next = None;
+            false
+        } else {
+            false
         }
     }
 

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     Journal, Limits,
     numbers::{Exhausted, Numbers},
+    presence::Presence,
     registry::Registry,
     route::{index::Index, mailbox::Mailbox, retained::Retained},
     stats::Counters,
@@ -20,12 +21,15 @@ use crate::{
 };
 
 /// What every connection and the broker itself work on. Locks are taken in the order of the fields; each is a leaf but for the
-/// critical section of `route::publish` and its like, which hold `index`, then `numbers`. A group of a shared subscription
-/// has a lock of its own behind these, under which it reaches the journal and the mailboxes of its members.
+/// critical section of `route::publish` and its like, which hold `index`, then `numbers`; and for `presence`, which
+/// publishes. A group of a shared subscription has a lock of its own behind these, under which it reaches the journal and
+/// the mailboxes of its members.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub limits: Limits,
     pub registry: Registry,
+    /// If it is kept at all.
+    pub presence: Option<Presence>,
     pub index: RwLock<Index>,
     /// Also the lock that puts accepted messages in order.
     pub numbers: Mutex<Numbers>,
@@ -81,7 +85,7 @@ impl Shared {
 }
 
 /// One round of SplitMix64: spreads a counter over all bits.
-fn scramble(value: u64) -> u64 {
+pub(crate) fn scramble(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

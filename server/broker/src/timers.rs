@@ -15,6 +15,8 @@ use crate::Monotonic;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
+    /// The presence of those who were connected when the broker ended.
+    Presence,
     Will(Incarnation),
     Session(ByteString),
     Retained(TopicName),

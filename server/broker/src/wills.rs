@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     Monotonic, Now,
     journal::Ticket,
-    route::{self, Incoming},
+    route::{self, Incoming, Source},
     shared::Shared,
     timers::Timer,
 };
@@ -71,9 +71,7 @@ pub(crate) fn publish(shared: &Shared, session: Incarnation, will: Will, now: No
     };
     let incoming = Incoming {
         message,
-        publisher: session,
-        inbound: None,
-        is_kept_will: true,
+        source: Source::Will(session),
     };
     // No number can be had: the will stays on disk and is published at the next start.
     let _ = route::publish(shared, incoming, now);

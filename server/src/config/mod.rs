@@ -18,6 +18,8 @@ pub use resolve::{Config, Storage};
 
 use std::path::PathBuf;
 
+use ebbtide_broker::PresenceTopicError;
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -64,6 +66,16 @@ pub enum ConfigError {
     /// It would not fit into a packet.
     #[error("--server-reference has {0} bytes: give at most 65535")]
     ServerReference(usize),
+    /// No presence can be kept there.
+    #[error(
+        "the presence topic `{template}` cannot be used: {why}; give for example `presence/{{client}}`"
+    )]
+    PresenceTopic {
+        /// As typed.
+        template: String,
+        /// What is wrong with it.
+        why: PresenceTopicError,
+    },
     /// The log filter makes no sense.
     #[error(
         "the log filter `{filter}` cannot be used: {why}; give a level (off, error, warn, info, debug, trace) or a list \

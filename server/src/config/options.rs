@@ -68,6 +68,26 @@ pub struct Options {
     )]
     pub server_reference: Option<String>,
 
+    /// Keeps presence: for each client a retained entry in this topic says whether it is connected. `{client}` stands in
+    /// it for the client id (percent-encoded), for example `presence/{client}`. Clients that came without an id have
+    /// none, and no client can publish there. Not given: none is kept.
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOPIC",
+        env = "EBBTIDE_PRESENCE_TOPIC"
+    )]
+    pub presence_topic: Option<String>,
+
+    /// After how many seconds the entry of a client that is gone goes as well; 0: never. Default: `604800`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "EBBTIDE_PRESENCE_OFFLINE_EXPIRY_S"
+    )]
+    pub presence_offline_expiry_s: Option<u32>,
+
     /// How often the topics below `$SYS/broker/` are published; 0: never. Default: `10`.
     #[arg(
         long,
@@ -146,6 +166,10 @@ impl Options {
                 self.allow_origin
             },
             server_reference: self.server_reference.or(lower.server_reference),
+            presence_topic: self.presence_topic.or(lower.presence_topic),
+            presence_offline_expiry_s: self
+                .presence_offline_expiry_s
+                .or(lower.presence_offline_expiry_s),
             sys_interval: self.sys_interval.or(lower.sys_interval),
             log: self.log.or(lower.log),
             log_format: self.log_format.or(lower.log_format),

@@ -15,6 +15,8 @@ allow_anonymous = false
 allow_host = ["broker.example"]
 allow_origin = ["https://app.example", "http://localhost:5173"]
 server_reference = "other.example:1883"
+presence_topic = "presence/{client}"
+presence_offline_expiry_s = 604800
 sys_interval = 10
 log = "info,ebbtide=debug"
 log_format = "text"

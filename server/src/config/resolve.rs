@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use ebbtide_broker::Limits;
+use ebbtide_broker::{Limits, PresenceTopic};
 use ebbtide_protocol::ByteString;
 
 use tracing_subscriber::EnvFilter;
@@ -12,6 +12,8 @@ use super::{
 };
 use crate::auth::Authenticator;
 
+/// A week.
+const PRESENCE_OFFLINE_EXPIRY_S: u32 = 7 * 24 * 3600;
 /// As Mosquitto has it.
 const SYS_INTERVAL_S: u32 = 10;
 
@@ -32,6 +34,11 @@ pub struct Config {
     pub allow_origin: Vec<Origin>,
     /// Where clients are sent to when the broker stops.
     pub server_reference: Option<ByteString>,
+    /// Where presence is kept, if it is.
+    pub presence: Option<PresenceTopic>,
+    /// What was typed for it.
+    presence_topic: Option<String>,
+    presence_offline_expiry_s: u32,
     /// How often the topics below `$SYS` are published; `None`: never.
     pub sys_interval: Option<Duration>,
     /// What the core allows.
@@ -55,6 +62,9 @@ impl Config {
     /// Fills in defaults and checks that all of it makes sense together.
     pub fn resolve(options: Options) -> Result<Self, ConfigError> {
         let loopback = |port| ListenAddress(([127, 0, 0, 1], port).into());
+        let expiry_s = options
+            .presence_offline_expiry_s
+            .unwrap_or(PRESENCE_OFFLINE_EXPIRY_S);
         let config = Self {
             mqtt: options.mqtt.unwrap_or_else(|| loopback(1883)),
             http: options.http.unwrap_or_else(|| loopback(8080)),
@@ -68,6 +78,9 @@ impl Config {
             allow_host: options.allow_host,
             allow_origin: options.allow_origin,
             server_reference: options.server_reference.map(ByteString::from),
+            presence: presence(options.presence_topic.as_deref(), expiry_s)?,
+            presence_topic: options.presence_topic,
+            presence_offline_expiry_s: expiry_s,
             sys_interval: match options.sys_interval.unwrap_or(SYS_INTERVAL_S) {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds.into())),
@@ -107,6 +120,17 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn presence(template: Option<&str>, expiry_s: u32) -> Result<Option<PresenceTopic>, ConfigError> {
+    let Some(template) = template else {
+        return Ok(None);
+    };
+    let topic = PresenceTopic::new(template, Some(expiry_s).filter(|seconds| *seconds > 0));
+    topic.map(Some).map_err(|why| ConfigError::PresenceTopic {
+        template: template.to_owned(),
+        why,
+    })
 }
 
 /// A word alone would be a part of the program to the filter, and silence all others: here it must be a level.
@@ -169,6 +193,12 @@ impl fmt::Display for Config {
                 toml::Value::from(reference.to_string())
             )?;
         }
+        if let Some(topic) = &self.presence_topic {
+            let topic = toml::Value::from(topic.clone());
+            writeln!(formatter, "presence_topic = {topic}")?;
+        }
+        let expiry_s = self.presence_offline_expiry_s;
+        writeln!(formatter, "presence_offline_expiry_s = {expiry_s}")?;
         writeln!(
             formatter,
             "sys_interval = {}",
@@ -273,7 +303,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 28);
+        assert_eq!(named, 29);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use ebbtide_broker::{Broker, Limits};
+use ebbtide_broker::{Broker, Limits, PresenceTopic};
 use ebbtide_store::{Incarnation, Queued, Sequence, Store, StoreError};
 use parking_lot::RwLock;
 
@@ -112,6 +112,7 @@ impl Storage {
     pub fn start(
         location: &config::Storage,
         limits: Limits,
+        presence: Option<PresenceTopic>,
         clock: Clock,
     ) -> Result<Self, StorageError> {
         let file = match location {
@@ -121,6 +122,7 @@ impl Storage {
         let source = Source {
             file,
             limits,
+            presence,
             clock,
         };
         let (store, broker) = source.open()?;
@@ -165,5 +167,6 @@ struct Source {
     /// `None`: memory only.
     file: Option<PathBuf>,
     limits: Limits,
+    presence: Option<PresenceTopic>,
     clock: Clock,
 }

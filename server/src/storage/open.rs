@@ -45,6 +45,9 @@ impl Source {
         let started = Instant::now();
         let mut rows: u64 = 0;
         let mut recovery = Recovery::new(self.limits.clone(), seed());
+        if let Some(topic) = &self.presence {
+            recovery.keep_presence(topic.clone());
+        }
         let report = store
             .recover(&mut |row| {
                 rows += 1;

@@ -21,8 +21,8 @@ const DROPPED: &str = "ebbtide-dropped";
 /// The longest string that a packet can carry, bytes.
 const STRING_BYTES_MAX: usize = u16::MAX as usize;
 
-/// All but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+/// All but the unreserved characters of RFC 3986: what is encoded in a client id that becomes a level of a topic.
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -69,13 +69,13 @@ fn told(dropped: DroppedRow) -> UserProperty {
         last_at,
         ..
     } = dropped;
-    let (first, last) = (date(first_at), date(last_at));
+    let (first, last) = (rfc3339(first_at), rfc3339(last_at));
     let value = format!(r#"{{"count":{count},"first":"{first}","last":"{last}"}}"#);
     (DROPPED.into(), value.into())
 }
 
 /// As RFC 3339 writes it, in UTC.
-fn date(at: WallTime) -> String {
+pub(crate) fn rfc3339(at: WallTime) -> String {
     let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds)
         .ok()

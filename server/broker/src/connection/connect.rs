@@ -4,7 +4,7 @@ use std::{num::NonZeroU16, sync::Arc};
 
 use bytes::Bytes;
 use ebbtide_protocol::{
-    Packet, ReasonCode,
+    ByteString, Packet, ReasonCode,
     packet::{Connect, Will},
 };
 use ebbtide_store::{Operation, WillRow};
@@ -54,12 +54,11 @@ impl Claiming {
     }
 
     /// It waits no longer.
-    pub fn give_up(&self, shared: &Shared) {
+    pub fn give_up(&self, shared: &Shared, now: Now) {
         // The session may have been handed over in this very moment.
         let handed = self.control.take_handed().flatten();
-        shared
-            .registry
-            .release(&self.arriving.connect.client_id, &self.control, handed);
+        let client_id = &self.arriving.connect.client_id;
+        let_go(shared, client_id, &self.control, handed, now);
     }
 }
 
@@ -96,11 +95,11 @@ impl Connection {
                 }),
         };
         self.client_id = Some(connect.client_id.clone());
-        let limits = &self.shared.limits;
+        let shared = &self.shared;
         let will_refusal = connect
             .will
             .as_ref()
-            .and_then(|will| refusal_of(&will.topic, limits));
+            .and_then(|will| refusal_of(&will.topic, shared));
         self.phase = Phase::Arriving(Box::new(Arriving {
             connect: *connect,
             is_assigned,
@@ -210,7 +209,7 @@ impl Connection {
 
         // The broker may have been stopped since: nobody would wake this connection any more.
         if shared.is_stopping() {
-            shared.registry.release(&client_id, &control, rested);
+            let_go(&shared, &client_id, &control, rested, now);
             self.phase = Phase::Arriving(arriving);
             return Err(Close::stopping(&shared));
         }
@@ -224,7 +223,7 @@ impl Connection {
         let connack = connack::success(&arriving, limits, expiry, session_present, dropped);
         let mut connack = Packet::ConnAck(Box::new(connack));
         if !Tolerance::of(connect).fits(&mut connack, version) {
-            shared.registry.release(&client_id, &control, rested);
+            let_go(&shared, &client_id, &control, rested, now);
             self.phase = Phase::Arriving(arriving);
             let why = "its Maximum Packet Size is too small for CONNACK";
             return Err(Close::new(ReasonCode::PacketTooLarge, why));
@@ -237,7 +236,7 @@ impl Connection {
         let incarnation = match number {
             Ok(number) => number,
             Err(close) => {
-                shared.registry.release(&client_id, &control, rested);
+                let_go(&shared, &client_id, &control, rested, now);
                 self.phase = Phase::Arriving(arriving);
                 return Err(close);
             }
@@ -285,6 +284,16 @@ impl Connection {
                     .submit(Operation::PutSession(session.row(None))),
             );
         }
+        let mut seat = None;
+        if let Some(presence) = &shared.presence
+            && !arriving.is_assigned
+            && self.origin.transport != "api"
+        {
+            let (id, user) = (&session.client_id, control.user.as_ref());
+            let (taken, ticket) = presence.enter(&shared, id, user, now).unzip();
+            seat = taken;
+            changes.extend(ticket.flatten());
+        }
         if let Some(will) = &will {
             // Of every connection that has one: a crash of the broker must not silence it [MQTT-3.1.2-7].
             changes.push(shared.journal.submit(Operation::PutWill(WillRow {
@@ -311,6 +320,7 @@ impl Connection {
             is_acknowledged: false,
             tolerance: Tolerance::of(connect),
             told: dropped,
+            seat,
             incoming_aliases: aliases::Incoming::default(),
             outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),
             unsettled: 0,
@@ -324,5 +334,22 @@ impl Connection {
         shared.counters.connected();
         self.phase = Phase::Open(Box::new(open));
         Ok(())
+    }
+}
+
+/// A connection that has claimed a client id goes without having opened its session. The one that it took it over from
+/// has left its entry of presence to it.
+fn let_go(
+    shared: &Shared,
+    client_id: &ByteString,
+    control: &Arc<Control>,
+    session: Option<Box<Session>>,
+    now: Now,
+) {
+    let presence = shared.presence.as_ref();
+    let seat = presence.and_then(|presence| presence.seat_of(client_id));
+    let is_away = shared.registry.release(client_id, control, session);
+    if let (Some(presence), Some(seat), true) = (presence, seat, is_away) {
+        presence.leave(shared, seat, "connection lost", now);
     }
 }

@@ -79,24 +79,26 @@ impl Connection {
             return;
         }
         self.farewell = self.farewell_for(&close);
+        let reason = close.reason;
         self.close = Some(close);
         self.leave_newcomers();
         self.questions.clear();
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Claiming(claiming) => claiming.give_up(&self.shared),
-            Phase::Open(open) => open.leave(&self.shared, end, now),
+            Phase::Claiming(claiming) => claiming.give_up(&self.shared, now),
+            Phase::Open(open) => open.leave(&self.shared, end, reason, now),
             Phase::Silent { .. } | Phase::Arriving(_) | Phase::Over => {}
         }
     }
 }
 
 impl Open {
-    fn leave(self, shared: &Shared, end: End, now: Now) {
+    fn leave(self, shared: &Shared, end: End, reason: ReasonCode, now: Now) {
         shared.counters.disconnected();
         let Self {
             mut session,
             control,
             will,
+            seat,
             mut outbound,
             ..
         } = self;
@@ -125,26 +127,47 @@ impl Open {
         let (unsent, unread) = outbound.into_unsent();
         let unread_bytes = shared.journal.bytes_of(&unread);
         session.mailbox.park(unsent, unread, unread_bytes);
-        if ends {
+        let rested = if ends {
             session.end(shared);
-            shared.registry.release(&client_id, &control, None);
-            return;
+            None
+        } else {
+            Some(rest(session, shared, now))
+        };
+        let is_away = shared.registry.release(&client_id, &control, rested);
+        // With a takeover the next connection goes on with the entry; a broker that stops tells at its next start.
+        if let (Some(presence), Some(seat)) = (&shared.presence, seat)
+            && is_away
+            && end != End::ServerStops
+        {
+            presence.leave(shared, seat, reason_of(end, reason), now);
         }
-        // [MQTT-3.1.2-23]
-        shared
-            .journal
-            .submit(Operation::PutSession(session.row(Some(now.wall))));
-        session.expires_at = session
-            .expires_after_ms()
-            .map(|ms| now.monotonic.plus_ms(ms));
-        if let Some(expires_at) = session.expires_at {
-            shared
-                .timers
-                .set(expires_at, Timer::Session(client_id.clone()));
-        }
-        shared
-            .registry
-            .release(&client_id, &control, Some(Box::new(session)));
+    }
+}
+
+/// The session stays without a connection, for as long as it may.
+fn rest(mut session: Session, shared: &Shared, now: Now) -> Box<Session> {
+    // [MQTT-3.1.2-23]
+    shared
+        .journal
+        .submit(Operation::PutSession(session.row(Some(now.wall))));
+    session.expires_at = session
+        .expires_after_ms()
+        .map(|ms| now.monotonic.plus_ms(ms));
+    if let Some(expires_at) = session.expires_at {
+        let timer = Timer::Session(session.client_id.clone());
+        shared.timers.set(expires_at, timer);
+    }
+    Box::new(session)
+}
+
+/// Why it ended, in the words of presence.
+fn reason_of(end: End, reason: ReasonCode) -> &'static str {
+    match (end, reason) {
+        (End::Normal, _) => "disconnect",
+        (_, ReasonCode::Success) => "disconnect with will",
+        // The stream ended.
+        (_, ReasonCode::UnspecifiedError) => "connection lost",
+        (_, reason) => reason.name(),
     }
 }
 

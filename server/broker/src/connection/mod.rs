@@ -34,6 +34,7 @@ use ebbtide_protocol::{
     codec::{Decoder, Role},
 };
 
+pub(crate) use self::connack::{RESERVED, rfc3339};
 use self::{
     authenticate::Turn,
     connect::{Arriving, Claiming},

@@ -7,7 +7,7 @@ use ebbtide_protocol::{ByteString, PacketId, Version, packet::Will};
 use ebbtide_store::DroppedRow;
 
 use super::{aliases, authenticate::Turn, farewell::Tolerance, outbound::Outbound};
-use crate::{Monotonic, registry::Control, session::Session};
+use crate::{Monotonic, presence::Seat, registry::Control, session::Session};
 
 #[derive(Debug)]
 pub(super) struct Open {
@@ -29,6 +29,8 @@ pub(super) struct Open {
     pub tolerance: Tolerance,
     /// What CONNACK says of lost messages; until the client shows that it has got it.
     pub told: Option<DroppedRow>,
+    /// Its entry of presence.
+    pub seat: Option<Seat>,
     pub incoming_aliases: aliases::Incoming,
     pub outgoing_aliases: aliases::Outgoing,
     /// QoS 1 and 2 publishes of this client that have not been answered for good.

@@ -12,10 +12,10 @@ use super::{
     replies::Replies,
 };
 use crate::{
-    Limits, Now, compact, durability,
+    Now, compact, durability,
     journal::Ticket,
     numbers::Exhausted,
-    route::{self, Incoming, Published, Refused},
+    route::{self, Incoming, Published, Refused, Source},
     shared::Shared,
     stats::DropReason,
 };
@@ -52,7 +52,7 @@ impl Open {
                 return Err(Violation::ReceiveMaximumExceeded.into());
             }
         }
-        if let Some(refusal) = refusal(&topic, &shared.limits) {
+        if let Some(refusal) = refusal(&topic, shared) {
             self.refuse(qos, packet_id, refusal, replies);
             return Ok(());
         }
@@ -76,9 +76,10 @@ impl Open {
             } else {
                 message
             },
-            publisher: self.session.incarnation,
-            inbound: packet_id.filter(|_| qos == QoS::ExactlyOnce && self.session.kept),
-            is_kept_will: false,
+            source: Source::Client {
+                session: self.session.incarnation,
+                inbound: packet_id.filter(|_| qos == QoS::ExactlyOnce && self.session.kept),
+            },
         };
         let published = match route::publish(shared, incoming, now) {
             Ok(published) => published,
@@ -185,7 +186,8 @@ impl Open {
 }
 
 /// Why nothing may be published to this topic.
-pub(super) fn refusal(topic: &TopicName, limits: &Limits) -> Option<Refusal> {
+pub(super) fn refusal(topic: &TopicName, shared: &Shared) -> Option<Refusal> {
+    let limits = &shared.limits;
     let name = topic.as_str();
     if name.len() > limits.topic_bytes_max {
         return Some(Refusal {
@@ -197,6 +199,13 @@ pub(super) fn refusal(topic: &TopicName, limits: &Limits) -> Option<Refusal> {
         return Some(Refusal {
             reason: ReasonCode::TopicNameInvalid,
             why: "the topic has more levels than topic_levels_max",
+        });
+    }
+    let presence = shared.presence.as_ref();
+    if presence.is_some_and(|presence| presence.contains(topic)) {
+        return Some(Refusal {
+            reason: ReasonCode::NotAuthorized,
+            why: "the broker itself keeps presence in this topic",
         });
     }
     // The broker's own (section 4.7.2).

@@ -44,12 +44,39 @@ const NOBODY: Incarnation = Incarnation(0);
 /// A message on its way in.
 pub(crate) struct Incoming {
     pub message: Message,
-    /// Whose message it is: it does not come back to a No Local subscription of that session.
-    pub publisher: Incarnation,
-    /// The packet id, for QoS 2 from a session that is kept.
-    pub inbound: Option<PacketId>,
-    /// The message is a will, which goes from the store at the same time.
-    pub is_kept_will: bool,
+    pub source: Source,
+}
+
+/// Whose message it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A client's. It does not come back to a No Local subscription of that session.
+    Client {
+        session: Incarnation,
+        /// The packet id, for QoS 2 from a session that is kept.
+        inbound: Option<PacketId>,
+    },
+    /// The will of a session, which goes from the store at the same time.
+    Will(Incarnation),
+    /// The broker's own.
+    Broker,
+}
+
+impl Source {
+    fn session(self) -> Incarnation {
+        match self {
+            Self::Client { session, .. } | Self::Will(session) => session,
+            Self::Broker => NOBODY,
+        }
+    }
+
+    /// As operation on the store.
+    fn operation(self, accept: Accept) -> Operation {
+        match self {
+            Self::Will(session) => Operation::FireWill { session, accept },
+            Self::Client { .. } | Self::Broker => Operation::Accept(accept),
+        }
+    }
 }
 
 /// What became of it.
@@ -65,20 +92,18 @@ pub(crate) struct Published {
 /// # Errors
 /// It is not taken in: nothing has happened.
 pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<Published, Refused> {
-    let Incoming {
-        message,
-        publisher,
-        inbound,
-        is_kept_will,
-    } = incoming;
+    let Incoming { message, source } = incoming;
     let message = Arc::new(message);
     let index = shared.index.read();
-    let targets = targets(shared, &index, &message, publisher);
+    let targets = targets(shared, &index, &message, source.session());
     let groups = groups(shared, &index, &message);
     let matched = !targets.is_empty() || !groups.is_empty();
     let is_queued = targets.iter().any(|target| target.is_queued)
         || groups.iter().any(|target| target.is_queued);
-    let inbound = inbound.map(|packet_id| (publisher, packet_id));
+    let inbound = match source {
+        Source::Client { session, inbound } => inbound.map(|packet_id| (session, packet_id)),
+        Source::Will(_) | Source::Broker => None,
+    };
 
     if !is_queued && !message.retain {
         let accept = Accept {
@@ -86,21 +111,15 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             retained: None,
             inbound,
         };
-        let ticket = match (is_kept_will, inbound) {
-            (true, _) => Some(shared.journal.submit(Operation::FireWill {
-                session: publisher,
-                accept,
-            })),
-            (false, Some(_)) => Some(shared.journal.submit(Operation::Accept(accept))),
-            (false, None) => None,
-        };
+        let is_kept = inbound.is_some() || matches!(source, Source::Will(_));
+        let ticket = is_kept.then(|| shared.journal.submit(source.operation(accept)));
         push(shared, targets, groups, &message, None);
         return Ok(Published { ticket, matched });
     }
 
     let mut numbers = shared.numbers.lock();
-    // A will has been promised: its connection's limit was the room for it.
-    if !is_kept_will {
+    // A will has been promised, and presence must not lie: both are bounded by the number of sessions.
+    if let Source::Client { .. } = source {
         quota::check(shared, &message, is_queued)?;
     }
     let sequence = if is_queued {
@@ -142,14 +161,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         retained,
         inbound,
     };
-    let ticket = shared.journal.submit(if is_kept_will {
-        Operation::FireWill {
-            session: publisher,
-            accept,
-        }
-    } else {
-        Operation::Accept(accept)
-    });
+    let ticket = shared.journal.submit(source.operation(accept));
     push(shared, targets, groups, &message, sequence);
     drop(numbers);
     Ok(Published {

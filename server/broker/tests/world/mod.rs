@@ -16,7 +16,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
-    Answer, Broker, Connection, Limits, Monotonic, Now, Origin, Question, Recovery,
+    Answer, Broker, Connection, Limits, Monotonic, Now, Origin, PresenceTopic, Question, Recovery,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
@@ -32,6 +32,7 @@ pub struct World {
     pub broker: Broker,
     pub store: MemoryStore,
     pub limits: Limits,
+    presence: Option<PresenceTopic>,
     now: Now,
     clients: Vec<Line>,
     /// What each commit held, the newest last.
@@ -64,16 +65,26 @@ impl World {
     }
 
     pub fn with(limits: Limits) -> Self {
+        Self::start(limits, None)
+    }
+
+    /// The broker keeps presence there.
+    pub fn with_presence(topic: PresenceTopic) -> Self {
+        Self::start(Limits::default(), Some(topic))
+    }
+
+    fn start(limits: Limits, presence: Option<PresenceTopic>) -> Self {
         let store = MemoryStore::new();
         let now = Now {
             monotonic: Monotonic(1_000),
             wall: WallTime(1_000_000),
         };
-        let broker = recover(&store, &limits, now);
+        let broker = recover(&store, &limits, presence.as_ref(), now);
         let mut world = Self {
             broker,
             store,
             limits,
+            presence,
             now,
             clients: Vec::new(),
             batches: Vec::new(),
@@ -111,7 +122,7 @@ impl World {
         }
         let old = std::mem::replace(
             &mut self.broker,
-            recover(&self.store, &self.limits, self.now),
+            recover(&self.store, &self.limits, self.presence.as_ref(), self.now),
         );
         // The connections of the old broker may no longer speak to anybody.
         self.clients
@@ -385,8 +396,16 @@ impl Line {
     }
 }
 
-fn recover(store: &MemoryStore, limits: &Limits, now: Now) -> Broker {
+fn recover(
+    store: &MemoryStore,
+    limits: &Limits,
+    presence: Option<&PresenceTopic>,
+    now: Now,
+) -> Broker {
     let mut recovery = Recovery::new(limits.clone(), 1);
+    if let Some(topic) = presence {
+        recovery.keep_presence(topic.clone());
+    }
     store
         .recover(&mut |row| recovery.row(row))
         .expect("a store in memory does not fail");

@@ -1,0 +1,183 @@
+//! Presence kept by the broker: a retained entry for each client that says whether it is connected.
+//!
+//! It is written in the order of what happens to a client, under one lock per change, so that the end of an old connection never
+//! stands after the beginning of a new one. CONNACK waits for the entry. Clients cannot publish to these topics. After a
+//! crash all who were there are gone, and their entries say so before anything else is done.
+
+mod topic;
+
+use ebbtide_protocol::{ByteString, QoS, TopicName, packet::MessageProperties};
+use ebbtide_store::{Message, RetainedRow};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use serde_json::json;
+
+pub use self::topic::{PresenceTopic, PresenceTopicError};
+use crate::{
+    Now,
+    connection::rfc3339,
+    journal::Ticket,
+    route::{self, Incoming, Source, retained::Retained},
+    shared::{Shared, scramble},
+};
+
+const ONLINE: &str = "online";
+
+/// The presence of all clients.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    topic: PresenceTopic,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The connection that each entry is about.
+    present: FxHashMap<TopicName, u64>,
+    last: u64,
+    /// Entries of clients that were connected when the broker ended.
+    stale: Vec<TopicName>,
+}
+
+/// The entry of one connection. It is to be given up when the connection ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    topic: TopicName,
+    connection: u64,
+}
+
+impl Presence {
+    /// `retained` has what the last run has left.
+    pub fn recover(topic: PresenceTopic, retained: &Retained) -> Self {
+        let mut stale = Vec::new();
+        let _ = retained.visit(&topic.filter(), None, &mut |row: &RetainedRow| {
+            if topic.contains(&row.message.topic) && is_online(&row.message.payload) {
+                stale.push(row.message.topic.clone());
+            }
+            std::ops::ControlFlow::Continue(())
+        });
+        let state = Mutex::new(State {
+            stale,
+            ..State::default()
+        });
+        Self { topic, state }
+    }
+
+    /// Whether the topic is one of these, and so not for clients to publish to.
+    pub fn contains(&self, topic: &TopicName) -> bool {
+        self.topic.contains(topic)
+    }
+
+    /// Whether there is something for [`Presence::settle`].
+    pub fn is_stale(&self) -> bool {
+        !self.state.lock().stale.is_empty()
+    }
+
+    /// The client is connected. `None`: its name is too long for a topic.
+    pub fn enter(
+        &self,
+        shared: &Shared,
+        client_id: &str,
+        user: Option<&ByteString>,
+        now: Now,
+    ) -> Option<(Seat, Option<Ticket>)> {
+        let topic = self.topic.of(client_id)?;
+        let mut state = self.state.lock();
+        state.last += 1;
+        let connection = state.last;
+        state.present.insert(topic.clone(), connection);
+        let mut entry = json!({
+            "status": ONLINE,
+            "since": rfc3339(now.wall),
+            "conn": format!("{:016x}", scramble(shared.seed ^ scramble(connection))),
+        });
+        if let Some(user) = user {
+            entry["user"] = (&**user).into();
+        }
+        let ticket = publish(shared, topic.clone(), &entry, None, now);
+        drop(state);
+        Some((Seat { topic, connection }, ticket))
+    }
+
+    /// The entry of a client, whoever's it is now.
+    pub fn seat_of(&self, client_id: &str) -> Option<Seat> {
+        let topic = self.topic.of(client_id)?;
+        let connection = *self.state.lock().present.get(&topic)?;
+        Some(Seat { topic, connection })
+    }
+
+    /// The client is gone, unless it is there again.
+    pub fn leave(&self, shared: &Shared, seat: Seat, reason: &str, now: Now) {
+        let mut state = self.state.lock();
+        if state.present.get(&seat.topic) == Some(&seat.connection) {
+            state.present.remove(&seat.topic);
+            self.say_offline(shared, seat.topic, reason, now);
+        }
+    }
+
+    /// All who were connected when the broker ended and have not returned are gone. `false`: again later, the disk is
+    /// behind.
+    pub fn settle(&self, shared: &Shared, now: Now) -> bool {
+        let mut state = self.state.lock();
+        while let Some(topic) = state.stale.pop() {
+            let is_back = state.present.contains_key(&topic);
+            if !is_back
+                && self
+                    .say_offline(shared, topic.clone(), "broker restart", now)
+                    .is_none()
+            {
+                state.stale.push(topic);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn say_offline(
+        &self,
+        shared: &Shared,
+        topic: TopicName,
+        reason: &str,
+        now: Now,
+    ) -> Option<Ticket> {
+        let entry = json!({
+            "status": "offline",
+            "since": rfc3339(now.wall),
+            "reason": reason,
+        });
+        publish(shared, topic, &entry, self.topic.offline_expiry_s(), now)
+    }
+}
+
+/// Sets an entry; gives the commit that it is durable with.
+fn publish(
+    shared: &Shared,
+    topic: TopicName,
+    entry: &serde_json::Value,
+    message_expiry_interval: Option<u32>,
+    now: Now,
+) -> Option<Ticket> {
+    let message = Message {
+        topic,
+        payload: entry.to_string().into(),
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        accepted_at: now.wall,
+        properties: MessageProperties {
+            payload_format_indicator: Some(true),
+            message_expiry_interval,
+            content_type: Some("application/json".into()),
+            ..MessageProperties::default()
+        },
+    };
+    let incoming = Incoming {
+        message,
+        source: Source::Broker,
+    };
+    route::publish(shared, incoming, now).ok()?.ticket
+}
+
+fn is_online(payload: &[u8]) -> bool {
+    let entry: Option<serde_json::Value> = serde_json::from_slice(payload).ok();
+    entry.is_some_and(|entry| entry["status"] == ONLINE)
+}

@@ -1,0 +1,214 @@
+//! Presence that the broker keeps: right after every kind of end, a crash of the broker included.
+
+mod world;
+
+use ebbtide_broker::PresenceTopic;
+use ebbtide_protocol::{
+    Packet, QoS, ReasonCode,
+    packet::{Ack, Connect, Publish},
+};
+use world::*;
+
+fn with_presence() -> World {
+    World::with_presence(PresenceTopic::new("presence/{client}", Some(60)).expect("a template"))
+}
+
+/// Somebody who watches, and what it sees.
+struct Watcher(Client);
+
+impl Watcher {
+    fn new(world: &mut World) -> Self {
+        // Assigned ids have no presence.
+        let (client, _) = world.connect(clean(""));
+        world.subscribe(client, "presence/#", QoS::AtLeastOnce);
+        Self(client)
+    }
+
+    /// Client, status and reason of each change since the last look.
+    fn changes(&self, world: &mut World) -> Vec<String> {
+        let messages = world.take_all(self.0);
+        messages.iter().map(change).collect()
+    }
+}
+
+fn change(message: &Publish) -> String {
+    let topic = message.topic.as_ref().expect("no aliases").as_str();
+    let client = topic.strip_prefix("presence/").expect("the prefix");
+    let entry: serde_json::Value = serde_json::from_slice(&message.payload).expect("JSON");
+    let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    assert!(text("since").ends_with('Z'), "{entry}");
+    let rest = text("reason") + &text("user");
+    format!("{client} {} {rest}", text("status"))
+        .trim_end()
+        .to_owned()
+}
+
+/// What a newcomer sees.
+fn now(world: &mut World) -> Vec<String> {
+    let mut seen = Watcher::new(world).changes(world);
+    seen.sort();
+    seen
+}
+
+#[test]
+fn each_kind_of_end_is_told_with_its_reason() {
+    let mut world = with_presence();
+    let watcher = Watcher::new(&mut world);
+    let (a, _) = world.connect(clean("a"));
+    world.send(a, disconnect(ReasonCode::Success));
+    assert_eq!(
+        watcher.changes(&mut world),
+        ["a online", "a offline disconnect"]
+    );
+    let (a, _) = world.connect(kept("a"));
+    world.send(a, disconnect(ReasonCode::DisconnectWithWill));
+    assert_eq!(
+        watcher.changes(&mut world),
+        ["a online", "a offline disconnect with will"]
+    );
+    let (a, _) = world.connect(kept("a"));
+    world.cut(a);
+    assert_eq!(
+        watcher.changes(&mut world),
+        ["a online", "a offline connection lost"]
+    );
+    let (a, _) = world.connect(kept("a"));
+    world.send(a, Packet::PingResp);
+    assert_eq!(
+        watcher.changes(&mut world),
+        ["a online", "a offline Protocol Error"]
+    );
+    let (_, _) = world.connect(Connect {
+        keep_alive: 10,
+        ..clean("a")
+    });
+    world.pass_ms(15_000);
+    assert_eq!(
+        watcher.changes(&mut world),
+        ["a online", "a offline Keep Alive timeout"]
+    );
+    assert_eq!(now(&mut world), ["a offline Keep Alive timeout"]);
+}
+
+#[test]
+fn connack_waits_for_the_entry() {
+    let mut world = with_presence();
+    let client = world.open();
+    world.send(client, Packet::Connect(Box::new(clean("a"))));
+    assert_eq!(world.received(client), [], "it is not on disk");
+    world.commit();
+    assert_eq!(world.received(client).len(), 1);
+}
+
+#[test]
+fn a_takeover_does_not_flap() {
+    let mut world = with_presence();
+    let (_, _) = world.connect(kept("a"));
+    let watcher = Watcher::new(&mut world);
+    watcher.changes(&mut world);
+    let (second, _) = world.connect(kept("a"));
+    assert_eq!(watcher.changes(&mut world), ["a online"]);
+    world.cut(second);
+    assert_eq!(watcher.changes(&mut world), ["a offline connection lost"]);
+}
+
+#[test]
+fn a_taker_that_goes_at_once_leaves_nobody_online() {
+    let mut world = with_presence();
+    let (_, _) = world.connect(kept("a"));
+    let watcher = Watcher::new(&mut world);
+    watcher.changes(&mut world);
+    let second = world.open();
+    world.send(second, Packet::Connect(Box::new(kept("a"))));
+    world.cut(second);
+    let changes = watcher.changes(&mut world);
+    assert_eq!(
+        changes.last().map(String::as_str),
+        Some("a offline connection lost")
+    );
+    // One that takes too small packets for CONNACK is refused after it has taken over.
+    let (_, _) = world.connect(kept("a"));
+    let (_, connack) = world.connect(Connect {
+        maximum_packet_size: Some(8),
+        ..kept("a")
+    });
+    assert_eq!(connack.reason, ReasonCode::PacketTooLarge);
+    assert_eq!(now(&mut world), ["a offline connection lost"]);
+}
+
+#[test]
+fn after_a_crash_all_who_have_not_returned_are_gone() {
+    let mut world = with_presence();
+    let (_, _) = world.connect(kept("stays-away"));
+    let (_, _) = world.connect(clean("transient"));
+    let (left, _) = world.connect(clean("left"));
+    world.send(left, disconnect(ReasonCode::Success));
+    let (_, _) = world.connect(kept("returns"));
+    world.commit();
+    world.crash();
+    let (_, _) = world.connect(kept("returns"));
+    world.pass_ms(0);
+    world.commit();
+    assert_eq!(
+        now(&mut world),
+        [
+            "left offline disconnect",
+            "returns online",
+            "stays-away offline broker restart",
+            "transient offline broker restart",
+        ]
+    );
+    world.crash();
+    world.pass_ms(0);
+    world.commit();
+    assert_eq!(now(&mut world)[1], "returns offline broker restart");
+}
+
+#[test]
+fn the_entry_of_who_is_gone_expires() {
+    let mut world = with_presence();
+    let (a, _) = world.connect(clean("a"));
+    world.cut(a);
+    world.commit();
+    world.pass_ms(59_000);
+    assert_eq!(now(&mut world).len(), 1);
+    world.pass_ms(2_000);
+    assert_eq!(now(&mut world), Vec::<String>::new());
+    let (_, _) = world.connect(clean("a"));
+    world.pass_ms(3_600_000);
+    assert_eq!(
+        now(&mut world),
+        ["a online"],
+        "who is there does not expire"
+    );
+}
+
+#[test]
+fn nobody_else_writes_presence() {
+    let mut world = with_presence();
+    let (client, _) = world.connect(clean("a"));
+    world.send(
+        client,
+        Packet::Publish(Box::new(publish(1, "presence/b", "x", QoS::AtLeastOnce))),
+    );
+    let refused = Ack::new(packet_id(1), ReasonCode::NotAuthorized);
+    assert_eq!(world.answers(client), [Packet::PubAck(refused)]);
+    let (_, connack) = world.connect(Connect {
+        will: Some(will("presence/b", "gone", 0)),
+        ..clean("b")
+    });
+    assert_eq!(connack.reason, ReasonCode::NotAuthorized);
+    // Other topics below are anybody's.
+    world.publish(client, 2, "presence/b/mood", "fine", QoS::AtLeastOnce, true);
+    assert_eq!(world.is_closed(client), None);
+}
+
+#[test]
+fn a_user_is_named_and_a_strange_id_is_one_level() {
+    let mut world = with_presence();
+    let (_, _) = world.connect(Connect {
+        username: Some("ada \"lovelace\"".into()),
+        ..clean("a/+b")
+    });
+    assert_eq!(now(&mut world), ["a%2F%2Bb online ada \"lovelace\""]);
+}
