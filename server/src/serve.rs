@@ -88,17 +88,23 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let mqtt = listen("--mqtt", config.mqtt).await?;
     let http = listen("--http", config.http).await?;
     let clock = Clock::start();
-    let storage = Storage::start(
-        &config.storage,
-        config.limits.clone(),
-        config.presence.clone(),
-        clock,
-    )?;
+    let storage = Storage::start(&config, clock)?;
     let surroundings = Surroundings {
         broker: storage.current().clone(),
         clock,
         authenticator: Authenticator::default(),
+        durability: config.mqtt_durability.into(),
         violations: Arc::new(Throttle::new()),
+    };
+    for listener in config.relaxed() {
+        tracing::warn!(
+            "{listener}_durability is relaxed: a crash loses what was acknowledged in the last {:?} or more",
+            config.relaxed_commit
+        );
+    }
+    let web = Surroundings {
+        durability: config.http_durability.into(),
+        ..surroundings.clone()
     };
     let (door, close) = Door::new();
     tokio::spawn(keep_time(storage.current().clone(), clock));
@@ -111,8 +117,8 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         local(&mqtt, config.mqtt),
         local(&http, config.http),
     );
-    tokio::spawn(accept_mqtt(mqtt, door.clone(), surroundings.clone()));
-    tokio::spawn(http::serve(http, door.clone(), &config, surroundings));
+    tokio::spawn(accept_mqtt(mqtt, door.clone(), surroundings));
+    tokio::spawn(http::serve(http, door.clone(), &config, web));
     announce::ready();
 
     stop.received().await;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ebbtide_tests::broker::{self, Broker};
+use ebbtide_tests::wire::Wire;
 use redb::{ReadableDatabase, ReadableTableMetadata};
 use tempfile::TempDir;
 
@@ -204,7 +205,7 @@ fn used_data_directory() -> Result<TempDir> {
     let directory = TempDir::new()?;
     let broker = Broker::start()?;
     let made = broker.data_dir();
-    let mut wire = ebbtide_tests::wire::Wire::connect(broker.mqtt(), "someone")?;
+    let mut wire = Wire::connect(broker.mqtt(), "someone")?;
     // PUBLISH, QoS 1, retained, topic `a`, packet id 1, no properties, payload `b`.
     wire.send(b"\x33\x07\x00\x01a\x00\x01\x00b")?;
     ensure!(
@@ -247,4 +248,15 @@ fn start_on(directory: &Path) -> Result<String> {
         "--data-dir",
         directory,
     ])
+}
+
+#[test]
+fn a_relaxed_listener_is_named_in_the_log() -> Result<()> {
+    let broker = Broker::start_with(&["--mqtt-durability", "relaxed"])?;
+    Wire::connect(broker.mqtt(), "client")?.ping()?;
+    let (status, log) = broker.terminate()?;
+    ensure!(status.success(), "{status}: {log}");
+    ensure!(log.contains("mqtt_durability is relaxed"), "{log}");
+    ensure!(!log.contains("http_durability is relaxed"), "{log}");
+    Ok(())
 }

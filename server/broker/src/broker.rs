@@ -10,8 +10,8 @@ use bytes::Bytes;
 use ebbtide_protocol::{ByteString, TopicName};
 
 use crate::{
-    Connection, Journal, Monotonic, Now, Origin, expiry, route, shared::Shared, stats::Stats,
-    timers::Timer,
+    Connection, Journal, Limits, Monotonic, Now, Origin, expiry, route, shared::Shared,
+    stats::Stats, timers::Timer,
 };
 
 /// When presence is looked at again that could not be settled.
@@ -29,6 +29,12 @@ impl Broker {
     #[must_use]
     pub fn connect(&self, origin: Origin, waker: Waker, now: Now) -> Connection {
         Connection::new(Arc::clone(&self.shared), origin, waker, now)
+    }
+
+    /// What it allows.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// The way to the store.

@@ -18,6 +18,27 @@ use ebbtide_protocol::QoS;
 
 use crate::journal::Ticket;
 
+/// What the acknowledgements of a connection stand for: its listener decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// What is acknowledged is on disk: the table above.
+    #[default]
+    Durable,
+    /// What is acknowledged is on its way there. Nothing of the table is waited for; a crash takes along what was not
+    /// committed, acknowledged or not.
+    Relaxed,
+}
+
+impl Durability {
+    /// What is waited for in fact.
+    pub(crate) fn wait(self, ticket: Ticket) -> Ticket {
+        match self {
+            Self::Durable => ticket,
+            Self::Relaxed => AT_ONCE,
+        }
+    }
+}
+
 /// Durable from the start.
 const AT_ONCE: Ticket = Ticket(0);
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use ebbtide_protocol::PacketId;
-use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, Sequence};
+use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, RetainedChange, Sequence};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -35,6 +35,10 @@ pub struct Journal {
     state: Mutex<State>,
     durable: AtomicU64,
     broken: AtomicBool,
+    /// Of `State::queue`, to be read without the lock.
+    queue_bytes: AtomicUsize,
+    /// The writer takes its time as long as nobody waits.
+    paced: AtomicBool,
     /// Of `State::messages`, to be read without the lock.
     waiting_messages: AtomicUsize,
     waiting_bytes: AtomicU64,
@@ -43,7 +47,6 @@ pub struct Journal {
 #[derive(Debug, Default)]
 struct State {
     queue: Vec<Operation>,
-    queue_bytes: usize,
     last: u64,
     writer: Option<Waker>,
     /// Who wants to know when a ticket is durable.
@@ -75,6 +78,17 @@ impl Journal {
         state.writer = Some(waker);
     }
 
+    /// The writer takes its time as long as nobody waits for a commit: wake it when somebody does.
+    pub fn set_paced(&self) {
+        self.paced.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody waits for a commit.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        !self.state.lock().waiting.is_empty()
+    }
+
     /// Everything that waits, as one batch; `None` when nothing does.
     pub fn take(&self) -> Option<Batch> {
         let mut state = self.state.lock();
@@ -83,7 +97,7 @@ impl Journal {
         }
         let mut operations = std::mem::take(&mut state.queue);
         let dropped = std::mem::take(&mut state.dropped);
-        state.queue_bytes = 0;
+        self.queue_bytes.store(0, Ordering::Relaxed);
         let unneeded = std::mem::take(&mut state.unneeded);
         for operation in &operations {
             if let Some(sequence) = queued_sequence(operation)
@@ -143,7 +157,7 @@ impl Journal {
     /// Bytes of operations that the writer has not taken yet, roughly.
     #[must_use]
     pub fn queue_bytes(&self) -> usize {
-        self.state.lock().queue_bytes
+        self.queue_bytes.load(Ordering::Relaxed)
     }
 
     /// Messages that somebody waits for.
@@ -187,6 +201,9 @@ impl Journal {
             waker.wake_by_ref();
         } else {
             state.waiting.push((ticket, waker.clone()));
+            if self.paced.load(Ordering::Acquire) {
+                state.wake_writer();
+            }
         }
     }
 
@@ -199,6 +216,8 @@ impl Journal {
     pub(crate) fn submit_all(&self, operations: impl IntoIterator<Item = Operation>) -> Ticket {
         let mut state = self.state.lock();
         for operation in operations {
+            self.queue_bytes
+                .fetch_add(size_of(&operation), Ordering::Relaxed);
             if let Some(bytes) = state.push(operation) {
                 self.waiting_messages.fetch_add(1, Ordering::Relaxed);
                 self.waiting_bytes
@@ -311,7 +330,6 @@ impl State {
         if let Operation::RemoveSession(session) = &operation {
             self.dropped.remove(session);
         }
-        self.queue_bytes += size_of(&operation);
         self.last += 1;
         self.queue.push(operation);
         if self.queue.len() == 1 {
@@ -369,8 +387,15 @@ fn strip(accept: &mut Accept, unneeded: &FxHashSet<Sequence>) {
 
 /// Bytes of memory that an operation holds, roughly.
 fn size_of(operation: &Operation) -> usize {
-    let message = accept_of(operation)
-        .and_then(|accept| accept.queued.as_ref())
-        .map_or(0, |queue| queue.message.size_bytes());
+    let accept = accept_of(operation);
+    let queued = accept.and_then(|accept| Some(&accept.queued.as_ref()?.message));
+    let retained = accept.and_then(|accept| match &accept.retained {
+        Some(RetainedChange::Set(row)) => Some(&row.message),
+        _ => None,
+    });
+    // What is both is one message.
+    let message = queued
+        .or(retained)
+        .map_or(0, |message| message.size_bytes());
     size_of_val(operation) + message
 }

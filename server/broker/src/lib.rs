@@ -31,6 +31,7 @@ pub use connection::{
     Answer, Authentication, AuthenticationStep, Close, Connection, Credentials, Identity, Origin,
     Question,
 };
+pub use durability::Durability;
 pub use inspect::{Dropped, SessionInfo};
 pub use journal::{Batch, Journal, Ticket};
 pub use limits::{Limits, QueueOverflow};

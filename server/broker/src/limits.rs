@@ -51,6 +51,8 @@ pub struct Limits {
     pub replies_max: usize,
     /// A connection is not read from while this many bytes of its publishes wait for the disk.
     pub uncommitted_bytes_max: usize,
+    /// A connection with relaxed durability is not read from while this many bytes wait for the disk, of all together.
+    pub journal_bytes_max: usize,
     /// How long a new connection may take to its CONNECT, milliseconds.
     pub connect_deadline_ms: u64,
     /// The keep alive, seconds, imposed on clients which ask for none or a longer one; 0: none is imposed.
@@ -78,6 +80,7 @@ impl Default for Limits {
             outgoing_bytes_max: 4 * 1024 * 1024,
             replies_max: 65_536,
             uncommitted_bytes_max: 4 * 1024 * 1024,
+            journal_bytes_max: 64 * 1024 * 1024,
             connect_deadline_ms: 10_000,
             keep_alive_s_max: 0,
         }

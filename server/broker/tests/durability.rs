@@ -4,7 +4,7 @@ mod world;
 
 use ebbtide_broker::Limits;
 use ebbtide_protocol::{
-    Packet, QoS, ReasonCode,
+    Packet, QoS, ReasonCode, TopicName,
     packet::{Ack, SubscriptionOptions},
 };
 use ebbtide_store::Operation;
@@ -261,4 +261,63 @@ fn whoever_fills_the_journal_is_read_no_further_also_at_qos_0() {
     world.commit();
     assert!(world.is_reading(client));
     assert_eq!(world.received(client), []);
+}
+
+#[test]
+fn a_relaxed_listener_acknowledges_at_once_and_a_crash_takes_it_along() {
+    let mut world = World::new();
+    let (subscriber, _) = world.connect(kept("s"));
+    world.subscribe(subscriber, "t", QoS::ExactlyOnce);
+    world.cut(subscriber);
+    world.commit();
+    let client = world.open_relaxed();
+    world.send(client, Packet::Connect(Box::new(kept("p"))));
+    world.send(
+        client,
+        subscribe(1, "other", SubscriptionOptions::default()),
+    );
+    for (id, qos) in [(2, QoS::AtLeastOnce), (3, QoS::ExactlyOnce)] {
+        let message = publish(id, "t", &id.to_string(), qos);
+        world.send(client, Packet::Publish(Box::new(message)));
+    }
+    let answers = world.received(client);
+    assert!(
+        matches!(
+            &*answers,
+            [
+                Packet::ConnAck(_),
+                Packet::SubAck(_),
+                Packet::PubAck(_),
+                Packet::PubRec(_)
+            ]
+        ),
+        "nothing of it is committed: {answers:?}"
+    );
+    world.crash();
+    let (_, connack) = world.connect(kept("p"));
+    assert!(!connack.session_present);
+    let (subscriber, _) = world.connect(kept("s"));
+    assert_eq!(world.take_texts(subscriber), Vec::<String>::new());
+}
+
+#[test]
+fn a_relaxed_client_does_not_run_ahead_of_the_disk_without_end() {
+    let mut world = World::with(Limits {
+        journal_bytes_max: 10_000,
+        ..Limits::default()
+    });
+    let client = world.open_relaxed();
+    world.send(client, Packet::Connect(Box::new(kept("p"))));
+    world.commit();
+    let mut sent = 0;
+    while world.is_reading(client) {
+        let mut message = publish(1, "t", &"x".repeat(1000), QoS::AtLeastOnce);
+        message.retain = true;
+        message.topic = TopicName::new(format!("t/{sent}")).ok();
+        world.send(client, Packet::Publish(Box::new(message)));
+        sent += 1;
+        assert!(sent < 100, "it reads without end");
+    }
+    world.commit();
+    assert!(world.is_reading(client), "the disk has caught up");
 }

@@ -163,6 +163,10 @@ limits! {
     /// A client is not read from while this many bytes of what it published wait for the disk. Default: `4194304`.
     uncommitted_bytes_max: usize, "BYTES", "EBBTIDE_UNCOMMITTED_BYTES_MAX";
 
+    /// A client of a relaxed listener is not read from while this many bytes wait for the disk, of all clients together.
+    /// Default: `67108864`.
+    journal_bytes_max: usize, "BYTES", "EBBTIDE_JOURNAL_BYTES_MAX";
+
     /// How long a new connection may take to its CONNECT. Default: `10000`.
     connect_deadline_ms: u64, "MILLISECONDS", "EBBTIDE_CONNECT_DEADLINE_MS";
 
@@ -196,6 +200,7 @@ mod tests {
             outgoing_bytes_max: _,
             replies_max: _,
             uncommitted_bytes_max: _,
+            journal_bytes_max: _,
             connect_deadline_ms: _,
             keep_alive_s_max: _,
         } = LimitOptions::default().resolve();

@@ -12,7 +12,7 @@ mod resolve;
 
 pub use address::{HostName, ListenAddress, Origin};
 pub use file::{read_file, unknown_variables};
-pub use options::{LogFormat, Options};
+pub use options::{Durability, LogFormat, Options};
 pub use reference::reference;
 pub use resolve::{Config, Storage};
 

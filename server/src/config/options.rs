@@ -22,6 +22,34 @@ pub struct Options {
     #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_HTTP")]
     pub http: Option<ListenAddress>,
 
+    /// What acknowledgements to MQTT/TCP clients stand for. `relaxed` acknowledges at once and commits from time to time: a
+    /// crash then loses what was acknowledged since. Default: `durable`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "KIND",
+        env = "EBBTIDE_MQTT_DURABILITY"
+    )]
+    pub mqtt_durability: Option<Durability>,
+
+    /// The same for MQTT over WebSocket. The HTTP API is always durable. Default: `durable`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "KIND",
+        env = "EBBTIDE_HTTP_DURABILITY"
+    )]
+    pub http_durability: Option<Durability>,
+
+    /// How often is committed while only clients of relaxed listeners have something for the disk. Default: `100`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "MILLISECONDS",
+        env = "EBBTIDE_RELAXED_COMMIT_MS"
+    )]
+    pub relaxed_commit_ms: Option<u32>,
+
     /// The folder that keeps the data; it is created if need be. Default: `./ebbtide-data`.
     #[arg(long, global = true, value_name = "DIR", env = "EBBTIDE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
@@ -111,6 +139,36 @@ pub struct Options {
     pub limits: LimitOptions,
 }
 
+/// What acknowledgements stand for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// What is acknowledged is on disk.
+    #[default]
+    Durable,
+    /// What is acknowledged is on its way there.
+    Relaxed,
+}
+
+impl Durability {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Relaxed => "relaxed",
+        }
+    }
+}
+
+impl From<Durability> for ebbtide_broker::Durability {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Durable => Self::Durable,
+            Durability::Relaxed => Self::Relaxed,
+        }
+    }
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -152,6 +210,9 @@ impl Options {
         Self {
             mqtt: self.mqtt.or(lower.mqtt),
             http: self.http.or(lower.http),
+            mqtt_durability: self.mqtt_durability.or(lower.mqtt_durability),
+            http_durability: self.http_durability.or(lower.http_durability),
+            relaxed_commit_ms: self.relaxed_commit_ms.or(lower.relaxed_commit_ms),
             data_dir: self.data_dir.or(lower.data_dir),
             ephemeral,
             allow_anonymous: self.allow_anonymous.or(lower.allow_anonymous),

@@ -9,6 +9,9 @@ use super::file::{self, Section};
 /// A file in which every key stands; error messages quote it.
 const EXAMPLE: &str = r#"mqtt = "127.0.0.1:1883"
 http = "127.0.0.1:8080"
+mqtt_durability = "durable"
+http_durability = "durable"
+relaxed_commit_ms = 100
 data_dir = "./ebbtide-data"
 ephemeral = false
 allow_anonymous = false
@@ -40,6 +43,7 @@ sessions_per_user_max = 1000000
 outgoing_bytes_max = 4194304
 replies_max = 65536
 uncommitted_bytes_max = 4194304
+journal_bytes_max = 67108864
 connect_deadline_ms = 10000
 keep_alive_s_max = 0
 "#;

@@ -8,10 +8,12 @@ use ebbtide_protocol::ByteString;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    ConfigError, HostName, ListenAddress, LogFormat, Options, Origin, file::nearest, limits,
+    ConfigError, Durability, HostName, ListenAddress, LogFormat, Options, Origin, file::nearest,
+    limits,
 };
 use crate::auth::Authenticator;
 
+const RELAXED_COMMIT_MS: u32 = 100;
 /// A week.
 const PRESENCE_OFFLINE_EXPIRY_S: u32 = 7 * 24 * 3600;
 /// As Mosquitto has it.
@@ -24,6 +26,12 @@ pub struct Config {
     pub mqtt: ListenAddress,
     /// Where HTTP and WebSocket are.
     pub http: ListenAddress,
+    /// What acknowledgements stand for at the first.
+    pub mqtt_durability: Durability,
+    /// At the second.
+    pub http_durability: Durability,
+    /// How often is committed while nobody waits for it.
+    pub relaxed_commit: Duration,
     /// Where the data is.
     pub storage: Storage,
     /// Nobody is asked who they are, from outside either.
@@ -59,6 +67,18 @@ pub enum Storage {
 }
 
 impl Config {
+    /// The listeners whose acknowledgements do not stand for the disk.
+    pub fn relaxed(&self) -> impl Iterator<Item = &'static str> {
+        let listeners = [
+            ("mqtt", self.mqtt_durability),
+            ("http", self.http_durability),
+        ];
+        let relaxed = listeners
+            .into_iter()
+            .filter(|(_, durability)| *durability == Durability::Relaxed);
+        relaxed.map(|(name, _)| name)
+    }
+
     /// Fills in defaults and checks that all of it makes sense together.
     pub fn resolve(options: Options) -> Result<Self, ConfigError> {
         let loopback = |port| ListenAddress(([127, 0, 0, 1], port).into());
@@ -68,6 +88,14 @@ impl Config {
         let config = Self {
             mqtt: options.mqtt.unwrap_or_else(|| loopback(1883)),
             http: options.http.unwrap_or_else(|| loopback(8080)),
+            mqtt_durability: options.mqtt_durability.unwrap_or_default(),
+            http_durability: options.http_durability.unwrap_or_default(),
+            relaxed_commit: Duration::from_millis(
+                options
+                    .relaxed_commit_ms
+                    .unwrap_or(RELAXED_COMMIT_MS)
+                    .into(),
+            ),
             storage: match options.ephemeral {
                 Some(true) => Storage::Ephemeral,
                 _ => {
@@ -163,6 +191,17 @@ impl fmt::Display for Config {
             formatter,
             "http = {}",
             toml::Value::from(self.http.to_string())
+        )?;
+        for (key, durability) in [
+            ("mqtt_durability", self.mqtt_durability),
+            ("http_durability", self.http_durability),
+        ] {
+            writeln!(formatter, "{key} = \"{}\"", durability.name())?;
+        }
+        writeln!(
+            formatter,
+            "relaxed_commit_ms = {}",
+            self.relaxed_commit.as_millis()
         )?;
         match &self.storage {
             Storage::Directory(path) => {
@@ -303,7 +342,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 29);
+        assert_eq!(named, 33);
     }
 
     #[test]

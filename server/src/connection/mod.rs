@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Authentication, Broker, Connection, Origin, Question};
+use ebbtide_broker::{Answer, Authentication, Broker, Connection, Durability, Origin, Question};
 use ebbtide_protocol::ReasonCode;
 use tokio::task::{JoinError, JoinSet};
 
@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Who may come in.
     pub authenticator: Authenticator,
+    /// What acknowledgements stand for at this listener.
+    pub durability: Durability,
     /// Keeps faulty clients from flooding the log.
     pub violations: Arc<Throttle>,
 }
@@ -73,7 +75,8 @@ pub async fn run<S: ByteStream>(stream: S, origin: Origin, surroundings: Surroun
         transport = origin.transport,
         "connection opened"
     );
-    let connection = open(&broker, origin.clone(), &signal, &surroundings.clock);
+    let mut connection = open(&broker, origin.clone(), &signal, &surroundings.clock);
+    connection.set_durability(surroundings.durability);
     drop(broker);
     let mut driver = Driver {
         stream,

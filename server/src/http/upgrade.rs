@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::Response,
 };
-use ebbtide_broker::{Limits, Origin};
+use ebbtide_broker::Origin;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -57,10 +57,11 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
         .get::<Arc<OwnedSemaphorePermit>>()
         .cloned();
     let upgraded = hyper::upgrade::on(&mut request);
+    let packet_size = app.surroundings.broker.get().0.limits().maximum_packet_size;
     tokio::spawn(async move {
         match upgraded.await {
             Ok(upgraded) => {
-                let stream = WebSocket::new(upgraded, Limits::default().maximum_packet_size).await;
+                let stream = WebSocket::new(upgraded, packet_size).await;
                 connection::run(
                     stream,
                     Origin {

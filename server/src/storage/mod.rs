@@ -15,6 +15,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use ebbtide_broker::{Broker, Limits, PresenceTopic};
@@ -22,7 +23,11 @@ use ebbtide_store::{Incarnation, Queued, Sequence, Store, StoreError};
 use parking_lot::RwLock;
 
 pub use self::error::StorageError;
-use crate::{clock::Clock, config, wake::Signal};
+use crate::{
+    clock::Clock,
+    config::{self, Config},
+    wake::Signal,
+};
 
 /// The name of the database in the data folder.
 pub const FILE: &str = "ebbtide.redb";
@@ -109,20 +114,16 @@ impl Storage {
     ///
     /// # Errors
     /// When the folder or the file in it cannot be used.
-    pub fn start(
-        location: &config::Storage,
-        limits: Limits,
-        presence: Option<PresenceTopic>,
-        clock: Clock,
-    ) -> Result<Self, StorageError> {
-        let file = match location {
+    pub fn start(config: &Config, clock: Clock) -> Result<Self, StorageError> {
+        let file = match &config.storage {
             config::Storage::Directory(folder) => Some(open::folder(folder)?),
             config::Storage::Ephemeral => None,
         };
         let source = Source {
             file,
-            limits,
-            presence,
+            limits: config.limits.clone(),
+            presence: config.presence.clone(),
+            relaxed_commit: config.relaxed().next().map(|_| config.relaxed_commit),
             clock,
         };
         let (store, broker) = source.open()?;
@@ -168,5 +169,7 @@ struct Source {
     file: Option<PathBuf>,
     limits: Limits,
     presence: Option<PresenceTopic>,
+    /// How often is committed while nobody waits for it; `None`: at once.
+    relaxed_commit: Option<Duration>,
     clock: Clock,
 }

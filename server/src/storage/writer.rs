@@ -9,7 +9,7 @@ use std::{
     },
     task::{Wake, Waker},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ebbtide_broker::{Batch, Broker};
@@ -36,8 +36,9 @@ pub(super) fn spawn(
 
 fn write(shared: &Shared, source: &Source, stopping: &AtomicBool) {
     let waker = wake::unpark(thread::current());
-    let mut broker = attend(shared, &waker);
+    let mut broker = attend(shared, source, &waker);
     loop {
+        pace(&broker, source, stopping);
         // Read before the look at the journal: what was queued before the stop is still written.
         let is_stopping = stopping.load(Ordering::Acquire);
         match broker.journal().take() {
@@ -50,7 +51,7 @@ fn write(shared: &Shared, source: &Source, stopping: &AtomicBool) {
                     if reopen(shared, source, stopping).is_err() {
                         return;
                     }
-                    broker = attend(shared, &waker);
+                    broker = attend(shared, source, &waker);
                     continue;
                 }
                 broker.journal().committed(&batch);
@@ -61,10 +62,28 @@ fn write(shared: &Shared, source: &Source, stopping: &AtomicBool) {
     }
 }
 
-fn attend(shared: &Shared, waker: &Waker) -> Broker {
+fn attend(shared: &Shared, source: &Source, waker: &Waker) -> Broker {
     let broker = shared.broker.read().clone();
+    if source.relaxed_commit.is_some() {
+        broker.journal().set_paced();
+    }
     broker.journal().set_waker(waker.clone());
     broker
+}
+
+/// With relaxed listeners: what nobody waits for gathers for a while.
+fn pace(broker: &Broker, source: &Source, stopping: &AtomicBool) {
+    let Some(interval) = source.relaxed_commit else {
+        return;
+    };
+    let end = Instant::now() + interval;
+    while !stopping.load(Ordering::Acquire) && !broker.journal().is_awaited() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::park_timeout(left);
+    }
 }
 
 fn commit(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {

@@ -324,7 +324,7 @@ impl Connection {
             incoming_aliases: aliases::Incoming::default(),
             outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),
             unsettled: 0,
-            outbound: Outbound::new(receive_maximum),
+            outbound: Outbound::new(receive_maximum, self.durability),
             session,
         };
         open.resume(&mut self.replies);

@@ -49,8 +49,8 @@ pub use self::{
     },
 };
 use crate::{
-    Monotonic, Now, journal::Ticket, registry::Newcomer, route::overflow, shared::Shared,
-    stats::Traffic,
+    Durability, Monotonic, Now, journal::Ticket, registry::Newcomer, route::overflow,
+    shared::Shared, stats::Traffic,
 };
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
@@ -77,6 +77,7 @@ pub struct Connection {
     awaited: Ticket,
     seen: Now,
     client_id: Option<ByteString>,
+    durability: Durability,
     /// Taken in by this turn.
     incoming: Traffic,
     /// While nobody can reach it by its client id.
@@ -124,9 +125,16 @@ impl Connection {
             awaited: Ticket(0),
             seen: now,
             client_id: None,
+            durability: Durability::default(),
             incoming: Traffic::default(),
             newcomer: Some(newcomer),
         }
+    }
+
+    /// What its acknowledgements stand for; to be said before anything else.
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.durability = durability;
+        self.replies.set_durability(durability);
     }
 
     /// Takes packets off the front of `input`. Returns `true` when a budget ended the turn while complete packets
@@ -176,6 +184,13 @@ impl Connection {
         is_listening
             && self.replies.uncommitted_bytes() <= limits.uncommitted_bytes_max
             && self.replies.len() + self.pings <= limits.replies_max
+            && !self.is_ahead_of_disk()
+    }
+
+    /// Nothing that it sent is waited for, so this is what keeps it from filling the memory.
+    fn is_ahead_of_disk(&self) -> bool {
+        self.durability == Durability::Relaxed
+            && self.shared.journal.queue_bytes() > self.shared.limits.journal_bytes_max
     }
 
     /// Its waker was woken.

@@ -13,7 +13,7 @@ use ebbtide_store::{FlowStage, Operation, Sequence};
 
 use super::open::Open;
 use crate::{
-    Now, durability,
+    Durability, Now, durability,
     journal::{Journal, Ticket},
     route::{
         group::Lease,
@@ -41,6 +41,7 @@ pub(super) struct Outbound {
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
     quota: u16,
     quota_max: u16,
+    durability: Durability,
 }
 
 /// A message with its packet id.
@@ -71,7 +72,7 @@ pub(super) enum Read {
 }
 
 impl Outbound {
-    pub fn new(receive_maximum: u16) -> Self {
+    pub fn new(receive_maximum: u16, durability: Durability) -> Self {
         Self {
             mail: VecDeque::new(),
             staged: VecDeque::new(),
@@ -80,10 +81,12 @@ impl Outbound {
             reading: None,
             quota: receive_maximum,
             quota_max: receive_maximum,
+            durability,
         }
     }
 
-    fn stage(&mut self, staged: Staged) {
+    fn stage(&mut self, mut staged: Staged) {
+        staged.ticket = self.durability.wait(staged.ticket);
         self.staged_bytes += staged.delivery.bytes();
         self.staged.push_back(staged);
     }

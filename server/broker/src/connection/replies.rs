@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use ebbtide_protocol::Packet;
 
-use crate::journal::{Journal, Ticket};
+use crate::{
+    Durability,
+    journal::{Journal, Ticket},
+};
 
 /// A reply that waits for its turn.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ pub(super) struct Reply {
 
 #[derive(Debug, Default)]
 pub(super) struct Replies {
+    durability: Durability,
     queue: VecDeque<Reply>,
     /// Bytes that wait with the replies.
     uncommitted_bytes: usize,
@@ -29,6 +33,10 @@ pub(super) struct Replies {
 }
 
 impl Replies {
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.durability = durability;
+    }
+
     /// Gives the reply's number, for [`Replies::is_sent`].
     pub fn push(&mut self, ticket: Ticket, packet: Packet) -> u64 {
         let bytes = match &packet {
@@ -70,7 +78,8 @@ impl Replies {
         });
     }
 
-    fn push_reply(&mut self, reply: Reply) -> u64 {
+    fn push_reply(&mut self, mut reply: Reply) -> u64 {
+        reply.ticket = self.durability.wait(reply.ticket);
         self.uncommitted_bytes += reply.bytes;
         self.queue.push_back(reply);
         self.pushed += 1;

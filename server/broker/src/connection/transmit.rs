@@ -97,6 +97,7 @@ impl Connection {
             .waits_for()
             .into_iter()
             .chain(open.outbound.waits_for())
+            .chain(self.is_ahead_of_disk().then(|| self.shared.journal.last()))
             .min()
     }
 }

@@ -16,7 +16,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
-    Answer, Broker, Connection, Limits, Monotonic, Now, Origin, PresenceTopic, Question, Recovery,
+    Answer, Broker, Connection, Durability, Limits, Monotonic, Now, Origin, PresenceTopic,
+    Question, Recovery,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
@@ -165,6 +166,14 @@ impl World {
             closed: false,
         });
         Client(self.clients.len() - 1)
+    }
+
+    /// A new byte stream at a listener that acknowledges at once.
+    pub fn open_relaxed(&mut self) -> Client {
+        let client = self.open();
+        let line = &mut self.clients[client.0];
+        line.connection.set_durability(Durability::Relaxed);
+        client
     }
 
     pub fn send(&mut self, client: Client, packet: Packet) {
