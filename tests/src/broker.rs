@@ -122,14 +122,33 @@ impl Broker {
         Ok(())
     }
 
-    /// SIGTERM, then waits for the end.
-    pub fn terminate(mut self) -> Result<(ExitStatus, String)> {
+    /// SIGTERM, then a start on the same ports and data.
+    pub fn restart(&mut self) -> Result<()> {
+        self.ask_to_end()?;
+        wait(&mut self.child, END_DEADLINE).context("after SIGTERM")?;
+        let next = Self::launch(
+            self.data.clone(),
+            self.mqtt,
+            self.http,
+            self.arguments.clone(),
+        )?;
+        *self = next;
+        Ok(())
+    }
+
+    fn ask_to_end(&self) -> Result<()> {
         let kill = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status()?;
         if !kill.success() {
             bail!("SIGTERM could not be sent");
         }
+        Ok(())
+    }
+
+    /// SIGTERM, then waits for the end.
+    pub fn terminate(mut self) -> Result<(ExitStatus, String)> {
+        self.ask_to_end()?;
         let status = wait(&mut self.child, END_DEADLINE).context("after SIGTERM")?;
         Ok((status, self.log()))
     }

@@ -5,7 +5,9 @@
 pub mod broker;
 pub mod cases;
 pub mod http;
+pub mod load;
 pub mod proxy;
+pub mod scale;
 pub mod script;
 pub mod tools;
 pub mod wire;

@@ -8,6 +8,7 @@ mod ci;
 mod progress;
 mod project;
 mod run;
+mod scale;
 mod server;
 mod sizes;
 mod test;
@@ -64,6 +65,11 @@ const COMMANDS: &[Command] = &[
         name: "sizes",
         help: "measure binary, wasm and idle memory, as cited in docs",
         run: sizes::run,
+    },
+    Command {
+        name: "scale",
+        help: "measure a million rows on disk, as cited in docs: [--rows N] [SCENARIO]",
+        run: scale::run,
     },
     Command {
         name: "screenshots",

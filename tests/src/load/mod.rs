@@ -1,0 +1,13 @@
+//! Clients at full speed, for measurements: many packets per write and per read, on one thread each.
+//!
+//! They check what comes only as far as a measurement needs it to be true: counts, and reason codes.
+
+mod link;
+mod process;
+mod publish;
+mod receive;
+
+pub use link::{Link, clean, kept};
+pub use process::{Process, disk};
+pub use publish::{Published, publish};
+pub use receive::{Received, receive};

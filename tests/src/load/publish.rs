@@ -1,0 +1,91 @@
+//! Publishing at QoS 1 through a window: as many unacknowledged as it allows, and no more.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use bytes::Bytes;
+use ebbtide_protocol::packet::{MessageProperties, Publish};
+use ebbtide_protocol::{Packet, PacketId, QoS, TopicName};
+
+use super::{Link, clean};
+
+/// Written at once at the most.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// How it went.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// From the first byte to the last acknowledgement.
+    pub took: Duration,
+    /// From each write to its acknowledgement, in the order of publishing.
+    pub latencies: Vec<Duration>,
+}
+
+/// Publishes `count` messages as one client, `window` at a time; `message` gives topic and payload of each.
+pub fn publish(
+    address: SocketAddr,
+    client_id: &str,
+    count: usize,
+    window: usize,
+    retain: bool,
+    message: impl Fn(usize) -> (String, Bytes),
+) -> Result<Published> {
+    let (mut link, _) = Link::connect(address, clean(client_id))?;
+    let start = Instant::now();
+    let mut sent_at = Vec::with_capacity(count);
+    let mut latencies = Vec::with_capacity(count);
+    while latencies.len() < count {
+        while sent_at.len() < count
+            && sent_at.len() - latencies.len() < window
+            && link.unwritten() < WRITE_BYTES
+        {
+            link.put(&packet(sent_at.len(), retain, &message)?);
+            sent_at.push(Instant::now());
+        }
+        if link.unwritten() > 0 {
+            link.flush()?;
+        }
+        let mut packet = link.next()?;
+        loop {
+            let Packet::PubAck(ack) = packet else {
+                bail!("no PUBACK: {packet:?}")
+            };
+            ensure!(
+                !ack.reason.is_error(),
+                "{:?} {:?}",
+                ack.reason,
+                ack.reason_string
+            );
+            latencies.push(sent_at[latencies.len()].elapsed());
+            match link.buffered()? {
+                Some(next) => packet = next,
+                None => break,
+            }
+        }
+    }
+    Ok(Published {
+        took: start.elapsed(),
+        latencies,
+    })
+}
+
+fn packet(
+    number: usize,
+    retain: bool,
+    message: impl Fn(usize) -> (String, Bytes),
+) -> Result<Packet> {
+    let (topic, payload) = message(number);
+    let id = u16::try_from(number % usize::from(u16::MAX))? + 1;
+    Ok(Packet::Publish(Box::new(Publish {
+        dup: false,
+        qos: QoS::AtLeastOnce,
+        retain,
+        topic: Some(TopicName::new(topic)?),
+        packet_id: PacketId::new(id),
+        topic_alias: None,
+        subscription_identifiers: Vec::new(),
+        properties: MessageProperties::default(),
+        payload,
+    })))
+}

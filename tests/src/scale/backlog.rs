@@ -1,0 +1,41 @@
+//! Many messages for one session that is away.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use ebbtide_protocol::QoS;
+
+use super::Figures;
+use crate::broker::Broker;
+use crate::load::{Link, Process, disk, kept, publish, receive};
+
+const PAYLOAD: &[u8] = &[b'x'; 1024];
+const WINDOW: usize = 1000;
+
+pub fn run(rows: usize) -> Result<Figures> {
+    let mut figures = Figures::default();
+    let mut broker = Broker::start()?;
+    let (mut link, _) = Link::connect(broker.mqtt(), kept("away"))?;
+    link.subscribe("backlog/#", QoS::AtLeastOnce)?;
+    drop(link);
+    let before = Process(broker.id()).resident()?;
+    let published = publish(broker.mqtt(), "publisher", rows, WINDOW, false, |number| {
+        (format!("backlog/{}", number % 10), PAYLOAD.into())
+    })?;
+    figures.rate("publish, QoS 1, acknowledged", rows, published.took);
+    let grown = Process(broker.id()).resident()?.saturating_sub(before);
+    figures.bytes("memory, grown by", grown);
+    figures.bytes_each("memory for each waiting delivery", grown, rows);
+    figures.bytes("disk", disk(&broker.data_dir())?);
+
+    let start = Instant::now();
+    broker.crash_and_restart()?;
+    figures.time("after SIGKILL: exec to ready", start.elapsed());
+    let (mut link, present) = Link::connect(broker.mqtt(), kept("away"))?;
+    ensure!(present, "the session is gone");
+    let received = receive(&mut link, rows)?;
+    figures.time("after SIGKILL: to the first message", received.first);
+    figures.rate("drain, acknowledged", rows, received.last);
+    figures.bytes("disk after the drain", disk(&broker.data_dir())?);
+    Ok(figures)
+}

@@ -1,0 +1,47 @@
+//! A start with a lot of both: `rows` retained messages and as many queued ones; from exec to the first answered subscription.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use bytes::Bytes;
+use ebbtide_protocol::QoS;
+
+use super::Figures;
+use crate::broker::Broker;
+use crate::load::{Link, clean, disk, kept, publish, receive};
+
+const PAYLOAD: &[u8] = &[b'x'; 128];
+const WINDOW: usize = 1000;
+
+pub fn run(rows: usize) -> Result<Figures> {
+    let mut figures = Figures::default();
+    let mut broker = Broker::start()?;
+    let (mut link, _) = Link::connect(broker.mqtt(), kept("away"))?;
+    link.subscribe("queued/#", QoS::AtLeastOnce)?;
+    drop(link);
+    for (kind, retain) in [("retained", true), ("queued", false)] {
+        let name = format!("publisher of {kind}");
+        publish(broker.mqtt(), &name, rows, WINDOW, retain, |number| {
+            (format!("{kind}/{number}"), Bytes::from_static(PAYLOAD))
+        })?;
+    }
+    figures.bytes("disk", disk(&broker.data_dir())?);
+    let start = Instant::now();
+    broker.crash_and_restart()?;
+    answer(&broker)?;
+    figures.time("after SIGKILL: exec to the first answer", start.elapsed());
+    let start = Instant::now();
+    broker.restart()?;
+    let stopped = start.elapsed();
+    answer(&broker)?;
+    figures.time("SIGTERM, end, exec to the first answer", start.elapsed());
+    figures.time("of this, until it was ready", stopped);
+    Ok(figures)
+}
+
+fn answer(broker: &Broker) -> Result<()> {
+    let (mut link, _) = Link::connect(broker.mqtt(), clean("reader"))?;
+    link.subscribe("retained/7", QoS::AtMostOnce)?;
+    receive(&mut link, 1)?;
+    Ok(())
+}
