@@ -2,6 +2,7 @@
 //!
 //! Everything listens on 127.0.0.1 with a port of its own, and ends with the value that owns it. Waiting always has a deadline.
 
+pub mod bench;
 pub mod broker;
 pub mod cases;
 pub mod http;

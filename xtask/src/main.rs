@@ -5,10 +5,10 @@
 
 mod args;
 mod ci;
+mod measure;
 mod progress;
 mod project;
 mod run;
-mod scale;
 mod server;
 mod sizes;
 mod test;
@@ -67,9 +67,14 @@ const COMMANDS: &[Command] = &[
         run: sizes::run,
     },
     Command {
+        name: "bench",
+        help: "measure what durability costs, beside redb itself: [--short] [NAME]",
+        run: measure::bench,
+    },
+    Command {
         name: "scale",
         help: "measure a million rows on disk, as cited in docs: [--rows N] [SCENARIO]",
-        run: scale::run,
+        run: measure::scale,
     },
     Command {
         name: "screenshots",
