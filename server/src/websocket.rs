@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Sink, Stream};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -26,6 +26,8 @@ use crate::connection::ByteStream;
 pub const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 /// A frame may carry the largest packet and some more.
 const FRAME_SLACK: usize = 64 * 1024;
+/// The most that one read gives. A small packet that is kept must not keep a whole large frame in memory.
+const READ_BYTES_MAX: usize = 64 * 1024;
 /// Read and write buffers of the library: small, for most connections are idle.
 const BUFFER_BYTES: usize = 4 * 1024;
 
@@ -33,6 +35,8 @@ const BUFFER_BYTES: usize = 4 * 1024;
 #[derive(Debug)]
 pub struct WebSocket {
     stream: WebSocketStream<TokioIo<Upgraded>>,
+    /// What is left of a large message.
+    rest: Bytes,
     /// What the close frame says.
     close: CloseFrame,
     is_closed: bool,
@@ -55,6 +59,7 @@ impl WebSocket {
         };
         Self {
             stream,
+            rest: Bytes::new(),
             close,
             is_closed: false,
         }
@@ -89,6 +94,11 @@ impl ByteStream for WebSocket {
         input: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
         loop {
+            if !self.rest.is_empty() {
+                let count = self.rest.len().min(READ_BYTES_MAX);
+                input.extend_from_slice(&self.rest.split_to(count));
+                return Poll::Ready(Ok(count));
+            }
             let message = match ready!(Pin::new(&mut self.stream).poll_next(context)) {
                 None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => {
                     return Poll::Ready(Ok(0));
@@ -98,6 +108,7 @@ impl ByteStream for WebSocket {
             };
             match message {
                 Message::Binary(bytes) if bytes.is_empty() => {}
+                Message::Binary(bytes) if bytes.len() > READ_BYTES_MAX => self.rest = bytes,
                 Message::Binary(bytes) => {
                     let count = bytes.len();
                     if input.is_empty() {

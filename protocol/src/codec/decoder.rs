@@ -1,9 +1,10 @@
 //! Cuts a byte stream into packets.
 //!
 //! What the first bytes already show to be wrong (type, flags, sender, size) is refused before the rest is awaited. The
-//! decoder holds no bytes of its own and never enlarges the input.
+//! decoder holds no bytes of its own and never enlarges the input. A packet shares its memory with no other one: who keeps
+//! a part of it keeps no more than that packet.
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::reader::{Reader, variable_byte_integer};
 use super::{
@@ -19,6 +20,9 @@ pub enum Role {
     /// Reads what servers send.
     Client,
 }
+
+/// Packets up to this size are always copied out of the input.
+const COPIED_BYTES_MAX: usize = 16 * 1024;
 
 /// Reads the packets of one connection. After a [`Violation`] the stream has no meaning any more: close it.
 #[derive(Clone, Debug)]
@@ -85,7 +89,7 @@ impl Decoder {
         if input.len() < total {
             return Ok(None);
         }
-        let mut packet = input.split_to(total).freeze();
+        let mut packet = take(input, total);
         packet.advance(head);
         let packet = self.decode_body(first, Reader::new(packet))?;
         // Only now a CONNECT has told the version.
@@ -177,4 +181,18 @@ impl Decoder {
             _ => return Err(Violation::ReservedPacketType),
         })
     }
+}
+
+/// The first `length` bytes. Strings and payloads are slices of them and may be kept for long, so nothing else that
+/// has come may hang on to them. Whichever is shorter, the packet or what follows it, is copied.
+fn take(input: &mut BytesMut, length: usize) -> Bytes {
+    if length <= COPIED_BYTES_MAX || length <= input.len() / 2 {
+        let packet = Bytes::copy_from_slice(&input[..length]);
+        input.advance(length);
+        return packet;
+    }
+    let rest = BytesMut::from(&input[length..]);
+    let mut packet = std::mem::replace(input, rest);
+    packet.truncate(length);
+    packet.freeze()
 }

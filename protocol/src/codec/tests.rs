@@ -335,3 +335,36 @@ fn reasons_of_violations() {
         ReasonCode::PacketTooLarge
     );
 }
+
+#[test]
+fn a_packet_shares_its_memory_with_no_other() {
+    // PUBLISH, QoS 0, topic `a`, with payloads below and above what is always copied.
+    let publish = |length: usize| {
+        let mut bytes = vec![0x30];
+        let mut remaining = length + 4;
+        while remaining > 0 {
+            let more = if remaining > 0x7F { 0x80 } else { 0 };
+            bytes.push(u8::try_from(remaining & 0x7F).expect("seven bits") | more);
+            remaining >>= 7;
+        }
+        bytes.extend_from_slice(b"\0\x01a\0");
+        bytes.resize(bytes.len() + length, b'x');
+        bytes
+    };
+    for (first, second) in [(10, 10), (100_000, 10), (10, 100_000), (100_000, 90_000)] {
+        let mut input = BytesMut::from(&[publish(first), publish(second)].concat()[..]);
+        let mut decoder = Decoder::new(Role::Server, 1_000_000);
+        decoder.set_version(V5);
+        for length in [first, second] {
+            let decoded = decoder.decode(&mut input).expect("well-formed");
+            let Some(Packet::Publish(publish)) = decoded else {
+                panic!("not a PUBLISH: {decoded:?}")
+            };
+            assert_eq!(publish.payload.len(), length);
+            // With its topic gone, the payload is the only owner of its memory, unless others share it.
+            let payload = publish.payload.clone();
+            drop(publish);
+            assert!(payload.is_unique(), "{first} and {second} bytes");
+        }
+    }
+}
