@@ -26,6 +26,9 @@ pub enum Violation {
     /// A field runs past the end of the packet or of its properties (section 4.13).
     #[error("packet ends inside a field")]
     Truncated,
+    /// More filters, user properties or the like than any use has for them: a limit of ours (section 4.13 allows it).
+    #[error("too many items in a packet")]
+    TooManyItems,
     /// Bytes are left over after the last field (section 4.13).
     #[error("bytes after the last field")]
     TrailingBytes,
@@ -198,6 +201,7 @@ impl Violation {
             | Self::TopicAliasUnknown
             | Self::SessionExpiryAfterZero => ReasonCode::ProtocolError,
             Self::PacketTooLarge => ReasonCode::PacketTooLarge,
+            Self::TooManyItems => ReasonCode::QuotaExceeded,
             Self::ProtocolName | Self::ProtocolLevel(_) => ReasonCode::UnsupportedProtocolVersion,
             Self::ClientIdEmpty => ReasonCode::ClientIdentifierNotValid,
             Self::TopicName(_) => ReasonCode::TopicNameInvalid,

@@ -2,7 +2,7 @@
 
 use super::property::{Properties, Property};
 use super::publish::{read_message_property, write_message_properties};
-use super::reader::Reader;
+use super::reader::{Reader, add};
 use super::sink::{Sink, length};
 use crate::packet::{Connect, MessageProperties, Will};
 use crate::{QoS, Version, Violation};
@@ -93,7 +93,7 @@ fn read_properties(connect: &mut Connect, mut properties: Properties) -> Result<
             Property::RequestProblemInformation => {
                 connect.request_problem_information = Some(value.flag()?);
             }
-            Property::UserProperty => connect.user_properties.push(value.string_pair()?),
+            Property::UserProperty => add(&mut connect.user_properties, value.string_pair()?)?,
             Property::AuthenticationMethod => connect.authentication_method = Some(value.string()?),
             Property::AuthenticationData => connect.authentication_data = Some(value.binary()?),
             _ => return Err(Violation::PropertyNotAllowed),

@@ -3,7 +3,7 @@
 //! The walk knows each property once and finds repetitions; which of them a packet may have is said by the `match` of
 //! that packet, whose last arm refuses.
 
-use super::reader::Reader;
+use super::reader::{Reader, add};
 use crate::{ByteString, Violation};
 
 macro_rules! properties {
@@ -116,7 +116,7 @@ impl Diagnostics {
     pub fn read(&mut self, property: Property, value: &mut Reader) -> Result<(), Violation> {
         match property {
             Property::ReasonString => self.reason_string = Some(value.string()?),
-            Property::UserProperty => self.user_properties.push(value.string_pair()?),
+            Property::UserProperty => add(&mut self.user_properties, value.string_pair()?)?,
             _ => return Err(Violation::PropertyNotAllowed),
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use super::property::Property;
-use super::reader::Reader;
+use super::reader::{Reader, add};
 use super::sink::{Sink, length, variable_length};
 use super::{Role, packet_type};
 use crate::packet::{MessageProperties, Publish};
@@ -58,9 +58,10 @@ pub(super) fn decode(
                 return Err(Violation::PropertyDirection);
             }
             Property::SubscriptionIdentifier => {
-                publish
-                    .subscription_identifiers
-                    .push(properties.value.subscription_identifier()?);
+                add(
+                    &mut publish.subscription_identifiers,
+                    properties.value.subscription_identifier()?,
+                )?;
             }
             _ => read_message_property(&mut publish.properties, property, &mut properties.value)?,
         }
@@ -87,7 +88,7 @@ pub(super) fn read_message_property(
         Property::ContentType => properties.content_type = Some(value.string()?),
         Property::ResponseTopic => properties.response_topic = Some(value.response_topic()?),
         Property::CorrelationData => properties.correlation_data = Some(value.binary()?),
-        Property::UserProperty => properties.user_properties.push(value.string_pair()?),
+        Property::UserProperty => add(&mut properties.user_properties, value.string_pair()?)?,
         _ => return Err(Violation::PropertyNotAllowed),
     }
     Ok(())

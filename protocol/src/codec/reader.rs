@@ -11,6 +11,18 @@ use super::property::Properties;
 use crate::topic::NameError;
 use crate::{ByteString, PacketId, ReasonCode, TopicFilter, TopicName, Version, Violation};
 
+/// The most that one packet may list of anything. An item takes a few bytes in the packet and many times that in memory.
+const ITEMS_MAX: usize = 65_536;
+
+/// Adds to a list what was read, if there may be so many.
+pub(super) fn add<T>(list: &mut Vec<T>, item: T) -> Result<(), Violation> {
+    if list.len() >= ITEMS_MAX {
+        return Err(Violation::TooManyItems);
+    }
+    list.push(item);
+    Ok(())
+}
+
 /// What is left to read.
 pub(super) struct Reader(Bytes);
 

@@ -1,7 +1,7 @@
 //! SUBSCRIBE and SUBACK (sections 3.8 and 3.9).
 
 use super::property::Property;
-use super::reader::Reader;
+use super::reader::{Reader, add};
 use super::reasons;
 use super::sink::{Sink, length};
 use crate::packet::{RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions};
@@ -29,18 +29,20 @@ pub(super) fn decode(mut body: Reader, version: Version) -> Result<Subscribe, Vi
                 subscribe.subscription_identifier =
                     Some(properties.value.subscription_identifier()?);
             }
-            Property::UserProperty => subscribe
-                .user_properties
-                .push(properties.value.string_pair()?),
+            Property::UserProperty => add(
+                &mut subscribe.user_properties,
+                properties.value.string_pair()?,
+            )?,
             _ => return Err(Violation::PropertyNotAllowed),
         }
     }
     while !body.is_empty() {
         let filter = body.topic_filter()?;
         let options = decode_options(body.u8()?, &filter, version)?;
-        subscribe
-            .subscriptions
-            .push(Subscription { filter, options });
+        add(
+            &mut subscribe.subscriptions,
+            Subscription { filter, options },
+        )?;
     }
     // [MQTT-3.8.3-2]
     if subscribe.subscriptions.is_empty() {

@@ -368,3 +368,36 @@ fn a_packet_shares_its_memory_with_no_other() {
         }
     }
 }
+
+#[test]
+fn a_packet_lists_no_more_than_any_use_has_for() {
+    let read = |first: &str, head: &str, item: &str, count: usize| {
+        let item = hex(item).repeat(count);
+        // Three bytes of length, three for the properties' where the items are those.
+        let length = |value: usize| {
+            [value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14]
+                .map(|byte| u8::try_from(byte).expect("a byte"))
+        };
+        let mut body = hex(head);
+        if body.is_empty() {
+            body.extend_from_slice(b"\0\x01a");
+            body.extend_from_slice(&length(item.len()));
+        }
+        body.extend_from_slice(&item);
+        let packet = [&hex(first)[..], &length(body.len()), &body].concat();
+        let mut decoder = Decoder::new(Role::Server, 1_000_000);
+        decoder.set_version(V5);
+        let packet = decoder.decode(&mut BytesMut::from(&packet[..]));
+        packet.map(|packet| assert!(packet.is_some(), "incomplete"))
+    };
+    for (what, first, head, item) in [
+        ("SUBSCRIBE", "82", "0001 00", "0001 61 00"),
+        ("UNSUBSCRIBE", "A2", "0001 00", "0001 61"),
+        ("user properties of PUBLISH", "30", "", "26 0000 0000"),
+    ] {
+        assert_eq!(read(first, head, item, 65_536), Ok(()), "{what}");
+        let refused = read(first, head, item, 65_537);
+        assert_eq!(refused, Err(Violation::TooManyItems), "{what}");
+    }
+    assert_eq!(Violation::TooManyItems.reason(), ReasonCode::QuotaExceeded);
+}

@@ -1,7 +1,7 @@
 //! UNSUBSCRIBE and UNSUBACK (sections 3.10 and 3.11).
 
 use super::property::Property;
-use super::reader::Reader;
+use super::reader::{Reader, add};
 use super::reasons;
 use super::sink::{Sink, length};
 use crate::packet::{UnsubAck, Unsubscribe};
@@ -13,13 +13,13 @@ pub(super) fn decode(mut body: Reader, version: Version) -> Result<Unsubscribe, 
     let mut user_properties = Vec::new();
     while let Some(property) = properties.next()? {
         match property {
-            Property::UserProperty => user_properties.push(properties.value.string_pair()?),
+            Property::UserProperty => add(&mut user_properties, properties.value.string_pair()?)?,
             _ => return Err(Violation::PropertyNotAllowed),
         }
     }
     let mut filters = Vec::new();
     while !body.is_empty() {
-        filters.push(body.topic_filter()?);
+        add(&mut filters, body.topic_filter()?)?;
     }
     // [MQTT-3.10.3-2]
     if filters.is_empty() {
