@@ -175,10 +175,15 @@ impl<S: ByteStream> Driver<S> {
             Question::Continue(_) | Question::Reauthenticate(_) => {
                 self.authenticated(Authentication::Refused(ReasonCode::BadAuthenticationMethod));
             }
-            Question::Read { session, sequences } => {
+            Question::Read {
+                session,
+                sequences,
+                bytes_max,
+            } => {
                 let reader = self.reader.clone();
-                self.reads
-                    .spawn_blocking(move || Answer::Read(reader.read(session, &sequences)));
+                self.reads.spawn_blocking(move || {
+                    Answer::Read(reader.read(session, &sequences, bytes_max))
+                });
             }
         }
     }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use ebbtide_broker::{Broker, Limits, PresenceTopic};
-use ebbtide_store::{Incarnation, Queued, Sequence, Store, StoreError};
+use ebbtide_store::{Incarnation, Part, Sequence, Store, StoreError};
 use parking_lot::RwLock;
 
 pub use self::error::StorageError;
@@ -63,14 +63,15 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// See [`Store::read`].
+    /// See [`Store::read_part`].
     pub fn read(
         &self,
         session: Incarnation,
         sequences: &[Sequence],
-    ) -> Result<Vec<Queued>, StoreError> {
+        bytes_max: usize,
+    ) -> Result<Part, StoreError> {
         match &*self.store.read() {
-            Some(store) => store.read(session, sequences),
+            Some(store) => store.read_part(session, sequences, bytes_max),
             None => Err(StoreError::NeedsReopen),
         }
     }

@@ -38,12 +38,29 @@ pub trait Store: Send + Sync {
 
     /// The messages with these sequence numbers, as they were queued for that session, in the order asked for.
     /// Numbers that are gone (or were never for this session) are left out, and so are rows that cannot be decoded:
-    /// the next recovery reports those.
+    /// the next recovery reports those. Once the messages have more than `bytes_max` bytes, the numbers behind are not
+    /// looked at.
     ///
     /// # Errors
     /// When the disk fails.
-    fn read(&self, session: Incarnation, sequences: &[Sequence])
-    -> Result<Vec<Queued>, StoreError>;
+    fn read_part(
+        &self,
+        session: Incarnation,
+        sequences: &[Sequence],
+        bytes_max: usize,
+    ) -> Result<Part, StoreError>;
+
+    /// [`Store::read_part`] of any size.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn read(
+        &self,
+        session: Incarnation,
+        sequences: &[Sequence],
+    ) -> Result<Vec<Queued>, StoreError> {
+        Ok(self.read_part(session, sequences, usize::MAX)?.messages)
+    }
 
     /// Streams everything that is kept, in the order documented at [`Row`]; called once, before the first commit.
     /// Sweeps what no session owns. Rows that cannot be decoded are put aside and reported, they do not stop it.
@@ -62,6 +79,40 @@ pub struct Queued {
     pub message: Message,
     /// How this session gets it.
     pub recipient: Recipient,
+}
+
+/// What [`Store::read_part`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The messages.
+    pub messages: Vec<Queued>,
+    /// How many of the numbers asked for were looked at: all, unless there were too many bytes.
+    pub looked_at: usize,
+}
+
+impl Part {
+    /// Takes the messages of all numbers one by one, as far as the bytes allow.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn read<E>(
+        sequences: &[Sequence],
+        bytes_max: usize,
+        mut read: impl FnMut(Sequence) -> Result<Option<Queued>, E>,
+    ) -> Result<Self, E> {
+        let (mut part, mut bytes) = (Self::default(), 0);
+        for &sequence in sequences {
+            if bytes > bytes_max {
+                break;
+            }
+            part.looked_at += 1;
+            if let Some(queued) = read(sequence)? {
+                bytes += queued.message.size_bytes();
+                part.messages.push(queued);
+            }
+        }
+        Ok(part)
+    }
 }
 
 /// What [`Store::recover`] had to do.

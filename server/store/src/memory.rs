@@ -12,7 +12,7 @@ use std::{
 use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
-    Accept, DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks, Message, Operation,
+    Accept, DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks, Message, Operation, Part,
     Queued, Recipient, RecipientSet, RecoveryReport, RetainedChange, RetainedRow, Row, Sequence,
     SessionRow, Store, StoreError, SubscriptionRow, WillRow, message::moved,
 };
@@ -43,14 +43,16 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn read(
+    fn read_part(
         &self,
         session: Incarnation,
         sequences: &[Sequence],
-    ) -> Result<Vec<Queued>, StoreError> {
+        bytes_max: usize,
+    ) -> Result<Part, StoreError> {
         let state = self.state();
-        let read = |&sequence: &Sequence| state.queued(session, sequence);
-        Ok(sequences.iter().filter_map(read).collect())
+        Part::read(sequences, bytes_max, |sequence| {
+            Ok(state.queued(session, sequence))
+        })
     }
 
     fn recover(&self, visit: &mut dyn FnMut(Row)) -> Result<RecoveryReport, StoreError> {

@@ -101,7 +101,11 @@ fn turn(connection: &mut Connection, store: &MemoryStore, now: Now) {
             Question::Authenticate(_) | Question::Continue(_) | Question::Reauthenticate(_) => {
                 Answer::Authenticated(Ok(Identity { user: None }).into())
             }
-            Question::Read { session, sequences } => Answer::Read(store.read(session, &sequences)),
+            Question::Read {
+                session,
+                sequences,
+                bytes_max,
+            } => Answer::Read(store.read_part(session, &sequences, bytes_max)),
         };
         connection.handle_answer(answer, now);
     }

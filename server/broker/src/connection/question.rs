@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ebbtide_protocol::{ByteString, ReasonCode};
-use ebbtide_store::{Incarnation, Queued, Sequence, StoreError};
+use ebbtide_store::{Incarnation, Part, Sequence, StoreError};
 
 /// Where a connection comes from, for logs and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +51,14 @@ pub enum Question {
     Continue(AuthenticationStep),
     /// A client that is in authenticates again: may it stay?
     Reauthenticate(AuthenticationStep),
-    /// The messages with these numbers, for this session: ask the store's `read`.
+    /// The messages with these numbers, for this session: ask the store's `read_part`.
     Read {
         /// Whose.
         session: Incarnation,
         /// Which.
         sequences: Vec<Sequence>,
+        /// How many bytes at once, but for the last message.
+        bytes_max: usize,
     },
 }
 
@@ -85,5 +87,5 @@ pub enum Answer {
     /// To `Authenticate`, `Continue` and `Reauthenticate`.
     Authenticated(Authentication),
     /// To `Read`.
-    Read(Result<Vec<Queued>, StoreError>),
+    Read(Result<Part, StoreError>),
 }

@@ -1,7 +1,7 @@
 //! A client returns: what was under way is repeated, then what has waited, then it is live.
 
 use ebbtide_protocol::{Packet, QoS, ReasonCode, packet::Ack};
-use ebbtide_store::{FlowStage, Queued, Sequence, StoreError, WallTime};
+use ebbtide_store::{FlowStage, Part, Queued, Sequence, StoreError, WallTime};
 use std::sync::Arc;
 
 use super::{
@@ -24,8 +24,9 @@ use crate::{
     stats::DropReason,
 };
 
-/// How many messages are read from the store at a time: all of them may be as large as a packet.
+/// How much is read from the store at a time, but for the last message.
 const READ_CHUNK: usize = 32;
+const READ_BYTES_MAX: usize = 256 * 1024;
 
 impl Open {
     /// Repeats with their old ids, in order, what was not acknowledged [MQTT-4.4.0-1, MQTT3-4.6.0-6].
@@ -136,17 +137,26 @@ impl Open {
                 leases.iter().filter_map(Lease::sequence).collect()
             }
         };
-        Some(Question::Read { session, sequences })
+        Some(Question::Read {
+            session,
+            sequences,
+            bytes_max: READ_BYTES_MAX,
+        })
     }
 
-    fn take_read(&mut self, messages: Vec<Queued>, shared: &Shared, at: WallTime) {
+    /// Queues what was read. What was not looked at has its turn again when these are out.
+    fn take_read(&mut self, part: Part, shared: &Shared, at: WallTime) {
         let Some(reading) = self.outbound.reading.take() else {
             return;
         };
-        let mut messages = messages.into_iter().peekable();
+        let looked_at = part.looked_at;
+        let mut messages = part.messages.into_iter().peekable();
         let mut next = |sequence: Sequence| messages.next_if(|queued| queued.sequence == sequence);
         match reading.what {
-            Read::Resend(flows) => {
+            Read::Resend(mut flows) => {
+                for flow in flows.drain(looked_at.min(flows.len())..).rev() {
+                    self.outbound.to_resend.push_front(flow);
+                }
                 for (packet_id, sequence) in flows {
                     match next(sequence) {
                         Some(queued) => self
@@ -160,7 +170,11 @@ impl Open {
             }
             Read::Leased(leases) => {
                 let mut mail = Vec::with_capacity(leases.len());
-                for lease in leases {
+                for (at, lease) in leases.into_iter().enumerate() {
+                    if at >= looked_at {
+                        mail.push(Mail::Unread(lease));
+                        continue;
+                    }
                     match lease.sequence().and_then(&mut next) {
                         Some(queued) => {
                             let message = Arc::new(queued.message);
@@ -179,7 +193,9 @@ impl Open {
                     self.outbound.mail.push_front(mail);
                 }
             }
-            Read::Spilled(sequences) => {
+            Read::Spilled(mut sequences) => {
+                let rest = sequences.split_off(looked_at.min(sequences.len()));
+                self.session.mailbox.put_back_spilled(rest);
                 let mut lost = Vec::new();
                 for sequence in sequences {
                     match next(sequence) {
@@ -203,16 +219,13 @@ impl Open {
 }
 
 impl Connection {
-    pub(super) fn handle_read(
-        &mut self,
-        outcome: Result<Vec<Queued>, StoreError>,
-    ) -> Result<(), Close> {
+    pub(super) fn handle_read(&mut self, outcome: Result<Part, StoreError>) -> Result<(), Close> {
         let Phase::Open(open) = &mut self.phase else {
             return Ok(());
         };
-        let messages = outcome
+        let part = outcome
             .map_err(|error| Close::new(ReasonCode::ServerBusy, format!("the backlog: {error}")))?;
-        open.take_read(messages, &self.shared, self.seen.wall);
+        open.take_read(part, &self.shared, self.seen.wall);
         Ok(())
     }
 }

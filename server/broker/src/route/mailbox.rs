@@ -333,6 +333,14 @@ impl Mailbox {
         state.spilled.drain(..count).collect()
     }
 
+    /// Numbers that were taken and not read.
+    pub fn put_back_spilled(&self, sequences: Vec<Sequence>) {
+        let mut state = self.state.lock();
+        for sequence in sequences.into_iter().rev() {
+            state.spilled.push_front(sequence);
+        }
+    }
+
     /// Everything is out: from now on messages wait in memory again. Gives the filters of the snapshots that are
     /// owed, or `None` when more has come meanwhile. The caller holds the lock on the order of publishes.
     pub fn catch_up(&self) -> Option<Vec<TopicFilter>> {

@@ -96,23 +96,19 @@ impl World {
 
     /// Everything that waits reaches the store, then the replies leave.
     pub fn commit(&mut self) {
-        while let Some(batch) = self.broker.journal().take() {
-            self.store
-                .commit(&batch.operations)
-                .expect("a store in memory does not fail");
-            self.broker.journal().committed(&batch);
-            self.batches.push(batch.operations);
-        }
-        self.settle();
-        if self.broker.journal().take().is_some_and(|batch| {
-            self.store
-                .commit(&batch.operations)
-                .expect("a store in memory does not fail");
-            self.broker.journal().committed(&batch);
-            self.batches.push(batch.operations);
-            true
-        }) {
-            self.commit();
+        loop {
+            let before = self.batches.len();
+            while let Some(batch) = self.broker.journal().take() {
+                self.store
+                    .commit(&batch.operations)
+                    .expect("a store in memory does not fail");
+                self.broker.journal().committed(&batch);
+                self.batches.push(batch.operations);
+            }
+            self.settle();
+            if self.batches.len() == before {
+                return;
+            }
         }
     }
 
@@ -386,9 +382,11 @@ impl Line {
                 }
                 Question::Continue(step) => Answer::Authenticated(riddle::next_step(&step)),
                 Question::Reauthenticate(step) => Answer::Authenticated(riddle::first_step(&step)),
-                Question::Read { session, sequences } => {
-                    Answer::Read(store.read(session, &sequences))
-                }
+                Question::Read {
+                    session,
+                    sequences,
+                    bytes_max,
+                } => Answer::Read(store.read_part(session, &sequences, bytes_max)),
             };
             self.connection.handle_answer(answer, now);
         }

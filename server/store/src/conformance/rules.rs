@@ -10,6 +10,7 @@ pub(super) fn run(subject: &mut impl Subject) {
     a_later_revision_wins(subject);
     a_cursor_is_never_lowered(subject);
     a_number_above_the_cursor_is_done_alone(subject);
+    a_part_ends_behind_its_bytes(subject);
     a_message_stays_for_those_who_wait(subject);
     a_removed_message_is_gone(subject);
     a_removed_session_leaves_its_will(subject);
@@ -135,6 +136,31 @@ fn a_number_above_the_cursor_is_done_alone(subject: &mut impl Subject) {
     let read = store.read(Incarnation(1), &all).expect("reads");
     let read: Vec<_> = read.iter().map(|queued| queued.sequence.0).collect();
     assert_eq!(read, [1, 3]);
+}
+
+fn a_part_ends_behind_its_bytes(subject: &mut impl Subject) {
+    let begin = [session(1), accept(1, [1]), accept(2, [1]), accept(4, [1])];
+    let (_, store) = after(subject, &[&begin]);
+    let all = [1, 2, 3, 4].map(Sequence);
+    let part = |bytes_max| {
+        let part = store.read_part(Incarnation(1), &all, bytes_max);
+        let part = part.expect("reads");
+        let read: Vec<_> = part.messages.iter().map(|one| one.sequence.0).collect();
+        (read, part.looked_at)
+    };
+    let one = store.read(Incarnation(1), &all[..1]).expect("reads");
+    let bytes = one[0].message.size_bytes();
+    assert_eq!(part(0), (vec![1], 1), "one at least");
+    assert_eq!(part(bytes - 1), (vec![1], 1));
+    assert_eq!(part(bytes), (vec![1, 2], 2));
+    assert_eq!(part(2 * bytes), (vec![1, 2, 4], 4), "what is gone has none");
+    assert_eq!(
+        store
+            .read_part(Incarnation(9), &all, 0)
+            .expect("reads")
+            .looked_at,
+        4
+    );
 }
 
 fn a_message_stays_for_those_who_wait(subject: &mut impl Subject) {

@@ -23,7 +23,7 @@ use std::{
 use redb::{Database, ReadableDatabase};
 
 use crate::{
-    Incarnation, Operation, Queued, RecoveryReport, Row, Sequence, Store, StoreError,
+    Incarnation, Operation, Part, RecoveryReport, Row, Sequence, Store, StoreError,
     redb::{apply::Batch, error::to_store_error, intern::Interner},
 };
 
@@ -91,13 +91,14 @@ impl Store for RedbStore {
         Ok(())
     }
 
-    fn read(
+    fn read_part(
         &self,
         session: Incarnation,
         sequences: &[Sequence],
-    ) -> Result<Vec<Queued>, StoreError> {
+        bytes_max: usize,
+    ) -> Result<Part, StoreError> {
         let snapshot = self.database.begin_read().map_err(|e| self.error(e))?;
-        read::read(&snapshot, session, sequences).map_err(|error| self.error(error))
+        read::read_part(&snapshot, session, sequences, bytes_max).map_err(|error| self.error(error))
     }
 
     fn recover(&self, visit: &mut dyn FnMut(Row)) -> Result<RecoveryReport, StoreError> {

@@ -10,19 +10,19 @@ use super::{
     progress::Progress,
     table,
 };
-use crate::{Incarnation, Queued, Recipient, Sequence};
+use crate::{Incarnation, Part, Queued, Recipient, Sequence};
 
-pub(super) fn read(
+pub(super) fn read_part(
     snapshot: &ReadTransaction,
     session: Incarnation,
     sequences: &[Sequence],
-) -> Result<Vec<Queued>, redb::Error> {
-    let mut queued = Vec::with_capacity(sequences.len());
+    bytes_max: usize,
+) -> Result<Part, redb::Error> {
     let is_known = |owners| -> Result<bool, redb::Error> {
         Ok(snapshot.open_table(owners)?.get(session.0)?.is_some())
     };
     if !is_known(table::SESSIONS)? && !is_known(table::GROUPS)? {
-        return Ok(queued);
+        return Part::read(sequences, bytes_max, |_| Ok(None));
     }
     let progress = match snapshot.open_table(table::PROGRESS)?.get(session.0)? {
         // As recovery does without the row: better twice than never.
@@ -33,15 +33,15 @@ pub(super) fn read(
     let sets = snapshot.open_table(table::SETS)?;
     // Neighbours mostly have the same recipients.
     let mut last: Option<(u64, Option<Recipient>)> = None;
-    for &sequence in sequences {
+    Part::read(sequences, bytes_max, |sequence| {
         if progress.is_done(sequence) {
-            continue;
+            return Ok(None);
         }
         let Some(row) = messages.get(sequence.0)? else {
-            continue;
+            return Ok(None);
         };
         let Ok((set, message)) = decode_queued(row.value()) else {
-            continue;
+            return Ok(None);
         };
         let recipient = match &last {
             Some((known, recipient)) if *known == set => recipient.clone(),
@@ -54,13 +54,12 @@ pub(super) fn read(
                 recipient
             }
         };
-        queued.extend(recipient.map(|recipient| Queued {
+        Ok(recipient.map(|recipient| Queued {
             sequence,
             message,
             recipient,
-        }));
-    }
-    Ok(queued)
+        }))
+    })
 }
 
 fn find(set: &[u8], session: Incarnation) -> Result<Option<Recipient>, RowError> {
