@@ -17,6 +17,8 @@ pub enum QueueOverflow {
 pub struct Limits {
     /// The largest packet that is read (announced as Maximum Packet Size).
     pub maximum_packet_size: u32,
+    /// The largest packet from a client that has not been let in: CONNECT with all its fields, and AUTH.
+    pub connect_packet_size_max: u32,
     /// How many QoS 1 and 2 publishes a client may have unacknowledged (announced as Receive Maximum).
     pub receive_maximum: u16,
     /// The highest topic alias that a client may use (announced as Topic Alias Maximum).
@@ -63,6 +65,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             maximum_packet_size: 16 * 1024 * 1024,
+            connect_packet_size_max: 1024 * 1024,
             receive_maximum: 1024,
             topic_alias_maximum: 64,
             topic_bytes_max: 65_535,

@@ -332,6 +332,8 @@ impl Connection {
             group.attach(open.session.incarnation, receive_maximum);
         }
         shared.counters.connected();
+        self.decoder
+            .set_maximum_packet_size(shared.limits.maximum_packet_size);
         self.phase = Phase::Open(Box::new(open));
         Ok(())
     }

@@ -103,7 +103,10 @@ enum Phase {
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, origin: Origin, waker: Waker, now: Now) -> Self {
         let deadline = now.monotonic.plus_ms(shared.limits.connect_deadline_ms);
-        let decoder = Decoder::new(Role::Server, shared.limits.maximum_packet_size);
+        // Until it is let in; then it may send what CONNACK announces.
+        let limits = &shared.limits;
+        let largest = limits.connect_packet_size_max;
+        let decoder = Decoder::new(Role::Server, largest.min(limits.maximum_packet_size));
         shared.counters.opened.fetch_add(1, Ordering::Relaxed);
         let newcomer = shared.registry.enter(waker.clone());
         if shared.is_stopping() {
