@@ -29,6 +29,8 @@ pub struct Limits {
     pub topic_levels_max: usize,
     /// The most subscriptions of one session.
     pub subscriptions_per_session_max: usize,
+    /// The most memory that the subscriptions of one session take, roughly.
+    pub subscription_bytes_per_session_max: usize,
     /// The longest Session Expiry Interval that is granted, seconds; `u32::MAX`: no end.
     pub session_expiry_interval_max: u32,
     /// The most messages that wait for one session.
@@ -71,6 +73,7 @@ impl Default for Limits {
             topic_bytes_max: 65_535,
             topic_levels_max: 1_024,
             subscriptions_per_session_max: 20_000,
+            subscription_bytes_per_session_max: 128 * 1024 * 1024,
             session_expiry_interval_max: u32::MAX,
             queue_messages_per_session_max: 1_000_000,
             queue_bytes_per_session_max: 4 * GIB,

@@ -239,7 +239,7 @@ impl Recovery {
             generation: 0,
             group,
         };
-        session.subscriptions.insert(filter, subscribed);
+        session.subscribe(filter, subscribed);
     }
 
     /// The group that shares this filter. If its row is lost, it begins anew.
@@ -278,6 +278,7 @@ impl Recovery {
             session_expiry_interval: row.session_expiry_interval,
             kept: true,
             subscriptions: HashMap::new(),
+            subscription_bytes: 0,
             generation: 0,
             mailbox: Arc::new(mailbox),
             flows,

@@ -16,7 +16,7 @@ use crate::{
     Limits, compact, durability,
     numbers::Exhausted,
     route::{group::Group, index::Index, mailbox::Snapshot},
-    session::Subscribed,
+    session::{Subscribed, subscription_bytes},
     shared::Shared,
 };
 
@@ -36,11 +36,11 @@ impl Open {
     ) {
         let identifier = subscribe.subscription_identifier;
         let mut reasons = Vec::with_capacity(subscribe.subscriptions.len());
-        let mut accepted = Vec::new();
+        let (mut accepted, mut accepted_bytes) = (Vec::new(), 0);
         let mut numbers = HashMap::new();
         let mut why = None;
         for Subscription { filter, options } in subscribe.subscriptions {
-            let refusal = self.refusal(&filter, accepted.len(), &shared.limits);
+            let refusal = self.refusal(&filter, accepted.len(), accepted_bytes, &shared.limits);
             match refusal.or_else(|| self.number(&filter, &mut numbers, shared)) {
                 Some(refusal) => {
                     reasons.push(refusal.reason);
@@ -49,6 +49,7 @@ impl Open {
                 None => {
                     reasons.push(granted(options.qos));
                     let filter = compact::filter(&filter);
+                    accepted_bytes += subscription_bytes(&filter);
                     accepted.push(SubscriptionRow {
                         filter,
                         options,
@@ -125,7 +126,7 @@ impl Open {
                 generation,
                 group,
             };
-            self.session.subscriptions.insert(filter, subscribed);
+            self.session.subscribe(filter, subscribed);
         }
     }
 
@@ -145,7 +146,7 @@ impl Open {
         for filters in unsubscribe.filters.chunks(FILTERS_PER_LOCK) {
             let mut index = shared.index.write();
             for filter in filters {
-                let Some(subscribed) = self.session.subscriptions.remove(filter) else {
+                let Some(subscribed) = self.session.unsubscribe(filter) else {
                     reasons.push(ReasonCode::NoSubscriptionExisted);
                     continue;
                 };
@@ -224,7 +225,14 @@ impl Open {
         group
     }
 
-    fn refusal(&self, filter: &TopicFilter, also: usize, limits: &Limits) -> Option<Refusal> {
+    /// Why a filter is refused, when so many others with so many bytes have been accepted before it.
+    fn refusal(
+        &self,
+        filter: &TopicFilter,
+        also: usize,
+        also_bytes: usize,
+        limits: &Limits,
+    ) -> Option<Refusal> {
         let text = filter.as_str();
         if text.len() > limits.topic_bytes_max {
             return Some(Refusal {
@@ -240,10 +248,22 @@ impl Open {
         }
         let is_new = !self.session.subscriptions.contains_key(filter);
         let count = self.session.subscriptions.len() + also;
-        (is_new && count >= limits.subscriptions_per_session_max).then_some(Refusal {
+        let quota = |why| Refusal {
             reason: ReasonCode::QuotaExceeded,
-            why: "the session has subscriptions_per_session_max subscriptions",
-        })
+            why,
+        };
+        let bytes = self.session.subscription_bytes + also_bytes + subscription_bytes(filter);
+        if is_new && count >= limits.subscriptions_per_session_max {
+            Some(quota(
+                "the session has subscriptions_per_session_max subscriptions",
+            ))
+        } else if is_new && bytes > limits.subscription_bytes_per_session_max {
+            Some(quota(
+                "the session's subscriptions take subscription_bytes_per_session_max",
+            ))
+        } else {
+            None
+        }
     }
 }
 

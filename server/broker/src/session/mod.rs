@@ -18,6 +18,10 @@ use crate::{
     shared::Shared,
 };
 
+/// What a subscription takes besides its filter, and what a level of it takes in the index, bytes, roughly.
+const SUBSCRIPTION_BYTES: usize = 256;
+const LEVEL_BYTES: usize = 512;
+
 /// A subscription, and which SUBSCRIBE made it: a snapshot of an earlier one is not its own.
 #[derive(Debug)]
 pub(crate) struct Subscribed {
@@ -36,6 +40,8 @@ pub(crate) struct Session {
     /// It has rows in the store.
     pub kept: bool,
     pub subscriptions: HashMap<TopicFilter, Subscribed>,
+    /// Memory that they take.
+    pub subscription_bytes: usize,
     /// Counts the SUBSCRIBEs of this life of the session in memory.
     pub generation: u64,
     pub mailbox: Arc<Mailbox>,
@@ -65,6 +71,7 @@ impl Session {
             session_expiry_interval,
             kept,
             subscriptions: HashMap::new(),
+            subscription_bytes: 0,
             generation: 0,
             mailbox: Arc::new(shared.new_mailbox(incarnation, kept)),
             flows: Flows::default(),
@@ -97,6 +104,21 @@ impl Session {
         if self.flows.raise_mark() {
             shared.journal.submit(Operation::PutSession(self.row(None)));
         }
+    }
+
+    /// Adds a subscription or replaces the one with the same filter.
+    pub fn subscribe(&mut self, filter: TopicFilter, subscribed: Subscribed) {
+        let bytes = subscription_bytes(&filter);
+        if self.subscriptions.insert(filter, subscribed).is_none() {
+            self.subscription_bytes += bytes;
+        }
+    }
+
+    /// Takes a subscription out.
+    pub fn unsubscribe(&mut self, filter: &TopicFilter) -> Option<Subscribed> {
+        let subscribed = self.subscriptions.remove(filter)?;
+        self.subscription_bytes -= subscription_bytes(filter);
+        Some(subscribed)
     }
 
     /// As the index has it.
@@ -163,4 +185,10 @@ impl Session {
                 .submit(Operation::RemoveSession(self.incarnation))
         })
     }
+}
+
+/// Memory that a subscription to this filter takes, roughly.
+pub(crate) fn subscription_bytes(filter: &TopicFilter) -> usize {
+    let text = filter.as_str();
+    SUBSCRIPTION_BYTES + 2 * text.len() + LEVEL_BYTES * text.split('/').count()
 }
