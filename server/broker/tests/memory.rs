@@ -2,8 +2,137 @@
 
 mod world;
 
-use ebbtide_protocol::{Packet, QoS};
+use std::num::NonZeroU16;
+
+use ebbtide_broker::Limits;
+use ebbtide_protocol::{
+    Packet, QoS, ReasonCode, TopicFilter, TopicName, Version,
+    packet::{Connect, SubscriptionOptions},
+};
 use world::*;
+
+#[test]
+fn a_connect_is_smaller_than_what_may_follow_it() {
+    let limits = Limits {
+        connect_packet_size_max: 1_000,
+        maximum_packet_size: 100_000,
+        ..Limits::default()
+    };
+    let mut world = World::with(limits);
+    let (client, connack) = world.connect(clean("x"));
+    assert_eq!(connack.maximum_packet_size, Some(100_000));
+    let large = "x".repeat(50_000);
+    world.publish(client, 1, "t", &large, QoS::AtLeastOnce, false);
+    assert_eq!(world.is_closed(client), None);
+
+    // CONNECT of 1,001 bytes, of which the first five have come.
+    let other = world.open();
+    world.send_bytes(other, &[0x10, 0xE6, 0x07, 0x00, 0x04]);
+    assert_eq!(world.is_closed(other), Some(ReasonCode::PacketTooLarge));
+}
+
+#[test]
+fn subscriptions_of_many_levels_count_for_more() {
+    let limits = Limits {
+        subscription_bytes_per_session_max: 100_000,
+        ..Limits::default()
+    };
+    let mut world = World::with(limits);
+    let (client, _) = world.connect(kept("x"));
+    let deep = "a/".repeat(150);
+    let granted = [ReasonCode::Success];
+    let refused = [ReasonCode::QuotaExceeded];
+    assert_eq!(
+        world.subscribe(client, &deep, QoS::AtMostOnce).reasons,
+        granted
+    );
+    let other = format!("{deep}b");
+    assert_eq!(
+        world.subscribe(client, &other, QoS::AtMostOnce).reasons,
+        refused
+    );
+    assert_eq!(
+        world.subscribe(client, &deep, QoS::AtMostOnce).reasons,
+        granted,
+        "it is there already"
+    );
+    assert_eq!(
+        world.subscribe(client, "a", QoS::AtMostOnce).reasons,
+        granted
+    );
+
+    // What was recovered counts too, and what is given up does not.
+    world.commit();
+    world.crash();
+    let (client, _) = world.connect(kept("x"));
+    assert_eq!(
+        world.subscribe(client, &other, QoS::AtMostOnce).reasons,
+        refused
+    );
+    let unsubscribe = Packet::Unsubscribe(ebbtide_protocol::packet::Unsubscribe {
+        packet_id: packet_id(7),
+        user_properties: Vec::new(),
+        filters: vec![TopicFilter::new(deep).expect("a filter")],
+    });
+    world.send(client, unsubscribe);
+    world.commit();
+    world.received(client);
+    assert_eq!(
+        world.subscribe(client, &other, QoS::AtMostOnce).reasons,
+        granted
+    );
+}
+
+#[test]
+fn subscription_identifiers_count_as_what_waits() {
+    let limits = Limits {
+        outgoing_bytes_max: 100_000,
+        ..Limits::default()
+    };
+    let mut world = World::with(limits);
+    let slow = Connect {
+        receive_maximum: NonZeroU16::new(1),
+        version: Version::V5,
+        ..clean("slow")
+    };
+    let (slow, _) = world.connect(slow);
+    // 256 filters that all match: every message carries the identifiers of all, a kilobyte.
+    for combination in 0..256_u32 {
+        let levels = (0..8).map(|bit| {
+            if combination >> bit & 1 == 0 {
+                "+"
+            } else {
+                "a"
+            }
+        });
+        let filter = levels.collect::<Vec<_>>().join("/");
+        let Packet::Subscribe(mut packet) = subscribe(
+            1,
+            &filter,
+            SubscriptionOptions {
+                qos: QoS::AtLeastOnce,
+                ..Default::default()
+            },
+        ) else {
+            unreachable!("as asked for")
+        };
+        packet.subscription_identifier = Some(combination + 1);
+        world.send(slow, Packet::Subscribe(packet));
+    }
+    let (publisher, _) = world.connect(clean("p"));
+    // Without them, all of these would be about 75,000 bytes.
+    for id in 1..=500 {
+        world.publish(
+            publisher,
+            id,
+            "a/a/a/a/a/a/a/a",
+            "x",
+            QoS::AtLeastOnce,
+            false,
+        );
+    }
+    assert_eq!(world.is_closed(slow), Some(ReasonCode::QuotaExceeded));
+}
 
 #[test]
 fn a_backlog_of_large_messages_is_read_part_by_part() {
@@ -58,4 +187,32 @@ fn large_messages_under_way_are_repeated_part_by_part() {
         world.commit();
     }
     assert_eq!(publishes(world.received(client)), first);
+}
+
+#[test]
+fn a_filter_that_is_subscribed_to_again_and_again_is_answered_once_at_the_end() {
+    let mut world = World::new();
+    let (publisher, _) = world.connect(clean("p"));
+    let topic = TopicName::new("t".repeat(60_000)).expect("a topic");
+    world.publish(publisher, 1, topic.as_str(), "kept", QoS::AtLeastOnce, true);
+    world.commit();
+    let (client, _) = world.connect(kept("x"));
+    // All of them wait behind their SUBACKs, which wait for the disk.
+    for id in 1..=100 {
+        world.send(client, subscribe(id, topic.as_str(), Default::default()));
+    }
+    world.commit();
+    let packets = world.received(client);
+    let subacks = packets
+        .iter()
+        .filter(|one| matches!(one, Packet::SubAck(_)));
+    assert_eq!(subacks.count(), 100);
+    let texts: Vec<_> = packets
+        .iter()
+        .filter_map(|one| match one {
+            Packet::Publish(publish) => Some(text(publish)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts, ["kept"]);
 }

@@ -73,7 +73,7 @@ impl Outgoing {
         } else {
             known.pop_lru()?.1
         };
-        known.put(topic.clone(), alias);
+        known.put(compact::topic(topic), alias);
         Some((alias, false))
     }
 }

@@ -195,7 +195,8 @@ impl Open {
             }
             Read::Spilled(mut sequences) => {
                 let rest = sequences.split_off(looked_at.min(sequences.len()));
-                self.session.mailbox.put_back_spilled(rest);
+                let bytes = shared.journal.bytes_of(&rest);
+                self.session.mailbox.put_back_spilled(rest, bytes);
                 let mut lost = Vec::new();
                 for sequence in sequences {
                     match next(sequence) {

@@ -4,14 +4,22 @@
 //! session's mailbox *spills*: only sequence numbers are noted and the content is read from the store later. What waits is
 //! always in the order it was pushed: `queue` before `spilled`. A mailbox never blocks whoever pushes.
 
-use std::{collections::VecDeque, sync::Arc, task::Waker};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    task::Waker,
+};
 
-use ebbtide_protocol::{PacketId, QoS, TopicFilter, TopicName, packet::SubscriptionOptions};
-use ebbtide_store::{Incarnation, Message, Recipient, Revision, Sequence};
+use ebbtide_protocol::{PacketId, QoS, TopicFilter};
+use ebbtide_store::{Incarnation, Message, Recipient, Sequence};
 use parking_lot::Mutex;
 
+pub(crate) use super::snapshot::Snapshot;
 use super::{group::Lease, losses::Losses};
 use crate::Limits;
+
+/// So many bytes of snapshots wait without a look at whether they are still wanted.
+const SNAPSHOT_BYTES: usize = 1024 * 1024;
 
 /// One message for one session.
 #[derive(Debug)]
@@ -54,24 +62,8 @@ impl Delivery {
 
     /// Memory it holds, roughly.
     pub fn bytes(&self) -> usize {
-        self.message.size_bytes() + 128
+        self.message.size_bytes() + size_of_val(&*self.subscription_identifiers) + 128
     }
-}
-
-/// The retained messages that a subscription is to be answered with, in chunks, at this point of the queue.
-#[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
-    pub filter: TopicFilter,
-    pub options: SubscriptionOptions,
-    pub identifier: Option<u32>,
-    /// The SUBSCRIBE that asked for it.
-    pub generation: u64,
-    /// Values of a later revision are left to the live copies that stand behind this point.
-    pub revision: Revision,
-    /// The number of the reply that it comes after: SUBACK.
-    pub after_reply: u64,
-    /// The topic that it has come to.
-    pub position: Option<TopicName>,
 }
 
 /// What stands in a session's queue.
@@ -130,6 +122,9 @@ pub(crate) struct Mailbox {
 struct State {
     queue: VecDeque<Mail>,
     queue_bytes: usize,
+    /// Of the snapshots in `queue`, and with how many those that are no longer wanted are looked for.
+    snapshot_bytes: usize,
+    snapshot_bytes_max: usize,
     /// Messages of groups: in no order with the rest, and never spilled, for the group keeps them.
     leased: VecDeque<Mail>,
     spilled: VecDeque<Sequence>,
@@ -155,6 +150,8 @@ impl Mailbox {
         let state = State {
             queue: VecDeque::new(),
             queue_bytes: 0,
+            snapshot_bytes: 0,
+            snapshot_bytes_max: SNAPSHOT_BYTES,
             leased: VecDeque::new(),
             spilled: VecDeque::new(),
             queue_kept: 0,
@@ -289,7 +286,11 @@ impl Mailbox {
                 state.owed.push(snapshot.filter);
             }
         } else {
+            state.snapshot_bytes += snapshot.bytes();
             state.queue.push_back(Mail::Snapshot(Box::new(snapshot)));
+            if state.snapshot_bytes > state.snapshot_bytes_max {
+                state.forget_replaced_snapshots();
+            }
         }
         state.wake();
     }
@@ -313,8 +314,10 @@ impl Mailbox {
             let Some(mail) = state.queue.pop_front() else {
                 break;
             };
-            if let Mail::Message(delivery) = &mail {
-                state.taken(delivery);
+            match &mail {
+                Mail::Message(delivery) => state.taken(delivery),
+                Mail::Snapshot(snapshot) => state.snapshot_bytes -= snapshot.bytes(),
+                Mail::Resend(..) | Mail::Unread(_) => {}
             }
             into.push_back(mail);
         }
@@ -333,9 +336,10 @@ impl Mailbox {
         state.spilled.drain(..count).collect()
     }
 
-    /// Numbers that were taken and not read.
-    pub fn put_back_spilled(&self, sequences: Vec<Sequence>) {
+    /// Numbers that were taken and not read, of so many bytes.
+    pub fn put_back_spilled(&self, sequences: Vec<Sequence>, bytes: u64) {
         let mut state = self.state.lock();
+        state.kept_bytes += bytes;
         for sequence in sequences.into_iter().rev() {
             state.spilled.push_front(sequence);
         }
@@ -383,6 +387,7 @@ impl Mailbox {
         let queued: Vec<Mail> = state.queue.drain(..).collect();
         state.queue = VecDeque::new();
         (state.queue_bytes, state.queue_kept) = (0, 0);
+        state.snapshot_bytes = 0;
         state.kept_bytes += unread_bytes;
         let mut numbers = unread;
         let unsent: Vec<Mail> = unsent.into_iter().collect();
@@ -446,6 +451,23 @@ impl State {
         self.queue_bytes -= delivery.bytes();
         self.queue_kept -= usize::from(delivery.sequence.is_some());
         self.kept_bytes -= delivery.kept_bytes();
+    }
+
+    /// A client may subscribe to the same filter again and again: only its last snapshot is still wanted.
+    fn forget_replaced_snapshots(&mut self) {
+        let mut seen = HashSet::new();
+        let mut kept = VecDeque::with_capacity(self.queue.len());
+        while let Some(mail) = self.queue.pop_back() {
+            if let Mail::Snapshot(snapshot) = &mail
+                && !seen.insert(snapshot.filter.clone())
+            {
+                self.snapshot_bytes -= snapshot.bytes();
+                continue;
+            }
+            kept.push_front(mail);
+        }
+        self.queue = kept;
+        self.snapshot_bytes_max = SNAPSHOT_BYTES.max(2 * self.snapshot_bytes);
     }
 
     fn wake(&mut self) {

@@ -14,6 +14,7 @@ pub(crate) mod mailbox;
 pub(crate) mod overflow;
 mod quota;
 pub(crate) mod retained;
+mod snapshot;
 mod trie;
 
 use std::{ops::Range, sync::Arc};

@@ -1,0 +1,28 @@
+//! What a subscription is still to be answered with. It stands in a session's mailbox; how it is carried out is in
+//! `connection/snapshot.rs`.
+
+use ebbtide_protocol::{TopicFilter, TopicName, packet::SubscriptionOptions};
+use ebbtide_store::Revision;
+
+/// The retained messages that a subscription is to be answered with, in chunks, at this point of the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub filter: TopicFilter,
+    pub options: SubscriptionOptions,
+    pub identifier: Option<u32>,
+    /// The SUBSCRIBE that asked for it.
+    pub generation: u64,
+    /// Values of a later revision are left to the live copies that stand behind this point.
+    pub revision: Revision,
+    /// The number of the reply that it comes after: SUBACK.
+    pub after_reply: u64,
+    /// The topic that it has come to.
+    pub position: Option<TopicName>,
+}
+
+impl Snapshot {
+    /// Memory it holds, roughly.
+    pub fn bytes(&self) -> usize {
+        self.filter.as_str().len() + size_of::<Self>()
+    }
+}
