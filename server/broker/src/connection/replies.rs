@@ -17,7 +17,7 @@ pub(super) struct Reply {
     pub packet: Option<Packet>,
     /// It gives the client back one of its Receive Maximum.
     pub settles: bool,
-    /// Bytes of the publish that it answers, or its own if it may be long.
+    /// Bytes of what it answers, as far as that is kept meanwhile.
     bytes: usize,
 }
 
@@ -39,11 +39,11 @@ impl Replies {
 
     /// Gives the reply's number, for [`Replies::is_sent`].
     pub fn push(&mut self, ticket: Ticket, packet: Packet) -> u64 {
-        let bytes = match &packet {
-            Packet::SubAck(suback) => suback.reasons.len(),
-            Packet::UnsubAck(unsuback) => unsuback.reasons.len(),
-            _ => 0,
-        };
+        self.push_counted(ticket, packet, 0)
+    }
+
+    /// The answer to a request of so many bytes.
+    pub fn push_counted(&mut self, ticket: Ticket, packet: Packet, bytes: usize) -> u64 {
         self.push_reply(Reply {
             ticket,
             packet: Some(packet),

@@ -35,6 +35,8 @@ impl Open {
         replies: &mut Replies,
     ) {
         let identifier = subscribe.subscription_identifier;
+        let filters = subscribe.subscriptions.iter().map(|one| &one.filter);
+        let bytes = waiting_bytes(filters);
         let mut reasons = Vec::with_capacity(subscribe.subscriptions.len());
         let (mut accepted, mut accepted_bytes) = (Vec::new(), 0);
         let mut numbers = HashMap::new();
@@ -102,7 +104,8 @@ impl Open {
             user_properties: Vec::new(),
             reasons,
         };
-        let reply = replies.push(durability::subscription(rows), Packet::SubAck(suback));
+        let ticket = durability::subscription(rows);
+        let reply = replies.push_counted(ticket, Packet::SubAck(suback), bytes);
         for row in owed {
             self.session.mailbox.push_snapshot(Snapshot {
                 filter: row.filter,
@@ -178,7 +181,9 @@ impl Open {
             user_properties: Vec::new(),
             reasons,
         };
-        replies.push(durability::subscription(rows), Packet::UnsubAck(unsuback));
+        let ticket = durability::subscription(rows);
+        let bytes = waiting_bytes(&unsubscribe.filters);
+        replies.push_counted(ticket, Packet::UnsubAck(unsuback), bytes);
     }
 
     /// Takes a number for the group of a shared subscription, in case it is the first; a reason if none can be had.
@@ -265,6 +270,13 @@ impl Open {
             None
         }
     }
+}
+
+/// What waits for the disk together with the answer: a row for each filter.
+fn waiting_bytes<'a>(filters: impl IntoIterator<Item = &'a TopicFilter>) -> usize {
+    const ROW_BYTES: usize = 256;
+    let rows = filters.into_iter();
+    rows.map(|filter| filter.as_str().len() + ROW_BYTES).sum()
 }
 
 /// A filter that stands twice in one packet counts as it stands last.
