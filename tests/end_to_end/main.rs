@@ -8,6 +8,9 @@ mod cold_start;
 mod command_line;
 mod exactly_once;
 mod fleet;
+mod limits;
+#[cfg(target_os = "linux")]
+mod memory;
 mod presence;
 mod semantics;
 mod sessions;

@@ -7,6 +7,8 @@ pub mod broker;
 pub mod cases;
 pub mod http;
 pub mod load;
+pub mod memory;
+pub mod peer;
 pub mod proxy;
 pub mod scale;
 pub mod script;
