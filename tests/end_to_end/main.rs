@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod browsers;
+mod clients;
 mod cold_start;
 mod command_line;
 mod exactly_once;

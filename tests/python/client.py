@@ -112,8 +112,3 @@ class Client:
     def stand_still(self):
         """Neither reads nor comes back after the connection broke."""
         self.paho.loop_stop()
-
-    def break_off(self):
-        """Ends the TCP connection without DISCONNECT and does not come back."""
-        self.stand_still()
-        self.paho.socket().close()

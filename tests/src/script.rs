@@ -54,6 +54,14 @@ impl Script {
         }
     }
 
+    /// Tells the script what to do and waits for its answer.
+    pub fn ask(&mut self, order: &str) -> Result<String> {
+        let stdin = self.stdin.as_mut().context("the script listens")?;
+        writeln!(stdin, "{order}").context("telling the script")?;
+        let answer = self.answers.recv_timeout(ANSWER_DEADLINE);
+        answer.with_context(|| format!("no answer to `{order}`"))
+    }
+
     /// Tells the script what to do and waits until it says `done`.
     pub fn tell(&mut self, order: &str) -> Result<()> {
         let stdin = self.stdin.as_mut().context("the script listens")?;

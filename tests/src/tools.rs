@@ -111,6 +111,14 @@ pub fn mosquitto_pub() -> Command {
     program(Tool::Mosquitto)
 }
 
+/// Another client that comes with it. It prints line by line, though its output is no terminal.
+pub fn mosquitto(name: &str) -> Command {
+    let publisher = PathBuf::from(program(Tool::Mosquitto).get_program());
+    let mut command = Command::new("stdbuf");
+    command.arg("-oL").arg(publisher.with_file_name(name));
+    command
+}
+
 fn program(tool: Tool) -> Command {
     Command::new(
         tool.path()
