@@ -109,6 +109,9 @@ limits! {
     /// The largest packet that is taken, announced to clients as Maximum Packet Size. Default: `16777216`.
     maximum_packet_size: NonZeroU32, "BYTES", "EBBTIDE_MAXIMUM_PACKET_SIZE";
 
+    /// The largest packet of a client that has not been let in: its CONNECT. Default: `1048576`.
+    connect_packet_size_max: NonZeroU32, "BYTES", "EBBTIDE_CONNECT_PACKET_SIZE_MAX";
+
     /// How many QoS 1 and 2 publishes a client may have unacknowledged, announced as Receive Maximum. Default: `1024`.
     receive_maximum: NonZeroU16, "COUNT", "EBBTIDE_RECEIVE_MAXIMUM";
 
@@ -123,6 +126,10 @@ limits! {
 
     /// The most subscriptions of one session. Default: `20000`.
     subscriptions_per_session_max: usize, "COUNT", "EBBTIDE_SUBSCRIPTIONS_PER_SESSION_MAX";
+
+    /// The most memory that the subscriptions of one session take; each counts for its filter and 512 bytes a level.
+    /// Default: `134217728`.
+    subscription_bytes_per_session_max: usize, "BYTES", "EBBTIDE_SUBSCRIPTION_BYTES_PER_SESSION_MAX";
 
     /// The longest Session Expiry Interval that is granted; 4294967295: no end. Default: `4294967295`.
     session_expiry_interval_max: u32, "SECONDS", "EBBTIDE_SESSION_EXPIRY_INTERVAL_MAX";
@@ -183,11 +190,13 @@ mod tests {
         // A new field in the core would not compile here without its line above.
         let Limits {
             maximum_packet_size: _,
+            connect_packet_size_max: _,
             receive_maximum: _,
             topic_alias_maximum: _,
             topic_bytes_max: _,
             topic_levels_max: _,
             subscriptions_per_session_max: _,
+            subscription_bytes_per_session_max: _,
             session_expiry_interval_max: _,
             queue_messages_per_session_max: _,
             queue_bytes_per_session_max: _,

@@ -26,11 +26,13 @@ log_format = "text"
 
 [limits]
 maximum_packet_size = 16777216
+connect_packet_size_max = 1048576
 receive_maximum = 1024
 topic_alias_maximum = 64
 topic_bytes_max = 65535
 topic_levels_max = 1024
 subscriptions_per_session_max = 20000
+subscription_bytes_per_session_max = 134217728
 session_expiry_interval_max = 4294967295
 queue_messages_per_session_max = 1000000
 queue_bytes_per_session_max = 4294967296

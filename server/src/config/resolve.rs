@@ -342,7 +342,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 33);
+        assert_eq!(named, 35);
     }
 
     #[test]
