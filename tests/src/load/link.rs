@@ -38,7 +38,7 @@ impl Link {
         };
         link.put(&Packet::Connect(Box::new(connect)));
         link.flush()?;
-        match link.next()? {
+        match link.packet()? {
             Packet::ConnAck(connack) if !connack.reason.is_error() => {
                 Ok((link, connack.session_present))
             }
@@ -62,7 +62,7 @@ impl Link {
             }],
         }));
         self.flush()?;
-        match self.next()? {
+        match self.packet()? {
             Packet::SubAck(suback) => {
                 ensure!(!suback.reasons[0].is_error(), "{:?}", suback.reasons);
                 Ok(())
@@ -89,7 +89,7 @@ impl Link {
     }
 
     /// The next packet, read from the network if need be.
-    pub fn next(&mut self) -> Result<Packet> {
+    pub fn packet(&mut self) -> Result<Packet> {
         loop {
             if let Some(packet) = self.buffered()? {
                 return Ok(packet);

@@ -46,7 +46,7 @@ pub fn publish(
         if link.unwritten() > 0 {
             link.flush()?;
         }
-        let mut packet = link.next()?;
+        let mut packet = link.packet()?;
         loop {
             let Packet::PubAck(ack) = packet else {
                 bail!("no PUBACK: {packet:?}")

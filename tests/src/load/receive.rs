@@ -23,7 +23,7 @@ pub fn receive(link: &mut Link, count: usize) -> Result<Received> {
     let mut received = Received::default();
     let mut taken = 0;
     while taken < count {
-        let mut packet = link.next()?;
+        let mut packet = link.packet()?;
         loop {
             let Packet::Publish(publish) = packet else {
                 bail!("no PUBLISH: {packet:?}")
