@@ -298,3 +298,43 @@ fn what_waits_behind_an_interrupted_snapshot_stays_behind_it() {
     let (subscriber, _) = world.connect(slow);
     assert_eq!(world.take_texts(subscriber), ["first", "retained", "live"]);
 }
+
+#[test]
+fn a_subscription_that_is_replaced_at_once_does_not_lose_what_the_first_asked_for() {
+    for (first, second) in [
+        (RetainHandling::Send, RetainHandling::SendIfNew),
+        (RetainHandling::SendIfNew, RetainHandling::SendIfNew),
+        (RetainHandling::Send, RetainHandling::DoNotSend),
+    ] {
+        let mut world = World::new();
+        let (publisher, _) = world.connect(clean("p"));
+        for number in 1..=3 {
+            let topic = format!("t/{number}");
+            world.publish(publisher, number, &topic, "x", QoS::AtLeastOnce, true);
+        }
+        let (client, _) = world.connect(kept("c"));
+        // Both are on their way before anything is committed, and so before the first is answered.
+        for (id, retain_handling) in [(1, first), (2, second)] {
+            let options = SubscriptionOptions {
+                qos: QoS::AtLeastOnce,
+                retain_handling,
+                ..SubscriptionOptions::default()
+            };
+            world.send(client, subscribe(id, "t/#", options));
+        }
+        world.commit();
+        world.take_suback(client);
+        world.take_suback(client);
+        assert_eq!(world.take_texts(client).len(), 3, "{first:?}, {second:?}");
+        // Once, and not again.
+        let options = SubscriptionOptions {
+            qos: QoS::AtLeastOnce,
+            retain_handling: RetainHandling::SendIfNew,
+            ..SubscriptionOptions::default()
+        };
+        world.send(client, subscribe(3, "t/#", options));
+        world.commit();
+        world.take_suback(client);
+        assert_eq!(world.take_texts(client).len(), 0);
+    }
+}

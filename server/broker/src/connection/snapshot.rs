@@ -29,10 +29,14 @@ impl Open {
         let Some(Mail::Snapshot(mut snapshot)) = self.outbound.mail.pop_front() else {
             unreachable!("the caller has looked at it")
         };
-        let subscription = self.session.subscriptions.get(&snapshot.filter);
-        if subscription.is_none_or(|subscription| subscription.generation != snapshot.generation) {
+        match self.session.subscriptions.get(&snapshot.filter) {
+            Some(subscription) if subscription.generation == snapshot.generation => {
+                // They may have been replaced without asking for the retained messages again.
+                snapshot.options = subscription.row.options;
+                snapshot.identifier = subscription.row.identifier;
+            }
             // It has ended, or begun anew, meanwhile [MQTT-3.10.4-2].
-            return true;
+            _ => return true,
         }
         let before = snapshot.position.clone();
         let (messages, is_complete) = next_chunk(shared, &mut snapshot, now);

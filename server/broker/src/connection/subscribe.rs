@@ -69,6 +69,7 @@ impl Open {
         let revision = shared.numbers.lock().last_revision();
         let mut owed = Vec::new();
         let mut groups = HashMap::new();
+        let mut unfinished = HashMap::new();
         for row in &mut accepted {
             if row.filter.share().is_some() {
                 // No retained messages for these (section 4.8.2).
@@ -86,6 +87,12 @@ impl Open {
             };
             if row.retained_owed {
                 owed.push(row.clone());
+            } else if let Some(before) = self.session.subscriptions.get(&row.filter)
+                && before.row.retained_owed
+            {
+                // What the one before has asked for is still under way, and goes on.
+                row.retained_owed = true;
+                unfinished.insert(row.filter.clone(), before.generation);
             }
         }
         let session = self.session.incarnation;
@@ -126,7 +133,7 @@ impl Open {
             }
             let subscribed = Subscribed {
                 row,
-                generation,
+                generation: unfinished.remove(&filter).unwrap_or(generation),
                 group,
             };
             self.session.subscribe(filter, subscribed);
