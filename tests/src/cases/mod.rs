@@ -30,6 +30,8 @@ pub struct Case {
     pub version: Version,
     /// Only over this one.
     pub transport: Option<Transport>,
+    /// It asks for more than the standard does, which says this; for Ebbtide only.
+    pub beyond: Option<String>,
     steps: Vec<Step>,
 }
 
@@ -82,6 +84,8 @@ enum Action {
     },
     /// CONNECT and its successful CONNACK.
     Connect(Words),
+    /// PUBLISH and, at QoS 1 and 2, the whole exchange that acknowledges it.
+    Publish(Words),
     /// The connection is cut.
     Drop,
     /// Nothing more is sent, but read.

@@ -67,6 +67,7 @@ struct Draft {
     clauses: Vec<String>,
     versions: Vec<Version>,
     transport: Option<Transport>,
+    beyond: Option<String>,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
     /// Before the table's values are filled in.
@@ -81,6 +82,7 @@ impl Draft {
             clauses: Vec::new(),
             versions: Vec::new(),
             transport: None,
+            beyond: None,
             columns: Vec::new(),
             rows: Vec::new(),
             steps: Vec::new(),
@@ -107,6 +109,8 @@ impl Draft {
                     other => bail!("`{other}` is no transport: tcp or ws"),
                 });
             }
+            "beyond" if rest.is_empty() => bail!("say what the standard allows"),
+            "beyond" => self.beyond = Some(rest.to_owned()),
             "with" => self.columns = cells(rest),
             "|" => {
                 let row = cells(rest);
@@ -151,6 +155,7 @@ impl Draft {
                     clauses: self.clauses.clone(),
                     version,
                     transport: self.transport,
+                    beyond: self.beyond.clone(),
                     steps,
                 });
             }
@@ -231,6 +236,7 @@ fn sent(text: &str) -> Result<Action> {
     };
     Ok(match word {
         "connect" => Action::Connect(words(text)?),
+        "publish" => Action::Publish(words(text)?),
         "drop" => Action::Drop,
         "half-close" => Action::HalfClose,
         "frame" => Action::SendFrame(words(rest)?),

@@ -79,6 +79,7 @@ impl Play<'_> {
                     other => bail!("expected CONNACK, got {}", shown(&other)),
                 }
             }
+            Action::Publish(words) => self.publish(who, words)?,
             Action::Send { packets, how } => self.send(who, packets, *how)?,
             Action::Drop => drop(self.lines.remove(who)),
             Action::HalfClose => self.line(who)?.half_close()?,
@@ -118,6 +119,47 @@ impl Play<'_> {
                 if !matches!(event, Event::Silence) {
                     bail!("expected nothing, got {}", shown(&event));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// As a publisher does it: a broker may well wait for PUBREL before it passes the message on.
+    fn publish(&mut self, who: &str, words: &Words) -> Result<()> {
+        let mut words = words.clone();
+        words.name = "PUBLISH".to_owned();
+        let field = |key: &str, default: &str| {
+            let field = words.fields.iter().find(|(name, _)| name == key);
+            field.map_or_else(|| default.to_owned(), |(_, value)| value.clone())
+        };
+        let (qos, packet_id) = (field("qos", "0"), field("packet-id", "1"));
+        let id = ("packet-id".to_owned(), packet_id);
+        let mut answer = Words {
+            name: String::new(),
+            fields: vec![id.clone()],
+        };
+        if self.case.version == Version::V5 {
+            answer
+                .fields
+                .push(("reason".to_owned(), "0x00..0x7f".to_owned()));
+        }
+        self.send(who, &[words], super::How::Whole)?;
+        let answers: &[&str] = match qos.as_str() {
+            "0" => &[],
+            "1" => &["PUBACK"],
+            "2" => &["PUBREC", "PUBCOMP"],
+            other => bail!("QoS {other} is not acknowledged"),
+        };
+        for name in answers {
+            (*name).clone_into(&mut answer.name);
+            let event = self.next(who)?;
+            self.check(&answer, &event)?;
+            if *name == "PUBREC" {
+                let release = Words {
+                    name: "PUBREL".to_owned(),
+                    fields: vec![id.clone()],
+                };
+                self.send(who, &[release], super::How::Whole)?;
             }
         }
         Ok(())
