@@ -192,6 +192,9 @@ impl Violation {
             | Self::SessionPresentInRefusal
             | Self::DupAtQoS0
             | Self::TopicMissing
+            // Topic Name invalid and Topic Filter invalid are for well-formed ones that are not accepted.
+            | Self::TopicName(_)
+            | Self::TopicFilter(_)
             | Self::ResponseTopic(_)
             | Self::NoSubscriptions
             | Self::NoFilters
@@ -204,8 +207,6 @@ impl Violation {
             Self::TooManyItems => ReasonCode::QuotaExceeded,
             Self::ProtocolName | Self::ProtocolLevel(_) => ReasonCode::UnsupportedProtocolVersion,
             Self::ClientIdEmpty => ReasonCode::ClientIdentifierNotValid,
-            Self::TopicName(_) => ReasonCode::TopicNameInvalid,
-            Self::TopicFilter(_) => ReasonCode::TopicFilterInvalid,
             Self::TopicAliasZero | Self::TopicAliasTooHigh => ReasonCode::TopicAliasInvalid,
             Self::ReceiveMaximumExceeded => ReasonCode::ReceiveMaximumExceeded,
             Self::PayloadFormat => ReasonCode::PayloadFormatInvalid,
