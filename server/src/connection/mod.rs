@@ -16,6 +16,7 @@ use std::{
     io,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::BytesMut;
@@ -29,6 +30,8 @@ use crate::{auth::Authenticator, clock::Clock, logging::Throttle, storage::Reade
 /// No more is asked of the core while this many bytes wait for the peer: what waits in the core can still be
 /// taken over by another connection, what is here is lost with this one.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// How long a connection whose session is taken over still listens.
+const CATCH_UP: Duration = Duration::from_millis(1);
 
 /// What every connection needs of the world.
 #[derive(Clone, Debug)]
@@ -117,7 +120,12 @@ impl<S: ByteStream> Driver<S> {
             }
             timer.set(self.connection.poll_timeout());
             tokio::select! {
-                () = signal.wait() => self.connection.handle_wake(clock.now()),
+                () = signal.wait() => {
+                    if self.connection.is_leaving() {
+                        self.catch_up().await?;
+                    }
+                    self.connection.handle_wake(clock.now());
+                }
                 () = timer.passed() => self.connection.handle_timeout(clock.now()),
                 moved = poll_fn(|context| self.poll_world(context)) => match moved {
                     // A reader that panicked leaves a question open; the connection cannot go on without it.
@@ -135,6 +143,28 @@ impl<S: ByteStream> Driver<S> {
                 () = std::future::ready(()), if more => {}
             }
         }
+    }
+
+    /// Takes in what came before a takeover: a client that said DISCONNECT and came back at once did say it, and there is no
+    /// will to publish [MQTT-3.14.4-3].
+    async fn catch_up(&mut self) -> io::Result<()> {
+        // The new connection may have been noticed before these bytes are: the runtime looks again meanwhile.
+        tokio::time::sleep(CATCH_UP).await;
+        if self.ended || !self.connection.wants_input() {
+            return Ok(());
+        }
+        let read = |context: &mut Context<'_>| {
+            Poll::Ready(self.stream.poll_read(context, &mut self.input))
+        };
+        match poll_fn(read).await {
+            Poll::Ready(Ok(0)) => self.ended = true,
+            Poll::Ready(count) => drop(count?),
+            Poll::Pending => return Ok(()),
+        }
+        while self.turn() {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Takes in what has come, asks what is asked, fetches what is to be written. `true` when more could be done at

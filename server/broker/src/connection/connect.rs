@@ -310,6 +310,7 @@ impl Connection {
         let receive_maximum = connect.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
         let mut open = Open {
             control,
+            is_leaving: false,
             version,
             will,
             keep_alive_ms: (keep_alive > 0).then_some(u64::from(keep_alive) * 1500),

@@ -196,6 +196,13 @@ impl Connection {
             && self.shared.journal.queue_bytes() > self.shared.limits.journal_bytes_max
     }
 
+    /// Another connection takes over the session, and the next [`Connection::handle_wake`] ends this one. What has come by
+    /// now is to be received before, so that nothing is lost that the client said before it came back.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if open.is_leaving)
+    }
+
     /// Its waker was woken.
     pub fn handle_wake(&mut self, now: Now) {
         self.seen = now;
@@ -205,11 +212,14 @@ impl Connection {
         if self.shared.is_stopping() {
             return self.fail(Close::stopping(&self.shared), now);
         }
-        match &self.phase {
+        match &mut self.phase {
             Phase::Claiming(_) => self.handle_handover(now),
             Phase::Open(open) => {
                 // [MQTT-3.1.4-3]
                 if let Some(eviction) = open.control.eviction() {
+                    if !std::mem::replace(&mut open.is_leaving, true) {
+                        return self.waker.wake_by_ref();
+                    }
                     let close = Close::new(
                         ReasonCode::SessionTakenOver,
                         "another connection took over the session",

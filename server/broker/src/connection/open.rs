@@ -13,6 +13,8 @@ use crate::{Monotonic, presence::Seat, registry::Control, session::Session};
 pub(super) struct Open {
     pub session: Session,
     pub control: Arc<Control>,
+    /// Another connection has asked for the session: the next wake-up ends this one.
+    pub is_leaving: bool,
     pub version: Version,
     pub will: Option<Will>,
     /// 1.5 times the keep alive; `None`: off.
