@@ -64,7 +64,9 @@ impl Connection {
         }
         sent.bytes = (output.len() - before) as u64;
         self.shared.counters.sent.add(sent);
-        self.await_commit();
+        if output.len() < limit {
+            self.await_commit();
+        }
         output.len() > before
     }
 
@@ -77,13 +79,16 @@ impl Connection {
                 .is_some_and(|ticket| !journal.is_durable(ticket))
     }
 
-    /// Asks to be woken by the commit that the next output waits for.
+    /// Asks to be woken by the commit that the next output waits for. It may have come since that output was looked at, and
+    /// then nobody else would wake this connection.
     fn await_commit(&mut self) {
+        let Some(ticket) = self.waits_for() else {
+            return;
+        };
         let journal = &self.shared.journal;
-        if journal.is_durable(self.awaited)
-            && let Some(ticket) = self.waits_for()
-            && !journal.is_durable(ticket)
-        {
+        if journal.is_durable(ticket) {
+            self.waker.wake_by_ref();
+        } else if journal.is_durable(self.awaited) {
             self.awaited = ticket;
             journal.wake_when_durable(ticket, &self.waker);
         }

@@ -1,0 +1,141 @@
+//! No wake-up is lost between a connection and the writer on another thread.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    task::{Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use ebbtide_broker::{
+    Answer, Broker, Connection, Identity, Limits, Now, Origin, Question, Recovery,
+};
+use ebbtide_protocol::{
+    Packet, PacketId, QoS, TopicName, Version,
+    codec::{Decoder, Role, encode},
+    packet::{Connect, MessageProperties, Publish},
+};
+
+/// Enough for a commit to fall between any two steps of a turn many times.
+const PUBLISHES: usize = 30_000;
+/// A wake-up that has not come by then never comes.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Reports commits as soon as there is something to commit, without any disk.
+fn write(broker: &Broker, stopped: &AtomicBool) {
+    let unpark = Arc::new(Unpark(thread::current()));
+    broker.journal().set_waker(Waker::from(unpark));
+    while !stopped.load(Ordering::Acquire) {
+        match broker.journal().take() {
+            Some(batch) => broker.journal().committed(&batch),
+            None => thread::park_timeout(Duration::from_millis(100)),
+        }
+    }
+}
+
+struct Client {
+    connection: Connection,
+    decoder: Decoder,
+    received: BytesMut,
+}
+
+impl Client {
+    fn send(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        encode(packet, Version::V5, &mut bytes);
+        while self.connection.receive(&mut bytes, Now::default()) {}
+    }
+
+    /// Waits for the next packet as a driver would: until somebody wakes it.
+    fn packet(&mut self) -> Packet {
+        loop {
+            while let Some(question) = self.connection.poll_question() {
+                assert!(matches!(question, Question::Authenticate(_)));
+                let answer = Answer::Authenticated(Ok(Identity { user: None }).into());
+                self.connection.handle_answer(answer, Now::default());
+            }
+            while self
+                .connection
+                .poll_transmit(&mut self.received, Now::default())
+            {}
+            let packet = self.decoder.decode(&mut self.received);
+            if let Some(packet) = packet.expect("the broker speaks MQTT") {
+                return packet;
+            }
+            thread::park();
+            self.connection.handle_wake(Now::default());
+        }
+    }
+}
+
+fn publish_all(broker: &Broker) {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let origin = Origin {
+        address: "test".into(),
+        transport: "tcp",
+    };
+    let mut decoder = Decoder::new(Role::Client, u32::MAX);
+    decoder.set_version(Version::V5);
+    let mut client = Client {
+        connection: broker.connect(origin, waker, Now::default()),
+        decoder,
+        received: BytesMut::new(),
+    };
+    client.send(&Packet::Connect(Box::new(Connect {
+        client_id: "publisher".into(),
+        clean_start: true,
+        ..Connect::default()
+    })));
+    assert!(matches!(client.packet(), Packet::ConnAck(_)));
+    let publish = Packet::Publish(Box::new(Publish {
+        dup: false,
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        topic: Some(TopicName::new("t").expect("a topic")),
+        packet_id: Some(PacketId::MIN),
+        topic_alias: None,
+        subscription_identifiers: Vec::new(),
+        properties: MessageProperties::default(),
+        payload: Bytes::from_static(b"x"),
+    }));
+    for _ in 0..PUBLISHES {
+        client.send(&publish);
+        assert!(matches!(client.packet(), Packet::PubAck(_)));
+    }
+}
+
+#[test]
+fn a_commit_that_comes_during_a_turn_is_not_missed() {
+    let broker = Recovery::new(Limits::default(), 0).finish(Now::default());
+    let stopped = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (broker, stopped) = (broker.clone(), Arc::clone(&stopped));
+        thread::spawn(move || write(&broker, &stopped))
+    };
+    let (done, is_done) = mpsc::channel();
+    thread::spawn(move || {
+        publish_all(&broker);
+        // Nobody may listen any more.
+        let _ = done.send(());
+    });
+    let outcome = is_done.recv_timeout(DEADLINE);
+    stopped.store(true, Ordering::Release);
+    writer.join().expect("the writer ends");
+    assert!(
+        outcome.is_ok(),
+        "an acknowledgement never came: {outcome:?}"
+    );
+}
