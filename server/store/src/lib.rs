@@ -68,6 +68,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the disk fails.
     fn recover(&self, visit: &mut dyn FnMut(Row)) -> Result<RecoveryReport, StoreError>;
+
+    /// Bytes of rows that have been removed since the store was opened and not been made up for by others: roughly what it
+    /// can take in without growing. A store that cannot tell says none.
+    fn reusable_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// A message read back for one session.

@@ -12,6 +12,7 @@ use super::{
         encode_dropped, encode_flow, encode_group, encode_marks, encode_queued, encode_retained,
         encode_session, encode_subscription, encode_will,
     },
+    extent,
     intern::Interner,
     progress::Progress,
     table::{self, Bytes},
@@ -40,6 +41,8 @@ pub(super) struct Batch<'a> {
     interner: &'a mut Interner,
     /// Of the sessions that this batch touches; not yet in the table.
     touched: BTreeMap<Incarnation, Progress>,
+    /// Bytes that messages and retained messages take more than before the batch.
+    grown: i64,
 }
 
 impl<'a> Batch<'a> {
@@ -62,6 +65,7 @@ impl<'a> Batch<'a> {
             flows: transaction.open_table(table::FLOWS)?,
             interner,
             touched: BTreeMap::new(),
+            grown: 0,
         })
     }
 
@@ -138,6 +142,7 @@ impl<'a> Batch<'a> {
             }
             Operation::RemoveMessage(sequence) => {
                 if let Some(row) = self.messages.remove(sequence.0)? {
+                    self.grown -= extent::size(row.value());
                     self.interner.release(decode_queued_head(row.value())?.set);
                 }
             }
@@ -166,8 +171,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Writes what was held back.
-    pub(super) fn finish(mut self) -> Result<()> {
+    /// Writes what was held back. Gives how many bytes the rows have grown.
+    pub(super) fn finish(mut self) -> Result<i64> {
         for (session, progress) in &self.touched {
             let row = progress.encode();
             self.progress.insert(session.0, row.as_slice())?;
@@ -175,7 +180,7 @@ impl<'a> Batch<'a> {
         for unused in self.interner.expire() {
             self.sets.remove(unused)?;
         }
-        Ok(())
+        Ok(self.grown)
     }
 
     fn reserve(&mut self, marks: &Marks) -> Result<()> {
@@ -222,13 +227,16 @@ impl<'a> Batch<'a> {
                 let topic = row.message.topic.as_str().as_bytes();
                 if self.revision(topic)?.is_none_or(|old| old < row.revision) {
                     let encoded = encode_retained(row);
-                    self.retained.insert(topic, encoded.as_slice())?;
+                    let replaced = self.retained.insert(topic, encoded.as_slice())?;
+                    self.grown += extent::size(&encoded);
+                    self.grown -= replaced.map_or(0, |row| extent::size(row.value()));
                 }
             }
             Some(RetainedChange::Clear { topic, revision }) => {
                 let topic = topic.as_str().as_bytes();
                 if self.revision(topic)?.is_some_and(|old| old < *revision) {
-                    self.retained.remove(topic)?;
+                    let removed = self.retained.remove(topic)?;
+                    self.grown -= removed.map_or(0, |row| extent::size(row.value()));
                 }
             }
         }
@@ -239,7 +247,9 @@ impl<'a> Batch<'a> {
         let set = self.interner.intern(&queue.recipients, &mut self.sets)?;
         let row = encode_queued(set, &queue.message);
         let replaced = self.messages.insert(queue.sequence.0, row.as_slice())?;
+        self.grown += extent::size(&row);
         if let Some(row) = replaced {
+            self.grown -= extent::size(row.value());
             self.interner.release(decode_queued_head(row.value())?.set);
         }
         Ok(())

@@ -6,6 +6,7 @@
 mod apply;
 mod encoding;
 mod error;
+mod extent;
 mod intern;
 mod open;
 mod progress;
@@ -24,7 +25,7 @@ use redb::{Database, ReadableDatabase};
 
 use crate::{
     Incarnation, Operation, Part, RecoveryReport, Row, Sequence, Store, StoreError,
-    redb::{apply::Batch, error::to_store_error, intern::Interner},
+    redb::{apply::Batch, error::to_store_error, extent::Extent, intern::Interner},
 };
 
 pub use open::Settings;
@@ -37,6 +38,7 @@ pub struct RedbStore {
     path: PathBuf,
     settings: Settings,
     writer: Mutex<Writer>,
+    extent: Extent,
 }
 
 /// What only the committing side needs.
@@ -62,8 +64,9 @@ impl RedbStore {
         for operation in batch {
             open.apply(operation)?;
         }
-        open.finish()?;
+        let grown = open.finish()?;
         transaction.commit()?;
+        self.extent.change(grown);
         Ok(())
     }
 
@@ -109,5 +112,9 @@ impl Store for RedbStore {
         let (report, interner) = recover::recover(self, visit)?;
         writer.interner = Some(interner);
         Ok(report)
+    }
+
+    fn reusable_bytes(&self) -> u64 {
+        self.extent.reusable()
     }
 }

@@ -15,6 +15,7 @@ use redb::{
 use super::{
     RedbStore, Writer,
     error::{damaged, to_store_error},
+    extent::Extent,
     table,
 };
 use crate::StoreError;
@@ -141,6 +142,7 @@ impl RedbStore {
                 path: path.to_owned(),
                 settings,
                 writer: Mutex::new(Writer::default()),
+                extent: Extent::default(),
             }),
             Some(found) => Err(StoreError::Version {
                 path: path.display().to_string(),
