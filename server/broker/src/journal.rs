@@ -15,6 +15,8 @@ use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, RetainedChange, 
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::room::{NoRoom, Room};
+
 /// The place of an operation in the journal; later is greater. Zero is durable from the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
@@ -27,6 +29,8 @@ pub struct Batch {
     pub operations: Vec<Operation>,
     /// The last ticket in it.
     pub last: Ticket,
+    /// Bytes of memory that they held when they were queued, roughly.
+    bytes: usize,
 }
 
 /// The queue between the core and the writer.
@@ -34,9 +38,11 @@ pub struct Batch {
 pub struct Journal {
     state: Mutex<State>,
     durable: AtomicU64,
-    broken: AtomicBool,
+    room: Room,
     /// Of `State::queue`, to be read without the lock.
     queue_bytes: AtomicUsize,
+    /// Of what the writer has taken and not reported.
+    taken_bytes: AtomicUsize,
     /// The writer takes its time as long as nobody waits.
     paced: AtomicBool,
     /// Of `State::messages`, to be read without the lock.
@@ -97,7 +103,8 @@ impl Journal {
         }
         let mut operations = std::mem::take(&mut state.queue);
         let dropped = std::mem::take(&mut state.dropped);
-        self.queue_bytes.store(0, Ordering::Relaxed);
+        let bytes = self.queue_bytes.swap(0, Ordering::Relaxed);
+        self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
         let unneeded = std::mem::take(&mut state.unneeded);
         for operation in &operations {
             if let Some(sequence) = queued_sequence(operation)
@@ -115,12 +122,17 @@ impl Journal {
             Some(row) => Operation::PutDropped(row),
             None => Operation::RemoveDropped(session),
         }));
-        Some(Batch { operations, last })
+        Some(Batch {
+            operations,
+            last,
+            bytes,
+        })
     }
 
     /// The batch is durable: the replies that wait for it may leave. Batches are reported in the order they were taken.
     pub fn committed(&self, batch: &Batch) {
         self.durable.fetch_max(batch.last.0, Ordering::AcqRel);
+        self.taken_bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
         let mut state = self.state.lock();
         let (ready, later): (Vec<_>, Vec<_>) = std::mem::take(&mut state.waiting)
             .into_iter()
@@ -132,20 +144,40 @@ impl Journal {
         }
     }
 
-    /// The batch failed. What is on disk is unknown, so nothing that waits is ever acknowledged: connections that
-    /// wait are closed, and everything that needs the disk is refused.
-    pub fn failed(&self, _batch: &Batch) {
-        self.broken.store(true, Ordering::Release);
+    /// A commit failed. Whether its batch is on disk is unknown, so nobody is kept waiting for it: connections that wait are
+    /// closed without an acknowledgement, and everything that needs the disk is refused. The writer opens the store again,
+    /// commits the same batch once more, which does no harm if it is there already, and reports [`Journal::healed`].
+    pub fn failed(&self) {
+        self.room.set_failed(true);
         let waiting = std::mem::take(&mut self.state.lock().waiting);
         for (_, waker) in waiting {
             waker.wake();
         }
     }
 
-    /// Whether a commit has failed.
+    /// The store is in use again, with the batch that had failed.
+    pub fn healed(&self) {
+        self.room.set_failed(false);
+    }
+
+    /// How many bytes more the disk has room for; at the start it has no limit.
+    pub fn set_room_bytes(&self, bytes: u64) {
+        self.room.set_bytes(bytes);
+    }
+
+    /// Why what has to be kept is not taken in now; `None`: it is.
+    #[must_use]
+    pub fn no_room(&self) -> Option<NoRoom> {
+        self.room.hindrance(|| {
+            let taken_bytes = self.taken_bytes.load(Ordering::Relaxed);
+            self.queue_bytes() + taken_bytes
+        })
+    }
+
+    /// Whether a commit has failed and the store is not in use again.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Acquire)
+        self.room.has_failed()
     }
 
     /// Whether everything up to the ticket has been committed.
@@ -397,5 +429,9 @@ fn size_of(operation: &Operation) -> usize {
     let message = queued
         .or(retained)
         .map_or(0, |message| message.size_bytes());
-    size_of_val(operation) + message
+    let will = match operation {
+        Operation::PutWill(row) => row.will.payload.len(),
+        _ => 0,
+    };
+    size_of_val(operation) + message + will
 }

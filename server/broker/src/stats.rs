@@ -21,9 +21,11 @@ pub(crate) enum DropReason {
     Damaged,
     /// A limit in all is reached: it was refused before anybody got it.
     Refused,
+    /// There is no room on the disk: it was refused before anybody got it.
+    NoRoom,
 }
 
-const DROP_REASONS: usize = 8;
+const DROP_REASONS: usize = 9;
 
 /// Counters that grow for the life of the process.
 #[derive(Debug, Default)]
@@ -100,6 +102,7 @@ impl Counters {
             too_large: of(DropReason::TooLarge),
             damaged: of(DropReason::Damaged),
             refused: of(DropReason::Refused),
+            no_room: of(DropReason::NoRoom),
         }
     }
 }
@@ -165,6 +168,7 @@ impl Drops {
             ("too_large", self.too_large),
             ("damaged", self.damaged),
             ("refused", self.refused),
+            ("no_room", self.no_room),
         ]
     }
 
@@ -194,4 +198,7 @@ pub struct Drops {
     pub damaged: u64,
     /// Publishes that were refused because a limit in all is reached; QoS 0 ones went without a word.
     pub refused: u64,
+    /// Publishes that were refused because they would have to be kept and there is no room on the disk, or the store had
+    /// failed; QoS 0 ones went without a word.
+    pub no_room: u64,
 }

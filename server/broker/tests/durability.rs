@@ -227,8 +227,8 @@ fn a_failed_commit_closes_whoever_waits_for_it_and_nobody_else() {
     let mut retained = publish(1, "t", "x", QoS::AtLeastOnce);
     retained.retain = true;
     world.send(waiting, Packet::Publish(Box::new(retained)));
-    let batch = world.broker.journal().take().expect("the retained change");
-    world.broker.journal().failed(&batch);
+    world.broker.journal().take().expect("the retained change");
+    world.broker.journal().failed();
     world.settle();
     assert_eq!(world.is_closed(waiting), Some(ReasonCode::ServerBusy));
     assert!(

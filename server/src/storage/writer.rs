@@ -46,7 +46,7 @@ fn write(shared: &Shared, source: &Source, stopping: &AtomicBool) {
                 if let Err(error) = commit(shared, &batch) {
                     tracing::error!(%error, "a commit failed: nothing that waits for it is acknowledged");
                     shared.healthy.store(false, Ordering::Release);
-                    broker.journal().failed(&batch);
+                    broker.journal().failed();
                     broker.shut_down(None);
                     if reopen(shared, source, stopping).is_err() {
                         return;

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     Monotonic, Now, compact, durability,
     registry::{Claim, Control},
+    room,
     session::Session,
     shared::Shared,
     timers::Timer,
@@ -228,11 +229,12 @@ impl Connection {
             let why = "its Maximum Packet Size is too small for CONNACK";
             return Err(Close::new(ReasonCode::PacketTooLarge, why));
         }
-        let needs_disk = expiry > 0 || will.is_some() || rested.is_some();
-        let number = match Close::of_journal(&shared.journal).filter(|_| needs_disk) {
-            Some(close) => Err(close),
-            None => shared.new_incarnation().map_err(Close::from),
-        };
+        let has_presence =
+            shared.presence.is_some() && !arriving.is_assigned && self.origin.transport != "api";
+        let waits = taken_over || has_presence;
+        let number = room::for_connect(&shared, connect, expiry, rested.as_deref(), waits)
+            .map_err(Close::from)
+            .and_then(|()| shared.new_incarnation().map_err(Close::from));
         let incarnation = match number {
             Ok(number) => number,
             Err(close) => {
@@ -286,8 +288,7 @@ impl Connection {
         }
         let mut seat = None;
         if let Some(presence) = &shared.presence
-            && !arriving.is_assigned
-            && self.origin.transport != "api"
+            && has_presence
         {
             let (id, user) = (&session.client_id, control.user.as_ref());
             let (taken, ticket) = presence.enter(&shared, id, user, now).unzip();

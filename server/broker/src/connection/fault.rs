@@ -2,7 +2,7 @@
 
 use ebbtide_protocol::{ReasonCode, Violation};
 
-use crate::{journal::Journal, numbers::Exhausted, shared::Shared};
+use crate::{numbers::Exhausted, room::NoRoom, shared::Shared};
 
 /// Why one thing is not done; the connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +47,6 @@ impl Close {
             ReasonCode::ServerShuttingDown | ReasonCode::UseAnotherServer
         )
     }
-
-    /// What a commit that failed, or cannot be waited for, means to whom it concerns [MQTT3-4.8.0-2].
-    pub(crate) fn of_journal(journal: &Journal) -> Option<Self> {
-        journal
-            .is_broken()
-            .then(|| Self::new(ReasonCode::ServerBusy, "the store failed"))
-    }
 }
 
 impl From<Violation> for Close {
@@ -65,5 +58,11 @@ impl From<Violation> for Close {
 impl From<Exhausted> for Close {
     fn from(_: Exhausted) -> Self {
         Self::new(ReasonCode::ServerBusy, "the store is far behind")
+    }
+}
+
+impl From<NoRoom> for Close {
+    fn from(no_room: NoRoom) -> Self {
+        Self::new(ReasonCode::QuotaExceeded, no_room.why())
     }
 }

@@ -66,10 +66,6 @@ impl Open {
             properties: publish.properties,
         };
         let bytes = message.size_bytes();
-        let needs_disk = message.retain || qos > QoS::AtMostOnce;
-        if needs_disk && let Some(close) = Close::of_journal(&shared.journal) {
-            return Err(close);
-        }
         let incoming = Incoming {
             message: if message.retain {
                 compact::message(message)
@@ -87,6 +83,10 @@ impl Open {
             Err(Refused::Quota(why)) => {
                 shared.counters.dropped(DropReason::Refused);
                 return self.over_quota(qos, packet_id, why, replies);
+            }
+            Err(Refused::NoRoom(no_room)) => {
+                shared.counters.dropped(DropReason::NoRoom);
+                return self.over_quota(qos, packet_id, no_room.why(), replies);
             }
         };
         match (packet_id, published.ticket) {
@@ -144,8 +144,8 @@ impl Open {
         }
     }
 
-    /// A limit in all is reached. Who cannot be told by a reason code is not told a lie either: before 5.0 the connection
-    /// ends without an acknowledgement.
+    /// A limit in all is reached, or the disk is full. Who cannot be told by a reason code is not told a lie either: before 5.0
+    /// the connection ends without an acknowledgement [MQTT3-4.8.0-2].
     fn over_quota(
         &mut self,
         qos: QoS,

@@ -15,6 +15,7 @@ use super::{fault::Refusal, open::Open, replies::Replies};
 use crate::{
     Limits, compact, durability,
     numbers::Exhausted,
+    room,
     route::{group::Group, index::Index, mailbox::Snapshot},
     session::{Subscribed, subscription_bytes},
     shared::Shared,
@@ -42,7 +43,9 @@ impl Open {
         let mut numbers = HashMap::new();
         let mut why = None;
         for Subscription { filter, options } in subscribe.subscriptions {
-            let refusal = self.refusal(&filter, accepted.len(), accepted_bytes, &shared.limits);
+            let refusal = self
+                .refusal(&filter, accepted.len(), accepted_bytes, &shared.limits)
+                .or_else(|| self.no_room(&filter, shared));
             match refusal.or_else(|| self.number(&filter, &mut numbers, shared)) {
                 Some(refusal) => {
                     reasons.push(refusal.reason);
@@ -191,6 +194,19 @@ impl Open {
         let ticket = durability::subscription(rows);
         let bytes = waiting_bytes(&unsubscribe.filters);
         replies.push_counted(ticket, Packet::UnsubAck(unsuback), bytes);
+    }
+
+    /// Why the subscription could not be kept now.
+    fn no_room(&self, filter: &TopicFilter, shared: &Shared) -> Option<Refusal> {
+        let is_new = !self.session.subscriptions.contains_key(filter);
+        let needed = self
+            .session
+            .kept
+            .then(|| room::for_subscription(shared, is_new));
+        needed?.err().map(|no_room| Refusal {
+            reason: ReasonCode::QuotaExceeded,
+            why: no_room.why(),
+        })
     }
 
     /// Takes a number for the group of a shared subscription, in case it is the first; a reason if none can be had.

@@ -70,7 +70,7 @@ impl Connection {
         output.len() > before
     }
 
-    /// Whether it waits for a commit that will never be.
+    /// Whether it waits for a commit that has failed, or stands behind one [MQTT3-4.8.0-2].
     pub(super) fn waits_in_vain(&self) -> bool {
         let journal = &self.shared.journal;
         journal.is_broken()

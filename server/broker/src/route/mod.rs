@@ -30,6 +30,7 @@ pub(crate) use self::quota::Refused;
 use crate::{
     Now, expiry,
     journal::Ticket,
+    room,
     route::{
         group::{Group, Wanted},
         index::Subscriber,
@@ -105,6 +106,11 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         Source::Client { session, inbound } => inbound.map(|packet_id| (session, packet_id)),
         Source::Will(_) | Source::Broker => None,
     };
+    // A will has been promised, and presence must not lie: both are bounded by the number of sessions.
+    let can_be_refused = matches!(source, Source::Client { .. });
+    if can_be_refused {
+        room::for_publish(shared, &message, is_queued, inbound.is_some())?;
+    }
 
     if !is_queued && !message.retain {
         let accept = Accept {
@@ -119,8 +125,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     }
 
     let mut numbers = shared.numbers.lock();
-    // A will has been promised, and presence must not lie: both are bounded by the number of sessions.
-    if let Source::Client { .. } = source {
+    if can_be_refused {
         quota::check(shared, &message, is_queued)?;
     }
     let sequence = if is_queued {

@@ -2,7 +2,7 @@
 
 use ebbtide_store::Message;
 
-use crate::{numbers::Exhausted, shared::Shared};
+use crate::{numbers::Exhausted, room::NoRoom, shared::Shared};
 
 /// Why a message is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,11 +11,19 @@ pub(crate) enum Refused {
     Exhausted,
     /// A limit in all, by what the publisher is told.
     Quota(&'static str),
+    /// It would have to be kept, and there is no room on the disk.
+    NoRoom(NoRoom),
 }
 
 impl From<Exhausted> for Refused {
     fn from(_: Exhausted) -> Self {
         Self::Exhausted
+    }
+}
+
+impl From<NoRoom> for Refused {
+    fn from(no_room: NoRoom) -> Self {
+        Self::NoRoom(no_room)
     }
 }
 

@@ -94,11 +94,14 @@ impl World {
         world
     }
 
-    /// Everything that waits reaches the store, then the replies leave.
+    /// Everything that waits reaches the store, then the replies leave. A broken store gets nothing: whoever broke it holds the
+    /// batch that has to go first.
     pub fn commit(&mut self) {
         loop {
             let before = self.batches.len();
-            while let Some(batch) = self.broker.journal().take() {
+            while !self.broker.journal().is_broken()
+                && let Some(batch) = self.broker.journal().take()
+            {
                 self.store
                     .commit(&batch.operations)
                     .expect("a store in memory does not fail");
