@@ -54,6 +54,16 @@ pub struct Options {
     #[arg(long, global = true, value_name = "DIR", env = "EBBTIDE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
 
+    /// How many bytes of its file system the broker leaves free: with less, it refuses what would have to be kept, until there
+    /// is room again. Default: `67108864`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "BYTES",
+        env = "EBBTIDE_DISK_RESERVE_BYTES"
+    )]
+    pub disk_reserve_bytes: Option<u64>,
+
     /// Keeps everything in memory only: what was acknowledged is gone when the broker stops. Default: `false`.
     #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_EPHEMERAL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
@@ -214,6 +224,7 @@ impl Options {
             http_durability: self.http_durability.or(lower.http_durability),
             relaxed_commit_ms: self.relaxed_commit_ms.or(lower.relaxed_commit_ms),
             data_dir: self.data_dir.or(lower.data_dir),
+            disk_reserve_bytes: self.disk_reserve_bytes.or(lower.disk_reserve_bytes),
             ephemeral,
             allow_anonymous: self.allow_anonymous.or(lower.allow_anonymous),
             allow_host: if self.allow_host.is_empty() {

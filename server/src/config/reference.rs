@@ -13,6 +13,7 @@ mqtt_durability = "durable"
 http_durability = "durable"
 relaxed_commit_ms = 100
 data_dir = "./ebbtide-data"
+disk_reserve_bytes = 67108864
 ephemeral = false
 allow_anonymous = false
 allow_host = ["broker.example"]

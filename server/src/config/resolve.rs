@@ -16,6 +16,8 @@ use crate::auth::Authenticator;
 const RELAXED_COMMIT_MS: u32 = 100;
 /// A week.
 const PRESENCE_OFFLINE_EXPIRY_S: u32 = 7 * 24 * 3600;
+/// Some thousand pages, and many times what one client may have under way (`uncommitted_bytes_max`).
+const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 /// As Mosquitto has it.
 const SYS_INTERVAL_S: u32 = 10;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub relaxed_commit: Duration,
     /// Where the data is.
     pub storage: Storage,
+    /// What the broker leaves free of its file system, bytes.
+    pub disk_reserve_bytes: u64,
     /// Nobody is asked who they are, from outside either.
     pub allow_anonymous: bool,
     /// Further hosts that pass.
@@ -102,6 +106,7 @@ impl Config {
                     Storage::Directory(options.data_dir.unwrap_or_else(|| "./ebbtide-data".into()))
                 }
             },
+            disk_reserve_bytes: options.disk_reserve_bytes.unwrap_or(DISK_RESERVE_BYTES),
             allow_anonymous: options.allow_anonymous.unwrap_or(false),
             allow_host: options.allow_host,
             allow_origin: options.allow_origin,
@@ -214,6 +219,11 @@ impl fmt::Display for Config {
             }
             Storage::Ephemeral => writeln!(formatter, "ephemeral = true")?,
         }
+        writeln!(
+            formatter,
+            "disk_reserve_bytes = {}",
+            self.disk_reserve_bytes
+        )?;
         writeln!(formatter, "allow_anonymous = {}", self.allow_anonymous)?;
         writeln!(
             formatter,
@@ -342,7 +352,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 35);
+        assert_eq!(named, 36);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `/healthz`: the program runs. `/readyz`: it also keeps what it acknowledges.
 
 use axum::{extract::State, http::StatusCode};
+use ebbtide_broker::NoRoom;
 
 use super::App;
 
@@ -9,12 +10,12 @@ pub async fn alive() -> &'static str {
 }
 
 pub async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
-    if app.surroundings.broker.is_healthy() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store does not work: nothing that needs the disk is acknowledged\n",
-        )
-    }
+    let sentence = match app.surroundings.broker.no_room() {
+        None => return (StatusCode::OK, "ready\n"),
+        Some(NoRoom::Full) => "the disk is full: what would have to be kept is refused\n",
+        Some(NoRoom::Failed) => {
+            "the store does not work: what would have to be kept is refused until it does again\n"
+        }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, sentence)
 }

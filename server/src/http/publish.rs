@@ -25,12 +25,26 @@ pub async fn once(
     qos: QoS,
     retain: bool,
 ) -> Result<ReasonCode, Problem> {
+    if qos == QoS::AtMostOnce
+        && retain
+        && let Some(no_room) = surroundings.broker.no_room()
+    {
+        // Nothing will say that it is dropped.
+        let detail = format!("{}.", no_room.why());
+        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail));
+    }
     let exchange = Exchange::begin(surroundings).run(topic, payload, qos, retain);
     let outcome = tokio::time::timeout(DEADLINE, exchange).await;
     let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
     let reason = outcome
         .map_err(|_| unavailable("The message was not committed in time; it may be later."))?
         .ok_or_else(|| unavailable("The broker does not take the message now; try again later."))?;
+    if reason == ReasonCode::QuotaExceeded {
+        return Err(Problem::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "There is no room for the message now; `/readyz` says why. Try again later.",
+        ));
+    }
     if reason.is_error() {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,

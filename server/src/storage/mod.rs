@@ -1,15 +1,20 @@
 //! What stands between the core and the disk: it opens the store, brings up a broker from it, writes in one thread and
 //! reads in others.
 //!
-//! A commit that failed leaves the disk unknown, so the broker of that time is stopped and a new one is recovered from what
-//! is really there; whoever asks [`CurrentBroker`] gets the new one.
+//! A disk that fills up closes the door to what has to be kept (`room`); a commit that failed leaves the disk unknown, and
+//! the store is opened again until it works (`heal`). The rest of the broker goes on meanwhile. If another store is found
+//! then, a broker is recovered from that one; whoever asks [`CurrentBroker`] gets the new one.
 
 mod error;
+mod heal;
 mod open;
+mod place;
+mod room;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,11 +23,12 @@ use std::{
     time::Duration,
 };
 
-use ebbtide_broker::{Broker, Limits, PresenceTopic};
+use ebbtide_broker::{Broker, Limits, NoRoom, PresenceTopic};
 use ebbtide_store::{Incarnation, Part, Sequence, Store, StoreError};
 use parking_lot::RwLock;
 
 pub use self::error::StorageError;
+use self::place::Place;
 use crate::{
     clock::Clock,
     config::{self, Config},
@@ -42,8 +48,6 @@ pub struct CurrentBroker {
 struct Shared {
     broker: RwLock<Broker>,
     reader: Reader,
-    /// Everything that was accepted reaches the disk.
-    healthy: AtomicBool,
     /// How often another broker has taken over.
     generation: AtomicU64,
     /// Sent when another broker has taken over.
@@ -86,9 +90,9 @@ impl CurrentBroker {
         )
     }
 
-    /// Whether what is acknowledged reaches the disk.
-    pub fn is_healthy(&self) -> bool {
-        self.shared.healthy.load(Ordering::Acquire)
+    /// Why what has to be kept is not taken in now.
+    pub fn no_room(&self) -> Option<NoRoom> {
+        self.shared.broker.read().journal().no_room()
     }
 
     /// Differs once another broker has taken over.
@@ -116,17 +120,21 @@ impl Storage {
     /// # Errors
     /// When the folder or the file in it cannot be used.
     pub fn start(config: &Config, clock: Clock) -> Result<Self, StorageError> {
-        let file = match &config.storage {
-            config::Storage::Directory(folder) => Some(open::folder(folder)?),
-            config::Storage::Ephemeral => None,
+        let place: Box<dyn Place> = match &config.storage {
+            config::Storage::Directory(folder) => Box::new(place::File::new(open::folder(folder)?)),
+            config::Storage::Ephemeral => Box::new(place::Memory),
         };
-        let source = Source {
-            file,
+        Self::start_at(Source {
+            place,
             limits: config.limits.clone(),
             presence: config.presence.clone(),
             relaxed_commit: config.relaxed().next().map(|_| config.relaxed_commit),
+            disk_reserve_bytes: config.disk_reserve_bytes,
             clock,
-        };
+        })
+    }
+
+    fn start_at(source: Source) -> Result<Self, StorageError> {
         let (store, broker) = source.open()?;
         let reader = Reader {
             store: Arc::new(RwLock::new(Some(store))),
@@ -134,7 +142,6 @@ impl Storage {
         let shared = Arc::new(Shared {
             broker: RwLock::new(broker),
             reader,
-            healthy: AtomicBool::new(true),
             generation: AtomicU64::new(0),
             replaced: Signal::new(),
         });
@@ -159,18 +166,20 @@ impl Storage {
             return false;
         };
         writer.thread().unpark();
-        writer.join().is_ok() && self.current.is_healthy()
+        let has_failed = || self.current.no_room() == Some(NoRoom::Failed);
+        writer.join().is_ok() && !has_failed()
     }
 }
 
 /// Where a store comes from, again and again.
 #[derive(Debug)]
 struct Source {
-    /// `None`: memory only.
-    file: Option<PathBuf>,
+    place: Box<dyn Place>,
     limits: Limits,
     presence: Option<PresenceTopic>,
     /// How often is committed while nobody waits for it; `None`: at once.
     relaxed_commit: Option<Duration>,
+    /// Held back on the disk.
+    disk_reserve_bytes: u64,
     clock: Clock,
 }

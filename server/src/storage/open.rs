@@ -7,7 +7,7 @@ use std::{
 };
 
 use ebbtide_broker::{Broker, Recovery};
-use ebbtide_store::{Store, memory::MemoryStore, redb::RedbStore};
+use ebbtide_store::{Store, StoreError};
 
 use super::{FILE, Source, error::StorageError};
 
@@ -37,34 +37,37 @@ fn make(path: &Path) -> io::Result<()> {
 impl Source {
     /// Opens the store and brings up a broker from what it holds.
     pub(super) fn open(&self) -> Result<(Box<dyn Store>, Broker), StorageError> {
-        let failed = |error| StorageError::Open { error };
-        let store: Box<dyn Store> = match &self.file {
-            Some(file) => Box::new(RedbStore::open(file).map_err(failed)?),
-            None => Box::new(MemoryStore::new()),
+        let open = || {
+            let store = self.place.open()?;
+            let broker = self.recover(&*store)?;
+            Ok((store, broker))
         };
+        open().map_err(|error| StorageError::Open { error })
+    }
+
+    /// Brings up a broker from what the store holds.
+    pub(super) fn recover(&self, store: &dyn Store) -> Result<Broker, StoreError> {
         let started = Instant::now();
         let mut rows: u64 = 0;
         let mut recovery = Recovery::new(self.limits.clone(), seed());
         if let Some(topic) = &self.presence {
             recovery.keep_presence(topic.clone());
         }
-        let report = store
-            .recover(&mut |row| {
-                rows += 1;
-                recovery.row(row);
-            })
-            .map_err(failed)?;
+        let report = store.recover(&mut |row| {
+            rows += 1;
+            recovery.row(row);
+        })?;
         for row in &report.put_aside {
             tracing::error!("a damaged row was put aside: {row}");
         }
         let broker = recovery.finish(self.clock.now());
         // The numbers that may be handed out are reserved, and who was connected counts as gone.
         while let Some(batch) = broker.journal().take() {
-            store.commit(&batch.operations).map_err(failed)?;
+            store.commit(&batch.operations)?;
             broker.journal().committed(&batch);
         }
         tracing::info!(rows, swept = report.swept, took = ?started.elapsed(), "recovered");
-        Ok((store, broker))
+        Ok(broker)
     }
 }
 

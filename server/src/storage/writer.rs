@@ -1,13 +1,13 @@
 //! The one thread that writes. It takes whatever waits, commits it with one fsync and reports it; while it does, the next
-//! batch gathers. So the window of a group commit is the previous commit, and no timer delays anybody.
+//! batch gathers. So the window of a group commit is the previous commit, and no timer delays anybody. Before each it looks
+//! how much room the disk has.
 
 use std::{
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Wake, Waker},
+    task::Waker,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -15,12 +15,16 @@ use std::{
 use ebbtide_broker::{Batch, Broker};
 use ebbtide_store::StoreError;
 
-use super::{Shared, Source, error::StorageError};
+use super::{
+    Shared, Source,
+    error::StorageError,
+    heal::{Healed, heal},
+    room::Watch,
+};
 use crate::wake;
 
-/// How long it waits before it tries again to open a store that failed: doubled each time, up to the second one.
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_LAST: Duration = Duration::from_secs(10);
+/// How often it looks at the disk when it has nothing to write: others fill it, or make room.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Starts the thread.
 pub(super) fn spawn(
@@ -28,36 +32,34 @@ pub(super) fn spawn(
     source: Source,
     stopping: Arc<AtomicBool>,
 ) -> Result<JoinHandle<()>, StorageError> {
+    let mut watch = Watch::new(source.disk_reserve_bytes);
+    // Whoever is told that the broker is ready must not find a full disk afterwards.
+    look(&shared, &source, &shared.broker.read(), &mut watch);
     let thread = thread::Builder::new().name("writer".into());
     thread
-        .spawn(move || write(&shared, &source, &stopping))
+        .spawn(move || write(&shared, &source, watch, &stopping))
         .map_err(StorageError::Thread)
 }
 
-fn write(shared: &Shared, source: &Source, stopping: &AtomicBool) {
+fn write(shared: &Shared, source: &Source, mut watch: Watch, stopping: &AtomicBool) {
     let waker = wake::unpark(thread::current());
     let mut broker = attend(shared, source, &waker);
     loop {
         pace(&broker, source, stopping);
+        look(shared, source, &broker, &mut watch);
         // Read before the look at the journal: what was queued before the stop is still written.
         let is_stopping = stopping.load(Ordering::Acquire);
         match broker.journal().take() {
-            Some(batch) => {
-                if let Err(error) = commit(shared, &batch) {
-                    tracing::error!(%error, "a commit failed: nothing that waits for it is acknowledged");
-                    shared.healthy.store(false, Ordering::Release);
-                    broker.journal().failed();
-                    broker.shut_down(None);
-                    if reopen(shared, source, stopping).is_err() {
-                        return;
-                    }
-                    broker = attend(shared, source, &waker);
-                    continue;
-                }
-                broker.journal().committed(&batch);
-            }
+            Some(batch) => match commit(shared, &batch) {
+                Ok(()) => broker.journal().committed(&batch),
+                Err(error) => match heal(shared, source, &broker, &batch, error, stopping) {
+                    Healed::Same => {}
+                    Healed::Replaced => broker = attend(shared, source, &waker),
+                    Healed::Stopped => return,
+                },
+            },
             None if is_stopping => return,
-            None => thread::park(),
+            None => thread::park_timeout(LOOK),
         }
     }
 }
@@ -86,6 +88,14 @@ fn pace(broker: &Broker, source: &Source, stopping: &AtomicBool) {
     }
 }
 
+fn look(shared: &Shared, source: &Source, broker: &Broker, watch: &mut Watch) {
+    let store = shared.reader.store.read();
+    let reusable_bytes = store.as_ref().map_or(0, |store| store.reusable_bytes());
+    drop(store);
+    let room_bytes = watch.room_bytes(source.place.free_bytes(), reusable_bytes);
+    broker.journal().set_room_bytes(room_bytes);
+}
+
 fn commit(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {
     if batch.operations.is_empty() {
         return Ok(());
@@ -93,34 +103,5 @@ fn commit(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {
     match &*shared.reader.store.read() {
         Some(store) => store.commit(&batch.operations),
         None => Err(StoreError::NeedsReopen),
-    }
-}
-
-/// Opens the store until it works; then a broker recovered from it takes over. An error: the program stops meanwhile.
-fn reopen(shared: &Shared, source: &Source, stopping: &AtomicBool) -> Result<(), io::Error> {
-    // What only memory holds cannot be opened again.
-    if source.file.is_none() {
-        return Err(io::ErrorKind::Unsupported.into());
-    }
-    *shared.reader.store.write() = None;
-    let mut pause = RETRY_FIRST;
-    loop {
-        if stopping.load(Ordering::Acquire) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        match source.open() {
-            Ok((store, broker)) => {
-                *shared.reader.store.write() = Some(store);
-                *shared.broker.write() = broker;
-                shared.healthy.store(true, Ordering::Release);
-                shared.generation.fetch_add(1, Ordering::Release);
-                Arc::clone(&shared.replaced).wake();
-                tracing::info!("the store works again");
-                return Ok(());
-            }
-            Err(error) => tracing::error!(%error, retry_in = ?pause, "the store cannot be opened"),
-        }
-        thread::park_timeout(pause);
-        pause = (pause * 2).min(RETRY_LAST);
     }
 }

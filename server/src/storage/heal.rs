@@ -1,0 +1,140 @@
+//! A commit has failed: what is on disk is unknown, and the store refuses everything until it is opened again.
+//!
+//! Nobody is kept waiting meanwhile, and nothing that needs the disk is taken (`Journal::failed`). The broker itself stays:
+//! once the store is open again it gets the same batch once more. Either the batch was not there, or it was and is applied
+//! again without harm; in both cases the store then is what the broker has in memory. Only if another store is found in its
+//! place, a new broker is recovered from that one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Wake,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ebbtide_broker::{Batch, Broker};
+use ebbtide_store::{Store, StoreError};
+
+use super::{Shared, Source, place::Again};
+
+/// How long it waits before it tries again to open a store that failed: doubled each time, up to the second one.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LAST: Duration = Duration::from_secs(10);
+/// How long it waits to ask a full disk again, which is cheap.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// With less than this free, a full disk is not tried, bytes.
+const WORTH_TRYING: u64 = 1024 * 1024;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Healed {
+    /// The store works again and has the batch.
+    Same,
+    /// Another store was found; a broker recovered from it has taken over.
+    Replaced,
+    /// The program stops before that.
+    Stopped,
+}
+
+/// Opens the store again until it has taken the batch.
+pub(super) fn heal(
+    shared: &Shared,
+    source: &Source,
+    broker: &Broker,
+    batch: &Batch,
+    error: StoreError,
+    stopping: &AtomicBool,
+) -> Healed {
+    tracing::error!(%error, "a commit failed: nothing that waits for it is acknowledged; the store is opened again");
+    broker.journal().failed();
+    let started = Instant::now();
+    let mut complaint = error.to_string();
+    let mut is_full = matches!(error, StoreError::Full(_));
+    let mut pause = RETRY_FIRST;
+    loop {
+        *shared.reader.store.write() = None;
+        if !rest(pause, stopping) {
+            return Healed::Stopped;
+        }
+        let free_bytes = source.place.free_bytes();
+        if is_full && free_bytes.is_some_and(|free_bytes| free_bytes < WORTH_TRYING) {
+            pause = pause.max(ASK_AGAIN);
+            continue;
+        }
+        match attempt(shared, source, broker, batch) {
+            Ok(healed) => {
+                tracing::info!(after = ?started.elapsed(), "the store works again");
+                return healed;
+            }
+            Err(error) => {
+                is_full = matches!(error, StoreError::Full(_));
+                let text = error.to_string();
+                if text != complaint {
+                    tracing::warn!(error = text, "the store does not work yet");
+                    complaint = text;
+                }
+            }
+        }
+        pause = (pause * 2).min(RETRY_LAST);
+    }
+}
+
+fn attempt(
+    shared: &Shared,
+    source: &Source,
+    broker: &Broker,
+    batch: &Batch,
+) -> Result<Healed, StoreError> {
+    match source.place.open_again()? {
+        Again::Same(store) => {
+            let report = store.recover(&mut |_| {})?;
+            for row in &report.put_aside {
+                tracing::error!("a damaged row was put aside: {row}");
+            }
+            store.commit(&batch.operations)?;
+            *shared.reader.store.write() = Some(store);
+            broker.journal().committed(batch);
+            broker.journal().healed();
+            Ok(Healed::Same)
+        }
+        Again::Other(store) => {
+            replace(shared, source, broker, store)?;
+            Ok(Healed::Replaced)
+        }
+    }
+}
+
+/// Whoever is connected to the old broker has to come anew.
+fn replace(
+    shared: &Shared,
+    source: &Source,
+    old: &Broker,
+    store: Box<dyn Store>,
+) -> Result<(), StoreError> {
+    tracing::error!("another store was found in the place of the one that failed: it is used");
+    let broker = source.recover(&*store)?;
+    *shared.reader.store.write() = Some(store);
+    *shared.broker.write() = broker;
+    old.shut_down(None);
+    shared.generation.fetch_add(1, Ordering::Release);
+    Arc::clone(&shared.replaced).wake();
+    Ok(())
+}
+
+/// Waits; whoever queues something meanwhile does not cut it short. `false`: the program stops.
+fn rest(pause: Duration, stopping: &AtomicBool) -> bool {
+    let until = Instant::now() + pause;
+    loop {
+        if stopping.load(Ordering::Acquire) {
+            return false;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        thread::park_timeout(left);
+    }
+}

@@ -1,0 +1,176 @@
+//! Where a store is: it is opened there, opened again after it has failed, and asked how much room is left.
+
+use std::{
+    fmt::Debug,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use ebbtide_store::{Store, StoreError, memory::MemoryStore, redb::RedbStore};
+
+/// A place for one store.
+pub(super) trait Place: Debug + Send {
+    /// Opens the store; makes it if there is none.
+    fn open(&self) -> Result<Box<dyn Store>, StoreError>;
+
+    /// Opens the store that was open and has failed. Never makes one: where there is none, the disk may be away.
+    fn open_again(&self) -> Result<Again, StoreError>;
+
+    /// Bytes that the file system has left for this program; `None`: nobody can tell, or there is no limit.
+    fn free_bytes(&self) -> Option<u64>;
+}
+
+/// What is found where a store was.
+pub(super) enum Again {
+    /// The same one.
+    Same(Box<dyn Store>),
+    /// One that has been put there since, or perhaps has.
+    Other(Box<dyn Store>),
+}
+
+/// A file in a folder.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    /// The number that the file system gives the file that is open; 0: it gives none.
+    number: AtomicU64,
+}
+
+impl File {
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            number: AtomicU64::new(0),
+        }
+    }
+
+    fn open_file(&self) -> Result<Box<dyn Store>, StoreError> {
+        let store = RedbStore::open(&self.path)?;
+        let number = fs::metadata(&self.path).map_or(0, |found| number(&found));
+        self.number.store(number, Ordering::Relaxed);
+        Ok(Box::new(store))
+    }
+}
+
+impl Place for File {
+    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        self.open_file()
+    }
+
+    fn open_again(&self) -> Result<Again, StoreError> {
+        let failed = |error: io::Error| {
+            let path = self.path.display();
+            StoreError::Io(format!("{path}: {error}"))
+        };
+        let before = self.number.load(Ordering::Relaxed);
+        let found = fs::metadata(&self.path).map_err(failed)?;
+        forget(&self.path).map_err(failed)?;
+        let store = self.open_file()?;
+        Ok(if before != 0 && number(&found) == before {
+            Again::Same(store)
+        } else {
+            Again::Other(store)
+        })
+    }
+
+    #[cfg(unix)]
+    fn free_bytes(&self) -> Option<u64> {
+        let found = rustix::fs::statvfs(self.path.parent()?).ok()?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// A commit that fails for want of room says so.
+    #[cfg(not(unix))]
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[cfg(unix)]
+fn number(found: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(found)
+}
+
+#[cfg(not(unix))]
+fn number(_: &fs::Metadata) -> u64 {
+    0
+}
+
+/// Makes the system read the file from the disk again. After a sync that failed its cache may hold pages as if they were
+/// on disk that are not: what is built on those would be lost with the next power cut.
+#[cfg(target_os = "linux")]
+fn forget(path: &Path) -> io::Result<()> {
+    use rustix::fs::{Advice, fadvise};
+    // Writing too: a file system that has become read-only is not healed.
+    let file = fs::File::options().read(true).write(true).open(path)?;
+    // What can still be written is not lost; only clean pages are let go.
+    file.sync_all()?;
+    Ok(fadvise(&file, 0, None, Advice::DontNeed)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget(path: &Path) -> io::Result<()> {
+    let file = fs::File::options().read(true).write(true).open(path)?;
+    file.sync_all()
+}
+
+/// Memory, which is gone with the program and does not fail.
+#[derive(Debug)]
+pub(super) struct Memory;
+
+impl Place for Memory {
+    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(MemoryStore::new()))
+    }
+
+    fn open_again(&self) -> Result<Again, StoreError> {
+        Err(StoreError::NeedsReopen)
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(folder: &tempfile::TempDir) -> File {
+        File::new(folder.path().join(super::super::FILE))
+    }
+
+    #[test]
+    fn the_same_file_is_known_again_and_another_one_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = place(&folder);
+        drop(place.open().expect("makes one"));
+        assert!(matches!(place.open_again(), Ok(Again::Same(_))));
+        let copy = folder.path().join("copy");
+        fs::copy(&place.path, &copy).expect("copies");
+        fs::rename(&copy, &place.path).expect("replaces");
+        assert!(matches!(place.open_again(), Ok(Again::Other(_))));
+        assert!(matches!(place.open_again(), Ok(Again::Same(_))));
+    }
+
+    #[test]
+    fn a_store_that_has_gone_is_not_replaced_by_an_empty_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = place(&folder);
+        drop(place.open().expect("makes one"));
+        let away = folder.path().join("away");
+        fs::rename(&place.path, &away).expect("moves");
+        assert!(matches!(place.open_again(), Err(StoreError::Io(_))));
+        assert!(!place.path.exists());
+        fs::rename(&away, &place.path).expect("moves back");
+        assert!(matches!(place.open_again(), Ok(Again::Same(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_system_says_how_much_is_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(place(&folder).free_bytes().is_some_and(|bytes| bytes > 0));
+    }
+}

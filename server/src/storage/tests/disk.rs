@@ -1,0 +1,167 @@
+//! A disk in memory that fails when it is told to, and the place of a store on it.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ebbtide_store::{
+    Store, StoreError,
+    redb::{RedbStore, Settings},
+};
+use redb::StorageBackend;
+
+use crate::storage::place::{Again, Place};
+
+/// Clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub struct Disk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    content: Vec<u8>,
+    steps: usize,
+    /// From this step on everything that changes the disk fails so.
+    failing: Option<(usize, io::ErrorKind)>,
+    /// Half of a write that fails is there.
+    tears: bool,
+    free_bytes: Option<u64>,
+    /// Another store has been put in the place.
+    is_replaced: bool,
+    is_away: bool,
+    openings: usize,
+}
+
+impl Disk {
+    /// After so many more steps it fails.
+    pub fn fail_after(&self, steps: usize, how: io::ErrorKind, tears: bool) {
+        let mut state = self.state();
+        state.failing = Some((state.steps + steps, how));
+        state.tears = tears;
+    }
+
+    /// It works.
+    pub fn heal(&self) {
+        self.state().failing = None;
+    }
+
+    pub fn set_free_bytes(&self, bytes: u64) {
+        self.state().free_bytes = Some(bytes);
+    }
+
+    /// It cannot be reached.
+    pub fn set_away(&self, is_away: bool) {
+        self.state().is_away = is_away;
+    }
+
+    /// Somebody puts another, empty store in its place.
+    pub fn replace(&self) {
+        let other = Self::default();
+        drop(other.open_store().expect("a new store"));
+        let content = std::mem::take(&mut other.state().content);
+        let mut state = self.state();
+        state.content = content;
+        state.is_replaced = true;
+    }
+
+    /// How often it was tried to open the store again.
+    pub fn openings(&self) -> usize {
+        self.state().openings
+    }
+
+    /// How often the disk was changed.
+    pub fn steps(&self) -> usize {
+        self.state().steps
+    }
+
+    /// A disk of the same content, as it is at this moment.
+    pub fn copy(&self) -> Self {
+        let copy = Self::default();
+        copy.state().content.clone_from(&self.state().content);
+        copy
+    }
+
+    pub fn open_store(&self) -> Result<RedbStore, StoreError> {
+        RedbStore::open_backend("disk", self.clone(), Settings::default())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, apply: impl FnOnce(&mut Vec<u8>, bool)) -> io::Result<()> {
+        let mut state = self.state();
+        state.steps += 1;
+        match state.failing {
+            Some((step, how)) if state.steps > step => {
+                if state.tears {
+                    apply(&mut state.content, true);
+                }
+                Err(how.into())
+            }
+            _ => {
+                apply(&mut state.content, false);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state().content.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let (state, offset) = (self.state(), offset as usize);
+        let found = state.content.get(offset..offset + out.len());
+        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.change(|content, is_torn| {
+            if !is_torn {
+                content.resize(len as usize, 0);
+            }
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.change(|_, _| {})
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.change(|content, is_torn| {
+            let data = if is_torn {
+                &data[..data.len() / 2]
+            } else {
+                data
+            };
+            let offset = offset as usize;
+            content[offset..offset + data.len()].copy_from_slice(data);
+        })
+    }
+}
+
+impl Place for Disk {
+    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(self.open_store()?))
+    }
+
+    fn open_again(&self) -> Result<Again, StoreError> {
+        self.state().openings += 1;
+        if self.state().is_away {
+            return Err(StoreError::Io("it is away".into()));
+        }
+        let store = self.open()?;
+        Ok(match std::mem::take(&mut self.state().is_replaced) {
+            true => Again::Other(store),
+            false => Again::Same(store),
+        })
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        self.state().free_bytes
+    }
+}

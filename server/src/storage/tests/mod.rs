@@ -1,0 +1,315 @@
+//! The writer thread on a disk that fails and fills up: what was acknowledged stays, and the broker goes on without a restart.
+
+mod client;
+mod disk;
+
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use ebbtide_broker::{Limits, NoRoom};
+use ebbtide_protocol::{
+    Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName,
+    packet::{Connect, MessageProperties, Publish, Subscribe, Subscription, SubscriptionOptions},
+};
+use ebbtide_store::{Row, Store};
+
+use self::{client::Client, disk::Disk};
+use super::{Source, Storage};
+use crate::clock::Clock;
+
+const RESERVE: u64 = 1_000_000;
+
+struct Running {
+    storage: Storage,
+    disk: Disk,
+    clock: Clock,
+}
+
+impl Running {
+    fn start() -> Self {
+        Self::start_on(Disk::default())
+    }
+
+    fn start_on(disk: Disk) -> Self {
+        let clock = Clock::start();
+        let storage = Storage::start_at(Source {
+            place: Box::new(disk.clone()),
+            limits: Limits::default(),
+            presence: None,
+            relaxed_commit: None,
+            disk_reserve_bytes: RESERVE,
+            clock,
+        });
+        Self {
+            storage: storage.expect("starts"),
+            disk,
+            clock,
+        }
+    }
+
+    fn connect(&self, id: &str) -> Client {
+        self.enter(id, None).expect("comes in")
+    }
+
+    fn enter(&self, id: &str, expiry: Option<u32>) -> Result<Client, ReasonCode> {
+        let connect = Connect {
+            client_id: id.into(),
+            session_expiry_interval: expiry,
+            ..Connect::default()
+        };
+        Client::connect(self.storage.current(), self.clock, connect)
+    }
+
+    /// Waits until the broker says so of what has to be kept.
+    fn wait_for(&self, no_room: Option<NoRoom>) {
+        let until = Instant::now() + client::DEADLINE;
+        while self.storage.current().no_room() != no_room {
+            assert!(Instant::now() < until, "never {no_room:?}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn retained(topic: &str, payload: &str) -> Packet {
+    publish(topic, payload, true)
+}
+
+fn publish(topic: &str, payload: &str, retain: bool) -> Packet {
+    Packet::Publish(Box::new(Publish {
+        dup: false,
+        qos: QoS::AtLeastOnce,
+        retain,
+        topic: Some(TopicName::new(topic).expect("a topic")),
+        packet_id: Some(PacketId::MIN),
+        topic_alias: None,
+        subscription_identifiers: Vec::new(),
+        properties: MessageProperties::default(),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+    }))
+}
+
+fn subscribe(filter: &str) -> Packet {
+    Packet::Subscribe(Subscribe {
+        packet_id: PacketId::MIN,
+        subscription_identifier: None,
+        user_properties: Vec::new(),
+        subscriptions: vec![Subscription {
+            filter: TopicFilter::new(filter).expect("a filter"),
+            options: SubscriptionOptions {
+                qos: QoS::AtLeastOnce,
+                ..SubscriptionOptions::default()
+            },
+        }],
+    })
+}
+
+/// The reason of the next PUBACK; `None`: the connection ended without one.
+fn puback(client: &mut Client) -> Option<ReasonCode> {
+    loop {
+        match client.next()? {
+            Packet::PubAck(ack) => return Some(ack.reason),
+            Packet::Disconnect(_) => {}
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+}
+
+/// The retained messages on a disk.
+fn kept(disk: &Disk) -> BTreeMap<String, String> {
+    let store = disk.copy().open_store().expect("opens");
+    let mut kept = BTreeMap::new();
+    store
+        .recover(&mut |row| {
+            if let Row::Retained(row) = row {
+                let payload = String::from_utf8_lossy(&row.message.payload).into_owned();
+                kept.insert(row.message.topic.as_str().to_owned(), payload);
+            }
+        })
+        .expect("recovers");
+    kept
+}
+
+#[test]
+fn whatever_step_fails_nothing_acknowledged_is_lost_and_it_heals() {
+    for how in [ErrorKind::Other, ErrorKind::StorageFull] {
+        for tears in [false, true] {
+            // Until the steps of one commit are all behind.
+            for step in 0.. {
+                if !fails_at(step, how, tears) {
+                    assert!(step >= 3, "a commit has more than {step} steps");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// `false`: nothing failed, the publish was through before.
+fn fails_at(step: usize, how: ErrorKind, tears: bool) -> bool {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    let mut bystander = running.connect("b");
+    bystander.send(subscribe("live"));
+    assert!(matches!(bystander.next(), Some(Packet::SubAck(_))));
+    publisher.send(retained("a", "1"));
+    assert_eq!(
+        puback(&mut publisher),
+        Some(ReasonCode::NoMatchingSubscribers)
+    );
+
+    running.disk.fail_after(step, how, tears);
+    publisher.send(retained("a", "2"));
+    let acknowledged = puback(&mut publisher);
+    if acknowledged.is_some() {
+        running.disk.heal();
+        assert_eq!(kept(&running.disk)["a"], "2");
+        return false;
+    }
+    assert_eq!(publisher.closed(), Some(ReasonCode::ServerBusy));
+    assert_eq!(running.storage.current().no_room(), Some(NoRoom::Failed));
+    // What nobody keeps goes on.
+    let mut live = running.connect("l");
+    live.send(publish("live", "x", false));
+    assert_eq!(puback(&mut live), Some(ReasonCode::Success));
+    assert!(matches!(bystander.next(), Some(Packet::Publish(_))));
+    // What has to be kept is refused.
+    live.send(retained("b", "1"));
+    assert_eq!(puback(&mut live), Some(ReasonCode::QuotaExceeded));
+    assert_eq!(
+        running.enter("k", Some(60)).err(),
+        Some(ReasonCode::QuotaExceeded)
+    );
+    // A retained value is read from memory.
+    live.send(subscribe("a"));
+    assert!(matches!(live.next(), Some(Packet::SubAck(_))));
+    assert!(matches!(live.next(), Some(Packet::Publish(_))));
+
+    running.disk.heal();
+    running.wait_for(None);
+    live.send(retained("b", "2"));
+    loop {
+        match live.next() {
+            Some(Packet::PubAck(ack)) => break assert!(!ack.reason.is_error()),
+            Some(Packet::Publish(_)) => {}
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    assert_eq!(bystander.look(), None);
+    assert_eq!(bystander.closed(), None);
+    // A kill at this moment: memory said "2", so the disk must too.
+    let kept = kept(&running.disk);
+    assert_eq!((&*kept["a"], &*kept["b"]), ("2", "2"));
+    assert!(running.storage.finish());
+    true
+}
+
+#[test]
+fn it_is_tried_again_with_pauses_however_often_it_is_woken() {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    running.disk.fail_after(0, ErrorKind::Other, false);
+    publisher.send(retained("a", "1"));
+    assert_eq!(puback(&mut publisher), None);
+    running.disk.set_away(true);
+    let failed_at = Instant::now();
+    while failed_at.elapsed() < Duration::from_millis(500) {
+        // As everything does that is queued.
+        let writer = running.storage.writer.as_ref().expect("it runs");
+        writer.thread().unpark();
+        thread::sleep(Duration::from_millis(1));
+    }
+    let tried = running.disk.openings();
+    // 100 ms, then 200 ms more, then 400 ms more; some of it was over when the client was told.
+    let least_ms = 100 * ((1 << tried) - 1);
+    let elapsed_ms = failed_at.elapsed().as_millis() + 100;
+    assert!(least_ms <= elapsed_ms, "{tried} times in {elapsed_ms} ms");
+    running.disk.set_away(false);
+    running.disk.heal();
+    running.wait_for(None);
+}
+
+#[test]
+fn a_stop_while_it_is_broken_says_so() {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    running.disk.fail_after(0, ErrorKind::Other, false);
+    publisher.send(retained("a", "1"));
+    assert_eq!(puback(&mut publisher), None);
+    assert!(!running.storage.finish());
+}
+
+#[test]
+fn another_store_in_its_place_is_used_and_everybody_comes_anew() {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    publisher.send(retained("a", "1"));
+    assert!(puback(&mut publisher).is_some());
+    let mut bystander = running.connect("b");
+    running.disk.fail_after(0, ErrorKind::Other, false);
+    publisher.send(retained("a", "2"));
+    assert_eq!(puback(&mut publisher), None);
+    running.disk.replace();
+    running.disk.heal();
+    assert!(matches!(bystander.next(), Some(Packet::Disconnect(_))));
+    assert_eq!(bystander.closed(), Some(ReasonCode::ServerShuttingDown));
+    running.wait_for(None);
+    assert_eq!(running.storage.current().generation(), 1);
+    assert_eq!(running.connect("n").broker().stats().retained, 0);
+}
+
+#[test]
+fn a_full_disk_is_refused_before_it_fails_and_noticed_when_it_has_room() {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    running.disk.set_free_bytes(RESERVE);
+    running.wait_for(Some(NoRoom::Full));
+    publisher.send(retained("a", "1"));
+    assert_eq!(puback(&mut publisher), Some(ReasonCode::QuotaExceeded));
+    assert_eq!(kept(&running.disk), BTreeMap::new());
+    running.disk.set_free_bytes(RESERVE * 2);
+    running.wait_for(None);
+    publisher.send(retained("a", "2"));
+    assert_eq!(
+        puback(&mut publisher),
+        Some(ReasonCode::NoMatchingSubscribers)
+    );
+}
+
+#[test]
+fn what_is_removed_makes_room_on_a_full_disk() {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    let payload = "x".repeat(RESERVE as usize);
+    publisher.send(retained("large", &payload));
+    assert!(puback(&mut publisher).is_some());
+    running.disk.set_free_bytes(RESERVE / 2);
+    running.wait_for(Some(NoRoom::Full));
+    publisher.send(retained("small", "1"));
+    assert_eq!(puback(&mut publisher), Some(ReasonCode::QuotaExceeded));
+    publisher.send(retained("large", ""));
+    assert_eq!(
+        puback(&mut publisher),
+        Some(ReasonCode::NoMatchingSubscribers)
+    );
+    running.wait_for(None);
+    publisher.send(retained("small", "2"));
+    assert_eq!(
+        puback(&mut publisher),
+        Some(ReasonCode::NoMatchingSubscribers)
+    );
+}
+
+#[test]
+fn a_start_on_a_full_disk_is_no_ready_one() {
+    let disk = Disk::default();
+    drop(Running::start_on(disk.clone()));
+    disk.set_free_bytes(0);
+    let running = Running::start_on(disk);
+    assert_eq!(running.storage.current().no_room(), Some(NoRoom::Full));
+    assert!(running.disk.steps() > 0);
+}
