@@ -55,7 +55,7 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
 
     /// How many bytes of its file system the broker leaves free: with less, it refuses what would have to be kept, until there
-    /// is room again. Default: `67108864`.
+    /// is room again; 0: it does not look, and finds out by a write that fails. Default: `67108864`.
     #[arg(
         long,
         global = true,

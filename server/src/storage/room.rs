@@ -26,7 +26,7 @@ impl Watch {
     /// How many bytes of operations may wait, when the file system has `free_bytes` left and the file can take in
     /// `reusable_bytes` without growing. Logs when it becomes none, and when it is some again.
     pub fn room_bytes(&mut self, free_bytes: Option<u64>, reusable_bytes: u64) -> u64 {
-        let Some(free_bytes) = free_bytes else {
+        let Some(free_bytes) = free_bytes.filter(|_| self.reserve_bytes > 0) else {
             return u64::MAX;
         };
         let available = free_bytes.saturating_add(reusable_bytes);
@@ -89,10 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_reserve_the_last_byte_counts() {
-        let mut watch = Watch::new(0);
-        assert_eq!(watch.room_bytes(Some(2), 0), 1);
-        assert_eq!(watch.room_bytes(Some(0), 0), 0);
-        assert_eq!(watch.room_bytes(Some(2), 0), 1);
+    fn without_a_reserve_it_does_not_look() {
+        assert_eq!(Watch::new(0).room_bytes(Some(0), 0), u64::MAX);
     }
 }
