@@ -9,6 +9,8 @@ mod cold_start;
 mod command_line;
 mod exactly_once;
 mod fleet;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod limits;
 #[cfg(target_os = "linux")]
 mod memory;

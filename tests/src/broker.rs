@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::{http, tools};
+use crate::{http, small_disk::SmallDisk, tools};
 
 /// Generous: a debug build on a loaded machine.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -22,10 +22,21 @@ const END_DEADLINE: Duration = Duration::from_secs(20);
 pub struct Broker {
     child: Child,
     log: Arc<Mutex<String>>,
-    arguments: Vec<String>,
+    setting: Setting,
     mqtt: SocketAddr,
     http: SocketAddr,
-    data: Arc<TempDir>,
+}
+
+/// What a broker is started with, again after each kill.
+#[derive(Clone)]
+struct Setting {
+    /// A program that runs the broker, with its arguments; or nothing.
+    wrapper: Vec<String>,
+    arguments: Vec<String>,
+    /// The data directory.
+    data: PathBuf,
+    /// Where that is, if it goes with the broker.
+    _folder: Option<Arc<TempDir>>,
 }
 
 impl Broker {
@@ -36,19 +47,37 @@ impl Broker {
 
     /// The same with more flags.
     pub fn start_with(arguments: &[&str]) -> Result<Self> {
-        let data = Arc::new(TempDir::new().context("a temporary data directory")?);
-        let arguments = arguments.iter().map(|&word| word.to_owned()).collect();
-        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        Self::launch(data, any, any, arguments)
+        Self::start_by(&[], arguments)
     }
 
-    fn launch(
-        data: Arc<TempDir>,
-        mqtt: SocketAddr,
-        http: SocketAddr,
-        arguments: Vec<String>,
-    ) -> Result<Self> {
-        let mut command = command();
+    /// The same run by a program: its name and arguments, which the broker's follow.
+    pub fn start_by(wrapper: &[&str], arguments: &[&str]) -> Result<Self> {
+        let folder = Arc::new(TempDir::new().context("a temporary data directory")?);
+        Self::start_in(Setting {
+            wrapper: wrapper.iter().map(|&word| word.to_owned()).collect(),
+            arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+            data: folder.path().join("data"),
+            _folder: Some(folder),
+        })
+    }
+
+    /// The same with its data on a disk of its own, which has to outlive it.
+    pub fn start_on(disk: &SmallDisk, arguments: &[&str]) -> Result<Self> {
+        Self::start_in(Setting {
+            wrapper: disk.enter(),
+            arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+            data: disk.path().join("data"),
+            _folder: None,
+        })
+    }
+
+    fn start_in(setting: Setting) -> Result<Self> {
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        Self::launch(setting, any, any)
+    }
+
+    fn launch(setting: Setting, mqtt: SocketAddr, http: SocketAddr) -> Result<Self> {
+        let mut command = wrapped(&setting.wrapper);
         command.args([
             "serve",
             "--mqtt",
@@ -57,7 +86,7 @@ impl Broker {
             &http.to_string(),
             "--data-dir",
         ]);
-        command.arg(data.path().join("data")).args(&arguments);
+        command.arg(&setting.data).args(&setting.arguments);
         let mut child = command.spawn().context("starting the broker")?;
         let log = Arc::new(Mutex::new(String::new()));
         let lines = read_lines(&mut child, &log);
@@ -66,10 +95,9 @@ impl Broker {
                 let broker = Self {
                     child,
                     log,
-                    arguments,
+                    setting,
                     mqtt,
                     http,
-                    data,
                 };
                 broker.wait_until_ready()?;
                 Ok(broker)
@@ -95,7 +123,7 @@ impl Broker {
 
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
-        self.data.path().join("data")
+        self.setting.data.clone()
     }
 
     /// All that the broker has written so far.
@@ -110,15 +138,15 @@ impl Broker {
 
     /// SIGKILL, then a start on the same ports and data.
     pub fn crash_and_restart(&mut self) -> Result<()> {
+        self.kill()?;
+        *self = Self::launch(self.setting.clone(), self.mqtt, self.http)?;
+        Ok(())
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    pub fn kill(&mut self) -> Result<()> {
         self.child.kill().context("killing the broker")?;
         self.child.wait().context("waiting for the killed broker")?;
-        let next = Self::launch(
-            self.data.clone(),
-            self.mqtt,
-            self.http,
-            self.arguments.clone(),
-        )?;
-        *self = next;
         Ok(())
     }
 
@@ -126,13 +154,7 @@ impl Broker {
     pub fn restart(&mut self) -> Result<()> {
         self.ask_to_end()?;
         wait(&mut self.child, END_DEADLINE).context("after SIGTERM")?;
-        let next = Self::launch(
-            self.data.clone(),
-            self.mqtt,
-            self.http,
-            self.arguments.clone(),
-        )?;
-        *self = next;
+        *self = Self::launch(self.setting.clone(), self.mqtt, self.http)?;
         Ok(())
     }
 
@@ -156,8 +178,10 @@ impl Broker {
     fn wait_until_ready(&self) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
-            let ready =
-                http::get(self.http, "/readyz").is_ok_and(|response| response.status == 200);
+            // A disk that was full before is full.
+            let ready = http::get(self.http, "/readyz").is_ok_and(|response| {
+                response.status == 200 || response.body.contains("the disk is full")
+            });
             if ready && TcpStream::connect(self.mqtt).is_ok() {
                 return Ok(());
             }
@@ -181,7 +205,12 @@ impl Drop for Broker {
 
 /// Runs the broker with arguments that should make it end by itself.
 pub fn run_to_end(arguments: &[&str], folder: &Path) -> Result<Output> {
-    let mut child = command()
+    run_to_end_by(&[], arguments, folder)
+}
+
+/// The same run by a program: its name and arguments, which the broker's follow.
+pub fn run_to_end_by(wrapper: &[String], arguments: &[&str], folder: &Path) -> Result<Output> {
+    let mut child = wrapped(wrapper)
         .args(arguments)
         .current_dir(folder)
         .spawn()
@@ -200,8 +229,16 @@ pub fn run_to_end(arguments: &[&str], folder: &Path) -> Result<Output> {
     })
 }
 
-fn command() -> Command {
-    let mut command = Command::new(tools::broker());
+/// The broker, run by another program if one is given.
+fn wrapped(wrapper: &[String]) -> Command {
+    let mut command = match wrapper.split_first() {
+        None => Command::new(tools::broker()),
+        Some((program, arguments)) => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(tools::broker());
+            command
+        }
+    };
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

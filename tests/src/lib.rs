@@ -12,5 +12,6 @@ pub mod peer;
 pub mod proxy;
 pub mod scale;
 pub mod script;
+pub mod small_disk;
 pub mod tools;
 pub mod wire;

@@ -52,17 +52,30 @@ pub fn present(needed: &[Tool]) -> bool {
     if missing.is_empty() {
         return true;
     }
+    let missing = missing.join(", ");
+    assert!(
+        env::var_os("EBBTIDE_TEST_SKIPS").is_some(),
+        "{missing} not set: run `cargo xtask test`"
+    );
+    note_skip(&missing);
+    false
+}
+
+/// Notes that the test is skipped, and why: it returns then, and is counted.
+///
+/// # Panics
+/// When nobody counts skips, as in a plain `cargo test`.
+pub fn note_skip(why: &str) {
     let file = env::var_os("EBBTIDE_TEST_SKIPS");
     let file =
-        file.unwrap_or_else(|| panic!("{} not set: run `cargo xtask test`", missing.join(", ")));
+        file.unwrap_or_else(|| panic!("{why}, and nobody counts it: run `cargo xtask test`"));
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     let mut notes = OpenOptions::new()
         .append(true)
         .create(true)
         .open(file)
         .expect("the file of skips can be written");
-    writeln!(notes, "{name}: {}", missing.join(", ")).expect("the file of skips can be written");
-    false
+    writeln!(notes, "{name}: {why}").expect("the file of skips can be written");
 }
 
 /// The broker program: the one that `EBBTIDE_TEST_BROKER` names, else built here, once.
