@@ -1,15 +1,20 @@
 //! A disk in memory that keeps a journal of what was done to it, and can tell what a power cut might leave of that.
 //!
-//! The model: what was synced is there. Of what was not, each write may be there, be missing, or be there in part, and
-//! that is the same as any order of writing back: an older write over a newer one looks like the newer one missing.
+//! The model: what was synced is there. Of what was not, each write may be there, be missing, or be there in part: up to some
+//! byte, from some byte, or any of its sectors. That is the same as any order of writing back: an older write over a newer
+//! one looks like the newer one missing.
 //! Changes of the length are the file system's and take effect in their order; nothing is kept beyond the end.
 
 use std::{
     io,
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use redb::StorageBackend;
+
+/// What a device writes as a whole, bytes.
+const SECTOR: usize = 512;
 
 /// What was done.
 #[derive(Clone, Debug)]
@@ -83,16 +88,11 @@ impl Disk {
     /// What may be left when the power goes after so many steps.
     pub(super) fn after_power_cut(&self, steps: usize, random: &mut Random) -> Vec<u8> {
         let state = self.state();
-        let journal = &state.journal[..steps];
-        let synced = journal
-            .iter()
-            .rposition(|step| matches!(step, Step::Sync))
-            .map_or(0, |at| at + 1);
+        let (synced, unsynced) = state.split(steps);
         let mut image = state.base.clone();
-        for step in &journal[..synced] {
+        for step in synced {
             step.apply(&mut image);
         }
-        let unsynced = &journal[synced..];
         let lengths = unsynced
             .iter()
             .filter(|step| matches!(step, Step::Length(_)));
@@ -105,13 +105,24 @@ impl Disk {
                     if random.below(8) < missing_of_eight {
                         continue;
                     }
-                    let part = if random.below(4) == 0 {
-                        let start = random.below(bytes.len() + 1);
-                        start..start + random.below(bytes.len() - start + 1)
-                    } else {
-                        0..bytes.len()
-                    };
-                    Step::Write(at + part.start, bytes[part].to_vec()).apply(&mut image);
+                    let piece =
+                        |part: Range<usize>| Step::Write(at + part.start, bytes[part].to_vec());
+                    match random.below(4) {
+                        0 => {
+                            let start = random.below(bytes.len() + 1);
+                            let end = start + random.below(bytes.len() - start + 1);
+                            piece(start..end).apply(&mut image);
+                        }
+                        1 => {
+                            for start in (0..bytes.len()).step_by(SECTOR) {
+                                if random.below(2) == 0 {
+                                    let end = bytes.len().min(start + SECTOR);
+                                    piece(start..end).apply(&mut image);
+                                }
+                            }
+                        }
+                        _ => step.apply(&mut image),
+                    }
                 }
                 Step::Length(_) if lengths_kept > 0 => {
                     lengths_kept -= 1;
@@ -121,6 +132,44 @@ impl Disk {
             }
         }
         image
+    }
+
+    /// The steps up to which most is not synced: those before each sync, of all that were done from `begin` on.
+    pub(super) fn before_syncs(&self, begin: usize) -> Vec<usize> {
+        let state = self.state();
+        let journal = state.journal.iter().enumerate().skip(begin);
+        journal
+            .filter(|(_, step)| matches!(step, Step::Sync))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// Everything that may be left after so many steps when one single write was late, or early: all that was not synced is there
+    /// but for that one, or nothing is but that one.
+    pub(super) fn with_one_out_of_order(&self, steps: usize) -> Vec<Vec<u8>> {
+        let state = self.state();
+        let (synced, unsynced) = state.split(steps);
+        let mut image = state.base.clone();
+        for step in synced {
+            step.apply(&mut image);
+        }
+        let is_write = |step: &Step| matches!(step, Step::Write(..));
+        let writes: Vec<usize> = (0..unsynced.len())
+            .filter(|at| is_write(&unsynced[*at]))
+            .collect();
+        let mut images = Vec::new();
+        for one in writes {
+            for is_alone in [false, true] {
+                let mut image = image.clone();
+                for (at, step) in unsynced.iter().enumerate() {
+                    if !is_write(step) || (at == one) == is_alone {
+                        step.apply(&mut image);
+                    }
+                }
+                images.push(image);
+            }
+        }
+        images
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -135,6 +184,15 @@ impl Disk {
         step.apply(&mut state.content);
         state.journal.push(step);
         Ok(())
+    }
+}
+
+impl State {
+    /// The first steps: those up to the last sync, and those after it.
+    fn split(&self, steps: usize) -> (&[Step], &[Step]) {
+        let journal = &self.journal[..steps];
+        let sync = journal.iter().rposition(|step| matches!(step, Step::Sync));
+        journal.split_at(sync.map_or(0, |at| at + 1))
     }
 }
 
