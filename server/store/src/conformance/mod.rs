@@ -1,5 +1,5 @@
 //! What every store must do, checked on any store: each documented rule by a script, and random histories compared with
-//! [`crate::MemoryStore`], restarted after every batch, with every operation doubled, and with their tails applied
+//! [`crate::MemoryStore`], restarted after every batch and within it, with every operation doubled, and with their tails applied
 //! again.
 //!
 //! A store runs it with one call, see [`run`]. It panics at the first difference.

@@ -1,6 +1,7 @@
-//! Random histories against the model: recovery after every prefix, each operation twice, tails again.
+//! Random histories against the model: recovery after every prefix, of batches and of the operations in them; each operation twice,
+//! tails again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use proptest::{
     prelude::*,
@@ -11,6 +12,8 @@ use super::{Subject, compare, history};
 use crate::{MemoryStore, Operation, Store};
 
 const CASES: u32 = 48;
+/// How many of them are cut within every batch, which takes a store for each operation.
+const CUT_WITHIN: usize = 4;
 const SEED: u64 = 0x0EBB_71DE;
 
 pub(super) fn run(subject: &mut impl Subject) {
@@ -22,15 +25,21 @@ pub(super) fn run(subject: &mut impl Subject) {
     };
     let strategy = (history::history(), any::<prop::sample::Index>());
     let subject = RefCell::new(subject);
+    let cut_within = Cell::new(0);
     TestRunner::new(config)
         .run(&strategy, |(history, tail)| {
             let subject = &mut **subject.borrow_mut();
             prefixes(subject, &history);
+            if cut_within.get() < CUT_WITHIN && history.len() >= 6 {
+                cut_within.set(cut_within.get() + 1);
+                prefixes_of_batches(subject, &history);
+            }
             twice(subject, &history);
             tail_again(subject, &history, tail.index(history.len()));
             Ok(())
         })
         .expect("the store does as the model");
+    assert_eq!(cut_within.get(), CUT_WITHIN, "too few long histories");
 }
 
 /// So many histories of at least eight batches, always the same.
@@ -60,6 +69,29 @@ fn prefixes(subject: &mut impl Subject, history: &[Vec<Operation>]) {
         store = subject.restart(store);
         assert_eq!(compare::kept(&store), compare::kept(&model));
         compare::assert_same_reads(&store, &model);
+    }
+}
+
+/// A batch of which only the first operations have arrived leaves what they say, and the whole batch can follow: so a batch that
+/// failed can be committed again.
+fn prefixes_of_batches(subject: &mut impl Subject, history: &[Vec<Operation>]) {
+    for (count, batch) in history.iter().enumerate() {
+        for length in 1..batch.len() {
+            let model = MemoryStore::new();
+            let mut store = subject.create();
+            for batch in history[..count].iter().map(Vec::as_slice) {
+                model.commit(batch).expect("commits");
+                store.commit(batch).expect("commits");
+            }
+            model.commit(&batch[..length]).expect("commits");
+            store.commit(&batch[..length]).expect("commits");
+            store = subject.restart(store);
+            assert_eq!(compare::kept(&store), compare::kept(&model));
+            compare::assert_same_reads(&store, &model);
+            model.commit(batch).expect("commits");
+            store.commit(batch).expect("commits");
+            assert_same(subject, store, &model);
+        }
     }
 }
 
