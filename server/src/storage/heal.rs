@@ -25,7 +25,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(10);
 /// How long it waits to ask a full disk again, which is cheap.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// With less than this free, a full disk is not tried, bytes.
+/// With less than this free, a full disk is tried no more often than at the slowest, bytes.
 const WORTH_TRYING: u64 = 1024 * 1024;
 
 /// How it ended.
@@ -54,16 +54,19 @@ pub(super) fn heal(
     let mut complaint = error.to_string();
     let mut is_full = matches!(error, StoreError::Full(_));
     let mut pause = RETRY_FIRST;
+    let mut tried_at = started;
     loop {
         *shared.reader.store.write() = None;
         if !rest(pause, stopping) {
             return Healed::Stopped;
         }
         let free_bytes = source.place.free_bytes();
-        if is_full && free_bytes.is_some_and(|free_bytes| free_bytes < WORTH_TRYING) {
-            pause = pause.max(ASK_AGAIN);
+        let has_little = free_bytes.is_some_and(|free_bytes| free_bytes < WORTH_TRYING);
+        if is_full && has_little && tried_at.elapsed() < RETRY_LAST {
+            pause = ASK_AGAIN;
             continue;
         }
+        tried_at = Instant::now();
         match attempt(shared, source, broker, batch) {
             Ok(healed) => {
                 tracing::info!(after = ?started.elapsed(), "the store works again");
