@@ -354,16 +354,18 @@ fn elapsed_ms(from: WallTime, to: WallTime) -> u64 {
 
 type Recovered = (Session, Option<WallTime>);
 
-/// The last session of each client id, and those that a crash kept from being removed before it.
+/// The last session of each client id, and those that a crash kept from being removed before it; both in the order of
+/// their numbers.
 fn newest_of_each(sessions: FxHashMap<Incarnation, Recovered>) -> (Vec<Recovered>, Vec<Session>) {
     let mut ordered: Vec<Recovered> = sessions.into_values().collect();
     ordered.sort_unstable_by_key(|(session, _)| session.incarnation);
-    let mut newest: HashMap<ByteString, Recovered> = HashMap::new();
-    let mut superseded = Vec::new();
-    for recovered in ordered {
-        if let Some((older, _)) = newest.insert(recovered.0.client_id.clone(), recovered) {
-            superseded.push(older);
-        }
+    let mut last: HashMap<ByteString, Incarnation> = HashMap::new();
+    for (session, _) in &ordered {
+        last.insert(session.client_id.clone(), session.incarnation);
     }
-    (newest.into_values().collect(), superseded)
+    let (newest, superseded): (Vec<_>, Vec<_>) = ordered
+        .into_iter()
+        .partition(|(session, _)| last.get(&session.client_id) == Some(&session.incarnation));
+    let superseded = superseded.into_iter().map(|(session, _)| session);
+    (newest, superseded.collect())
 }
