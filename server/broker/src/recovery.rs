@@ -283,7 +283,7 @@ impl Recovery {
             mailbox: Arc::new(mailbox),
             flows,
             inbound: FxHashSet::default(),
-            maybe_sent: Sequence(0),
+            maybe_sent: row.maybe_sent,
             expires_at: None,
         };
         self.sessions

@@ -7,7 +7,7 @@ use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicName,
     packet::{Ack, SubscriptionOptions},
 };
-use ebbtide_store::Operation;
+use ebbtide_store::{Operation, Store};
 use world::*;
 
 #[test]
@@ -320,4 +320,34 @@ fn a_relaxed_client_does_not_run_ahead_of_the_disk_without_end() {
     }
     world.commit();
     assert!(world.is_reading(client), "the disk has caught up");
+}
+
+#[test]
+fn dup_outlives_a_second_crash() {
+    let mut world = World::new();
+    let (client, _) = world.connect(kept("s"));
+    world.subscribe(client, "t", QoS::AtLeastOnce);
+    world.cut(client);
+    let (publisher, _) = world.connect(clean("p"));
+    world.publish(publisher, 1, "t", "m", QoS::AtLeastOnce, false);
+    let client = world.open();
+    world.send(client, Packet::Connect(Box::new(kept("s"))));
+    // CONNACK leaves and the message with it, whose packet id is not on disk.
+    let batch = world.broker.journal().take().expect("the session");
+    world.store.commit(&batch.operations).expect("commits");
+    world.broker.journal().committed(&batch);
+    world.settle();
+    let received = world.received(client);
+    assert!(
+        matches!(&received[..], [Packet::ConnAck(_), Packet::Publish(first)] if !first.dup),
+        "{received:?}"
+    );
+    world.crash();
+    world.crash();
+    let (client, _) = world.connect(kept("s"));
+    let again = world.take_all(client);
+    assert!(
+        again.len() == 1 && again[0].dup,
+        "[MQTT-3.3.1-1]: {again:?}"
+    );
 }

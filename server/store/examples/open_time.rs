@@ -115,6 +115,7 @@ fn fill(path: &Path, rows: u64, quick: bool) -> Result<()> {
         session_expiry_interval: u32::MAX,
         disconnected_at: None,
         next_packet_id: ebbtide_protocol::PacketId::MIN,
+        maybe_sent: Sequence(0),
     });
     store.commit(&[session])?;
     let message = Message {

@@ -80,6 +80,7 @@ fn session(number: u64) -> Operation {
         session_expiry_interval: u32::MAX,
         disconnected_at: None,
         next_packet_id: PacketId::MIN,
+        maybe_sent: Sequence(0),
     })
 }
 

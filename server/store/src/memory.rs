@@ -346,6 +346,7 @@ mod tests {
             session_expiry_interval: 60,
             disconnected_at: None,
             next_packet_id: PacketId::MIN,
+            maybe_sent: Sequence(0),
         })
     }
 

@@ -71,6 +71,8 @@ pub struct SessionRow {
     pub disconnected_at: Option<WallTime>,
     /// Packet ids are handed out from here on, round and round.
     pub next_packet_id: PacketId,
+    /// What waits up to here may have been sent before a crash: it is sent with DUP.
+    pub maybe_sent: Sequence,
 }
 
 /// A subscription.

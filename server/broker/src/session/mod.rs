@@ -90,6 +90,7 @@ impl Session {
             session_expiry_interval: self.session_expiry_interval,
             disconnected_at,
             next_packet_id: self.flows.mark(),
+            maybe_sent: self.maybe_sent,
         }
     }
 

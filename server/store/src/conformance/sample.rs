@@ -86,6 +86,7 @@ pub(crate) fn put_session(number: u64, seed: u64) -> Operation {
         session_expiry_interval: seed as u32,
         disconnected_at: (seed.is_multiple_of(3)).then_some(WallTime(seed)),
         next_packet_id: id(1 + seed as u16 % 9),
+        maybe_sent: Sequence(seed % 3),
     })
 }
 

@@ -18,7 +18,9 @@ use crate::{
 };
 
 const MARKS_VERSION: u8 = 1;
-const SESSION_VERSION: u8 = 1;
+const SESSION_VERSION: u8 = 2;
+/// It ended with `next_packet_id`.
+const SESSION_WITHOUT_MAYBE_SENT: u8 = 1;
 const GROUP_VERSION: u8 = 1;
 const SUBSCRIPTION_VERSION: u8 = 1;
 const DROPPED_VERSION: u8 = 1;
@@ -115,21 +117,24 @@ pub(in crate::redb) fn decode_marks(row: &[u8]) -> Result<Marks, RowError> {
 
 /// A session; its incarnation is the key.
 pub(in crate::redb) fn encode_session(row: &SessionRow) -> Vec<u8> {
-    encode(
-        SESSION_VERSION,
-        &Session {
-            client_id: &row.client_id,
-            user: row.user.as_deref(),
-            session_expiry_interval: row.session_expiry_interval,
-            disconnected_at: row.disconnected_at,
-            next_packet_id: row.next_packet_id,
-        },
-    )
+    let session = Session {
+        client_id: &row.client_id,
+        user: row.user.as_deref(),
+        session_expiry_interval: row.session_expiry_interval,
+        disconnected_at: row.disconnected_at,
+        next_packet_id: row.next_packet_id,
+    };
+    encode(SESSION_VERSION, &(session, row.maybe_sent))
 }
 
 /// A session.
 pub(in crate::redb) fn decode_session(key: u64, row: &[u8]) -> Result<SessionRow, RowError> {
-    let row: Session<'_> = decode(SESSION_VERSION, row)?;
+    let (row, maybe_sent): (Session<'_>, Sequence) = match row.first() {
+        Some(&SESSION_WITHOUT_MAYBE_SENT) => {
+            (decode(SESSION_WITHOUT_MAYBE_SENT, row)?, Sequence(0))
+        }
+        _ => decode(SESSION_VERSION, row)?,
+    };
     Ok(SessionRow {
         incarnation: Incarnation(key),
         client_id: row.client_id.into(),
@@ -137,6 +142,7 @@ pub(in crate::redb) fn decode_session(key: u64, row: &[u8]) -> Result<SessionRow
         session_expiry_interval: row.session_expiry_interval,
         disconnected_at: row.disconnected_at,
         next_packet_id: row.next_packet_id,
+        maybe_sent,
     })
 }
 
@@ -251,4 +257,24 @@ pub(in crate::redb) fn decode_flow(key: (u64, u16), row: &[u8]) -> Result<FlowRo
             FlowStage::Sent
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_of_an_earlier_program_is_read() -> Result<(), RowError> {
+        let session = Session {
+            client_id: "a",
+            user: None,
+            session_expiry_interval: 60,
+            disconnected_at: None,
+            next_packet_id: PacketId::MIN,
+        };
+        let old = decode_session(1, &encode(SESSION_WITHOUT_MAYBE_SENT, &session))?;
+        assert_eq!((&*old.client_id, old.maybe_sent), ("a", Sequence(0)));
+        assert_eq!(decode_session(1, &encode_session(&old)), Ok(old));
+        Ok(())
+    }
 }
