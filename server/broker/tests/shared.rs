@@ -388,3 +388,27 @@ fn a_backlog_of_its_own_comes_in_order_beside_the_groups() {
         assert_eq!(mine.map(text).collect::<Vec<_>>(), numbers(0..100));
     }
 }
+
+#[test]
+fn an_old_message_of_a_group_survives_in_a_session_that_is_past_its_number() {
+    let mut world = World::new();
+    let away = member(&mut world, kept("away"), QoS::ExactlyOnce);
+    world.cut(away);
+    publish_jobs(&mut world, 0..1, QoS::ExactlyOnce);
+    let (late, _) = world.connect(kept("late"));
+    world.subscribe(late, "own", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("publisher"));
+    world.publish(publisher, 1, "own", "own", QoS::AtLeastOnce, false);
+    assert_eq!(world.take_texts(late), ["own"]);
+    world.subscribe(late, FILTER, QoS::ExactlyOnce);
+    world.publish(publisher, 1, "own", "more", QoS::AtLeastOnce, false);
+    let got = publishes(&mut world, late);
+    assert_eq!(got.iter().map(text).collect::<Vec<_>>(), ["0", "more"]);
+    // It is done with the newer one, and so past the older one, which is still under way.
+    world.send(late, Packet::PubAck(answer(&got[1])));
+    world.commit();
+    world.crash();
+    let (back, _) = world.connect(kept("late"));
+    assert_eq!(world.take_texts(back), numbers(0..1));
+    assert_eq!(world.broker.stats().waiting, 0);
+}

@@ -81,11 +81,30 @@ struct State {
     flows: BTreeMap<(Incarnation, PacketId), (Sequence, FlowStage)>,
 }
 
-/// What a session is done with: all below the cursor, and some above.
+/// What a session is done with: all below the cursor but for a few, and some above.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     cursor: Sequence,
+    but: BTreeSet<Sequence>,
     above: BTreeSet<Sequence>,
+}
+
+impl Progress {
+    fn done(&mut self, sequence: Sequence, cursor: Sequence) {
+        self.cursor = self.cursor.max(cursor);
+        self.but.retain(|but| *but >= cursor && *but != sequence);
+        self.above.insert(sequence);
+    }
+
+    fn undone(&mut self, sequence: Sequence) {
+        self.but.insert(sequence);
+        self.above.remove(&sequence);
+    }
+
+    fn is_done(&self, sequence: Sequence) -> bool {
+        let is_below = sequence < self.cursor && !self.but.contains(&sequence);
+        is_below || self.above.contains(&sequence)
+    }
 }
 
 impl State {
@@ -213,6 +232,10 @@ impl State {
     ) {
         let flow = (sequence, FlowStage::Sent);
         self.flows.insert((to.session, packet_id), flow);
+        self.progress
+            .entry(to.session)
+            .or_default()
+            .undone(sequence);
         if let Some((_, recipients)) = self.messages.get_mut(&sequence) {
             *recipients = moved(recipients, from, to);
         }
@@ -226,8 +249,7 @@ impl State {
         cursor: Sequence,
     ) {
         let progress = self.progress.entry(session).or_default();
-        progress.cursor = progress.cursor.max(cursor);
-        progress.above.insert(sequence);
+        progress.done(sequence, cursor);
         // The id may carry another message by now, when a history is applied again.
         if let Some(packet_id) = packet_id
             && let Some((of, _)) = self.flows.get(&(session, packet_id))
@@ -238,9 +260,8 @@ impl State {
     }
 
     fn is_done(&self, session: Incarnation, sequence: Sequence) -> bool {
-        self.progress.get(&session).is_some_and(|progress| {
-            sequence < progress.cursor || progress.above.contains(&sequence)
-        })
+        let progress = self.progress.get(&session);
+        progress.is_some_and(|progress| progress.is_done(sequence))
     }
 
     /// Whether it may wait for messages: a session, or a group.

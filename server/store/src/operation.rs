@@ -39,7 +39,7 @@ pub enum Operation {
     /// Removes a group with its progress. The subscriptions of its members stay.
     RemoveGroup(Incarnation),
     /// A member gets a message of its group at QoS 2, under this packet id: from now on it waits for that member alone
-    /// [MQTT-4.8.2-4]. Replaces an earlier flow under the same id.
+    /// [MQTT-4.8.2-4], also if the member's cursor has passed it. Replaces an earlier flow under the same id.
     MoveShared {
         /// What.
         sequence: Sequence,
@@ -78,7 +78,8 @@ pub enum Operation {
         sequence: Sequence,
         /// The id of the flow that ends, if there was one.
         packet_id: Option<PacketId>,
-        /// Everything below is done for this session (and stays done: an earlier, higher cursor wins).
+        /// Everything below is done for this session (and stays done: an earlier, higher cursor wins). A message that
+        /// was moved to it must not lie below until it is done.
         cursor: Sequence,
     },
     /// No session waits for the message any more. It follows the last `Done`; recovery sweeps what a crash in

@@ -22,6 +22,7 @@ pub(super) fn run(subject: &mut impl Subject) {
     a_fired_will_is_a_message(subject);
     a_message_waits_for_a_group(subject);
     a_moved_message_waits_for_its_member_alone(subject);
+    a_moved_message_waits_although_the_member_was_past_it(subject);
 }
 
 /// The rows after these batches and a restart, and the store.
@@ -330,4 +331,27 @@ fn a_moved_message_waits_for_its_member_alone(subject: &mut impl Subject) {
     );
     let group = store.read(Incarnation(4), &[Sequence(3)]).expect("reads");
     assert_eq!(group, [], "the group has it no longer [MQTT-4.8.2-5]");
+}
+
+fn a_moved_message_waits_although_the_member_was_past_it(subject: &mut impl Subject) {
+    let begin = [
+        session(1),
+        session(2),
+        sample::put_group(4),
+        accept(3, [2, 4]),
+        accept(5, [1, 2]),
+    ];
+    let passed = [sample::done(1, 5, 0, 6)];
+    let moves = [sample::move_shared(3, 4, 1, 7)];
+    let (rows, _) = after(subject, &[&begin, &passed, &moves]);
+    assert_eq!(queued(&rows), [(3, vec![1, 2]), (5, vec![2])]);
+    assert_eq!(flows(&rows), [(3, 7, FlowStage::Sent)]);
+    // Others are done meanwhile, and then it is.
+    let others = [accept(6, [1, 2]), sample::done(1, 6, 0, 3)];
+    let (rows, _) = after(subject, &[&begin, &passed, &moves, &others]);
+    assert_eq!(queued(&rows), [(3, vec![1, 2]), (5, vec![2]), (6, vec![2])]);
+    let done = [sample::done(1, 3, 7, 7)];
+    let (rows, _) = after(subject, &[&begin, &passed, &moves, &others, &done]);
+    assert_eq!(queued(&rows), [(3, vec![2]), (5, vec![2]), (6, vec![2])]);
+    assert_eq!(flows(&rows), []);
 }

@@ -108,6 +108,7 @@ impl<'a> Batch<'a> {
                 let row = encode_flow(*sequence, FlowStage::Sent);
                 let key = (to.session.0, packet_id.get());
                 self.flows.insert(key, row.as_slice())?;
+                self.progress_of(to.session)?.undone(*sequence);
                 self.move_shared(*sequence, *from, to)?;
             }
             Operation::Accept(accept) => self.accept(accept)?,

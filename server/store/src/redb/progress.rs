@@ -38,7 +38,7 @@ impl Progress {
         Sequence(self.ranges.last().map_or(self.cursor, |&(_, end)| end))
     }
 
-    /// Takes in one number and a cursor. Neither can undo anything.
+    /// Takes in one number, and all below a cursor.
     pub(super) fn done(&mut self, sequence: Sequence, cursor: Sequence) {
         self.insert(sequence.0);
         self.cursor = self.cursor.max(cursor.0);
@@ -51,6 +51,27 @@ impl Progress {
             passed += 1;
         }
         self.ranges.drain(..passed);
+    }
+
+    /// Takes out one number: its message has come to this session although its place was passed long ago.
+    pub(super) fn undone(&mut self, sequence: Sequence) {
+        let number = sequence.0;
+        if number < self.cursor {
+            let above = (number + 1, self.cursor);
+            if above.0 < above.1 {
+                self.ranges.insert(0, above);
+            }
+            self.cursor = number;
+            return;
+        }
+        let at = self.ranges.partition_point(|&(_, end)| end <= number);
+        if let Some(&(start, end)) = self.ranges.get(at)
+            && start <= number
+        {
+            let parts = [(start, number), (number + 1, end)];
+            let parts = parts.into_iter().filter(|(start, end)| start < end);
+            self.ranges.splice(at..=at, parts);
+        }
     }
 
     fn insert(&mut self, number: u64) {
@@ -119,14 +140,21 @@ mod tests {
         })]
 
         #[test]
-        fn like_a_plain_set(steps in prop::collection::vec((0_u64..40, 0_u64..45), 0..60)) {
+        fn like_a_plain_set(
+            steps in prop::collection::vec((0_u64..40, 0_u64..45, 0..4), 0..60)
+        ) {
             let mut progress = Progress::default();
             let mut done = BTreeSet::new();
-            for (number, cursor) in steps {
-                let cursor = if cursor > 4 { 0 } else { cursor * 5 };
-                progress.done(Sequence(number), Sequence(cursor));
-                done.insert(number);
-                done.extend(0..cursor);
+            for (number, cursor, kind) in steps {
+                if kind == 0 {
+                    progress.undone(Sequence(number));
+                    done.remove(&number);
+                } else {
+                    let cursor = if cursor > 4 { 0 } else { cursor * 5 };
+                    progress.done(Sequence(number), Sequence(cursor));
+                    done.insert(number);
+                    done.extend(0..cursor);
+                }
                 for number in 0..50 {
                     prop_assert_eq!(progress.is_done(Sequence(number)), done.contains(&number));
                 }
