@@ -436,3 +436,36 @@ fn keep_alive_does_not_run_while_the_broker_does_not_read() {
     world.pass_ms(1);
     assert_eq!(world.is_closed(client), Some(ReasonCode::KeepAliveTimeout));
 }
+
+#[test]
+fn pubcomp_for_an_earlier_connection_makes_no_room_in_this_one() {
+    let mut world = World::new();
+    let (client, _) = world.connect(kept("s"));
+    world.subscribe(client, "t", QoS::ExactlyOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    world.publish(publisher, 1, "t", "0", QoS::ExactlyOnce, false);
+    let first = world.received(client);
+    let [Packet::Publish(first)] = &first[..] else {
+        panic!("{first:?}")
+    };
+    let old = Ack::new(first.packet_id.expect("an id"), ReasonCode::Success);
+    world.send(client, Packet::PubRec(old.clone()));
+    world.commit();
+    world.cut(client);
+    let (client, _) = world.connect(Connect {
+        receive_maximum: Some(packet_id(1)),
+        ..kept("s")
+    });
+    for n in 1..3 {
+        let text = n.to_string();
+        world.publish(publisher, 1, "t", &text, QoS::AtLeastOnce, false);
+    }
+    let received = world.received(client);
+    assert!(
+        matches!(&received[..], [Packet::PubRel(_), Packet::Publish(one)] if text(one) == "1"),
+        "{received:?}"
+    );
+    world.send(client, Packet::PubComp(old));
+    world.commit();
+    assert_eq!(world.received(client), [], "[MQTT-3.3.4-9]");
+}

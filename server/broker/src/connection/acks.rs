@@ -73,7 +73,10 @@ impl Open {
         let Some(flow) = self.session.flows.finish(packet_id) else {
             return;
         };
-        self.outbound.give_back();
+        // An exchange of an earlier connection, at PUBREL since, took nothing of this one's window [MQTT-3.3.4-9].
+        if flow.is_counted {
+            self.outbound.give_back();
+        }
         match flow.lease {
             Some(lease) if flow.qos == QoS::AtLeastOnce => {
                 lease.settle(shared);

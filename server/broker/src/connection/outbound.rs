@@ -337,6 +337,7 @@ impl Open {
             shared.counters.dropped(DropReason::TooLarge);
             return self.finish(packet_id, shared);
         }
+        self.session.flows.count(packet_id);
         self.outbound.quota = self.outbound.quota.saturating_sub(1);
         self.outbound.stage(Staged {
             ticket: durability::delivery(delivery.qos, None),

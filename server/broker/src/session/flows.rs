@@ -24,6 +24,8 @@ pub(crate) struct Flow {
     pub stage: FlowStage,
     /// It came from a group. At QoS 1 it still is the group's.
     pub lease: Option<Lease>,
+    /// Its PUBLISH has been sent on this connection, and counts towards the client's Receive Maximum.
+    pub is_counted: bool,
     /// Grows with every flow: the order of sending.
     order: u64,
 }
@@ -65,7 +67,15 @@ impl Flows {
         let packet_id = self.next_packet_id();
         self.next_id = following(packet_id, 1);
         self.insert_leased(packet_id, sequence, qos, FlowStage::Sent, lease);
+        self.count(packet_id);
         packet_id
+    }
+
+    /// Its PUBLISH is sent on this connection.
+    pub fn count(&mut self, packet_id: PacketId) {
+        if let Some(flow) = self.flows.get_mut(&packet_id) {
+            flow.is_counted = true;
+        }
     }
 
     /// The id that the next exchange gets: none that is in use [MQTT-2.2.1-4, MQTT-4.3.2-1, MQTT-4.3.3-1].
@@ -105,6 +115,7 @@ impl Flows {
                 qos,
                 stage,
                 lease,
+                is_counted: false,
                 order,
             },
         );
@@ -140,6 +151,7 @@ impl Flows {
     pub fn interrupt(&mut self) -> Vec<Lease> {
         let mut leases = Vec::new();
         self.flows.retain(|_, flow| {
+            flow.is_counted = false;
             let lease = flow.lease.take().map(|lease| (flow.order, lease));
             let is_groups = lease.is_some() && flow.qos == QoS::AtLeastOnce;
             leases.extend(lease.filter(|_| is_groups));
