@@ -1,0 +1,224 @@
+//! The client subscribes, and gets messages. It acknowledges in order, when it is told to.
+
+use ebbtide_protocol::{
+    Packet, PacketId, QoS, ReasonCode, TopicFilter, Version,
+    packet::{
+        Ack, Publish, RetainHandling, Subscribe, Subscription as Requested, SubscriptionOptions,
+        Unsubscribe,
+    },
+};
+
+use super::{Asked, Client};
+use crate::{
+    history::{Delivery, Fact, History, MessageId, Subscription},
+    random::Random,
+};
+
+impl Client {
+    /// Whether it has subscribed to all that it always subscribes to.
+    pub fn is_subscribed(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| {
+            let mut filters = self.profile.always.iter();
+            filters.all(|filter| session.subscriptions.contains(&parse(filter)))
+        })
+    }
+
+    /// Subscribes to what it always subscribes to.
+    pub fn subscribe_always(&mut self, random: &mut Random, history: &mut History) {
+        for filter in self.profile.always {
+            self.subscribe(filter, random, history);
+        }
+    }
+
+    /// Subscribes to something, or ends a subscription that it chose before.
+    pub fn change_subscription(&mut self, random: &mut Random, history: &mut History) {
+        if self.profile.sometimes.is_empty() {
+            return;
+        }
+        let filter = *random.pick(self.profile.sometimes);
+        let session = self.session.as_ref();
+        let has_it = session.is_some_and(|session| session.subscriptions.contains(&parse(filter)));
+        if has_it && random.chance(60) {
+            self.unsubscribe(filter, history);
+        } else {
+            self.subscribe(filter, random, history);
+        }
+    }
+
+    fn subscribe(&mut self, filter: &str, random: &mut Random, history: &mut History) {
+        if !self.is_ready() || self.is_asked() {
+            return;
+        }
+        let filter = parse(filter);
+        let is_v5 = self.profile.version == Version::V5;
+        let options = SubscriptionOptions {
+            qos: *random.pick(self.profile.granted),
+            no_local: is_v5 && self.profile.no_local && filter.share().is_none(),
+            retain_as_published: false,
+            retain_handling: match random.below(4) {
+                0 if is_v5 => RetainHandling::SendIfNew,
+                1 if is_v5 && self.profile.always.is_empty() => RetainHandling::DoNotSend,
+                _ => RetainHandling::Send,
+            },
+        };
+        let identifier = is_v5.then(|| u32::try_from(history.entries.len()).expect("small") + 1);
+        let subscription = Subscription {
+            client: self.index,
+            session: self.session.as_ref().expect("it is ready").id,
+            filter: filter.clone(),
+            options,
+            identifier,
+        };
+        history.add(Fact::Subscribes(subscription.clone()));
+        let packet_id = self.ask(Asked::Subscribe(subscription));
+        self.send(Packet::Subscribe(Subscribe {
+            packet_id,
+            subscription_identifier: identifier,
+            user_properties: Vec::new(),
+            subscriptions: vec![Requested { filter, options }],
+        }));
+    }
+
+    fn unsubscribe(&mut self, filter: &str, history: &mut History) {
+        if !self.is_ready() || self.is_asked() {
+            return;
+        }
+        let filter = parse(filter);
+        let session = self.session.as_mut().expect("it is ready");
+        session.subscriptions.remove(&filter);
+        history.add(Fact::Unsubscribes {
+            session: session.id,
+            filter: filter.clone(),
+        });
+        let packet_id = self.ask(Asked::Unsubscribe);
+        self.send(Packet::Unsubscribe(Unsubscribe {
+            packet_id,
+            user_properties: Vec::new(),
+            filters: vec![filter],
+        }));
+    }
+
+    /// One request at a time, so that an answer says what is in force.
+    fn is_asked(&self) -> bool {
+        self.line
+            .as_ref()
+            .is_some_and(|line| !line.asked.is_empty())
+    }
+
+    fn ask(&mut self, asked: Asked) -> PacketId {
+        let packet_id = self.new_packet_id();
+        let line = self.line.as_mut().expect("it is ready");
+        line.asked.insert(packet_id, asked);
+        packet_id
+    }
+
+    pub(super) fn handle_suback(
+        &mut self,
+        id: PacketId,
+        history: &mut History,
+    ) -> Result<(), String> {
+        match self.answered(id) {
+            Some(Asked::Subscribe(subscription)) => {
+                let session = self.session.as_mut().expect("it is ready");
+                session.subscriptions.insert(subscription.filter.clone());
+                history.add(Fact::Subscribed(subscription));
+                Ok(())
+            }
+            _ => Err(format!("{} got SUBACK {id} unasked", self.profile.name)),
+        }
+    }
+
+    pub(super) fn handle_unsuback(&mut self, id: PacketId) -> Result<(), String> {
+        match self.answered(id) {
+            Some(Asked::Unsubscribe) => Ok(()),
+            _ => Err(format!("{} got UNSUBACK {id} unasked", self.profile.name)),
+        }
+    }
+
+    fn answered(&mut self, id: PacketId) -> Option<Asked> {
+        self.line.as_mut()?.asked.remove(&id)
+    }
+
+    pub(super) fn handle_publish(
+        &mut self,
+        publish: Publish,
+        history: &mut History,
+    ) -> Result<(), String> {
+        let is_repeated = match publish.packet_id {
+            Some(id) if publish.qos == QoS::ExactlyOnce => !self.held.insert(id),
+            _ => false,
+        };
+        let name = &self.profile.name;
+        let line = self.line.as_mut().expect("a packet has come over it");
+        if let Some(id) = publish.packet_id {
+            if !line.in_flight.insert(id) {
+                return Err(format!("{name} got {id} again before it had answered"));
+            }
+            if line.in_flight.len() > line.receive_maximum {
+                return Err(format!("{name} got more than its Receive Maximum"));
+            }
+            let ack = Ack::new(id, ReasonCode::Success);
+            line.unanswered.push_back(match publish.qos {
+                QoS::ExactlyOnce => Packet::PubRec(ack),
+                _ => Packet::PubAck(ack),
+            });
+        }
+        if is_repeated && !publish.dup {
+            return Err(format!(
+                "{name} got {:?} again without DUP",
+                publish.packet_id
+            ));
+        }
+        // What a 3.1.1 client gets without payload says no more than that.
+        let Some(message) = message_of(&publish).filter(|_| !is_repeated) else {
+            return Ok(());
+        };
+        history.add(Fact::Received(Delivery {
+            client: self.index,
+            session: self.session.as_ref().expect("it is ready").id,
+            connection: line.id,
+            message,
+            qos: publish.qos,
+            dup: publish.dup,
+            retain: publish.retain,
+            identifiers: publish.subscription_identifiers,
+            expiry_left_s: publish.properties.message_expiry_interval,
+        }));
+        Ok(())
+    }
+
+    pub(super) fn handle_pubrel(&mut self, id: PacketId) {
+        self.held.remove(&id);
+        let line = self.line.as_mut().expect("a packet has come over it");
+        let pubcomp = Packet::PubComp(Ack::new(id, ReasonCode::Success));
+        line.unanswered.push_back(pubcomp);
+    }
+
+    /// Sends some of the acknowledgements that are due.
+    pub fn answer(&mut self, count: usize) {
+        let Some(line) = &mut self.line else { return };
+        let count = count.min(line.unanswered.len());
+        let packets: Vec<Packet> = line.unanswered.drain(..count).collect();
+        for packet in &packets {
+            if let Packet::PubAck(ack) | Packet::PubComp(ack) = packet {
+                line.in_flight.remove(&ack.packet_id);
+            }
+        }
+        for packet in packets {
+            self.send(packet);
+        }
+    }
+}
+
+pub fn message_of(publish: &Publish) -> Option<MessageId> {
+    let text = match &publish.properties.correlation_data {
+        Some(data) => std::str::from_utf8(data).ok()?,
+        None => std::str::from_utf8(&publish.payload).ok()?,
+    };
+    text.split(' ').next()?.parse().ok()
+}
+
+fn parse(filter: &str) -> TopicFilter {
+    TopicFilter::new(filter).expect("a filter")
+}
