@@ -10,6 +10,7 @@ mod broker;
 mod compact;
 mod connection;
 mod durability;
+mod ended;
 mod expiry;
 mod inspect;
 mod journal;

@@ -13,10 +13,14 @@ use ebbtide_protocol::ByteString;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::{Monotonic, inspect::SessionInfo, route::mailbox::Mailbox, session::Session};
+use crate::{
+    Monotonic, ended::Ended, inspect::SessionInfo, route::mailbox::Mailbox, session::Session,
+};
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
+    /// What was here a moment ago.
+    pub ended: Ended,
     slots: Mutex<Slots>,
     newcomers: Mutex<Newcomers>,
 }

@@ -5,7 +5,7 @@ mod world;
 use ebbtide_broker::Limits;
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicName,
-    packet::{Ack, SubscriptionOptions},
+    packet::{Ack, Connect, Disconnect, SubscriptionOptions},
 };
 use ebbtide_store::{Operation, Store};
 use world::*;
@@ -350,4 +350,33 @@ fn dup_outlives_a_second_crash() {
         again.len() == 1 && again[0].dup,
         "[MQTT-3.3.1-1]: {again:?}"
     );
+}
+
+#[test]
+fn connack_without_a_session_waits_for_the_end_of_the_last_one() {
+    let mut world = World::new();
+    let (client, _) = world.connect(kept("a"));
+    let mut goodbye = Disconnect::new(ReasonCode::Success);
+    goodbye.session_expiry_interval = Some(0);
+    world.send(client, Packet::Disconnect(Box::new(goodbye)));
+    let client = world.open();
+    let transient = Connect {
+        client_id: "a".into(),
+        ..Connect::default()
+    };
+    world.send(client, Packet::Connect(Box::new(transient.clone())));
+    assert_eq!(world.received(client), []);
+    world.commit();
+    let connack = world.received(client);
+    assert!(
+        matches!(&connack[..], [Packet::ConnAck(connack)] if !connack.session_present),
+        "{connack:?}"
+    );
+    world.crash();
+    let (_, connack) = world.connect(transient);
+    assert!(!connack.session_present);
+    // Nothing is left that another one would have to wait for.
+    let client = world.open();
+    world.send(client, Packet::Connect(Box::new(clean("b"))));
+    assert_eq!(world.received(client).len(), 1);
 }

@@ -245,8 +245,10 @@ impl Connection {
         };
 
         let mut changes = Vec::new();
-        // The former owner may have ended its session just now.
+        // The former owner may have fired or removed its will just now.
         changes.extend(taken_over.then(|| shared.journal.last()));
+        // What is told to be gone must not come back.
+        changes.extend(shared.registry.ended.ticket(&client_id));
         let resumed = match rested {
             // [MQTT-3.1.2-4, MQTT-3.1.4-4]: a clean start begins anew.
             Some(session) if connect.clean_start => {

@@ -181,9 +181,11 @@ impl Session {
         waiting.extend(self.flows.drain());
         shared.journal.abandon(waiting);
         self.kept.then(|| {
-            shared
-                .journal
-                .submit(Operation::RemoveSession(self.incarnation))
+            let removed = Operation::RemoveSession(self.incarnation);
+            let ticket = shared.journal.submit(removed);
+            let ended = &shared.registry.ended;
+            ended.remember(&self.client_id, ticket, &shared.journal);
+            ticket
         })
     }
 }
