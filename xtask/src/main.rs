@@ -5,11 +5,13 @@
 
 mod args;
 mod ci;
+mod fuzz;
 mod measure;
 mod progress;
 mod project;
 mod run;
 mod server;
+mod simulate;
 mod sizes;
 mod test;
 mod tidy;
@@ -60,6 +62,16 @@ const COMMANDS: &[Command] = &[
         name: "wire",
         help: "play the wire cases against Ebbtide, or any broker: --addr HOST:PORT, --ws URL",
         run: wire::run,
+    },
+    Command {
+        name: "simulate",
+        help: "more runs of the simulation than the gate does: --seeds N, --seed K replays one",
+        run: simulate::run,
+    },
+    Command {
+        name: "fuzz",
+        help: "any input for the decoder, the topic filters and the core: [TARGET] --seconds N; needs nightly",
+        run: fuzz::run,
     },
     Command {
         name: "sizes",

@@ -121,6 +121,23 @@ struct Words {
     fields: Vec<(String, String)>,
 }
 
+impl Case {
+    /// All that it sends, one packet behind the other; those that need what a broker answers are left out.
+    #[must_use]
+    pub fn sent(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for step in &self.steps {
+            if let Action::Send { packets, .. } = &step.action {
+                let encoded = packets.iter();
+                bytes.extend(encoded.flat_map(|packet| {
+                    encode::encode(packet, self.version, &step.who).unwrap_or_default()
+                }));
+            }
+        }
+        bytes
+    }
+}
+
 impl Version {
     fn level(self) -> u8 {
         match self {

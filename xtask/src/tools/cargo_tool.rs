@@ -1,4 +1,4 @@
-//! Trunk, wasm-bindgen and cargo-deny, compiled from crates.io into the cache.
+//! Trunk, wasm-bindgen, cargo-deny and cargo-fuzz, compiled from crates.io into the cache.
 //!
 //! Compiling without optimisation makes them ready several times sooner; they spend their time in rustc and wasm-opt anyway.
 
@@ -48,6 +48,14 @@ pub const DENY: CargoTool = CargoTool {
     program: "cargo-deny",
     version: "0.20.2",
     why: "it checks licences and sources of what we use",
+    flags: &["--locked"],
+};
+
+pub const FUZZ: CargoTool = CargoTool {
+    krate: "cargo-fuzz",
+    program: "cargo-fuzz",
+    version: "0.13.2",
+    why: "it builds and runs the fuzz targets",
     flags: &["--locked"],
 };
 

@@ -12,7 +12,7 @@ mod rustup;
 pub use apt::{SystemTool, ensure as ensure_system};
 pub use npm::install_locked as npm_install_locked;
 pub use python::environment as python_environment;
-pub use rustup::{ensure_component, ensure_wasm_target};
+pub use rustup::{ensure_component, ensure_wasm_target, require_nightly};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,6 +48,10 @@ pub fn ensure_deny(project: &Project) -> Result<()> {
     cargo_tool::ensure(project, &cargo_tool::DENY)
 }
 
+pub fn ensure_fuzz(project: &Project) -> Result<()> {
+    cargo_tool::ensure(project, &cargo_tool::FUZZ)
+}
+
 pub fn ensure_trunk(project: &Project) -> Result<()> {
     cargo_tool::ensure(project, &cargo_tool::TRUNK)
 }
@@ -71,6 +75,7 @@ pub fn cached_bin_directories(project: &Project) -> Vec<PathBuf> {
         tools.join(cargo_tool::TRUNK.folder()).join("bin"),
         tools.join(cargo_tool::WASM_BINDGEN.folder()).join("bin"),
         tools.join(cargo_tool::DENY.folder()).join("bin"),
+        tools.join(cargo_tool::FUZZ.folder()).join("bin"),
         tools.join(npm::BINARYEN_FOLDER).join("node_modules/.bin"),
     ];
     candidates

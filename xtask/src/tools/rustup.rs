@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::progress;
 use crate::project::Project;
@@ -37,6 +37,19 @@ pub fn ensure_component(project: &Project, command: &str, component: &str) -> Re
         &["component", "add", component],
         "the gate runs it",
     )
+}
+
+/// The fuzzer instruments code with options that only a nightly compiler has. It is not installed unasked: it is large, and
+/// not part of the project's toolchain.
+pub fn require_nightly(project: &Project) -> Result<()> {
+    let mut command = project.command("rustup");
+    let output = command
+        .args(["run", "nightly", "rustc", "--version"])
+        .output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        _ => bail!("fuzzing needs a nightly toolchain: `rustup toolchain install nightly`"),
+    }
 }
 
 fn add(project: &Project, words: &[&str], why: &str) -> Result<()> {
