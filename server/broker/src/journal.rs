@@ -54,6 +54,8 @@ pub struct Journal {
 struct State {
     queue: Vec<Operation>,
     last: u64,
+    /// The last ticket that the writer has taken.
+    taken: u64,
     writer: Option<Waker>,
     /// Who wants to know when a ticket is durable.
     waiting: Vec<(Ticket, Waker)>,
@@ -70,8 +72,8 @@ struct Waiting {
     recipients: u32,
     /// Of topic and payload.
     bytes: u32,
-    /// Its `Accept` has not been taken by the writer.
-    is_queued: bool,
+    /// Of its `Accept`; zero if it was on disk at start.
+    accepted: Ticket,
 }
 
 impl Journal {
@@ -106,13 +108,7 @@ impl Journal {
         let bytes = self.queue_bytes.swap(0, Ordering::Relaxed);
         self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
         let unneeded = std::mem::take(&mut state.unneeded);
-        for operation in &operations {
-            if let Some(sequence) = queued_sequence(operation)
-                && let Some(message) = state.messages.get_mut(&sequence)
-            {
-                message.is_queued = false;
-            }
-        }
+        state.taken = state.last;
         let last = Ticket(state.last);
         drop(state);
         if !unneeded.is_empty() {
@@ -213,6 +209,18 @@ impl Journal {
         found.map(|message| u64::from(message.bytes)).sum()
     }
 
+    /// When all of these messages are on disk, of those that somebody waits for.
+    pub(crate) fn ticket_of(&self, sequences: impl IntoIterator<Item = Sequence>) -> Ticket {
+        let state = self.state.lock();
+        let found = sequences
+            .into_iter()
+            .filter_map(|sequence| state.messages.get(&sequence));
+        found
+            .map(|message| message.accepted)
+            .max()
+            .unwrap_or_default()
+    }
+
     /// What a session has lost has changed; `None`: it has been told.
     pub(crate) fn note_dropped(&self, session: Incarnation, row: Option<DroppedRow>) {
         let mut state = self.state.lock();
@@ -308,7 +316,7 @@ impl Journal {
         let message = Waiting {
             recipients: u32::try_from(recipients).unwrap_or(u32::MAX),
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-            is_queued: false,
+            accepted: Ticket(0),
         };
         self.state.lock().messages.insert(sequence, message);
     }
@@ -323,12 +331,12 @@ impl Journal {
         if message.recipients > 0 {
             return Forgotten::OthersWait;
         }
-        let (is_queued, bytes) = (message.is_queued, message.bytes);
+        let (accepted, bytes) = (message.accepted, message.bytes);
         state.messages.remove(&sequence);
         self.waiting_messages.fetch_sub(1, Ordering::Relaxed);
         self.waiting_bytes
             .fetch_sub(bytes.into(), Ordering::Relaxed);
-        if is_queued {
+        if accepted.0 > state.taken {
             state.unneeded.insert(sequence);
             Forgotten::NeverWritten
         } else {
@@ -353,7 +361,7 @@ impl State {
             let message = Waiting {
                 recipients: u32::try_from(queue.recipients.len()).unwrap_or(u32::MAX),
                 bytes: u32::try_from(queue.message.content_bytes()).unwrap_or(u32::MAX),
-                is_queued: true,
+                accepted: Ticket(self.last + 1),
             };
             let bytes = message.bytes;
             self.messages.insert(queue.sequence, message);
@@ -382,10 +390,6 @@ fn accept_of(operation: &Operation) -> Option<&Accept> {
         Operation::Accept(accept) | Operation::FireWill { accept, .. } => Some(accept),
         _ => None,
     }
-}
-
-fn queued_sequence(operation: &Operation) -> Option<Sequence> {
-    Some(accept_of(operation)?.queued.as_ref()?.sequence)
 }
 
 /// Drops what concerns only unneeded messages; the retained change and the inbound id of their `Accept` stay.

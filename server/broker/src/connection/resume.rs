@@ -68,9 +68,8 @@ impl Open {
         if !sequences.is_empty() {
             let bytes = shared.journal.bytes_of(&sequences);
             self.session.mailbox.taken(bytes);
-            let after = shared.journal.last();
             self.outbound.reading = Some(Reading {
-                after,
+                after: shared.journal.ticket_of(sequences.iter().copied()),
                 is_asked: false,
                 what: Read::Spilled(sequences),
             });
@@ -113,9 +112,9 @@ impl Open {
         {
             leases.push(lease);
         }
-        // Whoever pushed them had submitted them.
+        let sequences = leases.iter().filter_map(Lease::sequence);
         self.outbound.reading = Some(Reading {
-            after: shared.journal.last(),
+            after: shared.journal.ticket_of(sequences),
             is_asked: false,
             what: Read::Leased(leases),
         });
