@@ -6,7 +6,7 @@ mod world;
 use ebbtide_broker::{Batch, NoRoom, PresenceTopic};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, Version,
-    packet::{Ack, Connect, Publish, SubscriptionOptions},
+    packet::{Ack, Connect, Disconnect, Publish, SubscriptionOptions},
 };
 use ebbtide_store::Store as _;
 use world::*;
@@ -471,4 +471,19 @@ fn presence_needs_a_store_that_works() {
     world.broker.journal().set_room_bytes(u64::MAX);
     break_store(&mut world);
     assert_no_entry(&mut world, clean("d"));
+}
+
+/// CONNACK would say that there is no session, and the disk may still have it.
+#[test]
+fn whoever_ended_a_session_comes_in_when_its_end_is_on_disk() {
+    let mut world = World::new();
+    let (client, _) = world.connect(kept("c"));
+    let batch = break_store(&mut world);
+    let mut farewell = Disconnect::new(ReasonCode::Success);
+    farewell.session_expiry_interval = Some(0);
+    world.send(client, Packet::Disconnect(Box::new(farewell)));
+    assert_no_entry(&mut world, clean("c"));
+    heal(&mut world, batch);
+    let (_, connack) = world.connect(clean("c"));
+    assert!(!connack.reason.is_error());
 }

@@ -231,7 +231,10 @@ impl Connection {
         }
         let has_presence =
             shared.presence.is_some() && !arriving.is_assigned && self.origin.transport != "api";
-        let waits = taken_over || has_presence;
+        // What is told to be gone must not come back.
+        let ended = shared.registry.ended.ticket(&client_id);
+        let ended = ended.filter(|ticket| !shared.journal.is_durable(*ticket));
+        let waits = taken_over || has_presence || ended.is_some();
         let number = room::for_connect(&shared, connect, expiry, rested.as_deref(), waits)
             .map_err(Close::from)
             .and_then(|()| shared.new_incarnation().map_err(Close::from));
@@ -247,8 +250,7 @@ impl Connection {
         let mut changes = Vec::new();
         // The former owner may have fired or removed its will just now.
         changes.extend(taken_over.then(|| shared.journal.last()));
-        // What is told to be gone must not come back.
-        changes.extend(shared.registry.ended.ticket(&client_id));
+        changes.extend(ended);
         let resumed = match rested {
             // [MQTT-3.1.2-4, MQTT-3.1.4-4]: a clean start begins anew.
             Some(session) if connect.clean_start => {
