@@ -6,6 +6,7 @@
 //! out.
 
 use std::{
+    num::NonZeroU32,
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     task::Waker,
 };
@@ -15,7 +16,10 @@ use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, RetainedChange, 
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::room::{NoRoom, Room};
+use crate::{
+    room::{NoRoom, Room},
+    sequence_map::SequenceMap,
+};
 
 /// The place of an operation in the journal; later is greater. Zero is durable from the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +64,7 @@ struct State {
     /// Who wants to know when a ticket is durable.
     waiting: Vec<(Ticket, Waker)>,
     /// Messages that somebody waits for.
-    messages: FxHashMap<Sequence, Waiting>,
+    messages: SequenceMap<Waiting>,
     /// Messages in `queue` that nobody waits for any more.
     unneeded: FxHashSet<Sequence>,
     /// What sessions have lost, as it is now; `None`: they have been told. Written once per batch, however much is lost.
@@ -69,7 +73,7 @@ struct State {
 
 #[derive(Debug)]
 struct Waiting {
-    recipients: u32,
+    recipients: NonZeroU32,
     /// Of topic and payload.
     bytes: u32,
     /// Of its `Accept`; zero if it was on disk at start.
@@ -205,7 +209,7 @@ impl Journal {
         let state = self.state.lock();
         let found = sequences
             .iter()
-            .filter_map(|sequence| state.messages.get(sequence));
+            .filter_map(|sequence| state.messages.get(*sequence));
         found.map(|message| u64::from(message.bytes)).sum()
     }
 
@@ -214,7 +218,7 @@ impl Journal {
         let state = self.state.lock();
         let found = sequences
             .into_iter()
-            .filter_map(|sequence| state.messages.get(&sequence));
+            .filter_map(|sequence| state.messages.get(sequence));
         found
             .map(|message| message.accepted)
             .max()
@@ -314,7 +318,7 @@ impl Journal {
         self.waiting_messages.fetch_add(1, Ordering::Relaxed);
         self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         let message = Waiting {
-            recipients: u32::try_from(recipients).unwrap_or(u32::MAX),
+            recipients: count(recipients),
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             accepted: Ticket(0),
         };
@@ -323,16 +327,16 @@ impl Journal {
 
     /// One recipient less.
     fn forget(&self, state: &mut State, sequence: Sequence) -> Forgotten {
-        let Some(message) = state.messages.get_mut(&sequence) else {
+        let Some(message) = state.messages.get_mut(sequence) else {
             // Its last recipient was somebody whom recovery has swept.
             return Forgotten::Last;
         };
-        message.recipients -= 1;
-        if message.recipients > 0 {
+        if let Some(others) = NonZeroU32::new(message.recipients.get() - 1) {
+            message.recipients = others;
             return Forgotten::OthersWait;
         }
         let (accepted, bytes) = (message.accepted, message.bytes);
-        state.messages.remove(&sequence);
+        state.messages.remove(sequence);
         self.waiting_messages.fetch_sub(1, Ordering::Relaxed);
         self.waiting_bytes
             .fetch_sub(bytes.into(), Ordering::Relaxed);
@@ -359,7 +363,7 @@ impl State {
         let queue = accept_of(&operation).and_then(|accept| accept.queued.as_ref());
         let message = queue.map(|queue| {
             let message = Waiting {
-                recipients: u32::try_from(queue.recipients.len()).unwrap_or(u32::MAX),
+                recipients: count(queue.recipients.len()),
                 bytes: u32::try_from(queue.message.content_bytes()).unwrap_or(u32::MAX),
                 accepted: Ticket(self.last + 1),
             };
@@ -383,6 +387,14 @@ impl State {
             writer.wake_by_ref();
         }
     }
+}
+
+/// How many wait: nobody queues a message for no one.
+fn count(recipients: usize) -> NonZeroU32 {
+    u32::try_from(recipients)
+        .ok()
+        .and_then(NonZeroU32::new)
+        .unwrap_or(NonZeroU32::MIN)
 }
 
 fn accept_of(operation: &Operation) -> Option<&Accept> {

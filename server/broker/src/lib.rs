@@ -21,6 +21,7 @@ mod recovery;
 mod registry;
 mod room;
 mod route;
+mod sequence_map;
 mod session;
 mod shared;
 mod stats;
