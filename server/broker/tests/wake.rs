@@ -22,9 +22,9 @@ use ebbtide_protocol::{
 };
 
 /// Enough for a commit to fall between any two steps of a turn many times.
-const PUBLISHES: usize = 30_000;
+const PUBLISHES: usize = 200_000;
 /// A wake-up that has not come by then never comes.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Unpark(Thread);
 
