@@ -33,10 +33,26 @@ struct Setting {
     /// A program that runs the broker, with its arguments; or nothing.
     wrapper: Vec<String>,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     /// The data directory.
     data: PathBuf,
     /// Where that is, if it goes with the broker.
     _folder: Option<Arc<TempDir>>,
+}
+
+impl Setting {
+    fn spawn(&self, mqtt: SocketAddr, http: SocketAddr) -> Result<Child> {
+        let mut command = wrapped(&self.wrapper);
+        command
+            .args(["serve", "--mqtt", &mqtt.to_string()])
+            .args(["--http", &http.to_string()])
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if !self.arguments.iter().any(|word| word == "--ephemeral") {
+            command.arg("--data-dir").arg(&self.data);
+        }
+        command.spawn().context("starting the broker")
+    }
 }
 
 impl Broker {
@@ -56,6 +72,7 @@ impl Broker {
         Self::start_in(Setting {
             wrapper: wrapper.iter().map(|&word| word.to_owned()).collect(),
             arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+            environment: Vec::new(),
             data: folder.path().join("data"),
             _folder: Some(folder),
         })
@@ -66,6 +83,7 @@ impl Broker {
         Self::start_in(Setting {
             wrapper: disk.enter(),
             arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+            environment: Vec::new(),
             data: disk.path().join("data"),
             _folder: None,
         })
@@ -77,17 +95,7 @@ impl Broker {
     }
 
     fn launch(setting: Setting, mqtt: SocketAddr, http: SocketAddr) -> Result<Self> {
-        let mut command = wrapped(&setting.wrapper);
-        command.args([
-            "serve",
-            "--mqtt",
-            &mqtt.to_string(),
-            "--http",
-            &http.to_string(),
-            "--data-dir",
-        ]);
-        command.arg(&setting.data).args(&setting.arguments);
-        let mut child = command.spawn().context("starting the broker")?;
+        let mut child = setting.spawn(mqtt, http)?;
         let log = Arc::new(Mutex::new(String::new()));
         let lines = read_lines(&mut child, &log);
         match read_addresses(&lines) {
@@ -139,8 +147,7 @@ impl Broker {
     /// SIGKILL, then a start on the same ports and data.
     pub fn crash_and_restart(&mut self) -> Result<()> {
         self.kill()?;
-        *self = Self::launch(self.setting.clone(), self.mqtt, self.http)?;
-        Ok(())
+        self.start_again()
     }
 
     /// SIGKILL, and waits until the process is gone.
@@ -150,12 +157,40 @@ impl Broker {
         Ok(())
     }
 
+    /// After its end: starts on the same ports and data, and waits until it is ready.
+    pub fn start_again(&mut self) -> Result<()> {
+        let next = Self::launch(self.setting.clone(), self.mqtt, self.http)?;
+        let earlier = self.log();
+        *self = next;
+        if let Ok(mut log) = self.log.lock() {
+            log.insert_str(0, &earlier);
+        }
+        Ok(())
+    }
+
+    /// After its end: starts, and kills again after this time, wherever the start has got to.
+    pub fn start_and_kill(&mut self, after: Duration) -> Result<()> {
+        let mut child = self.setting.spawn(self.mqtt, self.http)?;
+        read_lines(&mut child, &self.log);
+        thread::sleep(after);
+        child.kill().context("killing the broker as it starts")?;
+        child.wait().context("waiting for the killed broker")?;
+        Ok(())
+    }
+
+    /// Environment variables for the next starts.
+    pub fn set_environment(&mut self, variables: &[(&str, &str)]) {
+        self.setting.environment = variables
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+    }
+
     /// SIGTERM, then a start on the same ports and data.
     pub fn restart(&mut self) -> Result<()> {
         self.ask_to_end()?;
         wait(&mut self.child, END_DEADLINE).context("after SIGTERM")?;
-        *self = Self::launch(self.setting.clone(), self.mqtt, self.http)?;
-        Ok(())
+        self.start_again()
     }
 
     fn ask_to_end(&self) -> Result<()> {

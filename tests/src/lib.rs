@@ -6,6 +6,7 @@ pub mod bench;
 pub mod broker;
 pub mod cases;
 pub mod http;
+pub mod ledger;
 pub mod load;
 pub mod memory;
 pub mod peer;

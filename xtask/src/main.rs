@@ -5,6 +5,7 @@
 
 mod args;
 mod ci;
+mod crash;
 mod fuzz;
 mod measure;
 mod progress;
@@ -72,6 +73,11 @@ const COMMANDS: &[Command] = &[
         name: "fuzz",
         help: "any input for the decoder, the topic filters and the core: [TARGET] --seconds N; needs nightly",
         run: fuzz::run,
+    },
+    Command {
+        name: "crash",
+        help: "kill Ebbtide, or any broker, again and again and compare what it acknowledged with what is there",
+        run: crash::run,
     },
     Command {
         name: "sizes",

@@ -20,6 +20,14 @@ impl SystemTool {
         programs: &["chromium", "chromium-browser", "google-chrome"],
         package: "chromium",
     };
+    pub const FAKETIME: Self = Self {
+        programs: &["faketime"],
+        package: "faketime",
+    };
+    pub const MOSQUITTO: Self = Self {
+        programs: &["mosquitto"],
+        package: "mosquitto",
+    };
     pub const MOSQUITTO_CLIENTS: Self = Self {
         programs: &["mosquitto_pub"],
         package: "mosquitto-clients",
