@@ -11,6 +11,7 @@ mod exactly_once;
 mod fleet;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod ledger;
 mod limits;
 #[cfg(target_os = "linux")]
 mod memory;

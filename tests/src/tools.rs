@@ -10,11 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use anyhow::{Context, Result};
+
 /// A program that a test cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// Chromium, driven by playwright-core.
     Chromium,
+    /// `faketime`, which says where its library is.
+    Faketime,
     /// `mosquitto_pub`.
     Mosquitto,
     /// Node with the packages of `tests/node`.
@@ -27,6 +31,7 @@ impl Tool {
     fn variable(self) -> &'static str {
         match self {
             Self::Chromium => "EBBTIDE_TEST_CHROMIUM",
+            Self::Faketime => "EBBTIDE_TEST_FAKETIME",
             Self::Mosquitto => "EBBTIDE_TEST_MOSQUITTO_PUB",
             Self::Node => "EBBTIDE_TEST_NODE",
             Self::Python => "EBBTIDE_TEST_PYTHON",
@@ -130,6 +135,15 @@ pub fn mosquitto(name: &str) -> Command {
     let mut command = Command::new("stdbuf");
     command.arg("-oL").arg(publisher.with_file_name(name));
     command
+}
+
+/// The library that gives a program another wall clock, when it is loaded before all others.
+pub fn faketime_library() -> Result<String> {
+    let output = program(Tool::Faketime)
+        .args(["-f", "+0", "printenv", "LD_PRELOAD"])
+        .output()
+        .context("starting faketime")?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 fn program(tool: Tool) -> Command {

@@ -19,11 +19,15 @@ pub struct Environment {
 
 impl Environment {
     pub fn prepare(project: &Project) -> Result<Self> {
-        let mut missing =
-            tools::ensure_system(&[SystemTool::CHROMIUM, SystemTool::MOSQUITTO_CLIENTS]);
+        let mut missing = tools::ensure_system(&[
+            SystemTool::CHROMIUM,
+            SystemTool::FAKETIME,
+            SystemTool::MOSQUITTO_CLIENTS,
+        ]);
         let mut variables = vec![("EBBTIDE_TEST_BROKER", project.target.join("debug/ebbtide"))];
         let system = [
             ("EBBTIDE_TEST_CHROMIUM", SystemTool::CHROMIUM),
+            ("EBBTIDE_TEST_FAKETIME", SystemTool::FAKETIME),
             ("EBBTIDE_TEST_MOSQUITTO_PUB", SystemTool::MOSQUITTO_CLIENTS),
         ];
         variables.extend(

@@ -34,7 +34,11 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     }
     if which != "build" {
         ensure_deny(project)?;
-        let missing = ensure_system(&[SystemTool::CHROMIUM, SystemTool::MOSQUITTO_CLIENTS]);
+        let missing = ensure_system(&[
+            SystemTool::CHROMIUM,
+            SystemTool::FAKETIME,
+            SystemTool::MOSQUITTO_CLIENTS,
+        ]);
         if !missing.is_empty() {
             bail!("missing: {}", missing.join("; "));
         }
