@@ -25,10 +25,15 @@ impl Wills {
         shared.journal.submit(Operation::PutWill(row));
     }
 
-    /// The client has returned in time: the will is not published [MQTT-3.1.3-9].
-    pub fn cancel(&self, shared: &Shared, session: Incarnation) -> Option<Ticket> {
-        self.0.lock().remove(&session)?;
+    /// The client has returned. In time, the will is not published [MQTT-3.1.3-9]; if the delay is over and only the timer
+    /// is late, as at a start, it is.
+    pub fn cancel(&self, shared: &Shared, session: Incarnation, now: Now) -> Option<Ticket> {
+        let (will, due) = self.0.lock().remove(&session)?;
         shared.timers.remove(&Timer::Will(session));
+        if due <= now.monotonic {
+            publish(shared, session, will, now);
+            return None;
+        }
         Some(shared.journal.submit(Operation::RemoveWill(session)))
     }
 

@@ -156,6 +156,23 @@ fn a_crash_of_the_broker_fires_the_wills_of_all_who_were_connected() {
     assert_eq!(heard(&mut world), Vec::<String>::new(), "once");
 }
 
+/// The timer of a will that is due at the start has not come when the first client is there.
+#[test]
+fn a_return_right_after_a_crash_is_too_late_for_a_will_that_is_due() {
+    let mut world = listening();
+    let (_, _) = world.connect(with_will(kept("x"), 0));
+    let (_, _) = world.connect(with_will(kept("y"), 1));
+    world.crash();
+    assert!(world.connect(kept("x")).1.session_present);
+    assert!(world.connect(kept("y")).1.session_present);
+    world.pass_ms(2_000);
+    assert_eq!(
+        heard(&mut world),
+        ["bye"],
+        "that of x, for y was back in time"
+    );
+}
+
 #[test]
 fn a_delay_goes_on_across_a_crash() {
     let mut world = listening();

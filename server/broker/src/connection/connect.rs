@@ -1,6 +1,9 @@
 //! From CONNECT to CONNACK: authenticate, claim the client id, resume or begin the session.
 
-use std::{num::NonZeroU16, sync::Arc};
+use std::{
+    num::NonZeroU16,
+    sync::{Arc, atomic::Ordering},
+};
 
 use bytes::Bytes;
 use ebbtide_protocol::{
@@ -215,7 +218,11 @@ impl Connection {
             return Err(Close::stopping(&shared));
         }
         // [MQTT-3.2.2-2, MQTT-3.2.2-3]
-        let session_present = rested.is_some() && !connect.clean_start;
+        // Its time may be over and only the timer late, as at a start.
+        let is_expired = rested
+            .as_ref()
+            .is_some_and(|session| session.is_expired(now));
+        let session_present = rested.is_some() && !connect.clean_start && !is_expired;
         let dropped = rested
             .as_ref()
             .filter(|_| session_present && version.has_properties())
@@ -253,14 +260,16 @@ impl Connection {
         changes.extend(ended);
         let resumed = match rested {
             // [MQTT-3.1.2-4, MQTT-3.1.4-4]: a clean start begins anew.
-            Some(session) if connect.clean_start => {
+            Some(session) if !session_present => {
+                let expired = &shared.counters.expired_sessions;
+                expired.fetch_add(u64::from(is_expired), Ordering::Relaxed);
                 shared.wills.fire(&shared, session.incarnation, now);
                 changes.extend(session.end(&shared));
                 None
             }
             // [MQTT-3.1.2-5]
             Some(mut session) => {
-                changes.extend(shared.wills.cancel(&shared, session.incarnation));
+                changes.extend(shared.wills.cancel(&shared, session.incarnation, now));
                 session.session_expiry_interval = expiry;
                 session.expires_at = None;
                 shared

@@ -11,7 +11,7 @@ use ebbtide_store::{Incarnation, Operation, Sequence, SessionRow, SubscriptionRo
 use rustc_hash::FxHashSet;
 
 use crate::{
-    Monotonic,
+    Monotonic, Now,
     journal::Ticket,
     route::{group::Group, index::Subscriber, mailbox::Mailbox},
     session::flows::Flows,
@@ -92,6 +92,11 @@ impl Session {
             next_packet_id: self.flows.mark(),
             maybe_sent: self.maybe_sent,
         }
+    }
+
+    /// Whether it has been away for too long.
+    pub fn is_expired(&self, now: Now) -> bool {
+        self.expires_at.is_some_and(|at| at <= now.monotonic)
     }
 
     /// When it ends if nobody returns; `None`: never.
