@@ -10,25 +10,29 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
+    /// The wall clock at that moment.
+    wall: WallTime,
 }
 
 impl Clock {
-    /// A clock whose monotonic time starts now.
+    /// A clock whose monotonic time starts now. A wall clock before 1970 reads as zero.
     pub fn start() -> Self {
-        Self {
-            start: Instant::now(),
-        }
-    }
-
-    /// Both clocks. A wall clock before 1970 reads as zero.
-    pub fn now(&self) -> Now {
-        let elapsed = self.start.elapsed();
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Now {
-            monotonic: Monotonic(milliseconds(elapsed)),
+        Self {
+            start: Instant::now(),
             wall: WallTime(milliseconds(wall)),
+        }
+    }
+
+    /// Both clocks. The wall clock goes on from where it was at the start: one that is set meanwhile must not expire what
+    /// is there, nor keep it for ever.
+    pub fn now(&self) -> Now {
+        let elapsed_ms = milliseconds(self.start.elapsed());
+        Now {
+            monotonic: Monotonic(elapsed_ms),
+            wall: WallTime(self.wall.0.saturating_add(elapsed_ms)),
         }
     }
 

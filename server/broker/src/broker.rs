@@ -118,6 +118,7 @@ impl Broker {
             connections_max: counters.connections_max.load(Ordering::Relaxed),
             opened: counters.opened.load(Ordering::Relaxed),
             connects: counters.connects.load(Ordering::Relaxed),
+            implausible_times: counters.implausible_times(),
             expired_sessions: counters.expired_sessions.load(Ordering::Relaxed),
             sessions: shared.registry.len() as u64,
             subscriptions,

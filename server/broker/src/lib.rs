@@ -16,6 +16,7 @@ mod inspect;
 mod journal;
 mod limits;
 mod numbers;
+mod plausible;
 mod presence;
 mod recovery;
 mod registry;

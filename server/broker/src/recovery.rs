@@ -16,6 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     Broker, Journal, Limits, Now, expiry,
     numbers::Numbers,
+    plausible,
     presence::{Presence, PresenceTopic},
     registry::Registry,
     route::{group::Group, index::Index, mailbox::Mailbox, retained::Retained},
@@ -25,9 +26,6 @@ use crate::{
     timers::{Timer, Timers},
     wills::{Wills, will_delay_ms},
 };
-
-/// Ten years: nobody was away that long.
-const ABSURD_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// A broker on its way up: takes the rows that a store recovers, in the store's order.
 #[derive(Debug)]
@@ -160,7 +158,15 @@ impl Recovery {
                 ended.push(self.index.remove_group(&group));
             }
         }
-        let retained = self.retained;
+        let mut retained = self.retained;
+        let counters = Counters::default();
+        for row in &mut self.expiring {
+            let message = Arc::make_mut(&mut row.message);
+            if plausible::correct(message, now.wall, now.wall) {
+                counters.implausible();
+                retained.set(row.clone());
+            }
+        }
         let presence = self.presence;
         let presence = presence.map(|topic| Presence::recover(topic, &retained));
         let shared = Arc::new(Shared {
@@ -172,7 +178,8 @@ impl Recovery {
             wills: Wills::default(),
             timers: Timers::default(),
             journal: self.journal,
-            counters: Counters::default(),
+            counters,
+            started: now.wall,
             presence,
             stopping: OnceLock::new(),
             seed: self.seed,
@@ -199,7 +206,13 @@ impl Recovery {
                     .journal
                     .submit(Operation::PutSession(session.row(Some(now.wall))));
             }
-            let away_ms = disconnected_at.map_or(0, |at| elapsed_ms(at, now.wall));
+            let away_ms = match disconnected_at {
+                Some(at) => plausible::elapsed_ms(at, now.wall).unwrap_or_else(|| {
+                    shared.counters.implausible();
+                    0
+                }),
+                None => 0,
+            };
             let left_ms = session
                 .expires_after_ms()
                 .map(|expires| expires.saturating_sub(away_ms));
@@ -341,15 +354,6 @@ fn recover_will(
     let due = now.monotonic.plus_ms(delay_ms);
     shared.wills.recover(session, will, due);
     shared.timers.set(due, Timer::Will(session));
-}
-
-/// Time between two looks at the wall clock. A clock that went back, or forward by an absurd span (one without a
-/// battery, set since), counts as none: it must not end sessions.
-fn elapsed_ms(from: WallTime, to: WallTime) -> u64 {
-    match to.0.checked_sub(from.0) {
-        Some(ms) if ms <= ABSURD_MS => ms,
-        _ => 0,
-    }
 }
 
 type Recovered = (Session, Option<WallTime>);

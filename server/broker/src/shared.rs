@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use ebbtide_protocol::ByteString;
-use ebbtide_store::{Incarnation, RetainedChange};
+use ebbtide_store::{Incarnation, RetainedChange, WallTime};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub wills: Wills,
     pub timers: Timers,
     pub journal: Journal,
+    /// When this run began.
+    pub started: WallTime,
     pub counters: Counters,
     /// Set once the server stops: the Server Reference, if its clients are sent to another one.
     pub stopping: OnceLock<Option<ByteString>>,

@@ -35,6 +35,7 @@ pub(crate) struct Counters {
     pub opened: AtomicU64,
     pub connects: AtomicU64,
     pub expired_sessions: AtomicU64,
+    implausible_times: AtomicU64,
     pub received: TrafficCounters,
     pub sent: TrafficCounters,
     dropped: [AtomicU64; DROP_REASONS],
@@ -75,6 +76,15 @@ impl TrafficCounters {
 }
 
 impl Counters {
+    /// A time on disk makes no sense.
+    pub fn implausible(&self) {
+        self.implausible_times.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn implausible_times(&self) -> u64 {
+        self.implausible_times.load(Ordering::Relaxed)
+    }
+
     /// A client is in.
     pub fn connected(&self) {
         self.connects.fetch_add(1, Ordering::Relaxed);
@@ -118,6 +128,8 @@ pub struct Stats {
     pub opened: u64,
     /// Connections that got past CONNECT since start.
     pub connects: u64,
+    /// Times on disk that made no sense since start: the clock was set.
+    pub implausible_times: u64,
     /// Sessions whose Session Expiry Interval has passed since start.
     pub expired_sessions: u64,
     /// Sessions, connected or away, now.

@@ -61,6 +61,12 @@ impl Source {
             tracing::error!("a damaged row was put aside: {row}");
         }
         let broker = recovery.finish(self.clock.now());
+        let implausible = broker.stats().implausible_times;
+        if implausible > 0 {
+            tracing::warn!(
+                "the clock was set: {implausible} times on disk make no sense and count as now"
+            );
+        }
         // The numbers that may be handed out are reserved, and who was connected counts as gone.
         while let Some(batch) = broker.journal().take() {
             store.commit(&batch.operations)?;

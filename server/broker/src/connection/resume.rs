@@ -15,6 +15,7 @@ use super::{
 use crate::{
     durability,
     journal::Ticket,
+    plausible,
     route::{
         group::Lease,
         mailbox::{Delivery, Mail, Snapshot},
@@ -149,7 +150,13 @@ impl Open {
             return;
         };
         let looked_at = part.looked_at;
-        let mut messages = part.messages.into_iter().peekable();
+        let messages = part.messages.into_iter().map(|mut queued| {
+            if plausible::correct(&mut queued.message, shared.started, at) {
+                shared.counters.implausible();
+            }
+            queued
+        });
+        let mut messages = messages.peekable();
         let mut next = |sequence: Sequence| messages.next_if(|queued| queued.sequence == sequence);
         match reading.what {
             Read::Resend(mut flows) => {
@@ -163,7 +170,11 @@ impl Open {
                             .mail
                             .push_back(Mail::Resend(packet_id, delivery(queued, true))),
                         // Its row is damaged: the exchange cannot be repeated.
-                        None => self.finish(packet_id, shared),
+                        None => {
+                            let mailbox = &self.session.mailbox;
+                            overflow::record(shared, mailbox, DropReason::Damaged, at);
+                            self.finish(packet_id, shared);
+                        }
                     }
                 }
             }
