@@ -37,7 +37,8 @@ fn remedy(error: &StoreError) -> &'static str {
             "it was left as it is: put a backup in its place, or move it away to start empty"
         }
         StoreError::Version { .. } => {
-            "it was left as it is: run the version of ebbtide that wrote it, or choose another folder with --data-dir"
+            "it was left as it is: run the version of ebbtide that wrote it or a later one, or choose another folder with \
+             --data-dir"
         }
         StoreError::Full(_) => "make room on that disk",
         StoreError::Io(_) | StoreError::NeedsReopen => {

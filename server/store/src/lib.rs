@@ -156,8 +156,8 @@ pub enum StoreError {
         /// What was found.
         why: String,
     },
-    /// The file was written by another version.
-    #[error("{path} has format version {found}; this program reads version {expected}")]
+    /// The file was written by a later version.
+    #[error("{path} has format version {found}; this program reads versions 1 to {expected}")]
     Version {
         /// The file.
         path: String,

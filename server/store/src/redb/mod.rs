@@ -4,14 +4,17 @@
 //! a time; reads use their own snapshots and never wait for a commit. After a failed commit it refuses all others.
 
 mod apply;
+mod chunk;
 mod encoding;
 mod error;
 mod extent;
 mod intern;
+mod migrate;
 mod open;
 mod progress;
 mod read;
 mod recover;
+mod shape;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -37,6 +40,8 @@ pub struct RedbStore {
     /// For messages; the file may have been renamed since.
     path: PathBuf,
     settings: Settings,
+    /// Before it was migrated.
+    format_found: u64,
     writer: Mutex<Writer>,
     extent: Extent,
 }

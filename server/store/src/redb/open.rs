@@ -7,16 +7,14 @@ use std::{
     sync::Mutex,
 };
 
-use redb::{
-    Builder, Database, DatabaseError, Durability, ReadableDatabase, StorageBackend,
-    WriteTransaction, backends::FileBackend,
-};
+use redb::{Builder, Database, DatabaseError, Durability, StorageBackend, backends::FileBackend};
 
 use super::{
     RedbStore, Writer,
     error::{damaged, to_store_error},
     extent::Extent,
-    table,
+    migrate::{migrate, read_format, write_format},
+    shape, table,
 };
 use crate::StoreError;
 
@@ -91,7 +89,7 @@ impl RedbStore {
             .create_with_backend(backend)
             .map_err(|error| failed(error.into()))?;
         if empty {
-            write_format(&database).map_err(failed)?;
+            write_tables(&database).map_err(failed)?;
         }
         Self::check(path, settings, Ok(database))
     }
@@ -130,27 +128,30 @@ impl RedbStore {
     ) -> Result<Self, StoreError> {
         let failed = |error| to_store_error(path, error);
         let database = database.map_err(|error| failed(error.into()))?;
-        let mut found = read_format(&database).map_err(failed)?;
-        if found.is_some_and(|found| table::FORMATS_WITH_FEWER_TABLES.contains(&found)) {
-            // New tables are all that it lacks.
-            write_format(&database).map_err(failed)?;
-            found = Some(table::FORMAT_VERSION);
-        }
-        match found {
-            Some(table::FORMAT_VERSION) => Ok(Self {
-                database,
-                path: path.to_owned(),
-                settings,
-                writer: Mutex::new(Writer::default()),
-                extent: Extent::default(),
-            }),
-            Some(found) => Err(StoreError::Version {
+        let found = read_format(&database)
+            .map_err(failed)?
+            .ok_or_else(|| damaged(path, "it has no format version"))?;
+        if !migrate(&database, found, settings.durability).map_err(failed)? {
+            return Err(StoreError::Version {
                 path: path.display().to_string(),
                 found,
                 expected: table::FORMAT_VERSION,
-            }),
-            None => Err(damaged(path, "it has no format version")),
+            });
         }
+        Ok(Self {
+            database,
+            path: path.to_owned(),
+            settings,
+            format_found: found,
+            writer: Mutex::new(Writer::default()),
+            extent: Extent::default(),
+        })
+    }
+
+    /// The format that the file had when it was opened: if it is older than today's, it has been brought to that.
+    #[must_use]
+    pub fn migrated_from(&self) -> Option<u64> {
+        (self.format_found < table::FORMAT_VERSION).then_some(self.format_found)
     }
 }
 
@@ -175,33 +176,19 @@ fn create_whole(beside: &Path, settings: &Settings) -> Result<Database, redb::Er
         .truncate(false)
         .open(beside)?;
     let database = builder(settings).create_with_backend(FileBackend::new(file)?)?;
-    write_format(&database)?;
+    write_tables(&database)?;
     Ok(database)
 }
 
-fn write_format(database: &Database) -> Result<(), redb::Error> {
+/// Makes all tables, so that readers find them, and says what format they have.
+fn write_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    let version = table::FORMAT_VERSION.to_le_bytes();
-    transaction
-        .open_table(table::META)?
-        .insert(table::FORMAT, version.as_slice())?;
-    open_all(&transaction)?;
+    for table in shape::ALL {
+        table.create(&transaction)?;
+    }
+    write_format(&transaction, table::FORMAT_VERSION)?;
     transaction.commit()?;
     Ok(())
-}
-
-/// Makes all tables, so that readers find them.
-fn open_all(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    super::apply::Batch::open(transaction, &mut super::Interner::default())?;
-    transaction.open_table(table::QUARANTINE)?;
-    Ok(())
-}
-
-fn read_format(database: &Database) -> Result<Option<u64>, redb::Error> {
-    let meta = database.begin_read()?.open_table(table::META)?;
-    let row = meta.get(table::FORMAT)?;
-    let bytes = row.and_then(|row| row.value().try_into().ok());
-    Ok(bytes.map(u64::from_le_bytes))
 }
 
 /// Makes the new name of a file survive a power cut.

@@ -42,8 +42,5 @@ pub(super) const FORMAT: &[u8] = b"format";
 pub(super) const MARKS: &[u8] = b"marks";
 
 /// The format that this program writes. A row can change alone, by its own version byte; this grows when the tables
-/// themselves change.
+/// themselves change, with a step in [`super::migrate`].
 pub(super) const FORMAT_VERSION: u64 = 3;
-
-/// Those before: 1 had no [`GROUPS`], 2 no [`DROPPED`].
-pub(super) const FORMATS_WITH_FEWER_TABLES: std::ops::RangeInclusive<u64> = 1..=2;

@@ -53,7 +53,7 @@ pub(super) struct Properties<'a> {
 
 /// Bytes that are written and read as one piece; serde would take a slice element by element.
 #[derive(Clone, Copy)]
-pub(super) struct Blob<'a>(pub(super) &'a [u8]);
+pub(in crate::redb) struct Blob<'a>(pub(in crate::redb) &'a [u8]);
 
 impl Serialize for Blob<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,7 +8,7 @@ mod session;
 mod set;
 
 pub(super) use message::{
-    decode_queued, decode_queued_head, decode_retained, decode_revision, encode_queued,
+    Blob, decode_queued, decode_queued_head, decode_retained, decode_revision, encode_queued,
     encode_retained,
 };
 pub(super) use session::{

@@ -14,7 +14,7 @@ use self::{sets::Sets, sweep::Sweep};
 use super::{
     RedbStore,
     encoding::{
-        decode_dropped, decode_flow, decode_group, decode_marks, decode_queued_head,
+        RowError, decode_dropped, decode_flow, decode_group, decode_marks, decode_queued_head,
         decode_retained, decode_session, decode_subscription, decode_will,
     },
     intern::Interner,
@@ -162,7 +162,11 @@ impl<'a> Recovery<'a> {
                     session: Incarnation(key.0),
                     packet_id,
                 }),
-                _ => self.sweep.remove(table::INBOUND, key),
+                Some(_) => self.sweep.remove(table::INBOUND, key),
+                None => {
+                    let why = RowError::Invalid("the packet id is zero");
+                    self.sweep.put_aside(table::INBOUND, key, &why);
+                }
             }
         }
         Ok(())

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use redb::{Key, TableDefinition, TableHandle, Value, WriteTransaction};
+use redb::{Key, TableDefinition, TableHandle, Value};
 
 use super::Result;
 use crate::{
     RecoveryReport,
-    redb::{RedbStore, encoding::RowError, intern::Interner, table},
+    redb::{RedbStore, encoding::RowError, intern::Interner, shape::Shape, table},
 };
 
 /// Lines in the report; how many more there were is its last line.
@@ -15,39 +15,11 @@ const REPORTED_MAX: usize = 1000;
 
 #[derive(Default)]
 pub(super) struct Sweep {
-    removed: Vec<(Place, Vec<u8>)>,
-    aside: Vec<(Place, Vec<u8>)>,
+    removed: Vec<(Shape, Vec<u8>)>,
+    aside: Vec<(Shape, Vec<u8>)>,
     /// Kept apart from `removed`, since there may be millions.
     messages: Vec<u64>,
     report: RecoveryReport,
-}
-
-/// A table by what its keys look like.
-#[derive(Clone, Copy)]
-pub(super) enum Place {
-    Number(TableDefinition<'static, u64, table::Bytes>),
-    Text(TableDefinition<'static, table::Bytes, table::Bytes>),
-    NumberAndText(TableDefinition<'static, (u64, table::Bytes), table::Bytes>),
-    NumberAndId(TableDefinition<'static, (u64, u16), table::Bytes>),
-    Inbound(TableDefinition<'static, (u64, u16), ()>),
-}
-
-macro_rules! place {
-    ($($case:ident: $key:ty => $value:ty,)*) => {$(
-        impl From<TableDefinition<'static, $key, $value>> for Place {
-            fn from(table: TableDefinition<'static, $key, $value>) -> Self {
-                Self::$case(table)
-            }
-        }
-    )*};
-}
-
-place! {
-    Number: u64 => table::Bytes,
-    Text: table::Bytes => table::Bytes,
-    NumberAndText: (u64, table::Bytes) => table::Bytes,
-    NumberAndId: (u64, u16) => table::Bytes,
-    Inbound: (u64, u16) => (),
 }
 
 impl Sweep {
@@ -57,7 +29,7 @@ impl Sweep {
         table: TableDefinition<'static, K, V>,
         key: K::SelfType<'k>,
     ) where
-        Place: From<TableDefinition<'static, K, V>>,
+        Shape: From<TableDefinition<'static, K, V>>,
     {
         let key = K::as_bytes(&key).as_ref().to_vec();
         self.removed.push((table.into(), key));
@@ -76,7 +48,7 @@ impl Sweep {
         key: K::SelfType<'k>,
         why: &RowError,
     ) where
-        Place: From<TableDefinition<'static, K, V>>,
+        Shape: From<TableDefinition<'static, K, V>>,
     {
         let key = K::as_bytes(&key).as_ref().to_vec();
         if self.aside.len() < REPORTED_MAX {
@@ -108,14 +80,14 @@ impl Sweep {
         let mut transaction = store.database.begin_write()?;
         transaction.set_durability(store.settings.durability)?;
         transaction.set_quick_repair(store.settings.quick_repair);
-        for (place, key) in &self.removed {
-            place.take(&transaction, key)?;
+        for (shape, key) in &self.removed {
+            shape.take(&transaction, key)?;
         }
-        for (place, key) in &self.aside {
-            if let Some(row) = place.take(&transaction, key)? {
+        for (shape, key) in &self.aside {
+            if let Some(row) = shape.take(&transaction, key)? {
                 transaction
                     .open_table(table::QUARANTINE)?
-                    .insert((place.name().as_bytes(), key.as_slice()), row.as_slice())?;
+                    .insert((shape.name().as_bytes(), key.as_slice()), row.as_slice())?;
             }
         }
         {
@@ -131,38 +103,4 @@ impl Sweep {
         transaction.commit()?;
         Ok(self.report)
     }
-}
-
-impl Place {
-    fn name(&self) -> &str {
-        match self {
-            Self::Number(table) => table.name(),
-            Self::Text(table) => table.name(),
-            Self::NumberAndText(table) => table.name(),
-            Self::NumberAndId(table) => table.name(),
-            Self::Inbound(table) => table.name(),
-        }
-    }
-
-    /// Removes a row and gives it back.
-    fn take(&self, transaction: &WriteTransaction, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        match self {
-            Self::Number(table) => take(transaction, *table, key, <[u8]>::to_vec),
-            Self::Text(table) => take(transaction, *table, key, <[u8]>::to_vec),
-            Self::NumberAndText(table) => take(transaction, *table, key, <[u8]>::to_vec),
-            Self::NumberAndId(table) => take(transaction, *table, key, <[u8]>::to_vec),
-            Self::Inbound(table) => take(transaction, *table, key, |()| Vec::new()),
-        }
-    }
-}
-
-fn take<K: Key + 'static, V: Value + 'static>(
-    transaction: &WriteTransaction,
-    table: TableDefinition<'_, K, V>,
-    key: &[u8],
-    bytes: impl for<'v> Fn(V::SelfType<'v>) -> Vec<u8>,
-) -> Result<Option<Vec<u8>>> {
-    let mut table = transaction.open_table(table)?;
-    let row = table.remove(K::from_bytes(key))?;
-    Ok(row.map(|row| bytes(row.value())))
 }

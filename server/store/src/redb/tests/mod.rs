@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod disk;
 mod failure;
+mod migrate;
 mod open;
 mod rows;
 

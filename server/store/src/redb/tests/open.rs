@@ -121,41 +121,6 @@ fn another_version_is_refused() {
     );
 }
 
-/// Files of the formats before lack tables, and nothing else.
-#[test]
-fn a_file_of_a_version_before_is_taken_over() {
-    let missing = [&[table::GROUPS, table::DROPPED][..], &[table::DROPPED]];
-    for (version, missing) in table::FORMATS_WITH_FEWER_TABLES.zip(missing) {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("store");
-        let history = history();
-        let store = RedbStore::open(&path).expect("opens");
-        for batch in &history {
-            store.commit(batch).expect("commits");
-        }
-        let model = model(&history);
-        drop(store);
-        let database = Database::open(&path).expect("opens");
-        let transaction = database.begin_write().expect("begins");
-        for table in missing {
-            transaction.delete_table(*table).expect("deletes");
-        }
-        transaction
-            .open_table(table::META)
-            .and_then(|mut meta| {
-                let version = version.to_le_bytes();
-                Ok(meta.insert(table::FORMAT, version.as_slice()).map(drop)?)
-            })
-            .expect("writes");
-        transaction.commit().expect("commits");
-        drop(database);
-        let store = RedbStore::open(&path).expect("opens");
-        assert_eq!(kept(&store), kept(&model));
-        drop(store);
-        RedbStore::open(&path).expect("opens as one of this version");
-    }
-}
-
 /// The rest of a crash while the file was made, whatever it is, does not stop the next start.
 #[test]
 fn a_file_left_beside_is_replaced() {

@@ -1,0 +1,194 @@
+//! Files of every format that there was, kept as text in `formats/`: `[table]`, then key and row of each of its rows in
+//! hexadecimal. They are written as they are, opened, and must hold what they held; what they are is never changed.
+
+use redb::{Database, Durability, ReadableDatabase};
+
+use super::{
+    disk::{Disk, Random},
+    model,
+};
+use crate::{
+    Accept, Incarnation, Operation, RedbStore, Store, StoreError,
+    conformance::{Kept, kept, sample},
+    redb::{
+        Settings,
+        chunk::Chunk,
+        migrate::{read_format, write_format},
+        shape::{self, Shape},
+        table,
+    },
+};
+
+/// By number; the last one is today's.
+const FORMATS: [&str; table::FORMAT_VERSION as usize] = [
+    include_str!("formats/1.txt"),
+    include_str!("formats/2.txt"),
+    include_str!("formats/3.txt"),
+];
+
+/// What the files hold: a row in every table that recovery reads. Groups came with format 2, drops with 3.
+fn batch(format: u64) -> Vec<Operation> {
+    let mut batch = vec![
+        Operation::Reserve(crate::Marks {
+            sequence: crate::Sequence(100),
+            revision: crate::Revision(200),
+            incarnation: Incarnation(300),
+        }),
+        sample::put_session(1, 1),
+        sample::put_session(2, 6),
+        sample::put_subscription(1, 1, 1),
+        sample::put_subscription(2, 2, 10),
+        sample::put_will(2, 6),
+        sample::put_will(7, 1),
+    ];
+    if format >= 2 {
+        batch.push(sample::put_group(9));
+    }
+    if format >= 3 {
+        batch.push(sample::put_dropped(2, 5));
+    }
+    batch.extend((1..=4).map(|n| {
+        Operation::Accept(Accept {
+            queued: sample::queue(n, [1, 2, 9], n),
+            retained: Some(sample::set_retained(n % 2, n)),
+            inbound: Some((Incarnation(2), sample::id(n as u16))),
+        })
+    }));
+    batch.extend([sample::done(1, 2, 0, 2), sample::sent(2, 1, 7)]);
+    batch.extend([sample::sent(2, 3, 8), sample::released(2, 3, 8)]);
+    batch
+}
+
+fn held(format: u64) -> Kept {
+    kept(&model([&batch(format)]))
+}
+
+/// A file as that text says, closed.
+fn file(text: &str) -> Vec<u8> {
+    let disk = Disk::default();
+    let database = Database::builder()
+        .create_with_backend(disk.clone())
+        .expect("creates");
+    let transaction = database.begin_write().expect("begins");
+    let mut table = None;
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            let shape = Shape::named(name.trim_end_matches(']')).expect("a table");
+            shape.create(&transaction).expect("creates");
+            table = Some(shape);
+            continue;
+        }
+        let (key, row) = line.split_once(' ').expect("a key and a row");
+        let row = bytes(row);
+        let entry = [bytes(key), postcard::to_stdvec(&row).expect("bytes")].concat();
+        let chunk = Chunk::of(table.expect("a table comes first"), 1, entry);
+        chunk.shape().fill(&transaction, &chunk).expect("writes");
+    }
+    transaction.commit().expect("commits");
+    drop(database);
+    disk.content()
+}
+
+/// `-`: none.
+fn bytes(hex: &str) -> Vec<u8> {
+    let hex = hex.trim_start_matches('-');
+    let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+    (0..hex.len()).step_by(2).map(digit).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn open(disk: &Disk) -> Result<RedbStore, StoreError> {
+    RedbStore::open_backend("disk", disk.clone(), Settings::default())
+}
+
+#[test]
+fn every_format_opens_with_what_it_held() {
+    for (text, format) in FORMATS.into_iter().zip(1..) {
+        let disk = Disk::of(file(text));
+        let store = open(&disk).expect("opens");
+        let older = (format < table::FORMAT_VERSION).then_some(format);
+        assert_eq!(store.migrated_from(), older);
+        assert_eq!(kept(&store), held(format), "format {format}");
+        drop(store);
+        let store = open(&disk).expect("opens");
+        assert_eq!(store.migrated_from(), None, "it is one of today's now");
+        assert_eq!(kept(&store), held(format), "format {format}, again");
+    }
+}
+
+/// A change of an encoding or a table shows here: it needs a version byte or a format of its own.
+#[test]
+fn a_store_writes_the_last_of_them() {
+    let store = open(&Disk::default()).expect("opens");
+    store
+        .commit(&batch(table::FORMAT_VERSION))
+        .expect("commits");
+    let snapshot = store.database.begin_read().expect("begins");
+    let written: String = shape::ALL
+        .into_iter()
+        .map(|shape| dump(shape, &snapshot))
+        .collect();
+    assert_eq!(written, FORMATS[FORMATS.len() - 1]);
+}
+
+/// A power cut at any moment of a migration leaves a file that opens with all that it held.
+#[test]
+fn a_migration_survives_a_power_cut() {
+    let mut random = Random(5);
+    for (text, format) in FORMATS.into_iter().zip(1..) {
+        let content = file(text);
+        let disk = Disk::of(content.clone());
+        drop(open(&disk).expect("opens"));
+        let steps = disk.steps();
+        for cut in 0..=steps {
+            let left = Disk::of(disk.after_power_cut(cut, &mut random));
+            let store =
+                open(&left).unwrap_or_else(|why| panic!("format {format}, cut {cut}: {why}"));
+            assert_eq!(kept(&store), held(format), "format {format}, cut {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_newer_file_is_refused_and_left_as_it_is() {
+    for strange in [0, table::FORMAT_VERSION + 1, u64::MAX] {
+        let disk = Disk::default();
+        drop(open(&disk).expect("opens"));
+        let database = Database::builder()
+            .create_with_backend(disk.clone())
+            .expect("opens");
+        let mut transaction = database.begin_write().expect("begins");
+        transaction
+            .set_durability(Durability::Immediate)
+            .expect("sets");
+        write_format(&transaction, strange).expect("writes");
+        transaction.commit().expect("commits");
+        drop(database);
+        let error = open(&disk).expect_err("is of no format that there was");
+        let expected = (strange, table::FORMAT_VERSION);
+        assert!(
+            matches!(&error, StoreError::Version { found, expected: e, .. } if (*found, *e) == expected),
+            "{error}"
+        );
+        let database = Database::builder()
+            .create_with_backend(disk)
+            .expect("opens");
+        assert_eq!(read_format(&database).expect("reads"), Some(strange));
+    }
+}
+/// The table as in `formats/`.
+fn dump(shape: Shape, snapshot: &redb::ReadTransaction) -> String {
+    let mut text = format!("[{}]\n", shape.name());
+    shape
+        .scan(snapshot, &mut |key, row| -> Result<(), redb::Error> {
+            let key = postcard::to_stdvec(&key).expect("a key");
+            let row = if row.is_empty() { "-".into() } else { hex(row) };
+            text += &format!("{} {row}\n", hex(&key));
+            Ok(())
+        })
+        .expect("reads");
+    text
+}
