@@ -3,8 +3,9 @@
 //! Each step is one transaction that also writes the new number, so a crash leaves the file in one of the formats, whole,
 //! and the next start goes on from there. A newer file is never touched.
 //!
-//! A row that changes its encoding alone needs no step as long as its old version byte is still decoded; a step is for
-//! tables that come, go or change their keys, and for dropping such an old encoding. `tests/migrate.rs` keeps a file of every format.
+//! A row that changes its encoding alone needs nothing done as long as its old version byte is still decoded, but it needs a
+//! number: an earlier program, which does not know the new byte, would put such rows aside instead of refusing the file.
+//! `tests/migrate.rs` keeps a file of every format.
 
 use redb::{Database, Durability, ReadableDatabase, WriteTransaction};
 
@@ -16,7 +17,7 @@ type Result<T> = std::result::Result<T, redb::Error>;
 type Step = fn(&WriteTransaction) -> Result<()>;
 
 /// The first leads from format 1 to 2, and so on.
-const STEPS: [Step; (table::FORMAT_VERSION - 1) as usize] = [add_groups, add_dropped];
+const STEPS: [Step; (table::FORMAT_VERSION - 1) as usize] = [add_groups, add_dropped, nothing];
 
 /// Brings a file to [`table::FORMAT_VERSION`]. `false`: there is no way from that format.
 pub(super) fn migrate(database: &Database, found: u64, durability: Durability) -> Result<bool> {
@@ -59,5 +60,10 @@ fn add_groups(transaction: &WriteTransaction) -> Result<()> {
 /// 3 knows what sessions have lost.
 fn add_dropped(transaction: &WriteTransaction) -> Result<()> {
     transaction.open_table(table::DROPPED)?;
+    Ok(())
+}
+
+/// 4 has sessions of row version 2, which say what they may have sent; those of version 1 are still read.
+fn nothing(_: &WriteTransaction) -> Result<()> {
     Ok(())
 }

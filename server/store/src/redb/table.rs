@@ -41,6 +41,6 @@ pub(super) const FORMAT: &[u8] = b"format";
 /// Key in [`META`]: the reserved numbers.
 pub(super) const MARKS: &[u8] = b"marks";
 
-/// The format that this program writes. A row can change alone, by its own version byte; this grows when the tables
-/// themselves change, with a step in [`super::migrate`].
-pub(super) const FORMAT_VERSION: u64 = 3;
+/// The format that this program writes. It grows with every change that an earlier program could not read: of a table, or
+/// of the version byte of a row; with a step in [`super::migrate`].
+pub(super) const FORMAT_VERSION: u64 = 4;

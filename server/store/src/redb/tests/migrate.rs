@@ -8,7 +8,7 @@ use super::{
     model,
 };
 use crate::{
-    Accept, Incarnation, Operation, RedbStore, Store, StoreError,
+    Accept, Incarnation, Operation, RedbStore, Sequence, Store, StoreError,
     conformance::{Kept, kept, sample},
     redb::{
         Settings,
@@ -24,18 +24,19 @@ const FORMATS: [&str; table::FORMAT_VERSION as usize] = [
     include_str!("formats/1.txt"),
     include_str!("formats/2.txt"),
     include_str!("formats/3.txt"),
+    include_str!("formats/4.txt"),
 ];
 
-/// What the files hold: a row in every table that recovery reads. Groups came with format 2, drops with 3.
+/// What the files hold: a row in every table that recovery reads. Groups came with format 2, drops with 3, what sessions may have sent with 4.
 fn batch(format: u64) -> Vec<Operation> {
     let mut batch = vec![
         Operation::Reserve(crate::Marks {
-            sequence: crate::Sequence(100),
+            sequence: Sequence(100),
             revision: crate::Revision(200),
             incarnation: Incarnation(300),
         }),
-        sample::put_session(1, 1),
-        sample::put_session(2, 6),
+        session(1, 1, format),
+        session(2, 6, format),
         sample::put_subscription(1, 1, 1),
         sample::put_subscription(2, 2, 10),
         sample::put_will(2, 6),
@@ -57,6 +58,18 @@ fn batch(format: u64) -> Vec<Operation> {
     batch.extend([sample::done(1, 2, 0, 2), sample::sent(2, 1, 7)]);
     batch.extend([sample::sent(2, 3, 8), sample::released(2, 3, 8)]);
     batch
+}
+
+fn session(number: u64, seed: u64, format: u64) -> Operation {
+    match sample::put_session(number, seed) {
+        Operation::PutSession(mut row) => {
+            if format < 4 {
+                row.maybe_sent = Sequence(0);
+            }
+            Operation::PutSession(row)
+        }
+        other => other,
+    }
 }
 
 fn held(format: u64) -> Kept {
