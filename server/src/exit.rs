@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use crate::{config::ConfigError, serve::ServeError, storage::StorageError};
+use crate::{cli::CheckError, config::ConfigError, serve::ServeError, storage::StorageError};
 
 /// The program was stopped by a second signal, before everything was written down.
 pub const INTERRUPTED: i32 = 130;
@@ -23,6 +23,7 @@ pub const CODES: &[(i32, &str)] = &[
     ),
     (3, "It could not listen on an address."),
     (4, "The data folder or the file in it could not be used."),
+    (5, "`ebbtide check` has found damage."),
     (
         INTERRUPTED,
         "It was stopped by a second signal, before everything was written.",
@@ -38,6 +39,9 @@ pub enum Failure {
     /// It could not be done.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The data is not sound, or could not be looked at.
+    #[error(transparent)]
+    Check(#[from] CheckError),
 }
 
 impl Failure {
@@ -46,9 +50,12 @@ impl Failure {
             Self::Serve(ServeError::Runtime(_) | ServeError::Unfinished) => 1,
             Self::Config(_) => 2,
             Self::Serve(ServeError::Listen { .. }) => 3,
-            Self::Serve(ServeError::Storage(error)) => match error {
-                StorageError::Directory { .. } | StorageError::Open { .. } => 4,
-                StorageError::Thread(_) => 1,
+            Self::Serve(ServeError::Storage(error)) => of_storage(error),
+            Self::Check(error) => match error {
+                CheckError::Ephemeral => 2,
+                CheckError::NoData(_) => 4,
+                CheckError::Storage(error) => of_storage(error),
+                CheckError::Unreadable(_) | CheckError::Faults(_) => 5,
             },
         }
     }
@@ -57,6 +64,13 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         eprintln!("error: {self}");
         ExitCode::from(self.code())
+    }
+}
+
+fn of_storage(error: &StorageError) -> u8 {
+    match error {
+        StorageError::Directory { .. } | StorageError::Open { .. } => 4,
+        StorageError::Thread(_) => 1,
     }
 }
 
@@ -82,6 +96,8 @@ mod tests {
             (Failure::Config(ConfigError::SameAddress(address)), 2),
             (Failure::Serve(listen), 3),
             (Failure::Serve(ServeError::Storage(directory)), 4),
+            (Failure::Check(CheckError::NoData("d".into())), 4),
+            (Failure::Check(CheckError::Faults(1)), 5),
         ] {
             assert_eq!(failure.code(), code);
             assert!(CODES.iter().any(|(listed, _)| *listed == i32::from(code)));

@@ -15,7 +15,7 @@ use super::{encoding::encode_set, table::Bytes};
 use crate::RecipientSet;
 
 /// Sets that no message names, kept in case one does again.
-const UNUSED_SETS_MAX: usize = 256;
+pub(super) const UNUSED_SETS_MAX: usize = 256;
 /// Recipients in the sets that are recognised by address. Bounds the memory that this holds on to.
 const RECENT_RECIPIENTS_MAX: usize = 65_536;
 

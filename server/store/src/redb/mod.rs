@@ -4,6 +4,7 @@
 //! a time; reads use their own snapshots and never wait for a commit. After a failed commit it refuses all others.
 
 mod apply;
+pub mod check;
 mod chunk;
 mod encoding;
 mod error;

@@ -39,7 +39,7 @@ pub(super) enum Shape {
     Texts(TableDefinition<'static, (table::Bytes, table::Bytes), table::Bytes>),
 }
 
-/// Every table of the file.
+/// Every table of the file; what others are held against comes before them.
 pub(super) const ALL: [Shape; 13] = [
     Shape::Text(table::META),
     Shape::Number(table::SESSIONS),
@@ -49,9 +49,9 @@ pub(super) const ALL: [Shape; 13] = [
     Shape::Number(table::DROPPED),
     Shape::Number(table::WILLS),
     Shape::Text(table::RETAINED),
-    Shape::Number(table::MESSAGES),
-    Shape::Number(table::SETS),
     Shape::Number(table::PROGRESS),
+    Shape::Number(table::SETS),
+    Shape::Number(table::MESSAGES),
     Shape::NumberAndId(table::FLOWS),
     Shape::Texts(table::QUARANTINE),
 ];

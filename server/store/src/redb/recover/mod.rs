@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadTransaction, ReadableDatabase};
 
-use self::{sets::Sets, sweep::Sweep};
+pub(super) use self::sets::Sets;
+use self::sweep::Sweep;
 use super::{
     RedbStore,
     encoding::{

@@ -22,7 +22,7 @@ use crate::{
 /// Recipients held decoded at a time.
 const CACHED_RECIPIENTS_MAX: usize = 262_144;
 
-pub(super) struct Sets<'a> {
+pub(in crate::redb) struct Sets<'a> {
     rows: &'a ReadOnlyTable<u64, Bytes>,
     owners: &'a BTreeSet<Incarnation>,
     progress: &'a BTreeMap<Incarnation, Progress>,
@@ -43,7 +43,7 @@ struct Set<'a> {
 }
 
 impl<'a> Sets<'a> {
-    pub(super) fn new(
+    pub(in crate::redb) fn new(
         rows: &'a ReadOnlyTable<u64, Bytes>,
         owners: &'a BTreeSet<Incarnation>,
         progress: &'a BTreeMap<Incarnation, Progress>,
@@ -58,7 +58,7 @@ impl<'a> Sets<'a> {
     }
 
     /// Those in the set who wait for this message; `None` if nobody does. The inner error: the set cannot be read.
-    pub(super) fn waiting(
+    pub(in crate::redb) fn waiting(
         &mut self,
         number: u64,
         sequence: Sequence,

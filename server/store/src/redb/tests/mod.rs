@@ -1,5 +1,6 @@
 //! The conformance suite on a file; in the modules below what only a file can suffer.
 
+mod check;
 mod crash;
 mod damage;
 mod disk;
@@ -7,6 +8,8 @@ mod failure;
 mod migrate;
 mod open;
 mod rows;
+
+use redb::{Database, Key, TableDefinition, TableHandle, Value};
 
 use super::{RedbStore, Settings};
 use crate::{
@@ -80,4 +83,20 @@ fn model<'a>(batches: impl IntoIterator<Item = &'a Vec<Operation>>) -> MemorySto
         model.commit(batch).expect("commits");
     }
     model
+}
+
+/// Spoils a row behind the store's back.
+fn spoil<K: Key + 'static, V: Value + 'static>(
+    database: &Database,
+    table: TableDefinition<'_, K, V>,
+    key: K::SelfType<'_>,
+    row: V::SelfType<'_>,
+) {
+    let transaction = database.begin_write().expect("begins");
+    let old = transaction
+        .open_table(table)
+        .and_then(|mut table| Ok(table.insert(key, row)?.is_some()))
+        .expect("writes");
+    assert!(old, "{} had no such row", table.name());
+    transaction.commit().expect("commits");
 }

@@ -2,31 +2,15 @@
 
 use bytes::Bytes;
 use ebbtide_protocol::{TopicFilter, TopicName};
-use redb::{Database, Key, TableDefinition, TableHandle, Value};
+use redb::Database;
 
-use super::{disk::Disk, history, model};
+use super::{disk::Disk, history, model, spoil};
 use crate::{
     Accept, Incarnation, Operation, RedbStore, RetainedChange, RetainedRow, Row, Sequence, Store,
     StoreError, SubscriptionRow,
     conformance::{assert_same_reads, kept, sample},
     redb::{Settings, encoding::decode_queued_head, table},
 };
-
-/// Spoils a row behind the store's back.
-fn spoil<K: Key + 'static, V: Value + 'static>(
-    database: &Database,
-    table: TableDefinition<'_, K, V>,
-    key: K::SelfType<'_>,
-    row: V::SelfType<'_>,
-) {
-    let transaction = database.begin_write().expect("begins");
-    let old = transaction
-        .open_table(table)
-        .and_then(|mut table| Ok(table.insert(key, row)?.is_some()))
-        .expect("writes");
-    assert!(old, "{} had no such row", table.name());
-    transaction.commit().expect("commits");
-}
 
 #[test]
 fn a_bad_row_is_put_aside_once_and_the_rest_lives() {

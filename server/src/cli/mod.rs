@@ -1,6 +1,12 @@
 //! What may be typed after `ebbtide`, and which part it sets to work.
 //!
-//! The options themselves are defined in [`crate::config::Options`], once for flags, environment and file.
+//! The options themselves are defined in [`crate::config::Options`], once for flags, environment and file; what belongs to one
+//! command alone stands in the file of that command.
+
+mod check;
+mod progress;
+
+pub use self::check::CheckError;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -44,6 +50,8 @@ enum Command {
     /// Looks at the configuration without running anything.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Verifies the data of a broker that does not run: every page, every row. It changes nothing.
+    Check(check::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +79,10 @@ pub fn run() -> Result<(), Failure> {
             }
             print!("{}", resolve(cli, &matches)?);
             Ok(())
+        }
+        Some(Command::Check(ref arguments)) => {
+            let arguments = arguments.clone();
+            arguments.run(|| resolve(cli, &matches))
         }
         None | Some(Command::Serve) => {
             let config = resolve(cli, &matches)?;
