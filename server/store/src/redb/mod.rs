@@ -4,18 +4,22 @@
 //! a time; reads use their own snapshots and never wait for a commit. After a failed commit it refuses all others.
 
 mod apply;
+pub mod backup;
 pub mod check;
 mod chunk;
 mod encoding;
 mod error;
 mod extent;
+mod filling;
 mod intern;
 mod migrate;
 mod open;
 mod progress;
 mod read;
 mod recover;
+pub mod restore;
 mod shape;
+pub mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -32,7 +36,7 @@ use crate::{
     redb::{apply::Batch, error::to_store_error, extent::Extent, intern::Interner},
 };
 
-pub use open::Settings;
+pub use open::{Settings, sync_directory};
 
 /// A store in one redb file.
 #[derive(Debug)]

@@ -97,7 +97,7 @@ impl RedbStore {
     /// Makes the file beside its place and moves it there when it is whole and on disk. So a crash leaves either no
     /// file or one that opens.
     fn create(path: &Path, settings: Settings) -> Result<Self, StoreError> {
-        let beside = beside(path);
+        let beside = beside(path, ".new");
         let failed = |error: std::io::Error| to_store_error(path, error.into());
         let whole =
             || create_whole(&beside, &settings).map_err(|error| to_store_error(&beside, error));
@@ -162,9 +162,10 @@ fn builder(settings: &Settings) -> Builder {
     builder
 }
 
-fn beside(path: &Path) -> PathBuf {
+/// The name of a file with something behind it, in the same folder.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(suffix);
     path.with_file_name(name)
 }
 
@@ -192,8 +193,11 @@ fn write_tables(database: &Database) -> Result<(), redb::Error> {
 }
 
 /// Makes the new name of a file survive a power cut.
+///
+/// # Errors
+/// What the disk says.
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> std::io::Result<()> {
+pub fn sync_directory(path: &Path) -> std::io::Result<()> {
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
@@ -202,7 +206,10 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
 }
 
 /// Other systems do not open directories; their file systems log the rename.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-fn sync_directory(_: &Path) -> std::io::Result<()> {
+pub fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }

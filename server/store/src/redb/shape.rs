@@ -17,6 +17,9 @@ use super::{
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
+/// Looks at one row.
+pub(super) type Visit<'a, E> = dyn FnMut(Key<'_>, &[u8]) -> std::result::Result<(), E> + 'a;
+
 /// The key of a row of any table. Part of the backup format: cases are only ever appended.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) enum Key<'a> {
@@ -108,7 +111,7 @@ impl Shape {
     pub(super) fn scan<E: From<redb::Error>>(
         &self,
         snapshot: &ReadTransaction,
-        visit: &mut dyn FnMut(Key<'_>, &[u8]) -> std::result::Result<(), E>,
+        visit: &mut Visit<'_, E>,
     ) -> std::result::Result<(), E> {
         with!(*self, table => scan(snapshot, table, visit))
     }
@@ -225,7 +228,7 @@ impl RowShape for () {
 fn scan<K: KeyShape, V: RowShape, E: From<redb::Error>>(
     snapshot: &ReadTransaction,
     table: TableDefinition<'static, K, V>,
-    visit: &mut dyn FnMut(Key<'_>, &[u8]) -> std::result::Result<(), E>,
+    visit: &mut Visit<'_, E>,
 ) -> std::result::Result<(), E> {
     let table = snapshot.open_table(table).map_err(redb::Error::from)?;
     for entry in table.iter().map_err(redb::Error::from)? {

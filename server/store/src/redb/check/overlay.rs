@@ -4,7 +4,7 @@
 //! It holds the lock of a reader, so that no broker has the file open meanwhile, and none opens it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs::File,
     io,
     ops::Bound,
@@ -139,15 +139,15 @@ impl StorageBackend for Overlay {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut over = self.over();
         for (number, within, piece) in pieces(offset, data.len()) {
-            if !over.blocks.contains_key(&number) {
-                let mut block = Box::new([0; BLOCK_BYTES]);
-                self.read_file(number * BLOCK_BYTES as u64, &mut block[..])?;
-                over.blocks.insert(number, block);
-            }
-            if let Some(block) = over.blocks.get_mut(&number) {
-                let bytes = piece.len();
-                block[within..within + bytes].copy_from_slice(&data[piece]);
-            }
+            let block = match over.blocks.entry(number) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let mut block = Box::new([0; BLOCK_BYTES]);
+                    self.read_file(number * BLOCK_BYTES as u64, &mut block[..])?;
+                    entry.insert(block)
+                }
+            };
+            block[within..within + piece.len()].copy_from_slice(&data[piece]);
         }
         Ok(())
     }

@@ -83,10 +83,10 @@ fn every_bad_row_is_a_fault_with_its_meaning() {
     let subscription = (1, filter.as_str().as_bytes());
     let cases: [(&str, &str, Spoil<'_>); 12] = [
         ("ebbtide", "`marks`", &|d| {
-            spoil(d, table::META, table::MARKS, &[1])
+            spoil(d, table::META, table::MARKS, &[1]);
         }),
         ("sessions", "session 3", &|d| {
-            spoil(d, table::SESSIONS, 3, &[9])
+            spoil(d, table::SESSIONS, 3, &[9]);
         }),
         ("groups", "group 9", &|d| spoil(d, table::GROUPS, 9, &[])),
         (
@@ -104,23 +104,23 @@ fn every_bad_row_is_a_fault_with_its_meaning() {
             transaction.commit().expect("commits");
         }),
         ("dropped", "session 1", &|d| {
-            spoil(d, table::DROPPED, 1, &[1])
+            spoil(d, table::DROPPED, 1, &[1]);
         }),
         ("wills", "session 2", &|d| spoil(d, table::WILLS, 2, &[1])),
         ("retained", "`site/1/state`", &|d| {
             spoil(d, table::RETAINED, b"site/1/state", &[7]);
         }),
         ("messages", "message 5", &|d| {
-            spoil(d, table::MESSAGES, 5, &[1])
+            spoil(d, table::MESSAGES, 5, &[1]);
         }),
         ("progress", "session 1", &|d| {
-            spoil(d, table::PROGRESS, 1, &[1])
+            spoil(d, table::PROGRESS, 1, &[1]);
         }),
         ("flows", "session 2, packet id 7", &|d| {
-            spoil(d, table::FLOWS, (2, 7), &[1])
+            spoil(d, table::FLOWS, (2, 7), &[1]);
         }),
         ("sets", "recipient set 0", &|d| {
-            spoil(d, table::SETS, 0, &[1])
+            spoil(d, table::SETS, 0, &[1]);
         }),
     ];
     let mut meanings = std::collections::BTreeSet::new();

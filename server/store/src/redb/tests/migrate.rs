@@ -12,8 +12,10 @@ use crate::{
     conformance::{Kept, kept, sample},
     redb::{
         Settings,
+        backup::Frames,
         chunk::Chunk,
         migrate::{read_format, write_format},
+        restore::restore,
         shape::{self, Shape},
         table,
     },
@@ -76,6 +78,25 @@ fn held(format: u64) -> Kept {
     kept(&model([&batch(format)]))
 }
 
+/// The rows of that text, each as a chunk of one; and every table, as an empty chunk before its rows.
+fn chunks(text: &str) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
+    let mut table = None;
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            let shape = Shape::named(name.trim_end_matches(']')).expect("a table");
+            chunks.push(Chunk::new(shape));
+            table = Some(shape);
+            continue;
+        }
+        let (key, row) = line.split_once(' ').expect("a key and a row");
+        let row = bytes(row);
+        let entry = [bytes(key), postcard::to_stdvec(&row).expect("bytes")].concat();
+        chunks.push(Chunk::of(table.expect("a table comes first"), 1, entry));
+    }
+    chunks
+}
+
 /// A file as that text says, closed.
 fn file(text: &str) -> Vec<u8> {
     let disk = Disk::default();
@@ -83,18 +104,7 @@ fn file(text: &str) -> Vec<u8> {
         .create_with_backend(disk.clone())
         .expect("creates");
     let transaction = database.begin_write().expect("begins");
-    let mut table = None;
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            let shape = Shape::named(name.trim_end_matches(']')).expect("a table");
-            shape.create(&transaction).expect("creates");
-            table = Some(shape);
-            continue;
-        }
-        let (key, row) = line.split_once(' ').expect("a key and a row");
-        let row = bytes(row);
-        let entry = [bytes(key), postcard::to_stdvec(&row).expect("bytes")].concat();
-        let chunk = Chunk::of(table.expect("a table comes first"), 1, entry);
+    for chunk in chunks(text) {
         chunk.shape().fill(&transaction, &chunk).expect("writes");
     }
     transaction.commit().expect("commits");
@@ -162,6 +172,26 @@ fn a_migration_survives_a_power_cut() {
                 open(&left).unwrap_or_else(|why| panic!("format {format}, cut {cut}: {why}"));
             assert_eq!(kept(&store), held(format), "format {format}, cut {cut}");
         }
+    }
+}
+
+/// A backup that was made when the store had that format.
+#[test]
+fn a_backup_of_every_format_is_restored() {
+    for (text, format) in FORMATS.into_iter().zip(1..) {
+        let mut backup = Vec::new();
+        let mut frames = Frames::begin(&mut backup, format).expect("begins");
+        for chunk in chunks(text) {
+            frames.chunk(&chunk).expect("writes");
+        }
+        frames.end().expect("ends");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("store");
+        let restored = restore(backup.as_slice(), &path, |_| {}).expect("restores");
+        assert!(restored.report.is_clean(), "{:#?}", restored.report);
+        let store = RedbStore::open(&path).expect("opens");
+        assert_eq!(store.migrated_from(), None);
+        assert_eq!(kept(&store), held(format), "format {format}");
     }
 }
 

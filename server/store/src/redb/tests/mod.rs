@@ -1,5 +1,6 @@
 //! The conformance suite on a file; in the modules below what only a file can suffer.
 
+mod backup;
 mod check;
 mod crash;
 mod damage;
