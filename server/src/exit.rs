@@ -5,7 +5,14 @@
 
 use std::process::ExitCode;
 
-use crate::{cli::CheckError, config::ConfigError, serve::ServeError, storage::StorageError};
+use ebbtide_store::redb::restore::RestoreError;
+
+use crate::{
+    cli::{CheckError, ClientError, CopyError, PutBackError},
+    config::ConfigError,
+    serve::ServeError,
+    storage::StorageError,
+};
 
 /// The program was stopped by a second signal, before everything was written down.
 pub const INTERRUPTED: i32 = 130;
@@ -23,7 +30,15 @@ pub const CODES: &[(i32, &str)] = &[
     ),
     (3, "It could not listen on an address."),
     (4, "The data folder or the file in it could not be used."),
-    (5, "`ebbtide check` has found damage."),
+    (
+        5,
+        "`ebbtide check` has found damage, or `ebbtide restore` was given a backup that is not whole.",
+    ),
+    (6, "The running broker could not be asked, or refused."),
+    (
+        7,
+        "The backup could not be read or written, or `ebbtide restore` would have overwritten something.",
+    ),
     (
         INTERRUPTED,
         "It was stopped by a second signal, before everything was written.",
@@ -42,6 +57,12 @@ pub enum Failure {
     /// The data is not sound, or could not be looked at.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] CopyError),
+    /// Nothing was restored.
+    #[error(transparent)]
+    Restore(#[from] PutBackError),
 }
 
 impl Failure {
@@ -53,9 +74,22 @@ impl Failure {
             Self::Serve(ServeError::Storage(error)) => of_storage(error),
             Self::Check(error) => match error {
                 CheckError::Ephemeral => 2,
-                CheckError::NoData(_) => 4,
+                CheckError::NoData(_) | CheckError::InUse(_) => 4,
                 CheckError::Storage(error) => of_storage(error),
                 CheckError::Unreadable(_) | CheckError::Faults(_) => 5,
+            },
+            Self::Backup(error) => match error {
+                CopyError::Broker(error) => of_client(error),
+                CopyError::Write { .. } => 7,
+                CopyError::NotWhole(_) => 6,
+            },
+            Self::Restore(error) => match error {
+                PutBackError::Ephemeral => 2,
+                PutBackError::NotEmpty(_) | PutBackError::Read { .. } => 7,
+                PutBackError::Storage(error) => of_storage(error),
+                PutBackError::Restore(RestoreError::Exists(_)) => 7,
+                PutBackError::Restore(RestoreError::Backup(_)) => 5,
+                PutBackError::Restore(RestoreError::Store(_)) => 4,
             },
         }
     }
@@ -71,6 +105,16 @@ fn of_storage(error: &StorageError) -> u8 {
     match error {
         StorageError::Directory { .. } | StorageError::Open { .. } => 4,
         StorageError::Thread(_) => 1,
+    }
+}
+
+fn of_client(error: &ClientError) -> u8 {
+    match error {
+        ClientError::Url(_) => 2,
+        ClientError::Runtime(_) => 1,
+        ClientError::Unreachable { .. }
+        | ClientError::Refused { .. }
+        | ClientError::BrokenOff(_) => 6,
     }
 }
 
@@ -91,6 +135,7 @@ mod tests {
             address,
             source: io(),
         };
+        let unreachable = CopyError::Broker(ClientError::BrokenOff("test".into()));
         for (failure, code) in [
             (Failure::Serve(ServeError::Unfinished), 1),
             (Failure::Config(ConfigError::SameAddress(address)), 2),
@@ -98,6 +143,8 @@ mod tests {
             (Failure::Serve(ServeError::Storage(directory)), 4),
             (Failure::Check(CheckError::NoData("d".into())), 4),
             (Failure::Check(CheckError::Faults(1)), 5),
+            (Failure::Backup(unreachable), 6),
+            (Failure::Restore(PutBackError::NotEmpty("d".into())), 7),
         ] {
             assert_eq!(failure.code(), code);
             assert!(CODES.iter().any(|(listed, _)| *listed == i32::from(code)));

@@ -50,6 +50,17 @@ pub struct PublishResponse {
     pub reason: String,
 }
 
+/// The body of `POST /api/v1/backup`. The answer is the backup itself, `application/octet-stream`; it is whole if its end
+/// mark is there, which `ebbtide backup` and `ebbtide restore` verify.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRequest {
+    /// After so many seconds the backup is broken off, at most an hour; not given, it is ten minutes. Meanwhile the
+    /// broker's file cannot reuse pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_s: Option<u32>,
+}
+
 /// Why a request was not done (RFC 9457).
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct ProblemDetails {

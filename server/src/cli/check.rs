@@ -40,6 +40,12 @@ pub enum CheckError {
     /// The configuration names no folder.
     #[error("with `ephemeral` there is no data on disk: name the folder to check")]
     Ephemeral,
+    /// A broker runs on it.
+    #[error(
+        "a broker has {0} open: stop it first; or make a backup of it (`ebbtide backup`), restore that elsewhere and check it \
+         there"
+    )]
+    InUse(String),
     /// It could not be done.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -74,6 +80,7 @@ impl Arguments {
         match report {
             Ok(report) if report.is_clean() => Ok(()),
             Ok(report) => Err(CheckError::Faults(report.fault_count).into()),
+            Err(StoreError::InUse { path }) => Err(CheckError::InUse(path).into()),
             Err(error @ StoreError::Damaged { .. }) => Err(CheckError::Unreadable(error).into()),
             Err(error) => Err(CheckError::Storage(StorageError::Open { error }).into()),
         }

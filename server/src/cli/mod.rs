@@ -3,10 +3,13 @@
 //! The options themselves are defined in [`crate::config::Options`], once for flags, environment and file; what belongs to one
 //! command alone stands in the file of that command.
 
+mod backup;
 mod check;
+mod client;
 mod progress;
+mod restore;
 
-pub use self::check::CheckError;
+pub use self::{backup::CopyError, check::CheckError, client::ClientError, restore::PutBackError};
 
 use std::{
     ffi::{OsStr, OsString},
@@ -52,6 +55,10 @@ enum Command {
     Config(ConfigCommand),
     /// Verifies the data of a broker that does not run: every page, every row. It changes nothing.
     Check(check::Arguments),
+    /// Copies all that a running broker keeps into a file. The broker goes on.
+    Backup(backup::Arguments),
+    /// Makes the data folder of a broker from a backup.
+    Restore(restore::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -83,6 +90,14 @@ pub fn run() -> Result<(), Failure> {
         Some(Command::Check(ref arguments)) => {
             let arguments = arguments.clone();
             arguments.run(|| resolve(cli, &matches))
+        }
+        Some(Command::Backup(ref arguments)) => {
+            let arguments = arguments.clone();
+            arguments.run(&resolve(cli, &matches)?)
+        }
+        Some(Command::Restore(ref arguments)) => {
+            let arguments = arguments.clone();
+            arguments.run(resolve(cli, &matches)?)
         }
         None | Some(Command::Serve) => {
             let config = resolve(cli, &matches)?;

@@ -93,8 +93,10 @@ fn parse(text: &str, path: &Path, command: &Command) -> Result<Options, ConfigEr
 
 /// A sentence for every variable that looks like a mistyped one of ours.
 pub fn unknown_variables(names: impl Iterator<Item = OsString>, command: &Command) -> Vec<String> {
-    let known: Vec<String> = command
-        .get_arguments()
+    // Options of single commands have variables too.
+    let commands = command.get_subcommands().chain([command]);
+    let known: Vec<String> = commands
+        .flat_map(Command::get_arguments)
         .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
         .collect();
     names

@@ -1,5 +1,7 @@
 //! `/api/v1`: the routes of the HTTP API. Its types are in the crate `ebbtide-api`.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::to_bytes,
@@ -10,6 +12,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use ebbtide_api::{PublishRequest, PublishResponse};
 use ebbtide_protocol::{QoS, TopicName};
+use ebbtide_store::redb::RedbStore;
+use serde::de::DeserializeOwned;
 
 use super::{App, problem::Problem, publish};
 
@@ -22,11 +26,7 @@ pub async fn publish(
     request: Request,
 ) -> Result<Json<PublishResponse>, Problem> {
     let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
-    let body = to_bytes(request.into_body(), BODY_BYTES_MAX)
-        .await
-        .map_err(|error| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
-    let asked: PublishRequest =
-        serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))?;
+    let asked: PublishRequest = json(request).await?;
     let topic = TopicName::new(asked.topic).map_err(|error| bad(format!("topic: {error}")))?;
     let payload = match (asked.payload, asked.payload_base64) {
         (Some(text), None) => Bytes::from(text),
@@ -45,11 +45,35 @@ pub async fn publish(
     }))
 }
 
+/// The body of a request.
+pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    let body = to_bytes(request.into_body(), BODY_BYTES_MAX)
+        .await
+        .map_err(|error| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+/// The file that the broker keeps everything in.
+pub fn file(app: &App) -> Result<Arc<RedbStore>, Problem> {
+    match app.surroundings.broker.get().1.file() {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "This broker keeps everything in memory only (--ephemeral): it has no file.",
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The store does not work now; try again later.",
+        )),
+    }
+}
+
 /// Everything else below `/api`.
 pub async fn unknown() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "There is no such route; the API has one: POST /api/v1/publish.",
+        "There is no such route; the API has POST /api/v1/publish and POST /api/v1/backup.",
     )
 }
 

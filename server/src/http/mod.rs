@@ -4,6 +4,7 @@
 
 mod api;
 mod assets;
+mod backup;
 mod guard;
 mod headers;
 mod health;
@@ -16,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::Request,
+    http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
     routing::{any, get, post},
 };
@@ -23,11 +25,11 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::OwnedSemaphorePermit,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tower::ServiceExt;
 
-use self::guard::Guard;
+use self::{guard::Guard, problem::Problem};
 use crate::{
     config::Config,
     connection::Surroundings,
@@ -44,6 +46,21 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 struct App {
     surroundings: Surroundings,
     guard: Arc<Guard>,
+    /// Backups and compactions, one at a time: each keeps pages of the file from being reused.
+    maintenance: Arc<Semaphore>,
+}
+
+impl App {
+    /// The right to make a backup or a compaction.
+    fn begin_maintenance(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let permit = Arc::clone(&self.maintenance).try_acquire_owned();
+        permit.map_err(|_| {
+            Problem::new(
+                StatusCode::CONFLICT,
+                "A backup or a compaction is under way; try again when it is done.",
+            )
+        })
+    }
 }
 
 /// Serves until the door is closed.
@@ -56,6 +73,7 @@ pub fn serve(
     let app = App {
         surroundings,
         guard: Arc::new(Guard::new(config)),
+        maintenance: Arc::new(Semaphore::new(1)),
     };
     let router = router(app);
     let closing = door.clone();
@@ -79,6 +97,10 @@ fn router(app: App) -> Router {
         .route(
             "/api/v1/publish",
             post(api::publish).fallback(api::wrong_method),
+        )
+        .route(
+            "/api/v1/backup",
+            post(backup::backup).fallback(api::wrong_method),
         )
         .route("/api", any(api::unknown))
         .route("/api/", any(api::unknown))

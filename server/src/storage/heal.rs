@@ -16,9 +16,9 @@ use std::{
 };
 
 use ebbtide_broker::{Batch, Broker};
-use ebbtide_store::{Store, StoreError};
+use ebbtide_store::StoreError;
 
-use super::{Shared, Source, place::Again};
+use super::{Shared, Source, kept::Kept, place::Again};
 
 /// How long it waits before it tries again to open a store that failed: doubled each time, up to the second one.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -111,12 +111,7 @@ fn attempt(
 }
 
 /// Whoever is connected to the old broker has to come anew.
-fn replace(
-    shared: &Shared,
-    source: &Source,
-    old: &Broker,
-    store: Box<dyn Store>,
-) -> Result<(), StoreError> {
+fn replace(shared: &Shared, source: &Source, old: &Broker, store: Kept) -> Result<(), StoreError> {
     tracing::error!("another store was found in the place of the one that failed: it is used");
     let broker = source.recover(&*store)?;
     *shared.reader.store.write() = Some(store);

@@ -7,6 +7,7 @@
 
 mod error;
 mod heal;
+mod kept;
 mod open;
 mod place;
 mod room;
@@ -24,11 +25,11 @@ use std::{
 };
 
 use ebbtide_broker::{Broker, Limits, NoRoom, PresenceTopic};
-use ebbtide_store::{Incarnation, Part, Sequence, Store, StoreError};
+use ebbtide_store::{Incarnation, Part, Sequence, StoreError, redb::RedbStore};
 use parking_lot::RwLock;
 
-pub use self::error::StorageError;
-use self::place::Place;
+pub use self::{error::StorageError, open::folder};
+use self::{kept::Kept, place::Place};
 use crate::{
     clock::Clock,
     config::{self, Config},
@@ -57,7 +58,7 @@ struct Shared {
 /// Reads messages from the store; blocks on the disk.
 #[derive(Clone)]
 pub struct Reader {
-    store: Arc<RwLock<Option<Box<dyn Store>>>>,
+    store: Arc<RwLock<Option<Kept>>>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -76,6 +77,18 @@ impl Reader {
     ) -> Result<Part, StoreError> {
         match &*self.store.read() {
             Some(store) => store.read_part(session, sequences, bytes_max),
+            None => Err(StoreError::NeedsReopen),
+        }
+    }
+
+    /// The file that everything is kept in; `None` if it is in memory only.
+    ///
+    /// # Errors
+    /// [`StoreError::NeedsReopen`] while the store does not work.
+    pub fn file(&self) -> Result<Option<Arc<RedbStore>>, StoreError> {
+        match &*self.store.read() {
+            Some(Kept::File(store)) => Ok(Some(Arc::clone(store))),
+            Some(Kept::Memory(_)) => Ok(None),
             None => Err(StoreError::NeedsReopen),
         }
     }

@@ -9,10 +9,10 @@ use std::{
 use ebbtide_broker::{Broker, Recovery};
 use ebbtide_store::{Store, StoreError};
 
-use super::{FILE, Source, error::StorageError};
+use super::{FILE, Source, error::StorageError, kept::Kept};
 
 /// Makes the folder, readable for its owner only, and gives the path of the file in it.
-pub(super) fn folder(path: &Path) -> Result<PathBuf, StorageError> {
+pub fn folder(path: &Path) -> Result<PathBuf, StorageError> {
     make(path).map_err(|source| StorageError::Directory {
         path: path.into(),
         source,
@@ -36,7 +36,7 @@ fn make(path: &Path) -> io::Result<()> {
 
 impl Source {
     /// Opens the store and brings up a broker from what it holds.
-    pub(super) fn open(&self) -> Result<(Box<dyn Store>, Broker), StorageError> {
+    pub(super) fn open(&self) -> Result<(Kept, Broker), StorageError> {
         let open = || {
             let store = self.place.open()?;
             let broker = self.recover(&*store)?;

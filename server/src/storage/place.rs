@@ -4,15 +4,20 @@ use std::{
     fmt::Debug,
     fs, io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use ebbtide_store::{Store, StoreError, memory::MemoryStore, redb::RedbStore};
+use ebbtide_store::{StoreError, memory::MemoryStore, redb::RedbStore};
+
+use super::kept::Kept;
 
 /// A place for one store.
 pub(super) trait Place: Debug + Send {
     /// Opens the store; makes it if there is none.
-    fn open(&self) -> Result<Box<dyn Store>, StoreError>;
+    fn open(&self) -> Result<Kept, StoreError>;
 
     /// Opens the store that was open and has failed. Never makes one: where there is none, the disk may be away.
     fn open_again(&self) -> Result<Again, StoreError>;
@@ -24,9 +29,9 @@ pub(super) trait Place: Debug + Send {
 /// What is found where a store was.
 pub(super) enum Again {
     /// The same one.
-    Same(Box<dyn Store>),
+    Same(Kept),
     /// One that has been put there since, or perhaps has.
-    Other(Box<dyn Store>),
+    Other(Kept),
 }
 
 /// A file in a folder.
@@ -45,16 +50,21 @@ impl File {
         }
     }
 
-    fn open_file(&self) -> Result<Box<dyn Store>, StoreError> {
+    fn open_file(&self) -> Result<Kept, StoreError> {
         let store = RedbStore::open(&self.path)?;
         let number = fs::metadata(&self.path).map_or(0, |found| number(&found));
         self.number.store(number, Ordering::Relaxed);
-        Ok(Box::new(store))
+        if let Some(format) = store.migrated_from() {
+            tracing::warn!(
+                "the file had format {format} and was brought to today's: an earlier ebbtide cannot read it any more"
+            );
+        }
+        Ok(Kept::File(Arc::new(store)))
     }
 }
 
 impl Place for File {
-    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+    fn open(&self) -> Result<Kept, StoreError> {
         self.open_file()
     }
 
@@ -120,8 +130,8 @@ fn forget(path: &Path) -> io::Result<()> {
 pub(super) struct Memory;
 
 impl Place for Memory {
-    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
-        Ok(Box::new(MemoryStore::new()))
+    fn open(&self) -> Result<Kept, StoreError> {
+        Ok(Kept::Memory(MemoryStore::new()))
     }
 
     fn open_again(&self) -> Result<Again, StoreError> {

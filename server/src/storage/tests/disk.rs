@@ -6,12 +6,15 @@ use std::{
 };
 
 use ebbtide_store::{
-    Store, StoreError,
+    StoreError,
     redb::{RedbStore, Settings},
 };
 use redb::StorageBackend;
 
-use crate::storage::place::{Again, Place};
+use crate::storage::{
+    kept::Kept,
+    place::{Again, Place},
+};
 
 /// Clones are the same disk.
 #[derive(Clone, Debug, Default)]
@@ -145,8 +148,8 @@ impl StorageBackend for Disk {
 }
 
 impl Place for Disk {
-    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
-        Ok(Box::new(self.open_store()?))
+    fn open(&self) -> Result<Kept, StoreError> {
+        Ok(Kept::File(Arc::new(self.open_store()?)))
     }
 
     fn open_again(&self) -> Result<Again, StoreError> {

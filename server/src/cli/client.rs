@@ -1,0 +1,206 @@
+//! Asking a running broker over its HTTP API, one request a connection.
+
+use std::io;
+
+use bytes::Bytes;
+use clap::Args;
+use ebbtide_api::ProblemDetails;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, Uri,
+    body::Incoming,
+    header::{CONTENT_TYPE, HOST},
+};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::net::TcpStream;
+
+use crate::config::{Config, ListenAddress};
+
+/// Where the broker is.
+#[derive(Args, Clone, Debug)]
+pub struct At {
+    /// The HTTP address of the running broker, for example `http://127.0.0.1:8080`. Default: the configured one (`--http`).
+    #[arg(long, value_name = "URL", env = "EBBTIDE_URL")]
+    url: Option<Uri>,
+}
+
+/// Why a broker did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Not an address that can be asked.
+    #[error(
+        "{0} is no address of a broker: give --url http://HOST:PORT, the one that `ebbtide serve` prints as dashboard"
+    )]
+    Url(String),
+    /// The async runtime could not be started.
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+    /// Nobody answers there.
+    #[error(
+        "no broker answers at {url} ({why}); is it running, and is that its HTTP address (--url)?"
+    )]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// It has answered and refused.
+    #[error("the broker refused ({status}): {detail}")]
+    Refused {
+        /// Of the answer.
+        status: u16,
+        /// What it said.
+        detail: String,
+    },
+    /// It broke off, or its answer makes no sense.
+    #[error("the broker's answer ended too early: {0}")]
+    BrokenOff(String),
+}
+
+impl At {
+    /// The one named, or the configured one.
+    pub fn resolve(self, config: &Config) -> Result<Broker, ClientError> {
+        let (url, typed) = match self.url {
+            Some(url) => (url.clone(), url.to_string()),
+            None => {
+                let ListenAddress(mut address) = config.http;
+                if address.ip().is_unspecified() {
+                    address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+                }
+                let typed = format!("http://{address}");
+                let url = Uri::try_from(&typed).map_err(|_| ClientError::Url(typed.clone()))?;
+                (url, typed)
+            }
+        };
+        let host = url
+            .host()
+            .map(|host| host.trim_matches(['[', ']']).to_owned());
+        match (url.scheme_str(), host, url.port_u16().unwrap_or(80)) {
+            (Some("http"), Some(host), port @ 1..) if matches!(url.path(), "" | "/") => {
+                Ok(Broker {
+                    authority: url
+                        .authority()
+                        .map_or_else(String::new, ToString::to_string),
+                    host,
+                    port,
+                })
+            }
+            _ => Err(ClientError::Url(typed)),
+        }
+    }
+}
+
+/// A broker that can be asked.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    authority: String,
+    host: String,
+    port: u16,
+}
+
+impl Broker {
+    /// Sends a request and gives its answer, the body as yet unread.
+    pub async fn post(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let unreachable = |why: String| ClientError::Unreachable {
+            url: format!("http://{}", self.authority),
+            why,
+        };
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        // Ends with the last of sender and body; its errors reach them.
+        tokio::spawn(connection);
+        let body = serde_json::to_vec(body).expect("requests of the API are plain objects");
+        let request = Request::post(path)
+            .header(HOST, &self.authority)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| unreachable(error.to_string()))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status().as_u16();
+        let body = whole(response).await?;
+        let detail = match serde_json::from_slice::<ProblemDetails>(&body) {
+            Ok(problem) => problem.detail,
+            Err(_) => "it gave no reason; is this an ebbtide of this version?".to_owned(),
+        };
+        Err(ClientError::Refused { status, detail })
+    }
+}
+
+/// The whole body of an answer.
+pub async fn whole(response: Response<Incoming>) -> Result<Bytes, ClientError> {
+    let body = response.into_body().collect().await;
+    let body = body.map_err(|error| ClientError::BrokenOff(error.to_string()))?;
+    Ok(body.to_bytes())
+}
+
+/// Runs one exchange.
+pub fn run<T>(exchange: impl Future<Output = T>) -> Result<T, ClientError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ClientError::Runtime)?;
+    Ok(runtime.block_on(exchange))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cli, config::Config};
+
+    fn resolve(url: Option<&str>, http: &str) -> Result<Broker, ClientError> {
+        let options = cli::parse(["--http", http, "--allow-anonymous"]).expect("valid flags");
+        let config = Config::resolve(options).expect("valid");
+        let url = url.map(|url| url.parse().expect("a URI"));
+        At { url }.resolve(&config)
+    }
+
+    #[test]
+    fn the_address_is_the_one_named_or_the_configured_one() {
+        let at = |url, http| {
+            resolve(url, http)
+                .map(|broker| (broker.host, broker.port))
+                .ok()
+        };
+        let is = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(at(None, "127.0.0.1:81"), is("127.0.0.1", 81));
+        assert_eq!(at(None, "0.0.0.0:81"), is("127.0.0.1", 81));
+        assert_eq!(at(Some("http://[::1]:82/"), "127.0.0.1:81"), is("::1", 82));
+        assert_eq!(
+            at(Some("http://broker.example"), "127.0.0.1:81"),
+            is("broker.example", 80)
+        );
+        assert_eq!(
+            at(None, "127.0.0.1:0"),
+            None,
+            "a free port: which one is not known"
+        );
+        for strange in [
+            "https://broker.example",
+            "mqtt://a:1",
+            "a:1",
+            "http://a:1/api",
+        ] {
+            let error = resolve(Some(strange), "127.0.0.1:81").expect_err(strange);
+            assert!(
+                error.to_string().contains("--url http://HOST:PORT"),
+                "{error}"
+            );
+        }
+    }
+}

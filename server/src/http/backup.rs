@@ -1,0 +1,167 @@
+//! `POST /api/v1/backup`: everything that is committed at one moment, streamed while the broker goes on.
+//!
+//! A thread reads the snapshot and writes frames; what a slow client does not take, it waits for, until the deadline. A client
+//! that goes away, or the deadline, ends the snapshot. A backup that is broken off lacks its end mark, and its connection ends
+//! without the end of the body.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use bytes::{Bytes, BytesMut};
+use ebbtide_api::BackupRequest;
+use ebbtide_store::redb::snapshot::Snapshot;
+use futures_util::stream;
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    App,
+    api::{file, json},
+    problem::Problem,
+};
+
+const DEADLINE_S: u32 = 10 * 60;
+const DEADLINE_S_MAX: u32 = 60 * 60;
+/// Bytes in a piece of the body, and pieces that may wait for the client.
+const PIECE_BYTES: usize = 64 * 1024;
+const PIECES_MAX: usize = 4;
+
+type Piece = io::Result<Bytes>;
+
+/// Answers with the backup.
+pub async fn backup(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let asked: BackupRequest = json(request).await?;
+    let deadline_s = asked.deadline_s.unwrap_or(DEADLINE_S);
+    if deadline_s == 0 || deadline_s > DEADLINE_S_MAX {
+        let detail = format!("deadline_s: 1 to {DEADLINE_S_MAX}");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    let permit = app.begin_maintenance()?;
+    let snapshot = file(&app)?.snapshot().map_err(|error| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("The store does not work: {error}."),
+        )
+    })?;
+    let deadline = Instant::now() + Duration::from_secs(deadline_s.into());
+    let (to_pump, from_writer) = mpsc::channel(PIECES_MAX);
+    let (to_client, from_pump) = mpsc::channel(PIECES_MAX);
+    tokio::task::spawn_blocking(move || write(&snapshot, to_pump, permit));
+    tokio::spawn(pump(from_writer, to_client, deadline));
+    let pieces = stream::unfold(from_pump, |mut from_pump| async {
+        Some((from_pump.recv().await?, from_pump))
+    });
+    let mut response = Response::new(Body::from_stream(pieces));
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"ebbtide.backup\"",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
+/// On a thread of its own.
+fn write(snapshot: &Snapshot, to_pump: mpsc::Sender<Piece>, permit: OwnedSemaphorePermit) {
+    let started = std::time::Instant::now();
+    let mut pieces = Pieces {
+        to_pump,
+        gathered: BytesMut::with_capacity(PIECE_BYTES),
+    };
+    match snapshot.write(&mut pieces) {
+        Ok(written) => {
+            let (rows, bytes) = (written.rows, written.bytes);
+            tracing::info!(rows, bytes, took = ?started.elapsed(), "a backup was made");
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a backup was broken off");
+            // Without an error the body would end as if it were whole.
+            let _ = pieces.to_pump.blocking_send(Err(io::Error::other(error)));
+        }
+    }
+    drop(permit);
+}
+
+/// From the thread to the client, until one of them ends or time is up: then the other one notices.
+async fn pump(
+    mut from_writer: mpsc::Receiver<Piece>,
+    to_client: mpsc::Sender<Piece>,
+    deadline: Instant,
+) {
+    let late = || {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the deadline of the backup has passed",
+        )
+    };
+    loop {
+        let piece = match timeout_at(deadline, from_writer.recv()).await {
+            Ok(Some(piece)) => piece,
+            Ok(None) => return,
+            Err(_) => Err(late()),
+        };
+        let is_last = piece.is_err();
+        match timeout_at(deadline, to_client.send(piece)).await {
+            Ok(Ok(())) if !is_last => {}
+            Ok(_) => return,
+            Err(_) => {
+                // The client takes nothing: freed first, so that pages are not kept for it.
+                drop(from_writer);
+                let _ = to_client.send(Err(late())).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Gathers what is written into pieces.
+struct Pieces {
+    to_pump: mpsc::Sender<Piece>,
+    gathered: BytesMut,
+}
+
+impl Pieces {
+    fn send(&mut self) -> io::Result<()> {
+        let piece = self.gathered.split().freeze();
+        let gone = |_| {
+            io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the client went away, or time is up",
+            )
+        };
+        self.to_pump.blocking_send(Ok(piece)).map_err(gone)
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(PIECE_BYTES - self.gathered.len());
+        self.gathered.extend_from_slice(&bytes[..taken]);
+        if self.gathered.len() == PIECE_BYTES {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        self.send()
+    }
+}

@@ -1,0 +1,21 @@
+//! The two places where data is kept. Whoever reads or commits sees a [`Store`]; backups and compactions want the file.
+
+use std::{ops::Deref, sync::Arc};
+
+use ebbtide_store::{Store, memory::MemoryStore, redb::RedbStore};
+
+pub(super) enum Kept {
+    File(Arc<RedbStore>),
+    Memory(MemoryStore),
+}
+
+impl Deref for Kept {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &(dyn Store + 'static) {
+        match self {
+            Self::File(store) => &**store,
+            Self::Memory(store) => store,
+        }
+    }
+}
