@@ -12,6 +12,8 @@ use std::{
 
 use ebbtide_store::{StoreError, memory::MemoryStore, redb::RedbStore};
 
+use parking_lot::Mutex;
+
 use super::kept::Kept;
 
 /// A place for one store.
@@ -38,22 +40,21 @@ pub(super) enum Again {
 #[derive(Debug)]
 pub(super) struct File {
     path: PathBuf,
-    /// The number that the file system gives the file that is open; 0: it gives none.
-    number: AtomicU64,
+    /// See [`RedbStore::file_number`].
+    number: Mutex<Arc<AtomicU64>>,
 }
 
 impl File {
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
-            number: AtomicU64::new(0),
+            number: Mutex::default(),
         }
     }
 
     fn open_file(&self) -> Result<Kept, StoreError> {
         let store = RedbStore::open(&self.path)?;
-        let number = fs::metadata(&self.path).map_or(0, |found| number(&found));
-        self.number.store(number, Ordering::Relaxed);
+        *self.number.lock() = store.file_number();
         if let Some(format) = store.migrated_from() {
             tracing::warn!(
                 "the file had format {format} and was brought to today's: an earlier ebbtide cannot read it any more"
@@ -73,7 +74,7 @@ impl Place for File {
             let path = self.path.display();
             StoreError::Io(format!("{path}: {error}"))
         };
-        let before = self.number.load(Ordering::Relaxed);
+        let before = self.number.lock().load(Ordering::Relaxed);
         let found = fs::metadata(&self.path).map_err(failed)?;
         forget(&self.path).map_err(failed)?;
         let store = self.open_file()?;
@@ -161,6 +162,19 @@ mod tests {
         fs::copy(&place.path, &copy).expect("copies");
         fs::rename(&copy, &place.path).expect("replaces");
         assert!(matches!(place.open_again(), Ok(Again::Other(_))));
+        assert!(matches!(place.open_again(), Ok(Again::Same(_))));
+    }
+
+    #[test]
+    fn a_compacted_file_is_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = place(&folder);
+        let Ok(Kept::File(store)) = place.open() else {
+            panic!("a file");
+        };
+        let go_on = &mut |_| std::ops::ControlFlow::Continue(());
+        store.compact(go_on).expect("compacts");
+        drop(store);
         assert!(matches!(place.open_again(), Ok(Again::Same(_))));
     }
 

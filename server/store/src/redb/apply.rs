@@ -45,6 +45,14 @@ pub(super) struct Batch<'a> {
     grown: i64,
 }
 
+/// What a batch has done to the file.
+pub(super) struct Finished {
+    /// Bytes that messages and retained messages take more than before.
+    pub(super) grown: i64,
+    /// The numbers of the recipient sets that are gone.
+    pub(super) gone: Vec<u64>,
+}
+
 impl<'a> Batch<'a> {
     pub(super) fn open(
         transaction: &'a WriteTransaction,
@@ -172,16 +180,20 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Writes what was held back. Gives how many bytes the rows have grown.
-    pub(super) fn finish(mut self) -> Result<i64> {
+    /// Writes what was held back.
+    pub(super) fn finish(mut self) -> Result<Finished> {
         for (session, progress) in &self.touched {
             let row = progress.encode();
             self.progress.insert(session.0, row.as_slice())?;
         }
-        for unused in self.interner.expire() {
+        let gone = self.interner.expire();
+        for unused in &gone {
             self.sets.remove(unused)?;
         }
-        Ok(self.grown)
+        Ok(Finished {
+            grown: self.grown,
+            gone,
+        })
     }
 
     fn reserve(&mut self, marks: &Marks) -> Result<()> {

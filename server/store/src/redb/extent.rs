@@ -21,6 +21,12 @@ impl Extent {
         self.most.fetch_max(now, Ordering::Relaxed);
     }
 
+    /// Nothing is free inside: the file has been written anew.
+    pub fn compacted(&self) {
+        self.most
+            .store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// What has been removed and not been made up for.
     pub fn reusable(&self) -> u64 {
         let most = self.most.load(Ordering::Relaxed);

@@ -1,14 +1,13 @@
 //! A new file that gets rows, chunk by chunk: from a backup, or from another file. It is committed now and then, which bounds
 //! what redb has to remember; so it is not a store before it is finished.
 
-use std::{
-    fs::{File, TryLockError},
-    path::Path,
+use redb::{Database, StorageBackend, WriteTransaction};
+
+use super::{
+    chunk::Chunk,
+    open::{Settings, builder},
+    shape,
 };
-
-use redb::{Builder, Database, WriteTransaction, backends::FileBackend};
-
-use super::{chunk::Chunk, open::Settings, shape};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
@@ -22,23 +21,9 @@ pub(super) struct Filling {
 }
 
 impl Filling {
-    /// Begins a new file there; one that is there already is the rest of a crash and is overwritten,
-    /// unless somebody is at it.
-    pub(super) fn begin(path: &Path, settings: &Settings) -> Result<Self> {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
-        match file.try_lock() {
-            Ok(()) => file.set_len(0)?,
-            Err(TryLockError::WouldBlock) => return Err(redb::Error::DatabaseAlreadyOpen),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-        let database = Builder::new()
-            .set_cache_size(settings.cache_bytes)
-            .create_with_backend(FileBackend::new(file)?)?;
+    /// Begins in an empty one.
+    pub(super) fn begin(backend: impl StorageBackend, settings: &Settings) -> Result<Self> {
+        let database = builder(settings).create_with_backend(backend)?;
         let transaction = database.begin_write()?;
         for table in shape::ALL {
             table.create(&transaction)?;

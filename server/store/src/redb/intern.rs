@@ -44,6 +44,11 @@ struct Known {
 }
 
 impl Interner {
+    /// New sets get this number and those after it.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Makes known a set that is in the table, as yet without messages.
     pub(super) fn know(&mut self, number: u64, row: &[u8]) {
         let hash = self.hasher.hash_one(row);

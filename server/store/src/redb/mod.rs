@@ -7,6 +7,7 @@ mod apply;
 pub mod backup;
 pub mod check;
 mod chunk;
+pub mod compact;
 mod encoding;
 mod error;
 mod extent;
@@ -15,6 +16,7 @@ mod intern;
 mod migrate;
 mod open;
 mod progress;
+mod ranges;
 mod read;
 mod recover;
 pub mod restore;
@@ -26,14 +28,17 @@ mod tests;
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, atomic::AtomicU64},
 };
 
+use parking_lot::{Mutex, RwLock};
 use redb::{Database, ReadableDatabase};
 
 use crate::{
     Incarnation, Operation, Part, RecoveryReport, Row, Sequence, Store, StoreError,
-    redb::{apply::Batch, error::to_store_error, extent::Extent, intern::Interner},
+    redb::{
+        apply::Batch, compact::Touched, error::to_store_error, extent::Extent, intern::Interner,
+    },
 };
 
 pub use open::{Settings, sync_directory};
@@ -41,12 +46,14 @@ pub use open::{Settings, sync_directory};
 /// A store in one redb file.
 #[derive(Debug)]
 pub struct RedbStore {
-    database: Database,
+    /// Another one after a compaction. Whoever reads holds on to the one that it began with.
+    database: RwLock<Arc<Database>>,
     /// For messages; the file may have been renamed since.
     path: PathBuf,
     settings: Settings,
     /// Before it was migrated.
     format_found: u64,
+    number: Arc<AtomicU64>,
     writer: Mutex<Writer>,
     extent: Extent,
 }
@@ -58,26 +65,34 @@ struct Writer {
     interner: Option<Interner>,
     /// A commit failed: what is on disk is unknown.
     failed: bool,
+    /// While a compaction copies: what has been committed meanwhile.
+    touched: Option<Touched>,
 }
 
 impl RedbStore {
-    // A panic inside a commit leaves `failed` set, so the lock's own poison says nothing new.
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn database(&self) -> Arc<Database> {
+        Arc::clone(&self.database.read())
     }
 
-    fn apply(&self, interner: &mut Interner, batch: &[Operation]) -> Result<(), redb::Error> {
-        let mut transaction = self.database.begin_write()?;
+    /// Gives the numbers of the recipient sets that are gone.
+    fn apply(&self, interner: &mut Interner, batch: &[Operation]) -> Result<Vec<u64>, redb::Error> {
+        let mut transaction = self.database().begin_write()?;
         transaction.set_durability(self.settings.durability)?;
         transaction.set_quick_repair(self.settings.quick_repair);
         let mut open = Batch::open(&transaction, interner)?;
         for operation in batch {
             open.apply(operation)?;
         }
-        let grown = open.finish()?;
+        let finished = open.finish()?;
         transaction.commit()?;
-        self.extent.change(grown);
-        Ok(())
+        self.extent.change(finished.grown);
+        Ok(finished.gone)
+    }
+
+    /// The number that the file system gives the file that is open; 0: it gives none. A compaction changes it.
+    #[must_use]
+    pub fn file_number(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.number)
     }
 
     fn error(&self, error: impl Into<redb::Error>) -> StoreError {
@@ -87,19 +102,34 @@ impl RedbStore {
 
 impl Store for RedbStore {
     fn commit(&self, batch: &[Operation]) -> Result<(), StoreError> {
-        let mut writer = self.writer();
+        let mut writer = self.writer.lock();
         if writer.failed {
             return Err(StoreError::NeedsReopen);
         }
         let mut interner = match writer.interner.take() {
             Some(interner) => interner,
             // Without a recovery the use counts of the recipient sets are unknown.
-            None => recover::recover(self, &mut |_| {})?.1,
+            None => {
+                // It may change any row.
+                writer.touched = None;
+                recover::recover(self, &mut |_| {})?.1
+            }
         };
+        // A panic on the way leaves it so.
         writer.failed = true;
-        self.apply(&mut interner, batch)
+        let first_new = interner.next();
+        let gone = self
+            .apply(&mut interner, batch)
             .map_err(|error| self.error(error))?;
         writer.failed = false;
+        if let Some(touched) = &mut writer.touched {
+            batch.iter().for_each(|operation| touched.record(operation));
+            let sets = (first_new..interner.next()).chain(gone);
+            sets.for_each(|set| touched.sets.insert(set));
+            if touched.is_too_much() {
+                writer.touched = None;
+            }
+        }
         writer.interner = Some(interner);
         Ok(())
     }
@@ -110,15 +140,19 @@ impl Store for RedbStore {
         sequences: &[Sequence],
         bytes_max: usize,
     ) -> Result<Part, StoreError> {
-        let snapshot = self.database.begin_read().map_err(|e| self.error(e))?;
+        // Held to the end: a compaction closes the old one when nobody has it.
+        let database = self.database();
+        let snapshot = database.begin_read().map_err(|e| self.error(e))?;
         read::read_part(&snapshot, session, sequences, bytes_max).map_err(|error| self.error(error))
     }
 
     fn recover(&self, visit: &mut dyn FnMut(Row)) -> Result<RecoveryReport, StoreError> {
-        let mut writer = self.writer();
+        let mut writer = self.writer.lock();
         if writer.failed {
             return Err(StoreError::NeedsReopen);
         }
+        // It may change any row.
+        writer.touched = None;
         let (report, interner) = recover::recover(self, visit)?;
         writer.interner = Some(interner);
         Ok(report)

@@ -4,13 +4,16 @@ use std::{
     fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, atomic::AtomicU64},
 };
+
+use parking_lot::{Mutex, RwLock};
 
 use redb::{Builder, Database, DatabaseError, Durability, StorageBackend, backends::FileBackend};
 
 use super::{
     RedbStore, Writer,
+    compact::COMPACT_SUFFIX,
     error::{damaged, to_store_error},
     extent::Extent,
     migrate::{migrate, read_format, write_format},
@@ -64,9 +67,17 @@ impl RedbStore {
         let path = path.as_ref();
         match fs::metadata(path) {
             Ok(found) if found.len() == 0 => Err(damaged(path, "the file is empty")),
-            Ok(_) => {
+            Ok(found) => {
                 let database = builder(&settings).open(path);
-                Self::check(path, settings, database)
+                let store = Self::check(path, settings, database)?;
+                store.check_place(&found)?;
+                // The copy that a compaction was making when it was killed.
+                match fs::remove_file(beside(path, COMPACT_SUFFIX)) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        Err(to_store_error(path, error.into()))
+                    }
+                    _ => Ok(store),
+                }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Self::create(path, settings),
             Err(error) => Err(to_store_error(path, error.into())),
@@ -139,12 +150,27 @@ impl RedbStore {
             });
         }
         Ok(Self {
-            database,
+            database: RwLock::new(Arc::new(database)),
             path: path.to_owned(),
             settings,
             format_found: found,
+            number: Arc::new(AtomicU64::new(
+                fs::metadata(path).map_or(0, |found| number(&found)),
+            )),
             writer: Mutex::new(Writer::default()),
             extent: Extent::default(),
+        })
+    }
+
+    /// Makes sure that what was opened still has the name it was opened by: a compaction may have put another file there, and
+    /// let go of this one, in between.
+    pub(super) fn check_place(&self, found: &fs::Metadata) -> Result<(), StoreError> {
+        let now = fs::metadata(&self.path).map_err(|error| self.error(redb::Error::from(error)))?;
+        if number(&now) == number(found) {
+            return Ok(());
+        }
+        Err(StoreError::InUse {
+            path: self.path.display().to_string(),
         })
     }
 
@@ -155,11 +181,23 @@ impl RedbStore {
     }
 }
 
-fn builder(settings: &Settings) -> Builder {
+pub(super) fn builder(settings: &Settings) -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(settings.cache_bytes);
     builder.set_check_integrity_on_open(settings.check_on_open);
     builder
+}
+
+/// What tells a file from another one of the same name.
+#[cfg(unix)]
+pub(super) fn number(found: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(found)
+}
+
+/// Other systems do not say, and do not replace a file that is open.
+#[cfg(not(unix))]
+pub(super) fn number(_: &fs::Metadata) -> u64 {
+    0
 }
 
 /// The name of a file with something behind it, in the same folder.

@@ -2,17 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::encoding::{RowError, decode, encode};
+use super::{
+    encoding::{RowError, decode, encode},
+    ranges::Ranges,
+};
 use crate::Sequence;
 
 const PROGRESS_VERSION: u8 = 1;
 
-/// Invariant: ranges are not empty, ascend, do not touch each other, and start above the cursor.
+/// Invariant: ranges start above the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     cursor: u64,
-    /// Start (inclusive) and end (exclusive).
-    ranges: Vec<(u64, u64)>,
+    ranges: Ranges,
 }
 
 /// Each range as its distance from the end of the one before (the first: from the cursor) and its length: small
@@ -25,72 +27,40 @@ struct Row {
 
 impl Progress {
     pub(super) fn is_done(&self, sequence: Sequence) -> bool {
-        let at = self.ranges.partition_point(|&(_, end)| end <= sequence.0);
-        sequence.0 < self.cursor
-            || self
-                .ranges
-                .get(at)
-                .is_some_and(|&(start, _)| start <= sequence.0)
+        sequence.0 < self.cursor || self.ranges.contains(sequence.0)
     }
 
     /// The first number from which on nothing is done.
     pub(super) fn end(&self) -> Sequence {
-        Sequence(self.ranges.last().map_or(self.cursor, |&(_, end)| end))
+        let last = self.ranges.as_slice().last();
+        Sequence(last.map_or(self.cursor, |&(_, end)| end))
     }
 
     /// Takes in one number, and all below a cursor.
     pub(super) fn done(&mut self, sequence: Sequence, cursor: Sequence) {
-        self.insert(sequence.0);
+        if !self.is_done(sequence) {
+            self.ranges.insert(sequence.0);
+        }
         self.cursor = self.cursor.max(cursor.0);
         let mut passed = 0;
-        for &(start, end) in &self.ranges {
+        for &(start, end) in self.ranges.as_slice() {
             if start > self.cursor {
                 break;
             }
             self.cursor = self.cursor.max(end);
             passed += 1;
         }
-        self.ranges.drain(..passed);
+        self.ranges.drain_first(passed);
     }
 
     /// Takes out one number: its message has come to this session although its place was passed long ago.
     pub(super) fn undone(&mut self, sequence: Sequence) {
         let number = sequence.0;
         if number < self.cursor {
-            let above = (number + 1, self.cursor);
-            if above.0 < above.1 {
-                self.ranges.insert(0, above);
-            }
+            self.ranges.insert_first((number + 1, self.cursor));
             self.cursor = number;
-            return;
-        }
-        let at = self.ranges.partition_point(|&(_, end)| end <= number);
-        if let Some(&(start, end)) = self.ranges.get(at)
-            && start <= number
-        {
-            let parts = [(start, number), (number + 1, end)];
-            let parts = parts.into_iter().filter(|(start, end)| start < end);
-            self.ranges.splice(at..=at, parts);
-        }
-    }
-
-    fn insert(&mut self, number: u64) {
-        if self.is_done(Sequence(number)) {
-            return;
-        }
-        let after = number.saturating_add(1);
-        let at = self.ranges.partition_point(|&(_, end)| end < number);
-        let touches_left = self.ranges.get(at).is_some_and(|&(_, end)| end == number);
-        let right = at + usize::from(touches_left);
-        let touches_right = self.ranges.get(right).is_some_and(|r| r.0 == after);
-        match (touches_left, touches_right) {
-            (false, false) => self.ranges.insert(at, (number, after)),
-            (true, false) => self.ranges[at].1 = after,
-            (false, true) => self.ranges[right].0 = number,
-            (true, true) => {
-                self.ranges[at].1 = self.ranges[right].1;
-                self.ranges.remove(right);
-            }
+        } else {
+            self.ranges.remove(number);
         }
     }
 
@@ -101,7 +71,7 @@ impl Progress {
             before = end;
             range
         };
-        let ranges = self.ranges.iter().map(relative).collect();
+        let ranges = self.ranges.as_slice().iter().map(relative).collect();
         let cursor = self.cursor;
         encode(PROGRESS_VERSION, &Row { cursor, ranges })
     }
@@ -119,7 +89,7 @@ impl Progress {
             absolute.push(range);
             before = range.1;
         }
-        let ranges = absolute;
+        let ranges = Ranges::of(absolute);
         Ok(Self { cursor, ranges })
     }
 }

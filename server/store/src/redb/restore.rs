@@ -1,12 +1,12 @@
 //! From a backup to a file in its place: all of it or nothing. It is built beside, read through, synced and then renamed.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::Read,
     path::{Path, PathBuf},
 };
 
-use redb::{Durability, ReadableDatabase};
+use redb::{Durability, ReadableDatabase, backends::FileBackend};
 
 use super::{
     backup::{BackupError, Reader},
@@ -113,7 +113,9 @@ fn build(
             expected: table::FORMAT_VERSION,
         }));
     }
-    let mut filling = Filling::begin(built, &Settings::default()).map_err(failed)?;
+    let mut filling = claim(built)
+        .and_then(|backend| Filling::begin(backend, &Settings::default()))
+        .map_err(failed)?;
     while let Some(chunk) = reader.next()? {
         filling.put(&chunk).map_err(|error| match error {
             // The rows of a whole frame that cannot be written are no fault of the new file.
@@ -142,4 +144,20 @@ fn build(
         bytes: reader.bytes(),
         report,
     })
+}
+
+/// An empty file. One that is there already is the rest of a crash and is emptied, unless somebody is at it.
+fn claim(path: &Path) -> Result<FileBackend, redb::Error> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    match file.try_lock() {
+        Ok(()) => file.set_len(0)?,
+        Err(TryLockError::WouldBlock) => return Err(redb::Error::DatabaseAlreadyOpen),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    Ok(FileBackend::new(file)?)
 }

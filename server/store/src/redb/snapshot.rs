@@ -44,7 +44,7 @@ impl RedbStore {
     /// # Errors
     /// When the disk fails.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.database.begin_read();
+        let transaction = self.database().begin_read();
         Ok(Snapshot {
             transaction: transaction.map_err(|error| self.error(error))?,
             path: self.path.clone(),

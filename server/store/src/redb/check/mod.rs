@@ -152,7 +152,10 @@ pub fn check(
     let overlay = Overlay::new(file, on_read).map_err(failed)?;
     let store = RedbStore::open_backend(path, overlay, Settings::default())?;
     is_opening.store(false, Ordering::Relaxed);
-    let snapshot = store.database.begin_read().map_err(|e| failed(e.into()))?;
+    let snapshot = store
+        .database()
+        .begin_read()
+        .map_err(|e| failed(e.into()))?;
     let on_row = |done, total| progress(CheckProgress::Rows { done, total });
     let mut report = walk(&snapshot, &on_row).map_err(failed)?;
     report.format = store.migrated_from().unwrap_or(table::FORMAT_VERSION);

@@ -31,7 +31,7 @@ pub(super) fn recover(
     visit: &mut dyn FnMut(Row),
 ) -> std::result::Result<(RecoveryReport, Interner), StoreError> {
     let mut read = || {
-        let snapshot = store.database.begin_read()?;
+        let snapshot = store.database().begin_read()?;
         let mut recovery = Recovery::new(&snapshot, visit);
         recovery.run()?;
         let Recovery {

@@ -77,7 +77,7 @@ impl Sweep {
         if idle && sets.is_empty() {
             return Ok(self.report);
         }
-        let mut transaction = store.database.begin_write()?;
+        let mut transaction = store.database().begin_write()?;
         transaction.set_durability(store.settings.durability)?;
         transaction.set_quick_repair(store.settings.quick_repair);
         for (shape, key) in &self.removed {

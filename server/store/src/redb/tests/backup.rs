@@ -191,7 +191,7 @@ fn a_bad_row_is_restored_and_reported() {
     let mut history = history();
     history.push(vec![marks]);
     let original = store(&directory.path().join("store"), &history);
-    spoil(&original.database, table::WILLS, 2, &[1]);
+    spoil(&original.database(), table::WILLS, 2, &[1]);
     let path = directory.path().join("restored");
     let restored = restore(backup_of(&original).as_slice(), &path, |_| {}).expect("restores");
     assert_eq!(restored.report.fault_count, 1, "{:#?}", restored.report);

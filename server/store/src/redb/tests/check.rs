@@ -126,7 +126,7 @@ fn every_bad_row_is_a_fault_with_its_meaning() {
     let mut meanings = std::collections::BTreeSet::new();
     for (table, key, case) in cases {
         let (_directory, path, store) = used();
-        case(&store.database);
+        case(&store.database());
         drop(store);
         let report = checked(&path);
         let fault = &report.faults[0];
@@ -168,7 +168,7 @@ fn rows_are_held_against_each_other() {
     assert_eq!(fault.what, "its revision 1000 is not below the mark 1000");
 
     let (_directory, path, store) = used();
-    let transaction = store.database.begin_write().expect("begins");
+    let transaction = store.database().begin_write().expect("begins");
     let removed = transaction
         .open_table(table::SETS)
         .and_then(|mut sets| Ok(sets.remove(0)?.is_some()))
@@ -214,7 +214,7 @@ fn leftovers_are_counted_and_not_faults() {
 #[test]
 fn the_quarantine_is_shown() {
     let (_directory, path, store) = used();
-    spoil(&store.database, table::MESSAGES, 5, &[1, 0xff, 0xff]);
+    spoil(&store.database(), table::MESSAGES, 5, &[1, 0xff, 0xff]);
     drop(store);
     let report = checked(&path);
     assert_eq!(only_fault(&report).table, "messages");

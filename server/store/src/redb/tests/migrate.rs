@@ -149,7 +149,7 @@ fn a_store_writes_the_last_of_them() {
     store
         .commit(&batch(table::FORMAT_VERSION))
         .expect("commits");
-    let snapshot = store.database.begin_read().expect("begins");
+    let snapshot = store.database().begin_read().expect("begins");
     let written: String = shape::ALL
         .into_iter()
         .map(|shape| dump(shape, &snapshot))

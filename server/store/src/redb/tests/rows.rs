@@ -29,7 +29,7 @@ fn a_bad_row_is_put_aside_once_and_the_rest_lives() {
     store
         .commit(&[sample::put_group(9), sample::put_dropped(1, 5), alone])
         .expect("commits");
-    let database = &store.database;
+    let database = &store.database();
     let filter = sample::filter(1);
     spoil(database, table::SESSIONS, 3, &[9, 9]);
     spoil(database, table::DROPPED, 1, &[1, 6]);
@@ -94,7 +94,7 @@ fn a_bad_row_is_put_aside_once_and_the_rest_lives() {
     // They are out of the way for good, and kept as they were found.
     let store = RedbStore::open(&path).expect("opens");
     kept(&store);
-    let snapshot = redb::ReadableDatabase::begin_read(&store.database).expect("begins");
+    let snapshot = redb::ReadableDatabase::begin_read(&*store.database()).expect("begins");
     let quarantine = snapshot.open_table(table::QUARANTINE).expect("opens");
     let key = (&b"messages"[..], &5_u64.to_le_bytes()[..]);
     let row = quarantine.get(key).expect("reads").expect("is there");
@@ -115,7 +115,7 @@ fn bad_marks_stop_the_start() {
     let store = store.expect("opens");
     let marks = Operation::Reserve(crate::Marks::default());
     store.commit(&[marks]).expect("commits");
-    spoil(&store.database, table::META, table::MARKS, &[1]);
+    spoil(&store.database(), table::META, table::MARKS, &[1]);
     let error = store.recover(&mut |_| {}).expect_err("is refused");
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }
@@ -129,7 +129,7 @@ fn a_commit_over_a_bad_row_passes_after_a_reopen() {
     for batch in &history() {
         store.commit(batch).expect("commits");
     }
-    spoil(&store.database, table::RETAINED, b"site/1/state", &[7]);
+    spoil(&store.database(), table::RETAINED, b"site/1/state", &[7]);
     let change = Operation::Accept(Accept {
         queued: None,
         retained: Some(sample::set_retained(1, 100)),
@@ -167,10 +167,10 @@ fn a_bad_row_does_not_stop_a_read() {
             .collect::<Vec<_>>()
     };
     assert_eq!(read(), [3, 4, 5, 6, 7]);
-    spoil(&store.database, table::MESSAGES, 5, &[1, 0xff, 0xff]);
+    spoil(&store.database(), table::MESSAGES, 5, &[1, 0xff, 0xff]);
     assert_eq!(read(), [3, 4, 6, 7]);
     // A set takes the messages that name it along, and no others.
-    spoil(&store.database, table::SETS, 0, &[1]);
+    spoil(&store.database(), table::SETS, 0, &[1]);
     let rest = read();
     assert!(!rest.is_empty() && rest.len() < 4, "{rest:?}");
 }
