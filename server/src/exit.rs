@@ -57,6 +57,9 @@ pub enum Failure {
     /// The data is not sound, or could not be looked at.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// A running broker did not do what it was asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// There is no backup.
     #[error(transparent)]
     Backup(#[from] CopyError),
@@ -78,6 +81,7 @@ impl Failure {
                 CheckError::Storage(error) => of_storage(error),
                 CheckError::Unreadable(_) | CheckError::Faults(_) => 5,
             },
+            Self::Client(error) => of_client(error),
             Self::Backup(error) => match error {
                 CopyError::Broker(error) => of_client(error),
                 CopyError::Write { .. } => 7,

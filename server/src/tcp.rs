@@ -54,6 +54,11 @@ impl Door {
         let _ = self.closing.wait_for(|closing| *closing).await;
     }
 
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        *self.closing.borrow() || self.closing.has_changed().is_err()
+    }
+
     /// Waits until everybody has gone.
     pub async fn empty(&self) {
         let _ = self.permits.acquire_many(CONNECTIONS_MAX).await;

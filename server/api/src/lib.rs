@@ -61,6 +61,22 @@ pub struct BackupRequest {
     pub deadline_s: Option<u32>,
 }
 
+/// The body of `POST /api/v1/compact`: an empty object. The answer comes when the file is small.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct CompactRequest {}
+
+/// The answer to `POST /api/v1/compact`.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct CompactResponse {
+    /// Size of the file before.
+    pub before_bytes: u64,
+    /// And after.
+    pub after_bytes: u64,
+    /// How long commits, and with them acknowledgements, had to wait, milliseconds.
+    pub paused_ms: u64,
+}
+
 /// Why a request was not done (RFC 9457).
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct ProblemDetails {

@@ -6,6 +6,7 @@
 mod backup;
 mod check;
 mod client;
+mod compact;
 mod progress;
 mod restore;
 
@@ -57,6 +58,8 @@ enum Command {
     Check(check::Arguments),
     /// Copies all that a running broker keeps into a file. The broker goes on.
     Backup(backup::Arguments),
+    /// Makes the file of a running broker as small as what is in it. The broker goes on.
+    Compact(compact::Arguments),
     /// Makes the data folder of a broker from a backup.
     Restore(restore::Arguments),
 }
@@ -92,6 +95,10 @@ pub fn run() -> Result<(), Failure> {
             arguments.run(|| resolve(cli, &matches))
         }
         Some(Command::Backup(ref arguments)) => {
+            let arguments = arguments.clone();
+            arguments.run(&resolve(cli, &matches)?)
+        }
+        Some(Command::Compact(ref arguments)) => {
             let arguments = arguments.clone();
             arguments.run(&resolve(cli, &matches)?)
         }

@@ -1,9 +1,12 @@
 //! How far long work is: a bar on a terminal, a line per part of the work elsewhere. On standard error, since standard
 //! output is for results.
 
-use std::{io::IsTerminal, sync::Mutex};
+use std::{io::IsTerminal, sync::Mutex, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often what has no known end moves.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ impl Progress {
             if !std::io::stderr().is_terminal() {
                 eprintln!("{what} ...");
             }
-            *part = Some((what, bar(what, unit)));
+            *part = Some((what, bar(what, unit, total > 0)));
         }
         if let Some((_, bar)) = &*part {
             if total > 0 {
@@ -56,14 +59,24 @@ impl Progress {
     }
 }
 
-fn bar(what: &'static str, unit: Unit) -> ProgressBar {
-    let template = match unit {
-        Unit::Bytes => "{msg} {wide_bar} {bytes}/{total_bytes} {eta}",
-        Unit::Rows => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
+fn bar(what: &'static str, unit: Unit, has_end: bool) -> ProgressBar {
+    let template = match (unit, has_end) {
+        (Unit::Bytes, true) => "{msg} {wide_bar} {bytes}/{total_bytes} {eta}",
+        (Unit::Rows, true) => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
+        (Unit::Bytes, false) => "{spinner} {msg} {bytes} {elapsed}",
+        (Unit::Rows, false) => "{spinner} {msg} {human_pos} {elapsed}",
     };
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+    let style = if has_end {
+        ProgressStyle::default_bar()
+    } else {
+        ProgressStyle::default_spinner()
+    };
+    let style = style.template(template).expect("the templates are valid");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         .with_style(style)
-        .with_message(what)
+        .with_message(what);
+    if !has_end {
+        bar.enable_steady_tick(TICK);
+    }
+    bar
 }

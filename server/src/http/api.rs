@@ -73,7 +73,7 @@ pub fn file(app: &App) -> Result<Arc<RedbStore>, Problem> {
 pub async fn unknown() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "There is no such route; the API has POST /api/v1/publish and POST /api/v1/backup.",
+        "There is no such route; the API has POST /api/v1/publish, /api/v1/backup and /api/v1/compact.",
     )
 }
 

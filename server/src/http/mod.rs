@@ -5,6 +5,7 @@
 mod api;
 mod assets;
 mod backup;
+mod compact;
 mod guard;
 mod headers;
 mod health;
@@ -48,6 +49,7 @@ struct App {
     guard: Arc<Guard>,
     /// Backups and compactions, one at a time: each keeps pages of the file from being reused.
     maintenance: Arc<Semaphore>,
+    door: Door,
 }
 
 impl App {
@@ -74,6 +76,7 @@ pub fn serve(
         surroundings,
         guard: Arc::new(Guard::new(config)),
         maintenance: Arc::new(Semaphore::new(1)),
+        door: door.clone(),
     };
     let router = router(app);
     let closing = door.clone();
@@ -101,6 +104,10 @@ fn router(app: App) -> Router {
         .route(
             "/api/v1/backup",
             post(backup::backup).fallback(api::wrong_method),
+        )
+        .route(
+            "/api/v1/compact",
+            post(compact::compact).fallback(api::wrong_method),
         )
         .route("/api", any(api::unknown))
         .route("/api/", any(api::unknown))
