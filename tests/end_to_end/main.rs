@@ -2,11 +2,14 @@
 //!
 //! Run by `cargo xtask test`, which gets the programs that these tests drive. Each test has a broker of its own.
 
+mod backup;
 mod bad_input;
 mod browsers;
 mod clients;
 mod cold_start;
 mod command_line;
+mod compaction;
+mod data_commands;
 mod exactly_once;
 mod fleet;
 #[cfg(target_os = "linux")]
@@ -19,3 +22,4 @@ mod presence;
 mod semantics;
 mod sessions;
 mod system_topics;
+mod traffic;

@@ -89,6 +89,16 @@ impl Broker {
         })
     }
 
+    /// Starts one on data that is there: the folder `data` in this one.
+    pub fn start_with_data(folder: TempDir) -> Result<Self> {
+        Self::start_in(Setting {
+            wrapper: Vec::new(),
+            arguments: Vec::new(),
+            data: folder.path().join("data"),
+            _folder: Some(Arc::new(folder)),
+        })
+    }
+
     fn start_in(setting: Setting) -> Result<Self> {
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         Self::launch(setting, any, any)
@@ -191,6 +201,12 @@ impl Broker {
         self.ask_to_end()?;
         wait(&mut self.child, END_DEADLINE).context("after SIGTERM")?;
         self.start_again()
+    }
+
+    /// SIGTERM, then waits for the end; its data stays for as long as this does.
+    pub fn end(&mut self) -> Result<ExitStatus> {
+        self.ask_to_end()?;
+        wait(&mut self.child, END_DEADLINE).context("after SIGTERM")
     }
 
     fn ask_to_end(&self) -> Result<()> {

@@ -55,7 +55,7 @@ pub enum ClientError {
         detail: String,
     },
     /// It broke off, or its answer makes no sense.
-    #[error("the broker's answer ended too early: {0}")]
+    #[error("the broker broke off: {0}")]
     BrokenOff(String),
 }
 
@@ -128,7 +128,7 @@ impl Broker {
         let response = sender
             .send_request(request)
             .await
-            .map_err(|error| unreachable(error.to_string()))?;
+            .map_err(|error| ClientError::BrokenOff(error.to_string()))?;
         if response.status().is_success() {
             return Ok(response);
         }

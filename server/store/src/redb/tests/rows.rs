@@ -29,7 +29,8 @@ fn a_bad_row_is_put_aside_once_and_the_rest_lives() {
     store
         .commit(&[sample::put_group(9), sample::put_dropped(1, 5), alone])
         .expect("commits");
-    let database = &store.database();
+    let held = store.database();
+    let database = &*held;
     let filter = sample::filter(1);
     spoil(database, table::SESSIONS, 3, &[9, 9]);
     spoil(database, table::DROPPED, 1, &[1, 6]);
@@ -49,7 +50,7 @@ fn a_bad_row_is_put_aside_once_and_the_rest_lives() {
         .and_then(|mut table| Ok(table.insert((2, 0), ()).map(drop)?))
         .expect("writes");
     transaction.commit().expect("commits");
-    drop(store);
+    drop((held, store));
 
     let store = RedbStore::open(&path).expect("opens");
     let mut rows = Vec::new();
