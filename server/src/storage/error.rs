@@ -34,7 +34,7 @@ fn remedy(error: &StoreError) -> &'static str {
             "another broker runs on this data: stop it, or give this one a folder of its own with --data-dir"
         }
         StoreError::Damaged { .. } => {
-            "it was left as it is: put a backup in its place, or move it away to start empty"
+            "it was left as it is: restore a backup (`ebbtide restore`), or move it away to start empty"
         }
         StoreError::Version { .. } => {
             "it was left as it is: run the version of ebbtide that wrote it or a later one, or choose another folder with \
@@ -62,7 +62,7 @@ mod tests {
         let text = StorageError::Open { error }.to_string();
         assert!(
             text.ends_with(
-                "the file is empty; it was left as it is: put a backup in its place, or move it away to start empty"
+                "the file is empty; it was left as it is: restore a backup (`ebbtide restore`), or move it away to start empty"
             ),
             "{text}"
         );
