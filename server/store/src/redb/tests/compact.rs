@@ -385,3 +385,17 @@ fn the_rest_of_a_killed_one_is_removed_at_the_next_start() {
     drop(RedbStore::open(&path).expect("opens"));
     assert!(!rest.exists());
 }
+
+/// Whoever has opened the old file, and gets its lock when the switch lets go of it, must not take it for the store.
+#[cfg(unix)]
+#[test]
+fn a_file_that_has_lost_its_name_is_not_opened() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store");
+    let store = RedbStore::open(&path).expect("opens");
+    let found = fs::metadata(&path).expect("is there");
+    store.check_place(&found).expect("has its name");
+    store.compact(&mut |_| GO_ON).expect("compacts");
+    let error = store.check_place(&found).expect_err("has lost it");
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+}
