@@ -231,3 +231,27 @@ fn foreign_pages_get_no_backup() -> Result<()> {
     }
     Link::connect(broker.mqtt(), clean("somebody")).map(drop)
 }
+
+/// The copy of a compaction must not take the room that messages need.
+#[test]
+fn a_full_disk_gets_a_backup_and_no_compaction() -> Result<()> {
+    let folder = TempDir::new()?;
+    // So much is to be held back that nothing is left.
+    let broker = Broker::start_with(&["--disk-reserve-bytes", "9000000000000000"])?;
+    let url = format!("http://{}", broker.http());
+    let message = |number| (format!("site/{number}"), "on".into());
+    ensure!(publish(broker.mqtt(), "publisher", 1, 1, true, message).is_err());
+    let words = ["no room for the copy"];
+    expect(folder.path(), &["compact", "--url", &url], 6, &words)?;
+    ensure!(
+        fs::read_dir(broker.data_dir())?.count() == 1,
+        "something is left"
+    );
+    expect(
+        folder.path(),
+        &["backup", "b", "--url", &url],
+        0,
+        &["verified"],
+    )?;
+    Ok(())
+}

@@ -16,7 +16,8 @@ use super::{
     problem::Problem,
 };
 
-/// Answers when it is done. It goes on if the client goes away, and ends when the broker stops.
+/// Answers when it is done. It goes on if the client goes away; it ends when the broker stops, and when the disk has no room
+/// for the copy: what is published comes first.
 pub async fn compact(
     State(app): State<App>,
     request: Request,
@@ -27,9 +28,13 @@ pub async fn compact(
     let work = move || {
         let _permit = permit;
         let started = Instant::now();
-        let compacted = store.compact(&mut |_| match app.door.is_closed() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        let mut has_room = true;
+        let compacted = store.compact(&mut |_| {
+            has_room = app.surroundings.broker.no_room().is_none();
+            match has_room && !app.door.is_closed() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
         });
         match &compacted {
             Ok(done) => tracing::info!(
@@ -39,16 +44,19 @@ pub async fn compact(
                 took = ?started.elapsed(),
                 "the store was compacted"
             ),
-            Err(error) => tracing::warn!(%error, "the store was not compacted"),
+            Err(error) => tracing::warn!(%error, has_room, "the store was not compacted"),
         }
-        compacted
+        (compacted, has_room)
     };
     let unavailable = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
-    let compacted = tokio::task::spawn_blocking(work)
+    let (compacted, has_room) = tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| unavailable(error.to_string()))?;
     let done = compacted.map_err(|error| match error {
         CompactError::UnderWay => Problem::new(StatusCode::CONFLICT, format!("{error}.")),
+        CompactError::Stopped if !has_room => {
+            unavailable("Nothing was compacted: the disk has no room for the copy.".into())
+        }
         error => unavailable(format!("Nothing was compacted: {error}.")),
     })?;
     Ok(Json(CompactResponse {
