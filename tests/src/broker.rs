@@ -94,6 +94,7 @@ impl Broker {
         Self::start_in(Setting {
             wrapper: Vec::new(),
             arguments: Vec::new(),
+            environment: Vec::new(),
             data: folder.path().join("data"),
             _folder: Some(Arc::new(folder)),
         })

@@ -1,0 +1,60 @@
+//! Wall clocks that are set between two runs: what is on disk from before is neither expired by it nor kept for ever.
+
+mod world;
+
+use ebbtide_protocol::{
+    Packet, QoS,
+    packet::{Connect, Publish},
+};
+use world::*;
+
+#[test]
+fn a_clock_that_was_never_set_ends_no_session() {
+    let mut world = World::new();
+    let connect = Connect {
+        session_expiry_interval: Some(60),
+        ..kept("s")
+    };
+    let (client, _) = world.connect(connect.clone());
+    world.cut(client);
+    world.commit();
+    world.set_wall_ms(56 * 365 * 24 * 3600 * 1000);
+    world.crash();
+    world.pass_ms(1);
+    let (_, connack) = world.connect(connect);
+    assert!(connack.session_present);
+}
+
+#[test]
+fn a_clock_that_was_set_expires_no_message_and_keeps_none_for_ever() {
+    const HOUR_MS: u64 = 3_600_000;
+    const YEARS_MS: u64 = 56 * 365 * 24 * HOUR_MS;
+    for (before, after) in [(1_000_000, YEARS_MS), (YEARS_MS, 1_000_000)] {
+        let mut world = World::new();
+        world.set_wall_ms(before);
+        let (client, _) = world.connect(kept("s"));
+        world.subscribe(client, "queued", QoS::AtLeastOnce);
+        world.cut(client);
+        let (publisher, _) = world.connect(clean("p"));
+        for (topic, retain) in [("queued", false), ("retained", true)] {
+            let mut message = publish(1, topic, "x", QoS::AtLeastOnce);
+            message.retain = retain;
+            message.properties.message_expiry_interval = Some(3600);
+            world.send(publisher, Packet::Publish(Box::new(message)));
+        }
+        world.commit();
+        world.set_wall_ms(after);
+        world.crash();
+        world.pass_ms(HOUR_MS - 1_000);
+        let (client, _) = world.connect(kept("s"));
+        let left = |message: &Publish| message.properties.message_expiry_interval;
+        let queued = world.take_all(client);
+        assert_eq!(queued.iter().map(left).collect::<Vec<_>>(), [Some(1)]);
+        world.subscribe(client, "retained", QoS::AtMostOnce);
+        let retained = world.take_all(client);
+        assert_eq!(retained.iter().map(left).collect::<Vec<_>>(), [Some(1)]);
+        assert!(world.broker.stats().implausible_times >= 2);
+        world.pass_ms(2_000);
+        assert_eq!(world.broker.stats().retained, 0);
+    }
+}
