@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: the one gate, the same here and in CI.
 //!
 //! All stages run, so that one run names all that is wrong. Says how long each took; the last line counts tests, and a stage
-//! without tests that failed as one failure.
+//! without tests that failed as one failure. `--full` adds what takes long.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::project::Project;
 use crate::test::{self, Tally};
-use crate::{args, progress, tidy, tools, web};
+use crate::{args, crash, fuzz, measure, progress, simulate, tidy, tools, web};
 
 /// The crates that run in the browser. They compile natively as well, but that is not what ships.
 const WASM_PACKAGES: [&str; 4] = [
@@ -19,44 +19,116 @@ const WASM_PACKAGES: [&str; 4] = [
     "-p=ebbtide-api",
 ];
 
-type Check = (&'static str, fn(&Project) -> Result<()>);
+/// A stage without tests of its own.
+struct Check {
+    name: &'static str,
+    run: fn(&Project) -> Result<()>,
+}
 
 /// Before the tests, in the order of how soon they fail.
 const CHECKS: [Check; 5] = [
-    ("format", format),
-    ("tidy", |project| tidy::run(project, Vec::new())),
-    ("deny", deny),
-    ("clippy", clippy),
-    ("clippy for wasm32", clippy_wasm),
+    Check {
+        name: "format",
+        run: format,
+    },
+    Check {
+        name: "tidy",
+        run: |project| tidy::run(project, Vec::new()),
+    },
+    Check {
+        name: "deny",
+        run: deny,
+    },
+    Check {
+        name: "clippy",
+        run: clippy,
+    },
+    Check {
+        name: "clippy for wasm32",
+        run: clippy_wasm,
+    },
+];
+
+/// After the tests, with `--full`: what takes long, needs a nightly toolchain, or runs other brokers.
+const FULL: [Check; 6] = [
+    Check {
+        name: "simulate",
+        run: |project| simulate::run(project, Vec::new()),
+    },
+    Check {
+        name: "fuzz",
+        run: |project| fuzz::run(project, Vec::new()),
+    },
+    Check {
+        name: "crash",
+        run: |project| crash::run(project, words(["--kills", "200"])),
+    },
+    Check {
+        name: "crash, peers",
+        run: |project| crash::run(project, words(["--peers"])),
+    },
+    Check {
+        name: "scale",
+        run: |project| measure::scale(project, Vec::new()),
+    },
+    Check {
+        name: "bench",
+        run: |project| measure::bench(project, Vec::new()),
+    },
 ];
 
 pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
-    args::only(&arguments, &[])?;
-    let mut total = Tally::default();
-    let mut times = Vec::new();
-    for (name, check) in CHECKS {
-        eprintln!("\n== {name}");
-        let started = Instant::now();
-        let outcome = check(project);
-        times.push((name, progress::elapsed(started), outcome.is_ok()));
-        if let Err(error) = outcome {
-            eprintln!("error: {name}: {error:#}");
-            total.add(Tally::failed_stage());
-        }
+    args::only(&arguments, &["--full"])?;
+    let mut run = Run::default();
+    for check in &CHECKS {
+        run.check(project, check);
     }
     eprintln!("\n== test");
     let started = Instant::now();
     let tests = test::run_stages(project, &[])?;
-    times.push(("test", progress::elapsed(started), tests.verdict().is_ok()));
-    total.add(tests);
-
-    eprintln!();
-    for (name, time, is_ok) in times {
-        let verdict = if is_ok { "" } else { "  failed" };
-        eprintln!("  {name:<18} {time:>12}{verdict}");
+    run.done("test", started, tests.verdict().is_ok());
+    run.total.add(tests);
+    if !arguments.is_empty() {
+        for check in &FULL {
+            run.check(project, check);
+        }
     }
-    println!("{total}");
-    total.verdict()
+    eprintln!();
+    for line in &run.lines {
+        eprintln!("  {line}");
+    }
+    println!("{}", run.total);
+    run.total.verdict()
+}
+
+/// What has run so far.
+#[derive(Default)]
+struct Run {
+    total: Tally,
+    lines: Vec<String>,
+}
+
+impl Run {
+    fn check(&mut self, project: &Project, check: &Check) {
+        eprintln!("\n== {}", check.name);
+        let started = Instant::now();
+        let outcome = (check.run)(project);
+        self.done(check.name, started, outcome.is_ok());
+        if let Err(error) = outcome {
+            eprintln!("error: {}: {error:#}", check.name);
+            self.total.add(Tally::failed_stage());
+        }
+    }
+
+    fn done(&mut self, name: &str, started: Instant, is_ok: bool) {
+        let verdict = if is_ok { "" } else { "  failed" };
+        let time = progress::elapsed(started);
+        self.lines.push(format!("{name:<18} {time:>12}{verdict}"));
+    }
+}
+
+fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.map(str::to_owned).to_vec()
 }
 
 fn format(project: &Project) -> Result<()> {

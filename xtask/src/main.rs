@@ -46,7 +46,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "ci",
-        help: "the gate: format, clippy, tidy, deny, test",
+        help: "the gate: format, clippy, tidy, deny, test; --full adds what takes long",
         run: ci::run,
     },
     Command {

@@ -50,6 +50,13 @@ pub fn run_stages(project: &Project, names: &[String]) -> Result<Tally> {
             stage.name,
             progress::elapsed(started)
         );
+        if started.elapsed() > stage.budget {
+            let budget = stage.budget.as_secs() / 60;
+            eprintln!(
+                "    {}: OVER ITS BUDGET of {budget} min: find out why before it grows",
+                stage.name
+            );
+        }
         // A stage that counts nothing cannot fail, so it is a failure itself.
         total.add(if tally == Tally::default() {
             Tally::failed_stage()

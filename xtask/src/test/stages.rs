@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -15,6 +16,8 @@ use crate::{tools, web};
 pub struct Stage {
     pub name: &'static str,
     pub what: &'static str,
+    /// What it may take on two idle cores, building included. More is said aloud, and fails nothing: time is noisy.
+    pub budget: Duration,
     pub run: fn(&Project, &Environment) -> Result<Tally>,
 }
 
@@ -22,21 +25,25 @@ pub const ALL: &[Stage] = &[
     Stage {
         name: "native",
         what: "unit and property tests of all crates, the logic of the browser code among them",
+        budget: Duration::from_mins(8),
         run: native,
     },
     Stage {
         name: "npm",
         what: "the TypeScript of the npm package, against a stand-in for its wasm",
+        budget: Duration::from_mins(1),
         run: npm,
     },
     Stage {
         name: "wire",
         what: "bytes right and wrong over TCP and WebSocket, as tests/wire says",
+        budget: Duration::from_mins(2),
         run: wire,
     },
     Stage {
         name: "end-to-end",
         what: "the real program with real clients, a real browser and real crashes",
+        budget: Duration::from_mins(6),
         run: end_to_end,
     },
 ];
