@@ -20,6 +20,7 @@ mod limits;
 mod memory;
 mod presence;
 mod semantics;
+mod session_list;
 mod sessions;
 mod system_topics;
 mod traffic;

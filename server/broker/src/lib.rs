@@ -33,7 +33,7 @@ mod wills;
 pub use broker::Broker;
 pub use connection::{
     Answer, Authentication, AuthenticationStep, Close, Connection, Credentials, Identity, Origin,
-    Question,
+    Question, rfc3339,
 };
 pub use durability::Durability;
 pub use inspect::{Dropped, SessionInfo};

@@ -73,19 +73,26 @@ pub fn file(app: &App) -> Result<Arc<RedbStore>, Problem> {
 pub async fn unknown() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "There is no such route; the API has POST /api/v1/publish, /api/v1/backup and /api/v1/compact.",
+        "There is no such route; the API has POST /api/v1/publish, /api/v1/backup and /api/v1/compact, and GET \
+         /api/v1/sessions and /api/v1/sessions/{client id}.",
     )
 }
 
+type NotAllowed = ([(HeaderName, &'static str); 1], Problem);
+
 /// Another method than POST on a route.
-pub async fn wrong_method() -> ([(HeaderName, &'static str); 1], Problem) {
-    (
-        [(header::ALLOW, "POST")],
-        Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "This route takes POST only.",
-        ),
-    )
+pub async fn wrong_method() -> NotAllowed {
+    not_allowed("POST", "This route takes POST only.")
+}
+
+/// Another method than GET on a route.
+pub async fn wrong_method_for_reading() -> NotAllowed {
+    not_allowed("GET", "This route takes GET only.")
+}
+
+fn not_allowed(allowed: &'static str, detail: &'static str) -> NotAllowed {
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
+    ([(header::ALLOW, allowed)], problem)
 }
 
 #[cfg(test)]

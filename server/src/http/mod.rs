@@ -11,6 +11,7 @@ mod headers;
 mod health;
 mod problem;
 mod publish;
+mod sessions;
 mod upgrade;
 
 use std::{sync::Arc, time::Duration};
@@ -100,6 +101,14 @@ fn router(app: App) -> Router {
         .route(
             "/api/v1/publish",
             post(api::publish).fallback(api::wrong_method),
+        )
+        .route(
+            "/api/v1/sessions",
+            get(sessions::list).fallback(api::wrong_method_for_reading),
+        )
+        .route(
+            "/api/v1/sessions/{client_id}",
+            get(sessions::one).fallback(api::wrong_method_for_reading),
         )
         .route(
             "/api/v1/backup",

@@ -74,8 +74,9 @@ fn told(dropped: DroppedRow) -> UserProperty {
     (DROPPED.into(), value.into())
 }
 
-/// As RFC 3339 writes it, in UTC.
-pub(crate) fn rfc3339(at: WallTime) -> String {
+/// A time as RFC 3339 writes it, in UTC, to the second.
+#[must_use]
+pub fn rfc3339(at: WallTime) -> String {
     let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds)
         .ok()

@@ -34,7 +34,8 @@ use ebbtide_protocol::{
     codec::{Decoder, Role},
 };
 
-pub(crate) use self::connack::{RESERVED, rfc3339};
+pub(crate) use self::connack::RESERVED;
+pub use self::connack::rfc3339;
 use self::{
     authenticate::Turn,
     connect::{Arriving, Claiming},
