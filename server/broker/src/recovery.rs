@@ -175,6 +175,7 @@ impl Recovery {
             index: RwLock::new(self.index),
             numbers: Mutex::new(numbers),
             retained: RwLock::new(retained),
+            recent_sets: Mutex::default(),
             wills: Wills::default(),
             timers: Timers::default(),
             journal: self.journal,

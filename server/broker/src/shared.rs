@@ -14,7 +14,7 @@ use crate::{
     numbers::{Exhausted, Numbers},
     presence::Presence,
     registry::Registry,
-    route::{index::Index, mailbox::Mailbox, retained::Retained},
+    route::{index::Index, mailbox::Mailbox, retained::Retained, sets::RecentSets},
     stats::Counters,
     timers::Timers,
     wills::Wills,
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     /// Also the lock that puts accepted messages in order.
     pub numbers: Mutex<Numbers>,
     pub retained: RwLock<Retained>,
+    pub recent_sets: Mutex<RecentSets>,
     pub wills: Wills,
     pub timers: Timers,
     pub journal: Journal,

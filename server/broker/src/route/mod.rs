@@ -14,6 +14,7 @@ pub(crate) mod mailbox;
 pub(crate) mod overflow;
 mod quota;
 pub(crate) mod retained;
+pub(crate) mod sets;
 mod snapshot;
 mod trie;
 
@@ -160,7 +161,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     let queued = sequence.map(|sequence| Queue {
         sequence,
         message: Arc::clone(&message),
-        recipients: recipients(&targets, &groups, &message),
+        recipients: recipients(shared, &targets, &groups, &message),
     });
     let accept = Accept {
         queued,
@@ -248,18 +249,23 @@ struct GroupTarget {
 }
 
 /// Those that the store is to keep it for, ascending by number.
-fn recipients(targets: &[Target], groups: &[GroupTarget], message: &Message) -> RecipientSet {
+fn recipients(
+    shared: &Shared,
+    targets: &[Target],
+    groups: &[GroupTarget],
+    message: &Message,
+) -> RecipientSet {
     let targets = targets.iter().filter(|target| target.is_queued);
     let kept = targets.map(Target::recipient);
     if groups.is_empty() {
-        return kept.collect();
+        return shared.recent_sets.lock().share(kept.collect());
     }
     let groups = groups.iter().filter(|target| target.is_queued);
     let mut recipients: Vec<Recipient> = kept
         .chain(groups.map(|target| target.group.recipient(message)))
         .collect();
     recipients.sort_unstable_by_key(|recipient| recipient.session);
-    recipients.into()
+    shared.recent_sets.lock().share(recipients)
 }
 
 fn groups(shared: &Shared, index: &index::Index, message: &Message) -> Vec<GroupTarget> {

@@ -1,0 +1,91 @@
+//! Recipient sets that were made lately. Messages to the same subscribers share one, so it is made once, kept once while they
+//! wait, and recognised by the store, which writes each distinct set once.
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault},
+    sync::Arc,
+};
+
+use ebbtide_store::{Recipient, RecipientSet};
+use rustc_hash::FxHasher;
+
+/// How many are remembered; each in the place that its hash gives.
+const SETS: usize = 64;
+/// Recipients in all of them together: bounds the memory that this holds on to.
+const RECIPIENTS_MAX: usize = 65_536;
+
+#[derive(Debug, Default)]
+pub(crate) struct RecentSets {
+    sets: Vec<Option<RecipientSet>>,
+    recipients: usize,
+}
+
+impl RecentSets {
+    /// The set of these recipients: one that is there, if any is equal.
+    pub fn share(&mut self, recipients: Vec<Recipient>) -> RecipientSet {
+        if recipients.len() > RECIPIENTS_MAX {
+            return recipients.into();
+        }
+        if self.sets.is_empty() {
+            self.sets.resize(SETS, None);
+        }
+        let hash = BuildHasherDefault::<FxHasher>::default().hash_one(&recipients);
+        // The high bits are the good ones.
+        let at = usize::try_from(hash >> 32).unwrap_or_default() % SETS;
+        if let Some(set) = &self.sets[at]
+            && **set == recipients[..]
+        {
+            return Arc::clone(set);
+        }
+        let set: RecipientSet = recipients.into();
+        if self.recipients + set.len() > RECIPIENTS_MAX {
+            self.sets.fill(None);
+            self.recipients = 0;
+        }
+        let replaced = self.sets[at].replace(Arc::clone(&set));
+        self.recipients -= replaced.map_or(0, |old| old.len());
+        self.recipients += set.len();
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_protocol::QoS;
+    use ebbtide_store::Incarnation;
+
+    use super::*;
+
+    fn recipients(sessions: std::ops::Range<u64>) -> Vec<Recipient> {
+        let recipient = |session| Recipient {
+            session: Incarnation(session),
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            subscription_identifiers: Vec::new(),
+        };
+        sessions.map(recipient).collect()
+    }
+
+    #[test]
+    fn equal_sets_are_one() {
+        let mut recent = RecentSets::default();
+        let first = recent.share(recipients(1..10));
+        let other = recent.share(recipients(1..11));
+        assert_eq!((first.len(), other.len()), (9, 10));
+        assert!(Arc::ptr_eq(&first, &recent.share(recipients(1..10))));
+        assert!(Arc::ptr_eq(&other, &recent.share(recipients(1..11))));
+    }
+
+    #[test]
+    fn it_holds_on_to_no_more_than_it_may() {
+        let mut recent = RecentSets::default();
+        for size in 1..1_000 {
+            recent.share(recipients(0..size));
+            let held = recent.sets.iter().flatten().map(|set| set.len());
+            assert_eq!(held.sum::<usize>(), recent.recipients);
+            assert!(recent.recipients <= RECIPIENTS_MAX);
+        }
+        recent.share(recipients(0..RECIPIENTS_MAX as u64 + 1));
+        assert!(recent.recipients <= RECIPIENTS_MAX);
+    }
+}
