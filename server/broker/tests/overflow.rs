@@ -3,10 +3,12 @@
 
 mod world;
 
+use std::num::NonZeroU16;
+
 use ebbtide_broker::{Limits, QueueOverflow};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
-    packet::{Ack, ConnAck},
+    packet::{Ack, ConnAck, Connect},
 };
 use world::*;
 
@@ -66,6 +68,49 @@ fn or_the_newest_are_not_taken() {
     assert_eq!(world.broker.stats().dropped.queue_full, 2);
     let (client, _) = world.connect(kept("a"));
     assert_eq!(world.take_texts(client), ["1", "2", "3"]);
+}
+
+/// A message that would only just pass the limit must not push out what waits.
+#[test]
+fn the_newest_are_not_taken_by_bytes_either() {
+    let mut world = World::with(Limits {
+        // Three messages of 11 bytes, and a part of a fourth.
+        queue_bytes_per_session_max: 40,
+        queue_overflow: QueueOverflow::DropNewest,
+        ..Limits::default()
+    });
+    away(&mut world, "a");
+    let (publisher, _) = world.connect(clean("p"));
+    for number in 1..=5 {
+        let payload = format!("{number:>10}");
+        world.publish(publisher, number, "t", &payload, QoS::AtLeastOnce, false);
+    }
+    assert_eq!(world.broker.stats().dropped.queue_full, 2);
+    let (client, _) = world.connect(kept("a"));
+    let texts = world.take_texts(client);
+    let numbers: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
+    assert_eq!(numbers, ["1", "2", "3"]);
+}
+
+/// In a group too: neither those that its store keeps nor those that only wait in memory.
+#[test]
+fn the_newest_are_not_taken_by_a_group() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let mut world = small(QueueOverflow::DropNewest);
+        let (client, _) = world.connect(Connect {
+            receive_maximum: NonZeroU16::new(1),
+            ..kept("a")
+        });
+        world.subscribe(client, "$share/g/t", QoS::AtLeastOnce);
+        let (publisher, _) = world.connect(clean("p"));
+        world.publish(publisher, 9, "t", "held", QoS::AtLeastOnce, false);
+        for number in 1..=5 {
+            let packet = publish(number, "t", &number.to_string(), qos);
+            world.send(publisher, Packet::Publish(Box::new(packet)));
+        }
+        assert_eq!(world.broker.stats().dropped.queue_full, 2);
+        assert_eq!(world.take_texts(client), ["held", "1", "2", "3"]);
+    }
 }
 
 #[test]
@@ -237,7 +282,7 @@ fn a_user_has_so_many_sessions() {
         sessions_per_user_max: 2,
         ..Limits::default()
     });
-    let of = |id: &str, user: &str| ebbtide_protocol::packet::Connect {
+    let of = |id: &str, user: &str| Connect {
         username: Some(user.into()),
         ..kept(id)
     };

@@ -85,17 +85,6 @@ struct Terms {
     identifier: Option<u32>,
 }
 
-/// What a publish means to a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// In memory only.
-    Live,
-    /// The store is to keep it.
-    Queued,
-    /// As many wait as may wait.
-    NoRoom,
-}
-
 impl Group {
     pub fn new(number: Incarnation, filter: TopicFilter, limits: &Limits) -> Self {
         Self {
@@ -208,21 +197,17 @@ impl Group {
         self.hand_out(&mut state);
     }
 
-    /// What a message of this QoS means to it.
-    pub fn wants(&self, qos: QoS, limits: &Limits) -> Wanted {
+    /// Whether the store is to keep messages of this QoS for it.
+    pub fn keeps(&self, qos: QoS) -> bool {
         let state = self.state.lock();
-        let is_queued = state.is_kept
+        state.is_kept
             && qos > QoS::AtMostOnce
-            && (state.members.iter()).any(|member| member.options.qos > QoS::AtMostOnce);
-        if !is_queued {
-            Wanted::Live
-        } else if limits.queue_overflow == QueueOverflow::DropNewest
-            && state.waiting.len() >= limits.queue_messages_per_session_max
-        {
-            Wanted::NoRoom
-        } else {
-            Wanted::Queued
-        }
+            && (state.members.iter()).any(|member| member.options.qos > QoS::AtMostOnce)
+    }
+
+    /// Whether one message more may wait.
+    pub fn has_room(&self, limits: &Limits) -> bool {
+        self.state.lock().waiting.len() < limits.queue_messages_per_session_max
     }
 
     /// As a recipient of the message: for it, as published; the member's subscription decides.
@@ -257,17 +242,35 @@ impl Group {
         state.waiting_bytes += item.bytes();
         state.waiting.push_back(item);
         self.hand_out(&mut state);
-        while state.waiting.len() > shared.limits.queue_messages_per_session_max
-            && let Some(oldest) = state.waiting.pop_front()
-        {
-            state.waiting_bytes -= oldest.bytes();
-            if let Some(sequence) = oldest.sequence() {
-                let cursor = state.close(sequence);
-                shared.journal.done(self.number, sequence, None, cursor);
+        match shared.limits.queue_overflow {
+            QueueOverflow::DropOldest => {
+                while !state.is_within(&shared.limits)
+                    && let Some(oldest) = state.waiting.pop_front()
+                {
+                    self.lose(&mut state, &oldest, shared);
+                }
             }
-            shared.counters.dropped(DropReason::QueueFull);
+            // What the store keeps had room when it was taken in.
+            QueueOverflow::DropNewest if sequence.is_some() => {}
+            QueueOverflow::DropNewest => {
+                if !state.is_within(&shared.limits)
+                    && let Some(newest) = state.waiting.pop_back()
+                {
+                    self.lose(&mut state, &newest, shared);
+                }
+            }
         }
         true
+    }
+
+    /// It is out of `waiting`, because there was no room for it.
+    fn lose(&self, state: &mut State, item: &Item, shared: &Shared) {
+        state.waiting_bytes -= item.bytes();
+        if let Some(sequence) = item.sequence() {
+            let cursor = state.close(sequence);
+            shared.journal.done(self.number, sequence, None, cursor);
+        }
+        shared.counters.dropped(DropReason::QueueFull);
     }
 
     /// A message that waited when the broker was started.
@@ -421,6 +424,11 @@ impl State {
             member.leases = member.leases.saturating_sub(1);
             member.leased_bytes = member.leased_bytes.saturating_sub(lease.bytes);
         }
+    }
+
+    /// Whether no more waits than may.
+    fn is_within(&self, limits: &Limits) -> bool {
+        self.waiting.len() <= limits.queue_messages_per_session_max
     }
 
     /// The group waits for this one no longer; gives the number below which it waits for none.

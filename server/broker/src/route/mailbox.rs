@@ -172,11 +172,11 @@ impl Mailbox {
         }
     }
 
-    /// Whether as much waits as may.
-    pub fn is_full(&self, limits: &Limits) -> bool {
+    /// Whether one message more, of so many bytes, may wait.
+    pub fn has_room(&self, bytes: u64, limits: &Limits) -> bool {
         let state = self.state.lock();
-        state.waiting() >= limits.queue_messages_per_session_max
-            || state.kept_bytes >= limits.queue_bytes_per_session_max
+        state.waiting() < limits.queue_messages_per_session_max
+            && state.kept_bytes + bytes <= limits.queue_bytes_per_session_max
     }
 
     /// Takes out what has waited longest if more waits than may. `size_of` knows the bytes of a number.

@@ -33,7 +33,7 @@ use crate::{
     journal::Ticket,
     room,
     route::{
-        group::{Group, Wanted},
+        group::Group,
         index::Subscriber,
         mailbox::{Delivery, Mailbox, Pushed},
     },
@@ -73,6 +73,13 @@ impl Source {
         }
     }
 
+    /// Whether there is anything for the store to do.
+    fn is_kept(self, accept: &Accept) -> bool {
+        let is_something =
+            accept.queued.is_some() || accept.retained.is_some() || accept.inbound.is_some();
+        is_something || matches!(self, Self::Will(_))
+    }
+
     /// As operation on the store.
     fn operation(self, accept: Accept) -> Operation {
         match self {
@@ -98,11 +105,10 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     let Incoming { message, source } = incoming;
     let message = Arc::new(message);
     let index = shared.index.read();
-    let targets = targets(shared, &index, &message, source.session());
-    let groups = groups(shared, &index, &message);
+    let mut targets = targets(&index, &message, source.session());
+    let mut groups = groups(&index, &message);
     let matched = !targets.is_empty() || !groups.is_empty();
-    let is_queued = targets.iter().any(|target| target.is_queued)
-        || groups.iter().any(|target| target.is_queued);
+    let is_queued = is_queued(&targets, &groups);
     let inbound = match source {
         Source::Client { session, inbound } => inbound.map(|packet_id| (session, packet_id)),
         Source::Will(_) | Source::Broker => None,
@@ -119,13 +125,16 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             retained: None,
             inbound,
         };
-        let is_kept = inbound.is_some() || matches!(source, Source::Will(_));
-        let ticket = is_kept.then(|| shared.journal.submit(source.operation(accept)));
+        let ticket = source
+            .is_kept(&accept)
+            .then(|| shared.journal.submit(source.operation(accept)));
         push(shared, targets, groups, &message, None);
         return Ok(Published { ticket, matched });
     }
 
     let mut numbers = shared.numbers.lock();
+    overflow::leave_out(shared, &mut targets, &mut groups, &message);
+    let is_queued = self::is_queued(&targets, &groups);
     if can_be_refused {
         quota::check(shared, &message, is_queued)?;
     }
@@ -168,13 +177,12 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         retained,
         inbound,
     };
-    let ticket = shared.journal.submit(source.operation(accept));
+    let ticket = source
+        .is_kept(&accept)
+        .then(|| shared.journal.submit(source.operation(accept)));
     push(shared, targets, groups, &message, sequence);
     drop(numbers);
-    Ok(Published {
-        ticket: Some(ticket),
-        matched,
-    })
+    Ok(Published { ticket, matched })
 }
 
 /// Hands on a value of the broker's own: at QoS 0, and retained in memory only.
@@ -188,8 +196,8 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
         properties: MessageProperties::default(),
     });
     let index = shared.index.read();
-    let targets = targets(shared, &index, &message, NOBODY);
-    let groups = groups(shared, &index, &message);
+    let targets = targets(&index, &message, NOBODY);
+    let groups = groups(&index, &message);
     let mut numbers = shared.numbers.lock();
     // Without a number it is left out this time: the next value comes soon.
     if let Ok(revision) = numbers.revision(&shared.journal) {
@@ -268,34 +276,24 @@ fn recipients(
     shared.recent_sets.lock().share(recipients)
 }
 
-fn groups(shared: &Shared, index: &index::Index, message: &Message) -> Vec<GroupTarget> {
+/// Whether the store is to keep the message for any of them.
+fn is_queued(targets: &[Target], groups: &[GroupTarget]) -> bool {
+    targets.iter().any(|target| target.is_queued) || groups.iter().any(|target| target.is_queued)
+}
+
+fn groups(index: &index::Index, message: &Message) -> Vec<GroupTarget> {
     let mut targets = Vec::new();
     index.matching_groups(message.topic.as_str(), &mut |list| {
-        targets.extend(list.iter().filter_map(|group| {
-            let is_queued = match group.wants(message.qos, &shared.limits) {
-                Wanted::Live => false,
-                Wanted::Queued => true,
-                Wanted::NoRoom => {
-                    shared.counters.dropped(DropReason::QueueFull);
-                    return None;
-                }
-            };
-            Some(GroupTarget {
-                group: Arc::clone(group),
-                is_queued,
-            })
+        targets.extend(list.iter().map(|group| GroupTarget {
+            group: Arc::clone(group),
+            is_queued: group.keeps(message.qos),
         }));
     });
     targets
 }
 
 /// Ascending by session.
-fn targets(
-    shared: &Shared,
-    index: &index::Index,
-    message: &Message,
-    publisher: Incarnation,
-) -> Vec<Target> {
+fn targets(index: &index::Index, message: &Message, publisher: Incarnation) -> Vec<Target> {
     let mut found: Vec<&Subscriber> = Vec::new();
     let mut lists: usize = 0;
     index.matching(message.topic.as_str(), &mut |list| {
@@ -307,7 +305,7 @@ fn targets(
     }
     let mut targets = Vec::with_capacity(found.len());
     for same in runs(&found) {
-        targets.extend(target(shared, &found[same], message, publisher));
+        targets.extend(target(&found[same], message, publisher));
     }
     targets
 }
@@ -327,12 +325,7 @@ fn runs(found: &[&Subscriber]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-fn target(
-    shared: &Shared,
-    same: &[&Subscriber],
-    message: &Message,
-    publisher: Incarnation,
-) -> Option<Target> {
+fn target(same: &[&Subscriber], message: &Message, publisher: Incarnation) -> Option<Target> {
     let mailbox = &same[0].mailbox;
     // [MQTT-3.8.3-3]
     let is_own = mailbox.session == publisher;
@@ -350,10 +343,6 @@ fn target(
     // [MQTT-3.8.4-8]
     let qos = qos.min(message.qos);
     let is_queued = mailbox.kept && qos > QoS::AtMostOnce;
-    if is_queued && !overflow::has_room(shared, mailbox) {
-        overflow::record(shared, mailbox, DropReason::QueueFull, message.accepted_at);
-        return None;
-    }
     // [MQTT-3.3.1-12, MQTT-3.3.1-13]
     let retain = retain && message.retain;
     Some(Target {

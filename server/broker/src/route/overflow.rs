@@ -2,18 +2,50 @@
 //!
 //! Only what has no packet id yet is ever dropped: the rest is in the session's flows, not in its queue.
 
-use ebbtide_store::{DroppedRow, Sequence, WallTime};
+use ebbtide_store::{DroppedRow, Message, Sequence, WallTime};
 
-use super::mailbox::Mailbox;
+use super::{GroupTarget, Target, mailbox::Mailbox};
 use crate::{QueueOverflow, shared::Shared, stats::DropReason};
 
-/// Whether one message more may wait for the session. With `DropOldest` it always may: others go for it.
-pub(super) fn has_room(shared: &Shared, mailbox: &Mailbox) -> bool {
-    shared.limits.queue_overflow == QueueOverflow::DropOldest || !mailbox.is_full(&shared.limits)
+/// Takes out those for whom the message may not wait too: with `DropNewest`, those whose queue it would make too long. With
+/// `DropOldest` it always may: others go for it. The caller holds the order lock, so that two cannot take the same room.
+pub(super) fn leave_out(
+    shared: &Shared,
+    targets: &mut Vec<Target>,
+    groups: &mut Vec<GroupTarget>,
+    message: &Message,
+) {
+    let limits = &shared.limits;
+    if limits.queue_overflow == QueueOverflow::DropOldest {
+        return;
+    }
+    let bytes = message.content_bytes();
+    targets.retain(|target| {
+        let has_room = !target.is_queued || target.mailbox.has_room(bytes, limits);
+        if !has_room {
+            record(
+                shared,
+                &target.mailbox,
+                DropReason::QueueFull,
+                message.accepted_at,
+            );
+        }
+        has_room
+    });
+    groups.retain(|target| {
+        let has_room = !target.is_queued || target.group.has_room(limits);
+        if !has_room {
+            shared.counters.dropped(DropReason::QueueFull);
+        }
+        has_room
+    });
 }
 
-/// Drops the oldest until the queue is within its limits.
+/// With `DropOldest`: drops what has waited longest until the queue is within its limits.
 pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
+    if shared.limits.queue_overflow != QueueOverflow::DropOldest {
+        return;
+    }
     let size_of = |sequence| shared.journal.bytes_of(&[sequence]);
     while let Some(sequence) = mailbox.pop_above(&shared.limits, size_of) {
         // The owner alone knows its cursor; a lower one changes nothing.
