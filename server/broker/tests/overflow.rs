@@ -248,6 +248,32 @@ fn a_limit_in_all_refuses_before_anybody_gets_it() {
     assert_eq!(world.take_texts(client), ["4"]);
 }
 
+/// Its publisher still has it, and may send it again.
+#[test]
+fn what_is_refused_is_lost_for_nobody() {
+    let mut world = World::with(Limits {
+        queue_messages_per_session_max: 3,
+        queue_messages_max: 3,
+        queue_overflow: QueueOverflow::DropNewest,
+        ..Limits::default()
+    });
+    away(&mut world, "full");
+    let (other, _) = world.connect(kept("other"));
+    world.subscribe(other, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    for number in 1..=3 {
+        world.publish(publisher, number, "t", "x", QoS::AtLeastOnce, false);
+    }
+    assert_eq!(world.take_all(other).len(), 3);
+    let fourth = publish(4, "t", "x", QoS::AtLeastOnce);
+    world.send(publisher, Packet::Publish(Box::new(fourth)));
+    let refused = Ack::new(packet_id(4), ReasonCode::QuotaExceeded);
+    assert_eq!(world.answers(publisher), [Packet::PubAck(refused)]);
+    let full = world.broker.session("full").expect("it is there");
+    assert_eq!(full.dropped, None);
+    assert_eq!(world.broker.stats().dropped.queue_full, 0);
+}
+
 #[test]
 fn retained_messages_have_limits_in_all() {
     let mut world = World::with(Limits {

@@ -133,7 +133,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     }
 
     let mut numbers = shared.numbers.lock();
-    overflow::leave_out(shared, &mut targets, &mut groups, &message);
+    let left_out = overflow::leave_out(shared, &mut targets, &mut groups, &message);
     let is_queued = self::is_queued(&targets, &groups);
     if can_be_refused {
         quota::check(shared, &message, is_queued)?;
@@ -181,6 +181,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         .is_kept(&accept)
         .then(|| shared.journal.submit(source.operation(accept)));
     push(shared, targets, groups, &message, sequence);
+    left_out.record(shared, message.accepted_at);
     drop(numbers);
     Ok(Published { ticket, matched })
 }

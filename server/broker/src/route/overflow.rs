@@ -7,6 +7,14 @@ use ebbtide_store::{DroppedRow, Message, Sequence, WallTime};
 use super::{GroupTarget, Target, mailbox::Mailbox};
 use crate::{QueueOverflow, shared::Shared, stats::DropReason};
 
+/// Those whom a message does not reach because their queue is full.
+#[derive(Default)]
+#[must_use]
+pub(super) struct LeftOut {
+    targets: Vec<Target>,
+    groups: Vec<GroupTarget>,
+}
+
 /// Takes out those for whom the message may not wait too: with `DropNewest`, those whose queue it would make too long. With
 /// `DropOldest` it always may: others go for it. The caller holds the order lock, so that two cannot take the same room.
 pub(super) fn leave_out(
@@ -14,31 +22,31 @@ pub(super) fn leave_out(
     targets: &mut Vec<Target>,
     groups: &mut Vec<GroupTarget>,
     message: &Message,
-) {
+) -> LeftOut {
     let limits = &shared.limits;
     if limits.queue_overflow == QueueOverflow::DropOldest {
-        return;
+        return LeftOut::default();
     }
     let bytes = message.content_bytes();
-    targets.retain(|target| {
-        let has_room = !target.is_queued || target.mailbox.has_room(bytes, limits);
-        if !has_room {
-            record(
-                shared,
-                &target.mailbox,
-                DropReason::QueueFull,
-                message.accepted_at,
-            );
+    let is_full = |target: &mut Target| target.is_queued && !target.mailbox.has_room(bytes, limits);
+    let is_full_group =
+        |target: &mut GroupTarget| target.is_queued && !target.group.has_room(limits);
+    LeftOut {
+        targets: targets.extract_if(.., is_full).collect(),
+        groups: groups.extract_if(.., is_full_group).collect(),
+    }
+}
+
+impl LeftOut {
+    /// The message has been taken in, and so is lost for them. One that is refused is not: its publisher still has it.
+    pub fn record(self, shared: &Shared, at: WallTime) {
+        for target in self.targets {
+            record(shared, &target.mailbox, DropReason::QueueFull, at);
         }
-        has_room
-    });
-    groups.retain(|target| {
-        let has_room = !target.is_queued || target.group.has_room(limits);
-        if !has_room {
+        for _ in self.groups {
             shared.counters.dropped(DropReason::QueueFull);
         }
-        has_room
-    });
+    }
 }
 
 /// With `DropOldest`: drops what has waited longest until the queue is within its limits.
