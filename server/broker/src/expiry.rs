@@ -9,6 +9,9 @@ use crate::{
     timers::{Timer, Timers},
 };
 
+/// After so long it is tried again when the disk was too far behind for it.
+const AGAIN_MS: u64 = 1000;
+
 /// Sets, or ends, the timer of a topic whose retained message has become this one.
 pub(crate) fn watch(timers: &Timers, message: &Message, now: Now) {
     let timer = Timer::Retained(message.topic.clone());
@@ -24,21 +27,24 @@ pub(crate) fn watch(timers: &Timers, message: &Message, now: Now) {
 /// Removes the retained message if it has expired. Subscribers are not told: to them it simply is no more.
 pub(crate) fn retained(shared: &Shared, topic: &TopicName, now: Now) {
     let mut numbers = shared.numbers.lock();
-    let mut retained = shared.retained.write();
-    let is_expired = retained
-        .get(topic)
-        .and_then(|row| row.message.expires_at())
-        .is_some_and(|expires_at| expires_at <= now.wall);
-    if is_expired && let Ok(revision) = numbers.revision(&shared.journal) {
-        retained.clear(topic);
-        let clear = RetainedChange::Clear {
-            topic: topic.clone(),
-            revision,
-        };
-        shared.journal.submit(Operation::Accept(Accept {
-            queued: None,
-            retained: Some(clear),
-            inbound: None,
-        }));
+    let row = shared.retained.read().get(topic).cloned();
+    let Some(row) = row else { return };
+    if row.message.expires_at().is_none_or(|at| at > now.wall) {
+        // The timer goes by another clock, which may be ahead of this one.
+        return watch(&shared.timers, &row.message, now);
     }
+    let Ok(revision) = numbers.revision(&shared.journal) else {
+        let again = now.monotonic.plus_ms(AGAIN_MS);
+        return shared.timers.set(again, Timer::Retained(topic.clone()));
+    };
+    let clear = RetainedChange::Clear {
+        topic: topic.clone(),
+        revision,
+    };
+    shared.change_retained(clear.clone());
+    shared.journal.submit(Operation::Accept(Accept {
+        queued: None,
+        retained: Some(clear),
+        inbound: None,
+    }));
 }

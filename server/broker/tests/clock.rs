@@ -1,4 +1,5 @@
-//! Wall clocks that are set between two runs: what is on disk from before is neither expired by it nor kept for ever.
+//! Wall clocks that are set between two runs, or go a little behind the clock of the timers: what has an end is neither
+//! expired by it nor kept for ever.
 
 mod world;
 
@@ -57,4 +58,20 @@ fn a_clock_that_was_set_expires_no_message_and_keeps_none_for_ever() {
         world.pass_ms(2_000);
         assert_eq!(world.broker.stats().retained, 0);
     }
+}
+
+#[test]
+fn a_retained_message_goes_though_the_wall_clock_is_a_little_behind() {
+    let mut world = World::new();
+    let (publisher, _) = world.connect(clean("p"));
+    let mut message = publish(1, "t", "x", QoS::AtLeastOnce);
+    message.retain = true;
+    message.properties.message_expiry_interval = Some(1);
+    world.send(publisher, Packet::Publish(Box::new(message)));
+    world.commit();
+    world.set_wall_ms(1_000_000 - 1);
+    world.pass_ms(1_000);
+    assert_eq!(world.broker.stats().retained, 1, "a millisecond is left");
+    world.pass_ms(1);
+    assert_eq!(world.broker.stats().retained, 0);
 }
