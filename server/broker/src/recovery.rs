@@ -201,6 +201,7 @@ impl Recovery {
             session.end(&shared);
         }
         for (mut session, disconnected_at) in newest {
+            session.mailbox.recover_in_flight(session.flows.lowest());
             if disconnected_at.is_none() {
                 session.maybe_sent = self.last_sequence;
                 shared
@@ -282,7 +283,7 @@ impl Recovery {
 
     fn session(&mut self, row: SessionRow) {
         let mailbox = Mailbox::new(row.incarnation, true, self.limits.outgoing_bytes_max);
-        mailbox.park([], Vec::new(), 0);
+        mailbox.park([], Vec::new(), 0, None);
         let mut flows = Flows::default();
         flows.recover_mark(row.next_packet_id);
         let session = Session {

@@ -10,6 +10,7 @@ use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
     packet::{Ack, ConnAck, Connect},
 };
+use ebbtide_store::Operation;
 use world::*;
 
 fn small(queue_overflow: QueueOverflow) -> World {
@@ -183,6 +184,58 @@ fn what_was_dropped_does_not_come_back_after_a_crash() {
     world.crash();
     let (client, _) = world.connect(kept("a"));
     assert_eq!(world.take_texts(client), ["3", "4", "5"]);
+}
+
+/// Numbers of other sessions' messages lie between: one range for each loss would make what the store notes of the session
+/// longer and longer.
+#[test]
+fn what_is_noted_of_losses_does_not_grow() {
+    let mut world = small(QueueOverflow::DropOldest);
+    for topic in ["a", "b"] {
+        let (client, _) = world.connect(kept(topic));
+        world.subscribe(client, topic, QoS::AtLeastOnce);
+        world.cut(client);
+    }
+    let (publisher, _) = world.connect(clean("p"));
+    world.commit();
+    let before = world.batches.len();
+    for number in 1..=20 {
+        for topic in ["a", "b"] {
+            world.publish(publisher, number, topic, "x", QoS::AtLeastOnce, false);
+        }
+    }
+    let operations = world.batches[before..].iter().flatten();
+    let done: Vec<(u64, u64)> = operations
+        .filter_map(|operation| match operation {
+            Operation::Done {
+                sequence, cursor, ..
+            } => Some((sequence.0, cursor.0)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(done.len(), 2 * 17);
+    assert!(
+        done.iter().all(|(sequence, cursor)| cursor > sequence),
+        "{done:?}"
+    );
+}
+
+/// What the session has been sent and not acknowledged comes again, though all around it was lost, also after a crash.
+#[test]
+fn losses_do_not_pass_what_is_under_way() {
+    let mut world = small(QueueOverflow::DropOldest);
+    let (client, _) = world.connect(kept("a"));
+    world.subscribe(client, "t", QoS::ExactlyOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    world.publish(publisher, 1, "t", "in flight", QoS::ExactlyOnce, false);
+    assert_eq!(world.received(client).len(), 1);
+    world.cut(client);
+    publish_five(&mut world);
+    world.crash();
+    publish_five(&mut world);
+    world.crash();
+    let (client, _) = world.connect(kept("a"));
+    assert_eq!(world.take_texts(client), ["in flight", "3", "4", "5"]);
 }
 
 #[test]

@@ -126,7 +126,10 @@ impl Open {
         }
         let (unsent, unread) = outbound.into_unsent();
         let unread_bytes = shared.journal.bytes_of(&unread);
-        session.mailbox.park(unsent, unread, unread_bytes);
+        let in_flight = session.flows.lowest();
+        session
+            .mailbox
+            .park(unsent, unread, unread_bytes, in_flight);
         let rested = if ends {
             session.end(shared);
             None

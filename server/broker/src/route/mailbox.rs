@@ -138,7 +138,10 @@ struct State {
     /// Snapshots that were asked for while spilling: run when all that waits is out.
     owed: Vec<TopicFilter>,
     overflowed: bool,
+    /// Of the owner; `None` while the session is away.
     waker: Option<Waker>,
+    /// The lowest number of the session's exchanges, while it is away.
+    in_flight: Option<Sequence>,
     /// The owner has been woken and has not looked yet.
     woken: bool,
     bytes_max: usize,
@@ -161,6 +164,7 @@ impl Mailbox {
             owed: Vec::new(),
             overflowed: false,
             waker: None,
+            in_flight: None,
             woken: false,
             bytes_max,
         };
@@ -179,17 +183,20 @@ impl Mailbox {
             && state.kept_bytes + bytes <= limits.queue_bytes_per_session_max
     }
 
-    /// Takes out what has waited longest if more waits than may. `size_of` knows the bytes of a number.
+    /// Takes out what has waited longest if more waits than may; `false`: no more does. `size_of` knows the bytes of a number;
+    /// `done` is told the number that was taken out, and one below which the session waits for nothing. It is called before
+    /// an owner can come, to whom a message below might be moved.
     pub fn pop_above(
         &self,
         limits: &Limits,
         size_of: impl Fn(Sequence) -> u64,
-    ) -> Option<Sequence> {
+        done: impl FnOnce(Sequence, Sequence),
+    ) -> bool {
         let mut state = self.state.lock();
         let is_above = state.waiting() > limits.queue_messages_per_session_max
             || state.kept_bytes > limits.queue_bytes_per_session_max;
         if !is_above {
-            return None;
+            return false;
         }
         let position = state
             .queue
@@ -208,7 +215,10 @@ impl Mailbox {
             }
         };
         debug_assert!(sequence.is_some(), "what waits can be taken out");
-        sequence
+        if let Some(sequence) = sequence {
+            done(sequence, state.cursor(sequence));
+        }
+        sequence.is_some()
     }
 
     /// How many messages wait, and their bytes.
@@ -363,24 +373,20 @@ impl Mailbox {
 
     /// The lowest number that waits here.
     pub fn lowest(&self) -> Option<Sequence> {
-        let state = self.state.lock();
-        let queued = state.queue.iter().filter_map(Mail::sequence).min();
-        let spilled = match state.is_sorted {
-            true => state.spilled.front(),
-            false => state.spilled.iter().min(),
-        };
-        queued.into_iter().chain(spilled.copied()).min()
+        self.state.lock().lowest()
     }
 
     /// The connection has gone: keeps only numbers. `unsent` and `unread`, of so many bytes, had been taken out and were
-    /// not sent.
+    /// not sent; `in_flight` is the lowest number of an exchange that is still under way.
     pub fn park(
         &self,
         unsent: impl IntoIterator<Item = Mail>,
         unread: Vec<Sequence>,
         unread_bytes: u64,
+        in_flight: Option<Sequence>,
     ) {
         let mut state = self.state.lock();
+        state.in_flight = in_flight;
         state.waker = None;
         state.woken = false;
         state.spilling = true;
@@ -404,6 +410,11 @@ impl Mailbox {
         // Messages made from a snapshot have later numbers than live ones that wait behind them.
         state.is_sorted = numbers.is_sorted();
         state.spilled = numbers.into();
+    }
+
+    /// The lowest number of an exchange that was under way, at start.
+    pub fn recover_in_flight(&self, lowest: Option<Sequence>) {
+        self.state.lock().in_flight = lowest;
     }
 
     /// Numbers recovered at start, ascending, with the bytes of their messages.
@@ -444,6 +455,25 @@ impl State {
     /// What the store keeps for this session and waits here.
     fn waiting(&self) -> usize {
         self.queue_kept + self.spilled.len()
+    }
+
+    fn lowest(&self) -> Option<Sequence> {
+        let queued = self.queue.iter().filter_map(Mail::sequence).min();
+        let spilled = match self.is_sorted {
+            true => self.spilled.front(),
+            false => self.spilled.iter().min(),
+        };
+        queued.into_iter().chain(spilled.copied()).min()
+    }
+
+    /// Below it the session waits for nothing, as far as can be told here: `done` has been taken out just now. An owner alone
+    /// knows what it holds, and to look through all that waits is too much.
+    fn cursor(&self, done: Sequence) -> Sequence {
+        if self.waker.is_some() || !self.is_sorted {
+            return Sequence(0);
+        }
+        let open = self.lowest().into_iter().chain(self.in_flight).min();
+        open.unwrap_or(done.next())
     }
 
     /// It is no longer in `queue`.

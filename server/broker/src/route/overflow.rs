@@ -2,7 +2,7 @@
 //!
 //! Only what has no packet id yet is ever dropped: the rest is in the session's flows, not in its queue.
 
-use ebbtide_store::{DroppedRow, Message, Sequence, WallTime};
+use ebbtide_store::{DroppedRow, Message, WallTime};
 
 use super::{GroupTarget, Target, mailbox::Mailbox};
 use crate::{QueueOverflow, shared::Shared, stats::DropReason};
@@ -55,10 +55,10 @@ pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
         return;
     }
     let size_of = |sequence| shared.journal.bytes_of(&[sequence]);
-    while let Some(sequence) = mailbox.pop_above(&shared.limits, size_of) {
-        // The owner alone knows its cursor; a lower one changes nothing.
-        let (session, cursor) = (mailbox.session, Sequence(0));
-        shared.journal.done(session, sequence, None, cursor);
+    let done = |sequence, cursor| {
+        shared.journal.done(mailbox.session, sequence, None, cursor);
+    };
+    while mailbox.pop_above(&shared.limits, size_of, done) {
         record(shared, mailbox, DropReason::QueueFull, at);
     }
 }

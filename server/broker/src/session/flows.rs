@@ -139,6 +139,11 @@ impl Flows {
         self.flows.len()
     }
 
+    /// The lowest number that is under way.
+    pub fn lowest(&self) -> Option<Sequence> {
+        self.flows.values().filter_map(|flow| flow.sequence).min()
+    }
+
     /// All exchanges in the order of sending.
     pub fn in_order(&self) -> Vec<(PacketId, &Flow)> {
         let mut flows: Vec<_> = self.flows.iter().map(|(id, flow)| (*id, flow)).collect();
@@ -194,8 +199,7 @@ impl Flows {
         self.done_since += 1;
         if self.done_since >= CURSOR_STEP || self.flows.is_empty() {
             self.done_since = 0;
-            let in_flight = self.flows.values().filter_map(|flow| flow.sequence).min();
-            let lowest = in_flight.into_iter().chain(waiting()).min();
+            let lowest = self.lowest().into_iter().chain(waiting()).min();
             self.cursor = self.cursor.max(lowest.unwrap_or(self.highest.next()));
         }
         self.cursor
