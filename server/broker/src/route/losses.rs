@@ -3,12 +3,13 @@
 use ebbtide_store::{DroppedRow, Incarnation, WallTime};
 use parking_lot::Mutex;
 
+/// What has changed is noted under the lock: of two threads the later must not be overwritten by the earlier.
 #[derive(Debug, Default)]
 pub(crate) struct Losses(Mutex<Option<DroppedRow>>);
 
 impl Losses {
-    /// One message more; gives what is to be kept.
-    pub fn add(&self, session: Incarnation, at: WallTime) -> DroppedRow {
+    /// One message more; `note` gets what is to be kept.
+    pub fn add(&self, session: Incarnation, at: WallTime, note: impl FnOnce(DroppedRow)) {
         let mut row = self.0.lock();
         let row = row.get_or_insert(DroppedRow {
             session,
@@ -18,15 +19,15 @@ impl Losses {
         });
         row.count += 1;
         row.last_at = at;
-        *row
+        note(*row);
     }
 
     pub fn get(&self) -> Option<DroppedRow> {
         *self.0.lock()
     }
 
-    /// The client has been told this much; gives what has come since.
-    pub fn told(&self, told: DroppedRow) -> Option<DroppedRow> {
+    /// The client has been told this much; `note` gets what has come since.
+    pub fn told(&self, told: DroppedRow, note: impl FnOnce(Option<DroppedRow>)) {
         let mut row = self.0.lock();
         *row = row.and_then(|row| {
             let count = row.count.saturating_sub(told.count);
@@ -36,11 +37,36 @@ impl Losses {
                 ..row
             })
         });
-        *row
+        note(*row);
     }
 
     /// As it was kept.
     pub fn recover(&self, row: DroppedRow) {
         *self.0.lock() = Some(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_who_change_it_note_it_in_the_same_order() {
+        let losses = Losses::default();
+        let mut noted = Vec::new();
+        let at = WallTime(0);
+        for _ in 0..2 {
+            losses.add(Incarnation(1), at, |row| {
+                assert!(losses.0.is_locked(), "another may note a newer row first");
+                noted.push(Some(row));
+            });
+        }
+        let first = noted[0].expect("it was added");
+        losses.told(first, |row| {
+            assert!(losses.0.is_locked());
+            noted.push(row);
+        });
+        let counts = noted.iter().map(|row| row.map(|row| row.count));
+        assert_eq!(counts.collect::<Vec<_>>(), [Some(1), Some(2), Some(1)]);
     }
 }

@@ -67,13 +67,14 @@ pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
 pub(crate) fn record(shared: &Shared, mailbox: &Mailbox, reason: DropReason, at: WallTime) {
     shared.counters.dropped(reason);
     if mailbox.kept {
-        let row = mailbox.losses.add(mailbox.session, at);
-        shared.journal.note_dropped(mailbox.session, Some(row));
+        let session = mailbox.session;
+        let note = |row| shared.journal.note_dropped(session, Some(row));
+        mailbox.losses.add(session, at, note);
     }
 }
 
 /// The client has been told of this much.
 pub(crate) fn told(shared: &Shared, mailbox: &Mailbox, told: DroppedRow) {
-    let rest = mailbox.losses.told(told);
-    shared.journal.note_dropped(mailbox.session, rest);
+    let note = |rest| shared.journal.note_dropped(mailbox.session, rest);
+    mailbox.losses.told(told, note);
 }
