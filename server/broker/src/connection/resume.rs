@@ -65,10 +65,9 @@ impl Open {
 
     /// Reads the next part of the backlog; at its end the session is live. `true` when there is something to send.
     pub fn catch_up(&mut self, shared: &Shared) -> bool {
-        let sequences = self.session.mailbox.take_spilled(READ_CHUNK);
+        let size_of = |sequences: &[Sequence]| shared.journal.bytes_of(sequences);
+        let sequences = self.session.mailbox.take_spilled(READ_CHUNK, size_of);
         if !sequences.is_empty() {
-            let bytes = shared.journal.bytes_of(&sequences);
-            self.session.mailbox.taken(bytes);
             self.outbound.reading = Some(Reading {
                 after: shared.journal.ticket_of(sequences.iter().copied()),
                 is_asked: false,

@@ -6,97 +6,22 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::Arc,
     task::Waker,
 };
 
-use ebbtide_protocol::{PacketId, QoS, TopicFilter};
-use ebbtide_store::{Incarnation, Message, Recipient, Sequence};
+use ebbtide_protocol::{QoS, TopicFilter};
+use ebbtide_store::{Incarnation, Sequence};
 use parking_lot::Mutex;
 
-pub(crate) use super::snapshot::Snapshot;
 use super::{group::Lease, losses::Losses};
+pub(crate) use super::{
+    mail::{Delivery, Mail},
+    snapshot::Snapshot,
+};
 use crate::Limits;
 
 /// So many bytes of snapshots wait without a look at whether they are still wanted.
 const SNAPSHOT_BYTES: usize = 1024 * 1024;
-
-/// One message for one session.
-#[derive(Debug)]
-pub(crate) struct Delivery {
-    pub message: Arc<Message>,
-    /// Its place in the log; `None` when the store does not keep it for this session (QoS 0, or a transient session).
-    pub sequence: Option<Sequence>,
-    pub qos: QoS,
-    pub retain: bool,
-    /// It may have been sent before a crash of the broker.
-    pub dup: bool,
-    pub subscription_identifiers: Vec<u32>,
-    /// It is a group's, and in the hands of this member.
-    pub lease: Option<Lease>,
-}
-
-impl Delivery {
-    /// Nobody keeps it: it is lost with the connection.
-    pub fn is_unkept(&self) -> bool {
-        self.sequence.is_none() && self.lease.is_none()
-    }
-
-    /// As the store is to keep it for this session.
-    pub fn recipient(&self, session: Incarnation) -> Recipient {
-        Recipient {
-            session,
-            qos: self.qos,
-            retain: self.retain,
-            subscription_identifiers: self.subscription_identifiers.clone(),
-        }
-    }
-
-    /// Bytes of topic and payload, if the store keeps it for this session.
-    pub fn kept_bytes(&self) -> u64 {
-        match self.sequence {
-            Some(_) => self.message.content_bytes(),
-            None => 0,
-        }
-    }
-
-    /// Memory it holds, roughly.
-    pub fn bytes(&self) -> usize {
-        self.message.size_bytes() + size_of_val(&*self.subscription_identifiers) + 128
-    }
-}
-
-/// What stands in a session's queue.
-#[derive(Debug)]
-pub(crate) enum Mail {
-    Message(Delivery),
-    /// A message whose exchange was under way when the session was resumed.
-    Resend(PacketId, Delivery),
-    /// A message of a group, to be read from the store.
-    Unread(Lease),
-    Snapshot(Box<Snapshot>),
-}
-
-impl Mail {
-    /// Bytes of what the store keeps for this session.
-    fn kept_bytes(&self) -> u64 {
-        match self {
-            Self::Message(delivery) => delivery.kept_bytes(),
-            Self::Resend(..) | Self::Unread(_) | Self::Snapshot(_) => 0,
-        }
-    }
-
-    /// The number of a message that has not been sent.
-    pub fn sequence(&self) -> Option<Sequence> {
-        match self {
-            Self::Message(delivery) => delivery.sequence,
-            // The session's flows have it.
-            Self::Resend(..) | Self::Snapshot(_) => None,
-            // The group has it.
-            Self::Unread(_) => None,
-        }
-    }
-}
 
 /// What becomes of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,12 +152,6 @@ impl Mailbox {
         (state.waiting(), state.kept_bytes)
     }
 
-    /// So many bytes of what was spilled have been taken out.
-    pub fn taken(&self, bytes: u64) {
-        let mut state = self.state.lock();
-        state.kept_bytes = state.kept_bytes.saturating_sub(bytes);
-    }
-
     pub fn push(&self, delivery: Delivery) -> Pushed {
         let mut state = self.state.lock();
         state.kept_bytes += delivery.kept_bytes();
@@ -336,14 +255,21 @@ impl Mailbox {
         }
     }
 
-    /// Spilled numbers to read next, up to so many; only when the queue is empty, for it comes first.
-    pub fn take_spilled(&self, max: usize) -> Vec<Sequence> {
+    /// Spilled numbers to read next, up to so many; only when the queue is empty, for it comes first. `size_of` knows their
+    /// bytes, which no longer count from the moment they are out: a publisher would drop others for them.
+    pub fn take_spilled(
+        &self,
+        max: usize,
+        size_of: impl FnOnce(&[Sequence]) -> u64,
+    ) -> Vec<Sequence> {
         let mut state = self.state.lock();
         if !state.queue.is_empty() {
             return Vec::new();
         }
         let count = state.spilled.len().min(max);
-        state.spilled.drain(..count).collect()
+        let taken: Vec<Sequence> = state.spilled.drain(..count).collect();
+        state.kept_bytes = state.kept_bytes.saturating_sub(size_of(&taken));
+        taken
     }
 
     /// Numbers that were taken and not read, of so many bytes.
@@ -507,5 +433,23 @@ impl State {
             self.woken = true;
             waker.wake_by_ref();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_their_bytes_are_taken_together() {
+        let mailbox = Mailbox::new(Incarnation(1), true, 0);
+        mailbox.recover(Sequence(1), 10);
+        mailbox.recover(Sequence(2), 20);
+        let taken = mailbox.take_spilled(1, |taken| {
+            assert!(mailbox.state.is_locked(), "a publisher may look now");
+            assert_eq!(taken, [Sequence(1)]);
+            10
+        });
+        assert_eq!((taken.len(), mailbox.waiting()), (1, (1, 20)));
     }
 }

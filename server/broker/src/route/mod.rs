@@ -10,6 +10,7 @@
 pub(crate) mod group;
 pub(crate) mod index;
 mod losses;
+mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod overflow;
 mod quota;
