@@ -140,7 +140,8 @@ impl Recovery {
         for (sequence, recipients) in std::mem::take(&mut self.queued) {
             for recipient in &*recipients {
                 if let Some(group) = self.groups.get(&recipient.session) {
-                    group.recover(sequence);
+                    let bytes = self.journal.bytes_of(&[sequence]);
+                    group.recover(sequence, bytes);
                 } else if !self.in_flight.contains(&(recipient.session, sequence))
                     && let Some((session, _)) = self.sessions.get(&recipient.session)
                 {

@@ -140,6 +140,48 @@ fn bytes_count_too() {
     assert_eq!(world.broker.stats().dropped.queue_full, 2);
 }
 
+/// For a group as for a session, also of what has waited since before a start, and of what a member gave back.
+#[test]
+fn bytes_count_for_a_group() {
+    for (queue_overflow, expected) in [
+        (QueueOverflow::DropOldest, ["4", "5"]),
+        (QueueOverflow::DropNewest, ["1", "2"]),
+    ] {
+        let mut world = World::with(Limits {
+            queue_bytes_per_session_max: 33,
+            queue_overflow,
+            ..Limits::default()
+        });
+        let (client, _) = world.connect(kept("a"));
+        world.subscribe(client, "$share/g/t", QoS::AtLeastOnce);
+        let (publisher, _) = world.connect(clean("p"));
+        // 12 bytes each with the topic.
+        let payload = |number| format!("{number:>11}");
+        world.publish(publisher, 1, "t", &payload(1), QoS::AtLeastOnce, false);
+        assert_eq!(world.received(client).len(), 1);
+        world.cut(client);
+        world.publish(publisher, 2, "t", &payload(2), QoS::AtLeastOnce, false);
+        world.crash();
+        let (publisher, _) = world.connect(clean("p"));
+        for number in 3..=5 {
+            world.publish(
+                publisher,
+                number,
+                "t",
+                &payload(number),
+                QoS::AtLeastOnce,
+                false,
+            );
+        }
+        assert_eq!(world.broker.stats().dropped.queue_full, 3);
+        assert_eq!(world.broker.stats().waiting_bytes, 24);
+        let (client, _) = world.connect(kept("a"));
+        let texts = world.take_texts(client);
+        let numbers: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
+        assert_eq!(numbers, expected);
+    }
+}
+
 #[test]
 fn a_session_is_told_once_what_it_has_lost() {
     let mut world = small(QueueOverflow::DropOldest);

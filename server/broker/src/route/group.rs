@@ -40,7 +40,10 @@ struct State {
     turn: usize,
     /// What no member holds, the next first.
     waiting: VecDeque<Item>,
+    /// Memory of what waits.
     waiting_bytes: usize,
+    /// Topics and payloads of what waits and is kept by the store.
+    kept_bytes: u64,
     /// What the store keeps for this group and no member is done with, held or not.
     open: BTreeSet<Sequence>,
     highest: Sequence,
@@ -65,7 +68,8 @@ struct Member {
 #[derive(Debug)]
 enum Item {
     InMemory(Arc<Message>, Option<Sequence>),
-    Stored(Sequence),
+    /// With the bytes of its topic and payload.
+    Stored(Sequence, u64),
 }
 
 /// One message of a group in the hands of one member. It is settled or given back, never just dropped.
@@ -81,6 +85,8 @@ struct Terms {
     /// Held here if nothing else has it.
     message: Option<Arc<Message>>,
     bytes: usize,
+    /// Of topic and payload, if the store keeps it.
+    kept_bytes: u64,
     options: SubscriptionOptions,
     identifier: Option<u32>,
 }
@@ -186,12 +192,12 @@ impl Group {
         }
         for lease in leases.into_iter().rev() {
             let item = match (lease.0.sequence, lease.0.message) {
-                (Some(sequence), _) => Item::Stored(sequence),
+                (Some(sequence), _) => Item::Stored(sequence, lease.0.kept_bytes),
                 (None, Some(message)) => Item::InMemory(message, None),
                 // It has become the member's own.
                 (None, None) => continue,
             };
-            state.waiting_bytes += item.bytes();
+            state.count(&item);
             state.waiting.push_front(item);
         }
         self.hand_out(&mut state);
@@ -205,9 +211,11 @@ impl Group {
             && (state.members.iter()).any(|member| member.options.qos > QoS::AtMostOnce)
     }
 
-    /// Whether one message more may wait.
-    pub fn has_room(&self, limits: &Limits) -> bool {
-        self.state.lock().waiting.len() < limits.queue_messages_per_session_max
+    /// Whether one message more, of so many bytes, may wait.
+    pub fn has_room(&self, bytes: u64, limits: &Limits) -> bool {
+        let state = self.state.lock();
+        state.waiting.len() < limits.queue_messages_per_session_max
+            && state.kept_bytes + bytes <= limits.queue_bytes_per_session_max
     }
 
     /// As a recipient of the message: for it, as published; the member's subscription decides.
@@ -235,11 +243,11 @@ impl Group {
         let is_anybody_there = state.members.iter().any(|member| member.leases_max > 0);
         let has_memory = is_anybody_there && state.waiting_bytes <= self.bytes_max;
         let item = match sequence {
-            Some(sequence) if !has_memory => Item::Stored(sequence),
+            Some(sequence) if !has_memory => Item::Stored(sequence, message.content_bytes()),
             None if !has_memory => return false,
             sequence => Item::InMemory(Arc::clone(message), sequence),
         };
-        state.waiting_bytes += item.bytes();
+        state.count(&item);
         state.waiting.push_back(item);
         self.hand_out(&mut state);
         match shared.limits.queue_overflow {
@@ -265,7 +273,7 @@ impl Group {
 
     /// It is out of `waiting`, because there was no room for it.
     fn lose(&self, state: &mut State, item: &Item, shared: &Shared) {
-        state.waiting_bytes -= item.bytes();
+        state.uncount(item);
         if let Some(sequence) = item.sequence() {
             let cursor = state.close(sequence);
             shared.journal.done(self.number, sequence, None, cursor);
@@ -273,12 +281,14 @@ impl Group {
         shared.counters.dropped(DropReason::QueueFull);
     }
 
-    /// A message that waited when the broker was started.
-    pub fn recover(&self, sequence: Sequence) {
+    /// A message of so many bytes that waited when the broker was started.
+    pub fn recover(&self, sequence: Sequence, bytes: u64) {
         let mut state = self.state.lock();
         state.open.insert(sequence);
         state.highest = state.highest.max(sequence);
-        state.waiting.push_back(Item::Stored(sequence));
+        let item = Item::Stored(sequence, bytes);
+        state.count(&item);
+        state.waiting.push_back(item);
     }
 
     /// Gives what waits to members as long as there are some who can send more.
@@ -287,8 +297,8 @@ impl Group {
             && let Some(at) = state.next_member(self.bytes_max)
             && let Some(item) = state.waiting.pop_front()
         {
+            state.uncount(&item);
             let bytes = item.bytes();
-            state.waiting_bytes -= bytes;
             let member = &mut state.members[at];
             member.leases += 1;
             member.leased_bytes += bytes;
@@ -298,6 +308,7 @@ impl Group {
                 sequence: None,
                 message: None,
                 bytes,
+                kept_bytes: item.kept_bytes(),
                 options: member.options,
                 identifier: member.identifier,
             });
@@ -307,7 +318,7 @@ impl Group {
                     terms.message = sequence.is_none().then(|| Arc::clone(&message));
                     Mail::Message(Lease(terms).delivery(message))
                 }
-                Item::Stored(sequence) => {
+                Item::Stored(sequence, _) => {
                     terms.sequence = Some(sequence);
                     Mail::Unread(Lease(terms))
                 }
@@ -429,6 +440,19 @@ impl State {
     /// Whether no more waits than may.
     fn is_within(&self, limits: &Limits) -> bool {
         self.waiting.len() <= limits.queue_messages_per_session_max
+            && self.kept_bytes <= limits.queue_bytes_per_session_max
+    }
+
+    /// It comes into `waiting`.
+    fn count(&mut self, item: &Item) {
+        self.waiting_bytes += item.bytes();
+        self.kept_bytes += item.kept_bytes();
+    }
+
+    /// It is out of `waiting`.
+    fn uncount(&mut self, item: &Item) {
+        self.waiting_bytes -= item.bytes();
+        self.kept_bytes -= item.kept_bytes();
     }
 
     /// The group waits for this one no longer; gives the number below which it waits for none.
@@ -449,14 +473,23 @@ impl Item {
     fn sequence(&self) -> Option<Sequence> {
         match self {
             Self::InMemory(_, sequence) => *sequence,
-            Self::Stored(sequence) => Some(*sequence),
+            Self::Stored(sequence, _) => Some(*sequence),
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::InMemory(message, _) => message.size_bytes() + 128,
-            Self::Stored(_) => 0,
+            Self::Stored(..) => 0,
+        }
+    }
+
+    /// Of topic and payload, if the store keeps it.
+    fn kept_bytes(&self) -> u64 {
+        match self {
+            Self::InMemory(message, Some(_)) => message.content_bytes(),
+            Self::InMemory(_, None) => 0,
+            Self::Stored(_, bytes) => *bytes,
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn leave_out(
     let bytes = message.content_bytes();
     let is_full = |target: &mut Target| target.is_queued && !target.mailbox.has_room(bytes, limits);
     let is_full_group =
-        |target: &mut GroupTarget| target.is_queued && !target.group.has_room(limits);
+        |target: &mut GroupTarget| target.is_queued && !target.group.has_room(bytes, limits);
     LeftOut {
         targets: targets.extract_if(.., is_full).collect(),
         groups: groups.extract_if(.., is_full_group).collect(),
