@@ -6,6 +6,7 @@
 
 mod topic;
 
+use bytes::Bytes;
 use ebbtide_protocol::{ByteString, QoS, TopicName, packet::MessageProperties};
 use ebbtide_store::{Message, RetainedRow};
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use serde_json::json;
 
 pub use self::topic::{PresenceTopic, PresenceTopicError};
 use crate::{
-    Now,
+    Limits, Now,
     connection::rfc3339,
     journal::Ticket,
     route::{self, Incoming, Source, retained::Retained},
@@ -73,6 +74,15 @@ impl Presence {
         !self.state.lock().stale.is_empty()
     }
 
+    /// Whether there may be an entry for this client: there is one, or room for one more.
+    pub fn has_room(&self, shared: &Shared, client_id: &str) -> bool {
+        let Some(topic) = self.topic.of(client_id) else {
+            return true;
+        };
+        let retained = shared.retained.read();
+        !is_full(&retained, &shared.limits) || retained.get(&topic).is_some()
+    }
+
     /// The client is connected. `None`: its name is too long for a topic.
     pub fn enter(
         &self,
@@ -94,7 +104,7 @@ impl Presence {
         if let Some(user) = user {
             entry["user"] = (&**user).into();
         }
-        let ticket = publish(shared, topic.clone(), &entry, None, now);
+        let ticket = publish(shared, entry_of(topic.clone(), &entry, now), now);
         drop(state);
         Some((Seat { topic, connection }, ticket))
     }
@@ -106,13 +116,28 @@ impl Presence {
         Some(Seat { topic, connection })
     }
 
-    /// The client is gone, unless it is there again.
-    pub fn leave(&self, shared: &Shared, seat: Seat, reason: &str, now: Now) {
+    /// The client is gone, unless it is there again. `is_kept`: it has a session that waits for it. Without one, its entry is
+    /// not kept either when there is no room for more: anybody can come under any number of names.
+    pub fn leave(&self, shared: &Shared, seat: Seat, reason: &str, is_kept: bool, now: Now) {
         let mut state = self.state.lock();
-        if state.present.get(&seat.topic) == Some(&seat.connection) {
-            state.present.remove(&seat.topic);
-            self.say_offline(shared, seat.topic, reason, now);
+        if state.present.get(&seat.topic) != Some(&seat.connection) {
+            return;
         }
+        state.present.remove(&seat.topic);
+        let mut entry = self.offline(seat.topic, reason, now);
+        if is_kept || !is_full(&shared.retained.read(), &shared.limits) {
+            publish(shared, entry, now);
+            return;
+        }
+        // Who watches is told nevertheless.
+        let clear = Message {
+            payload: Bytes::new(),
+            properties: MessageProperties::default(),
+            ..entry.clone()
+        };
+        entry.retain = false;
+        publish(shared, entry, now);
+        publish(shared, clear, now);
     }
 
     /// All who were connected when the broker ended and have not returned are gone. `false`: again later, the disk is
@@ -121,11 +146,8 @@ impl Presence {
         let mut state = self.state.lock();
         while let Some(topic) = state.stale.pop() {
             let is_back = state.present.contains_key(&topic);
-            if !is_back
-                && self
-                    .say_offline(shared, topic.clone(), "broker restart", now)
-                    .is_none()
-            {
+            let entry = self.offline(topic.clone(), "broker restart", now);
+            if !is_back && publish(shared, entry, now).is_none() {
                 state.stale.push(topic);
                 return false;
             }
@@ -133,31 +155,20 @@ impl Presence {
         true
     }
 
-    fn say_offline(
-        &self,
-        shared: &Shared,
-        topic: TopicName,
-        reason: &str,
-        now: Now,
-    ) -> Option<Ticket> {
+    fn offline(&self, topic: TopicName, reason: &str, now: Now) -> Message {
         let entry = json!({
             "status": "offline",
             "since": rfc3339(now.wall),
             "reason": reason,
         });
-        publish(shared, topic, &entry, self.topic.offline_expiry_s(), now)
+        let mut entry = entry_of(topic, &entry, now);
+        entry.properties.message_expiry_interval = self.topic.offline_expiry_s();
+        entry
     }
 }
 
-/// Sets an entry; gives the commit that it is durable with.
-fn publish(
-    shared: &Shared,
-    topic: TopicName,
-    entry: &serde_json::Value,
-    message_expiry_interval: Option<u32>,
-    now: Now,
-) -> Option<Ticket> {
-    let message = Message {
+fn entry_of(topic: TopicName, entry: &serde_json::Value, now: Now) -> Message {
+    Message {
         topic,
         payload: entry.to_string().into(),
         qos: QoS::AtLeastOnce,
@@ -165,16 +176,24 @@ fn publish(
         accepted_at: now.wall,
         properties: MessageProperties {
             payload_format_indicator: Some(true),
-            message_expiry_interval,
             content_type: Some("application/json".into()),
             ..MessageProperties::default()
         },
-    };
+    }
+}
+
+/// Sets an entry; gives the commit that it is durable with.
+fn publish(shared: &Shared, message: Message, now: Now) -> Option<Ticket> {
     let incoming = Incoming {
         message,
         source: Source::Broker,
     };
     route::publish(shared, incoming, now).ok()?.ticket
+}
+
+/// Whether as much is retained as may be.
+fn is_full(retained: &Retained, limits: &Limits) -> bool {
+    retained.len() >= limits.retained_messages_max || retained.bytes() >= limits.retained_bytes_max
 }
 
 fn is_online(payload: &[u8]) -> bool {

@@ -2,7 +2,7 @@
 
 mod world;
 
-use ebbtide_broker::PresenceTopic;
+use ebbtide_broker::{Limits, PresenceTopic};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
     packet::{Ack, Connect, Publish},
@@ -10,7 +10,12 @@ use ebbtide_protocol::{
 use world::*;
 
 fn with_presence() -> World {
-    World::with_presence(PresenceTopic::new("presence/{client}", Some(60)).expect("a template"))
+    limited(Limits::default())
+}
+
+fn limited(limits: Limits) -> World {
+    let topic = PresenceTopic::new("presence/{client}", Some(60)).expect("a template");
+    World::with_presence(limits, topic)
 }
 
 /// Somebody who watches, and what it sees.
@@ -34,6 +39,9 @@ impl Watcher {
 fn change(message: &Publish) -> String {
     let topic = message.topic.as_ref().expect("no aliases").as_str();
     let client = topic.strip_prefix("presence/").expect("the prefix");
+    if message.payload.is_empty() {
+        return format!("{client} cleared");
+    }
     let entry: serde_json::Value = serde_json::from_slice(&message.payload).expect("JSON");
     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     assert!(text("since").ends_with('Z'), "{entry}");
@@ -211,4 +219,49 @@ fn a_user_is_named_and_a_strange_id_is_one_level() {
         ..clean("a/+b")
     });
     assert_eq!(now(&mut world), ["a%2F%2Bb online ada \"lovelace\""]);
+}
+
+/// Anybody can come under one name after the other.
+#[test]
+fn who_comes_and_goes_leaves_no_entry_that_has_no_room() {
+    let mut world = limited(Limits {
+        retained_messages_max: 2,
+        ..Limits::default()
+    });
+    let watcher = Watcher::new(&mut world);
+    let (stays, _) = world.connect(kept("stays"));
+    for id in ["a", "b", "c"] {
+        let (client, connack) = world.connect(clean(id));
+        assert_eq!(connack.reason, ReasonCode::Success);
+        world.cut(client);
+    }
+    let gone = |id| {
+        [
+            format!("{id} offline connection lost"),
+            format!("{id} cleared"),
+        ]
+    };
+    let online = |id| format!("{id} online");
+    let mut expected = vec![online("stays")];
+    for id in ["a", "b", "c"] {
+        expected.push(online(id));
+        expected.extend(gone(id));
+    }
+    assert_eq!(watcher.changes(&mut world), expected);
+    assert_eq!(world.broker.stats().retained, 1);
+
+    let (there, _) = world.connect(clean("there"));
+    let (_, connack) = world.connect(clean("a"));
+    assert_eq!(connack.reason, ReasonCode::QuotaExceeded);
+    // Who has an entry is no further one.
+    world.cut(stays);
+    assert_eq!(
+        now(&mut world),
+        ["stays offline connection lost", "there online"]
+    );
+    let (_, connack) = world.connect(kept("stays"));
+    assert_eq!(connack.reason, ReasonCode::Success);
+    world.cut(there);
+    let (_, connack) = world.connect(clean("a"));
+    assert_eq!(connack.reason, ReasonCode::Success);
 }

@@ -3,7 +3,7 @@
 
 mod world;
 
-use ebbtide_broker::{Batch, NoRoom, PresenceTopic};
+use ebbtide_broker::{Batch, Limits, NoRoom, PresenceTopic};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, Version,
     packet::{Ack, Connect, Disconnect, Publish, SubscriptionOptions},
@@ -460,7 +460,7 @@ fn a_retained_value_never_goes_back_across_a_failed_commit() {
 #[test]
 fn presence_needs_a_store_that_works() {
     let topic = PresenceTopic::new("presence/{client}", None).expect("a template");
-    let mut world = World::with_presence(topic);
+    let mut world = World::with_presence(Limits::default(), topic);
     fill(&world);
     let (watcher, _) = world.connect(clean("w"));
     world.subscribe(watcher, "presence/#", QoS::AtMostOnce);

@@ -242,8 +242,15 @@ impl Connection {
         let ended = shared.registry.ended.ticket(&client_id);
         let ended = ended.filter(|ticket| !shared.journal.is_durable(*ticket));
         let waits = taken_over || has_presence || ended.is_some();
+        let presence = shared.presence.as_ref().filter(|_| has_presence);
+        let has_room = presence.is_none_or(|presence| presence.has_room(&shared, &client_id));
         let number = room::for_connect(&shared, connect, expiry, rested.as_deref(), waits)
             .map_err(Close::from)
+            .and_then(|()| {
+                let why = "there is no room for its presence: as much is retained as may be";
+                let refused = || Close::new(ReasonCode::QuotaExceeded, why);
+                has_room.then_some(()).ok_or_else(refused)
+            })
             .and_then(|()| shared.new_incarnation().map_err(Close::from));
         let incarnation = match number {
             Ok(number) => number,
@@ -365,8 +372,9 @@ fn let_go(
 ) {
     let presence = shared.presence.as_ref();
     let seat = presence.and_then(|presence| presence.seat_of(client_id));
+    let is_kept = session.is_some();
     let is_away = shared.registry.release(client_id, control, session);
     if let (Some(presence), Some(seat), true) = (presence, seat, is_away) {
-        presence.leave(shared, seat, "connection lost", now);
+        presence.leave(shared, seat, "connection lost", is_kept, now);
     }
 }

@@ -136,13 +136,14 @@ impl Open {
         } else {
             Some(rest(session, shared, now))
         };
+        let is_kept = rested.is_some();
         let is_away = shared.registry.release(&client_id, &control, rested);
         // With a takeover the next connection goes on with the entry; a broker that stops tells at its next start.
         if let (Some(presence), Some(seat)) = (&shared.presence, seat)
             && is_away
             && end != End::ServerStops
         {
-            presence.leave(shared, seat, reason_of(end, reason), now);
+            presence.leave(shared, seat, reason_of(end, reason), is_kept, now);
         }
     }
 }

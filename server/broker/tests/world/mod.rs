@@ -70,8 +70,8 @@ impl World {
     }
 
     /// The broker keeps presence there.
-    pub fn with_presence(topic: PresenceTopic) -> Self {
-        Self::start(Limits::default(), Some(topic))
+    pub fn with_presence(limits: Limits, topic: PresenceTopic) -> Self {
+        Self::start(limits, Some(topic))
     }
 
     fn start(limits: Limits, presence: Option<PresenceTopic>) -> Self {
