@@ -82,6 +82,7 @@ impl Broker {
                 Timer::Retained(topic) => {
                     expiry::retained(shared, &topic, now);
                 }
+                Timer::Queued => expiry::queued(shared, now),
             }
         }
     }

@@ -1,10 +1,12 @@
-//! Expiry of retained messages: a timer for each topic that has one, none for the rest.
+//! Expiry of retained messages: a timer for each topic that has one, none for the rest. And of messages that wait: one timer
+//! for the first of them all.
 
 use ebbtide_protocol::TopicName;
 use ebbtide_store::{Accept, Message, Operation, RetainedChange};
 
 use crate::{
     Now,
+    journal::expiring,
     shared::Shared,
     timers::{Timer, Timers},
 };
@@ -47,4 +49,30 @@ pub(crate) fn retained(shared: &Shared, topic: &TopicName, now: Now) {
         retained: Some(clear),
         inbound: None,
     }));
+}
+
+/// A message that has to wait: sets the timer if it is the first to expire. The caller holds the order lock.
+pub(crate) fn watch_queued(shared: &Shared, message: &Message, now: Now) {
+    if let Some(expires_at) = message.expires_at()
+        && shared.journal.next_expiry() == Some(expiring::due(expires_at))
+    {
+        watch_first(shared, now);
+    }
+}
+
+/// Sets the timer to the first message that expires.
+pub(crate) fn watch_first(shared: &Shared, now: Now) {
+    if let Some(due) = shared.journal.next_expiry() {
+        let left_ms = due.0.saturating_sub(now.wall.0);
+        let at = now.monotonic.plus_ms(left_ms);
+        shared.timers.set(at, Timer::Queued);
+    }
+}
+
+/// Removes what waits and has expired.
+pub(crate) fn queued(shared: &Shared, now: Now) {
+    let numbers = shared.numbers.lock();
+    shared.journal.expire(now.wall);
+    watch_first(shared, now);
+    drop(numbers);
 }

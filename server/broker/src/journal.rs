@@ -5,6 +5,8 @@
 //! A message that every recipient is done with before it was taken is not written at all; nothing else is ever left
 //! out.
 
+pub(crate) mod expiring;
+
 use std::{
     num::NonZeroU32,
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -16,6 +18,7 @@ use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, RetainedChange, 
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::expiring::Expiring;
 use crate::{
     room::{NoRoom, Room},
     sequence_map::SequenceMap,
@@ -65,6 +68,8 @@ struct State {
     waiting: Vec<(Ticket, Waker)>,
     /// Messages that somebody waits for.
     messages: SequenceMap<Waiting>,
+    /// Those of them that have an end.
+    expiring: Expiring,
     /// Messages in `queue` that nobody waits for any more.
     unneeded: FxHashSet<Sequence>,
     /// What sessions have lost, as it is now; `None`: they have been told. Written once per batch, however much is lost.
@@ -280,8 +285,11 @@ impl Journal {
         cursor: Sequence,
     ) -> Ticket {
         let mut state = self.state.lock();
+        if packet_id.is_some() {
+            state.expiring.end(sequence);
+        }
         match self.forget(&mut state, sequence) {
-            Forgotten::NeverWritten => {}
+            Forgotten::NeverWritten | Forgotten::Expired => {}
             Forgotten::Last => {
                 state.push(Operation::Done {
                     session,
@@ -333,10 +341,16 @@ impl Journal {
         };
         if let Some(others) = NonZeroU32::new(message.recipients.get() - 1) {
             message.recipients = others;
-            return Forgotten::OthersWait;
+            return match state.expiring.has_expired(sequence) {
+                true => Forgotten::Expired,
+                false => Forgotten::OthersWait,
+            };
         }
         let (accepted, bytes) = (message.accepted, message.bytes);
         state.messages.remove(sequence);
+        if state.expiring.remove(sequence) {
+            return Forgotten::Expired;
+        }
         self.waiting_messages.fetch_sub(1, Ordering::Relaxed);
         self.waiting_bytes
             .fetch_sub(bytes.into(), Ordering::Relaxed);
@@ -352,6 +366,8 @@ impl Journal {
 enum Forgotten {
     /// It had not been taken, and nobody waits: it will not be written.
     NeverWritten,
+    /// It has been taken off the disk before.
+    Expired,
     /// It is (about to be) on disk, and nobody waits any more.
     Last,
     OthersWait,
@@ -369,10 +385,19 @@ impl State {
             };
             let bytes = message.bytes;
             self.messages.insert(queue.sequence, message);
+            if let Some(expires_at) = queue.message.expires_at() {
+                self.expiring.insert(queue.sequence, expires_at);
+            }
             bytes
         });
-        if let Operation::RemoveSession(session) = &operation {
-            self.dropped.remove(session);
+        match &operation {
+            Operation::RemoveSession(session) => {
+                self.dropped.remove(session);
+            }
+            Operation::Sent { sequence, .. } | Operation::MoveShared { sequence, .. } => {
+                self.expiring.begin(*sequence);
+            }
+            _ => {}
         }
         self.last += 1;
         self.queue.push(operation);

@@ -21,3 +21,9 @@ pub(crate) fn correct(message: &mut Message, started: WallTime, now: WallTime) -
     }
     is_wrong
 }
+
+/// Whether a message may go by this end, of which nobody knows any more when it began. If it is long past, the message may have
+/// been accepted at a time that makes no sense: then [`correct`] judges once it is read.
+pub(crate) fn is_expiry(expires_at: WallTime, now: WallTime) -> bool {
+    expires_at > now || elapsed_ms(expires_at, now).is_some()
+}

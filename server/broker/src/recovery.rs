@@ -43,6 +43,7 @@ pub struct Recovery {
     new_groups: Vec<GroupRow>,
     retained: Retained,
     expiring: Vec<RetainedRow>,
+    expiring_queued: Vec<(Sequence, WallTime)>,
     wills: Vec<WillRow>,
     journal: Journal,
     last_sequence: Sequence,
@@ -65,6 +66,7 @@ impl Recovery {
             new_groups: Vec::new(),
             retained: Retained::default(),
             expiring: Vec::new(),
+            expiring_queued: Vec::new(),
             wills: Vec::new(),
             journal: Journal::default(),
             last_sequence: Sequence(0),
@@ -114,9 +116,11 @@ impl Recovery {
                 sequence,
                 recipients,
                 size_bytes,
-                ..
+                expires_at,
             } => {
                 self.last_sequence = self.last_sequence.max(sequence);
+                self.expiring_queued
+                    .extend(expires_at.map(|expires_at| (sequence, expires_at)));
                 self.journal
                     .recovered(sequence, recipients.len(), size_bytes);
                 self.queued.push((sequence, recipients));
@@ -149,6 +153,14 @@ impl Recovery {
                     session.mailbox.recover(sequence, bytes);
                 }
             }
+        }
+        for (sequence, expires_at) in std::mem::take(&mut self.expiring_queued) {
+            if plausible::is_expiry(expires_at, now.wall) {
+                self.journal.recovered_expiry(sequence, expires_at);
+            }
+        }
+        for (_, sequence) in &self.in_flight {
+            self.journal.recovered_exchange(*sequence);
         }
         let numbers = Numbers::new(self.marks, &self.journal);
         let new_groups = self.new_groups.into_iter();
@@ -193,6 +205,7 @@ impl Recovery {
         for row in self.expiring {
             expiry::watch(&shared.timers, &row.message, now);
         }
+        expiry::watch_first(&shared, now);
         let mut expiries: FxHashMap<Incarnation, Option<u64>> = FxHashMap::default();
         for group in ended {
             group.end(&shared);

@@ -1,4 +1,4 @@
-//! What has to happen at a time: wills that are due, sessions and retained messages that expire.
+//! What has to happen at a time: wills that are due, sessions, retained messages and messages that wait, which expire.
 //!
 //! One entry for each will, session and topic, however often its time changes; none for those without an end.
 
@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Will(Incarnation),
     Session(ByteString),
     Retained(TopicName),
+    /// The first of all messages that wait.
+    Queued,
 }
 
 #[derive(Debug, Default)]

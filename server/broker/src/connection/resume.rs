@@ -190,8 +190,11 @@ impl Open {
                             mail.push(Mail::Message(lease.delivery(message)));
                         }
                         None => {
-                            // Its group has ended, or its row is damaged.
-                            if !lease.is_void() {
+                            // It has expired, its group has ended, or its row is damaged.
+                            let has_expired = |sequence| shared.journal.has_expired(sequence);
+                            if lease.sequence().is_some_and(has_expired) {
+                                shared.counters.dropped(DropReason::Expired);
+                            } else if !lease.is_void() {
                                 shared.counters.dropped(DropReason::Damaged);
                             }
                             lease.settle(shared);
@@ -218,7 +221,12 @@ impl Open {
                 }
                 // Only now: what was read with them must count as waiting.
                 for sequence in lost {
-                    overflow::record(shared, &self.session.mailbox, DropReason::Damaged, at);
+                    if shared.journal.has_expired(sequence) {
+                        shared.counters.dropped(DropReason::Expired);
+                    } else {
+                        let mailbox = &self.session.mailbox;
+                        overflow::record(shared, mailbox, DropReason::Damaged, at);
+                    }
                     let outbound = &self.outbound;
                     self.session
                         .done(shared, sequence, None, || outbound.lowest());

@@ -10,7 +10,7 @@ use ebbtide_store::{Accept, Message, Operation, Queue, Sequence};
 
 use super::open::Open;
 use crate::{
-    Now,
+    Now, expiry,
     route::mailbox::{Delivery, Mail, Snapshot},
     shared::Shared,
 };
@@ -40,7 +40,7 @@ impl Open {
         }
         let before = snapshot.position.clone();
         let (messages, is_complete) = next_chunk(shared, &mut snapshot, now);
-        let Some(deliveries) = self.deliveries(shared, &snapshot, messages) else {
+        let Some(deliveries) = self.deliveries(shared, &snapshot, messages, now) else {
             snapshot.position = before;
             self.outbound.mail.push_front(Mail::Snapshot(snapshot));
             return false;
@@ -62,6 +62,7 @@ impl Open {
         shared: &Shared,
         snapshot: &Snapshot,
         messages: Vec<Arc<Message>>,
+        now: Now,
     ) -> Option<Vec<Delivery>> {
         // [MQTT-3.8.4-8]
         let qos_of = |message: &Message| message.qos.min(snapshot.options.qos);
@@ -90,6 +91,7 @@ impl Open {
                 shared
                     .journal
                     .submit(Operation::Accept(self.accept(&delivery, sequence)));
+                expiry::watch_queued(shared, &delivery.message, now);
                 sequence = sequence.next();
             }
             deliveries.push(delivery);

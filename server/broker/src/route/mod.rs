@@ -181,6 +181,9 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     let ticket = source
         .is_kept(&accept)
         .then(|| shared.journal.submit(source.operation(accept)));
+    if sequence.is_some() {
+        expiry::watch_queued(shared, &message, now);
+    }
     push(shared, targets, groups, &message, sequence);
     left_out.record(shared, message.accepted_at);
     drop(numbers);

@@ -55,10 +55,19 @@ pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
         return;
     }
     let size_of = |sequence| shared.journal.bytes_of(&[sequence]);
-    let done = |sequence, cursor| {
-        shared.journal.done(mailbox.session, sequence, None, cursor);
-    };
-    while mailbox.pop_above(&shared.limits, size_of, done) {
+    loop {
+        let mut has_expired = false;
+        let done = |sequence, cursor| {
+            has_expired = shared.journal.has_expired(sequence);
+            shared.journal.done(mailbox.session, sequence, None, cursor);
+        };
+        if !mailbox.pop_above(&shared.limits, size_of, done) {
+            return;
+        }
+        if has_expired {
+            shared.counters.dropped(DropReason::Expired);
+            continue;
+        }
         record(shared, mailbox, DropReason::QueueFull, at);
     }
 }

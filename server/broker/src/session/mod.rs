@@ -183,7 +183,9 @@ impl Session {
         }
         // Behind the index lock nobody can push any more.
         let mut waiting = self.mailbox.drain();
-        waiting.extend(self.flows.drain());
+        let under_way = self.flows.drain();
+        shared.journal.end_exchanges(&under_way);
+        waiting.extend(under_way);
         shared.journal.abandon(waiting);
         self.kept.then(|| {
             let removed = Operation::RemoveSession(self.incarnation);

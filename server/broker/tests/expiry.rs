@@ -1,0 +1,132 @@
+//! What waits and has expired takes no room, though nobody returns for it; what is under way does not expire.
+
+mod world;
+
+use ebbtide_broker::Limits;
+use ebbtide_protocol::{Packet, QoS, ReasonCode, packet::Ack};
+use world::*;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Publishes a message that expires after a second.
+fn publish_short(world: &mut World, publisher: Client, id: u16, qos: QoS) {
+    let mut message = publish(id, "t", "short", qos);
+    message.properties.message_expiry_interval = Some(1);
+    world.send(publisher, Packet::Publish(Box::new(message)));
+    world.commit();
+    world.received(publisher);
+}
+
+fn away(world: &mut World, id: &str, filter: &str) {
+    let (client, _) = world.connect(kept(id));
+    world.subscribe(client, filter, QoS::AtLeastOnce);
+    world.cut(client);
+    world.commit();
+}
+
+#[test]
+fn what_has_expired_makes_room_for_others() {
+    let mut world = World::with(Limits {
+        queue_messages_max: 3,
+        ..Limits::default()
+    });
+    away(&mut world, "a", "t");
+    away(&mut world, "b", "$share/g/t");
+    let (publisher, _) = world.connect(clean("p"));
+    for id in 1..=3 {
+        publish_short(&mut world, publisher, id, QoS::AtLeastOnce);
+    }
+    assert_eq!(world.broker.stats().waiting, 3);
+    world.pass_ms(HOUR_MS);
+    assert_eq!(world.broker.stats().waiting, 0);
+    assert_eq!(world.broker.stats().waiting_bytes, 0);
+    world.publish(publisher, 4, "t", "other", QoS::AtLeastOnce, false);
+    assert_eq!(world.broker.stats().waiting, 1);
+
+    for id in ["a", "b"] {
+        let (client, connack) = world.connect(kept(id));
+        assert_eq!(connack.user_properties, [], "expiry is no loss");
+        assert_eq!(world.take_texts(client), ["other"]);
+    }
+    let session = world.broker.session("a").expect("it is there");
+    assert_eq!((session.queue_messages, session.queue_bytes), (0, 0));
+    let dropped = world.broker.stats().dropped;
+    assert_eq!((dropped.expired, dropped.damaged), (6, 0));
+    assert_eq!(world.broker.stats().waiting, 0);
+}
+
+#[test]
+fn what_has_expired_is_off_the_disk() {
+    let mut world = World::new();
+    away(&mut world, "a", "t");
+    let (publisher, _) = world.connect(clean("p"));
+    publish_short(&mut world, publisher, 1, QoS::AtLeastOnce);
+    world.pass_ms(HOUR_MS);
+    world.commit();
+    world.crash();
+    assert_eq!(world.broker.stats().waiting, 0);
+}
+
+#[test]
+fn what_expires_while_the_broker_is_down_goes_at_its_start() {
+    let mut world = World::new();
+    away(&mut world, "a", "t");
+    let (publisher, _) = world.connect(clean("p"));
+    publish_short(&mut world, publisher, 1, QoS::AtLeastOnce);
+    world.set_wall_ms(1_000_000 + HOUR_MS);
+    world.crash();
+    assert_eq!(world.broker.stats().waiting, 1);
+    world.pass_ms(0);
+    assert_eq!(world.broker.stats().waiting, 0);
+}
+
+/// Who has had it, or has ended while it was under way, does not keep it for who is away.
+#[test]
+fn an_exchange_that_is_over_keeps_nothing() {
+    let mut world = World::new();
+    away(&mut world, "a", "t");
+    let (live, _) = world.connect(kept("live"));
+    world.subscribe(live, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    publish_short(&mut world, publisher, 1, QoS::AtLeastOnce);
+    assert_eq!(world.take_texts(live), ["short"]);
+    let (ends, _) = world.connect(kept("ends"));
+    world.subscribe(ends, "t", QoS::AtLeastOnce);
+    publish_short(&mut world, publisher, 2, QoS::AtLeastOnce);
+    assert_eq!(world.take_texts(live), ["short"]);
+    assert_eq!(world.received(ends).len(), 1, "not acknowledged");
+    let (_, _) = world.connect(clean("ends"));
+    world.pass_ms(HOUR_MS);
+    assert_eq!(world.broker.stats().waiting, 0);
+}
+
+/// [MQTT-4.3.3-7]
+#[test]
+fn what_has_a_packet_id_does_not_expire() {
+    for is_crash in [false, true] {
+        let mut world = World::new();
+        let (client, _) = world.connect(kept("a"));
+        world.subscribe(client, "t", QoS::ExactlyOnce);
+        let (publisher, _) = world.connect(clean("p"));
+        publish_short(&mut world, publisher, 1, QoS::ExactlyOnce);
+        assert_eq!(world.received(client).len(), 1);
+        world.cut(client);
+        world.commit();
+        if is_crash {
+            world.crash();
+        }
+        world.pass_ms(HOUR_MS);
+        assert_eq!(world.broker.stats().waiting, 1);
+        let (client, _) = world.connect(kept("a"));
+        world.commit();
+        let packets = world.received(client);
+        let [Packet::Publish(again)] = &*packets else {
+            panic!("it is sent again: {packets:?}");
+        };
+        let id = again.packet_id.expect("QoS 2");
+        world.send(client, Packet::PubRec(Ack::new(id, ReasonCode::Success)));
+        world.send(client, Packet::PubComp(Ack::new(id, ReasonCode::Success)));
+        world.commit();
+        assert_eq!(world.broker.stats().waiting, 0);
+    }
+}
