@@ -23,7 +23,7 @@ use crate::{
 /// What every connection and the broker itself work on. Locks are taken in the order of the fields; each is a leaf but for the
 /// critical section of `route::publish` and its like, which hold `index`, then `numbers`; and for `presence`, which
 /// publishes. A group of a shared subscription has a lock of its own behind these, under which it reaches the journal and
-/// the mailboxes of its members.
+/// the mailboxes of its members; a mailbox, and what counts its losses, reach the journal under theirs.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub limits: Limits,

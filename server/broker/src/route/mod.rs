@@ -5,7 +5,7 @@
 //! taken, the journal is told, the retained message changes and the mailboxes are filled, in that order. So two
 //! publishers to one topic agree everywhere on who was last, and every subscriber sees the order that is on disk
 //! [MQTT-4.6.0-5, MQTT-4.6.0-6].
-//! Nowhere else do locks nest.
+//! Elsewhere locks nest only as [`Shared`] says.
 
 pub(crate) mod group;
 pub(crate) mod index;
