@@ -215,9 +215,11 @@ impl Open {
                     }
                     self.read_leased(shared);
                 }
-                Some(Mail::Message(delivery) | Mail::Resend(_, delivery)) => {
-                    let is_full = self.outbound.quota == 0
-                        || self.session.flows.len() >= usize::from(u16::MAX);
+                Some(mail @ (Mail::Message(delivery) | Mail::Resend(_, delivery))) => {
+                    // What is repeated has its packet id.
+                    let has_no_id = matches!(mail, Mail::Message(_))
+                        && self.session.flows.len() >= usize::from(u16::MAX);
+                    let is_full = self.outbound.quota == 0 || has_no_id;
                     if delivery.qos > QoS::AtMostOnce && is_full {
                         return;
                     }
