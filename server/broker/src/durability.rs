@@ -7,6 +7,7 @@
 //! | QoS 1 PUBLISH | at once; its packet id goes with the next commit |
 //! | QoS 2 PUBLISH to a kept session | its packet id, and so the message that went before it |
 //! | QoS 2 PUBLISH to a member of a group | the message is this member's and no longer the group's |
+//! | PUBLISH again in the next connection | all that stood in the journal when it came: it is read from the store |
 //! | PUBREL | the stage `released` |
 //! | CONNACK | every creation, change or deletion of a session it stands for, and the will |
 //! | SUBACK, UNSUBACK | the rows of the subscriptions of a kept session |
@@ -24,8 +25,8 @@ pub enum Durability {
     /// What is acknowledged is on disk: the table above.
     #[default]
     Durable,
-    /// What is acknowledged is on its way there. Nothing of the table is waited for; a crash takes along what was not
-    /// committed, acknowledged or not.
+    /// What is acknowledged is on its way there. Nothing of the table is waited for, but what has to be read from the
+    /// store; a crash takes along what was not committed, acknowledged or not.
     Relaxed,
 }
 
@@ -64,6 +65,12 @@ pub(crate) fn delivery(qos: QoS, sent: Option<Ticket>) -> Ticket {
         (QoS::ExactlyOnce, Some(ticket)) => ticket,
         _ => AT_ONCE,
     }
+}
+
+/// What was under way when a session is resumed, by the ticket of the newest operation then. It is read from the store, so
+/// this is waited for at every listener: the message, and the move of a group's to this session, have to be there.
+pub(crate) fn resend(last: Ticket) -> Ticket {
+    last
 }
 
 /// PUBREL.

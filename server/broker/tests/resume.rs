@@ -27,3 +27,50 @@ fn a_full_window_is_resumed() {
     world.commit();
     assert_eq!(world.received(subscriber).len(), all, "all are sent again");
 }
+
+/// CONNACK does not wait for the disk, and so stands for nothing that is read from there.
+#[test]
+fn what_is_in_flight_is_resumed_though_nothing_is_waited_for() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut world = World::new();
+        let subscriber = world.open_relaxed();
+        world.send(subscriber, Packet::Connect(Box::new(kept("subscriber"))));
+        world.subscribe(subscriber, "t", qos);
+        let (publisher, _) = world.connect(clean("publisher"));
+        world.received(subscriber);
+        world.send(
+            publisher,
+            Packet::Publish(Box::new(publish(1, "t", "x", qos))),
+        );
+        assert_eq!(world.received(subscriber).len(), 1, "it is under way");
+        world.cut(subscriber);
+        let subscriber = world.open_relaxed();
+        world.send(subscriber, Packet::Connect(Box::new(kept("subscriber"))));
+        assert!(matches!(
+            &world.received(subscriber)[..],
+            [Packet::ConnAck(_)]
+        ));
+        assert_eq!(world.take_texts(subscriber), ["x"]);
+    }
+}
+
+/// A message of a group at QoS 2 is the member's from its sending on, and only the store knows its text.
+#[test]
+fn what_is_in_flight_of_a_group_is_resumed_though_nothing_is_waited_for() {
+    let mut world = World::new();
+    let member = world.open_relaxed();
+    world.send(member, Packet::Connect(Box::new(kept("member"))));
+    world.subscribe(member, "$share/g/t", QoS::ExactlyOnce);
+    let (publisher, _) = world.connect(clean("publisher"));
+    world.received(member);
+    world.send(
+        publisher,
+        Packet::Publish(Box::new(publish(1, "t", "x", QoS::ExactlyOnce))),
+    );
+    assert_eq!(world.received(member).len(), 1, "it is under way");
+    world.cut(member);
+    let member = world.open_relaxed();
+    world.send(member, Packet::Connect(Box::new(kept("member"))));
+    assert!(matches!(&world.received(member)[..], [Packet::ConnAck(_)]));
+    assert_eq!(world.take_texts(member), ["x"]);
+}

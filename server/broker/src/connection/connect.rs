@@ -349,7 +349,7 @@ impl Connection {
             outbound: Outbound::new(receive_maximum, self.durability),
             session,
         };
-        open.resume(&mut self.replies);
+        open.resume(&shared, &mut self.replies);
         for group in open.session.groups() {
             group.attach(open.session.incarnation, receive_maximum);
         }

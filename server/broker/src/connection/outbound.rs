@@ -37,6 +37,8 @@ pub(super) struct Outbound {
     staged_bytes: usize,
     /// Exchanges of the resumed session whose messages have not been read yet.
     pub to_resend: VecDeque<(PacketId, Sequence)>,
+    /// They can be read once this is durable.
+    pub resend_after: Ticket,
     pub reading: Option<Reading>,
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
     quota: u16,
@@ -78,6 +80,7 @@ impl Outbound {
             staged: VecDeque::new(),
             staged_bytes: 0,
             to_resend: VecDeque::new(),
+            resend_after: Ticket(0),
             reading: None,
             quota: receive_maximum,
             quota_max: receive_maximum,

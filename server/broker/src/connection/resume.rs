@@ -13,9 +13,7 @@ use super::{
     replies::Replies,
 };
 use crate::{
-    durability,
-    journal::Ticket,
-    plausible,
+    durability, plausible,
     route::{
         group::Lease,
         mailbox::{Delivery, Mail, Snapshot},
@@ -31,7 +29,8 @@ const READ_BYTES_MAX: usize = 256 * 1024;
 
 impl Open {
     /// Repeats with their old ids, in order, what was not acknowledged [MQTT-4.4.0-1, MQTT3-4.6.0-6].
-    pub fn resume(&mut self, replies: &mut Replies) {
+    pub fn resume(&mut self, shared: &Shared, replies: &mut Replies) {
+        self.outbound.resend_after = durability::resend(shared.journal.last());
         for (packet_id, flow) in self.session.flows.in_order() {
             match (flow.stage, flow.sequence) {
                 // [MQTT-4.3.3-6]
@@ -53,9 +52,8 @@ impl Open {
         let flows: Vec<_> = self.outbound.to_resend.drain(..count).collect();
         let is_something = !flows.is_empty();
         if is_something {
-            // CONNACK has left, so everything from before is durable.
             self.outbound.reading = Some(Reading {
-                after: Ticket(0),
+                after: self.outbound.resend_after,
                 is_asked: false,
                 what: Read::Resend(flows),
             });
