@@ -154,7 +154,8 @@ impl Journal {
     /// commits the same batch once more, which does no harm if it is there already, and reports [`Journal::healed`].
     pub fn failed(&self) {
         self.room.set_failed(true);
-        let waiting = std::mem::take(&mut self.state.lock().waiting);
+        // They stay: the store may have healed before they have looked, and then they wait on.
+        let waiting = self.state.lock().waiting.clone();
         for (_, waker) in waiting {
             waker.wake();
         }
@@ -242,17 +243,18 @@ impl Journal {
         Ticket(self.state.lock().last)
     }
 
-    /// Wakes once when the ticket is durable, or never will be.
+    /// Wakes when the ticket is durable, and whenever a commit has failed before.
     pub(crate) fn wake_when_durable(&self, ticket: Ticket, waker: &Waker) {
         let mut state = self.state.lock();
-        // Under the lock: `committed` raises `durable` before it looks at who waits.
-        if self.is_durable(ticket) || self.is_broken() {
+        // Under the lock: `committed` raises `durable`, and `failed` breaks the journal, before they look at who waits.
+        if self.is_durable(ticket) {
+            return waker.wake_by_ref();
+        }
+        state.waiting.push((ticket, waker.clone()));
+        if self.is_broken() {
             waker.wake_by_ref();
-        } else {
-            state.waiting.push((ticket, waker.clone()));
-            if self.paced.load(Ordering::Acquire) {
-                state.wake_writer();
-            }
+        } else if self.paced.load(Ordering::Acquire) {
+            state.wake_writer();
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     task::{Wake, Waker},
@@ -18,7 +18,7 @@ use ebbtide_broker::{
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicName, Version,
     codec::{Decoder, Role, encode},
-    packet::{Connect, MessageProperties, Publish},
+    packet::{Ack, Connect, MessageProperties, Publish},
 };
 
 /// Enough for a commit to fall between any two steps of a turn many times.
@@ -53,12 +53,6 @@ struct Client {
 }
 
 impl Client {
-    fn send(&mut self, packet: &Packet) {
-        let mut bytes = BytesMut::new();
-        encode(packet, Version::V5, &mut bytes);
-        while self.connection.receive(&mut bytes, Now::default()) {}
-    }
-
     /// Waits for the next packet as a driver would: until somebody wakes it.
     fn packet(&mut self) -> Packet {
         loop {
@@ -81,6 +75,26 @@ impl Client {
     }
 }
 
+fn send(connection: &mut Connection, packet: &Packet) {
+    let mut bytes = BytesMut::new();
+    encode(packet, Version::V5, &mut bytes);
+    while connection.receive(&mut bytes, Now::default()) {}
+}
+
+fn retained(qos: QoS) -> Publish {
+    Publish {
+        dup: false,
+        qos,
+        retain: true,
+        topic: Some(TopicName::new("t").expect("a topic")),
+        packet_id: Some(PacketId::MIN),
+        topic_alias: None,
+        subscription_identifiers: Vec::new(),
+        properties: MessageProperties::default(),
+        payload: Bytes::from_static(b"x"),
+    }
+}
+
 fn publish_all(broker: &Broker) {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let origin = Origin {
@@ -94,28 +108,19 @@ fn publish_all(broker: &Broker) {
         decoder,
         received: BytesMut::new(),
     };
-    client.send(&Packet::Connect(Box::new(Connect {
+    let connect = Connect {
         client_id: "publisher".into(),
         clean_start: true,
         ..Connect::default()
-    })));
+    };
+    send(&mut client.connection, &Packet::Connect(Box::new(connect)));
     let Packet::ConnAck(connack) = client.packet() else {
         panic!("no CONNACK")
     };
     assert_eq!(connack.reason, ReasonCode::Success);
-    let publish = Packet::Publish(Box::new(Publish {
-        dup: false,
-        qos: QoS::AtLeastOnce,
-        retain: true,
-        topic: Some(TopicName::new("t").expect("a topic")),
-        packet_id: Some(PacketId::MIN),
-        topic_alias: None,
-        subscription_identifiers: Vec::new(),
-        properties: MessageProperties::default(),
-        payload: Bytes::from_static(b"x"),
-    }));
+    let publish = Packet::Publish(Box::new(retained(QoS::AtLeastOnce)));
     for _ in 0..PUBLISHES {
-        client.send(&publish);
+        send(&mut client.connection, &publish);
         assert!(matches!(client.packet(), Packet::PubAck(_)));
     }
 }
@@ -145,4 +150,88 @@ fn a_commit_that_comes_during_a_turn_is_not_missed() {
         outcome.is_ok(),
         "an acknowledgement never came: {outcome:?}"
     );
+}
+
+/// How often somebody was woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Commits what waits.
+fn commit(broker: &Broker) {
+    while let Some(batch) = broker.journal().take() {
+        broker.journal().committed(&batch);
+    }
+}
+
+/// One turn without a driver's patience: everything that can leave now.
+fn turn(connection: &mut Connection) -> BytesMut {
+    connection.handle_wake(Now::default());
+    while connection.poll_question().is_some() {
+        let answer = Answer::Authenticated(Ok(Identity { user: None }).into());
+        connection.handle_answer(answer, Now::default());
+    }
+    let mut output = BytesMut::new();
+    while connection.poll_transmit(&mut output, Now::default()) {}
+    output
+}
+
+/// A commit fails and is made good before a connection that waits for a later one has looked.
+#[test]
+fn a_wake_up_is_not_lost_when_the_store_heals_first() {
+    for is_broken_first in [false, true] {
+        let broker = Recovery::new(Limits::default(), 0).finish(Now::default());
+        commit(&broker);
+        let woken = Arc::new(Count::default());
+        let connect = |id: &str, expiry| {
+            let origin = Origin {
+                address: "test".into(),
+                transport: "tcp",
+            };
+            let waker = Waker::from(Arc::clone(&woken));
+            let mut connection = broker.connect(origin, waker, Now::default());
+            let connect = Connect {
+                client_id: id.into(),
+                session_expiry_interval: Some(expiry),
+                ..Connect::default()
+            };
+            send(&mut connection, &Packet::Connect(Box::new(connect)));
+            turn(&mut connection);
+            connection
+        };
+        let mut client = connect("client", u32::MAX);
+        commit(&broker);
+        assert!(!turn(&mut client).is_empty(), "CONNACK");
+        let publish = Packet::Publish(Box::new(retained(QoS::ExactlyOnce)));
+        send(&mut client, &publish);
+        turn(&mut client);
+        commit(&broker);
+        assert!(!turn(&mut client).is_empty(), "PUBREC");
+
+        let _other = connect("other", u32::MAX);
+        let batch = broker.journal().take().expect("another session");
+        if is_broken_first {
+            broker.journal().failed();
+        }
+        let pubrel = Ack::new(PacketId::MIN, ReasonCode::Success);
+        send(&mut client, &Packet::PubRel(pubrel));
+        let mut output = BytesMut::new();
+        client.poll_transmit(&mut output, Now::default());
+        if !is_broken_first {
+            broker.journal().failed();
+        }
+        broker.journal().committed(&batch);
+        broker.journal().healed();
+        assert!(turn(&mut client).is_empty(), "PUBCOMP is not on disk");
+        assert!(client.close().is_none());
+        woken.0.store(0, Ordering::SeqCst);
+        commit(&broker);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "PUBCOMP may leave");
+        assert!(!turn(&mut client).is_empty(), "PUBCOMP");
+    }
 }
