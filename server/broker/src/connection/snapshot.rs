@@ -11,6 +11,7 @@ use ebbtide_store::{Accept, Message, Operation, Queue, Sequence};
 use super::open::Open;
 use crate::{
     Now, expiry,
+    numbers::Numbers,
     route::mailbox::{Delivery, Mail, Snapshot},
     shared::Shared,
 };
@@ -39,8 +40,14 @@ impl Open {
             _ => return true,
         }
         let before = snapshot.position.clone();
+        // Held from the look at the values until the journal has them: else one that is replaced meanwhile would get the later
+        // number, and after a crash go out behind the newer one.
+        let mut numbers = (self.session.kept && snapshot.options.qos > QoS::AtMostOnce)
+            .then(|| shared.numbers.lock());
         let (messages, is_complete) = next_chunk(shared, &mut snapshot, now);
-        let Some(deliveries) = self.deliveries(shared, &snapshot, messages, now) else {
+        let deliveries = self.deliveries(shared, numbers.as_deref_mut(), &snapshot, messages, now);
+        drop(numbers);
+        let Some(deliveries) = deliveries else {
             snapshot.position = before;
             self.outbound.mail.push_front(Mail::Snapshot(snapshot));
             return false;
@@ -56,10 +63,11 @@ impl Open {
         true
     }
 
-    /// Numbers those that are kept for this session; `None`: no number can be had now.
+    /// Numbers those that are kept for this session; `None`: no number can be had now. Without `numbers` none is kept.
     fn deliveries(
         &self,
         shared: &Shared,
+        numbers: Option<&mut Numbers>,
         snapshot: &Snapshot,
         messages: Vec<Arc<Message>>,
         now: Now,
@@ -68,11 +76,9 @@ impl Open {
         let qos_of = |message: &Message| message.qos.min(snapshot.options.qos);
         let is_kept = |message: &Message| self.session.kept && qos_of(message) > QoS::AtMostOnce;
         let kept = messages.iter().filter(|message| is_kept(message)).count();
-        // Held until the journal has them, as for every message that is kept.
-        let mut numbers = (kept > 0).then(|| shared.numbers.lock());
-        let mut sequence = match &mut numbers {
-            None => Sequence(0),
-            Some(numbers) => numbers.sequences(kept as u64, &shared.journal).ok()?,
+        let mut sequence = match numbers {
+            Some(numbers) if kept > 0 => numbers.sequences(kept as u64, &shared.journal).ok()?,
+            _ => Sequence(0),
         };
         let mut deliveries = Vec::with_capacity(messages.len());
         for message in messages {
