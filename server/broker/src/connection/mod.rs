@@ -255,7 +255,7 @@ impl Connection {
         {
             return;
         }
-        match &self.phase {
+        match &mut self.phase {
             Phase::Silent { .. } => {
                 // Section 3.1.4: there is nobody yet to say a word to.
                 self.fail(
@@ -263,7 +263,14 @@ impl Connection {
                     now,
                 );
             }
-            Phase::Open(_) => {
+            Phase::Open(open) => {
+                open.retry_snapshots(&self.shared, now);
+                if self
+                    .keep_alive_deadline()
+                    .is_none_or(|deadline| deadline > now.monotonic)
+                {
+                    return;
+                }
                 // [MQTT-3.1.2-22]
                 self.fail(
                     Close::new(
@@ -313,10 +320,20 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         match &self.phase {
             Phase::Silent { deadline } => Some(*deadline),
-            Phase::Open(open) if self.wants_input() => open.keep_alive_deadline(),
-            Phase::Open(_) => None,
+            Phase::Open(open) => {
+                let retry_at = open.outbound.retry_at;
+                self.keep_alive_deadline().into_iter().chain(retry_at).min()
+            }
             Phase::Arriving(arriving) if arriving.turn == Turn::Client => Some(arriving.deadline),
             Phase::Arriving(_) | Phase::Claiming(_) | Phase::Over => None,
+        }
+    }
+
+    /// When the client has been silent for too long.
+    fn keep_alive_deadline(&self) -> Option<Monotonic> {
+        match &self.phase {
+            Phase::Open(open) if self.wants_input() => open.keep_alive_deadline(),
+            _ => None,
         }
     }
 

@@ -13,11 +13,11 @@ use ebbtide_store::{FlowStage, Operation, Sequence};
 
 use super::open::Open;
 use crate::{
-    Durability, Now, durability,
+    Durability, Monotonic, Now, durability,
     journal::{Journal, Ticket},
     route::{
         group::Lease,
-        mailbox::{Delivery, Mail},
+        mailbox::{Delivery, Mail, Snapshot},
     },
     shared::Shared,
     stats::DropReason,
@@ -40,6 +40,9 @@ pub(super) struct Outbound {
     /// They can be read once this is durable.
     pub resend_after: Ticket,
     pub reading: Option<Reading>,
+    /// Snapshots that there was no room for, and when they have another turn.
+    pub put_off: Vec<Snapshot>,
+    pub retry_at: Option<Monotonic>,
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
     quota: u16,
     quota_max: u16,
@@ -82,6 +85,8 @@ impl Outbound {
             to_resend: VecDeque::new(),
             resend_after: Ticket(0),
             reading: None,
+            put_off: Vec::new(),
+            retry_at: None,
             quota: receive_maximum,
             quota_max: receive_maximum,
             durability,
@@ -170,7 +175,12 @@ impl Outbound {
     }
 
     /// What has been taken from the mailbox and not been sent, for another connection or none.
-    pub fn into_unsent(self) -> (VecDeque<Mail>, Vec<Sequence>) {
+    pub fn into_unsent(mut self) -> (VecDeque<Mail>, Vec<Sequence>) {
+        self.mail.extend(
+            self.put_off
+                .into_iter()
+                .map(|one| Mail::Snapshot(Box::new(one))),
+        );
         let unread = match self.reading {
             Some(Reading {
                 what: Read::Spilled(sequences),
@@ -208,9 +218,10 @@ impl Open {
                     }
                 }
                 Some(Mail::Snapshot(snapshot)) => {
-                    if !is_sent(snapshot.after_reply) || !self.advance_snapshot(shared, now) {
+                    if !is_sent(snapshot.after_reply) {
                         return;
                     }
+                    self.advance_snapshot(shared, now);
                 }
                 Some(Mail::Unread(_)) => {
                     if self.outbound.reading.is_some() {

@@ -2,17 +2,22 @@
 //!
 //! A value that has changed since the subscription is left out: its live copy stands further behind. So nothing is
 //! missed, and nothing goes back.
+//!
+//! Copies that would be kept need room. Without it the rest is put off for a while, and what stands behind it goes on: it
+//! may be what makes room.
 
 use std::{ops::ControlFlow, sync::Arc};
 
 use ebbtide_protocol::QoS;
 use ebbtide_store::{Accept, Message, Operation, Queue, Sequence};
 
-use super::open::Open;
+use super::{open::Open, outbound::Outbound};
 use crate::{
     Now, expiry,
-    numbers::Numbers,
-    route::mailbox::{Delivery, Mail, Snapshot},
+    route::{
+        self,
+        mailbox::{Delivery, Mail, Snapshot},
+    },
     shared::Shared,
 };
 
@@ -22,11 +27,13 @@ const MESSAGES: usize = 256;
 const BYTES: usize = 64 * 1024;
 /// The most topics that are looked at for one chunk.
 const VISITS: usize = 4096;
+/// How long the rest is put off when there is no room for it.
+const PUT_OFF_MS: u64 = 1000;
 
 impl Open {
-    /// Replaces the snapshot at the front of the mail by its next messages and itself, or by nothing at its end.
-    /// `false` when it has to wait.
-    pub fn advance_snapshot(&mut self, shared: &Shared, now: Now) -> bool {
+    /// Replaces the snapshot at the front of the mail by its next messages and itself, or by nothing at its end or when
+    /// there is no room.
+    pub fn advance_snapshot(&mut self, shared: &Shared, now: Now) {
         let Some(Mail::Snapshot(mut snapshot)) = self.outbound.mail.pop_front() else {
             unreachable!("the caller has looked at it")
         };
@@ -37,21 +44,36 @@ impl Open {
                 snapshot.identifier = subscription.row.identifier;
             }
             // It has ended, or begun anew, meanwhile [MQTT-3.10.4-2].
-            _ => return true,
+            _ => return,
         }
         let before = snapshot.position.clone();
         // Held from the look at the values until the journal has them: else one that is replaced meanwhile would get the later
         // number, and after a crash go out behind the newer one.
         let mut numbers = (self.session.kept && snapshot.options.qos > QoS::AtMostOnce)
             .then(|| shared.numbers.lock());
-        let (messages, is_complete) = next_chunk(shared, &mut snapshot, now);
-        let deliveries = self.deliveries(shared, numbers.as_deref_mut(), &snapshot, messages, now);
-        drop(numbers);
-        let Some(deliveries) = deliveries else {
-            snapshot.position = before;
-            self.outbound.mail.push_front(Mail::Snapshot(snapshot));
-            return false;
+        let copies = numbers
+            .as_ref()
+            .map(|_| route::copies(shared, &self.session.mailbox));
+        // One at least: it may be one that is not kept.
+        let most = copies.map_or(MESSAGES, |copies| copies.clamp(1, MESSAGES));
+        let (messages, is_complete) = next_chunk(shared, &mut snapshot, most, now);
+        let kept = messages
+            .iter()
+            .filter(|message| self.is_kept(message, &snapshot))
+            .count();
+        let first = match &mut numbers {
+            _ if kept == 0 => Some(Sequence(0)),
+            Some(numbers) if copies.is_some_and(|copies| kept <= copies) => {
+                numbers.sequences(kept as u64, &shared.journal).ok()
+            }
+            _ => None,
         };
+        let Some(first) = first else {
+            snapshot.position = before;
+            return self.outbound.put_off(*snapshot, now);
+        };
+        let deliveries = self.deliveries(shared, first, &snapshot, messages, now);
+        drop(numbers);
         if is_complete {
             self.settle_owed(shared, &snapshot);
         } else {
@@ -60,30 +82,42 @@ impl Open {
         for delivery in deliveries.into_iter().rev() {
             self.outbound.mail.push_front(Mail::Message(delivery));
         }
-        true
     }
 
-    /// Numbers those that are kept for this session; `None`: no number can be had now. Without `numbers` none is kept.
+    /// Those that were put off have another turn, behind what waits now.
+    pub fn retry_snapshots(&mut self, shared: &Shared, now: Now) {
+        let outbound = &mut self.outbound;
+        if outbound.retry_at.is_none_or(|at| at > now.monotonic) {
+            return;
+        }
+        outbound.retry_at = None;
+        // Nobody accepts a message between the look at the revision and the place in the mailbox.
+        let numbers = shared.numbers.lock();
+        let revision = numbers.last_revision();
+        for mut snapshot in outbound.put_off.drain(..) {
+            snapshot.revision = revision;
+            self.session.mailbox.push_snapshot(snapshot);
+        }
+    }
+
+    /// Whether the store is to keep it for this session.
+    fn is_kept(&self, message: &Message, snapshot: &Snapshot) -> bool {
+        self.session.kept && qos_of(message, snapshot) > QoS::AtMostOnce
+    }
+
+    /// Numbers those that are kept for this session, from `sequence` on. The caller holds the order lock if any is.
     fn deliveries(
         &self,
         shared: &Shared,
-        numbers: Option<&mut Numbers>,
+        mut sequence: Sequence,
         snapshot: &Snapshot,
         messages: Vec<Arc<Message>>,
         now: Now,
-    ) -> Option<Vec<Delivery>> {
-        // [MQTT-3.8.4-8]
-        let qos_of = |message: &Message| message.qos.min(snapshot.options.qos);
-        let is_kept = |message: &Message| self.session.kept && qos_of(message) > QoS::AtMostOnce;
-        let kept = messages.iter().filter(|message| is_kept(message)).count();
-        let mut sequence = match numbers {
-            Some(numbers) if kept > 0 => numbers.sequences(kept as u64, &shared.journal).ok()?,
-            _ => Sequence(0),
-        };
+    ) -> Vec<Delivery> {
         let mut deliveries = Vec::with_capacity(messages.len());
         for message in messages {
             let mut delivery = Delivery {
-                qos: qos_of(&message),
+                qos: qos_of(&message, snapshot),
                 message,
                 sequence: None,
                 // [MQTT3-3.3.1-8]
@@ -92,7 +126,7 @@ impl Open {
                 subscription_identifiers: snapshot.identifier.into_iter().collect(),
                 lease: None,
             };
-            if is_kept(&delivery.message) {
+            if self.is_kept(&delivery.message, snapshot) {
                 delivery.sequence = Some(sequence);
                 shared
                     .journal
@@ -102,7 +136,7 @@ impl Open {
             }
             deliveries.push(delivery);
         }
-        Some(deliveries)
+        deliveries
     }
 
     /// A delivery to this session alone.
@@ -139,8 +173,28 @@ impl Open {
     }
 }
 
-/// The next messages; `true` when these were the last.
-fn next_chunk(shared: &Shared, snapshot: &mut Snapshot, now: Now) -> (Vec<Arc<Message>>, bool) {
+impl Outbound {
+    /// It gets another turn later. Of one filter the last is wanted.
+    fn put_off(&mut self, snapshot: Snapshot, now: Now) {
+        self.put_off.retain(|other| other.filter != snapshot.filter);
+        self.put_off.push(snapshot);
+        self.retry_at
+            .get_or_insert(now.monotonic.plus_ms(PUT_OFF_MS));
+    }
+}
+
+/// [MQTT-3.8.4-8]
+fn qos_of(message: &Message, snapshot: &Snapshot) -> QoS {
+    message.qos.min(snapshot.options.qos)
+}
+
+/// The next messages, at most so many; `true` when these were the last.
+fn next_chunk(
+    shared: &Shared,
+    snapshot: &mut Snapshot,
+    most: usize,
+    now: Now,
+) -> (Vec<Arc<Message>>, bool) {
     let mut messages = Vec::new();
     let (mut bytes, mut visits, mut position) = (0, 0, None);
     let retained = shared.retained.read();
@@ -154,7 +208,7 @@ fn next_chunk(shared: &Shared, snapshot: &mut Snapshot, now: Now) -> (Vec<Arc<Me
             bytes += row.message.size_bytes();
             messages.push(Arc::clone(&row.message));
         }
-        if messages.len() >= MESSAGES || bytes >= BYTES || visits >= VISITS {
+        if messages.len() >= most || bytes >= BYTES || visits >= VISITS {
             position = Some(row.message.topic.clone());
             return ControlFlow::Break(());
         }

@@ -28,7 +28,7 @@ use ebbtide_store::{
     RetainedRow, Sequence,
 };
 
-pub(crate) use self::quota::Refused;
+pub(crate) use self::quota::{Refused, copies};
 use crate::{
     Now, expiry,
     journal::Ticket,

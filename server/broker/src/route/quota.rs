@@ -2,6 +2,7 @@
 
 use ebbtide_store::Message;
 
+use super::mailbox::Mailbox;
 use crate::{numbers::Exhausted, room::NoRoom, shared::Shared};
 
 /// Why a message is not taken in.
@@ -55,4 +56,24 @@ pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Resu
         }
     }
     Ok(())
+}
+
+/// How many copies of retained messages may be kept for a session now, besides what waits: nobody publishes them who could be
+/// refused. The caller holds the order lock.
+pub(crate) fn copies(shared: &Shared, mailbox: &Mailbox) -> usize {
+    let (limits, journal) = (&shared.limits, &shared.journal);
+    let (waiting, bytes) = mailbox.waiting();
+    if journal.no_room().is_some()
+        || journal.waiting_bytes() >= limits.queue_bytes_max
+        || bytes >= limits.queue_bytes_per_session_max
+    {
+        return 0;
+    }
+    let in_all = limits
+        .queue_messages_max
+        .saturating_sub(journal.waiting_messages());
+    let of_session = limits
+        .queue_messages_per_session_max
+        .saturating_sub(waiting);
+    in_all.min(of_session)
 }
