@@ -206,6 +206,24 @@ fn a_session_is_told_once_what_it_has_lost() {
 }
 
 #[test]
+fn what_connack_has_no_room_for_is_told_later() {
+    let mut world = small(QueueOverflow::DropOldest);
+    away(&mut world, "a");
+    publish_five(&mut world);
+    let narrow = Connect {
+        maximum_packet_size: Some(60),
+        ..kept("a")
+    };
+    let (client, connack) = world.connect(narrow);
+    assert_eq!(told(&connack), None);
+    world.send(client, Packet::PingReq);
+    world.commit();
+    world.cut(client);
+    let (_, connack) = world.connect(kept("a"));
+    assert!(told(&connack).is_some());
+}
+
+#[test]
 fn version_3_1_1_cannot_be_told_and_version_5_is_later() {
     let mut world = small(QueueOverflow::DropOldest);
     away(&mut world, "a");

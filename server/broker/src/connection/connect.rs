@@ -236,6 +236,10 @@ impl Connection {
             let why = "its Maximum Packet Size is too small for CONNACK";
             return Err(Close::new(ReasonCode::PacketTooLarge, why));
         }
+        // A User Property is the first to go when it is too large: then they are told another time.
+        let told = dropped.filter(
+            |_| matches!(&connack, Packet::ConnAck(connack) if !connack.user_properties.is_empty()),
+        );
         let has_presence =
             shared.presence.is_some() && !arriving.is_assigned && self.origin.transport != "api";
         // What is told to be gone must not come back.
@@ -341,7 +345,7 @@ impl Connection {
             asked_no_expiry: version.has_properties() && asked == 0,
             is_acknowledged: false,
             tolerance: Tolerance::of(connect),
-            told: dropped,
+            told,
             seat,
             incoming_aliases: aliases::Incoming::default(),
             outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),
