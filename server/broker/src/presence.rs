@@ -51,8 +51,11 @@ impl Presence {
     /// `retained` has what the last run has left.
     pub fn recover(topic: PresenceTopic, retained: &Retained) -> Self {
         let mut stale = Vec::new();
-        let _ = retained.visit(&topic.filter(), None, &mut |row: &RetainedRow| {
-            if topic.contains(&row.message.topic) && is_online(&row.message.payload) {
+        let _ = retained.visit(&topic.filter(), None, &mut |row: Option<&RetainedRow>| {
+            if let Some(row) = row
+                && topic.contains(&row.message.topic)
+                && is_online(&row.message.payload)
+            {
                 stale.push(row.message.topic.clone());
             }
             std::ops::ControlFlow::Continue(())

@@ -47,6 +47,27 @@ fn a_subscription_is_answered_with_what_matches_however_many() {
     }
 }
 
+/// More levels are looked at than for one chunk.
+#[test]
+fn what_is_found_after_much_that_does_not_match_is_sent() {
+    let mut world = World::new();
+    let (publisher, _) = world.connect(clean("publisher"));
+    for n in 0..2_500 {
+        world.publish(
+            publisher,
+            1,
+            &format!("/{n}/v"),
+            "on",
+            QoS::AtMostOnce,
+            true,
+        );
+    }
+    world.publish(publisher, 1, "z/z/w", "on", QoS::AtMostOnce, true);
+    let (subscriber, _) = world.connect(clean("s"));
+    world.subscribe(subscriber, "+/+/w", QoS::AtMostOnce);
+    assert_eq!(topics(&world.take_all(subscriber)), ["z/z/w"]);
+}
+
 /// [MQTT-3.3.1-5, MQTT-3.3.1-6, MQTT-3.3.1-7]
 #[test]
 fn retained_messages_survive_a_crash_and_cleared_ones_stay_cleared() {

@@ -25,7 +25,7 @@ use crate::{
 const MESSAGES: usize = 256;
 /// The most bytes of one chunk, but for its last message.
 const BYTES: usize = 64 * 1024;
-/// The most topics that are looked at for one chunk.
+/// The most levels of topics that are looked at for one chunk, whether or not anything there matches.
 const VISITS: usize = 4096;
 /// How long the rest is put off when there is no room for it.
 const PUT_OFF_MS: u64 = 1000;
@@ -196,25 +196,25 @@ fn next_chunk(
     now: Now,
 ) -> (Vec<Arc<Message>>, bool) {
     let mut messages = Vec::new();
-    let (mut bytes, mut visits, mut position) = (0, 0, None);
+    let (mut bytes, mut visits) = (0, 0);
     let retained = shared.retained.read();
-    let flow = retained.visit(&snapshot.filter, snapshot.position.as_ref(), &mut |row| {
+    let position = retained.visit(&snapshot.filter, snapshot.position.as_deref(), &mut |row| {
         visits += 1;
-        let is_expired = row
-            .message
-            .expires_at()
-            .is_some_and(|expires_at| expires_at <= now.wall);
-        if row.revision <= snapshot.revision && !is_expired {
-            bytes += row.message.size_bytes();
-            messages.push(Arc::clone(&row.message));
+        if let Some(row) = row {
+            let expires_at = row.message.expires_at();
+            let is_expired = expires_at.is_some_and(|expires_at| expires_at <= now.wall);
+            if row.revision <= snapshot.revision && !is_expired {
+                bytes += row.message.size_bytes();
+                messages.push(Arc::clone(&row.message));
+            }
         }
-        if messages.len() >= most || bytes >= BYTES || visits >= VISITS {
-            position = Some(row.message.topic.clone());
-            return ControlFlow::Break(());
+        match messages.len() >= most || bytes >= BYTES || visits >= VISITS {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-        ControlFlow::Continue(())
     });
     drop(retained);
+    let is_complete = position.is_none();
     snapshot.position = position;
-    (messages, flow.is_continue())
+    (messages, is_complete)
 }

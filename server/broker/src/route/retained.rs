@@ -56,16 +56,22 @@ impl Retained {
         node.row.as_ref()
     }
 
-    /// Visits what matches, level by level in order, beginning behind the topic `after`.
+    /// Visits what may lead to a match, level by level in order, beginning behind the path `after`: the row of what matches,
+    /// `None` for what only stands on the way. So whoever counts can stop, however little matches. Gives the path that it was
+    /// stopped at; `None`: that was all.
     pub fn visit<'a>(
         &'a self,
         filter: &TopicFilter,
-        after: Option<&TopicName>,
-        visit: &mut impl FnMut(&'a RetainedRow) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+        after: Option<&str>,
+        visit: &mut impl FnMut(Option<&'a RetainedRow>) -> ControlFlow<()>,
+    ) -> Option<String> {
         let pattern: Vec<&str> = filter.pattern().split('/').collect();
-        let after: Option<Vec<&str>> = after.map(|topic| topic.levels().collect());
-        self.root.visit(&pattern, after.as_deref(), true, visit)
+        let after: Option<Vec<&str>> = after.map(|path| path.split('/').collect());
+        let flow = self.root.visit(&pattern, after.as_deref(), true, visit);
+        flow.break_value().map(|mut path| {
+            path.reverse();
+            path.join("/")
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -91,37 +97,46 @@ impl Node {
         removed
     }
 
-    /// `after` is what is left of the path of the last visited topic: `Some([])` at that topic itself.
+    /// `after` is what is left of the path that was stopped at: `Some([])` there itself. Breaks with the path below this node,
+    /// the last level first.
     fn visit<'a>(
         &'a self,
         pattern: &[&str],
         after: Option<&[&str]>,
         is_root: bool,
-        visit: &mut impl FnMut(&'a RetainedRow) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+        visit: &mut impl FnMut(Option<&'a RetainedRow>) -> ControlFlow<()>,
+    ) -> ControlFlow<Vec<&'a str>> {
         let (level, rest) = match pattern.split_first() {
-            None | Some((&"#", _)) => {
-                if after.is_none()
-                    && let Some(row) = &self.row
-                {
-                    visit(row)?;
-                }
-                if pattern.is_empty() {
-                    return ControlFlow::Continue(());
-                }
-                ("#", pattern)
+            None => (None, pattern),
+            Some((&"#", _)) => (Some("#"), pattern),
+            Some((level, rest)) => (Some(*level), rest),
+        };
+        if after.is_none() && !is_root {
+            let is_match = matches!(level, None | Some("#"));
+            let row = self.row.as_ref().filter(|_| is_match);
+            if visit(row).is_break() {
+                return ControlFlow::Break(Vec::new());
             }
-            Some((level, rest)) => (*level, rest),
+        }
+        let Some(level) = level else {
+            return ControlFlow::Continue(());
         };
         let first = after.and_then(|path| path.first().copied());
+        let below = |name: &'a str, child: &'a Self, visit: &mut _| {
+            let flow = child.visit(rest, tail(after, name), false, visit);
+            flow.map_break(|mut path| {
+                path.push(name);
+                path
+            })
+        };
         if level != "#" && level != "+" {
             if first.is_some_and(|first| level < first) {
                 return ControlFlow::Continue(());
             }
-            let Some(child) = self.children.get(level) else {
-                return ControlFlow::Continue(());
+            return match self.children.get_key_value(level) {
+                Some((name, child)) => below(name, child, visit),
+                None => ControlFlow::Continue(()),
             };
-            return child.visit(rest, tail(after, level), false, visit);
         }
         for (name, child) in self.children.range::<str, _>((
             first.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Included),
@@ -131,7 +146,7 @@ impl Node {
             if is_root && name.starts_with('$') {
                 continue;
             }
-            child.visit(rest, tail(after, name), false, visit)?;
+            below(name, child, visit)?;
         }
         ControlFlow::Continue(())
     }
@@ -142,5 +157,90 @@ fn tail<'p, 's>(after: Option<&'p [&'s str]>, level: &str) -> Option<&'p [&'s st
     match after?.split_first() {
         Some((first, rest)) if *first == level => Some(rest),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use ebbtide_protocol::{QoS, packet::MessageProperties};
+    use ebbtide_store::{Message, Revision, WallTime};
+
+    use super::*;
+
+    fn retained(topics: impl IntoIterator<Item = String>) -> Retained {
+        let mut retained = Retained::default();
+        for topic in topics {
+            retained.set(RetainedRow {
+                revision: Revision(1),
+                message: Arc::new(Message {
+                    topic: TopicName::new(topic).expect("a topic"),
+                    payload: Bytes::from_static(b"x"),
+                    qos: QoS::AtMostOnce,
+                    retain: true,
+                    accepted_at: WallTime(0),
+                    properties: MessageProperties::default(),
+                }),
+            });
+        }
+        retained
+    }
+
+    /// What matches, when it is stopped after so many visits each time.
+    fn matches(retained: &Retained, filter: &str, visits_max: usize) -> Vec<String> {
+        let filter = TopicFilter::new(filter).expect("a filter");
+        let mut found = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut visits = 0;
+            after = retained.visit(&filter, after.as_deref(), &mut |row| {
+                visits += 1;
+                found.extend(row.map(|row| row.message.topic.as_str().to_owned()));
+                match visits < visits_max {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            if after.is_none() {
+                return found;
+            }
+        }
+    }
+
+    #[test]
+    fn a_visit_goes_on_wherever_it_was_stopped() {
+        let topics = [
+            "a", "a/b", "a/b/c", "a/bb", "a/x/c", "/", "/b", "b//c", "b/b/c", "$s/b/c",
+        ];
+        let retained = retained(topics.map(str::to_owned));
+        for filter in [
+            "#", "a/#", "+/b/c", "+/+/c", "a/+", "+", "/+", "a/b", "$s/#",
+        ] {
+            let all = matches(&retained, filter, usize::MAX);
+            assert!(!all.is_empty(), "{filter}");
+            for visits_max in 1..=topics.len() {
+                assert_eq!(matches(&retained, filter, visits_max), all, "{filter}");
+            }
+        }
+    }
+
+    /// The lock on all retained messages is held until somebody stops it.
+    #[test]
+    fn a_visit_can_be_stopped_though_nothing_matches() {
+        let retained = retained((0..100).map(|n| format!("a/{n}/v")));
+        let filter = TopicFilter::new("+/+/nope").expect("a filter");
+        let mut visits = 0;
+        let after = retained.visit(&filter, None, &mut |row| {
+            assert!(row.is_none());
+            visits += 1;
+            match visits < 10 {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        });
+        assert_eq!(visits, 10);
+        assert!(after.is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! What a subscription is still to be answered with. It stands in a session's mailbox; how it is carried out is in
 //! `connection/snapshot.rs`.
 
-use ebbtide_protocol::{TopicFilter, TopicName, packet::SubscriptionOptions};
+use ebbtide_protocol::{TopicFilter, packet::SubscriptionOptions};
 use ebbtide_store::Revision;
 
 /// The retained messages that a subscription is to be answered with, in chunks, at this point of the queue.
@@ -16,8 +16,8 @@ pub(crate) struct Snapshot {
     pub revision: Revision,
     /// The number of the reply that it comes after: SUBACK.
     pub after_reply: u64,
-    /// The topic that it has come to.
-    pub position: Option<TopicName>,
+    /// The topic, or the first levels of some, that it has come to.
+    pub position: Option<String>,
 }
 
 impl Snapshot {
