@@ -43,11 +43,14 @@ impl Timers {
     pub fn set(&self, at: Monotonic, timer: Timer) {
         let mut state = self.0.lock();
         state.remove(&timer);
-        let is_first = state.due.first().is_none_or(|(first, _)| at < *first);
-        state.times.insert(timer.clone(), at);
-        state.due.insert((at, timer));
-        if is_first && let Some(waker) = &state.waker {
-            waker.wake_by_ref();
+        state.insert(at, timer);
+    }
+
+    /// Sets the timer, unless it is set.
+    pub fn ensure(&self, at: Monotonic, timer: Timer) {
+        let mut state = self.0.lock();
+        if !state.times.contains_key(&timer) {
+            state.insert(at, timer);
         }
     }
 
@@ -77,6 +80,15 @@ impl Timers {
 }
 
 impl State {
+    fn insert(&mut self, at: Monotonic, timer: Timer) {
+        let is_first = self.due.first().is_none_or(|(first, _)| at < *first);
+        self.times.insert(timer.clone(), at);
+        self.due.insert((at, timer));
+        if is_first && let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
     fn remove(&mut self, timer: &Timer) {
         if let Some((timer, at)) = self.times.remove_entry(timer) {
             self.due.remove(&(at, timer));

@@ -377,7 +377,14 @@ fn let_go(
     let presence = shared.presence.as_ref();
     let seat = presence.and_then(|presence| presence.seat_of(client_id));
     let is_kept = session.is_some();
+    let expires_at = session.as_ref().and_then(|session| session.expires_at);
     let is_away = shared.registry.release(client_id, control, session);
+    // Its timer may have gone off meanwhile, and then nobody had the session to end it. Whoever has got it since sets
+    // another one.
+    if let Some(expires_at) = expires_at {
+        let timer = Timer::Session(client_id.clone());
+        shared.timers.ensure(expires_at, timer);
+    }
     if let (Some(presence), Some(seat), true) = (presence, seat, is_away) {
         presence.leave(shared, seat, "connection lost", is_kept, now);
     }
