@@ -9,7 +9,7 @@
 //! | QoS 2 PUBLISH to a member of a group | the message is this member's and no longer the group's |
 //! | PUBLISH again in the next connection | all that stood in the journal when it came: it is read from the store |
 //! | PUBREL | the stage `released` |
-//! | CONNACK | every creation, change or deletion of a session it stands for, and the will |
+//! | CONNACK | every creation, change or deletion of a session it stands for, the end of this client's last session included; the will; the entry of presence |
 //! | SUBACK, UNSUBACK | the rows of the subscriptions of a kept session |
 //! | QoS 0 | never waits |
 //!
@@ -43,12 +43,12 @@ impl Durability {
 /// Durable from the start.
 const AT_ONCE: Ticket = Ticket(0);
 
-/// PUBACK and PUBREC. A repeated PUBLISH of QoS 2 waits for everything so far, its first copy included.
+/// PUBACK and PUBREC: what is kept of the publish.
 pub(crate) fn acknowledgement(accepted: Option<Ticket>) -> Ticket {
     accepted.unwrap_or(AT_ONCE)
 }
 
-/// PUBREC for a repeated PUBLISH: the first copy stands somewhere before `last`.
+/// PUBREC for a repeated PUBLISH: everything so far, for the first copy stands somewhere before `last`.
 pub(crate) fn repeated_pubrec(is_kept: bool, last: Ticket) -> Ticket {
     if is_kept { last } else { AT_ONCE }
 }
