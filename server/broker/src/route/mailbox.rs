@@ -162,6 +162,8 @@ impl Mailbox {
             let Some(sequence) = delivery.sequence else {
                 return Pushed::DroppedQoS0;
             };
+            // What was out of order may have left.
+            state.is_sorted |= state.spilled.is_empty();
             state.spilled.push_back(sequence);
         } else {
             if !self.kept && state.queue_bytes > state.bytes_max {
@@ -276,6 +278,8 @@ impl Mailbox {
     pub fn put_back_spilled(&self, sequences: Vec<Sequence>, bytes: u64) {
         let mut state = self.state.lock();
         state.kept_bytes += bytes;
+        let (last, next) = (sequences.last(), state.spilled.front());
+        state.is_sorted &= sequences.is_sorted() && (next.is_none() || last <= next);
         for sequence in sequences.into_iter().rev() {
             state.spilled.push_front(sequence);
         }
@@ -437,19 +441,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_their_bytes_are_taken_together() {
-        let mailbox = Mailbox::new(Incarnation(1), true, 0);
-        mailbox.recover(Sequence(1), 10);
-        mailbox.recover(Sequence(2), 20);
-        let taken = mailbox.take_spilled(1, |taken| {
-            assert!(mailbox.state.is_locked(), "a publisher may look now");
-            assert_eq!(taken, [Sequence(1)]);
-            10
-        });
-        assert_eq!((taken.len(), mailbox.waiting()), (1, (1, 20)));
-    }
-}
+mod tests;

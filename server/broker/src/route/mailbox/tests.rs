@@ -1,0 +1,69 @@
+//! Spilled numbers: they leave with their bytes, and the lowest of them is known, in order or not.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ebbtide_protocol::{TopicName, packet::MessageProperties};
+use ebbtide_store::{Message, WallTime};
+
+use super::*;
+
+fn delivery(sequence: u64) -> Delivery {
+    Delivery {
+        message: Arc::new(Message {
+            topic: TopicName::new("t").expect("a topic"),
+            payload: Bytes::new(),
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            accepted_at: WallTime(0),
+            properties: MessageProperties::default(),
+        }),
+        sequence: Some(Sequence(sequence)),
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        dup: false,
+        subscription_identifiers: Vec::new(),
+        lease: None,
+    }
+}
+
+/// The rest of a snapshot, numbered behind what waits after it, and nothing else.
+fn out_of_order() -> Mailbox {
+    let mailbox = Mailbox::new(Incarnation(1), true, 1024);
+    mailbox.park([], vec![Sequence(9), Sequence(3)], 0, None);
+    assert!(!mailbox.state.lock().is_sorted);
+    assert_eq!(mailbox.lowest(), Some(Sequence(3)));
+    mailbox
+}
+
+#[test]
+fn what_waits_is_in_order_again_when_what_was_not_has_left() {
+    let mailbox = out_of_order();
+    mailbox.take_spilled(2, |_| 0);
+    mailbox.push(delivery(12));
+    mailbox.push(delivery(13));
+    assert!(mailbox.state.lock().is_sorted);
+    assert_eq!(mailbox.lowest(), Some(Sequence(12)));
+}
+
+#[test]
+fn what_was_not_in_order_may_come_back() {
+    let mailbox = out_of_order();
+    let taken = mailbox.take_spilled(2, |_| 0);
+    mailbox.push(delivery(12));
+    mailbox.put_back_spilled(taken, 0);
+    assert_eq!(mailbox.lowest(), Some(Sequence(3)));
+}
+
+#[test]
+fn numbers_and_their_bytes_are_taken_together() {
+    let mailbox = Mailbox::new(Incarnation(1), true, 0);
+    mailbox.recover(Sequence(1), 10);
+    mailbox.recover(Sequence(2), 20);
+    let taken = mailbox.take_spilled(1, |taken| {
+        assert!(mailbox.state.is_locked(), "a publisher may look now");
+        assert_eq!(taken, [Sequence(1)]);
+        10
+    });
+    assert_eq!((taken.len(), mailbox.waiting()), (1, (1, 20)));
+}
