@@ -30,12 +30,13 @@ pub(crate) struct Shared {
     pub registry: Registry,
     /// If it is kept at all.
     pub presence: Option<Presence>,
+    /// Held while one of them is published.
+    pub wills: Wills,
     pub index: RwLock<Index>,
     /// Also the lock that puts accepted messages in order.
     pub numbers: Mutex<Numbers>,
     pub retained: RwLock<Retained>,
     pub recent_sets: Mutex<RecentSets>,
-    pub wills: Wills,
     pub timers: Timers,
     pub journal: Journal,
     /// When this run began.

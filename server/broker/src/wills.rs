@@ -1,4 +1,9 @@
 //! Wills whose connection has ended and that wait for their delay.
+//!
+//! One that is due is taken out and submitted under one lock. So who returns and finds nothing here comes after the old will
+//! on disk too, which does not take the new one of the same session with it.
+
+use std::collections::hash_map::Entry;
 
 use ebbtide_protocol::packet::Will;
 use ebbtide_store::{Incarnation, Message, Operation, WillRow};
@@ -20,9 +25,11 @@ impl Wills {
     /// The connection ended without a normal DISCONNECT: the will is published after its delay [MQTT-3.1.2-8].
     pub fn delay(&self, shared: &Shared, row: WillRow, delay_ms: u64, now: Now) {
         let due = now.monotonic.plus_ms(delay_ms);
-        shared.timers.set(due, Timer::Will(row.session));
-        self.0.lock().insert(row.session, (row.will.clone(), due));
+        let session = row.session;
+        self.0.lock().insert(session, (row.will.clone(), due));
         shared.journal.submit(Operation::PutWill(row));
+        // Last: the timer's thread finds all of it.
+        shared.timers.set(due, Timer::Will(session));
     }
 
     /// The client has returned. In time, the will is not published [MQTT-3.1.3-9]; if the delay is over and only the timer
@@ -39,21 +46,27 @@ impl Wills {
 
     /// Publishes the will if it still waits: its session ends.
     pub fn fire(&self, shared: &Shared, session: Incarnation, now: Now) {
-        let will = self.0.lock().remove(&session);
-        if let Some((will, _)) = will {
-            publish(shared, session, will, now);
-        }
+        self.fire_if(shared, session, now, |_| true);
     }
 
     /// Publishes the will if its delay is over. A timer of an earlier absence finds a later time here.
     pub fn fire_if_due(&self, shared: &Shared, session: Incarnation, now: Now) {
-        let is_due = self
-            .0
-            .lock()
-            .get(&session)
-            .is_some_and(|(_, due)| *due <= now.monotonic);
-        if is_due {
-            self.fire(shared, session, now);
+        self.fire_if(shared, session, now, |due| due <= now.monotonic);
+    }
+
+    fn fire_if(
+        &self,
+        shared: &Shared,
+        session: Incarnation,
+        now: Now,
+        is_wanted: impl Fn(Monotonic) -> bool,
+    ) {
+        let mut wills = self.0.lock();
+        if let Entry::Occupied(entry) = wills.entry(session)
+            && is_wanted(entry.get().1)
+        {
+            let (will, _) = entry.remove();
+            publish(shared, session, will, now);
         }
     }
 
@@ -86,4 +99,76 @@ pub(crate) fn publish(shared: &Shared, session: Incarnation, will: Will, now: No
 pub(crate) fn will_delay_ms(will: &Will, session_left_ms: Option<u64>) -> u64 {
     let delay_ms = u64::from(will.delay_interval) * 1000;
     session_left_ms.map_or(delay_ms, |left| delay_ms.min(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use bytes::Bytes;
+    use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
+
+    use super::*;
+    use crate::{Limits, Recovery};
+
+    const SESSION: Incarnation = Incarnation(7);
+
+    fn row(payload: &'static str) -> WillRow {
+        WillRow {
+            session: SESSION,
+            client_id: "c".into(),
+            will: Will {
+                topic: TopicName::new("t").expect("valid"),
+                payload: Bytes::from_static(payload.as_bytes()),
+                qos: QoS::AtMostOnce,
+                retain: true,
+                delay_interval: 1,
+                properties: MessageProperties::default(),
+            },
+            due_at: None,
+        }
+    }
+
+    #[test]
+    fn who_returns_while_the_old_will_fires_puts_the_new_one_behind_it() {
+        let now = Now::default();
+        let shared = Recovery::new(Limits::default(), 0).finish(now).shared;
+        let shared = &*shared;
+        let reserved = shared.journal.take().expect("numbers to begin with");
+        shared.journal.committed(&reserved);
+        shared.wills.delay(shared, row("old"), 0, now);
+        thread::scope(|scope| {
+            let order = shared.numbers.lock();
+            scope.spawn(|| shared.wills.fire_if_due(shared, SESSION, now));
+            // The timer's thread has begun, and cannot submit yet.
+            while shared
+                .wills
+                .0
+                .try_lock()
+                .is_some_and(|wills| wills.contains_key(&SESSION))
+            {
+                thread::yield_now();
+            }
+            let (done, is_done) = mpsc::channel();
+            scope.spawn(move || {
+                shared.wills.cancel(shared, SESSION, now);
+                shared.journal.submit(Operation::PutWill(row("new")));
+                let _ = done.send(());
+            });
+            // As far as it gets while the other one is held up.
+            let _ = is_done.recv_timeout(Duration::from_millis(100));
+            drop(order);
+        });
+        let batch = shared.journal.take().expect("operations");
+        let wills = batch
+            .operations
+            .iter()
+            .filter_map(|operation| match operation {
+                Operation::FireWill { .. } => Some("fire".into()),
+                Operation::PutWill(row) => Some(row.will.payload.clone()),
+                _ => None,
+            });
+        let expected: [Bytes; 3] = ["old".into(), "fire".into(), "new".into()];
+        assert_eq!(wills.collect::<Vec<_>>(), expected);
+    }
 }
