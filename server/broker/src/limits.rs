@@ -25,7 +25,7 @@ pub struct Limits {
     pub topic_alias_maximum: u16,
     /// The longest topic name or filter.
     pub topic_bytes_max: usize,
-    /// The most levels in a topic name or filter.
+    /// The most levels in a topic name or filter, no more than [`Limits::TOPIC_LEVELS_CEILING`].
     pub topic_levels_max: usize,
     /// The most subscriptions of one session.
     pub subscriptions_per_session_max: usize,
@@ -61,6 +61,12 @@ pub struct Limits {
     pub connect_deadline_ms: u64,
     /// The keep alive, seconds, imposed on clients which ask for none or a longer one; 0: none is imposed.
     pub keep_alive_s_max: u16,
+}
+
+impl Limits {
+    /// As high as [`Limits::topic_levels_max`] may be set: topics are walked level by level on the stack, and this many have
+    /// room on one of 2 MiB.
+    pub const TOPIC_LEVELS_CEILING: usize = 2_048;
 }
 
 impl Default for Limits {

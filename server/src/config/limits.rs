@@ -121,7 +121,7 @@ limits! {
     /// The longest topic name or filter. Default: `65535`.
     topic_bytes_max: NonZeroUsize, "BYTES", "EBBTIDE_TOPIC_BYTES_MAX";
 
-    /// The most levels in a topic name or filter. Default: `1024`.
+    /// The most levels in a topic name or filter; at most 2048. Default: `1024`.
     topic_levels_max: NonZeroUsize, "COUNT", "EBBTIDE_TOPIC_LEVELS_MAX";
 
     /// The most subscriptions of one session. Default: `20000`.

@@ -18,7 +18,7 @@ pub use resolve::{Config, Storage};
 
 use std::path::PathBuf;
 
-use ebbtide_broker::PresenceTopicError;
+use ebbtide_broker::{Limits, PresenceTopicError};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,9 @@ pub enum ConfigError {
     /// It would not fit into a packet.
     #[error("--server-reference has {0} bytes: give at most 65535")]
     ServerReference(usize),
+    /// The stack would not hold them.
+    #[error("topic_levels_max is {0}: give at most {max}", max = Limits::TOPIC_LEVELS_CEILING)]
+    TopicLevels(usize),
     /// No presence can be kept there.
     #[error(
         "the presence topic `{template}` cannot be used: {why}; give for example `presence/{{client}}`"

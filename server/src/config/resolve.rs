@@ -139,6 +139,10 @@ impl Config {
         {
             return Err(ConfigError::ServerReference(reference.len()));
         }
+        let levels = self.limits.topic_levels_max;
+        if levels > Limits::TOPIC_LEVELS_CEILING {
+            return Err(ConfigError::TopicLevels(levels));
+        }
         if self.allow_anonymous || Authenticator::default().is_configured() {
             return Ok(());
         }
@@ -299,6 +303,14 @@ mod tests {
             resolve(["--log", "ebbtide=loud"]),
             Err(ConfigError::LogFilter { .. })
         ));
+    }
+
+    #[test]
+    fn topics_are_no_deeper_than_the_stack_bears() {
+        assert!(resolve(["--topic-levels-max", "2048"]).is_ok());
+        let error = resolve(["--topic-levels-max", "2049"]).expect_err("too many");
+        let expected = "topic_levels_max is 2049: give at most 2048";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]
