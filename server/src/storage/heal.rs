@@ -18,7 +18,7 @@ use std::{
 use ebbtide_broker::{Batch, Broker};
 use ebbtide_store::StoreError;
 
-use super::{Shared, Source, kept::Kept, place::Again};
+use super::{Current, Reader, Shared, Source, kept::Kept, place::Again};
 
 /// How long it waits before it tries again to open a store that failed: doubled each time, up to the second one.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -56,7 +56,7 @@ pub(super) fn heal(
     let mut pause = RETRY_FIRST;
     let mut tried_at = started;
     loop {
-        *shared.reader.store.write() = None;
+        *shared.reader().store.write() = None;
         if !rest(pause, stopping) {
             return Healed::Stopped;
         }
@@ -98,7 +98,7 @@ fn attempt(
                 tracing::error!("a damaged row was put aside: {row}");
             }
             store.commit(&batch.operations)?;
-            *shared.reader.store.write() = Some(store);
+            *shared.reader().store.write() = Some(store);
             broker.journal().committed(batch);
             broker.journal().healed();
             Ok(Healed::Same)
@@ -110,13 +110,16 @@ fn attempt(
     }
 }
 
-/// Whoever is connected to the old broker has to come anew.
+/// Whoever is connected to the old broker has to come anew. Its reader stays without a store: the numbers that it asks for may be
+/// those of other clients' messages in the new one.
 fn replace(shared: &Shared, source: &Source, old: &Broker, store: Kept) -> Result<(), StoreError> {
     tracing::error!("another store was found in the place of the one that failed: it is used");
     let broker = source.recover(&*store)?;
-    *shared.reader.store.write() = Some(store);
-    *shared.broker.write() = broker;
     old.shut_down(None);
+    *shared.current.write() = Current {
+        broker,
+        reader: Reader::new(store),
+    };
     shared.generation.fetch_add(1, Ordering::Release);
     Arc::clone(&shared.replaced).wake();
     Ok(())

@@ -47,17 +47,34 @@ pub struct CurrentBroker {
 
 #[derive(Debug)]
 struct Shared {
-    broker: RwLock<Broker>,
-    reader: Reader,
+    current: RwLock<Current>,
     /// How often another broker has taken over.
     generation: AtomicU64,
     /// Sent when another broker has taken over.
     replaced: Arc<Signal>,
 }
 
-/// Reads messages from the store; blocks on the disk.
+/// Changed together: what one broker has numbered is not to be read from another one's store.
+#[derive(Debug)]
+struct Current {
+    broker: Broker,
+    reader: Reader,
+}
+
+impl Shared {
+    fn broker(&self) -> Broker {
+        self.current.read().broker.clone()
+    }
+
+    fn reader(&self) -> Reader {
+        self.current.read().reader.clone()
+    }
+}
+
+/// Reads messages from the store of one broker; blocks on the disk.
 #[derive(Clone)]
 pub struct Reader {
+    /// `None`: it does not work, or another broker has taken over.
     store: Arc<RwLock<Option<Kept>>>,
 }
 
@@ -68,6 +85,12 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
+    fn new(store: Kept) -> Self {
+        Self {
+            store: Arc::new(RwLock::new(Some(store))),
+        }
+    }
+
     /// See [`Store::read_part`].
     pub fn read(
         &self,
@@ -97,15 +120,13 @@ impl Reader {
 impl CurrentBroker {
     /// The broker of now.
     pub fn get(&self) -> (Broker, Reader) {
-        (
-            self.shared.broker.read().clone(),
-            self.shared.reader.clone(),
-        )
+        let current = self.shared.current.read();
+        (current.broker.clone(), current.reader.clone())
     }
 
     /// Why what has to be kept is not taken in now.
     pub fn no_room(&self) -> Option<NoRoom> {
-        self.shared.broker.read().journal().no_room()
+        self.shared.broker().journal().no_room()
     }
 
     /// Differs once another broker has taken over.
@@ -149,12 +170,12 @@ impl Storage {
 
     fn start_at(source: Source) -> Result<Self, StorageError> {
         let (store, broker) = source.open()?;
-        let reader = Reader {
-            store: Arc::new(RwLock::new(Some(store))),
+        let current = Current {
+            broker,
+            reader: Reader::new(store),
         };
         let shared = Arc::new(Shared {
-            broker: RwLock::new(broker),
-            reader,
+            current: RwLock::new(current),
             generation: AtomicU64::new(0),
             replaced: Signal::new(),
         });

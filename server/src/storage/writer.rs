@@ -34,7 +34,7 @@ pub(super) fn spawn(
 ) -> Result<JoinHandle<()>, StorageError> {
     let mut watch = Watch::new(source.disk_reserve_bytes);
     // Whoever is told that the broker is ready must not find a full disk afterwards.
-    look(&shared, &source, &shared.broker.read(), &mut watch);
+    look(&shared, &source, &shared.broker(), &mut watch);
     let thread = thread::Builder::new().name("writer".into());
     thread
         .spawn(move || write(&shared, &source, watch, &stopping))
@@ -65,7 +65,7 @@ fn write(shared: &Shared, source: &Source, mut watch: Watch, stopping: &AtomicBo
 }
 
 fn attend(shared: &Shared, source: &Source, waker: &Waker) -> Broker {
-    let broker = shared.broker.read().clone();
+    let broker = shared.broker();
     if source.relaxed_commit.is_some() {
         broker.journal().set_paced();
     }
@@ -89,7 +89,8 @@ fn pace(broker: &Broker, source: &Source, stopping: &AtomicBool) {
 }
 
 fn look(shared: &Shared, source: &Source, broker: &Broker, watch: &mut Watch) {
-    let store = shared.reader.store.read();
+    let reader = shared.reader();
+    let store = reader.store.read();
     let reusable_bytes = store.as_ref().map_or(0, |store| store.reusable_bytes());
     drop(store);
     let room_bytes = watch.room_bytes(source.place.free_bytes(), reusable_bytes);
@@ -100,7 +101,7 @@ fn commit(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {
     if batch.operations.is_empty() {
         return Ok(());
     }
-    match &*shared.reader.store.read() {
+    match &*shared.reader().store.read() {
         Some(store) => store.commit(&batch.operations),
         None => Err(StoreError::NeedsReopen),
     }

@@ -16,10 +16,10 @@ use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName,
     packet::{Connect, MessageProperties, Publish, Subscribe, Subscription, SubscriptionOptions},
 };
-use ebbtide_store::{Row, Store};
+use ebbtide_store::{Incarnation, Row, Sequence, Store, StoreError};
 
 use self::{client::Client, disk::Disk};
-use super::{Source, Storage};
+use super::{Reader, Source, Storage};
 use crate::clock::Clock;
 
 const RESERVE: u64 = 1_000_000;
@@ -250,6 +250,7 @@ fn another_store_in_its_place_is_used_and_everybody_comes_anew() {
     publisher.send(retained("a", "1"));
     assert!(puback(&mut publisher).is_some());
     let mut bystander = running.connect("b");
+    let (_, old_reader) = running.storage.current().get();
     running.disk.fail_after(0, ErrorKind::Other, false);
     publisher.send(retained("a", "2"));
     assert_eq!(puback(&mut publisher), None);
@@ -260,6 +261,11 @@ fn another_store_in_its_place_is_used_and_everybody_comes_anew() {
     running.wait_for(None);
     assert_eq!(running.storage.current().generation(), 1);
     assert_eq!(running.connect("n").broker().stats().retained, 0);
+    // It could ask for a number that is another client's message there.
+    let read = |reader: &Reader| reader.read(Incarnation(1), &[Sequence(1)], 1);
+    assert!(matches!(read(&old_reader), Err(StoreError::NeedsReopen)));
+    let (_, reader) = running.storage.current().get();
+    assert!(read(&reader).is_ok());
 }
 
 #[test]
