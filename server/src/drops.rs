@@ -1,6 +1,8 @@
-//! The log line that says which messages were dropped: nothing is lost in silence.
+//! The log line that says how many messages were dropped, why, and whose sessions lost them: nothing is lost in silence.
 
-use ebbtide_broker::Drops;
+use std::fmt::Write;
+
+use ebbtide_broker::{Drops, LostSince};
 use tokio::time::{Duration, interval};
 
 use crate::storage::CurrentBroker;
@@ -17,12 +19,14 @@ pub async fn watch(current: CurrentBroker) {
     let mut before = Drops::default();
     loop {
         ticks.tick().await;
-        let now = current.get().0.stats().dropped;
+        let (broker, _) = current.get();
+        let now = broker.stats().dropped;
         let text = difference(&before, &now);
         before = now;
+        let whose = whose(&broker.take_losses());
         match text {
-            Some((text, true)) => tracing::warn!("messages were dropped: {text}"),
-            Some((text, false)) => tracing::debug!("messages were dropped: {text}"),
+            Some((text, true)) => tracing::warn!("messages were dropped: {text}{whose}"),
+            Some((text, false)) => tracing::debug!("messages were dropped: {text}{whose}"),
             None => {}
         }
     }
@@ -44,9 +48,32 @@ fn difference(before: &Drops, now: &Drops) -> Option<(String, bool)> {
     (!parts.is_empty()).then(|| (parts.join(", "), is_unexpected))
 }
 
+/// The sessions that have lost some. Client ids are the clients' own words: quoted.
+fn whose(lost: &LostSince) -> String {
+    let mut text = String::new();
+    for (client_id, count) in &lost.sessions {
+        let start = if text.is_empty() { "; lost by" } else { "," };
+        let _ = write!(text, "{start} {:?} {count}", &**client_id);
+    }
+    if lost.others > 0 {
+        let _ = write!(text, ", others {}", lost.others);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_says_whose_they_were() {
+        assert_eq!(whose(&LostSince::default()), "");
+        let lost = LostSince {
+            sessions: [("a".into(), 2), ("b\n".into(), 1)].into(),
+            others: 7,
+        };
+        assert_eq!(whose(&lost), r#"; lost by "a" 2, "b\n" 1, others 7"#);
+    }
 
     #[test]
     fn a_line_names_each_reason_with_its_count() {

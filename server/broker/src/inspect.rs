@@ -1,7 +1,10 @@
 //! What can be seen of sessions from outside, connected or away.
 
+use std::collections::BTreeMap;
+
 use ebbtide_protocol::ByteString;
 use ebbtide_store::WallTime;
+use parking_lot::Mutex;
 
 use crate::{Broker, registry::Registry, route::mailbox::Mailbox};
 
@@ -33,7 +36,47 @@ pub struct Dropped {
     pub last_at: WallTime,
 }
 
+/// Who has lost messages to limits, or to damage of the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LostSince {
+    /// By client id: how many. The first few that lost any.
+    pub sessions: BTreeMap<ByteString, u64>,
+    /// How many messages others have lost.
+    pub others: u64,
+}
+
+/// So many sessions that lose messages are named.
+const NAMED_MAX: usize = 20;
+
+/// Who has lost messages since somebody looked, for the log.
+#[derive(Debug, Default)]
+pub(crate) struct RecentLosses(Mutex<LostSince>);
+
+impl RecentLosses {
+    /// This client's session has lost a message.
+    pub fn add(&self, client_id: &ByteString) {
+        let LostSince { sessions, others } = &mut *self.0.lock();
+        if let Some(count) = sessions.get_mut(client_id) {
+            *count += 1;
+        } else if sessions.len() < NAMED_MAX {
+            sessions.insert(client_id.clone(), 1);
+        } else {
+            *others += 1;
+        }
+    }
+
+    fn take(&self) -> LostSince {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
 impl Broker {
+    /// What sessions have lost since this was called last.
+    #[must_use]
+    pub fn take_losses(&self) -> LostSince {
+        self.shared.recent_losses.take()
+    }
+
     /// The session of this client, if there is one.
     #[must_use]
     pub fn session(&self, client_id: &str) -> Option<SessionInfo> {
@@ -75,4 +118,24 @@ impl SessionInfo {
 
 fn registry(broker: &Broker) -> &Registry {
     &broker.shared.registry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_sessions_are_named_and_the_rest_is_counted() {
+        let recent = RecentLosses::default();
+        for n in 0..2 * NAMED_MAX {
+            let client_id: ByteString = format!("{n:03}").into();
+            recent.add(&client_id);
+            recent.add(&client_id);
+        }
+        let lost = recent.take();
+        assert_eq!(lost.sessions.len(), NAMED_MAX);
+        assert!(lost.sessions.values().all(|count| *count == 2));
+        assert_eq!(lost.others, 2 * NAMED_MAX as u64);
+        assert_eq!(recent.take(), LostSince::default());
+    }
 }

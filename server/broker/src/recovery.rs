@@ -15,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     Broker, Journal, Limits, Now, expiry,
+    inspect::RecentLosses,
     numbers::Numbers,
     plausible,
     presence::{Presence, PresenceTopic},
@@ -193,6 +194,7 @@ impl Recovery {
             timers: Timers::default(),
             journal: self.journal,
             counters,
+            recent_losses: RecentLosses::default(),
             started: now.wall,
             presence,
             stopping: OnceLock::new(),
@@ -296,7 +298,9 @@ impl Recovery {
     }
 
     fn session(&mut self, row: SessionRow) {
-        let mailbox = Mailbox::new(row.incarnation, true, self.limits.outgoing_bytes_max);
+        let client_id = row.client_id.clone();
+        let bytes_max = self.limits.outgoing_bytes_max;
+        let mailbox = Mailbox::new(row.incarnation, client_id, true, bytes_max);
         mailbox.park([], Vec::new(), 0, None);
         let mut flows = Flows::default();
         flows.recover_mark(row.next_packet_id);

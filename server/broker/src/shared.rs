@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     Journal, Limits,
+    inspect::RecentLosses,
     numbers::{Exhausted, Numbers},
     presence::Presence,
     registry::Registry,
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     /// When this run began.
     pub started: WallTime,
     pub counters: Counters,
+    /// Who has lost messages since somebody looked.
+    pub recent_losses: RecentLosses,
     /// Set once the server stops: the Server Reference, if its clients are sent to another one.
     pub stopping: OnceLock<Option<ByteString>>,
     /// For client ids that the broker assigns.
@@ -50,8 +53,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new_mailbox(&self, session: Incarnation, kept: bool) -> Mailbox {
-        Mailbox::new(session, kept, self.limits.outgoing_bytes_max)
+    pub fn new_mailbox(&self, session: Incarnation, client_id: ByteString, kept: bool) -> Mailbox {
+        Mailbox::new(session, client_id, kept, self.limits.outgoing_bytes_max)
     }
 
     pub fn new_incarnation(&self) -> Result<Incarnation, Exhausted> {

@@ -5,7 +5,7 @@ mod world;
 
 use std::num::NonZeroU16;
 
-use ebbtide_broker::{Limits, QueueOverflow};
+use ebbtide_broker::{Limits, LostSince, QueueOverflow};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
     packet::{Ack, ConnAck, Connect},
@@ -59,6 +59,19 @@ fn the_oldest_go_for_the_newest() {
     assert_eq!(world.broker.stats().waiting, 3);
     let (client, _) = world.connect(kept("a"));
     assert_eq!(world.take_texts(client), ["3", "4", "5"]);
+}
+
+#[test]
+fn whoever_has_lost_something_is_named_once() {
+    let mut world = small(QueueOverflow::DropOldest);
+    away(&mut world, "a");
+    world.crash();
+    let (client, _) = world.connect(kept("b"));
+    world.subscribe(client, "u", QoS::AtLeastOnce);
+    publish_five(&mut world);
+    let lost = world.broker.take_losses();
+    assert_eq!(lost.sessions, [("a".into(), 2)].into());
+    assert_eq!(world.broker.take_losses(), LostSince::default());
 }
 
 #[test]

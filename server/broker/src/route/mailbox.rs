@@ -9,7 +9,7 @@ use std::{
     task::Waker,
 };
 
-use ebbtide_protocol::{QoS, TopicFilter};
+use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{Incarnation, Sequence};
 use parking_lot::Mutex;
 
@@ -36,6 +36,8 @@ pub(crate) enum Pushed {
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub session: Incarnation,
+    /// Whose session it is, for the log.
+    pub client_id: ByteString,
     /// The store keeps messages for this session.
     pub kept: bool,
     /// What it lost and does not know of.
@@ -74,7 +76,7 @@ struct State {
 
 impl Mailbox {
     /// `bytes_max`: how much waits in memory.
-    pub fn new(session: Incarnation, kept: bool, bytes_max: usize) -> Self {
+    pub fn new(session: Incarnation, client_id: ByteString, kept: bool, bytes_max: usize) -> Self {
         let state = State {
             queue: VecDeque::new(),
             queue_bytes: 0,
@@ -95,6 +97,7 @@ impl Mailbox {
         };
         Self {
             session,
+            client_id,
             kept,
             losses: Losses::default(),
             state: Mutex::new(state),

@@ -79,6 +79,7 @@ pub(crate) fn record(shared: &Shared, mailbox: &Mailbox, reason: DropReason, at:
         let session = mailbox.session;
         let note = |row| shared.journal.note_dropped(session, Some(row));
         mailbox.losses.add(session, at, note);
+        shared.recent_losses.add(&mailbox.client_id);
     }
 }
 

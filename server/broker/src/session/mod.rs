@@ -66,6 +66,7 @@ impl Session {
         let kept = session_expiry_interval > 0;
         Self {
             incarnation,
+            mailbox: Arc::new(shared.new_mailbox(incarnation, client_id.clone(), kept)),
             client_id,
             user,
             session_expiry_interval,
@@ -73,7 +74,6 @@ impl Session {
             subscriptions: HashMap::new(),
             subscription_bytes: 0,
             generation: 0,
-            mailbox: Arc::new(shared.new_mailbox(incarnation, kept)),
             flows: Flows::default(),
             inbound: FxHashSet::default(),
             maybe_sent: Sequence(0),

@@ -29,7 +29,7 @@ fn delivery(sequence: u64) -> Delivery {
 
 /// The rest of a snapshot, numbered behind what waits after it, and nothing else.
 fn out_of_order() -> Mailbox {
-    let mailbox = Mailbox::new(Incarnation(1), true, 1024);
+    let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, 1024);
     mailbox.park([], vec![Sequence(9), Sequence(3)], 0, None);
     assert!(!mailbox.state.lock().is_sorted);
     assert_eq!(mailbox.lowest(), Some(Sequence(3)));
@@ -57,7 +57,7 @@ fn what_was_not_in_order_may_come_back() {
 
 #[test]
 fn numbers_and_their_bytes_are_taken_together() {
-    let mailbox = Mailbox::new(Incarnation(1), true, 0);
+    let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, 0);
     mailbox.recover(Sequence(1), 10);
     mailbox.recover(Sequence(2), 20);
     let taken = mailbox.take_spilled(1, |taken| {
