@@ -2,7 +2,8 @@
 //!
 //! A connection gets a turn when bytes or an answer have come for it, when its time has come, or when its waker was
 //! woken; never otherwise. So a wake-up that the core forgets is a message that never comes. A commit takes its time,
-//! and is reported later still; a crash in between keeps any prefix of what was on its way.
+//! and is reported later still; a crash in between keeps any prefix of what was on its way. It may fail, with the batch on
+//! disk or not; until the store has it at last, nothing is read or written.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,7 +19,7 @@ use ebbtide_broker::{
     Answer, Batch, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question, Recovery,
 };
 use ebbtide_protocol::ReasonCode;
-use ebbtide_store::{Store, WallTime, memory::MemoryStore};
+use ebbtide_store::{Store, StoreError, WallTime, memory::MemoryStore};
 
 use super::{history::ConnectionId, random::Random};
 
@@ -32,6 +33,10 @@ pub struct Node {
     lines: BTreeMap<ConnectionId, Line>,
     now_ms: u64,
     writing: Option<Writing>,
+    /// Of so many commits in a hundred nobody learns whether they are on disk.
+    failing_percent: usize,
+    /// One has failed, and the store has not healed.
+    is_broken: bool,
     /// Connections that have ended, with what that changed not on its way to the disk.
     unsettled: Vec<ConnectionId>,
 }
@@ -51,7 +56,14 @@ struct Writing {
     applied_at_ms: u64,
     reported_at_ms: u64,
     is_applied: bool,
+    failure: Option<Failure>,
     settles: Vec<ConnectionId>,
+}
+
+/// How a commit fails.
+struct Failure {
+    is_on_disk: bool,
+    heals_at_ms: u64,
 }
 
 /// What comes out of the broker.
@@ -73,7 +85,7 @@ impl Wake for Flag {
 }
 
 impl Node {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, failing_percent: usize) -> Self {
         let store = MemoryStore::new();
         let broker = recover(&store, &limits, now(0));
         let mut node = Self {
@@ -83,6 +95,8 @@ impl Node {
             lines: BTreeMap::new(),
             now_ms: 0,
             writing: None,
+            failing_percent,
+            is_broken: false,
             unsettled: Vec::new(),
         };
         node.commit_first_batch(None);
@@ -91,6 +105,11 @@ impl Node {
 
     pub fn stats(&self) -> ebbtide_broker::Stats {
         self.broker.stats()
+    }
+
+    /// Commits do not fail any more.
+    pub fn fail_no_more(&mut self) {
+        self.failing_percent = 0;
     }
 
     pub fn is_writing(&self) -> bool {
@@ -171,7 +190,7 @@ impl Node {
                 line.connection.handle_timeout(now);
                 line.flag.0.store(true, Ordering::Relaxed);
             }
-            line.answer(&self.store, now);
+            line.answer(&self.store, self.is_broken, now);
         }
         self.write(&mut outputs);
         self.turn(random, &mut outputs);
@@ -183,13 +202,33 @@ impl Node {
         let Some(writing) = &mut self.writing else {
             return;
         };
+        if writing.applied_at_ms <= self.now_ms
+            && let Some(failure) = writing.failure.take()
+        {
+            if failure.is_on_disk {
+                writing.is_applied = true;
+                commit(&self.store, &writing.batch.operations);
+                outputs.extend(writing.settles.drain(..).map(Output::Settled));
+            }
+            writing.applied_at_ms = failure.heals_at_ms;
+            writing.reported_at_ms = failure.heals_at_ms;
+            self.is_broken = true;
+            self.broker.journal().failed();
+        }
         if !writing.is_applied && writing.applied_at_ms <= self.now_ms {
             writing.is_applied = true;
             commit(&self.store, &writing.batch.operations);
             outputs.extend(writing.settles.drain(..).map(Output::Settled));
         }
         if writing.is_applied && writing.reported_at_ms <= self.now_ms {
+            if self.is_broken {
+                // Once more, for nobody knows whether it is there.
+                commit(&self.store, &writing.batch.operations);
+            }
             self.broker.journal().committed(&writing.batch);
+            if std::mem::take(&mut self.is_broken) {
+                self.broker.journal().healed();
+            }
             self.writing = None;
         }
     }
@@ -204,11 +243,16 @@ impl Node {
             Some(batch) => {
                 let slow = if random.chance(10) { 400 } else { 20 };
                 let applied_at_ms = self.now_ms + random.between(0, slow);
+                let failure = random.chance(self.failing_percent).then(|| Failure {
+                    is_on_disk: random.chance(50),
+                    heals_at_ms: applied_at_ms + random.between(1, 2_000),
+                });
                 self.writing = Some(Writing {
                     batch,
                     applied_at_ms,
                     reported_at_ms: applied_at_ms + random.between(0, slow),
                     is_applied: false,
+                    failure,
                     settles,
                 });
             }
@@ -265,6 +309,7 @@ impl Node {
         commit(&self.store, &under_way[..kept]);
         self.lines.clear();
         self.unsettled.clear();
+        self.is_broken = false;
         self.broker = recover(&self.store, &self.limits, now(self.now_ms));
         self.commit_first_batch(Some(random));
     }
@@ -308,13 +353,14 @@ impl Line {
         }
     }
 
-    fn answer(&mut self, store: &MemoryStore, now: Now) {
+    fn answer(&mut self, store: &MemoryStore, is_broken: bool, now: Now) {
         while let Some((at_ms, question)) = self.questions.pop_front() {
             if at_ms > now.monotonic.0 {
                 self.questions.push_front((at_ms, question));
                 return;
             }
             let answer = match question {
+                Question::Read { .. } if is_broken => Answer::Read(Err(StoreError::NeedsReopen)),
                 Question::Read {
                     session,
                     sequences,

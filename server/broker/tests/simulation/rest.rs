@@ -16,6 +16,7 @@ const ROUNDS_MAX: usize = 400;
 
 pub fn come_to_rest(run: &mut Run) -> Result<(), String> {
     run.is_calm = true;
+    run.node.fail_no_more();
     // Those who were left half-dead are noticed, those who wait for a delay have theirs.
     run.pass(DELAYS_MS)?;
     for _ in 0..ROUNDS_MAX {

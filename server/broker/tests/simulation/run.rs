@@ -76,10 +76,12 @@ impl Run {
         let profiles = roster::draw(&mut random);
         let published_until_ms = random.between(LIFE_MS / 4, LIFE_MS * 3 / 2);
         let outgoing_bytes_max = if random.chance(40) { 3_000 } else { 4 << 20 };
-        let node = Node::new(Limits {
+        let limits = Limits {
             outgoing_bytes_max,
             ..Limits::default()
-        });
+        };
+        let failing_percent = if random.chance(30) { 4 } else { 0 };
+        let node = Node::new(limits, failing_percent);
         let history = History {
             names: profiles
                 .iter()

@@ -28,6 +28,9 @@ use super::{
     roster::Profile,
 };
 
+/// What CONNACK may say while the store does not work: in 5.0, and before.
+const REFUSALS: [ReasonCode; 2] = [ReasonCode::QuotaExceeded, ReasonCode::ServerUnavailable];
+
 pub struct Client {
     pub index: usize,
     pub profile: Profile,
@@ -286,12 +289,18 @@ impl Client {
             Packet::ConnAck(connack) if connack.reason == ReasonCode::Success => {
                 self.handle_connack(connack.session_present, history);
             }
+            // The store has failed, and the broker lets nobody in whose session it would have to keep.
+            Packet::ConnAck(connack) if REFUSALS.contains(&connack.reason) => {}
+            // It has not taken the message either.
+            Packet::PubAck(ack) | Packet::PubRec(ack) if ack.reason.is_error() => {
+                self.finish(ack.packet_id);
+            }
             Packet::PubAck(ack) => self.handle_puback(ack.packet_id, history),
             Packet::PubRec(ack) => self.handle_pubrec(ack.packet_id, history),
             Packet::PubComp(ack) => self.handle_pubcomp(ack.packet_id),
             Packet::Publish(publish) => self.handle_publish(*publish, history)?,
             Packet::PubRel(ack) => self.handle_pubrel(ack.packet_id),
-            Packet::SubAck(suback) => self.handle_suback(suback.packet_id, history)?,
+            Packet::SubAck(suback) => self.handle_suback(&suback, history)?,
             Packet::UnsubAck(unsuback) => self.handle_unsuback(unsuback.packet_id)?,
             Packet::PingResp | Packet::Disconnect(_) => {}
             other => return Err(format!("{} got {other:?}", self.profile.name)),

@@ -132,7 +132,7 @@ impl Client {
         }
     }
 
-    fn finish(&mut self, id: PacketId) {
+    pub(super) fn finish(&mut self, id: PacketId) {
         self.pending
             .retain(|sent| sent.packet.packet_id != Some(id));
     }

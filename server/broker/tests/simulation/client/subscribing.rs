@@ -3,8 +3,8 @@
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, Version,
     packet::{
-        Ack, Publish, RetainHandling, Subscribe, Subscription as Requested, SubscriptionOptions,
-        Unsubscribe,
+        Ack, Publish, RetainHandling, SubAck, Subscribe, Subscription as Requested,
+        SubscriptionOptions, Unsubscribe,
     },
 };
 
@@ -115,10 +115,14 @@ impl Client {
 
     pub(super) fn handle_suback(
         &mut self,
-        id: PacketId,
+        suback: &SubAck,
         history: &mut History,
     ) -> Result<(), String> {
+        let id = suback.packet_id;
+        let is_refused = suback.reasons.iter().any(|reason| reason.is_error());
         match self.answered(id) {
+            // The store has failed.
+            Some(Asked::Subscribe(_)) if is_refused => Ok(()),
             Some(Asked::Subscribe(subscription)) => {
                 let session = self.session.as_mut().expect("it is ready");
                 session.subscriptions.insert(subscription.filter.clone());
