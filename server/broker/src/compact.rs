@@ -1,5 +1,5 @@
-//! Copies of what has been read. A decoded string or payload is a slice of the read buffer and keeps all of it in
-//! memory: what stays longer than its packet is copied.
+//! Copies of what has been read. A decoded string or payload is a slice of its packet and keeps all of it in memory: what
+//! stays longer is copied.
 
 use bytes::Bytes;
 use ebbtide_protocol::{ByteString, TopicFilter, TopicName, packet::MessageProperties};

@@ -21,10 +21,16 @@ use crate::{
     wills::Wills,
 };
 
-/// What every connection and the broker itself work on. Locks are taken in the order of the fields; each is a leaf but for the
-/// critical section of `route::publish` and its like, which hold `index`, then `numbers`; and for `presence`, which
-/// publishes. A group of a shared subscription has a lock of its own behind these, under which it reaches the journal and
-/// the mailboxes of its members; a mailbox, and what counts its losses, reach the journal under theirs.
+/// What every connection and the broker itself work on. Locks are taken in the order of the fields, those of a group and of a
+/// mailbox between `retained` and `timers`. These are held while others are taken:
+///
+/// - `registry`: to hand a session over, or to look at its mailbox;
+/// - `presence` and `wills`: while an entry or a will is published, with all that follows;
+/// - `index`, then `numbers`: in `route::publish` and its like; SUBSCRIBE holds `index` alone while groups are joined, the
+///   journal is told and snapshots are queued;
+/// - `numbers`: while retained messages expire, and while a snapshot or a backlog finds its place in the order;
+/// - a group: to reach the mailboxes of its members, and the journal;
+/// - a mailbox, and what counts its losses: to reach the journal.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub limits: Limits,

@@ -38,7 +38,7 @@ pub async fn say<S: ByteStream>(
         poll_fn(|context| stream.poll_end(context)).await
     };
     let said: Result<io::Result<()>, _> = timeout(FLUSH, last_words).await;
-    // Its session is free from here on; lingering is between the sockets.
+    // Its session has been free since the core ended it; lingering is between the sockets.
     drop(connection);
     if ended || !matches!(said, Ok(Ok(()))) {
         return;

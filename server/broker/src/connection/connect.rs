@@ -74,7 +74,7 @@ impl Connection {
     ) -> Result<(), Close> {
         // [MQTT-3.1.3-6, MQTT-3.2.2-16]
         let is_assigned = connect.client_id.is_empty();
-        // Text of packets shares the read buffer; what outlives the packet must not keep all of that.
+        // Text and payload are slices of the whole packet; what outlives it must not keep all of that.
         connect.client_id = if is_assigned {
             self.shared.assign_client_id()
         } else {

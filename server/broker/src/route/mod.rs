@@ -2,7 +2,7 @@
 //!
 //! [`publish`] is the one critical section of the broker. It holds the subscription index for reading and, when the
 //! message is to be kept or retained, the order lock ([`Numbers`](crate::numbers::Numbers)); in there the number is
-//! taken, the journal is told, the retained message changes and the mailboxes are filled, in that order. So two
+//! taken, the retained message changes, the journal is told and the mailboxes are filled, in that order. So two
 //! publishers to one topic agree everywhere on who was last, and every subscriber sees the order that is on disk
 //! [MQTT-4.6.0-5, MQTT-4.6.0-6].
 //! Elsewhere locks nest only as [`Shared`] says.
