@@ -106,6 +106,11 @@ pub enum Fact {
     Settled {
         connection: ConnectionId,
     },
+    /// The broker has counted so many messages as lost: for this client, or for a group.
+    Lost {
+        client: Option<usize>,
+        count: u64,
+    },
     /// The broker has crashed and is up again.
     Crashed,
     Subscribes(Subscription),
@@ -304,6 +309,10 @@ impl History {
                 by_client,
             } => format!("the broker ends {connection}, by DISCONNECT {by_client}"),
             Fact::Settled { connection } => format!("the end of {connection} is on disk"),
+            Fact::Lost { client, count } => {
+                let whose = client.map_or("a group", |client| name(&client).as_str());
+                format!("{count} of {whose} are lost to limits")
+            }
             Fact::Crashed => "the broker crashes and starts again".to_owned(),
             Fact::Subscribes(subscription) => self.subscription("SUBSCRIBE", subscription),
             Fact::Subscribed(subscription) => self.subscription("SUBACK", subscription),

@@ -37,6 +37,8 @@ pub struct Node {
     failing_percent: usize,
     /// One has failed, and the store has not healed.
     is_broken: bool,
+    /// Messages that are counted as lost to limits, of those told.
+    lost: u64,
     /// Connections that have ended, with what that changed not on its way to the disk.
     unsettled: Vec<ConnectionId>,
 }
@@ -73,6 +75,8 @@ pub enum Output {
     Ended(ConnectionId, ReasonCode),
     /// What its end has changed is on disk.
     Settled(ConnectionId),
+    /// So many messages are counted as lost to limits, for this client, or for a group.
+    Lost(Option<String>, u64),
 }
 
 #[derive(Default)]
@@ -97,6 +101,7 @@ impl Node {
             writing: None,
             failing_percent,
             is_broken: false,
+            lost: 0,
             unsettled: Vec::new(),
         };
         node.commit_first_batch(None);
@@ -194,6 +199,7 @@ impl Node {
         }
         self.write(&mut outputs);
         self.turn(random, &mut outputs);
+        self.tell_losses(&mut outputs);
         self.begin_write(random, &mut outputs);
         outputs
     }
@@ -287,6 +293,20 @@ impl Node {
         }
     }
 
+    fn tell_losses(&mut self, outputs: &mut Vec<Output>) {
+        let lost = self.broker.stats().dropped.queue_full;
+        let mut left = lost - std::mem::replace(&mut self.lost, lost);
+        let named = self.broker.take_losses();
+        assert_eq!(named.others, 0, "a roster is small");
+        for (client_id, count) in named.sessions {
+            left -= count;
+            outputs.push(Output::Lost(Some(client_id.to_string()), count));
+        }
+        if left > 0 {
+            outputs.push(Output::Lost(None, left));
+        }
+    }
+
     /// The broker dies and starts again from what the disk has: all that was committed, and a prefix, perhaps empty,
     /// of what was on its way.
     pub fn crash(&mut self, random: &mut Random) {
@@ -310,6 +330,7 @@ impl Node {
         self.lines.clear();
         self.unsettled.clear();
         self.is_broken = false;
+        self.lost = 0;
         self.broker = recover(&self.store, &self.limits, now(self.now_ms));
         self.commit_first_batch(Some(random));
     }

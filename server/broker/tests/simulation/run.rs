@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use ebbtide_broker::Limits;
+use ebbtide_broker::{Limits, QueueOverflow};
 use ebbtide_protocol::ReasonCode;
 
 use super::{
@@ -76,8 +76,20 @@ impl Run {
         let profiles = roster::draw(&mut random);
         let published_until_ms = random.between(LIFE_MS / 4, LIFE_MS * 3 / 2);
         let outgoing_bytes_max = if random.chance(40) { 3_000 } else { 4 << 20 };
+        let queue_messages_per_session_max = if random.chance(25) {
+            3 + random.below(12)
+        } else {
+            usize::MAX
+        };
+        let queue_overflow = if random.chance(50) {
+            QueueOverflow::DropOldest
+        } else {
+            QueueOverflow::DropNewest
+        };
         let limits = Limits {
             outgoing_bytes_max,
+            queue_messages_per_session_max,
+            queue_overflow,
             ..Limits::default()
         };
         let failing_percent = if random.chance(30) { 4 } else { 0 };
@@ -380,6 +392,11 @@ impl Run {
                     self.schedule(id);
                 }
                 Output::Ended(id, reason) => self.ended(id, reason)?,
+                Output::Lost(name, count) => {
+                    let names = &self.history.names;
+                    let client = name.and_then(|name| names.iter().position(|it| *it == name));
+                    self.history.add(Fact::Lost { client, count });
+                }
                 Output::Settled(connection) => self.history.add(Fact::Settled { connection }),
             }
         }

@@ -47,6 +47,15 @@ fn is_worker(history: &History, session: SessionId) -> bool {
     })
 }
 
+/// How many messages the broker has counted as lost to limits for this client; `None`: for groups.
+fn lost(history: &History, client: Option<usize>) -> u64 {
+    let facts = history.facts().map(|(_, fact)| match fact {
+        Fact::Lost { client: of, count } if *of == client => *count,
+        _ => 0,
+    });
+    facts.sum()
+}
+
 /// How often the broker has crashed between two places.
 fn crashes(history: &History, from: usize, to: usize) -> usize {
     let facts = history.entries[from..to].iter();

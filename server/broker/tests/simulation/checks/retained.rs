@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ebbtide_protocol::{QoS, TopicName, packet::RetainHandling};
 
-use super::is_worker;
+use super::{is_worker, lost};
 use crate::history::{Fact, History, MessageId, Publishing, SessionId, Subscription};
 
 pub fn check(history: &History) -> Result<(), String> {
@@ -117,6 +117,10 @@ fn seen_last(history: &History, values: &BTreeMap<&TopicName, MessageId>) -> Res
     for subscription in in_force(history) {
         let session = subscription.session;
         if !standing.contains(&session) || history.sessions[session].is_unsure {
+            continue;
+        }
+        // A limit may have cost it the very last one.
+        if lost(history, Some(subscription.client)) > 0 {
             continue;
         }
         for (topic, value) in values {
