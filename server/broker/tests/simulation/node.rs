@@ -251,7 +251,8 @@ impl Node {
                 let applied_at_ms = self.now_ms + random.between(0, slow);
                 let failure = random.chance(self.failing_percent).then(|| Failure {
                     is_on_disk: random.chance(50),
-                    heals_at_ms: applied_at_ms + random.between(1, 2_000),
+                    // At once is before any connection has seen it.
+                    heals_at_ms: applied_at_ms + *random.pick(&[0, 0, 50, 2_000]),
                 });
                 self.writing = Some(Writing {
                     batch,
