@@ -55,6 +55,7 @@ pub(super) fn heal(
     let mut is_full = matches!(error, StoreError::Full(_));
     let mut pause = RETRY_FIRST;
     let mut tried_at = started;
+    let mut is_other = false;
     loop {
         *shared.reader().store.write() = None;
         if !rest(pause, stopping) {
@@ -67,7 +68,7 @@ pub(super) fn heal(
             continue;
         }
         tried_at = Instant::now();
-        match attempt(shared, source, broker, batch) {
+        match attempt(shared, source, broker, batch, &mut is_other) {
             Ok(healed) => {
                 tracing::info!(after = ?started.elapsed(), "the store works again");
                 return healed;
@@ -90,9 +91,10 @@ fn attempt(
     source: &Source,
     broker: &Broker,
     batch: &Batch,
+    is_other: &mut bool,
 ) -> Result<Healed, StoreError> {
     match source.place.open_again()? {
-        Again::Same(store) => {
+        Again::Same(store) if !*is_other => {
             let report = store.recover(&mut |_| {})?;
             for row in &report.put_aside {
                 tracing::error!("a damaged row was put aside: {row}");
@@ -103,7 +105,9 @@ fn attempt(
             broker.journal().healed();
             Ok(Healed::Same)
         }
-        Again::Other(store) => {
+        // The same as at the last attempt may be the other one, which could not be recovered then.
+        Again::Same(store) | Again::Other(store) => {
+            *is_other = true;
             replace(shared, source, broker, store)?;
             Ok(Healed::Replaced)
         }

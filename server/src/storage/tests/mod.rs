@@ -269,6 +269,32 @@ fn another_store_in_its_place_is_used_and_everybody_comes_anew() {
 }
 
 #[test]
+fn another_store_that_fails_while_it_is_recovered_does_not_get_the_old_batch() {
+    for steps in 0..12 {
+        let running = Running::start();
+        let mut publisher = running.connect("p");
+        running.disk.fail_after(0, ErrorKind::Other, false);
+        publisher.send(retained("a", "1"));
+        assert_eq!(puback(&mut publisher), None);
+        running.disk.replace();
+        running.disk.fail_after(steps, ErrorKind::Other, false);
+        let seen = running.disk.openings();
+        let until = Instant::now() + client::DEADLINE;
+        // One attempt is over, whatever came of it.
+        while running.disk.openings() < seen + 2 && running.storage.current().generation() == 0 {
+            assert!(Instant::now() < until, "not opened again");
+            thread::sleep(Duration::from_millis(2));
+        }
+        running.disk.heal();
+        while running.storage.current().generation() == 0 {
+            assert!(Instant::now() < until, "not replaced");
+            thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(kept(&running.disk), BTreeMap::new(), "{steps}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_refused_before_it_fails_and_noticed_when_it_has_room() {
     let running = Running::start();
     let mut publisher = running.connect("p");
