@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use ebbtide_protocol::QoS;
+use bytes::Bytes;
+use ebbtide_protocol::{QoS, TopicName};
 
 use super::raw;
 use crate::broker::Broker;
@@ -17,7 +18,7 @@ const RAW_TIME: Duration = Duration::from_secs(3);
 pub fn run(short: bool) -> Result<()> {
     println!("| publishers | published, /s | redb itself, /s | ratio |\n|---:|---:|---:|---:|");
     for publishers in [1, 10, 100] {
-        let each = if short { 200 } else { 300_000 / publishers };
+        let each = if short { 200 } else { 1_000_000 / publishers };
         let raw_time = if short { RAW_TIME / 20 } else { RAW_TIME };
         let batch = u64::try_from(publishers * WINDOW)?;
         // Before and after, for the disk has its moods.
@@ -44,8 +45,8 @@ fn durable(publishers: usize, each: usize) -> Result<f64> {
             .map(|number| {
                 let address = broker.mqtt();
                 scope.spawn(move || {
-                    let topic = format!("bench/{number}");
-                    let message = |_| (topic.clone(), PAYLOAD.into());
+                    let topic = TopicName::new(format!("bench/{number}"))?;
+                    let message = |_| (topic.clone(), Bytes::from_static(PAYLOAD));
                     publish(
                         address,
                         &format!("publisher-{number}"),
