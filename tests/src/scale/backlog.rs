@@ -7,7 +7,7 @@ use ebbtide_protocol::QoS;
 
 use super::Figures;
 use crate::broker::Broker;
-use crate::load::{Link, Process, disk, kept, publish, receive};
+use crate::load::{Link, Process, Published, disk, kept, publish, receive};
 
 const PAYLOAD: &[u8] = &[b'x'; 1024];
 const WINDOW: usize = 1000;
@@ -19,9 +19,7 @@ pub fn run(rows: usize) -> Result<Figures> {
     link.subscribe("backlog/#", QoS::AtLeastOnce)?;
     drop(link);
     let before = Process(broker.id()).resident()?;
-    let published = publish(broker.mqtt(), "publisher", rows, WINDOW, false, |number| {
-        (format!("backlog/{}", number % 10), PAYLOAD.into())
-    })?;
+    let published = fill(&broker, rows)?;
     figures.rate("publish, QoS 1, acknowledged", rows, published.took);
     let grown = Process(broker.id()).resident()?.saturating_sub(before);
     figures.bytes("memory, grown by", grown);
@@ -36,6 +34,19 @@ pub fn run(rows: usize) -> Result<Figures> {
     let received = receive(&mut link, rows)?;
     figures.time("after SIGKILL: to the first message", received.first);
     figures.rate("drain, acknowledged", rows, received.last);
-    figures.bytes("disk after the drain", disk(&broker.data_dir())?);
+    drop(link);
+    let peak = disk(&broker.data_dir())?;
+    figures.bytes("disk after the drain", peak);
+    // What was freed is used again: the file does not grow with all that ever went through it.
+    fill(&broker, rows)?;
+    let again = disk(&broker.data_dir())?;
+    figures.bytes("disk after the same once more", again);
+    ensure!(again <= peak + peak / 4, "freed pages are not used again");
     Ok(figures)
+}
+
+fn fill(broker: &Broker, rows: usize) -> Result<Published> {
+    publish(broker.mqtt(), "publisher", rows, WINDOW, false, |number| {
+        (format!("backlog/{}", number % 10), PAYLOAD.into())
+    })
 }
