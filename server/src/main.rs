@@ -22,10 +22,6 @@ mod websocket;
 
 use std::process::ExitCode;
 
-/// Messages are made by one thread and freed by another, which the system's allocator is slow at: docs/decisions/011.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
