@@ -3,26 +3,38 @@
 
 use std::io::Write;
 
-use crate::config::{Config, ListenAddress, Storage};
+use crate::{
+    config::{Config, Storage},
+    serve::Addresses,
+};
 
 /// The addresses to use.
-pub fn started(config: &Config, mqtt: ListenAddress, http: ListenAddress) {
+pub fn started(config: &Config, at: &Addresses) {
     let data = match &config.storage {
         Storage::Directory(path) => path.display().to_string(),
         Storage::Ephemeral => "in memory only, gone when the broker stops (--ephemeral)".to_owned(),
     };
-    let protection = if mqtt.is_loopback() && http.is_loopback() {
+    let protection = if at.are_loopback() {
         "only this machine can connect; nobody is asked who they are"
     } else {
         "anybody who can reach these addresses may read and publish everything (--allow-anonymous)"
     };
-    say(&format!(
-        "MQTT       mqtt://{mqtt}\n\
-         WebSocket  ws://{http}/mqtt\n\
-         Dashboard  http://{http}/\n\
-         Data       {data}\n\
-         Access     {protection}\n"
-    ));
+    let Addresses { mqtt, http, .. } = at;
+    let mut lines = vec![
+        format!("MQTT       mqtt://{mqtt}"),
+        format!("WebSocket  ws://{http}/mqtt"),
+        format!("Dashboard  http://{http}/"),
+    ];
+    if let Some(mqtts) = at.mqtts {
+        lines.push(format!("MQTT       mqtts://{mqtts}"));
+    }
+    if let Some(https) = at.https {
+        lines.push(format!("WebSocket  wss://{https}/mqtt"));
+        lines.push(format!("Dashboard  https://{https}/"));
+    }
+    lines.push(format!("Data       {data}"));
+    lines.push(format!("Access     {protection}\n"));
+    say(&lines.join("\n"));
 }
 
 /// Connections are taken from now on.

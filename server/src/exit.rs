@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use ebbtide_store::redb::restore::RestoreError;
 
 use crate::{
-    cli::{CheckError, ClientError, CopyError, PutBackError},
+    cli::{CertError, CheckError, ClientError, CopyError, PutBackError},
     config::ConfigError,
     serve::ServeError,
     storage::StorageError,
@@ -37,7 +37,7 @@ pub const CODES: &[(i32, &str)] = &[
     (6, "The running broker could not be asked, or refused."),
     (
         7,
-        "The backup could not be read or written, or `ebbtide restore` would have overwritten something.",
+        "A backup or a certificate could not be read or written, or something would have been overwritten.",
     ),
     (
         INTERRUPTED,
@@ -63,6 +63,9 @@ pub enum Failure {
     /// There is no backup.
     #[error(transparent)]
     Backup(#[from] CopyError),
+    /// There is no certificate.
+    #[error(transparent)]
+    Cert(#[from] CertError),
     /// Nothing was restored.
     #[error(transparent)]
     Restore(#[from] PutBackError),
@@ -72,7 +75,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Serve(ServeError::Runtime(_) | ServeError::Unfinished) => 1,
-            Self::Config(_) => 2,
+            Self::Config(_) | Self::Serve(ServeError::Tls(_)) => 2,
             Self::Serve(ServeError::Listen { .. }) => 3,
             Self::Serve(ServeError::Storage(error)) => of_storage(error),
             Self::Check(error) => match error {
@@ -87,6 +90,8 @@ impl Failure {
                 CopyError::Write { .. } => 7,
                 CopyError::NotWhole(_) => 6,
             },
+            Self::Cert(CertError::Make(_)) => 2,
+            Self::Cert(CertError::Write { .. }) => 7,
             Self::Restore(error) => match error {
                 PutBackError::Ephemeral => 2,
                 PutBackError::NotEmpty(_) | PutBackError::Read { .. } => 7,
@@ -142,7 +147,10 @@ mod tests {
         let unreachable = CopyError::Broker(ClientError::BrokenOff("test".into()));
         for (failure, code) in [
             (Failure::Serve(ServeError::Unfinished), 1),
-            (Failure::Config(ConfigError::SameAddress(address)), 2),
+            (
+                Failure::Config(ConfigError::SameAddress("--mqtt", "--http", address)),
+                2,
+            ),
             (Failure::Serve(listen), 3),
             (Failure::Serve(ServeError::Storage(directory)), 4),
             (Failure::Check(CheckError::NoData("d".into())), 4),

@@ -17,6 +17,7 @@ mod serve;
 mod storage;
 mod sys;
 mod tcp;
+mod tls;
 mod wake;
 mod websocket;
 

@@ -1,28 +1,27 @@
 //! `ebbtide serve`: opens the store, then the listeners, says where they are, and stops in good order.
 
+mod listeners;
 mod stop;
 
 use std::{io, sync::Arc, time::Duration};
 
-use ebbtide_broker::Origin;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::OwnedSemaphorePermit,
-    time::timeout,
-};
+pub use self::listeners::Addresses;
 
-use self::stop::StopSignal;
+use tokio::time::timeout;
+
+use self::{listeners::Listeners, stop::StopSignal};
 use crate::{
     announce,
     auth::Authenticator,
     clock::Clock,
     config::{Config, ListenAddress},
-    connection::{self, Surroundings, Tcp},
+    connection::Surroundings,
     drops, exit, http,
     logging::Throttle,
     storage::{CurrentBroker, Storage, StorageError},
     sys,
-    tcp::{self, Door, Peer},
+    tcp::Door,
+    tls::TlsError,
     wake::Signal,
 };
 
@@ -47,6 +46,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// There is no TLS with what was given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data could not be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -85,8 +87,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     // From here on a signal stops the broker in good order, however early it comes.
     let mut stop = StopSignal::catch().map_err(ServeError::Runtime)?;
     // Ports first: a broker that could not be reached must not touch the data.
-    let mqtt = listen("--mqtt", config.mqtt).await?;
-    let http = listen("--http", config.http).await?;
+    let listeners = Listeners::open(&config).await?;
     let clock = Clock::start();
     let storage = Storage::start(&config, clock)?;
     let surroundings = Surroundings {
@@ -112,13 +113,9 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     if let Some(interval) = config.sys_interval {
         tokio::spawn(sys::publish(storage.current().clone(), clock, interval));
     }
-    announce::started(
-        &config,
-        local(&mqtt, config.mqtt),
-        local(&http, config.http),
-    );
-    tokio::spawn(accept_mqtt(mqtt, door.clone(), surroundings));
-    tokio::spawn(http::serve(http, door.clone(), &config, web));
+    announce::started(&config, &listeners.addresses());
+    let web = http::Service::new(door.clone(), &config, web);
+    listeners.accept(&door, &surroundings, &web);
     announce::ready();
 
     stop.received().await;
@@ -145,39 +142,6 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     } else {
         Err(ServeError::Unfinished)
     }
-}
-
-async fn listen(option: &'static str, address: ListenAddress) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address.0)
-        .await
-        .map_err(|source| ServeError::Listen {
-            option,
-            address,
-            source,
-        })
-}
-
-/// Where a listener is in fact: port 0 has become a real one.
-fn local(listener: &TcpListener, typed: ListenAddress) -> ListenAddress {
-    listener.local_addr().map_or(typed, ListenAddress)
-}
-
-async fn accept_mqtt(listener: TcpListener, door: Door, surroundings: Surroundings) {
-    let handle = move |stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
-        let surroundings = surroundings.clone();
-        tokio::spawn(async move {
-            let origin = Origin {
-                address: peer.remote.to_string(),
-                transport: "tcp",
-            };
-            match Tcp::new(stream) {
-                Ok(stream) => connection::run(stream, origin, surroundings).await,
-                Err(error) => tracing::debug!(%error, "the connection was gone before it began"),
-            }
-            drop(permit);
-        });
-    };
-    tcp::accept(listener, door, handle).await;
 }
 
 /// Calls the broker when a will is due or something expires.

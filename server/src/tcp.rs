@@ -28,6 +28,8 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// This side, as the client reached it.
     pub local: SocketAddr,
+    /// What it came in by has TLS.
+    pub is_encrypted: bool,
 }
 
 impl Door {
@@ -76,7 +78,7 @@ pub async fn accept(
             () = door.closed() => return,
             accepted = listener.accept() => accepted.and_then(|(stream, remote)| {
                 let local = stream.local_addr()?;
-                Ok((stream, Peer { remote, local }))
+                Ok((stream, Peer { remote, local, is_encrypted: false }))
             }),
         };
         match accepted {

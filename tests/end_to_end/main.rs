@@ -23,4 +23,5 @@ mod semantics;
 mod session_list;
 mod sessions;
 mod system_topics;
+mod tls;
 mod traffic;

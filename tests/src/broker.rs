@@ -140,6 +140,15 @@ impl Broker {
         self.http
     }
 
+    /// Another address that the broker has printed, by its scheme: `mqtts` or `https`.
+    pub fn address(&self, scheme: &str) -> Result<SocketAddr> {
+        let log = self.log();
+        let found = log
+            .lines()
+            .find_map(|line| address_after(line, &format!("{scheme}://")));
+        found.with_context(|| format!("the broker named no {scheme} address:\n{log}"))
+    }
+
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
         self.setting.data.clone()

@@ -14,5 +14,6 @@ pub mod proxy;
 pub mod scale;
 pub mod script;
 pub mod small_disk;
+pub mod tls;
 pub mod tools;
 pub mod wire;

@@ -4,13 +4,17 @@
 //! command alone stands in the file of that command.
 
 mod backup;
+mod cert;
 mod check;
 mod client;
 mod compact;
 mod progress;
 mod restore;
 
-pub use self::{backup::CopyError, check::CheckError, client::ClientError, restore::PutBackError};
+pub use self::{
+    backup::CopyError, cert::CertError, check::CheckError, client::ClientError,
+    restore::PutBackError,
+};
 
 use std::{
     ffi::{OsStr, OsString},
@@ -62,6 +66,9 @@ enum Command {
     Compact(compact::Arguments),
     /// Makes the data folder of a broker from a backup.
     Restore(restore::Arguments),
+    /// Makes certificates for development.
+    #[command(subcommand)]
+    Cert(cert::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -106,6 +113,7 @@ pub fn run() -> Result<(), Failure> {
             let arguments = arguments.clone();
             arguments.run(resolve(cli, &matches)?)
         }
+        Some(Command::Cert(command)) => command.run(),
         None | Some(Command::Serve) => {
             let config = resolve(cli, &matches)?;
             logging::start(&config.log, config.log_format);

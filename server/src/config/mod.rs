@@ -9,12 +9,14 @@ mod limits;
 mod options;
 mod reference;
 mod resolve;
+mod tls;
 
 pub use address::{HostName, ListenAddress, Origin};
 pub use file::{read_file, unknown_variables};
 pub use options::{Durability, LogFormat, Options};
 pub use reference::reference;
 pub use resolve::{Config, Storage};
+pub use tls::TlsFiles;
 
 use std::path::PathBuf;
 
@@ -55,9 +57,21 @@ pub enum ConfigError {
         /// Its port.
         port: u16,
     },
-    /// Both listeners cannot have the same address.
-    #[error("--mqtt and --http both name {0}: give each a port of its own")]
-    SameAddress(ListenAddress),
+    /// Two listeners cannot have the same address.
+    #[error("{0} and {1} both name {2}: give each a port of its own")]
+    SameAddress(&'static str, &'static str, ListenAddress),
+    /// A listener for TLS, and nothing to show to clients.
+    #[error(
+        "{0} listens with TLS and needs a certificate: give --tls-certificate FILE and --tls-key FILE (`ebbtide cert dev` makes \
+         both for this machine)"
+    )]
+    NoCertificate(&'static str),
+    /// Half of what TLS needs.
+    #[error("--tls-certificate and --tls-key belong together: {0} is missing")]
+    HalfCertificate(&'static str),
+    /// Clients are to show certificates to nobody.
+    #[error("--tls-client-ca is about listeners with TLS: give --mqtts or --https as well")]
+    UnusedClientAuthorities,
     /// A folder and no folder.
     #[error(
         "{0} at once: give only one, the folder to keep the data or `ephemeral` to keep it in memory only"

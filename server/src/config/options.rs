@@ -22,7 +22,41 @@ pub struct Options {
     #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_HTTP")]
     pub http: Option<ListenAddress>,
 
-    /// What acknowledgements to MQTT/TCP clients stand for. `relaxed` acknowledges at once and commits from time to time: a
+    /// Where MQTT clients connect with TLS, for example `0.0.0.0:8883`; needs `tls_certificate` and `tls_key`. Not given:
+    /// nowhere.
+    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_MQTTS")]
+    pub mqtts: Option<ListenAddress>,
+
+    /// Where the dashboard, the API and MQTT over WebSocket are with TLS (`https`, `wss`), for example `0.0.0.0:8443`; needs
+    /// `tls_certificate` and `tls_key`. Not given: nowhere.
+    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_HTTPS")]
+    pub https: Option<ListenAddress>,
+
+    /// The certificate of this broker, followed by those between it and its authority: a PEM file. It is read again when it
+    /// changes; connections that stand are left alone.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EBBTIDE_TLS_CERTIFICATE"
+    )]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// The private key of that certificate: a PEM file (PKCS#8, PKCS#1 or SEC1) that only the broker can read.
+    #[arg(long, global = true, value_name = "FILE", env = "EBBTIDE_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Authorities that sign certificates of clients: a PEM file. With it a client without such a certificate is turned away
+    /// during the handshake. Not given: clients are not asked for one.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EBBTIDE_TLS_CLIENT_CA"
+    )]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// What acknowledgements to MQTT clients, with TLS and without, stand for. `relaxed` acknowledges at once and commits from time to time: a
     /// crash then loses what was acknowledged since. Default: `durable`.
     #[arg(
         long,
@@ -32,7 +66,7 @@ pub struct Options {
     )]
     pub mqtt_durability: Option<Durability>,
 
-    /// The same for MQTT over WebSocket. The HTTP API is always durable. Default: `durable`.
+    /// The same for MQTT over WebSocket, with TLS and without. The HTTP API is always durable. Default: `durable`.
     #[arg(
         long,
         global = true,
@@ -220,6 +254,11 @@ impl Options {
         Self {
             mqtt: self.mqtt.or(lower.mqtt),
             http: self.http.or(lower.http),
+            mqtts: self.mqtts.or(lower.mqtts),
+            https: self.https.or(lower.https),
+            tls_certificate: self.tls_certificate.or(lower.tls_certificate),
+            tls_key: self.tls_key.or(lower.tls_key),
+            tls_client_ca: self.tls_client_ca.or(lower.tls_client_ca),
             mqtt_durability: self.mqtt_durability.or(lower.mqtt_durability),
             http_durability: self.http_durability.or(lower.http_durability),
             relaxed_commit_ms: self.relaxed_commit_ms.or(lower.relaxed_commit_ms),

@@ -9,6 +9,11 @@ use super::file::{self, Section};
 /// A file in which every key stands; error messages quote it.
 const EXAMPLE: &str = r#"mqtt = "127.0.0.1:1883"
 http = "127.0.0.1:8080"
+mqtts = "127.0.0.1:8883"
+https = "127.0.0.1:8443"
+tls_certificate = "certificate.pem"
+tls_key = "key.pem"
+tls_client_ca = "client-authorities.pem"
 mqtt_durability = "durable"
 http_durability = "durable"
 relaxed_commit_ms = 100

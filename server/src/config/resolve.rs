@@ -8,8 +8,8 @@ use ebbtide_protocol::ByteString;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    ConfigError, Durability, HostName, ListenAddress, LogFormat, Options, Origin, file::nearest,
-    limits,
+    ConfigError, Durability, HostName, ListenAddress, LogFormat, Options, Origin, TlsFiles,
+    file::nearest, limits,
 };
 use crate::auth::Authenticator;
 
@@ -28,9 +28,15 @@ pub struct Config {
     pub mqtt: ListenAddress,
     /// Where HTTP and WebSocket are.
     pub http: ListenAddress,
-    /// What acknowledgements stand for at the first.
+    /// Where MQTT over TLS is, if it is.
+    pub mqtts: Option<ListenAddress>,
+    /// Where HTTP and WebSocket over TLS are, if they are.
+    pub https: Option<ListenAddress>,
+    /// What they show to clients; there whenever one of them is.
+    pub tls: Option<TlsFiles>,
+    /// What acknowledgements stand for at MQTT's listeners.
     pub mqtt_durability: Durability,
-    /// At the second.
+    /// At those of HTTP.
     pub http_durability: Durability,
     /// How often is committed while nobody waits for it.
     pub relaxed_commit: Duration,
@@ -92,6 +98,13 @@ impl Config {
         let config = Self {
             mqtt: options.mqtt.unwrap_or_else(|| loopback(1883)),
             http: options.http.unwrap_or_else(|| loopback(8080)),
+            mqtts: options.mqtts,
+            https: options.https,
+            tls: TlsFiles::resolve(
+                options.tls_certificate,
+                options.tls_key,
+                options.tls_client_ca,
+            )?,
             mqtt_durability: options.mqtt_durability.unwrap_or_default(),
             http_durability: options.http_durability.unwrap_or_default(),
             relaxed_commit: Duration::from_millis(
@@ -131,9 +144,7 @@ impl Config {
             filter: self.log.clone(),
             why,
         })?;
-        if self.mqtt == self.http && self.mqtt.0.port() != 0 {
-            return Err(ConfigError::SameAddress(self.mqtt));
-        }
+        self.check_listeners()?;
         if let Some(reference) = &self.server_reference
             && reference.len() > usize::from(u16::MAX)
         {
@@ -146,7 +157,7 @@ impl Config {
         if self.allow_anonymous || Authenticator::default().is_configured() {
             return Ok(());
         }
-        for (option, address) in [("--mqtt", self.mqtt), ("--http", self.http)] {
+        for (option, address) in self.listeners() {
             if !address.is_loopback() {
                 return Err(ConfigError::Exposed {
                     option,
@@ -156,6 +167,40 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// Every address that is listened on, with the option that names it.
+    pub fn listeners(&self) -> impl Iterator<Item = (&'static str, ListenAddress)> {
+        [
+            ("--mqtt", Some(self.mqtt)),
+            ("--http", Some(self.http)),
+            ("--mqtts", self.mqtts),
+            ("--https", self.https),
+        ]
+        .into_iter()
+        .filter_map(|(option, address)| Some((option, address?)))
+    }
+
+    fn check_listeners(&self) -> Result<(), ConfigError> {
+        let mut seen: Vec<(&str, ListenAddress)> = Vec::new();
+        for (option, address) in self.listeners() {
+            let same = seen.iter().find(|(_, other)| *other == address);
+            if let Some((other, _)) = same.filter(|_| address.0.port() != 0) {
+                return Err(ConfigError::SameAddress(other, option, address));
+            }
+            seen.push((option, address));
+        }
+        let encrypted = [("--mqtts", self.mqtts), ("--https", self.https)];
+        let encrypted = encrypted.into_iter().find(|(_, address)| address.is_some());
+        match (encrypted, &self.tls) {
+            (Some((option, _)), None) => Err(ConfigError::NoCertificate(option)),
+            (None, Some(tls)) if tls.client_authorities.is_some() => {
+                Err(ConfigError::UnusedClientAuthorities)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -201,6 +246,14 @@ impl fmt::Display for Config {
             "http = {}",
             toml::Value::from(self.http.to_string())
         )?;
+        for (key, address) in [("mqtts", self.mqtts), ("https", self.https)] {
+            if let Some(address) = address {
+                writeln!(formatter, "{key} = \"{address}\"")?;
+            }
+        }
+        if let Some(tls) = &self.tls {
+            tls.write(formatter)?;
+        }
         for (key, durability) in [
             ("mqtt_durability", self.mqtt_durability),
             ("http_durability", self.http_durability),
@@ -297,8 +350,30 @@ mod tests {
     #[test]
     fn contradictions_are_refused() {
         let both = resolve(["--mqtt", "127.0.0.1:7", "--http", "127.0.0.1:7"]);
-        assert!(matches!(both, Err(ConfigError::SameAddress(_))));
+        assert!(matches!(both, Err(ConfigError::SameAddress(..))));
         assert!(resolve(["--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]).is_ok());
+        let tls = ["--tls-certificate", "c", "--tls-key", "k"];
+        let [a, b, c, d] = tls;
+        let same = resolve([a, b, c, d, "--mqtts", "127.0.0.1:8080"]).expect_err("the same");
+        assert!(
+            same.to_string()
+                .contains("--http and --mqtts both name 127.0.0.1:8080")
+        );
+        assert!(resolve([a, b, c, d, "--mqtts", "127.0.0.1:9"]).is_ok());
+        let bare = resolve(["--https", "127.0.0.1:9"]).expect_err("no certificate");
+        assert!(
+            bare.to_string().contains("--https listens with TLS"),
+            "{bare}"
+        );
+        let half = resolve([a, b]).expect_err("no key").to_string();
+        assert!(half.contains("--tls-key is missing"), "{half}");
+        let exposed = resolve([a, b, c, d, "--mqtts", "0.0.0.0:8883"]).expect_err("exposed");
+        assert!(
+            exposed.to_string().contains("--mqtts 0.0.0.0:8883"),
+            "{exposed}"
+        );
+        let unused = resolve([a, b, c, d, "--tls-client-ca", "a"]);
+        assert!(matches!(unused, Err(ConfigError::UnusedClientAuthorities)));
         assert!(matches!(
             resolve(["--log", "ebbtide=loud"]),
             Err(ConfigError::LogFilter { .. })

@@ -143,6 +143,7 @@ mod tests {
         request.extensions_mut().insert(Peer {
             remote: local,
             local,
+            is_encrypted: false,
         });
         guard()
             .check(&request)

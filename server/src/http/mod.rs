@@ -26,6 +26,7 @@ use axum::{
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
@@ -36,6 +37,7 @@ use crate::{
     config::Config,
     connection::Surroundings,
     tcp::{self, Door, Peer},
+    tls::{self, Tls},
 };
 
 /// How long a client may take to send the head of a request.
@@ -66,31 +68,43 @@ impl App {
     }
 }
 
-/// Serves until the door is closed.
-pub fn serve(
-    listener: TcpListener,
-    door: Door,
-    config: &Config,
-    surroundings: Surroundings,
-) -> impl Future<Output = ()> + use<> {
-    let app = App {
-        surroundings,
-        guard: Arc::new(Guard::new(config)),
-        maintenance: Arc::new(Semaphore::new(1)),
-        door: door.clone(),
-    };
-    let router = router(app);
+/// All routes, for every listener.
+#[derive(Clone, Debug)]
+pub struct Service(Router);
+
+/// Serves on a listener until the door is closed; with `tls` every connection begins with a handshake.
+pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Option<Tls>) {
     let closing = door.clone();
-    let handle = move |stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
-        tokio::spawn(exchange(
-            stream,
-            peer,
-            permit,
-            router.clone(),
-            closing.clone(),
-        ));
+    let handle = move |stream: TcpStream, mut peer: Peer, permit: OwnedSemaphorePermit| {
+        let (router, door, tls) = (service.0.clone(), closing.clone(), tls.clone());
+        tokio::spawn(async move {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "the connection was gone before it began");
+                return;
+            }
+            let Some(tls) = tls else {
+                return exchange(stream, peer, permit, router, door).await;
+            };
+            peer.is_encrypted = true;
+            match tls.accept(stream).await {
+                Ok(stream) => exchange(stream, peer, permit, router, door).await,
+                Err(error) => tls::refused(&peer, &error),
+            }
+        });
     };
-    tcp::accept(listener, door, handle)
+    tcp::accept(listener, door, handle).await;
+}
+
+impl Service {
+    /// What they share is made once.
+    pub fn new(door: Door, config: &Config, surroundings: Surroundings) -> Self {
+        Self(router(App {
+            surroundings,
+            guard: Arc::new(Guard::new(config)),
+            maintenance: Arc::new(Semaphore::new(1)),
+            door,
+        }))
+    }
 }
 
 fn router(app: App) -> Router {
@@ -127,18 +141,14 @@ fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Request after request on one TCP connection.
+/// Request after request on one connection.
 async fn exchange(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     permit: OwnedSemaphorePermit,
     router: Router,
     mut door: Door,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "the connection was gone before it began");
-        return;
-    }
     // It goes with the connection into an upgrade: a WebSocket counts like any other.
     let permit = Arc::new(permit);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {

@@ -47,11 +47,12 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
             Problem::new(StatusCode::BAD_REQUEST, detail)
         })?;
 
-    let address = request
-        .extensions()
-        .get::<Peer>()
-        .map(|peer| peer.remote.to_string())
-        .unwrap_or_default();
+    let peer = request.extensions().get::<Peer>();
+    let is_encrypted = peer.is_some_and(|peer| peer.is_encrypted);
+    let origin = Origin {
+        address: peer.map(|peer| peer.remote.to_string()).unwrap_or_default(),
+        transport: if is_encrypted { "wss" } else { "ws" },
+    };
     let permit = request
         .extensions()
         .get::<Arc<OwnedSemaphorePermit>>()
@@ -62,18 +63,10 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
         match upgraded.await {
             Ok(upgraded) => {
                 let stream = WebSocket::new(upgraded, packet_size).await;
-                connection::run(
-                    stream,
-                    Origin {
-                        address,
-                        transport: "ws",
-                    },
-                    app.surroundings,
-                )
-                .await;
+                connection::run(stream, origin, app.surroundings).await;
             }
             Err(error) => {
-                tracing::debug!(address, %error, "the WebSocket handshake was not completed");
+                tracing::debug!(address = origin.address, %error, "the WebSocket handshake was not completed");
             }
         }
         drop(permit);

@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::ExitCode,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     thread,
     time::Instant,
 };
@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use ebbtide_tests::{
     broker::Broker,
     cases::{self, Case, Target, Transport},
+    tls::Certificates,
 };
 
 /// Cases mostly wait for a broker, and some for time to pass.
@@ -105,17 +106,18 @@ fn run(options: &Options) -> Result<bool> {
         return Ok(true);
     }
     // Ours says why it closes a connection; the standard only recommends it.
-    let ours = (options.tcp.is_none() && options.websocket.is_none())
-        .then(Broker::start)
-        .transpose()?;
+    let is_ours = options.tcp.is_none() && options.websocket.is_none();
+    let ours = is_ours.then(start).transpose()?;
     let target = match &ours {
-        Some(broker) => Target {
+        Some((broker, certificates)) => Target {
             tcp: Some(broker.mqtt()),
+            tls: Some((broker.address("mqtts")?, Arc::clone(certificates))),
             websocket: Some((broker.http(), "/mqtt".to_owned())),
             says_why: true,
         },
         None => Target {
             tcp: options.tcp,
+            tls: None,
             websocket: options.websocket.clone(),
             says_why: false,
         },
@@ -158,12 +160,21 @@ fn run(options: &Options) -> Result<bool> {
     Ok(failures.is_empty())
 }
 
+/// Our broker, with every kind of listener.
+fn start() -> Result<(Broker, Arc<Certificates>)> {
+    let certificates = Arc::new(Certificates::make()?);
+    let flags = certificates.flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    Ok((Broker::start_with(&flags)?, certificates))
+}
+
 fn transports<'a>(case: &'a Case, target: &'a Target) -> impl Iterator<Item = Transport> + 'a {
     let has = |transport: &Transport| match transport {
         Transport::Tcp => target.tcp.is_some(),
+        Transport::Tls => target.tls.is_some(),
         Transport::WebSocket => target.websocket.is_some(),
     };
-    [Transport::Tcp, Transport::WebSocket]
+    [Transport::Tcp, Transport::Tls, Transport::WebSocket]
         .into_iter()
         .filter(has)
         .filter(|transport| case.transport.is_none_or(|only| only == *transport))

@@ -1,4 +1,4 @@
-//! One connection to the broker under test, over TCP or WebSocket.
+//! One connection to the broker under test, over TCP, TLS or WebSocket.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -20,6 +20,7 @@ use super::{
     How, Version,
     decode::{self, Received},
 };
+use crate::tls::{Certificates, Secured};
 
 /// What comes from the broker.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ pub(super) struct Line {
 
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<Secured>),
     WebSocket(Box<WebSocket<TcpStream>>),
 }
 
@@ -50,6 +52,11 @@ impl Line {
         let stream = TcpStream::connect(address).context("connecting")?;
         stream.set_nodelay(true)?;
         Ok(Self::new(Stream::Tcp(stream), version))
+    }
+
+    pub fn tls(address: SocketAddr, certificates: &Certificates, version: Version) -> Result<Self> {
+        let stream = certificates.connect(address)?;
+        Ok(Self::new(Stream::Tls(Box::new(stream)), version))
     }
 
     pub fn websocket(address: SocketAddr, path: &str, version: Version) -> Result<Self> {
@@ -82,14 +89,8 @@ impl Line {
     /// What cannot be sent because the broker has closed is found out by what is expected next.
     pub fn send(&mut self, bytes: &[u8], how: How) -> Result<()> {
         match (&mut self.stream, how) {
-            (Stream::Tcp(stream), How::Pieces(size)) => {
-                for piece in bytes.chunks(size) {
-                    if stream.write_all(piece).is_err() {
-                        break;
-                    }
-                }
-            }
-            (Stream::Tcp(stream), _) => drop(stream.write_all(bytes)),
+            (Stream::Tcp(stream), how) => write(stream, bytes, how),
+            (Stream::Tls(stream), how) => write(&mut **stream, bytes, how),
             (Stream::WebSocket(socket), How::Whole) => {
                 drop(socket.send(Message::Binary(bytes.to_vec().into())));
             }
@@ -180,15 +181,8 @@ impl Line {
 
     fn read(&mut self) -> Result<()> {
         match &mut self.stream {
-            Stream::Tcp(stream) => {
-                let mut buffer = [0; 65_536];
-                match stream.read(&mut buffer) {
-                    Ok(0) => self.is_closed = true,
-                    Ok(count) => self.input.extend(&buffer[..count]),
-                    Err(error) if is_timeout(&error) => {}
-                    Err(_) => self.is_closed = true,
-                }
-            }
+            Stream::Tcp(stream) => self.is_closed = !read(stream, &mut self.input),
+            Stream::Tls(stream) => self.is_closed = !read(&mut **stream, &mut self.input),
             Stream::WebSocket(socket) => match socket.read() {
                 Ok(Message::Binary(bytes)) => self.input.extend(&bytes),
                 Ok(Message::Text(text)) => self.frames.push(("text", text.to_string())),
@@ -209,8 +203,38 @@ impl Line {
     fn tcp_stream(&self) -> &TcpStream {
         match &self.stream {
             Stream::Tcp(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref(),
             Stream::WebSocket(socket) => socket.get_ref(),
         }
+    }
+}
+
+fn write(stream: &mut impl Write, bytes: &[u8], how: How) {
+    let size = match how {
+        How::Pieces(size) => size,
+        How::Whole | How::Fragments(_) => bytes.len().max(1),
+    };
+    for piece in bytes.chunks(size) {
+        if stream
+            .write_all(piece)
+            .and_then(|()| stream.flush())
+            .is_err()
+        {
+            break;
+        }
+    }
+}
+
+/// `false` at the end.
+fn read(stream: &mut impl Read, input: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 65_536];
+    match stream.read(&mut buffer) {
+        Ok(0) => false,
+        Ok(count) => {
+            input.extend(&buffer[..count]);
+            true
+        }
+        Err(error) => is_timeout(&error),
     }
 }
 

@@ -13,9 +13,12 @@ mod run;
 mod value;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub use parse::{parse_file, parse_folder};
 pub use run::run;
+
+use crate::tls::Certificates;
 
 /// One case for one version, all its steps filled in.
 #[derive(Clone, Debug)]
@@ -51,6 +54,8 @@ pub enum Version {
 pub enum Transport {
     /// MQTT directly over TCP.
     Tcp,
+    /// MQTT over TLS.
+    Tls,
     /// MQTT in binary WebSocket messages.
     WebSocket,
 }
@@ -60,6 +65,8 @@ pub enum Transport {
 pub struct Target {
     /// Its TCP listener.
     pub tcp: Option<SocketAddr>,
+    /// Its TLS listener, and what it is trusted for.
+    pub tls: Option<(SocketAddr, Arc<Certificates>)>,
     /// Its WebSocket listener: address and path.
     pub websocket: Option<(SocketAddr, String)>,
     /// It must say why it closes a 5.0 connection. The standard leaves that open, Ebbtide does not.
@@ -164,6 +171,7 @@ impl Transport {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
             Self::WebSocket => "ws",
         }
     }

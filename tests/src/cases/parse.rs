@@ -105,6 +105,7 @@ impl Draft {
             "transport" => {
                 self.transport = Some(match rest {
                     "tcp" => Transport::Tcp,
+                    "tls" => Transport::Tls,
                     "ws" => Transport::WebSocket,
                     other => bail!("`{other}` is no transport: tcp or ws"),
                 });

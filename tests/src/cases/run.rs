@@ -226,16 +226,29 @@ impl Play<'_> {
     fn line(&mut self, who: &str) -> Result<&mut Line> {
         if !self.lines.contains_key(who) {
             let version = self.case.version;
-            let line = match (self.transport, &self.target.tcp, &self.target.websocket) {
-                (Transport::Tcp, Some(address), _) => Line::tcp(*address, version)?,
-                (Transport::WebSocket, _, Some((address, path))) => {
-                    Line::websocket(*address, path, version)?
-                }
-                _ => bail!("the broker has no such listener"),
-            };
+            let line = self.open(version)?;
             self.lines.insert(who.to_owned(), line);
         }
         self.lines.get_mut(who).context("just inserted")
+    }
+
+    fn open(&self, version: Version) -> Result<Line> {
+        let Target {
+            tcp,
+            tls,
+            websocket,
+            ..
+        } = self.target;
+        match (self.transport, tcp, tls, websocket) {
+            (Transport::Tcp, Some(address), ..) => Line::tcp(*address, version),
+            (Transport::Tls, _, Some((address, certificates)), _) => {
+                Line::tls(*address, certificates, version)
+            }
+            (Transport::WebSocket, .., Some((address, path))) => {
+                Line::websocket(*address, path, version)
+            }
+            _ => bail!("the broker has no such listener"),
+        }
     }
 
     fn send(&mut self, who: &str, packets: &[Words], how: super::How) -> Result<()> {

@@ -36,7 +36,7 @@ pub const ALL: &[Stage] = &[
     },
     Stage {
         name: "wire",
-        what: "bytes right and wrong over TCP and WebSocket, as tests/wire says",
+        what: "bytes right and wrong over TCP, TLS and WebSocket, as tests/wire says",
         budget: Duration::from_mins(2),
         run: wire,
     },

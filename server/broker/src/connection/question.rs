@@ -9,7 +9,7 @@ use ebbtide_store::{Incarnation, Part, Sequence, StoreError};
 pub struct Origin {
     /// The peer, as text: `127.0.0.1:50123`.
     pub address: String,
-    /// What it came in by: `tcp` or `ws`.
+    /// What it came in by: `tcp`, `tls`, `ws` or `wss`.
     pub transport: &'static str,
 }
 

@@ -1,0 +1,53 @@
+//! Which files TLS uses. They are read by `crate::tls`, at the start and whenever they change.
+
+use std::{fmt, path::PathBuf};
+
+use super::ConfigError;
+
+/// What a listener with TLS needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The broker's certificate and those that lead to its authority, PEM.
+    pub certificate: PathBuf,
+    /// The private key of the first, PEM.
+    pub key: PathBuf,
+    /// Who signs the certificates of clients, PEM; `None`: clients show none.
+    pub client_authorities: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    pub(super) fn resolve(
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+        client_authorities: Option<PathBuf>,
+    ) -> Result<Option<Self>, ConfigError> {
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(Some(Self {
+                certificate,
+                key,
+                client_authorities,
+            })),
+            (None, None) if client_authorities.is_some() => {
+                Err(ConfigError::UnusedClientAuthorities)
+            }
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(ConfigError::HalfCertificate("--tls-key")),
+            (None, Some(_)) => Err(ConfigError::HalfCertificate("--tls-certificate")),
+        }
+    }
+
+    pub(super) fn write(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files = [
+            ("tls_certificate", Some(&self.certificate)),
+            ("tls_key", Some(&self.key)),
+            ("tls_client_ca", self.client_authorities.as_ref()),
+        ];
+        for (key, file) in files {
+            if let Some(file) = file {
+                let path = toml::Value::from(file.to_string_lossy().into_owned());
+                writeln!(formatter, "{key} = {path}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! The addresses that are listened on: opened before anything else, so that a broker that could not be reached never touches
+//! the data, and served once the broker is there.
+
+use std::net::SocketAddr;
+
+use ebbtide_broker::Origin;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::OwnedSemaphorePermit,
+};
+
+use super::ServeError;
+use crate::{
+    config::{Config, ListenAddress},
+    connection::{self, Surroundings, Tcp},
+    http,
+    tcp::{self, Door, Peer},
+    tls::{self, Encrypted, Tls},
+};
+
+/// All of them.
+#[derive(Debug)]
+pub struct Listeners {
+    mqtt: TcpListener,
+    http: TcpListener,
+    mqtts: Option<TcpListener>,
+    https: Option<TcpListener>,
+    tls: Option<Tls>,
+}
+
+/// Where they are in fact: port 0 has become a real one.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    pub mqtt: ListenAddress,
+    pub http: ListenAddress,
+    pub mqtts: Option<ListenAddress>,
+    pub https: Option<ListenAddress>,
+}
+
+impl Addresses {
+    /// Whether nobody else's machine can reach them.
+    pub fn are_loopback(&self) -> bool {
+        [Some(self.mqtt), Some(self.http), self.mqtts, self.https]
+            .into_iter()
+            .flatten()
+            .all(ListenAddress::is_loopback)
+    }
+}
+
+impl Listeners {
+    /// Reads the certificate, takes the ports.
+    pub async fn open(config: &Config) -> Result<Self, ServeError> {
+        let tls = config.tls.clone().map(Tls::load).transpose()?;
+        let [mut mqtt, mut http, mut mqtts, mut https] = [const { None }; 4];
+        for (option, address) in config.listeners() {
+            let place = match option {
+                "--mqtt" => &mut mqtt,
+                "--http" => &mut http,
+                "--mqtts" => &mut mqtts,
+                _ => &mut https,
+            };
+            *place = Some(listen(option, address).await?);
+        }
+        Ok(Self {
+            mqtt: mqtt.expect("there always is one for MQTT"),
+            http: http.expect("there always is one for HTTP"),
+            mqtts,
+            https,
+            tls,
+        })
+    }
+
+    pub fn addresses(&self) -> Addresses {
+        let local = |listener: &TcpListener| {
+            let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+            ListenAddress(listener.local_addr().unwrap_or(unknown))
+        };
+        Addresses {
+            mqtt: local(&self.mqtt),
+            http: local(&self.http),
+            mqtts: self.mqtts.as_ref().map(local),
+            https: self.https.as_ref().map(local),
+        }
+    }
+
+    /// Takes clients in, at each of them, until the door is closed.
+    pub fn accept(self, door: &Door, surroundings: &Surroundings, web: &http::Service) {
+        let mqtt = |listener, tls| {
+            tokio::spawn(accept_mqtt(
+                listener,
+                door.clone(),
+                surroundings.clone(),
+                tls,
+            ));
+        };
+        let http = |listener, tls| {
+            tokio::spawn(http::serve(listener, door.clone(), web.clone(), tls));
+        };
+        mqtt(self.mqtt, None);
+        http(self.http, None);
+        if let Some(tls) = self.tls {
+            if let Some(listener) = self.mqtts {
+                mqtt(listener, Some(tls.clone()));
+            }
+            if let Some(listener) = self.https {
+                http(listener, Some(tls.clone()));
+            }
+            tokio::spawn(tls::watch(tls));
+        }
+    }
+}
+
+async fn listen(option: &'static str, address: ListenAddress) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address.0)
+        .await
+        .map_err(|source| ServeError::Listen {
+            option,
+            address,
+            source,
+        })
+}
+
+/// With `tls` every connection begins with a handshake.
+async fn accept_mqtt(
+    listener: TcpListener,
+    door: Door,
+    surroundings: Surroundings,
+    tls: Option<Tls>,
+) {
+    let handle = move |stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
+        let (surroundings, tls) = (surroundings.clone(), tls.clone());
+        tokio::spawn(async move {
+            match tls {
+                None => run_plain(stream, &peer, surroundings).await,
+                Some(tls) => run_encrypted(stream, &peer, surroundings, &tls).await,
+            }
+            drop(permit);
+        });
+    };
+    tcp::accept(listener, door, handle).await;
+}
+
+async fn run_plain(stream: TcpStream, peer: &Peer, surroundings: Surroundings) {
+    match Tcp::new(stream) {
+        Ok(stream) => connection::run(stream, origin(peer, "tcp"), surroundings).await,
+        Err(error) => tracing::debug!(%error, "the connection was gone before it began"),
+    }
+}
+
+async fn run_encrypted(stream: TcpStream, peer: &Peer, surroundings: Surroundings, tls: &Tls) {
+    match tls.accept(stream).await.and_then(Encrypted::new) {
+        Ok(stream) => connection::run(stream, origin(peer, "tls"), surroundings).await,
+        Err(error) => tls::refused(peer, &error),
+    }
+}
+
+fn origin(peer: &Peer, transport: &'static str) -> Origin {
+    Origin {
+        address: peer.remote.to_string(),
+        transport,
+    }
+}

@@ -1,0 +1,140 @@
+//! From the PEM files to what rustls needs. Each mistake names its file and says what would be right.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, ring},
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    server::{VerifierBuilderError, WebPkiClientVerifier},
+};
+
+use crate::config::TlsFiles;
+
+/// Why there can be no TLS with these files.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// It could not be read, or is no PEM.
+    #[error("cannot read {what} from {path} ({source}); give a PEM file with --{option}")]
+    Unreadable {
+        /// What should be in it.
+        what: &'static str,
+        /// The option that names it.
+        option: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: pem::Error,
+    },
+    /// There is no certificate in it.
+    #[error(
+        "there is no certificate in {path}; give a PEM file with `BEGIN CERTIFICATE` with --{option}"
+    )]
+    NoCertificate {
+        /// The option that names it.
+        option: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
+    /// They do not belong together, or cannot be used.
+    #[error(
+        "the certificate in {certificate} and the key in {key} cannot be used: {source}; the first certificate of the file \
+         has to be that of the key"
+    )]
+    Pair {
+        /// Where the certificate is.
+        certificate: PathBuf,
+        /// Where the key is.
+        key: PathBuf,
+        /// Why not.
+        source: rustls::Error,
+    },
+    /// An authority that cannot sign anything.
+    #[error("the authorities in {path} cannot be used: {why}")]
+    Authorities {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Reads all files anew.
+pub fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let chain = certificates(&files.certificate, "tls-certificate")?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::Unreadable {
+        what: "a private key",
+        option: "tls-key",
+        path: files.key.clone(),
+        source,
+    })?;
+    let pair = |source| TlsError::Pair {
+        certificate: files.certificate.clone(),
+        key: files.key.clone(),
+        source,
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(pair)?;
+    let builder = match &files.client_authorities {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let verifier = verifier(path, &provider)?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
+    // One of the two: a browser asks for HTTP, an MQTT client for MQTT or for nothing at all.
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"mqtt".to_vec()];
+    Ok(config)
+}
+
+fn certificates(
+    path: &Path,
+    option: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable = |source| TlsError::Unreadable {
+        what: "a certificate",
+        option,
+        path: path.into(),
+        source,
+    };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(unreadable)?
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate {
+            option,
+            path: path.into(),
+        });
+    }
+    Ok(chain)
+}
+
+/// What turns away clients that none of these authorities has signed.
+fn verifier(
+    path: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
+    let refused = |why: String| TlsError::Authorities {
+        path: path.into(),
+        why,
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(path, "tls-client-ca")? {
+        roots
+            .add(authority)
+            .map_err(|error| refused(error.to_string()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|error: VerifierBuilderError| refused(error.to_string()))
+}
