@@ -51,6 +51,11 @@ pub struct Limits {
     pub sessions_per_user_max: usize,
     /// The most bytes of messages that wait in memory for one connected session, and of replies not yet written.
     pub outgoing_bytes_max: usize,
+    /// With more bytes of messages in memory for one connected session, or one group, whoever publishes to it is not read from
+    /// until there is room.
+    pub back_pressure_bytes: usize,
+    /// For how long at the most, milliseconds; 0: publishers are never kept waiting.
+    pub back_pressure_ms_max: u64,
     /// A connection is not read from while this many replies to it wait.
     pub replies_max: usize,
     /// A connection is not read from while this many bytes of its publishes wait for the disk.
@@ -90,6 +95,8 @@ impl Default for Limits {
             retained_bytes_max: 4 * GIB,
             sessions_per_user_max: 1_000_000,
             outgoing_bytes_max: 4 * 1024 * 1024,
+            back_pressure_bytes: 256 * 1024,
+            back_pressure_ms_max: 500,
             replies_max: 65_536,
             uncommitted_bytes_max: 4 * 1024 * 1024,
             journal_bytes_max: 64 * 1024 * 1024,

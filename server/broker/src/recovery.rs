@@ -299,8 +299,7 @@ impl Recovery {
 
     fn session(&mut self, row: SessionRow) {
         let client_id = row.client_id.clone();
-        let bytes_max = self.limits.outgoing_bytes_max;
-        let mailbox = Mailbox::new(row.incarnation, client_id, true, bytes_max);
+        let mailbox = Mailbox::new(row.incarnation, client_id, true, &self.limits);
         mailbox.park([], Vec::new(), 0, None);
         let mut flows = Flows::default();
         flows.recover_mark(row.next_packet_id);

@@ -60,7 +60,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub fn new_mailbox(&self, session: Incarnation, client_id: ByteString, kept: bool) -> Mailbox {
-        Mailbox::new(session, client_id, kept, self.limits.outgoing_bytes_max)
+        Mailbox::new(session, client_id, kept, &self.limits)
     }
 
     pub fn new_incarnation(&self) -> Result<Incarnation, Exhausted> {

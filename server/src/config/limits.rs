@@ -164,6 +164,14 @@ limits! {
     /// from disk again, and a transient one's are dropped (QoS 0) or end its connection. Default: `4194304`.
     outgoing_bytes_max: usize, "BYTES", "EBBTIDE_OUTGOING_BYTES_MAX";
 
+    /// With more bytes of messages in memory for one connected client, or for one shared subscription, whoever publishes to it is not
+    /// read from until three quarters of that have left. Default: `262144`.
+    back_pressure_bytes: usize, "BYTES", "EBBTIDE_BACK_PRESSURE_BYTES";
+
+    /// For how long a publisher waits for a client that reads too slowly, at the most; then it goes on, and the limits of queues hold.
+    /// It waits for that client again once everything has left; 0: never. Default: `500`.
+    back_pressure_ms_max: u64, "MILLISECONDS", "EBBTIDE_BACK_PRESSURE_MS_MAX";
+
     /// A client is not read from while this many answers to it wait. Default: `65536`.
     replies_max: usize, "COUNT", "EBBTIDE_REPLIES_MAX";
 
@@ -207,6 +215,8 @@ mod tests {
             retained_bytes_max: _,
             sessions_per_user_max: _,
             outgoing_bytes_max: _,
+            back_pressure_bytes: _,
+            back_pressure_ms_max: _,
             replies_max: _,
             uncommitted_bytes_max: _,
             journal_bytes_max: _,

@@ -439,7 +439,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 36);
+        assert_eq!(named, 38);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::{
     connack,
     farewell::Tolerance,
     fault::Close,
+    hindrance::Hindrance,
     open::Open,
     outbound::Outbound,
     publish::refusal as refusal_of,
@@ -350,6 +351,7 @@ impl Connection {
             incoming_aliases: aliases::Incoming::default(),
             outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),
             unsettled: 0,
+            hindrance: Hindrance::default(),
             outbound: Outbound::new(receive_maximum, self.durability),
             session,
         };

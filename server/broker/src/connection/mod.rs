@@ -12,6 +12,7 @@ mod connect;
 mod end;
 mod farewell;
 mod fault;
+mod hindrance;
 mod open;
 mod outbound;
 mod publish;
@@ -175,8 +176,8 @@ impl Connection {
         true
     }
 
-    /// Whether the socket may be read: no while too much of what it sent waits for the disk, while its CONNECT is
-    /// being decided, and after its end [MQTT-3.1.4-6].
+    /// Whether the socket may be read: no while too much of what it sent waits for the disk or for other clients to read it, while
+    /// its CONNECT is being decided, and after its end [MQTT-3.1.4-6].
     #[must_use]
     pub fn wants_input(&self) -> bool {
         let limits = &self.shared.limits;
@@ -188,7 +189,13 @@ impl Connection {
         is_listening
             && self.replies.uncommitted_bytes() <= limits.uncommitted_bytes_max
             && self.replies.len() + self.pings <= limits.replies_max
+            && !self.is_hindered()
             && !self.is_ahead_of_disk()
+    }
+
+    /// Somebody has to read before more may be published to them.
+    fn is_hindered(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if !open.hindrance.is_none())
     }
 
     /// Nothing that it sent is waited for, so this is what keeps it from filling the memory.
@@ -216,6 +223,7 @@ impl Connection {
         match &mut self.phase {
             Phase::Claiming(_) => self.handle_handover(now),
             Phase::Open(open) => {
+                open.hindrance.look(&self.waker, now.monotonic);
                 // [MQTT-3.1.4-3]
                 if let Some(eviction) = open.control.eviction() {
                     if !std::mem::replace(&mut open.is_leaving, true) {
@@ -265,6 +273,7 @@ impl Connection {
             }
             Phase::Open(open) => {
                 open.retry_snapshots(&self.shared, now);
+                open.hindrance.look(&self.waker, now.monotonic);
                 if self
                     .keep_alive_deadline()
                     .is_none_or(|deadline| deadline > now.monotonic)
@@ -321,8 +330,9 @@ impl Connection {
         match &self.phase {
             Phase::Silent { deadline } => Some(*deadline),
             Phase::Open(open) => {
-                let retry_at = open.outbound.retry_at;
-                self.keep_alive_deadline().into_iter().chain(retry_at).min()
+                let retry_at = open.outbound.retry_at.into_iter();
+                let others = retry_at.chain(open.hindrance.deadline());
+                others.chain(self.keep_alive_deadline()).min()
             }
             Phase::Arriving(arriving) if arriving.turn == Turn::Client => Some(arriving.deadline),
             Phase::Arriving(_) | Phase::Claiming(_) | Phase::Over => None,
@@ -380,7 +390,9 @@ impl Connection {
             Packet::Publish(publish) => {
                 self.incoming.publishes += 1;
                 self.incoming.payload_bytes += publish.payload.len() as u64;
-                open.handle_publish(*publish, shared, replies, now)
+                let crowded = open.handle_publish(*publish, shared, replies, now)?;
+                open.hindrance.add(crowded, &self.waker);
+                Ok(())
             }
             Packet::PubAck(ack) => open.handle_puback(&ack, shared),
             Packet::PubRec(ack) => open.handle_pubrec(&ack, shared, replies),

@@ -6,7 +6,9 @@ use ebbtide_protocol::{ByteString, PacketId, Version, packet::Will};
 
 use ebbtide_store::DroppedRow;
 
-use super::{aliases, authenticate::Turn, farewell::Tolerance, outbound::Outbound};
+use super::{
+    aliases, authenticate::Turn, farewell::Tolerance, hindrance::Hindrance, outbound::Outbound,
+};
 use crate::{Monotonic, presence::Seat, registry::Control, session::Session};
 
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(super) struct Open {
     pub outgoing_aliases: aliases::Outgoing,
     /// QoS 1 and 2 publishes of this client that have not been answered for good.
     pub unsettled: u32,
+    /// While there is any, nothing is read.
+    pub hindrance: Hindrance,
     pub outbound: Outbound,
 }
 

@@ -15,19 +15,20 @@ use crate::{
     Now, compact, durability,
     journal::Ticket,
     numbers::Exhausted,
-    route::{self, Incoming, Published, Refused, Source},
+    route::{self, Crowded, Incoming, Published, Refused, Source},
     shared::Shared,
     stats::DropReason,
 };
 
 impl Open {
+    /// Gives the queues that it has crowded.
     pub fn handle_publish(
         &mut self,
         publish: Publish,
         shared: &Shared,
         replies: &mut Replies,
         now: Now,
-    ) -> Result<(), Close> {
+    ) -> Result<Vec<Crowded>, Close> {
         let topic = self.incoming_aliases.resolve(
             publish.topic,
             publish.topic_alias,
@@ -42,7 +43,7 @@ impl Open {
                     ticket,
                     Packet::PubRec(Ack::new(packet_id, ReasonCode::Success)),
                 );
-                return Ok(());
+                return Ok(Vec::new());
             }
             self.unsettled += 1;
             // [MQTT-3.3.4-7]; 3.1.1 knows no such limit: there the connection is read more slowly.
@@ -54,7 +55,7 @@ impl Open {
         }
         if let Some(refusal) = refusal(&topic, shared) {
             self.refuse(qos, packet_id, refusal, replies);
-            return Ok(());
+            return Ok(Vec::new());
         }
 
         let message = Message {
@@ -82,11 +83,15 @@ impl Open {
             Err(Refused::Exhausted) => return Err(Exhausted.into()),
             Err(Refused::Quota(why)) => {
                 shared.counters.dropped(DropReason::Refused);
-                return self.over_quota(qos, packet_id, why, replies);
+                return self
+                    .over_quota(qos, packet_id, why, replies)
+                    .map(|()| Vec::new());
             }
             Err(Refused::NoRoom(no_room)) => {
                 shared.counters.dropped(DropReason::NoRoom);
-                return self.over_quota(qos, packet_id, no_room.why(), replies);
+                return self
+                    .over_quota(qos, packet_id, no_room.why(), replies)
+                    .map(|()| Vec::new());
             }
         };
         match (packet_id, published.ticket) {
@@ -94,7 +99,7 @@ impl Open {
             (None, Some(ticket)) => replies.push_silence(ticket, bytes),
             (None, None) => {}
         }
-        Ok(())
+        Ok(published.crowded)
     }
 
     /// PUBREL: the publisher will not send this id again for the same message [MQTT-4.3.3-12]; what has become of the message

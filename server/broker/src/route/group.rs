@@ -5,20 +5,21 @@
 //! it had not been acknowledged for comes back and goes to another. Only QoS 2, once it is sent, becomes the member's
 //! own for good. The store knows the group as one who waits for messages, like a session.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-};
+mod state;
+
+use std::{collections::VecDeque, sync::Arc};
 
 use ebbtide_protocol::{QoS, TopicFilter, packet::SubscriptionOptions};
 use ebbtide_store::{GroupRow, Incarnation, Message, Operation, Recipient, Sequence};
 use parking_lot::Mutex;
 
+use self::state::{Item, Member, State};
 use super::{
+    crowding::Crowding,
     index::Subscriber,
-    mailbox::{Delivery, Mail, Mailbox},
+    mailbox::{Delivery, Mail, Mailbox, Pushed},
 };
-use crate::{Limits, QueueOverflow, journal::Ticket, shared::Shared, stats::DropReason};
+use crate::{Limits, Now, QueueOverflow, journal::Ticket, shared::Shared, stats::DropReason};
 
 /// The most messages that one member holds: what stands here waits for it alone while others may be idle.
 const LEASES_PER_MEMBER_MAX: u16 = 256;
@@ -31,45 +32,6 @@ pub(crate) struct Group {
     pub filter: TopicFilter,
     bytes_max: usize,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    members: Vec<Member>,
-    /// The member whose turn it is among equals.
-    turn: usize,
-    /// What no member holds, the next first.
-    waiting: VecDeque<Item>,
-    /// Memory of what waits.
-    waiting_bytes: usize,
-    /// Topics and payloads of what waits and is kept by the store.
-    kept_bytes: u64,
-    /// What the store keeps for this group and no member is done with, held or not.
-    open: BTreeSet<Sequence>,
-    highest: Sequence,
-    /// It has a row in the store, because a member of it has.
-    is_kept: bool,
-    /// Its last member has left.
-    is_closed: bool,
-}
-
-#[derive(Debug)]
-struct Member {
-    mailbox: Arc<Mailbox>,
-    options: SubscriptionOptions,
-    identifier: Option<u32>,
-    /// How many messages it may hold; 0 while it is away.
-    leases_max: u16,
-    leases: u16,
-    leased_bytes: usize,
-}
-
-/// A message that waits for the group.
-#[derive(Debug)]
-enum Item {
-    InMemory(Arc<Message>, Option<Sequence>),
-    /// With the bytes of its topic and payload.
-    Stored(Sequence, u64),
 }
 
 /// One message of a group in the hands of one member. It is settled or given back, never just dropped.
@@ -97,7 +59,7 @@ impl Group {
             number,
             filter,
             bytes_max: limits.outgoing_bytes_max,
-            state: Mutex::default(),
+            state: Mutex::new(State::new(limits)),
         }
     }
 
@@ -234,7 +196,8 @@ impl Group {
         message: &Arc<Message>,
         sequence: Option<Sequence>,
         shared: &Shared,
-    ) -> bool {
+        now: Now,
+    ) -> Pushed {
         let mut state = self.state.lock();
         if let Some(sequence) = sequence {
             state.open.insert(sequence);
@@ -244,7 +207,7 @@ impl Group {
         let has_memory = is_anybody_there && state.waiting_bytes <= self.bytes_max;
         let item = match sequence {
             Some(sequence) if !has_memory => Item::Stored(sequence, message.content_bytes()),
-            None if !has_memory => return false,
+            None if !has_memory => return Pushed::DroppedQoS0,
             sequence => Item::InMemory(Arc::clone(message), sequence),
         };
         state.count(&item);
@@ -268,7 +231,17 @@ impl Group {
                 }
             }
         }
-        true
+        let bytes = state.waiting_bytes;
+        let until = match is_anybody_there {
+            true => state.crowding.pushed(bytes, now.monotonic),
+            false => None,
+        };
+        until.map_or(Pushed::Queued, Pushed::Crowded)
+    }
+
+    /// See [`Crowding`].
+    pub fn with_crowding<T>(&self, look: impl FnOnce(&mut Crowding) -> T) -> T {
+        look(&mut self.state.lock().crowding)
     }
 
     /// It is out of `waiting`, because there was no room for it.
@@ -400,96 +373,5 @@ impl Lease {
     /// Whether the group has ended: the message is nobody's any more.
     pub fn is_void(&self) -> bool {
         self.0.group.state.lock().is_closed
-    }
-}
-
-impl State {
-    fn member(&mut self, session: Incarnation) -> Option<&mut Member> {
-        let mut members = self.members.iter_mut();
-        members.find(|member| member.session() == session)
-    }
-
-    /// The least loaded of those who can send more; among equals the one whose turn it is.
-    fn next_member(&mut self, bytes_max: usize) -> Option<usize> {
-        let count = self.members.len();
-        let mut best: Option<(usize, u16)> = None;
-        for step in 0..count {
-            let at = (self.turn + step) % count;
-            let member = &self.members[at];
-            let can_take = member.leases < member.leases_max
-                && (member.leases == 0 || member.leased_bytes <= bytes_max);
-            if can_take && best.is_none_or(|(_, leases)| member.leases < leases) {
-                best = Some((at, member.leases));
-                if member.leases == 0 {
-                    break;
-                }
-            }
-        }
-        let (at, _) = best?;
-        self.turn = (at + 1) % count;
-        Some(at)
-    }
-
-    fn free(&mut self, lease: &Terms) {
-        if let Some(member) = self.member(lease.member) {
-            member.leases = member.leases.saturating_sub(1);
-            member.leased_bytes = member.leased_bytes.saturating_sub(lease.bytes);
-        }
-    }
-
-    /// Whether no more waits than may.
-    fn is_within(&self, limits: &Limits) -> bool {
-        self.waiting.len() <= limits.queue_messages_per_session_max
-            && self.kept_bytes <= limits.queue_bytes_per_session_max
-    }
-
-    /// It comes into `waiting`.
-    fn count(&mut self, item: &Item) {
-        self.waiting_bytes += item.bytes();
-        self.kept_bytes += item.kept_bytes();
-    }
-
-    /// It is out of `waiting`.
-    fn uncount(&mut self, item: &Item) {
-        self.waiting_bytes -= item.bytes();
-        self.kept_bytes -= item.kept_bytes();
-    }
-
-    /// The group waits for this one no longer; gives the number below which it waits for none.
-    fn close(&mut self, sequence: Sequence) -> Sequence {
-        self.open.remove(&sequence);
-        let lowest = self.open.first().copied();
-        lowest.unwrap_or(self.highest.next())
-    }
-}
-
-impl Member {
-    fn session(&self) -> Incarnation {
-        self.mailbox.session
-    }
-}
-
-impl Item {
-    fn sequence(&self) -> Option<Sequence> {
-        match self {
-            Self::InMemory(_, sequence) => *sequence,
-            Self::Stored(sequence, _) => Some(*sequence),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::InMemory(message, _) => message.size_bytes() + 128,
-            Self::Stored(..) => 0,
-        }
-    }
-
-    /// Of topic and payload, if the store keeps it.
-    fn kept_bytes(&self) -> u64 {
-        match self {
-            Self::InMemory(message, Some(_)) => message.content_bytes(),
-            Self::InMemory(_, None) => 0,
-            Self::Stored(_, bytes) => *bytes,
-        }
     }
 }

@@ -13,12 +13,12 @@ use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{Incarnation, Sequence};
 use parking_lot::Mutex;
 
-use super::{group::Lease, losses::Losses};
+use super::{crowding::Crowding, group::Lease, losses::Losses};
 pub(crate) use super::{
     mail::{Delivery, Mail},
     snapshot::Snapshot,
 };
-use crate::Limits;
+use crate::{Limits, Monotonic};
 
 /// So many bytes of snapshots wait without a look at whether they are still wanted.
 const SNAPSHOT_BYTES: usize = 1024 * 1024;
@@ -27,6 +27,8 @@ const SNAPSHOT_BYTES: usize = 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Queued,
+    /// And more waits than should: its publisher is to be read no further, until then at the latest.
+    Crowded(Monotonic),
     /// Dropped: QoS 0 for a session that is away or behind.
     DroppedQoS0,
     /// A transient session has too much waiting: its connection ends (0x97).
@@ -72,11 +74,11 @@ struct State {
     /// The owner has been woken and has not looked yet.
     woken: bool,
     bytes_max: usize,
+    crowding: Crowding,
 }
 
 impl Mailbox {
-    /// `bytes_max`: how much waits in memory.
-    pub fn new(session: Incarnation, client_id: ByteString, kept: bool, bytes_max: usize) -> Self {
+    pub fn new(session: Incarnation, client_id: ByteString, kept: bool, limits: &Limits) -> Self {
         let state = State {
             queue: VecDeque::new(),
             queue_bytes: 0,
@@ -93,7 +95,8 @@ impl Mailbox {
             waker: None,
             in_flight: None,
             woken: false,
-            bytes_max,
+            bytes_max: limits.outgoing_bytes_max,
+            crowding: Crowding::new(limits),
         };
         Self {
             session,
@@ -155,7 +158,7 @@ impl Mailbox {
         (state.waiting(), state.kept_bytes)
     }
 
-    pub fn push(&self, delivery: Delivery) -> Pushed {
+    pub fn push(&self, delivery: Delivery, now: Monotonic) -> Pushed {
         let mut state = self.state.lock();
         state.kept_bytes += delivery.kept_bytes();
         if self.kept && !state.spilling && state.queue_bytes > state.bytes_max {
@@ -182,7 +185,10 @@ impl Mailbox {
             state.queue.push_back(Mail::Message(delivery));
         }
         state.wake();
-        Pushed::Queued
+        match state.crowded(now) {
+            Some(until) => Pushed::Crowded(until),
+            None => Pushed::Queued,
+        }
     }
 
     /// A message of a group. The group sees to it that there are not too many.
@@ -258,6 +264,13 @@ impl Mailbox {
         if state.queue.is_empty() && state.queue.capacity() > 64 {
             state.queue = VecDeque::new();
         }
+        let left = state.queue_bytes;
+        state.crowding.taken(left);
+    }
+
+    /// See [`Crowding`].
+    pub fn with_crowding<T>(&self, look: impl FnOnce(&mut Crowding) -> T) -> T {
+        look(&mut self.state.lock().crowding)
     }
 
     /// Spilled numbers to read next, up to so many; only when the queue is empty, for it comes first. `size_of` knows their
@@ -323,6 +336,7 @@ impl Mailbox {
         state.waker = None;
         state.woken = false;
         state.spilling = true;
+        state.crowding.clear();
         let queued: Vec<Mail> = state.queue.drain(..).collect();
         state.queue = VecDeque::new();
         (state.queue_bytes, state.queue_kept) = (0, 0);
@@ -380,6 +394,7 @@ impl Mailbox {
             .collect();
         numbers.extend(state.spilled.drain(..));
         (state.queue_kept, state.kept_bytes) = (0, 0);
+        state.crowding.clear();
         numbers
     }
 }
@@ -397,6 +412,14 @@ impl State {
             false => self.spilled.iter().min(),
         };
         queued.into_iter().chain(spilled.copied()).min()
+    }
+
+    /// Who spills does not fill the memory, and who is away empties nothing.
+    fn crowded(&mut self, now: Monotonic) -> Option<Monotonic> {
+        if self.spilling || self.waker.is_none() {
+            return None;
+        }
+        self.crowding.pushed(self.queue_bytes, now)
     }
 
     /// Below it the session waits for nothing, as far as can be told here: `done` has been taken out just now. An owner alone

@@ -7,6 +7,7 @@
 //! [MQTT-4.6.0-5, MQTT-4.6.0-6].
 //! Elsewhere locks nest only as [`Shared`] says.
 
+mod crowding;
 pub(crate) mod group;
 pub(crate) mod index;
 mod losses;
@@ -28,6 +29,7 @@ use ebbtide_store::{
     RetainedRow, Sequence,
 };
 
+pub(crate) use self::crowding::Crowded;
 pub(crate) use self::quota::{Refused, copies};
 use crate::{
     Now, expiry,
@@ -96,6 +98,8 @@ pub(crate) struct Published {
     pub ticket: Option<Ticket>,
     /// Whether anybody had subscribed.
     pub matched: bool,
+    /// Queues that have more in them than they should.
+    pub crowded: Vec<Crowded>,
 }
 
 /// Hands a message to all its subscribers and to the journal [MQTT-4.5.0-1].
@@ -129,8 +133,12 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         let ticket = source
             .is_kept(&accept)
             .then(|| shared.journal.submit(source.operation(accept)));
-        push(shared, targets, groups, &message, None);
-        return Ok(Published { ticket, matched });
+        let crowded = push(shared, targets, groups, &message, None, now);
+        return Ok(Published {
+            ticket,
+            matched,
+            crowded,
+        });
     }
 
     let mut numbers = shared.numbers.lock();
@@ -184,10 +192,14 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     if sequence.is_some() {
         expiry::watch_queued(shared, &message, now);
     }
-    push(shared, targets, groups, &message, sequence);
+    let crowded = push(shared, targets, groups, &message, sequence, now);
     left_out.record(shared, message.accepted_at);
     drop(numbers);
-    Ok(Published { ticket, matched })
+    Ok(Published {
+        ticket,
+        matched,
+        crowded,
+    })
 }
 
 /// Hands on a value of the broker's own: at QoS 0, and retained in memory only.
@@ -212,10 +224,10 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
         }));
         // Who is away or behind gets the next value: that is no loss to be counted.
         for target in groups {
-            target.group.push(&message, None, shared);
+            target.group.push(&message, None, shared, now);
         }
         for target in targets {
-            target.push(&message, None);
+            target.push(&message, None, now);
         }
     }
 }
@@ -232,8 +244,8 @@ struct Target {
 }
 
 impl Target {
-    fn push(self, message: &Arc<Message>, sequence: Option<Sequence>) -> Pushed {
-        self.mailbox.push(Delivery {
+    fn push(self, message: &Arc<Message>, sequence: Option<Sequence>, now: Now) -> Pushed {
+        let delivery = Delivery {
             message: Arc::clone(message),
             sequence: sequence.filter(|_| self.is_queued),
             qos: self.qos,
@@ -242,7 +254,8 @@ impl Target {
             dup: false,
             subscription_identifiers: self.subscription_identifiers,
             lease: None,
-        })
+        };
+        self.mailbox.push(delivery, now.monotonic)
     }
 
     fn recipient(&self) -> Recipient {
@@ -359,29 +372,45 @@ fn target(same: &[&Subscriber], message: &Message, publisher: Incarnation) -> Op
     })
 }
 
+/// Fills the queues, and says which have more in them now than they should.
 fn push(
     shared: &Shared,
     targets: Vec<Target>,
     groups: Vec<GroupTarget>,
     message: &Arc<Message>,
     sequence: Option<Sequence>,
-) {
+    now: Now,
+) -> Vec<Crowded> {
+    let mut crowded = Vec::new();
     for target in groups {
         let sequence = sequence.filter(|_| target.is_queued);
-        if !target.group.push(message, sequence, shared) {
-            shared.counters.dropped(DropReason::NobodyThere);
+        match target.group.push(message, sequence, shared, now) {
+            Pushed::Queued => {}
+            Pushed::Crowded(until) => {
+                let queue = crowding::Queue::Group(target.group);
+                crowded.push(Crowded { queue, until });
+            }
+            Pushed::DroppedQoS0 | Pushed::Overflow => {
+                shared.counters.dropped(DropReason::NobodyThere);
+            }
         }
     }
     for target in targets {
-        let mailbox = target.is_queued.then(|| Arc::clone(&target.mailbox));
-        match target.push(message, sequence) {
-            Pushed::Queued => {
-                if let Some(mailbox) = mailbox {
+        let mailbox = Arc::clone(&target.mailbox);
+        let is_queued = target.is_queued;
+        match target.push(message, sequence, now) {
+            Pushed::Queued if is_queued => overflow::evict(shared, &mailbox, message.accepted_at),
+            Pushed::Queued => {}
+            Pushed::Crowded(until) => {
+                if is_queued {
                     overflow::evict(shared, &mailbox, message.accepted_at);
                 }
+                let queue = crowding::Queue::Session(mailbox);
+                crowded.push(Crowded { queue, until });
             }
             Pushed::DroppedQoS0 => shared.counters.dropped(DropReason::QoS0Unready),
             Pushed::Overflow => shared.counters.dropped(DropReason::Overflow),
         }
     }
+    crowded
 }

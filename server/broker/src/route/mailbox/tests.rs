@@ -27,9 +27,16 @@ fn delivery(sequence: u64) -> Delivery {
     }
 }
 
+fn spilling_above(outgoing_bytes_max: usize) -> Limits {
+    Limits {
+        outgoing_bytes_max,
+        ..Limits::default()
+    }
+}
+
 /// The rest of a snapshot, numbered behind what waits after it, and nothing else.
 fn out_of_order() -> Mailbox {
-    let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, 1024);
+    let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, &spilling_above(1024));
     mailbox.park([], vec![Sequence(9), Sequence(3)], 0, None);
     assert!(!mailbox.state.lock().is_sorted);
     assert_eq!(mailbox.lowest(), Some(Sequence(3)));
@@ -40,8 +47,8 @@ fn out_of_order() -> Mailbox {
 fn what_waits_is_in_order_again_when_what_was_not_has_left() {
     let mailbox = out_of_order();
     mailbox.take_spilled(2, |_| 0);
-    mailbox.push(delivery(12));
-    mailbox.push(delivery(13));
+    mailbox.push(delivery(12), Monotonic(0));
+    mailbox.push(delivery(13), Monotonic(0));
     assert!(mailbox.state.lock().is_sorted);
     assert_eq!(mailbox.lowest(), Some(Sequence(12)));
 }
@@ -50,14 +57,14 @@ fn what_waits_is_in_order_again_when_what_was_not_has_left() {
 fn what_was_not_in_order_may_come_back() {
     let mailbox = out_of_order();
     let taken = mailbox.take_spilled(2, |_| 0);
-    mailbox.push(delivery(12));
+    mailbox.push(delivery(12), Monotonic(0));
     mailbox.put_back_spilled(taken, 0);
     assert_eq!(mailbox.lowest(), Some(Sequence(3)));
 }
 
 #[test]
 fn numbers_and_their_bytes_are_taken_together() {
-    let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, 0);
+    let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, &spilling_above(0));
     mailbox.recover(Sequence(1), 10);
     mailbox.recover(Sequence(2), 20);
     let taken = mailbox.take_spilled(1, |taken| {

@@ -1,0 +1,149 @@
+//! Back-pressure: whoever publishes faster than a queue is emptied is read more slowly until there is room, or the queue has
+//! kept publishers waiting for long enough.
+//!
+//! A queue is *crowded* from the push that takes it above its high-water mark until it is down to a quarter of that. It never
+//! blocks who pushes: the publisher's connection is told, and decides not to read. Who reads too slowly for good costs
+//! everybody that publishes to it one pause, not one for each message.
+
+use std::{sync::Arc, task::Waker};
+
+use super::{group::Group, mailbox::Mailbox};
+use crate::{Limits, Monotonic};
+
+/// One queue's state; behind the lock of that queue.
+#[derive(Debug)]
+pub(crate) struct Crowding {
+    high_bytes: usize,
+    pause_ms_max: u64,
+    /// When the pause of its publishers ends at the latest.
+    until: Option<Monotonic>,
+    /// Connections that are not read meanwhile.
+    waiting: Vec<Waker>,
+}
+
+impl Crowding {
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            high_bytes: limits.back_pressure_bytes,
+            pause_ms_max: limits.back_pressure_ms_max,
+            until: None,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// After a push, with what waits now: until when its publisher should wait, if it should.
+    pub fn pushed(&mut self, bytes: usize, now: Monotonic) -> Option<Monotonic> {
+        if bytes <= self.high_bytes {
+            return None;
+        }
+        let until = *self.until.get_or_insert(now.plus_ms(self.pause_ms_max));
+        (until > now).then_some(until)
+    }
+
+    /// Something was taken out, and this still waits.
+    pub fn taken(&mut self, bytes: usize) {
+        if bytes <= self.high_bytes / 4 {
+            self.clear();
+        }
+    }
+
+    /// Nobody waits for it any more.
+    pub fn clear(&mut self) {
+        self.until = None;
+        for waker in std::mem::take(&mut self.waiting) {
+            waker.wake();
+        }
+    }
+
+    /// Wakes this connection when there is room; `false`: there is already.
+    fn wait(&mut self, waker: &Waker) -> bool {
+        if self.until.is_none() {
+            return false;
+        }
+        if !self.waiting.iter().any(|other| other.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+        true
+    }
+}
+
+/// A queue that a publisher has filled, and until when to wait for it.
+#[derive(Debug)]
+pub(crate) struct Crowded {
+    pub queue: Queue,
+    pub until: Monotonic,
+}
+
+/// Whose it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Queue {
+    Session(Arc<Mailbox>),
+    Group(Arc<Group>),
+}
+
+impl Crowded {
+    /// Wakes this connection when there is room; `false`: there is already.
+    pub fn wait(&self, waker: &Waker) -> bool {
+        let wait = |crowding: &mut Crowding| crowding.wait(waker);
+        match &self.queue {
+            Queue::Session(mailbox) => mailbox.with_crowding(wait),
+            Queue::Group(group) => group.with_crowding(wait),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_waits_is_woken_once_when_there_is_room() {
+        let mut crowding = Crowding::new(&Limits {
+            back_pressure_bytes: 100,
+            ..Limits::default()
+        });
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        crowding.pushed(101, Monotonic(1));
+        assert!(crowding.wait(&waker) && crowding.wait(&waker));
+        crowding.taken(26);
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        crowding.taken(25);
+        crowding.taken(0);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_pause_ends_and_does_not_begin_again_before_there_was_room() {
+        let mut crowding = Crowding::new(&Limits {
+            back_pressure_bytes: 100,
+            back_pressure_ms_max: 50,
+            ..Limits::default()
+        });
+        let at = Monotonic;
+        assert_eq!(crowding.pushed(100, at(1)), None);
+        assert_eq!(crowding.pushed(101, at(1)), Some(at(51)));
+        assert!(crowding.wait(Waker::noop()));
+        assert_eq!(crowding.pushed(200, at(20)), Some(at(51)));
+        assert_eq!(crowding.pushed(300, at(51)), None, "it was long enough");
+        crowding.taken(26);
+        assert_eq!(crowding.pushed(101, at(60)), None, "it never had room");
+        crowding.taken(25);
+        assert!(!crowding.wait(Waker::noop()));
+        assert_eq!(crowding.pushed(101, at(70)), Some(at(120)));
+    }
+}

@@ -1,0 +1,159 @@
+//! What a group knows: its members with what each may hold, and what waits for one of them. Behind the group's lock.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use ebbtide_protocol::packet::SubscriptionOptions;
+use ebbtide_store::{Incarnation, Message, Sequence};
+
+use super::{Mailbox, Terms};
+use crate::{Limits, route::crowding::Crowding};
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub members: Vec<Member>,
+    /// The member whose turn it is among equals.
+    pub turn: usize,
+    /// What no member holds, the next first.
+    pub waiting: VecDeque<Item>,
+    /// Memory of what waits.
+    pub waiting_bytes: usize,
+    /// Topics and payloads of what waits and is kept by the store.
+    pub kept_bytes: u64,
+    /// What the store keeps for this group and no member is done with, held or not.
+    pub open: BTreeSet<Sequence>,
+    pub highest: Sequence,
+    /// It has a row in the store, because a member of it has.
+    pub is_kept: bool,
+    /// Its last member has left.
+    pub is_closed: bool,
+    pub crowding: Crowding,
+}
+
+#[derive(Debug)]
+pub(super) struct Member {
+    pub mailbox: Arc<Mailbox>,
+    pub options: SubscriptionOptions,
+    pub identifier: Option<u32>,
+    /// How many messages it may hold; 0 while it is away.
+    pub leases_max: u16,
+    pub leases: u16,
+    pub leased_bytes: usize,
+}
+
+/// A message that waits for the group.
+#[derive(Debug)]
+pub(super) enum Item {
+    InMemory(Arc<Message>, Option<Sequence>),
+    /// With the bytes of its topic and payload.
+    Stored(Sequence, u64),
+}
+
+impl State {
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            members: Vec::new(),
+            turn: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            kept_bytes: 0,
+            open: BTreeSet::new(),
+            highest: Sequence::default(),
+            is_kept: false,
+            is_closed: false,
+            crowding: Crowding::new(limits),
+        }
+    }
+
+    pub fn member(&mut self, session: Incarnation) -> Option<&mut Member> {
+        let mut members = self.members.iter_mut();
+        members.find(|member| member.session() == session)
+    }
+
+    /// The least loaded of those who can send more; among equals the one whose turn it is.
+    pub fn next_member(&mut self, bytes_max: usize) -> Option<usize> {
+        let count = self.members.len();
+        let mut best: Option<(usize, u16)> = None;
+        for step in 0..count {
+            let at = (self.turn + step) % count;
+            let member = &self.members[at];
+            let can_take = member.leases < member.leases_max
+                && (member.leases == 0 || member.leased_bytes <= bytes_max);
+            if can_take && best.is_none_or(|(_, leases)| member.leases < leases) {
+                best = Some((at, member.leases));
+                if member.leases == 0 {
+                    break;
+                }
+            }
+        }
+        let (at, _) = best?;
+        self.turn = (at + 1) % count;
+        Some(at)
+    }
+
+    pub fn free(&mut self, lease: &Terms) {
+        if let Some(member) = self.member(lease.member) {
+            member.leases = member.leases.saturating_sub(1);
+            member.leased_bytes = member.leased_bytes.saturating_sub(lease.bytes);
+        }
+    }
+
+    /// Whether no more waits than may.
+    pub fn is_within(&self, limits: &Limits) -> bool {
+        self.waiting.len() <= limits.queue_messages_per_session_max
+            && self.kept_bytes <= limits.queue_bytes_per_session_max
+    }
+
+    /// It comes into `waiting`.
+    pub fn count(&mut self, item: &Item) {
+        self.waiting_bytes += item.bytes();
+        self.kept_bytes += item.kept_bytes();
+    }
+
+    /// It is out of `waiting`.
+    pub fn uncount(&mut self, item: &Item) {
+        self.waiting_bytes -= item.bytes();
+        self.kept_bytes -= item.kept_bytes();
+        self.crowding.taken(self.waiting_bytes);
+    }
+
+    /// The group waits for this one no longer; gives the number below which it waits for none.
+    pub fn close(&mut self, sequence: Sequence) -> Sequence {
+        self.open.remove(&sequence);
+        let lowest = self.open.first().copied();
+        lowest.unwrap_or(self.highest.next())
+    }
+}
+
+impl Member {
+    pub fn session(&self) -> Incarnation {
+        self.mailbox.session
+    }
+}
+
+impl Item {
+    pub fn sequence(&self) -> Option<Sequence> {
+        match self {
+            Self::InMemory(_, sequence) => *sequence,
+            Self::Stored(sequence, _) => Some(*sequence),
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::InMemory(message, _) => message.size_bytes() + 128,
+            Self::Stored(..) => 0,
+        }
+    }
+
+    /// Of topic and payload, if the store keeps it.
+    pub fn kept_bytes(&self) -> u64 {
+        match self {
+            Self::InMemory(message, Some(_)) => message.content_bytes(),
+            Self::InMemory(_, None) => 0,
+            Self::Stored(_, bytes) => *bytes,
+        }
+    }
+}

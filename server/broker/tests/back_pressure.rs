@@ -1,0 +1,115 @@
+//! Whoever publishes faster than somebody reads is read more slowly, and not for ever.
+
+mod world;
+
+use std::num::NonZeroU16;
+
+use ebbtide_broker::Limits;
+use ebbtide_protocol::{Packet, QoS, packet::Connect};
+use world::*;
+
+const PAUSE_MS: u64 = 500;
+
+fn world() -> World {
+    World::with(Limits {
+        back_pressure_bytes: 2_000,
+        back_pressure_ms_max: PAUSE_MS,
+        ..Limits::default()
+    })
+}
+
+/// One that takes a message at a time, and is sent no more before it has acknowledged.
+fn slow(connect: Connect) -> Connect {
+    Connect {
+        receive_maximum: NonZeroU16::new(1),
+        ..connect
+    }
+}
+
+/// Publishes until it is no longer read, and says how much that was.
+fn fill(world: &mut World, publisher: Client, topic: &str) -> u16 {
+    for id in 1..=1_000 {
+        if !world.is_reading(publisher) {
+            return id - 1;
+        }
+        let packet = publish(id, topic, &"x".repeat(300), QoS::AtLeastOnce);
+        world.send(publisher, Packet::Publish(Box::new(packet)));
+    }
+    panic!("nothing holds it back");
+}
+
+#[test]
+fn a_publisher_waits_until_there_is_room() {
+    for filter in ["t", "$share/g/t"] {
+        for session in [clean("reader"), kept("reader")] {
+            let mut world = world();
+            let (reader, _) = world.connect(slow(session));
+            world.subscribe(reader, filter, QoS::AtLeastOnce);
+            let (publisher, _) = world.connect(clean("publisher"));
+            let (other, _) = world.connect(clean("other"));
+            let count = fill(&mut world, publisher, "t");
+            assert!((2..20).contains(&count), "{count}");
+            world.publish(other, 1, "elsewhere", "m", QoS::AtLeastOnce, false);
+            assert!(world.is_reading(other), "it fills nobody's queue");
+            assert_eq!(world.take_all(reader).len(), usize::from(count));
+            assert!(world.is_reading(publisher), "there is room");
+            assert_eq!(
+                fill(&mut world, publisher, "t"),
+                count,
+                "and it waits again"
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_waits_for_long_and_only_once() {
+    let mut world = world();
+    let (reader, _) = world.connect(slow(clean("reader")));
+    world.subscribe(reader, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("publisher"));
+    let (second, _) = world.connect(clean("second"));
+    fill(&mut world, publisher, "t");
+    world.pass_ms(PAUSE_MS - 1);
+    assert!(!world.is_reading(publisher));
+    // Whoever comes later waits for the rest of the time.
+    world.publish(second, 1, "t", "m", QoS::AtLeastOnce, false);
+    assert!(!world.is_reading(second));
+    world.pass_ms(1);
+    assert!(world.is_reading(publisher) && world.is_reading(second));
+    world.publish(publisher, 999, "t", "m", QoS::AtLeastOnce, false);
+    assert!(world.is_reading(publisher), "it has waited for this one");
+    world.take_all(reader);
+    fill(&mut world, publisher, "t");
+}
+
+#[test]
+fn it_waits_for_nobody_who_is_gone() {
+    for session in [clean("reader"), kept("reader")] {
+        let mut world = world();
+        let (reader, _) = world.connect(slow(session));
+        world.subscribe(reader, "t", QoS::AtLeastOnce);
+        let (publisher, _) = world.connect(clean("publisher"));
+        fill(&mut world, publisher, "t");
+        world.cut(reader);
+        assert!(world.is_reading(publisher));
+    }
+}
+
+#[test]
+fn a_keep_alive_does_not_run_while_nothing_is_read() {
+    let mut world = World::with(Limits {
+        back_pressure_bytes: 2_000,
+        back_pressure_ms_max: 5_000,
+        ..Limits::default()
+    });
+    let (reader, _) = world.connect(slow(clean("reader")));
+    world.subscribe(reader, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(Connect {
+        keep_alive: 1,
+        ..clean("publisher")
+    });
+    fill(&mut world, publisher, "t");
+    world.pass_ms(4_000);
+    assert_eq!(world.is_closed(publisher), None);
+}
