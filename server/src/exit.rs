@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use ebbtide_store::redb::restore::RestoreError;
 
 use crate::{
+    bench::BenchError,
     cli::{CertError, CheckError, ClientError, CopyError, PutBackError},
     config::ConfigError,
     serve::ServeError,
@@ -34,7 +35,10 @@ pub const CODES: &[(i32, &str)] = &[
         5,
         "`ebbtide check` has found damage, or `ebbtide restore` was given a backup that is not whole.",
     ),
-    (6, "The running broker could not be asked, or refused."),
+    (
+        6,
+        "A running broker could not be reached, refused, or broke off.",
+    ),
     (
         7,
         "A backup or a certificate could not be read or written, or something would have been overwritten.",
@@ -66,6 +70,9 @@ pub enum Failure {
     /// There is no certificate.
     #[error(transparent)]
     Cert(#[from] CertError),
+    /// There are no figures.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// Nothing was restored.
     #[error(transparent)]
     Restore(#[from] PutBackError),
@@ -90,6 +97,8 @@ impl Failure {
                 CopyError::Write { .. } => 7,
                 CopyError::NotWhole(_) => 6,
             },
+            Self::Bench(BenchError::Runtime(_)) => 1,
+            Self::Bench(BenchError::Broker { .. }) => 6,
             Self::Cert(CertError::Make(_)) => 2,
             Self::Cert(CertError::Write { .. }) => 7,
             Self::Restore(error) => match error {

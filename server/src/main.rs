@@ -5,6 +5,7 @@
 
 mod announce;
 mod auth;
+mod bench;
 mod cli;
 mod clock;
 mod config;

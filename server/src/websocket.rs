@@ -9,13 +9,13 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Sink, Stream};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+pub use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Error, Message, Utf8Bytes,
-        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
 
@@ -33,8 +33,8 @@ const BUFFER_BYTES: usize = 4 * 1024;
 
 /// The stream of bytes in a WebSocket.
 #[derive(Debug)]
-pub struct WebSocket {
-    stream: WebSocketStream<TokioIo<Upgraded>>,
+pub struct WebSocket<S> {
+    stream: WebSocketStream<S>,
     /// What is left of a large message.
     rest: Bytes,
     /// What the close frame says.
@@ -42,17 +42,16 @@ pub struct WebSocket {
     is_closed: bool,
 }
 
-impl WebSocket {
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Takes over after the handshake. No message above the largest packet, and a little, is taken.
-    pub async fn new(upgraded: Upgraded, maximum_packet_size: u32) -> Self {
+    pub async fn new(io: S, role: Role, maximum_packet_size: u32) -> Self {
         let bytes_max = maximum_packet_size as usize + FRAME_SLACK;
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(0)
             .max_message_size(Some(bytes_max))
             .max_frame_size(Some(bytes_max));
-        let io = TokioIo::new(upgraded);
-        let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+        let stream = WebSocketStream::from_raw_socket(io, role, Some(config)).await;
         let close = CloseFrame {
             code: CloseCode::Normal,
             reason: Utf8Bytes::default(),
@@ -87,7 +86,7 @@ impl WebSocket {
     }
 }
 
-impl ByteStream for WebSocket {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,

@@ -16,6 +16,7 @@ mod fleet;
 mod full_disk;
 mod ledger;
 mod limits;
+mod load_generator;
 #[cfg(target_os = "linux")]
 mod memory;
 mod presence;

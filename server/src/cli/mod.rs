@@ -28,6 +28,7 @@ use clap::{
 };
 
 use crate::{
+    bench,
     config::{self, Config, Options},
     exit::{self, Failure},
     logging, serve,
@@ -66,6 +67,8 @@ enum Command {
     Compact(compact::Arguments),
     /// Makes the data folder of a broker from a backup.
     Restore(restore::Arguments),
+    /// Puts a load on any MQTT broker and says what it did with it.
+    Bench(bench::Arguments),
     /// Makes certificates for development.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -114,6 +117,7 @@ pub fn run() -> Result<(), Failure> {
             arguments.run(resolve(cli, &matches)?)
         }
         Some(Command::Cert(command)) => command.run(),
+        Some(Command::Bench(arguments)) => Ok(arguments.run()?),
         None | Some(Command::Serve) => {
             let config = resolve(cli, &matches)?;
             logging::start(&config.log, config.log_format);

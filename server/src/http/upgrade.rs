@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use ebbtide_broker::Origin;
+use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -16,7 +17,7 @@ use super::{App, problem::Problem};
 use crate::{
     connection,
     tcp::Peer,
-    websocket::{SUBPROTOCOLS, WebSocket},
+    websocket::{Role, SUBPROTOCOLS, WebSocket},
 };
 
 pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Response, Problem> {
@@ -62,7 +63,8 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
     tokio::spawn(async move {
         match upgraded.await {
             Ok(upgraded) => {
-                let stream = WebSocket::new(upgraded, packet_size).await;
+                let io = TokioIo::new(upgraded);
+                let stream = WebSocket::new(io, Role::Server, packet_size).await;
                 connection::run(stream, origin, app.surroundings).await;
             }
             Err(error) => {

@@ -11,17 +11,18 @@ use tokio::{
     io::{AsyncBufRead, AsyncWrite},
     net::TcpStream,
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
 use crate::connection::ByteStream;
 
-/// MQTT over TLS.
+/// MQTT over TLS, at either end.
 #[derive(Debug)]
 pub struct Encrypted(TlsStream<TcpStream>);
 
 impl Encrypted {
     /// Small packets leave at once: the connection already writes once per turn.
-    pub fn new(stream: TlsStream<TcpStream>) -> io::Result<Self> {
+    pub fn new(stream: impl Into<TlsStream<TcpStream>>) -> io::Result<Self> {
+        let stream = stream.into();
         stream.get_ref().0.set_nodelay(true)?;
         Ok(Self(stream))
     }

@@ -1,0 +1,197 @@
+//! What may be typed after `ebbtide bench`, and what it comes to for a scenario.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use ebbtide_protocol::{QoS, Version};
+
+use super::{scenario::Scenario, target::Target};
+
+/// Retained messages, unless another number is asked for.
+const RETAINED: usize = 100_000;
+/// Messages for sessions that are away.
+const OFFLINE: usize = 1_000;
+
+/// A load for any MQTT broker.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// What is done.
+    #[arg(value_enum)]
+    pub scenario: Scenario,
+
+    /// The broker: `mqtt://`, `mqtts://`, `ws://` or `wss://`, host and port.
+    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
+    pub url: Target,
+
+    /// A second broker: both take turns, and the table shows the ratio.
+    #[arg(long, value_name = "URL")]
+    pub compare: Option<Target>,
+
+    /// The process of the broker, on this machine: then its processor time, memory and writes are shown as well.
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+
+    /// The process of the second broker.
+    #[arg(long, value_name = "PID", requires = "compare")]
+    pub compare_pid: Option<u32>,
+
+    /// Who may have signed the broker's certificate: a PEM file, for `mqtts` and `wss`.
+    #[arg(long, value_name = "FILE")]
+    pub cafile: Option<PathBuf>,
+
+    /// How often everything is done; the table shows medians.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+
+    /// Prints a JSON object for each run instead of the table.
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    load: Load,
+}
+
+/// How much of it.
+#[derive(Args, Clone, Debug)]
+struct Load {
+    /// Of publishing and subscribing.
+    #[arg(long, value_name = "QOS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    qos: u8,
+
+    /// The protocol: `5` or `3.1.1`.
+    #[arg(long, value_name = "VERSION", default_value = "5", value_parser = version)]
+    protocol: Version,
+
+    /// Bytes of each payload; the first eight carry the time, for the latency.
+    #[arg(long, value_name = "BYTES", default_value_t = 256)]
+    payload_bytes: usize,
+
+    /// Publishers. Default: 10; for fan-out 1, for fan-in and shared 100.
+    #[arg(long, value_name = "COUNT")]
+    publishers: Option<usize>,
+
+    /// Subscribers. Default: as many as publishers; for fan-out 100, for fan-in 1, for shared 10.
+    #[arg(long, value_name = "COUNT")]
+    subscribers: Option<usize>,
+
+    /// Unacknowledged publishes of each publisher, at QoS 1 and 2.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = window)]
+    window: usize,
+
+    /// Messages a second of all publishers together, at fixed moments: latencies count from when a message should have left.
+    /// Not given: as many as the broker takes.
+    #[arg(long, value_name = "RATE")]
+    rate: Option<f64>,
+
+    /// The subscribers' sessions are kept.
+    #[arg(long)]
+    persistent: bool,
+
+    /// Seconds before anything is measured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    warm_up_s: f64,
+
+    /// Seconds that are measured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    duration_s: f64,
+
+    /// Clients that come at once (connect).
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    connections: usize,
+
+    /// Sessions that are away (offline).
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    sessions: usize,
+
+    /// Messages (retained, offline). Default: 100,000 retained, 1,000 for the sessions that are away.
+    #[arg(long, value_name = "COUNT")]
+    messages: Option<usize>,
+}
+
+/// What a scenario needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub qos: QoS,
+    pub version: Version,
+    pub payload_bytes: usize,
+    publishers: Option<usize>,
+    subscribers: Option<usize>,
+    pub window: usize,
+    rate: Option<f64>,
+    pub persistent: bool,
+    pub warm_up: Duration,
+    pub duration: Duration,
+    pub connections: usize,
+    pub sessions: usize,
+    pub messages: usize,
+    /// No other run has clients of these names.
+    pub client_prefix: String,
+}
+
+impl Arguments {
+    /// `run`: a word that no other run has.
+    pub fn settings(&self, run: &str) -> Settings {
+        let load = &self.load;
+        let seconds = |value: f64| Duration::try_from_secs_f64(value).unwrap_or_default();
+        let messages = match self.scenario {
+            Scenario::Offline => OFFLINE,
+            _ => RETAINED,
+        };
+        Settings {
+            qos: QoS::from_bits(load.qos).unwrap_or_default(),
+            version: load.protocol,
+            payload_bytes: load.payload_bytes,
+            publishers: load.publishers,
+            subscribers: load.subscribers,
+            window: load.window,
+            rate: load.rate.filter(|rate| *rate > 0.0),
+            persistent: load.persistent,
+            warm_up: seconds(load.warm_up_s),
+            duration: seconds(load.duration_s),
+            connections: load.connections.max(1),
+            sessions: load.sessions.max(1),
+            messages: load.messages.unwrap_or(messages).max(1),
+            client_prefix: format!("bench-{run}"),
+        }
+    }
+}
+
+impl Settings {
+    /// How many publishers and subscribers.
+    pub fn people(&self, scenario: Scenario) -> (usize, usize) {
+        let publishers = self.publishers.unwrap_or(match scenario {
+            Scenario::FanOut => 1,
+            Scenario::FanIn | Scenario::Shared => 100,
+            _ => 10,
+        });
+        let subscribers = self.subscribers.unwrap_or(match scenario {
+            Scenario::FanOut => 100,
+            Scenario::FanIn => 1,
+            Scenario::Shared => 10,
+            _ => publishers,
+        });
+        (publishers.max(1), subscribers.max(1))
+    }
+
+    /// With a rate: from one publisher to the next, and between two messages of one publisher.
+    pub fn interval(&self, publishers: usize) -> Option<(Duration, Duration)> {
+        let between = Duration::try_from_secs_f64(1.0 / self.rate?).ok()?;
+        Some((between, between * u32::try_from(publishers).ok()?))
+    }
+}
+
+fn version(typed: &str) -> Result<Version, &'static str> {
+    match typed {
+        "5" | "5.0" => Ok(Version::V5),
+        "3.1.1" | "3" => Ok(Version::V3_1_1),
+        _ => Err("give 5 or 3.1.1"),
+    }
+}
+
+/// Packet identifiers must not meet.
+fn window(typed: &str) -> Result<usize, &'static str> {
+    match typed.parse() {
+        Ok(window @ 1..=30_000) => Ok(window),
+        _ => Err("give 1 to 30000"),
+    }
+}

@@ -1,0 +1,164 @@
+//! What a run found, as a line of JSON or as a table.
+
+use serde::Serialize;
+
+/// Figures of one run against one broker, by name, in the order in which they are shown.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// What was done.
+    pub scenario: &'static str,
+    /// To whom.
+    pub target: String,
+    /// Which time it was, from 1.
+    pub round: u32,
+    /// Name, with its unit last, and value.
+    #[serde(flatten)]
+    pub figures: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip)]
+    order: Vec<String>,
+}
+
+impl Report {
+    pub fn new(scenario: &'static str) -> Self {
+        Self {
+            scenario,
+            ..Self::default()
+        }
+    }
+
+    /// Notes a figure. What could not be measured is left out.
+    pub fn note(&mut self, name: &str, value: impl Into<Option<f64>>) {
+        if let Some(value) = value.into()
+            && let Some(number) = serde_json::Number::from_f64(rounded(value))
+        {
+            self.order.push(name.to_owned());
+            self.figures.insert(name.to_owned(), number.into());
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<f64> {
+        self.figures.get(name)?.as_f64()
+    }
+}
+
+/// Four digits: more would only pretend.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 {
+        return value;
+    }
+    let digits = 3 - value.abs().log10().floor() as i32;
+    if digits > 0 {
+        let factor = 10_f64.powi(digits);
+        (value * factor).round() / factor
+    } else {
+        value.round()
+    }
+}
+
+/// A row for each figure and a column for each target: the median of its rounds. With two targets, the ratio of the first
+/// to the second.
+pub fn table(reports: &[Report]) -> String {
+    let Some(first) = reports.first() else {
+        return String::new();
+    };
+    let mut targets: Vec<&str> = Vec::new();
+    for report in reports {
+        if !targets.contains(&report.target.as_str()) {
+            targets.push(&report.target);
+        }
+    }
+    let mut rows = vec![{
+        let mut head = vec![first.scenario.to_owned()];
+        head.extend(targets.iter().map(|target| (*target).to_owned()));
+        if targets.len() == 2 {
+            head.push("ratio".to_owned());
+        }
+        head
+    }];
+    for name in &first.order {
+        let medians: Vec<Option<f64>> = targets
+            .iter()
+            .map(|target| {
+                let values = reports.iter().filter(|report| report.target == *target);
+                median(values.filter_map(|report| report.value(name)).collect())
+            })
+            .collect();
+        let mut row = vec![name.clone()];
+        row.extend(medians.iter().map(|value| shown(*value)));
+        if let [Some(one), Some(other)] = medians[..] {
+            row.push(if other == 0.0 {
+                "-".to_owned()
+            } else {
+                format!("{:.2}", one / other)
+            });
+        }
+        rows.push(row);
+    }
+    aligned(&rows)
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn shown(value: Option<f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(value) if value.fract() == 0.0 && value.abs() < 1e15 => format!("{value:.0}"),
+        Some(value) => value.to_string(),
+    }
+}
+
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            let pad = " ".repeat(widths[column] - cell.chars().count());
+            if column == 0 {
+                text.push_str(&format!("{cell}{pad}"));
+            } else {
+                text.push_str(&format!("  {pad}{cell}"));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_medians_and_a_ratio() {
+        let report = |target: &str, value: f64| {
+            let mut report = Report::new("p2p");
+            report.target = target.to_owned();
+            report.note("delivered_per_s", value);
+            report
+        };
+        let reports = [
+            report("a", 300.0),
+            report("b", 100.0),
+            report("a", 200.0),
+            report("b", 50.0),
+            report("a", 900.0),
+        ];
+        let expected = "p2p                a    b  ratio\ndelivered_per_s  300  100   3.00\n";
+        assert_eq!(table(&reports), expected);
+    }
+
+    #[test]
+    fn figures_have_four_digits() {
+        assert_eq!(rounded(123_456.7), 123_457.0);
+        assert_eq!(rounded(0.000_123_456), 0.000_123_5);
+        assert_eq!(rounded(12.345_6), 12.35);
+    }
+}

@@ -1,0 +1,55 @@
+//! Everybody comes at once: how long it takes until all are in and subscribed, and what they take while nothing happens.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::Stage;
+use crate::bench::{
+    link::{Link, Session},
+    report::Report,
+};
+
+/// How many are on their way at a time: more would overflow the queue of the listener.
+const CONNECTING_MAX: usize = 256;
+/// The broker has come to rest.
+const SETTLE: Duration = Duration::from_secs(1);
+
+pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
+    let settings = stage.settings;
+    let count = settings.connections;
+    let before = stage.usage();
+    let start = Instant::now();
+    let links: Vec<Link> = stream::iter(0..count)
+        .map(|number| async move {
+            let id = format!("{}-{number}", settings.client_prefix);
+            let mut link =
+                Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
+            link.subscribe(&format!("bench/connect/{number}"), settings.qos)
+                .await?;
+            io::Result::Ok(link)
+        })
+        .buffer_unordered(CONNECTING_MAX)
+        .try_collect()
+        .await?;
+    let took = start.elapsed();
+    tokio::time::sleep(SETTLE).await;
+    let after = stage.usage();
+
+    let mut report = Report::new("connect");
+    report.note("connected_per_s", count as f64 / took.as_secs_f64());
+    if let Some((before, after)) = before.zip(after) {
+        let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
+        report.note("broker_cpu_us_per_connection", cpu * 1e6 / count as f64);
+        let memory = after.resident_bytes.saturating_sub(before.resident_bytes);
+        report.note(
+            "broker_memory_kb_per_connection",
+            memory as f64 / 1e3 / count as f64,
+        );
+    }
+    drop(links);
+    Ok(report)
+}

@@ -1,0 +1,62 @@
+//! What can be done to a broker, a file each.
+
+mod connect;
+mod offline;
+mod retained;
+mod traffic;
+
+use std::io;
+
+use super::{options::Settings, process::Process, report::Report, target::Dialer};
+
+/// Plays one scenario once.
+pub struct Stage<'a> {
+    pub dialer: &'a Dialer,
+    pub settings: &'a Settings,
+    pub process: Option<Process>,
+}
+
+/// What is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// As many publishers as subscribers, a topic for each pair.
+    P2p,
+    /// One publisher, a topic, many subscribers.
+    FanOut,
+    /// Many publishers, a topic each, one subscriber to all.
+    FanIn,
+    /// Many publishers, and subscribers that share the load ($share).
+    Shared,
+    /// All connect at once and subscribe to a topic each; then what an idle connection takes.
+    Connect,
+    /// Retained messages: setting them, reading all by a wildcard, looking up single ones.
+    Retained,
+    /// Sessions go away, messages are published for all of them, and all come back.
+    Offline,
+}
+
+impl Scenario {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P2p => "p2p",
+            Self::FanOut => "fan-out",
+            Self::FanIn => "fan-in",
+            Self::Shared => "shared",
+            Self::Connect => "connect",
+            Self::Retained => "retained",
+            Self::Offline => "offline",
+        }
+    }
+
+    /// Against a broker that is there.
+    pub async fn play(self, stage: &Stage<'_>) -> io::Result<Report> {
+        match self {
+            Self::P2p | Self::FanOut | Self::FanIn | Self::Shared => {
+                traffic::play(self, stage).await
+            }
+            Self::Connect => connect::play(stage).await,
+            Self::Retained => retained::play(stage).await,
+            Self::Offline => offline::play(stage).await,
+        }
+    }
+}

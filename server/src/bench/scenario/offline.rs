@@ -1,0 +1,133 @@
+//! Sessions that are away: what is published for all of them, and how fast it reaches them when they are back.
+
+use std::{
+    io,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use ebbtide_protocol::QoS;
+use tokio::task::JoinSet;
+
+use super::Stage;
+use crate::bench::{
+    endpoint::{Publisher, Publishing, Run, Subscriber},
+    link::{Link, Session, Template},
+    pace::Pace,
+    report::Report,
+};
+
+/// Without a delivery for so long the drain has failed.
+const STALL: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(1);
+/// All have the same topic.
+const TOPIC: &str = "bench/offline";
+
+pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
+    let settings = stage.settings;
+    if settings.qos == QoS::AtMostOnce {
+        let why = "nothing of QoS 0 waits for a session that is away: give --qos 1";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let (sessions, messages) = (settings.sessions, settings.messages);
+    for number in 0..sessions {
+        let mut link = connect(stage, number, Session::New).await?;
+        link.subscribe(TOPIC, settings.qos).await?;
+        link.disconnect().await?;
+    }
+    let before = stage.usage();
+    let published = publish(stage, messages).await?;
+    let waiting = stage.usage();
+    let (first, drained) = drain(stage, sessions, messages).await?;
+    let after = stage.usage();
+
+    let mut report = Report::new("offline");
+    let deliveries = (sessions * messages) as f64;
+    report.note("published_per_s", messages as f64 / published.as_secs_f64());
+    report.note("queued_per_s", deliveries / published.as_secs_f64());
+    if let Some((before, waiting)) = before.zip(waiting) {
+        let memory = waiting.resident_bytes.saturating_sub(before.resident_bytes);
+        report.note(
+            "broker_memory_bytes_per_delivery",
+            memory as f64 / deliveries,
+        );
+        let cpu = waiting.cpu.saturating_sub(before.cpu).as_secs_f64();
+        report.note("broker_cpu_us_per_message", cpu * 1e6 / messages as f64);
+    }
+    report.note("drain_first_ms", first.as_secs_f64() * 1e3);
+    report.note("drained_per_s", deliveries / drained.as_secs_f64());
+    if let Some((waiting, after)) = waiting.zip(after) {
+        let cpu = after.cpu.saturating_sub(waiting.cpu).as_secs_f64();
+        report.note("broker_cpu_us_per_drained", cpu * 1e6 / deliveries);
+    }
+    Ok(report)
+}
+
+async fn connect(stage: &Stage<'_>, number: usize, session: Session) -> io::Result<Link> {
+    let id = format!("{}-away-{number}", stage.settings.client_prefix);
+    Link::connect(stage.dialer, stage.settings.version, &id, session).await
+}
+
+async fn publish(stage: &Stage<'_>, messages: usize) -> io::Result<Duration> {
+    let settings = stage.settings;
+    let id = format!("{}-pub", settings.client_prefix);
+    let link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
+    let run = Rc::new(Run::new());
+    run.limit.set(Some(messages as u64));
+    let publishing = Publishing {
+        template: Template::new(
+            TOPIC,
+            settings.payload_bytes,
+            settings.qos,
+            false,
+            settings.version,
+        )?,
+        qos: settings.qos,
+        window: settings.window,
+        pace: None::<Pace>,
+    };
+    Publisher::new(link, publishing, Rc::clone(&run))
+        .run()
+        .await?;
+    let refused = run.tally.counts().refused;
+    if refused > 0 {
+        return Err(io::Error::other(format!(
+            "the broker refused {refused} of them"
+        )));
+    }
+    Ok(run.start.elapsed())
+}
+
+/// Until the first delivery and until the last.
+async fn drain(
+    stage: &Stage<'_>,
+    sessions: usize,
+    messages: usize,
+) -> io::Result<(Duration, Duration)> {
+    let run = Rc::new(Run::new());
+    let mut tasks = JoinSet::new();
+    for number in 0..sessions {
+        let link = connect(stage, number, Session::Kept).await?;
+        tasks.spawn_local(Subscriber::new(link, Rc::clone(&run)).run());
+    }
+    let expected = (sessions * messages) as u64;
+    let (mut first, mut seen) = (None, (0, Instant::now()));
+    loop {
+        let came = run.tally.counts().received;
+        if came > 0 {
+            first.get_or_insert_with(|| run.start.elapsed());
+        }
+        if came >= expected {
+            break;
+        }
+        if came != seen.0 {
+            seen = (came, Instant::now());
+        } else if seen.1.elapsed() > STALL {
+            let why = format!("{came} of {expected} deliveries have come, and no more do");
+            return Err(io::Error::other(why));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    tasks.abort_all();
+    Ok((first.unwrap_or_default(), run.start.elapsed()))
+}

@@ -1,0 +1,158 @@
+//! Retained messages: how fast they are set, all of them read by a wildcard, and single ones looked up.
+
+use std::{
+    future::poll_fn,
+    io,
+    time::{Duration, Instant},
+};
+
+use ebbtide_protocol::QoS;
+
+use super::Stage;
+use crate::bench::{
+    endpoint::receive,
+    frame::Frame,
+    link::{Link, Session, Template},
+    report::Report,
+};
+
+/// Written at once, about.
+const OUTPUT_BYTES: usize = 64 * 1024;
+/// Single topics that are looked up.
+const LOOK_UPS: usize = 2_000;
+
+pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
+    let settings = stage.settings;
+    let count = settings.messages;
+    let before = stage.usage();
+    let set = set(stage, count).await?;
+    let after = stage.usage();
+    let (first, last) = read_all(stage, count).await?;
+    let look_up = look_up(stage, count).await?;
+
+    let mut report = Report::new("retained");
+    report.note("set_per_s", count as f64 / set.as_secs_f64());
+    if let Some((before, after)) = before.zip(after) {
+        let memory = after.resident_bytes.saturating_sub(before.resident_bytes);
+        report.note(
+            "broker_memory_bytes_per_message",
+            memory as f64 / count as f64,
+        );
+        let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
+        report.note("broker_cpu_us_per_set", cpu * 1e6 / count as f64);
+    }
+    report.note("wildcard_first_ms", first.as_secs_f64() * 1e3);
+    report.note("wildcard_last_ms", last.as_secs_f64() * 1e3);
+    report.note("look_up_p50_ms", look_up.as_secs_f64() * 1e3);
+    Ok(report)
+}
+
+fn topic(number: usize) -> String {
+    format!("bench/retained/{number}")
+}
+
+/// How long until all are acknowledged; at QoS 0 until all are written.
+async fn set(stage: &Stage<'_>, count: usize) -> io::Result<Duration> {
+    let settings = stage.settings;
+    let id = format!("{}-set", settings.client_prefix);
+    let mut link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
+    let templates: Vec<Template> = (0..count)
+        .map(|number| {
+            Template::new(
+                &topic(number),
+                settings.payload_bytes,
+                settings.qos,
+                true,
+                settings.version,
+            )
+        })
+        .collect::<io::Result<_>>()?;
+    let start = Instant::now();
+    let (mut sent, mut acknowledged, mut refused) = (0, 0, 0);
+    poll_fn(|context| {
+        loop {
+            while sent < count
+                && link.output.len() < OUTPUT_BYTES
+                && (settings.qos == QoS::AtMostOnce || sent - acknowledged < settings.window)
+            {
+                let id = u16::try_from(sent % usize::from(u16::MAX)).unwrap_or(0) + 1;
+                templates[sent].put(&mut link.output, id, 0);
+                sent += 1;
+            }
+            let written = link.poll_write(context)?;
+            if settings.qos == QoS::AtMostOnce {
+                acknowledged = sent;
+            }
+            if acknowledged == count && written.is_ready() {
+                return std::task::Poll::Ready(io::Result::Ok(()));
+            }
+            let read = link.poll_frames(context, |frame, output| match frame {
+                Frame::PubAck { reason } => {
+                    acknowledged += 1;
+                    refused += usize::from(reason >= 0x80);
+                }
+                Frame::PubRec { packet_id, .. } => {
+                    output.extend_from_slice(&[0x62, 2, packet_id[0], packet_id[1]]);
+                }
+                Frame::PubComp => acknowledged += 1,
+                _ => {}
+            })?;
+            let has_room = sent < count && settings.qos == QoS::AtMostOnce && written.is_ready();
+            if read.is_pending() && !has_room {
+                return std::task::Poll::Pending;
+            }
+        }
+    })
+    .await?;
+    if refused > 0 {
+        return Err(io::Error::other(format!(
+            "the broker refused {refused} of them"
+        )));
+    }
+    Ok(start.elapsed())
+}
+
+/// Until the first and until the last.
+async fn read_all(stage: &Stage<'_>, count: usize) -> io::Result<(Duration, Duration)> {
+    let id = format!("{}-all", stage.settings.client_prefix);
+    let mut link = Link::connect(stage.dialer, stage.settings.version, &id, Session::Clean).await?;
+    link.ask_to_subscribe("bench/retained/#", stage.settings.qos)?;
+    let start = Instant::now();
+    link.flush().await?;
+    let (mut first, mut came) = (None, 0);
+    while came < count {
+        next(&mut link, |_| {
+            first.get_or_insert_with(|| start.elapsed());
+            came += 1;
+        })
+        .await?;
+    }
+    Ok((first.unwrap_or_default(), start.elapsed()))
+}
+
+/// The median of single subscriptions, each to its message.
+async fn look_up(stage: &Stage<'_>, count: usize) -> io::Result<Duration> {
+    let id = format!("{}-one", stage.settings.client_prefix);
+    let mut link = Link::connect(stage.dialer, stage.settings.version, &id, Session::Clean).await?;
+    let mut times = Vec::with_capacity(LOOK_UPS);
+    for turn in 0..LOOK_UPS {
+        // Spread over all of them.
+        let number = turn * 7919 % count;
+        link.ask_to_subscribe(&topic(number), QoS::AtMostOnce)?;
+        let start = Instant::now();
+        link.flush().await?;
+        let mut has_come = false;
+        while !has_come {
+            next(&mut link, |_| has_come = true).await?;
+        }
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times[times.len() / 2])
+}
+
+async fn next(link: &mut Link, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    poll_fn(|context| link.poll_frames(context, |frame, output| receive(frame, output, &mut take)))
+        .await?;
+    link.flush().await
+}

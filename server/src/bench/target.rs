@@ -1,0 +1,207 @@
+//! The broker under load: where it is, and how bytes get there.
+
+use std::{fmt, io, str::FromStr, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_tungstenite::tungstenite::{client::IntoClientRequest, http::HeaderValue};
+
+use crate::{
+    connection::{ByteStream, Tcp},
+    tls::Encrypted,
+    websocket::{Role, SUBPROTOCOLS, WebSocket},
+};
+
+/// The largest packet that is taken, bytes: more than any scenario sends.
+const PACKET_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
+/// A broker's address as it is typed: `mqtt://HOST:PORT`, `mqtts://`, `ws://HOST:PORT/PATH` or `wss://`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+    path: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Mqtt,
+    Mqtts,
+    Ws,
+    Wss,
+}
+
+impl Scheme {
+    const ALL: [(Self, &'static str, u16); 4] = [
+        (Self::Mqtt, "mqtt", 1883),
+        (Self::Mqtts, "mqtts", 8883),
+        (Self::Ws, "ws", 80),
+        (Self::Wss, "wss", 443),
+    ];
+}
+
+/// Not the address of a broker.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error(
+    "an address is mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH or wss://HOST:PORT/PATH, for example \
+     mqtt://127.0.0.1:1883"
+)]
+pub struct TargetError;
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("mqtt", text));
+        let (scheme, _, port) = Scheme::ALL
+            .into_iter()
+            .find(|(_, name, _)| *name == scheme)
+            .ok_or(TargetError)?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, typed)) if !typed.ends_with(']') => {
+                (host, typed.parse().map_err(|_| TargetError)?)
+            }
+            _ => (authority, port),
+        };
+        if host.is_empty() || port == 0 {
+            return Err(TargetError);
+        }
+        Ok(Self {
+            scheme,
+            host: host.to_owned(),
+            port,
+            path: format!("/{path}"),
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            scheme,
+            host,
+            port,
+            path,
+        } = self;
+        let (_, name, _) = Scheme::ALL
+            .into_iter()
+            .find(|(known, ..)| known == scheme)
+            .expect("every scheme is listed");
+        let path = if path == "/" { "" } else { path };
+        write!(formatter, "{name}://{host}:{port}{path}")
+    }
+}
+
+/// How to reach it; made once, for thousands of connections.
+#[derive(Clone)]
+pub struct Dialer {
+    target: Target,
+    tls: Option<TlsConnector>,
+}
+
+impl Dialer {
+    /// `authorities`: a PEM file of those who may have signed the broker's certificate; needed with TLS.
+    pub fn new(target: Target, authorities: Option<&std::path::Path>) -> io::Result<Self> {
+        let is_encrypted = matches!(target.scheme, Scheme::Mqtts | Scheme::Wss);
+        let tls = match (is_encrypted, authorities) {
+            (false, _) => None,
+            (true, None) => {
+                let why = "with mqtts and wss give --cafile FILE: the authority that has signed the broker's certificate";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
+            (true, Some(path)) => Some(connector(path).map_err(io::Error::other)?),
+        };
+        Ok(Self { target, tls })
+    }
+
+    /// Connects, up to where MQTT begins.
+    pub async fn dial(&self) -> io::Result<Box<dyn ByteStream>> {
+        let host = self.target.host.trim_matches(['[', ']']);
+        let socket = TcpStream::connect((host, self.target.port)).await?;
+        socket.set_nodelay(true)?;
+        Ok(match (self.target.scheme, &self.tls) {
+            (Scheme::Wss, Some(tls)) => self.web_socket(encrypt(tls, host, socket).await?).await?,
+            (_, Some(tls)) => Box::new(Encrypted::new(encrypt(tls, host, socket).await?)?),
+            (Scheme::Ws, _) => self.web_socket(socket).await?,
+            (_, None) => Box::new(Tcp::new(socket)?),
+        })
+    }
+
+    async fn web_socket<S>(&self, stream: S) -> io::Result<Box<dyn ByteStream>>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut request = self
+            .target
+            .to_string()
+            .into_client_request()
+            .map_err(io::Error::other)?;
+        // [MQTT-6.0.0-3]
+        request.headers_mut().insert(
+            "Sec-WebSocket-Protocol",
+            HeaderValue::from_static(SUBPROTOCOLS[0]),
+        );
+        let (socket, _) = tokio_tungstenite::client_async(request, stream)
+            .await
+            .map_err(io::Error::other)?;
+        let stream = socket.into_inner();
+        Ok(Box::new(
+            WebSocket::new(stream, Role::Client, PACKET_BYTES_MAX).await,
+        ))
+    }
+}
+
+fn connector(
+    path: &std::path::Path,
+) -> Result<TlsConnector, Box<dyn std::error::Error + Send + Sync>> {
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_file_iter(path)? {
+        roots.add(authority?)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+async fn encrypt(
+    tls: &TlsConnector,
+    host: &str,
+    socket: TcpStream,
+) -> io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    tls.connect(name, socket).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for (typed, shown) in [
+            ("mqtt://127.0.0.1:1884", Some("mqtt://127.0.0.1:1884")),
+            ("broker.example", Some("mqtt://broker.example:1883")),
+            ("mqtts://[::1]", Some("mqtts://[::1]:8883")),
+            ("ws://h:81/mqtt", Some("ws://h:81/mqtt")),
+            ("wss://h/mqtt", Some("wss://h:443/mqtt")),
+            ("http://h", None),
+            ("mqtt://h:0", None),
+            ("mqtt://:1883", None),
+        ] {
+            let parsed = typed
+                .parse::<Target>()
+                .ok()
+                .map(|target| target.to_string());
+            assert_eq!(parsed.as_deref(), shown, "{typed}");
+        }
+    }
+}
