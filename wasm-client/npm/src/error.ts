@@ -1,8 +1,10 @@
+import { reasonName } from './reason.js';
+
 /** Why something failed. */
 export type ErrorCode =
   /** The address is no URL, or none that a WebSocket can be opened to. */
   | 'url'
-  /** An option that does not exist, or a value that it cannot have. Thrown at once. */
+  /** An option that does not exist, a value that it cannot have, or options that differ from an earlier equal call. Thrown at once. */
   | 'bad-options'
   /** MQTT 3.1.1 without clean start needs a client id. */
   | 'client-id-missing'
@@ -14,22 +16,38 @@ export type ErrorCode =
   | 'topic-filter'
   /** The value cannot be sent, or what came is not what was asked for. */
   | 'payload'
+  /** MQTT 3.1.1 does not have it, or this place does not. */
+  | 'not-supported'
   /** The client was closed. */
   | 'closed'
   /** A QoS 0 publish without a connection, after the first attempt to connect. */
   | 'offline'
-  /** Too much waits to be sent. */
+  /** Too much waits to be sent: a limit of the outbox. */
   | 'queue-full'
   /** Too many subscriptions. */
   | 'too-many-subscriptions'
+  /** The application cancelled it before it was sent. */
+  | 'cancelled'
+  /** Its deadline passed before it was sent. */
+  | 'expired'
   /** The server lost the session while this was under way: it may or may not have been delivered. */
   | 'outcome-unknown'
   /** Larger than the server accepts. */
   | 'packet-too-large'
-  /** The server refused it; see `reasonCode`. */
+  /** The server refused it; see `reasonCode` and `reason`. */
   | 'refused'
-  /** Messages came faster than the loop took them, and the buffer is full. */
+  /** Messages came faster than they were taken, and the buffer is full. */
   | 'slow-consumer'
+  /** No answer in time. */
+  | 'timeout'
+  /** Nobody is subscribed to the topic of a request. */
+  | 'no-responder'
+  /** Whoever answered a request said that it failed. */
+  | 'responder-failed'
+  /** The browser has no room for it. */
+  | 'quota-exceeded'
+  /** The browser's storage failed. */
+  | 'storage'
   /** The WebAssembly part could not be loaded. */
   | 'load-failed';
 
@@ -45,10 +63,16 @@ export class EbbtideError extends Error {
     this.code = code;
     this.reasonCode = reasonCode;
   }
+
+  /** The standard's name of `reasonCode`, such as `Not authorized`. */
+  get reason(): string | undefined {
+    return this.reasonCode === undefined ? undefined : reasonName(this.reasonCode);
+  }
 }
 
-/** @internal What the wasm side throws (code, message) as an error. */
+/** @internal What the wasm side throws (code, message, reason code) as an error. */
 export function fromWasm(thrown: unknown): EbbtideError {
+  if (thrown instanceof EbbtideError) return thrown;
   if (Array.isArray(thrown)) {
     const [code, message, reasonCode] = thrown as [ErrorCode, string, number | undefined];
     return new EbbtideError(code, message, reasonCode);

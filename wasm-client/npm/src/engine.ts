@@ -1,0 +1,141 @@
+// The contract between the API of a tab (client.ts …) and the session below it: engine/, and in tests testing/.
+import type { EbbtideError } from './error.js';
+import type { Properties } from './properties.js';
+
+/** Quality of service: 0 at most once, 1 at least once, 2 exactly once. */
+export type QoS = 0 | 1 | 2;
+
+/** What became of the session at the server. */
+export type SessionKind = 'resumed' | 'fresh' | 'gap' | 'evicted';
+/**
+ * How the client stands with the server.
+ *
+ * - `online`: `session` says what became of the session: `resumed`, `fresh` (the first one, nothing is lost), `gap` (the server
+ *   lost it: messages of this time are lost), `evicted` (the browser lost what was stored here).
+ * - `offline`: `retryInMs` is when the next attempt starts, milliseconds; `null`: not by itself.
+ * - `needs-auth`: the server refused the credentials; `client.renewCredentials()` tries again.
+ * - `closed`: `error` is why it closed by itself; every later call fails with it.
+ */
+export type State =
+  | { readonly state: 'connecting' }
+  | { readonly state: 'online'; readonly session: SessionKind; readonly reason?: string }
+  | { readonly state: 'offline'; readonly reason: string; readonly reasonCode?: number; readonly retryInMs: number | null }
+  | { readonly state: 'needs-auth'; readonly reason: string; readonly reasonCode?: number }
+  | { readonly state: 'closed'; readonly error?: EbbtideError };
+
+/** What an app wants published; payload is the engine's own copy. */
+export interface Draft {
+  topic: string;
+  payload: Uint8Array;
+  qos: QoS;
+  retain: boolean;
+  properties?: Properties | undefined;
+  /** The app's name for it, found again after a reload. */
+  key?: string | undefined;
+  /** While it is unsent it may take the place of an unsent one to this topic that says so too, whose handle is settled with this one (default: retain). */
+  coalesce: boolean;
+  /** Wall clock, ms: after it it is not sent any more; becomes the Message Expiry Interval. */
+  deadline?: number | undefined;
+  /** QoS 2 in the middle when the server lost the session: send again instead of `outcome-unknown`. */
+  resend: boolean;
+  /** QoS 0 without a connection: wait in memory (bounded), or fail with `offline`. The first attempt to connect is always waited for. */
+  keepOffline: boolean;
+}
+
+/** A row of the outbox, as the app sees it. */
+export interface Pending {
+  readonly seq: number;
+  readonly key?: string;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly createdAt: number;
+  readonly deadline?: number;
+  readonly stage: 'waiting' | 'sent' | 'released';
+}
+/** A publish that the server refused for good. */
+export interface DeadLetter extends Omit<Pending, 'stage'> {
+  readonly reasonCode: number;
+  readonly rejectedAt: number;
+}
+
+export type Settlement = { readonly reasonCode: number } | { readonly error: EbbtideError };
+
+export interface SubscribeSettings {
+  qos: QoS;
+  noLocal: boolean;
+  retainAsPublished: boolean;
+  retainHandling: 0 | 1 | 2;
+  /** Values are kept and shown first next time. */
+  cache: boolean;
+  userProperties?: [string, string][] | undefined;
+}
+
+export interface Delivery {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean | undefined;       // undefined: cannot be known (3.1.1, live)
+  readonly dup: boolean;
+  readonly properties?: Properties;
+  readonly fromCache: boolean;
+  readonly storedAt?: number;                 // wall ms, when fromCache
+  readonly id?: number;                       // inbox id (QoS 1 and 2)
+  readonly redelivered: boolean;
+}
+
+/** What happens to one local subscription. A QoS 1 or 2 message leaves the inbox when `done` was called. */
+export interface SubscriptionSink {
+  message(delivery: Delivery, done: () => void): void;
+  granted(qos: QoS): void;
+  /** Refused or ended by an error. */
+  failed(error: EbbtideError): void;
+  snapshot(inferred: boolean): void;
+}
+
+/**
+ * What a status bar or a log should know beside the state.
+ *
+ * - `gap`, `evicted`: what is lost, as far as it is known.
+ * - `unclaimed`: messages that no subscription of any tab wanted within 30 s, removed.
+ * - `dropped`: messages that a limit dropped, here or at the server.
+ * - `quota-exceeded`, `storage-lost`: the browser's storage is full, or gone. `memory-only`: nothing here survives a reload.
+ * - `reload-needed`: another tab has a newer version of the page.
+ * - `leader`: whether this tab holds the connection. `outbox`: how many publishes wait.
+ */
+export type Report =
+  | { readonly kind: 'gap' | 'evicted'; readonly reason: string; readonly lost: { outbox?: number; inbox?: number; since?: number } }
+  | { readonly kind: 'unclaimed'; readonly count: number; readonly filters: string[] }
+  | { readonly kind: 'dropped'; readonly count: number; readonly reason: string }    // ebbtide-dropped, inbox, QoS 0 limits
+  | { readonly kind: 'quota-exceeded' | 'memory-only' | 'reload-needed' | 'storage-lost'; readonly reason: string }
+  | { readonly kind: 'leader'; readonly leading: boolean }
+  | { readonly kind: 'outbox'; readonly count: number }
+  | { readonly kind: 'error'; readonly error: EbbtideError };
+
+export interface Engine {
+  readonly state: State;
+  /** Listeners of this tab; set once by the client. */
+  onState(listener: (state: State) => void): void;
+  onReport(listener: (report: Report) => void): void;
+  onLog(listener: ((line: string) => void) | undefined): void;
+  /** stored: the row is durable (QoS 0: taken). seq names it. settled: exactly once. */
+  publish(draft: Draft, stored: (seq: number) => void, settled: (outcome: Settlement) => void): { cancel(): Promise<boolean> };
+  /** end: what its handlers still have counts as handled. */
+  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void };
+  outbox(): Promise<Pending[]>;
+  deadLetters(): Promise<DeadLetter[]>;
+  cancel(seqs: number[]): Promise<number>;
+  /** Back into the outbox, at its end. */
+  retry(seqs: number[]): Promise<number>;
+  discard(seqs: number[]): Promise<number>;
+  /** What is cached under a filter, now. */
+  cached(filter: string): Promise<Delivery[]>;
+  reconnectNow(): void;
+  /** New credentials are asked for at once; after `needs-auth` it tries again. */
+  renewCredentials(): void;
+  inspect(): Promise<object>;
+  close(): Promise<void>;
+  /** Ends the session at the server if it can be reached (else tries at the next connect is impossible: says so), purges all local data of this identity. */
+  forget(): Promise<void>;
+}

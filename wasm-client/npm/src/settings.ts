@@ -1,0 +1,65 @@
+// What an engine is opened with: the application's options, checked and with every default filled in. `connect.ts` makes it.
+
+import type { Properties } from './properties.js';
+import type { QoS } from './engine.js';
+
+/** What the server wants to know of the user. */
+export interface Credentials {
+  readonly username?: string;
+  readonly password?: string | Uint8Array;
+  /** Of enhanced authentication (MQTT 5.0), with the option `authenticationMethod`. */
+  readonly authenticationData?: Uint8Array;
+}
+
+/** The will, as it goes into CONNECT. */
+export interface WillMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  /** Seconds between the loss of the connection and the will. */
+  readonly delayIntervalS: number;
+  readonly properties?: Properties;
+}
+
+/** What may be kept, at most. Every limit is per identity. */
+export interface Limits {
+  /** Publishes of QoS 1 and 2 that wait or are under way. Above it `publish` fails with `queue-full`. Default 10,000. */
+  readonly outboxMessagesMax: number;
+  /** Their topics and payloads, bytes. Default 64 MiB. */
+  readonly outboxBytesMax: number;
+  /** Received messages of QoS 1 and 2 that no handler is done with. Above it nothing is acknowledged to the server. Default 10,000. */
+  readonly inboxMessagesMax: number;
+  /** Their topics and payloads, bytes. Default 64 MiB. */
+  readonly inboxBytesMax: number;
+  /** Last-known values. Above it the ones not seen for longest go. Default 10,000. */
+  readonly cacheTopicsMax: number;
+  /** Their topics and payloads, bytes. Default 32 MiB. */
+  readonly cacheBytesMax: number;
+  /** Refused publishes that wait to be looked at. Above it the oldest go, reported as `dropped`. Default 1,000. */
+  readonly deadLettersMax: number;
+  /** Publishes of QoS 0 that wait in memory for a connection (`offline: 'keep'`). Above it `queue-full`. Default 1,000. */
+  readonly heldMessagesMax: number;
+}
+
+/** @internal */
+export interface EngineSettings {
+  readonly identity: string;
+  /** Undefined: the engine makes one and keeps it with the identity. */
+  readonly clientId?: string;
+  readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
+  readonly authenticationMethod?: string;
+  /** The answer to AUTH with 0x18, Continue Authentication. */
+  readonly onAuthenticate?: (data: Uint8Array | undefined) => Uint8Array | Promise<Uint8Array>;
+  readonly userProperties?: [string, string][];
+  readonly will: WillMessage | undefined;
+  readonly keepAliveS: number;
+  readonly sessionExpiryS: number;
+  readonly version: 4 | 5;
+  readonly receiveMaximum: number;
+  readonly connectTimeoutS: number;
+  readonly backoffMaxS: number;
+  readonly storage: 'durable' | 'memory';
+  readonly limits: Limits;
+  readonly workerUrl: string | undefined;
+}
