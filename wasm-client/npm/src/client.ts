@@ -1,248 +1,252 @@
-import { resolveAddress } from './address.js';
-import init, { Connection, type SubscriptionToken } from './ebbtide_wasm.js';
-import { EbbtideError, fromWasm } from './error.js';
-import { parseFilter } from './filter.js';
-import { encodePayload, type Payload, type QoS } from './message.js';
-import { checkOptions, CONNECT_RULES, PUBLISH_RULES, SUBSCRIBE_RULES } from './options.js';
+import type { Settings } from './connect-options.js';
+import type { Draft, Engine, State } from './engine.js';
+import { EbbtideError } from './error.js';
+import type { ClientEvents } from './events.js';
+import { checkTopic, fillTopic, parseFilter, type ParsedFilter, type TopicParams } from './filter.js';
+import { encodePayload, type Message, type Payload } from './message.js';
+import { checkOptions, PUBLISH_RULES, REQUEST_RULES, STORE_RULES, SUBSCRIBE_RULES } from './options.js';
+import { outboxOf, type Outbox } from './outbox.js';
+import { forgetOwnId, ownId } from './own-id.js';
+import { OwnPresence, Presence } from './presence.js';
 import { Outcome, type Publication } from './publication.js';
+import type { PublishArguments, PublishOptions } from './publish-options.js';
+import { Requests, respond, type RequestOptions } from './request.js';
+import { quiet, throwLater } from './settle.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
+import { TopicStore, type StoreOptions } from './topic-store.js';
 
-export interface ConnectOptions {
-  /** Default: the server chooses one. */
-  clientId?: string;
-  username?: string;
-  password?: string;
-  /** Seconds; 0 turns it off. Default 30. */
-  keepAliveS?: number;
-  /** How long the server keeps the session after the connection is gone, seconds. Default 0. */
-  sessionExpiryS?: number;
-  /** Begin without an old session. Default true. */
-  cleanStart?: boolean;
-  /** Protocol version. Default 5.0. */
-  version?: '3.1.1' | '5.0';
-}
+type Listener = (value: never) => void;
 
-export type State =
-  | { readonly state: 'connecting' }
-  | { readonly state: 'online'; readonly session: 'resumed' | 'fresh' }
-  /** `retryInMs`: when the next attempt starts; `null`: not by itself. */
-  | { readonly state: 'offline'; readonly reason: string; readonly retryInMs: number | null }
-  | { readonly state: 'needs-auth'; readonly reason: string }
-  /** `error`: why it closed by itself; every later call fails with it. */
-  | { readonly state: 'closed'; readonly error?: EbbtideError };
-
-export interface PublishOptions {
-  /** Default 0. */
-  qos?: QoS;
-  /** Whether the server keeps it for later subscribers. Default false. */
-  retain?: boolean;
-}
-
-let loading: Promise<unknown> | undefined;
-
-/** Loads the wasm once; a failed attempt may be repeated by the next client. */
-function load(): Promise<unknown> {
-  loading ??= init().catch((cause: unknown) => {
-    loading = undefined;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new EbbtideError('load-failed', `ebbtide_wasm_bg.wasm could not be loaded: ${why}`, undefined, { cause });
-  });
-  return loading;
-}
-
-/** Calls that wait for the wasm to be loaded, at most. */
-const WAITING_CALLS_MAX = 10_000;
-
-/** QoS 0 publishes that wait until the first attempt to connect has come to something, at most. */
-const HELD_PUBLISHES_MAX = 1_000;
-
-/** A connection that is made again whenever it is lost. It lives until `close()`. */
+/**
+ * One tab's part of a session with a server. It connects again by itself whenever the connection is lost, and lives until `close()`.
+ * Made by `connect`.
+ */
 export class Client {
-  #connection: Connection | undefined;
-  #waiting: ((connection: Connection | EbbtideError) => void)[] = [];
-  /** QoS 0 publishes until the first attempt to connect has come to something, then `undefined`. */
-  #held: (() => void)[] | undefined = [];
-  #state: State = { state: 'connecting' };
-  readonly #listeners = new Set<(state: State) => void>();
-  readonly #subscriptions = new Set<Subscription>();
+  /** What waits to be sent or acknowledged, and what was refused. */
+  readonly outbox: Outbox;
+  readonly #engine: Engine;
+  readonly #url: string;
+  readonly #settings: Settings;
+  #state: State;
+  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #subscriptions = new Set<Subscription<never>>();
+  readonly #stores = new Map<string, TopicStore<never>>();
+  readonly #requests: Requests;
+  readonly #own: OwnPresence | undefined;
 
   /** @internal */
-  constructor(url: string, options: ConnectOptions) {
-    load().then(
-      () => this.#start(url, options),
-      (error: unknown) => this.#fail(error as EbbtideError),
-    );
+  constructor(engine: Engine, url: string, settings: Settings) {
+    this.#engine = engine;
+    this.#state = engine.state;
+    this.#url = url;
+    this.#settings = settings;
+    this.outbox = outboxOf(engine);
+    this.#requests = new Requests(this, () => `response/${this.ownId}`, settings.version);
+    engine.onReport((report) => {
+      this.#emit('report', report);
+      this.#emit(report.kind, report as never);
+    });
+    engine.onState((state) => this.#changed(state));
+    if (settings.presence) this.#own = new OwnPresence(this, settings.presence);
+    if (this.#state.state !== 'connecting') this.#changed(this.#state);
   }
 
+  /** How it stands with the server, now. */
   get state(): State {
     return this.#state;
   }
 
-  /** Calls back after each change of state. Returns what removes the listener. */
-  on(event: 'state', listener: (state: State) => void): () => void {
-    if (event !== 'state') throw new TypeError(`there is no event '${String(event)}'`);
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+  /** Whose data this is. */
+  get identity(): string {
+    return this.#settings.identity;
   }
 
-  /** Subscribes; a level `{name}` matches anything and is named in `params`. */
-  subscribe(filter: string, options: SubscribeOptions = {}): Subscription {
-    checkOptions('subscribe', options, SUBSCRIBE_RULES);
-    const { qos = 0, noLocal = false, bufferedMessagesMax = 10_000 } = options;
-    const parsed = parseFilter(filter);
-    let token: SubscriptionToken | undefined;
-    let ended = false;
-    const subscription = new Subscription(parsed, bufferedMessagesMax, () => {
-      ended = true;
-      this.#subscriptions.delete(subscription);
-      token?.free();
-    });
-    this.#subscriptions.add(subscription);
-    this.#run((connection) => {
-      if (ended) return;
-      token = connection.subscribe(parsed.filter, qos, noLocal, subscription.push, subscription.change);
-    }, (error) => subscription.end(error));
-    return subscription;
+  /** @internal */
+  get ownId(): string {
+    return ownId(this.#scope);
+  }
+
+  get #scope(): string {
+    return `${this.#url} ${this.identity}`;
+  }
+
+  /** Calls back after each change of state, each report, or each report of one kind. Returns what removes the listener. */
+  on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set<Listener>();
+    this.#listeners.set(event, listeners.add(listener as Listener));
+    return () => void listeners.delete(listener as Listener);
   }
 
   /**
-   * Publishes. Without a connection QoS 1 and 2 wait for it; QoS 0 fails with `offline`, but for the first attempt to
-   * connect it waits too.
+   * Publishes. QoS 1 and 2 are stored and sent when there is a connection; QoS 0 fails without one, but for the first attempt to
+   * connect it waits. Throws `bad-options`; everything else rejects the handle's promises: `topic-name`, `payload`, and what is
+   * said there.
    */
+  publish<const T extends string>(topic: T, value: Payload, ...[options]: PublishArguments<T>): Publication;
   publish(topic: string, value: Payload, options: PublishOptions = {}): Publication {
     checkOptions('publish', options, PUBLISH_RULES);
-    const { qos = 0, retain = false } = options;
-    const outcome = new Outcome(topic);
-    let payload: Uint8Array;
+    const { qos = 0, retain = false, params, key, coalesce = retain, expiresInS, resend = false, offline } = options;
+    const { messageExpiryInterval, ...properties } = options.properties ?? {};
+    const lifeS = expiresInS ?? messageExpiryInterval;
+    const deadline = options.deadline ?? (lifeS === undefined ? undefined : Date.now() + lifeS * 1_000);
+    const outcome = new Outcome(topic, key);
     try {
-      payload = encodePayload(value);
+      const closed = this.#closedError();
+      if (closed) throw closed;
+      const name = params ? fillTopic(topic, params) : topic;
+      checkTopic(name);
+      const draft: Draft = {
+        topic: name,
+        payload: encodePayload(value),
+        qos,
+        retain,
+        coalesce,
+        resend,
+        keepOffline: offline === 'keep',
+        key,
+        deadline: deadline && +deadline,
+        properties,
+      };
+      const handle = this.#engine.publish(draft, outcome.store, (settlement) =>
+        'error' in settlement ? outcome.fail(settlement.error) : outcome.succeed(settlement.reasonCode),
+      );
+      outcome.takeBack = () => handle.cancel();
     } catch (error) {
       outcome.fail(error as EbbtideError);
-      return outcome;
     }
-    const hold = qos === 0 && this.#held !== undefined;
-    // Whoever passed it may write to it again while it waits.
-    if (hold || !this.#connection) payload = payload.slice();
-    const send = (): void =>
-      this.#run(
-        (connection) =>
-          connection.publish(topic, payload, qos, retain, outcome.succeed, (...failure) => outcome.fail(fromWasm(failure))),
-        outcome.fail,
-      );
-    if (!hold || !this.#held) send();
-    else if (this.#held.length < HELD_PUBLISHES_MAX) this.#held.push(send);
-    else outcome.fail(new EbbtideError('queue-full', `${HELD_PUBLISHES_MAX} publishes wait for the first connection`));
     return outcome;
+  }
+
+  /**
+   * Subscribes. A level `{name}` matches like `+` and is named in `params`; `{name...}` at the end matches like `#`. Throws
+   * `bad-options`; a filter that is none (`topic-filter`) or that the server refuses ends the subscription with that error.
+   */
+  subscribe<const F extends string>(filter: F, options: SubscribeOptions = {}): Subscription<TopicParams<F>> {
+    checkOptions('subscribe', options, SUBSCRIBE_RULES);
+    const {
+      qos = 0, noLocal = false, retainAsPublished = true, retainHandling = 0, cache = true, userProperties, bufferedMessagesMax = 10_000,
+    } = options;
+    const settings = { qos, noLocal, retainAsPublished, retainHandling, cache, userProperties };
+    let parsed: ParsedFilter = { filter, names: new Map(), restAt: undefined };
+    let failure = this.#closedError();
+    try {
+      parsed = parseFilter(filter);
+    } catch (error) {
+      failure ??= error as EbbtideError;
+    }
+    const subscription = new Subscription<TopicParams<F>>(parsed, bufferedMessagesMax, (sink) => {
+      if (!failure) return this.#engine.subscribe(parsed.filter, settings, sink);
+      sink.failed(failure);
+      return { end() {} };
+    });
+    this.#subscriptions.add(subscription as never);
+    void subscription.ended.then(() => this.#subscriptions.delete(subscription as never));
+    return subscription;
+  }
+
+  /** The last value of each topic under a filter, as a store that can be observed. Equal calls share one store. Throws `bad-options`. */
+  store<const F extends string>(filter: F, options: StoreOptions = {}): TopicStore<TopicParams<F>> {
+    checkOptions('store', options, STORE_RULES);
+    const { topicsMax = 100_000, ...rest } = options;
+    const key = JSON.stringify([filter, Object.entries(options).sort()]);
+    let store = this.#stores.get(key) as TopicStore<TopicParams<F>> | undefined;
+    if (!store) {
+      const made = new TopicStore(topicsMax, () => this.subscribe(filter, rest), () => {
+        if (this.#stores.get(key) === (made as never)) this.#stores.delete(key);
+      });
+      this.#stores.set(key, (store = made) as never);
+    }
+    return store;
+  }
+
+  /**
+   * Who is there: the entries under a filter, merged per user. Without a filter those of the topic that `connect` was given as
+   * `presence`. The id of an entry is its first named level, or the last level.
+   */
+  presence(filter: string | undefined = this.#settings.presence?.topic): Presence {
+    if (filter === undefined) throw new EbbtideError('bad-options', "presence: without connect's option 'presence' it needs a filter");
+    return new Presence(this, filter, filter === this.#settings.presence?.topic ? this.#own : undefined);
+  }
+
+  /**
+   * Publishes a request and resolves with the answer. MQTT 5.0 only. Rejects with `timeout`, `no-responder`, `responder-failed`,
+   * `not-supported`, `closed`, and with what a publish rejects with. Throws `bad-options`.
+   */
+  request(topic: string, value: Payload, options: RequestOptions = {}): Promise<Message> {
+    checkOptions('request', options, REQUEST_RULES);
+    return quiet(this.#requests.send(topic, value, options));
+  }
+
+  /**
+   * Answers requests: with what the handler returns; if it throws, the request fails with `responder-failed` and the message of the
+   * error. Default QoS 1. Ends with the subscription that it returns.
+   */
+  respond<const F extends string>(
+    filter: F,
+    handler: (request: Message<TopicParams<F>>) => Payload | Promise<Payload>,
+    options: SubscribeOptions = {},
+  ): Subscription<TopicParams<F>> {
+    return respond(this, this.subscribe(filter, { qos: 1, cache: false, ...options }), handler);
   }
 
   /** Tries now instead of later; a connection that stands is probed. */
   reconnectNow(): void {
-    this.#connection?.reconnect_now();
+    this.#engine.reconnectNow();
   }
 
-  /** Says goodbye and ends everything: loops end, what is not acknowledged rejects with `closed`. */
-  close(): void {
-    if (this.#connection) this.#connection.close();
-    else this.#fail(new EbbtideError('closed', 'the client was closed'), { state: 'closed' });
+  /** Asks for credentials now: in `needs-auth` it tries again with them; a connection that stands is renewed by AUTH where both sides can. */
+  renewCredentials(): void {
+    this.#engine.renewCredentials();
   }
 
-  #start(url: string, options: ConnectOptions): void {
-    if (this.#state.state === 'closed') return;
-    let connection: Connection;
-    try {
-      connection = new Connection(
-        url,
-        options.clientId,
-        options.username,
-        options.password,
-        options.keepAliveS ?? 30,
-        options.sessionExpiryS ?? 0,
-        options.cleanStart ?? true,
-        options.version === '3.1.1' ? 4 : 5,
-        (kind, sessionPresent, reason, retryInMs) => this.#changed(stateOf(kind, sessionPresent, reason, retryInMs)),
-      );
-    } catch (error) {
-      this.#fail(fromWasm(error));
-      return;
-    }
-    this.#connection = connection;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const call of waiting) call(connection);
+  /** What is going on inside, as plain values for a bug report: state, session, outbox, in flight, leader, last errors. */
+  async inspect(): Promise<Readonly<Record<string, unknown>>> {
+    const subscriptions = [...this.#subscriptions].map(({ filter }) => filter);
+    return { url: this.#url, identity: this.identity, state: this.state, subscriptions, ...(await this.#engine.inspect()) };
   }
 
-  /** Runs it with the connection: now, or once the wasm is loaded. */
-  #run(call: (connection: Connection) => void, failed: (error: EbbtideError) => void): void {
-    const attempt = (connection: Connection | EbbtideError): void => {
-      if (connection instanceof EbbtideError) return failed(connection);
-      try {
-        call(connection);
-      } catch (error) {
-        failed(fromWasm(error));
-      }
+  /** Hands lines of what happens to a function, or no longer. They are for people; their text is no interface. */
+  log(write: ((line: string) => void) | undefined): void {
+    this.#engine.onLog(write);
+  }
+
+  /**
+   * Says goodbye and ends everything here: loops end, what is not acknowledged rejects with `closed`. What is stored stays, and is
+   * sent by the next `connect`. The will is not published; an own presence entry turns offline. Never rejects.
+   */
+  async close(): Promise<void> {
+    await this.#own?.close();
+    await this.#engine.close();
+  }
+
+  /**
+   * Logout: ends the session at the server, purges all that is stored here for this identity, and closes the client. Rejects if the
+   * server could not be reached: the data here is gone, and the session there ends when it expires.
+   */
+  forget(): Promise<void> {
+    const forget = async (): Promise<void> => {
+      await this.#own?.close();
+      forgetOwnId(this.#scope);
+      await this.#engine.forget();
     };
-    if (this.#connection) attempt(this.#connection);
-    else if (this.#state.state === 'closed') failed(this.#state.error ?? new EbbtideError('closed', 'the client is closed'));
-    else if (this.#waiting.length < WAITING_CALLS_MAX) this.#waiting.push(attempt);
-    else failed(new EbbtideError('queue-full', 'too much waits to be sent'));
+    return quiet(forget());
   }
 
-  /** It never came to a connection. */
-  #fail(error: EbbtideError, state: State = { state: 'closed', error }): void {
-    if (this.#state.state === 'closed') return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const call of waiting) call(error);
-    this.#changed(state);
+  #closedError(): EbbtideError | undefined {
+    const { state } = this;
+    return state.state === 'closed' ? (state.error ?? new EbbtideError('closed', 'the client is closed')) : undefined;
   }
 
   #changed(state: State): void {
     this.#state = state;
     if (state.state === 'closed') {
-      for (const subscription of [...this.#subscriptions]) subscription.end();
-      const connection = this.#connection;
-      this.#connection = undefined;
-      // Not now: it is the connection that calls.
-      queueMicrotask(() => connection?.free());
+      for (const subscription of [...this.#subscriptions]) subscription.end(state.error);
+      this.#requests.close(this.#closedError()!);
     }
-    if (state.state !== 'connecting') {
-      const held = this.#held ?? [];
-      this.#held = undefined;
-      for (const send of held) send();
-    }
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(state);
-      } catch (error) {
-        // The application's own error, reported as such; the others still hear of the change.
-        setTimeout(() => {
-          throw error;
-        });
-      }
-    }
+    this.#emit('state', state);
   }
-}
 
-function stateOf(kind: string, sessionPresent: boolean, reason: string, retryInMs: number | undefined): State {
-  switch (kind) {
-    case 'online':
-      return { state: kind, session: sessionPresent ? 'resumed' : 'fresh' };
-    case 'offline':
-      return { state: kind, reason, retryInMs: retryInMs ?? null };
-    case 'needs-auth':
-      return { state: kind, reason };
-    case 'closed':
-      return { state: kind };
-    default:
-      return { state: 'connecting' };
+  #emit<E extends keyof ClientEvents>(event: E, value: ClientEvents[E]): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) void throwLater(() => listener(value as never));
   }
-}
-
-/**
- * Begins to connect: to a `ws://` or `wss://` URL, or to what becomes one: `/mqtt` on the page's own host, or
- * `http://` and `https://`. Throws `url` for what is none of these, and `bad-options`.
- */
-export function connect(url: string | URL, options: ConnectOptions = {}): Client {
-  checkOptions('connect', options, CONNECT_RULES);
-  return new Client(resolveAddress(url), { ...options });
 }

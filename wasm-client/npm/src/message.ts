@@ -1,38 +1,48 @@
+import type { Delivery, QoS } from './engine.js';
+import type { Properties } from './properties.js';
 import { EbbtideError } from './error.js';
-
-/** Quality of service: 0 at most once, 1 at least once, 2 exactly once. */
-export type QoS = 0 | 1 | 2;
 
 /** What can be published: bytes and text as they are, everything else as JSON. An empty text clears a retained value. */
 export type Payload = string | ArrayBufferView | ArrayBuffer | number | boolean | null | object;
 
-/** A message from the server. */
-export class Message {
+/** A message from the server, or a value that was kept here. `P`: the values of the named levels of the filter. */
+export class Message<P = Readonly<Record<string, string>>> {
   readonly topic: string;
-  /** The values of the `{name}` levels of the filter. */
-  readonly params: Readonly<Record<string, string>>;
+  /** The values of the `{name}` levels of the filter, as they are in the topic. */
+  readonly params: P;
   readonly qos: QoS;
-  /** Whether it was kept by the server: the state before, not an event now. */
-  readonly retain: boolean;
-  /** Whether it may have been delivered before. */
+  /**
+   * Whether the server keeps it as the topic's value: state, not an event. `undefined`: it cannot be known (a live message in
+   * MQTT 3.1.1).
+   */
+  readonly retain: boolean | undefined;
+  /** Whether the server may have sent it before. */
   readonly dup: boolean;
+  /** The properties of MQTT 5.0, under the standard's names; empty in MQTT 3.1.1. */
+  readonly properties: Readonly<Properties>;
+  /** Whether it was kept here, from an earlier time; a live one follows if the server still has it. */
+  readonly fromCache: boolean;
+  /** When it was kept, milliseconds since 1970; only with `fromCache`. */
+  readonly storedAt: number | undefined;
+  /** QoS 1 and 2: its number in the inbox, the same if it is handed over again. */
+  readonly id: number | undefined;
+  /** Whether it was handed over before, to a page that ended before it was done with it. */
+  readonly redelivered: boolean;
   readonly #payload: Uint8Array;
 
   /** @internal */
-  constructor(
-    topic: string,
-    params: Record<string, string>,
-    payload: Uint8Array,
-    qos: QoS,
-    retain: boolean,
-    dup: boolean,
-  ) {
-    this.topic = topic;
+  constructor(delivery: Delivery, params: P) {
+    this.topic = delivery.topic;
     this.params = params;
-    this.#payload = payload;
-    this.qos = qos;
-    this.retain = retain;
-    this.dup = dup;
+    this.qos = delivery.qos;
+    this.retain = delivery.retain;
+    this.dup = delivery.dup;
+    this.properties = delivery.properties ?? {};
+    this.fromCache = delivery.fromCache;
+    this.storedAt = delivery.storedAt;
+    this.id = delivery.id;
+    this.redelivered = delivery.redelivered;
+    this.#payload = delivery.payload;
   }
 
   /** Whether there is no payload: with a retained value, that it was cleared. */
@@ -71,10 +81,10 @@ const NOT_JSON = new Set([
   'Blob', 'File', 'FormData', 'Map', 'Promise', 'ReadableStream', 'Set', 'SharedArrayBuffer', 'WeakMap', 'WeakSet',
 ]);
 
-/** @internal Bytes are not copied. Throws `payload`. */
+/** @internal A copy of its own. Throws `payload`. */
 export function encodePayload(value: Payload): Uint8Array {
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
+  if (value instanceof ArrayBuffer) return new Uint8Array(value).slice();
   if (typeof value === 'string') return new TextEncoder().encode(value);
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   if (NOT_JSON.has(kind) && typeof (value as { toJSON?: unknown }).toJSON !== 'function') {

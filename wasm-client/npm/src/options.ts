@@ -2,47 +2,118 @@
 
 import { EbbtideError } from './error.js';
 
-/** What is wrong with a value, as what would be right; `undefined` if it is right. */
-type Rule = (value: unknown) => string | undefined;
+/** What is wrong with a value, as what would be right; `undefined` if it is right. May throw for what is in it. */
+type Rule = (value: unknown, where: string) => string | undefined;
 
 /** Option → rule. `undefined` stands for an option that is not there. */
 type Rules = Readonly<Record<string, Rule>>;
 
-const text: Rule = (value) => (typeof value === 'string' ? undefined : 'a string');
-const flag: Rule = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
-const oneOf =
-  (...allowed: readonly unknown[]): Rule =>
+const is =
+  (expected: string, right: (value: unknown) => boolean): Rule =>
   (value) =>
-    allowed.includes(value) ? undefined : allowed.map((each) => JSON.stringify(each)).join(' or ');
-const integer =
-  (min: number, max: number): Rule =>
+    right(value) ? undefined : expected;
+const typed = (type: string, expected: string): Rule => is(expected, (value) => typeof value === type);
+const text = typed('string', 'a string');
+const flag = typed('boolean', 'true or false');
+const callback = typed('function', 'a function');
+const bytes = is('a Uint8Array', (value) => value instanceof Uint8Array);
+const anything: Rule = () => undefined;
+const oneOf = (...allowed: readonly unknown[]): Rule =>
+  is(allowed.map((each) => JSON.stringify(each)).join(' or '), (value) => allowed.includes(value));
+const integer = (min: number, max: number): Rule =>
+  is(`a whole number from ${min} to ${max}`, (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max);
+const either = (first: Rule, second: Rule): Rule => (value, where) => {
+  const expected = first(value, where);
+  const other = expected && second(value, where);
+  return other && `${expected} or ${other}`;
+};
+const record =
+  (rules: Rules): Rule =>
+  (value, where) =>
+    void checkOptions(where, value, rules);
+const pairs = is(
+  'a list of [name, value] strings',
   (value) =>
-    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
-      ? undefined
-      : `a whole number from ${min} to ${max}`;
+    Array.isArray(value) &&
+    value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((each) => typeof each === 'string')),
+);
 
 const QOS = oneOf(0, 1, 2);
+const SECONDS = integer(0, 0xffff_ffff);
+const COUNT = integer(1, Number.MAX_SAFE_INTEGER);
+
+const PROPERTIES = record({
+  payloadFormatIndicator: flag,
+  messageExpiryInterval: SECONDS,
+  contentType: text,
+  responseTopic: text,
+  correlationData: bytes,
+  userProperties: pairs,
+});
+
+const CREDENTIALS: Rules = { username: text, password: either(text, bytes), authenticationData: bytes };
 
 /** @internal */
 export const CONNECT_RULES: Rules = {
+  identity: text,
+  credentials: (value, where) => (typeof value === 'function' ? undefined : record(CREDENTIALS)(value, where)),
   clientId: text,
-  username: text,
-  password: text,
+  sessionExpiryS: SECONDS,
+  will: record({ topic: text, payload: anything, qos: QOS, retain: flag, delayIntervalS: SECONDS, properties: PROPERTIES }),
+  presence: record({ topic: text, id: text, user: text, meta: anything, offlineDelayS: SECONDS, offlineExpiryS: SECONDS }),
   keepAliveS: integer(0, 0xffff),
-  sessionExpiryS: integer(0, 0xffff_ffff),
-  cleanStart: flag,
   version: oneOf('3.1.1', '5.0'),
+  receiveMaximum: integer(1, 0xffff),
+  userProperties: pairs,
+  authenticationMethod: text,
+  onAuthenticate: callback,
+  connectTimeoutS: integer(1, 3_600),
+  backoffMaxS: integer(1, 86_400),
+  storage: oneOf('durable', 'memory'),
+  limits: record({
+    outboxMessagesMax: COUNT,
+    outboxBytesMax: COUNT,
+    inboxMessagesMax: COUNT,
+    inboxBytesMax: COUNT,
+    cacheTopicsMax: COUNT,
+    cacheBytesMax: COUNT,
+    deadLettersMax: COUNT,
+    heldMessagesMax: COUNT,
+  }),
+  workerUrl: either(text, is('a URL', (value) => value instanceof URL)),
+  log: either(flag, callback),
 };
 
 /** @internal */
-export const PUBLISH_RULES: Rules = { qos: QOS, retain: flag };
+export const PUBLISH_RULES: Rules = {
+  qos: QOS,
+  retain: flag,
+  params: is('an object', (value) => typeof value === 'object' && value !== null),
+  key: text,
+  coalesce: flag,
+  expiresInS: SECONDS,
+  deadline: either(is('a Date', (value) => value instanceof Date && !Number.isNaN(+value)), is('milliseconds since 1970', Number.isFinite)),
+  resend: flag,
+  offline: oneOf('fail', 'keep'),
+  properties: PROPERTIES,
+};
 
 /** @internal */
 export const SUBSCRIBE_RULES: Rules = {
   qos: QOS,
   noLocal: flag,
-  bufferedMessagesMax: integer(1, Number.MAX_SAFE_INTEGER),
+  retainAsPublished: flag,
+  retainHandling: QOS,
+  cache: flag,
+  userProperties: pairs,
+  bufferedMessagesMax: COUNT,
 };
+
+/** @internal */
+export const STORE_RULES: Rules = { ...SUBSCRIBE_RULES, topicsMax: COUNT };
+
+/** @internal */
+export const REQUEST_RULES: Rules = { qos: QOS, params: PUBLISH_RULES['params']!, timeoutS: integer(1, 86_400), responseTopic: text, properties: PROPERTIES };
 
 /** @internal Throws `bad-options`. Values are never repeated: one of them is a password. */
 export function checkOptions(call: string, options: unknown, rules: Rules): void {
@@ -57,13 +128,14 @@ export function checkOptions(call: string, options: unknown, rules: Rules): void
       const hint = near === undefined ? '.' : `; did you mean '${near}'?`;
       throw new EbbtideError('bad-options', `${call}: there is no option '${key}'${hint} There are ${known.join(', ')}`);
     }
-    const expected = value === undefined ? undefined : rule(value);
+    const expected = value === undefined ? undefined : rule(value, `${call}: ${key}`);
     if (expected !== undefined) throw new EbbtideError('bad-options', `${call}: '${key}' must be ${expected}`);
   }
 }
 
 /** The known name that was probably meant. */
 function nearest(key: string, known: readonly string[]): string | undefined {
+  if (/^(username|password)$/.test(key) && known.includes('credentials')) return 'credentials';
   const meant = key.toLowerCase();
   let best: string | undefined;
   let bestShare = 0.5;

@@ -12,3 +12,20 @@ export class Deferred<T> {
     this.promise.catch(() => {});
   }
 }
+
+/** @internal Calls the application. What it throws or rejects with is reported as its own error; the promise always resolves. */
+export async function throwLater(call: () => unknown): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}
+
+/** @internal The promise itself: when nobody observes it, a rejection stays silent. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

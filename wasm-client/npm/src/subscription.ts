@@ -1,64 +1,136 @@
+import type { Delivery, QoS, SubscriptionSink } from './engine.js';
 import { EbbtideError } from './error.js';
 import { paramsOf, type ParsedFilter } from './filter.js';
-import { Message, type QoS } from './message.js';
-import { Deferred } from './settle.js';
+import { Message } from './message.js';
+import { Deferred, throwLater } from './settle.js';
 
 export interface SubscribeOptions {
   /** The highest QoS that messages come with. Default 0. */
   qos?: QoS;
   /** Not what this client published itself (MQTT 5.0). Default false. */
   noLocal?: boolean;
-  /** Messages that may wait for the loop; above it the loop ends with `slow-consumer`. Default 10,000. */
+  /** Whether `retain` is as it was published (MQTT 5.0), so that state and event can be told apart. Default true. */
+  retainAsPublished?: boolean;
+  /** MQTT 5.0: 0 retained messages come, 1 only if the subscription is new, 2 none. Default 0. */
+  retainHandling?: 0 | 1 | 2;
+  /** Whether retained values are kept here, to be shown first next time. Default true. */
+  cache?: boolean;
+  /** User properties of SUBSCRIBE (MQTT 5.0). */
+  userProperties?: [string, string][];
+  /**
+   * QoS 0 messages that may wait for the loop or for handlers; above it the subscription ends with `slow-consumer`. Messages of
+   * QoS 1 and 2 wait in the inbox, whose limit holds the server back. Default 10,000.
+   */
   bufferedMessagesMax?: number;
 }
 
-/** The messages of one filter: retained ones first, then live. Leaving the loop unsubscribes. */
-export class Subscription implements AsyncIterableIterator<Message> {
-  /** The granted QoS, once the server has granted it for the first time. */
+/** All retained messages have come. `inferred`: the server does not say so, it only went quiet. */
+export interface SnapshotComplete {
+  readonly inferred: boolean;
+}
+
+interface Item<P> {
+  readonly message: Message<P>;
+  readonly done: () => void;
+}
+
+/**
+ * The messages of one filter: first what was last seen, then what the server has retained, then live ones. Take them by a loop
+ * (`for await`) or by handlers. A message of QoS 1 or 2 counts as handled when the loop asks for the next one or ends, and when
+ * the promises of the handlers have settled; until then it comes again after a crash. Leaving the loop unsubscribes.
+ */
+export class Subscription<P = Readonly<Record<string, string>>> implements AsyncIterableIterator<Message<P>> {
+  /** The filter as it was sent. */
+  readonly filter: string;
+  /** The granted QoS, once the server has granted it for the first time. Rejects with `refused`, `closed`. */
   readonly granted: Promise<QoS>;
-  /** Settles when all retained messages have come. `inferred`: the server does not say so, it only went quiet. */
-  readonly snapshot: Promise<{ inferred: boolean }>;
+  /** All retained messages have come for the first time. Rejects with `refused`, `closed`. */
+  readonly snapshot: Promise<SnapshotComplete>;
+  /** Resolves when it has ended: with the error (`refused`, `slow-consumer`, …), or `undefined` if it was wanted. Never rejects. */
+  readonly ended: Promise<EbbtideError | undefined>;
 
   readonly #granted = new Deferred<QoS>();
-  readonly #snapshot = new Deferred<{ inferred: boolean }>();
+  readonly #snapshot = new Deferred<SnapshotComplete>();
+  readonly #ended = new Deferred<EbbtideError | undefined>();
   readonly #parsed: ParsedFilter;
   readonly #bufferedMax: number;
-  readonly #stop: () => void;
-  #buffer: Message[] = [];
-  #waiting: Deferred<IteratorResult<Message>>[] = [];
-  #ended = false;
+  readonly #handlers = new Set<(message: Message<P>) => unknown>();
+  readonly #snapshotListeners = new Set<(event: SnapshotComplete) => void>();
+  #engineSide: { end(): void } | undefined;
+  #buffer: Item<P>[] = [];
+  /** Given to the loop, which has not asked for the next one yet. */
+  #shown: (() => void)[] = [];
+  #waiting: Deferred<IteratorResult<Message<P>>>[] = [];
+  /** QoS 0 messages in the buffer and with handlers. */
+  #held = 0;
+  #loops = false;
+  #over = false;
   #error: EbbtideError | undefined;
 
   /** @internal */
-  constructor(parsed: ParsedFilter, bufferedMax: number, stop: () => void) {
+  constructor(parsed: ParsedFilter, bufferedMax: number, start: (sink: SubscriptionSink) => { end(): void }) {
+    this.filter = parsed.filter;
     this.#parsed = parsed;
     this.#bufferedMax = bufferedMax;
-    this.#stop = stop;
     this.granted = this.#granted.promise;
     this.snapshot = this.#snapshot.promise;
+    this.ended = this.#ended.promise;
+    const side = start({
+      message: (delivery, done) => this.#take(delivery, done),
+      granted: (qos) => this.#granted.resolve(qos),
+      failed: (error) => this.end(error),
+      snapshot: (inferred) => {
+        this.#snapshot.resolve({ inferred });
+        for (const listener of [...this.#snapshotListeners]) void throwLater(() => listener({ inferred }));
+      },
+    });
+    if (this.#over) side.end();
+    else this.#engineSide = side;
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  next(): Promise<IteratorResult<Message>> {
-    const result = new Deferred<IteratorResult<Message>>();
-    const message = this.#buffer.shift();
-    if (message) result.resolve({ done: false, value: message });
+  next(): Promise<IteratorResult<Message<P>>> {
+    this.#loops = true;
+    this.#finishShown();
+    const result = new Deferred<IteratorResult<Message<P>>>();
+    const item = this.#buffer.shift();
+    if (item) this.#show(result, item);
     else if (this.#error) {
       // Said once; afterwards the loop is over.
       result.reject(this.#error);
       this.#error = undefined;
-    } else if (this.#ended) result.resolve({ done: true, value: undefined });
+    } else if (this.#over) result.resolve({ done: true, value: undefined });
     else this.#waiting.push(result);
     return result.promise;
   }
 
   /** What `break` calls. */
-  return(): Promise<IteratorResult<Message>> {
+  return(): Promise<IteratorResult<Message<P>>> {
     this.unsubscribe();
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /**
+   * Calls back for each message, at once: without waiting for the promise of the last call. Messages that came before the first
+   * handler or loop are given to it. What a handler throws is reported as an error of the page. Returns what removes the handler.
+   */
+  onMessage(handler: (message: Message<P>) => unknown): () => void {
+    this.#handlers.add(handler);
+    if (!this.#loops) {
+      const buffer = this.#buffer;
+      this.#buffer = [];
+      for (const item of buffer) this.#handle(handler, item);
+    }
+    return () => void this.#handlers.delete(handler);
+  }
+
+  /** Calls back whenever all retained messages have come: after each connect. Returns what removes the listener. */
+  onSnapshot(listener: (event: SnapshotComplete) => void): () => void {
+    this.#snapshotListeners.add(listener);
+    return () => void this.#snapshotListeners.delete(listener);
   }
 
   /** Ends the subscription and the loop; what still waits is dropped. */
@@ -66,41 +138,64 @@ export class Subscription implements AsyncIterableIterator<Message> {
     this.#buffer = [];
     this.#error = undefined;
     this.end();
+    this.#finishShown();
   }
-
-  /** @internal */
-  readonly push = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean): void => {
-    if (this.#ended) return;
-    const params = paramsOf(this.#parsed.names, topic);
-    const message = new Message(topic, params, payload, qos as QoS, retain, dup);
-    const waiting = this.#waiting.shift();
-    if (waiting) waiting.resolve({ done: false, value: message });
-    else if (this.#buffer.length < this.#bufferedMax) this.#buffer.push(message);
-    else this.end(new EbbtideError('slow-consumer', `more than ${this.#bufferedMax} messages wait`));
-  };
-
-  /** @internal */
-  readonly change = (kind: string, value: number): void => {
-    if (kind === 'granted') this.#granted.resolve(value as QoS);
-    else if (kind === 'snapshot') this.#snapshot.resolve({ inferred: value === 1 });
-    else this.end(new EbbtideError('refused', `the server refused ${this.#parsed.filter}`, value));
-  };
 
   /** @internal Ends the loop after what is buffered, with an error if there is one. */
   end(error?: EbbtideError): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#over) return;
+    this.#over = true;
     this.#error = error;
     const reason = error ?? new EbbtideError('closed', 'the subscription has ended');
     this.#granted.reject(reason);
     this.#snapshot.reject(reason);
-    const [first, ...others] = this.#waiting;
+    this.#ended.resolve(error);
+    const waiting = this.#waiting;
     this.#waiting = [];
-    if (first && error) {
-      first.reject(error);
+    if (error && waiting.length > 0) {
+      waiting.shift()!.reject(error);
       this.#error = undefined;
-    } else first?.resolve({ done: true, value: undefined });
-    for (const waiting of others) waiting.resolve({ done: true, value: undefined });
-    this.#stop();
+    }
+    for (const each of waiting) each.resolve({ done: true, value: undefined });
+    if (this.#buffer.length === 0) this.#finishShown();
+    this.#engineSide?.end();
+  }
+
+  #take(delivery: Delivery, settled: () => void): void {
+    if (this.#over) return;
+    const bounded = delivery.id === undefined;
+    if (bounded && this.#held >= this.#bufferedMax) {
+      return this.end(new EbbtideError('slow-consumer', `more than ${this.#bufferedMax} messages of ${this.filter} wait`));
+    }
+    const message = new Message(delivery, paramsOf(this.#parsed, delivery.topic) as P);
+    const loops = this.#loops || this.#handlers.size === 0;
+    let left = this.#handlers.size + (loops ? 1 : 0);
+    if (bounded) this.#held++;
+    const done = (): void => {
+      if (--left > 0) return;
+      if (bounded) this.#held--;
+      settled();
+    };
+    const item = { message, done };
+    for (const handler of [...this.#handlers]) this.#handle(handler, item);
+    if (!loops) return;
+    const waiting = this.#waiting.shift();
+    if (waiting) this.#show(waiting, item);
+    else this.#buffer.push(item);
+  }
+
+  #handle(handler: (message: Message<P>) => unknown, { message, done }: Item<P>): void {
+    void throwLater(() => handler(message)).then(done);
+  }
+
+  #show(result: Deferred<IteratorResult<Message<P>>>, { message, done }: Item<P>): void {
+    this.#shown.push(done);
+    result.resolve({ done: false, value: message });
+  }
+
+  #finishShown(): void {
+    const shown = this.#shown;
+    this.#shown = [];
+    for (const done of shown) done();
   }
 }

@@ -1,0 +1,123 @@
+import { EbbtideError } from './error.js';
+import { encodePayload, type Payload } from './message.js';
+import type { QoS } from './engine.js';
+import type { Properties } from './properties.js';
+import { ownId } from './own-id.js';
+import { presenceWill, type PresenceOptions, type PresenceSettings } from './presence.js';
+import type { Credentials, EngineSettings, Limits } from './settings.js';
+
+/** What the server publishes for a client that is gone without a goodbye. */
+export interface Will {
+  topic: string;
+  /** Default: empty. */
+  payload?: Payload;
+  /** Default 0. */
+  qos?: QoS;
+  /** Default false. */
+  retain?: boolean;
+  /** Seconds without a connection before it is published (MQTT 5.0). Default 0. */
+  delayIntervalS?: number;
+  /** MQTT 5.0. */
+  properties?: Properties;
+}
+
+export interface ConnectOptions {
+  /** Whose data this is: outbox, inbox and last-known values belong to URL and identity. Default: `credentials.username`. Needed if `credentials` is a function. */
+  identity?: string;
+  /** Who connects; a function is asked before each attempt. If it throws or rejects, the attempt fails and the next one asks again. */
+  credentials?: Credentials | (() => Credentials | Promise<Credentials>);
+  /** Default: one is made and kept with the identity. */
+  clientId?: string;
+  /** How long the server keeps the session after the connection is gone, seconds. Default 86,400: a day. MQTT 3.1.1: 0 or for ever. */
+  sessionExpiryS?: number;
+  /** Not together with `presence`. */
+  will?: Will;
+  /** Keeps a presence entry of this client, by the will; see `client.presence()`. */
+  presence?: PresenceOptions;
+  /** Seconds; 0 turns it off. Default 30. */
+  keepAliveS?: number;
+  /** Protocol version. Default 5.0. */
+  version?: '3.1.1' | '5.0';
+  /** Messages of QoS 1 and 2 that the server may send ahead of acknowledgements. Default 1,000. */
+  receiveMaximum?: number;
+  /** User properties of CONNECT (MQTT 5.0). */
+  userProperties?: [string, string][];
+  /** Enhanced authentication (MQTT 5.0); its data comes with `credentials`. */
+  authenticationMethod?: string;
+  /** Answers AUTH with Continue Authentication (0x18). */
+  onAuthenticate?: (data: Uint8Array | undefined) => Uint8Array | Promise<Uint8Array>;
+  /** Seconds for an attempt to connect. Default 10. */
+  connectTimeoutS?: number;
+  /** Seconds between attempts at most; they grow up to it, with full jitter. Default 60. */
+  backoffMaxS?: number;
+  /** `memory`: nothing is stored, each tab is a session of its own. Default `durable`, in IndexedDB. */
+  storage?: 'durable' | 'memory';
+  limits?: Partial<Limits>;
+  /** Where `worker.js` of this package is, if your bundler does not find it. */
+  workerUrl?: string | URL;
+  /** `true`: to `console.debug`. Default false. Can be changed by `client.log()`. */
+  log?: boolean | ((line: string) => void);
+}
+
+const DEFAULTS = {
+  keepAliveS: 30,
+  sessionExpiryS: 86_400,
+  receiveMaximum: 1_000,
+  connectTimeoutS: 10,
+  backoffMaxS: 60,
+  storage: 'durable',
+  log: false,
+} as const;
+
+const LIMITS: Limits = {
+  outboxMessagesMax: 10_000,
+  outboxBytesMax: 64 << 20,
+  inboxMessagesMax: 10_000,
+  inboxBytesMax: 64 << 20,
+  cacheTopicsMax: 10_000,
+  cacheBytesMax: 32 << 20,
+  deadLettersMax: 1_000,
+  heldMessagesMax: 1_000,
+};
+
+/** @internal The options with every default filled in, under the same names. */
+export type Settings = EngineSettings & { readonly presence: PresenceSettings | undefined };
+
+/** @internal Throws `bad-options` for options that do not go together, and `payload`. */
+export function settingsOf(url: string, options: ConnectOptions): Settings {
+  const given = defined(options);
+  const { credentials, will, presence, workerUrl } = given;
+  const dynamic = typeof credentials === 'function';
+  const settings = { ...DEFAULTS, ...given };
+  const identity = given.identity ?? (dynamic ? undefined : credentials?.username) ?? '';
+  if (dynamic && given.identity === undefined && settings.storage === 'durable') {
+    throw new EbbtideError('bad-options', "connect: with a function for 'credentials' it needs 'identity': whose data is stored here");
+  }
+  if (will && presence) throw new EbbtideError('bad-options', "connect: 'will' and 'presence' exclude each other: the entry is kept by the will");
+  const version = given.version === '3.1.1' ? 4 : 5;
+  const own = presence && {
+    id: given.clientId ?? ownId(`${url} ${identity}`),
+    user: identity || undefined,
+    meta: undefined,
+    offlineExpiryS: 604_800,
+    offlineDelayS: 10,
+    ...defined(presence),
+    ...(version === 4 && { offlineDelayS: 0 }),
+  };
+  return {
+    ...settings,
+    identity,
+    version,
+    presence: own,
+    will: own
+      ? presenceWill(own)
+      : will && { qos: 0, retain: false, delayIntervalS: 0, ...defined(will), payload: encodePayload(will.payload ?? '') },
+    limits: { ...LIMITS, ...defined(given.limits ?? {}) },
+    workerUrl: workerUrl && String(workerUrl),
+  };
+}
+
+/** Without what is `undefined`, which stands for what is not there. */
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,303 @@
+// Presence: an entry per browser, retained, in one shape that broker, dashboard and this client share.
+
+import type { Client } from './client.js';
+import { EbbtideError } from './error.js';
+import { fillTopic, parseFilter } from './filter.js';
+import { encodePayload, type Message } from './message.js';
+import type { Publication } from './publication.js';
+import { throwLater } from './settle.js';
+import type { WillMessage } from './settings.js';
+import type { TopicStore } from './topic-store.js';
+
+/** The entry that a client keeps of itself. */
+export interface PresenceOptions {
+  /** Where: `presence/{client}`. The level `{user}` becomes the user, every other name the id; both percent-encoded. */
+  topic: string;
+  /** Which browser. Default: `clientId`, or a name that this browser keeps for itself. */
+  id?: string;
+  /** Whose browser. Default: `identity`, unless that is empty. */
+  user?: string;
+  /** What else others should know, as JSON. */
+  meta?: unknown;
+  /** Seconds without a connection until the entry turns offline (MQTT 5.0). Default 10. */
+  offlineDelayS?: number;
+  /** Seconds that an offline entry is kept (MQTT 5.0). Default 604,800: a week. */
+  offlineExpiryS?: number;
+}
+
+/** One entry: one browser or device. */
+export interface PresenceEntry {
+  readonly topic: string;
+  readonly id: string;
+  readonly status: 'online' | 'offline';
+  /** Since when, if it is known. */
+  readonly since: Date | undefined;
+  readonly user: string | undefined;
+  readonly conn: string | undefined;
+  readonly reason: string | undefined;
+  readonly meta: unknown;
+  /** Whether this is from an earlier time and may have changed. */
+  readonly stale: boolean;
+}
+
+/** A user, with all entries. Entries without a user stand for themselves. */
+export interface PresentUser {
+  readonly user: string;
+  /** `online` if one of the entries is. */
+  readonly status: 'online' | 'offline';
+  /** Online: since the first of its entries; offline: since the last. */
+  readonly since: Date | undefined;
+  /** Of the newest entry with that status. */
+  readonly meta: unknown;
+  readonly stale: boolean;
+  readonly entries: readonly PresenceEntry[];
+}
+
+/** What has changed. Who is there at the beginning has joined. */
+export interface PresenceChange {
+  readonly joined: readonly PresentUser[];
+  readonly left: readonly PresentUser[];
+  readonly changed: readonly PresentUser[];
+}
+
+/** @internal */
+export type PresenceSettings = Required<Omit<PresenceOptions, 'user' | 'meta'>> & { user: string | undefined; meta: unknown };
+
+/** Who is there. It looks while there are listeners. */
+export class Presence {
+  readonly #client: Client;
+  readonly #store: TopicStore;
+  readonly #idLevel: number;
+  readonly #own: OwnPresence | undefined;
+  readonly #listeners = new Set<(change: PresenceChange) => void>();
+  readonly #entries = new Map<string, { message: Message; entry: PresenceEntry }>();
+  #users: ReadonlyMap<string, PresentUser> = new Map();
+  #list: readonly PresentUser[] = [];
+  #stop: (() => void) | undefined;
+
+  /** @internal */
+  constructor(client: Client, filter: string, own: OwnPresence | undefined) {
+    this.#client = client;
+    this.#store = client.store(filter as string, { qos: 1 });
+    this.#idLevel = [...parseFilter(filter).names.keys()][0] ?? -1;
+    this.#own = own;
+  }
+
+  /** Calls back with what has changed. Returns what removes the listener. */
+  readonly subscribe = (listener: (change: PresenceChange) => void): (() => void) => {
+    const entry = (change: PresenceChange): void => listener(change);
+    this.#listeners.add(entry);
+    if (!this.#stop) {
+      const stops = [this.#store.subscribe(() => this.#update()), this.#client.on('state', () => this.#update())];
+      this.#stop = () => stops.forEach((stop) => stop());
+      this.#update();
+    }
+    return () => {
+      if (!this.#listeners.delete(entry) || this.#listeners.size > 0) return;
+      this.#stop?.();
+      this.#stop = undefined;
+    };
+  };
+
+  /** The users, by name, offline ones too: the same list until something changes. Empty before the first listener. */
+  readonly list = (): readonly PresentUser[] => this.#list;
+
+  /** Whether all entries have come. */
+  get ready(): boolean {
+    return this.#store.getSnapshot().ready;
+  }
+
+  /** Publishes the own entry with other `meta`. Throws `not-supported` without connect's option `presence`. */
+  update(meta: unknown): void {
+    this.#mine.update(meta);
+  }
+
+  /** Turns the own entry offline until `update`. Throws `not-supported` without connect's option `presence`. */
+  async leave(): Promise<void> {
+    await this.#mine.leave('left');
+  }
+
+  get #mine(): OwnPresence {
+    if (!this.#own) throw new EbbtideError('not-supported', "there is no own entry here: give connect() the option 'presence'");
+    return this.#own;
+  }
+
+  #update(): void {
+    const { messages } = this.#store.getSnapshot();
+    const offline = this.#client.state.state !== 'online';
+    for (const topic of this.#entries.keys()) if (!messages.has(topic)) this.#entries.delete(topic);
+    const byUser = new Map<string, PresenceEntry[]>();
+    for (const [topic, message] of messages) {
+      const stale = offline || message.fromCache;
+      let known = this.#entries.get(topic);
+      if (known?.message !== message || known.entry.stale !== stale) {
+        const entry = read(message, this.#idLevel, stale);
+        if (!entry) continue;
+        this.#entries.set(topic, (known = { message, entry }));
+      }
+      const user = known.entry.user ?? known.entry.id;
+      const entries = byUser.get(user);
+      if (entries) entries.push(known.entry);
+      else byUser.set(user, [known.entry]);
+    }
+    const users = new Map<string, PresentUser>();
+    const change = { joined: [] as PresentUser[], left: [] as PresentUser[], changed: [] as PresentUser[] };
+    for (const [user, entries] of [...byUser].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const before = this.#users.get(user);
+      const same = before?.entries.length === entries.length && entries.every((entry, at) => entry === before.entries[at]);
+      const now = same ? before : merge(user, entries);
+      users.set(user, now);
+      if (now.status !== (before?.status ?? 'offline')) change[now.status === 'online' ? 'joined' : 'left'].push(now);
+      else if (now !== before) change.changed.push(now);
+    }
+    for (const [user, before] of this.#users) if (!users.has(user)) change[before.status === 'online' ? 'left' : 'changed'].push({ ...before, status: 'offline', entries: [] });
+    if (change.joined.length + change.left.length + change.changed.length === 0) return;
+    this.#users = users;
+    this.#list = [...users.values()];
+    for (const listener of [...this.#listeners]) void throwLater(() => listener(change));
+  }
+}
+
+/** An entry that is not in the shape is none. */
+function read(message: Message, idLevel: number, stale: boolean): PresenceEntry | undefined {
+  let value: Record<string, unknown> | null | undefined;
+  try {
+    value = message.json<Record<string, unknown>>();
+  } catch {
+    // Something else lives under this topic.
+  }
+  const status = value?.['status'];
+  if (!value || (status !== 'online' && status !== 'offline')) return undefined;
+  const text = (name: string): string | undefined => (typeof value[name] === 'string' ? value[name] : undefined);
+  let since = Date.parse(text('since') ?? '');
+  const { expiryS } = value;
+  const leftS = message.properties.messageExpiryInterval;
+  // A will was written before it was known when; what is left of its expiry tells it.
+  if (Number.isNaN(since) && typeof expiryS === 'number' && leftS !== undefined && !message.fromCache) {
+    since = Date.now() - (expiryS - leftS) * 1_000;
+  }
+  const levels = message.topic.split('/');
+  return {
+    topic: message.topic,
+    id: decode(levels.at(idLevel) ?? ''),
+    status,
+    since: Number.isNaN(since) ? undefined : new Date(since),
+    user: text('user'),
+    conn: text('conn'),
+    reason: text('reason'),
+    meta: value['meta'],
+    stale,
+  };
+}
+
+/** Others may have written ids as they are. */
+function decode(level: string): string {
+  try {
+    return decodeURIComponent(level);
+  } catch {
+    return level;
+  }
+}
+
+function merge(user: string, all: readonly PresenceEntry[]): PresentUser {
+  const online = all.filter(({ status }) => status === 'online');
+  const entries = (online.length > 0 ? online : [...all]).sort((a, b) => +(a.since ?? 0) - +(b.since ?? 0));
+  const last = entries.at(-1)!;
+  const { status } = last;
+  return {
+    user,
+    status,
+    since: (status === 'online' ? entries[0]! : last).since,
+    meta: last.meta,
+    stale: entries.some(({ stale }) => stale),
+    entries: all,
+  };
+}
+
+function topicOf({ topic, id, user = id }: PresenceSettings): string {
+  const names = [...parseFilter(topic).names.values()];
+  return fillTopic(topic, Object.fromEntries(names.map((name) => [name, encodeURIComponent(name === 'user' ? user : id)])));
+}
+
+/** @internal The will that turns the entry offline. */
+export function presenceWill(settings: PresenceSettings): WillMessage {
+  const { user, meta, offlineDelayS, offlineExpiryS } = settings;
+  return {
+    topic: topicOf(settings),
+    payload: encodePayload({ status: 'offline', user, reason: 'connection lost', meta, expiryS: offlineExpiryS }),
+    qos: 1,
+    retain: true,
+    delayIntervalS: offlineDelayS,
+    properties: { messageExpiryInterval: offlineExpiryS, contentType: 'application/json' },
+  };
+}
+
+/** Long enough for a round trip; a page that is left waits no longer. */
+const FAREWELL_MS = 1_000;
+
+/** @internal Keeps the own entry: online after each connect, offline at the end; in between the will does it. */
+export class OwnPresence {
+  readonly #client: Client;
+  readonly #settings: PresenceSettings;
+  #meta: unknown;
+  #since = new Date();
+  #lostAt: number | undefined;
+  #leading = true;
+  #away = false;
+
+  constructor(client: Client, settings: PresenceSettings) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#meta = settings.meta;
+    client.on('leader', ({ leading }) => {
+      this.#leading = leading;
+      this.#announce();
+    });
+    client.on('state', ({ state }) => {
+      if (state !== 'online') return void (this.#lostAt ??= Date.now());
+      // The will has been published by now.
+      if (this.#lostAt !== undefined && Date.now() - this.#lostAt >= settings.offlineDelayS * 1_000) this.#since = new Date();
+      this.#lostAt = undefined;
+      this.#announce();
+    });
+  }
+
+  update(meta: unknown): void {
+    if (this.#away) this.#since = new Date();
+    this.#away = false;
+    this.#meta = meta;
+    this.#announce();
+  }
+
+  /** Rejects as a publish does. */
+  leave(reason: string): Promise<unknown> {
+    this.#away = true;
+    this.#since = new Date();
+    const publication = this.#publish('offline', reason);
+    return Promise.race([publication.acked, publication.stored]);
+  }
+
+  async close(): Promise<void> {
+    // Another tab goes on with it.
+    if (!this.#leading || this.#away || this.#client.state.state !== 'online') return;
+    this.#away = true;
+    this.#since = new Date();
+    const timeout = new Promise((resolve) => setTimeout(resolve, FAREWELL_MS));
+    await Promise.race([this.#publish('offline', 'closed').acked.catch(() => {}), timeout]);
+  }
+
+  #announce(): void {
+    if (!this.#away && this.#leading && this.#client.state.state === 'online') this.#publish('online');
+  }
+
+  #publish(status: 'online' | 'offline', reason?: string): Publication {
+    const { user, offlineExpiryS } = this.#settings;
+    const entry = { status, since: this.#since.toISOString(), user, reason, meta: this.#meta };
+    return this.#client.publish(topicOf(this.#settings) as string, entry, {
+      qos: 1,
+      retain: true,
+      properties: { contentType: 'application/json' },
+      ...(status === 'offline' && { expiresInS: offlineExpiryS }),
+    });
+  }
+}
