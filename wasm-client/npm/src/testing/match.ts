@@ -1,0 +1,34 @@
+// Topic filters as a server sees them: which are valid, and what they match.
+
+import { EbbtideError } from '../error.js';
+
+/** Whether a topic matches a filter (section 4.7): what begins with `$` is not matched by a wildcard there. */
+export function matches(filter: string, topic: string): boolean {
+  const wanted = filter.split('/').slice(filter.startsWith('$share/') ? 2 : 0);
+  const levels = topic.split('/');
+  if (topic.startsWith('$') && (wanted[0] === '#' || wanted[0] === '+')) return false;
+  for (let at = 0; at < wanted.length; at++) {
+    if (wanted[at] === '#') return true;
+    if (at >= levels.length || (wanted[at] !== '+' && wanted[at] !== levels[at])) return false;
+  }
+  return wanted.length === levels.length;
+}
+
+/** Why a filter is none (sections 4.7 and 4.8.2). */
+export function filterFault(filter: string): EbbtideError | undefined {
+  const fault = (why: string): EbbtideError => new EbbtideError('topic-filter', `'${filter}': ${why}`);
+  if (filter === '' || /[\0\ud800-\udfff]/u.test(filter)) return fault('it is empty, or has a character that MQTT does not allow');
+  if (new TextEncoder().encode(filter).length > 0xffff) return new EbbtideError('field-too-long', 'the filter is longer than 65,535 bytes');
+  const levels = filter.split('/');
+  const shared = levels[0] === '$share';
+  for (const [place, level] of levels.entries()) {
+    if (!/[+#]/.test(level)) continue;
+    if (level.length > 1 || (shared && place === 1) || (level === '#' && place < levels.length - 1)) {
+      return fault('+ and # stand for whole levels, # only for the last ones');
+    }
+  }
+  if (shared && (levels.length < 3 || levels[1] === '' || filter === `$share/${levels[1]}/`)) {
+    return fault('a shared subscription is $share/{group}/{filter}');
+  }
+  return undefined;
+}

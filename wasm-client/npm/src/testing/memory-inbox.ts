@@ -1,0 +1,140 @@
+// The subscriptions of a session in memory: what they get from the server, from the last-known values and from the inbox.
+
+import type { Delivery, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import { filterFault, matches } from './match.js';
+import type { Ground, InboxRow } from './memory-store.js';
+import type { Routed } from './server.js';
+
+interface Local {
+  readonly filter: string;
+  readonly settings: SubscribeSettings;
+  readonly sink: SubscriptionSink;
+}
+
+export class MemoryInbox {
+  readonly #ground: Ground;
+  readonly #locals = new Set<Local>();
+  #crashed = false;
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+    for (const row of ground.store.inbox.values()) row.offered.clear();
+  }
+
+  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void } {
+    const { later, link, over, server, store } = this.#ground;
+    const fault = filterFault(filter);
+    if (fault) {
+      later(() => sink.failed(fault), true);
+      return { end() {} };
+    }
+    const local: Local = { filter, settings, sink };
+    this.#locals.add(local);
+    later(() => {
+      if (!this.#locals.has(local)) return;
+      if (settings.cache) for (const each of this.cached(filter)) sink.message(each, () => {});
+      for (const [id, row] of store.inbox) if (row.offered.size === 0) this.#offer(id, row, [local]);
+      if (link()) this.#subscribeAtServer(filter, [local]);
+    });
+    return {
+      end: () => {
+        if (!this.#locals.delete(local) || over()) return;
+        for (const [id, { offered }] of store.inbox) if (offered.delete(local) && offered.size === 0) store.inbox.delete(id);
+        if (link() && ![...this.#locals].some((each) => each.filter === filter)) server.unsubscribe(store.clientId!, filter);
+      },
+    };
+  }
+
+  cached(filter: string): Delivery[] {
+    return [...this.#ground.store.cache.values()].filter(({ topic }) => matches(filter, topic));
+  }
+
+  /** There is a connection. */
+  connected(): void {
+    const byFilter = new Map<string, Local[]>();
+    for (const local of this.#locals) byFilter.set(local.filter, [...(byFilter.get(local.filter) ?? []), local]);
+    for (const [filter, locals] of byFilter) this.#subscribeAtServer(filter, locals);
+  }
+
+  receive(message: Routed, filters: readonly string[], duplicate: boolean, acknowledged: () => void): void {
+    this.#hand(message, duplicate, filters, [...this.#locals].filter((local) => filters.includes(local.filter)), acknowledged);
+  }
+
+  removeUnclaimed(): void {
+    const { report, store } = this.#ground;
+    const rows = [...store.inbox].filter(([, { offered }]) => offered.size === 0);
+    for (const [id] of rows) store.inbox.delete(id);
+    const filters = [...new Set(rows.flatMap(([, row]) => row.filters))];
+    if (rows.length > 0) report({ kind: 'unclaimed', count: rows.length, filters });
+  }
+
+  /** What handlers say from now on was not said any more. */
+  crash(): void {
+    this.#crashed = true;
+  }
+
+  #subscribeAtServer(filter: string, locals: readonly Local[]): void {
+    const { later, link, server, store } = this.#ground;
+    const all = [...this.#locals].filter((local) => local.filter === filter).map(({ settings }) => settings);
+    const qos = Math.max(...all.map((each) => each.qos)) as QoS;
+    const retainHandling = Math.min(...locals.map(({ settings }) => settings.retainHandling));
+    const noLocal = all.every((each) => each.noLocal);
+    const retainAsPublished = all.some((each) => each.retainAsPublished);
+    const now = link();
+    const found = server.subscribe(store.clientId!, filter, { qos, noLocal, retainAsPublished }, retainHandling);
+    later(() => {
+      if (link() !== now) return;
+      for (const { sink } of locals) sink.granted(qos);
+      for (const message of found) this.#hand({ ...message, retain: true }, false, [filter], locals, () => {});
+      const seen = new Set(found.map(({ topic }) => topic));
+      if (retainHandling === 0 && !filter.startsWith('$share/')) this.#forgetUnseen(filter, seen);
+      for (const { sink } of locals) sink.snapshot(false);
+    });
+  }
+
+  /** Last-known values that the server has no longer. */
+  #forgetUnseen(filter: string, seen: ReadonlySet<string>): void {
+    for (const { topic } of this.cached(filter)) {
+      if (seen.has(topic)) continue;
+      this.#ground.store.cache.delete(topic);
+      const empty: Delivery = { topic, payload: new Uint8Array(), qos: 0, retain: true, dup: false, fromCache: false, redelivered: false };
+      for (const local of [...this.#locals]) if (local.settings.cache && matches(local.filter, topic)) local.sink.message(empty, () => {});
+    }
+  }
+
+  #hand(message: Routed, dup: boolean, filters: readonly string[], locals: readonly Local[], acknowledged: () => void): void {
+    const { settings, store } = this.#ground;
+    const { topic, payload, qos, properties } = message;
+    const retain = settings.version === 4 && !message.retain ? undefined : message.retain;
+    const delivery: Delivery = {
+      topic, payload, qos, retain, dup, fromCache: false, redelivered: false, ...(properties && settings.version === 5 && { properties }),
+    };
+    if (message.retain && locals.some((local) => local.settings.cache)) {
+      if (payload.length > 0) store.cache.set(topic, { ...delivery, fromCache: true, storedAt: Date.now() });
+      else store.cache.delete(topic);
+    }
+    if (qos === 0) {
+      for (const { sink } of locals) sink.message(delivery, () => {});
+      return acknowledged();
+    }
+    const id = ++store.inboxId;
+    const row: InboxRow = { delivery: { ...delivery, id }, filters, offered: new Set(), shown: false };
+    store.inbox.set(id, row);
+    acknowledged();
+    this.#offer(id, row, locals);
+  }
+
+  #offer(id: number, row: InboxRow, locals: readonly Local[]): void {
+    const wanting = locals.filter(({ filter }) => row.filters.includes(filter));
+    const delivery = row.shown ? { ...row.delivery, redelivered: true } : row.delivery;
+    for (const local of wanting) row.offered.add(local);
+    row.shown ||= wanting.length > 0;
+    for (const local of wanting) {
+      local.sink.message(delivery, () => {
+        if (this.#crashed) return;
+        row.offered.delete(local);
+        if (row.offered.size === 0) this.#ground.store.inbox.delete(id);
+      });
+    }
+  }
+}

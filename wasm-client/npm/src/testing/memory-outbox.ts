@@ -1,0 +1,184 @@
+// The publishes of a session in memory: rows that survive the page, dead letters, and QoS 0 that waits for a connection.
+
+import type { Draft, Settlement } from '../engine.js';
+import { EbbtideError } from '../error.js';
+import { reasonName } from '../reason.js';
+import { expiryOf, type Routed } from './server.js';
+import type { Ground, Row, Settled } from './memory-store.js';
+
+/** What the server refuses for now is tried again after this time. */
+const RETRY_MS = 1_000;
+
+const failed = (code: EbbtideError['code'], message: string): Settlement => ({ error: new EbbtideError(code, message) });
+const expired = (topic: string): Settlement => failed('expired', `the deadline of the publish to ${topic} has passed`);
+const cancelled = (topic: string): Settlement => failed('cancelled', `the publish to ${topic} was cancelled`);
+const CANNOT_CANCEL = { cancel: (): Promise<boolean> => Promise.resolve(false) };
+
+export class MemoryOutbox {
+  readonly #ground: Ground;
+  #held: { readonly draft: Draft; readonly settled: Settled }[] = [];
+  /** No attempt to connect has come to anything yet. */
+  #first = true;
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+    const { store } = ground;
+    // A new page: whoever waited is gone. Of what was under way the server has QoS 2, and gets QoS 1 again.
+    store.rows = store.rows.filter(({ stage, qos }) => stage === 'waiting' || qos === 1);
+    for (const row of store.rows) {
+      row.settled.length = 0;
+      row.stage = 'waiting';
+      this.#watchDeadline(row);
+    }
+  }
+
+  publish(draft: Draft, stored: (seq: number) => void, settled: Settled): { cancel(): Promise<boolean> } {
+    if (draft.qos === 0) return this.#publishAtOnce(draft, stored, settled);
+    const { later, settings, store } = this.#ground;
+    const { rows } = store;
+    const bytes = [...rows, draft].reduce((sum, { topic, payload }) => sum + topic.length + payload.length, 0);
+    if (rows.length >= settings.limits.outboxMessagesMax || bytes > settings.limits.outboxBytesMax) {
+      later(() => settled(failed('queue-full', `${rows.length} publishes wait`)), true);
+      return CANNOT_CANCEL;
+    }
+    // Whoever waits for one whose place this takes, is told when this one is settled.
+    const settles = [settled];
+    for (const old of draft.coalesce ? [...rows] : []) {
+      if (old.topic !== draft.topic || old.stage !== 'waiting' || !old.draft.coalesce) continue;
+      settles.unshift(...old.settled.splice(0));
+      rows.splice(rows.indexOf(old), 1);
+    }
+    const { key, topic, payload, qos, retain, deadline } = draft;
+    const row: Row = {
+      seq: ++store.seq, topic, payload, qos, retain, createdAt: Date.now(), stage: 'waiting', draft, settled: settles,
+      ...(key !== undefined && { key }), ...(deadline !== undefined && { deadline }),
+    };
+    rows.push(row);
+    this.#watchDeadline(row);
+    this.#count();
+    later(() => stored(row.seq), true);
+    later(() => this.flush());
+    return { cancel: async () => (await this.cancel([row.seq])) > 0 };
+  }
+
+  cancel(seqs: number[]): Promise<number> {
+    const rows = this.#ground.store.rows.filter(({ seq, stage }) => seqs.includes(seq) && stage === 'waiting');
+    for (const row of rows) this.#settle(row, cancelled(row.topic));
+    return Promise.resolve(rows.length);
+  }
+
+  async retry(seqs: number[]): Promise<number> {
+    const letters = this.#ground.store.dead.filter(({ seq }) => seqs.includes(seq));
+    await this.discard(seqs);
+    for (const { draft } of letters) this.publish({ ...draft, coalesce: false }, () => {}, () => {});
+    return letters.length;
+  }
+
+  discard(seqs: number[]): Promise<number> {
+    const { store } = this.#ground;
+    const before = store.dead.length;
+    store.dead = store.dead.filter(({ seq }) => !seqs.includes(seq));
+    return Promise.resolve(before - store.dead.length);
+  }
+
+  /** The state has changed to something else than `connecting`. */
+  moved(online: boolean): void {
+    const held = this.#held;
+    if (online) this.#held = [];
+    else if (this.#first) this.#held = held.filter(({ draft }) => draft.keepOffline);
+    else return;
+    this.#first = false;
+    for (const { draft, settled } of held) {
+      if (online) this.#send(draft, settled);
+      else if (!draft.keepOffline) settled(failed('offline', 'there is no connection'));
+    }
+    this.#ground.later(() => this.flush());
+  }
+
+  /** Sends what waits. */
+  flush(): void {
+    const { server, store, link, later, timer } = this.#ground;
+    for (const row of [...store.rows]) {
+      if (!link()) return;
+      if (row.stage !== 'waiting') continue;
+      const code = server.publish(routed(row.draft), store.clientId);
+      if (code === 0x97 || code === 0x83) return timer(RETRY_MS, () => this.flush());
+      row.stage = 'sent';
+      later(() => (code < 0x80 ? this.#settle(row, { reasonCode: code }) : this.#refused(row, code)));
+    }
+  }
+
+  end(error: EbbtideError): void {
+    for (const { settled } of this.#held.splice(0)) settled({ error });
+    for (const row of this.#ground.store.rows) for (const settled of row.settled.splice(0)) settled({ error });
+  }
+
+  #publishAtOnce(draft: Draft, stored: (seq: number) => void, settled: Settled): { cancel(): Promise<boolean> } {
+    const { link, later, settings } = this.#ground;
+    later(() => stored(0), true);
+    if (link()) {
+      later(() => this.#send(draft, settled), true);
+      return CANNOT_CANCEL;
+    }
+    const waits = draft.keepOffline || this.#first;
+    if (!waits || this.#held.length >= settings.limits.heldMessagesMax) {
+      later(() => settled(waits ? failed('queue-full', `${this.#held.length} publishes wait`) : failed('offline', 'there is no connection')), true);
+      return CANNOT_CANCEL;
+    }
+    const entry = { draft, settled };
+    this.#held.push(entry);
+    return {
+      cancel: () => {
+        const place = this.#held.indexOf(entry);
+        if (place < 0) return Promise.resolve(false);
+        this.#held.splice(place, 1);
+        settled(cancelled(draft.topic));
+        return Promise.resolve(true);
+      },
+    };
+  }
+
+  #send(draft: Draft, settled: Settled): void {
+    const { link, server, store } = this.#ground;
+    if (!link()) return settled(failed('offline', 'the connection was lost'));
+    if (draft.deadline !== undefined && draft.deadline <= Date.now()) return settled(expired(draft.topic));
+    server.publish(routed(draft), store.clientId);
+    settled({ reasonCode: 0 });
+  }
+
+  #refused(row: Row, reasonCode: number): void {
+    const { report, settings, store } = this.#ground;
+    const { draft, settled, stage, ...letter } = row;
+    store.dead.push({ ...letter, draft, reasonCode, rejectedAt: Date.now() });
+    this.#settle(row, { error: new EbbtideError('refused', `the server refused it: ${reasonName(reasonCode)}`, reasonCode) });
+    if (store.dead.length <= settings.limits.deadLettersMax) return;
+    store.dead.shift();
+    report({ kind: 'dropped', count: 1, reason: 'too many dead letters' });
+  }
+
+  #settle(row: Row, outcome: Settlement): void {
+    const { rows } = this.#ground.store;
+    const place = rows.indexOf(row);
+    if (place < 0) return;
+    rows.splice(place, 1);
+    this.#count();
+    for (const settled of row.settled.splice(0)) settled(outcome);
+  }
+
+  #watchDeadline(row: Row): void {
+    if (row.deadline === undefined) return;
+    this.#ground.timer(Math.max(0, row.deadline - Date.now()), () => {
+      if (row.stage === 'waiting') this.#settle(row, expired(row.topic));
+    });
+  }
+
+  #count(): void {
+    this.#ground.report({ kind: 'outbox', count: this.#ground.store.rows.length });
+  }
+}
+
+function routed({ topic, payload, qos, retain, properties, deadline }: Draft): Routed {
+  const leftS = deadline === undefined ? undefined : Math.ceil((deadline - Date.now()) / 1_000);
+  const all = leftS === undefined ? properties : { ...properties, messageExpiryInterval: leftS };
+  return { topic, payload, qos, retain, properties: all, expiresAt: expiryOf(all) };
+}

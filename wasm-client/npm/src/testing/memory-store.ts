@@ -1,0 +1,44 @@
+// What of a session in memory survives the page, and what its parts share while there is one.
+
+import type { DeadLetter, Delivery, Draft, Pending, Report, Settlement } from '../engine.js';
+import type { EngineSettings } from '../settings.js';
+import type { Link, Server } from './server.js';
+
+export type Settled = (outcome: Settlement) => void;
+
+/** A publish that waits or is under way. */
+export type Row = { -readonly [K in keyof Pending]: Pending[K] } & { readonly draft: Draft; readonly settled: Settled[] };
+
+/** A message that no handler is done with. */
+export interface InboxRow {
+  readonly delivery: Delivery;
+  readonly filters: readonly string[];
+  /** Subscriptions that have it and are not done. */
+  readonly offered: Set<object>;
+  shown: boolean;
+}
+
+export class MemoryStore {
+  clientId: string | undefined;
+  hasSession = false;
+  seq = 0;
+  inboxId = 0;
+  rows: Row[] = [];
+  dead: (DeadLetter & { readonly draft: Draft })[] = [];
+  inbox = new Map<number, InboxRow>();
+  cache = new Map<string, Delivery>();
+}
+
+/** What the parts of an engine have in common. */
+export interface Ground {
+  readonly settings: EngineSettings;
+  readonly store: MemoryStore;
+  readonly server: Server;
+  link(): Link | undefined;
+  over(): boolean;
+  report(report: Report): void;
+  /** Calls a microtask later, after a close only if `always`: when it settles something. */
+  later(call: () => void, always?: boolean): void;
+  /** Until the engine is closed. */
+  timer(ms: number, call: () => void): void;
+}

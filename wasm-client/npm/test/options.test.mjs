@@ -1,0 +1,149 @@
+// What is checked at the call: options of every method, addresses, and that equal calls share one client.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connect, EbbtideError } from './index.js';
+import { createTestBroker } from './testing/index.js';
+import { code, guarded, online } from './support.mjs';
+
+guarded();
+
+const ADDRESS = 'ws://127.0.0.1:9/mqtt';
+const refused = (call, message) => assert.throws(call, (error) => code('bad-options')(error) && (message.test(error.message) || assert.fail(error.message)));
+
+test('bad options of connect are thrown at once and say what is allowed', () => {
+  const cases = [
+    [{ clientID: 'x' }, /'clientID'; did you mean 'clientId'\?/],
+    [{ keepalive: 5 }, /did you mean 'keepAliveS'/],
+    [{ sessionExpiryInterval: 5 }, /did you mean 'sessionExpiryS'/],
+    [{ username: 'ana' }, /did you mean 'credentials'/],
+    [{ zzzzzzzz: 1 }, /no option 'zzzzzzzz'\. There are identity, /],
+    [{ toString: 1 }, /no option 'toString'/],
+    [{ identity: 7 }, /'identity' must be a string/],
+    [{ credentials: 'ana' }, /credentials: the options must be an object/],
+    [{ credentials: { user: 'ana' } }, /connect: credentials: there is no option 'user'; did you mean 'username'/],
+    [{ credentials: { password: 7 } }, /'password' must be a string or a Uint8Array/],
+    [{ credentials: { authenticationData: 'x' } }, /'authenticationData' must be a Uint8Array/],
+    [{ clientId: 7 }, /must be a string/],
+    [{ sessionExpiryS: 4_294_967_296 }, /from 0 to 4294967295/],
+    [{ sessionExpiryS: -1 }, /from 0/],
+    [{ will: 'x' }, /must be an object/],
+    [{ will: { topic: 7 } }, /will: 'topic' must be a string/],
+    [{ will: { topic: 'a', qos: 3 } }, /will: 'qos' must be 0 or 1 or 2/],
+    [{ will: { topic: 'a', delay: 3 } }, /did you mean 'delayIntervalS'/],
+    [{ will: { topic: 'a', properties: { contentType: 1 } } }, /properties: 'contentType' must be a string/],
+    [{ presence: { topic: 'a', name: 'x' } }, /presence: there is no option 'name'/],
+    [{ presence: { topic: 'a', offlineDelayS: 1.5 } }, /whole number/],
+    [{ keepAliveS: 65_536 }, /from 0 to 65535/],
+    [{ keepAliveS: 1.5 }, /whole number/],
+    [{ version: '5' }, /'version' must be "3\.1\.1" or "5\.0"/],
+    [{ receiveMaximum: 0 }, /from 1 to 65535/],
+    [{ userProperties: { a: 'b' } }, /list of \[name, value\]/],
+    [{ userProperties: [['a']] }, /list of \[name, value\]/],
+    [{ authenticationMethod: 1 }, /a string/],
+    [{ onAuthenticate: 1 }, /a function/],
+    [{ connectTimeoutS: 0 }, /from 1/],
+    [{ backoffMaxS: 0 }, /from 1/],
+    [{ storage: 'disk' }, /"durable" or "memory"/],
+    [{ limits: { outboxMax: 1 } }, /limits: there is no option 'outboxMax'; did you mean 'outbox/],
+    [{ limits: { inboxBytesMax: 0 } }, /from 1/],
+    [{ workerUrl: 1 }, /a string or a URL/],
+    [{ log: 'yes' }, /true or false or a function/],
+    [{ credentials: () => ({}) }, /it needs 'identity'/],
+    [{ will: { topic: 'a' }, presence: { topic: 'b' } }, /exclude each other/],
+    [null, /must be an object/],
+  ];
+  for (const [options, message] of cases) refused(() => connect(ADDRESS, options), message);
+  assert.throws(() => connect(ADDRESS, { credentials: { password: 12345 } }), (error) => !error.message.includes('12345'));
+});
+
+test('bad options of the other calls are thrown at once', async () => {
+  const { broker, client } = await online();
+  const cases = [
+    [() => client.publish('a', 'x', { qos: 3 }), /publish: 'qos'/],
+    [() => client.publish('a', 'x', { retained: true }), /did you mean 'retain'/],
+    [() => client.publish('a', 'x', { params: 'x' }), /'params' must be an object/],
+    [() => client.publish('a', 'x', { key: 7 }), /'key' must be a string/],
+    [() => client.publish('a', 'x', { coalesce: 1 }), /true or false/],
+    [() => client.publish('a', 'x', { expiresInS: -1 }), /whole number/],
+    [() => client.publish('a', 'x', { deadline: 'tomorrow' }), /a Date or milliseconds/],
+    [() => client.publish('a', 'x', { deadline: new Date('never') }), /a Date or milliseconds/],
+    [() => client.publish('a', 'x', { resend: 'yes' }), /true or false/],
+    [() => client.publish('a', 'x', { offline: 'store' }), /"fail" or "keep"/],
+    [() => client.publish('a', 'x', { messageExpiry: 5 }), /no option 'messageExpiry'\. There are qos, /],
+    [() => client.publish('a', 'x', { properties: { correlationData: 'x' } }), /must be a Uint8Array/],
+    [() => client.subscribe('a', { qos: '1' }), /subscribe: 'qos'/],
+    [() => client.subscribe('a', { nolocal: true }), /did you mean 'noLocal'/],
+    [() => client.subscribe('a', { retainHandlng: 1 }), /did you mean 'retainHandling'/],
+    [() => client.subscribe('a', { retainHandling: 3 }), /0 or 1 or 2/],
+    [() => client.subscribe('a', { retainAsPublished: 1 }), /true or false/],
+    [() => client.subscribe('a', { cache: 'yes' }), /true or false/],
+    [() => client.subscribe('a', { userProperties: 1 }), /list of/],
+    [() => client.subscribe('a', { bufferedMessagesMax: 0 }), /from 1/],
+    [() => client.store('a', { topicsMax: 0 }), /store: 'topicsMax'/],
+    [() => client.request('a', 'x', { timeout: 5 }), /did you mean 'timeoutS'/],
+    [() => client.presence(), /without connect's option 'presence'/],
+  ];
+  for (const [call, message] of cases) refused(call, message);
+  await broker.settled();
+  assert.deepEqual(broker.published, []);
+});
+
+test('addresses are relative to the page', () => {
+  const resolved = (page, address) => {
+    globalThis.location = page && new URL(page);
+    try {
+      // The address is looked at before the options.
+      connect(address, { zzzzzzzz: 1 });
+    } catch (error) {
+      return error.code;
+    } finally {
+      delete globalThis.location;
+    }
+  };
+  assert.equal(resolved('https://a.example/x/y#z', '/mqtt'), 'bad-options');
+  assert.equal(resolved(undefined, 'https://b.example/mqtt#z'), 'bad-options');
+  assert.equal(resolved(undefined, '/mqtt'), 'url');
+  assert.equal(resolved('https://a.example/', 'mqtt://b.example'), 'url');
+});
+
+test('equal calls share a client, by identity; what differs is named', async () => {
+  const broker = createTestBroker();
+  const ana = broker.connect({ identity: 'ana', credentials: async () => ({}), keepAliveS: 10 });
+  assert.equal(broker.connect({ identity: 'ana', credentials: async () => ({}), keepAliveS: 10 }), ana);
+  assert.notEqual(broker.connect({ identity: 'ben' }), ana);
+  const { name } = { name: broker.connect({ credentials: { username: 'eve', password: 'x' } }).identity };
+  assert.equal(name, 'eve');
+  const base = { identity: 'ana', credentials: async () => ({}), keepAliveS: 10 };
+  const others = [
+    [{ keepAliveS: 11 }, 'keepAliveS'],
+    [{ clientId: 'x' }, 'clientId'],
+    [{ credentials: { username: 'ana' } }, 'credentials'],
+    [{ will: { topic: 'gone' } }, 'will'],
+    [{ limits: { cacheTopicsMax: 5 } }, 'limits'],
+    [{ version: '3.1.1' }, 'version'],
+    [{ userProperties: [['a', 'b']] }, 'userProperties'],
+    [{ onAuthenticate: () => new Uint8Array() }, 'onAuthenticate'],
+    [{ workerUrl: '/w.js' }, 'workerUrl'],
+  ];
+  for (const [change, option] of others) refused(() => broker.connect({ ...base, ...change }), new RegExp(`another '${option}'`));
+  // Defaults count as what they stand for.
+  assert.equal(broker.connect({ ...base, sessionExpiryS: 86_400, version: '5.0', log: false }), ana);
+  await ana.close();
+  assert.notEqual(broker.connect({ ...base, keepAliveS: 11 }), ana);
+});
+
+test('the values of passwords and payloads are compared, and not shown', () => {
+  const broker = createTestBroker();
+  const options = (password, payload) => ({ credentials: { username: 'ana', password }, will: { topic: 'gone', payload } });
+  const client = broker.connect(options(new Uint8Array([1, 2]), { at: new Date(0) }));
+  assert.equal(broker.connect(options(new Uint8Array([1, 2]), { at: new Date(0) })), client);
+  assert.throws(() => broker.connect(options(new Uint8Array([1, 3]), { at: new Date(0) })), /another 'credentials'/);
+  assert.throws(() => broker.connect(options(new Uint8Array([1, 2]), { at: new Date(1) })), /another 'will'/);
+});
+
+test('an error has the name of its reason code', () => {
+  assert.equal(new EbbtideError('refused', 'x', 0x87).reason, 'Not authorized');
+  assert.equal(new EbbtideError('refused', 'x', 0xfe).reason, '0xfe');
+  assert.equal(new EbbtideError('closed', 'x').reason, undefined);
+});

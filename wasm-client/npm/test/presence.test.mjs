@@ -1,0 +1,191 @@
+// Presence: the own entry through connects, crashes and goodbyes, and who is seen by others.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createTestBroker } from './testing/index.js';
+import { code, guarded, online } from './support.mjs';
+
+guarded();
+
+const TOPIC = 'presence/{client}';
+const names = (users) => users.map(({ user }) => user);
+
+/** Looks from another browser. */
+async function watched(broker) {
+  const watcher = broker.connect({ identity: 'watcher' });
+  const presence = watcher.presence(TOPIC);
+  const changes = [];
+  presence.subscribe(({ joined, left, changed }) => changes.push([names(joined), names(left), names(changed)]));
+  await broker.settled();
+  return { watcher, presence, changes };
+}
+
+test('online with the connection, offline by the will after its delay, and back', async (context) => {
+  const broker = createTestBroker();
+  const { presence, changes } = await watched(broker);
+  const options = { identity: 'ana', presence: { topic: TOPIC, id: 'phone/1', meta: { place: 'Kiel' }, offlineDelayS: 5 } };
+  const client = broker.connect(options);
+  await broker.settled();
+  const [ana] = presence.list();
+  assert.deepEqual([ana.user, ana.status, ana.meta, ana.stale, ana.entries[0].id], ['ana', 'online', { place: 'Kiel' }, false, 'phone/1']);
+  assert.ok(Math.abs(ana.since - Date.now()) < 5_000);
+  assert.deepEqual(changes, [[['ana'], [], []]]);
+  assert.deepEqual([...broker.retained.keys()], ['presence/phone%2F1']);
+  assert.equal(broker.retained.get('presence/phone%2F1').properties.contentType, 'application/json');
+
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  broker.crash(client);
+  context.mock.timers.tick(5_000);
+  context.mock.timers.reset();
+  await broker.settled();
+  const [gone] = presence.list();
+  assert.deepEqual([gone.status, gone.entries[0].reason, gone.meta], ['offline', 'connection lost', { place: 'Kiel' }]);
+  // A will cannot say when; the expiry does.
+  assert.ok(Math.abs(gone.since - Date.now()) < 5_000);
+  assert.ok(broker.retained.get('presence/phone%2F1').properties.messageExpiryInterval > 604_790);
+
+  broker.connect(options);
+  await broker.settled();
+  assert.equal(presence.list()[0].status, 'online');
+  assert.deepEqual(changes.slice(1), [[[], ['ana'], []], [['ana'], [], []]]);
+});
+
+test('a short cut changes nothing, a long one the time', async (context) => {
+  const broker = createTestBroker();
+  const client = broker.connect({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  await broker.settled();
+  const since = () => broker.retained.get('presence/1').json().since;
+  const first = since();
+  context.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  const cut = async (ms) => {
+    broker.goOffline(client);
+    context.mock.timers.tick(ms);
+    broker.goOnline(client);
+    await broker.settled();
+  };
+  await cut(9_000);
+  assert.equal(since(), first);
+  await cut(10_000);
+  assert.equal(Date.parse(since()) - Date.parse(first) >= 19_000, true);
+});
+
+test('close() and forget() turn it offline, with the reason', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  await client.close();
+  assert.deepEqual(
+    (({ status, reason, user }) => [status, reason, user])(broker.retained.get('presence/1').json()),
+    ['offline', 'closed', 'ana'],
+  );
+  assert.ok(broker.retained.get('presence/1').properties.messageExpiryInterval > 604_790);
+  const again = broker.connect({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  await broker.settled();
+  assert.equal(broker.retained.get('presence/1').json().status, 'online');
+  await again.forget();
+  assert.equal(broker.retained.get('presence/1').json().status, 'offline');
+});
+
+test('another meta, leaving, and coming back', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  const entry = () => broker.retained.get('presence/1').json();
+  const presence = client.presence();
+  presence.update({ busy: true });
+  await broker.settled();
+  assert.deepEqual([entry().status, entry().meta], ['online', { busy: true }]);
+  await presence.leave();
+  await broker.settled();
+  assert.deepEqual([entry().status, entry().reason], ['offline', 'left']);
+  broker.goOffline();
+  broker.goOnline();
+  await broker.settled();
+  assert.equal(entry().status, 'offline');
+  presence.update({ busy: false });
+  await broker.settled();
+  assert.deepEqual([entry().status, entry().meta], ['online', { busy: false }]);
+  assert.throws(() => broker.connect({ identity: 'ben' }).presence(TOPIC).update({}), code('not-supported'));
+});
+
+test('entries of one user are one; the last one to go is what counts', async () => {
+  const broker = createTestBroker();
+  const { presence, changes } = await watched(broker);
+  const entry = (id, status, since, more) => broker.publish(`presence/${id}`, { status, since, user: 'ana', ...more }, { retain: true });
+  entry('phone', 'online', '2026-01-01T00:00:00Z', { meta: 'old' });
+  entry('laptop', 'online', '2026-01-02T00:00:00Z', { meta: 'new' });
+  broker.publish('presence/device', { status: 'online' }, { retain: true });
+  await broker.settled();
+  const [ana, device] = presence.list();
+  assert.deepEqual([ana.status, ana.since.toISOString(), ana.meta, ana.entries.length], ['online', '2026-01-01T00:00:00.000Z', 'new', 2]);
+  assert.deepEqual([device.user, device.since], ['device', undefined]);
+  entry('phone', 'offline', '2026-01-03T00:00:00Z');
+  await broker.settled();
+  assert.deepEqual([presence.list()[0].status, presence.list()[0].since.toISOString()], ['online', '2026-01-02T00:00:00.000Z']);
+  entry('laptop', 'offline', '2026-01-04T00:00:00Z', { reason: 'left' });
+  await broker.settled();
+  assert.deepEqual([presence.list()[0].status, presence.list()[0].since.toISOString()], ['offline', '2026-01-04T00:00:00.000Z']);
+  broker.publish('presence/laptop', '', { retain: true });
+  broker.publish('presence/phone', '', { retain: true });
+  broker.publish('presence/device', '', { retain: true });
+  await broker.settled();
+  assert.deepEqual(changes, [
+    [['ana', 'device'], [], []], [[], [], ['ana']], [[], ['ana'], []], [[], ['device'], ['ana']],
+  ]);
+  assert.deepEqual(presence.list(), []);
+});
+
+test('other payloads are no entries, and the list stays the same without a change', async () => {
+  const broker = createTestBroker();
+  const { presence, changes } = await watched(broker);
+  for (const value of ['{', 'online', { status: 'busy' }, [1], null]) broker.publish('presence/x', value, { retain: true });
+  await broker.settled();
+  broker.publish('presence/%zz', { status: 'online', since: 'yesterday' }, { retain: true });
+  await broker.settled();
+  const list = presence.list();
+  broker.publish('presence/x', 'again', { retain: true });
+  await broker.settled();
+  assert.equal(presence.list(), list);
+  assert.deepEqual([names(list), changes.length, presence.ready], [['%zz'], 1, true]);
+});
+
+test('what is from an earlier time is stale', async () => {
+  const broker = createTestBroker();
+  const { watcher, presence } = await watched(broker);
+  broker.publish('presence/ana', { status: 'online' }, { retain: true });
+  await broker.settled();
+  broker.goOffline(watcher);
+  assert.equal(presence.list()[0].stale, true);
+  broker.goOnline(watcher);
+  await broker.settled();
+  assert.equal(presence.list()[0].stale, false);
+  broker.goOffline();
+  const again = broker.reload(watcher).presence(TOPIC);
+  again.subscribe(() => {});
+  await broker.settled();
+  assert.deepEqual([names(again.list()), again.list()[0].stale], [['ana'], true]);
+});
+
+test('without an id the browser keeps one; a user level is filled in', async () => {
+  const kept = new Map();
+  globalThis.localStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key) };
+  try {
+    const broker = createTestBroker();
+    const client = broker.connect({ identity: 'ana', presence: { topic: 'rooms/1/{user}/{client}' } });
+    await broker.settled();
+    const [topic] = broker.retained.keys();
+    assert.match(topic, /^rooms\/1\/ana\/[a-v0-9]{16}$/);
+    broker.reload(client);
+    await broker.settled();
+    assert.deepEqual([...broker.retained.keys()], [topic]);
+    assert.equal(kept.size, 1);
+    await broker.connect({ identity: 'ana', presence: { topic: 'rooms/1/{user}/{client}' } }).forget();
+    assert.equal(kept.size, 0);
+  } finally {
+    delete globalThis.localStorage;
+  }
+});
+
+test('in MQTT 3.1.1 the will comes at once', async () => {
+  const broker = createTestBroker();
+  const client = broker.connect({ identity: 'ana', version: '3.1.1', presence: { topic: TOPIC, id: '1' } });
+  await broker.settled();
+  broker.crash(client);
+  assert.equal(broker.retained.get('presence/1').json().status, 'offline');
+});

@@ -1,0 +1,94 @@
+// Stores: last values by topic, one object until something changes, and an end when nobody looks.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { code, guarded, online } from './support.mjs';
+
+guarded();
+
+const content = (store) => [...store.current()].map(([topic, message]) => [topic, message.text()]).sort();
+
+test('values, told together, in snapshots that do not change', async () => {
+  const { broker, client } = await online();
+  broker.publish('a/1', 'one', { retain: true });
+  broker.publish('a/2', 'two', { retain: true });
+  const store = client.store('a/{n}');
+  assert.deepEqual(store.getSnapshot(), { messages: new Map(), ready: false, error: undefined, dropped: 0 });
+  let told = 0;
+  const remove = store.subscribe(() => told++);
+  await broker.settled();
+  assert.deepEqual([content(store), told, store.getSnapshot().ready], [[['a/1', 'one'], ['a/2', 'two']], 1, true]);
+  const before = store.getSnapshot();
+  assert.equal(store.getSnapshot(), before);
+  broker.publish('a/1', 'three');
+  broker.publish('a/2', '');
+  await broker.settled();
+  assert.deepEqual([content(store), told], [[['a/1', 'three']], 2]);
+  assert.equal(store.current().get('a/1').params.n, '1');
+  assert.equal(before.messages.get('a/1').text(), 'one');
+  remove();
+});
+
+test('equal calls share a store; it ends a second after the last listener', async (context) => {
+  const { broker, client } = await online();
+  broker.publish('a/1', 'one', { retain: true });
+  const store = client.store('a/+', { qos: 1 });
+  assert.equal(client.store('a/+', { qos: 1 }), store);
+  assert.notEqual(client.store('a/+'), store);
+  const remove = [store.subscribe(() => {}), store.subscribe(() => {})];
+  await broker.settled();
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  remove[0]();
+  remove[0]();
+  context.mock.timers.tick(1_000);
+  assert.deepEqual((await client.inspect()).subscriptions, ['a/+']);
+  remove[1]();
+  context.mock.timers.tick(999);
+  const back = store.subscribe(() => {});
+  context.mock.timers.tick(1_000);
+  assert.deepEqual(content(store), [['a/1', 'one']]);
+  back();
+  context.mock.timers.tick(1_000);
+  await undefined;
+  assert.deepEqual([content(store), (await client.inspect()).subscriptions], [[], []]);
+  assert.notEqual(client.store('a/+', { qos: 1 }), store);
+  context.mock.timers.reset();
+  // The old one still works for whoever has kept it.
+  const again = store.subscribe(() => {});
+  await broker.settled();
+  assert.deepEqual(content(store), [['a/1', 'one']]);
+  again();
+});
+
+test('topics are bounded; what is left out is counted', async () => {
+  const { broker, client } = await online();
+  const store = client.store('a/+', { topicsMax: 2 });
+  store.subscribe(() => {});
+  await broker.settled();
+  for (const topic of ['a/1', 'a/2', 'a/3', 'a/4', 'a/1']) broker.publish(topic, topic === 'a/1' ? 'x' : 'y');
+  await broker.settled();
+  assert.deepEqual([content(store), store.getSnapshot().dropped], [[['a/1', 'x'], ['a/2', 'y']], 2]);
+});
+
+test('why it ended is in the store', async () => {
+  const { broker, client } = await online();
+  const store = client.store('a/#/b');
+  store.subscribe(() => {});
+  await broker.settled();
+  assert.ok(code('topic-filter')(store.getSnapshot().error));
+});
+
+test('values of an earlier time are there before the network is', async () => {
+  const { broker, client } = await online({ identity: 'ana' });
+  broker.publish('a/1', 'one', { retain: true });
+  client.store('a/+').subscribe(() => {});
+  await broker.settled();
+  broker.goOffline();
+  const store = broker.reload(client).store('a/+');
+  store.subscribe(() => {});
+  await broker.settled();
+  assert.deepEqual([content(store), store.getSnapshot().ready, store.current().get('a/1').fromCache], [[['a/1', 'one']], false, true]);
+  broker.goOnline();
+  await broker.settled();
+  assert.deepEqual([store.getSnapshot().ready, store.current().get('a/1').fromCache], [true, false]);
+});

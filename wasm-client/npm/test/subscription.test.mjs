@@ -1,0 +1,263 @@
+// Loops and handlers: what they get, when a message counts as handled, and how they end.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createTestBroker } from './testing/index.js';
+import { code, guarded, online, take, texts, uncaughtDuring } from './support.mjs';
+
+guarded();
+
+test('named levels, and a cleared value', async () => {
+  const { broker, client } = await online();
+  const loop = client.subscribe('presence/{agent}/+/{place}');
+  assert.equal(loop.filter, 'presence/+/+/+');
+  assert.equal(await loop.granted, 0);
+  broker.publish('presence/ana/x/home', { on: true }, { retain: true });
+  broker.publish('presence/ben/x/', '', { retain: true });
+  broker.publish('presence/eve/x/y', '{');
+  const [ana, ben, eve] = await take(loop, 3);
+  assert.deepEqual(ana.params, { agent: 'ana', place: 'home' });
+  assert.deepEqual([ana.json(), ana.isEmpty, ana.retain, ana.fromCache], [{ on: true }, false, true, false]);
+  assert.deepEqual([ben.json(), ben.isEmpty, ben.params], [undefined, true, { agent: 'ben', place: '' }]);
+  assert.throws(() => eve.json(), code('payload'));
+  broker.publish('presence/x/x/x', new Uint8Array([0xff]));
+  const [bytes] = await take(loop, 1);
+  assert.throws(() => bytes.text(), code('payload'));
+  assert.deepEqual(bytes.bytes(), new Uint8Array([0xff]));
+});
+
+test('the rest of the levels under one name, and of a shared subscription', async () => {
+  const { broker, client } = await online();
+  const rest = client.subscribe('a/{x}/{rest...}');
+  const shared = client.subscribe('$share/{group}/a/{x}/#');
+  assert.deepEqual([rest.filter, shared.filter], ['a/+/#', '$share/{group}/a/+/#']);
+  await Promise.all([rest.granted, shared.granted]);
+  broker.publish('a/1/b/c', '');
+  broker.publish('a/2', '');
+  assert.deepEqual((await take(rest, 2)).map(({ params }) => params), [{ x: '1', rest: 'b/c' }, { x: '2', rest: '' }]);
+  assert.deepEqual((await take(shared, 2)).map(({ params }) => params), [{ x: '1' }, { x: '2' }]);
+});
+
+test('filters that are none end the loop with that', async () => {
+  const { client } = await online();
+  for (const filter of ['', 'a/#/b', 'a+', 'a/b#', 'a/{x...}/b', '$share/a', '$share//a', '$share/g/', '$share/+/a', 'a\0', '\udc00']) {
+    const loop = client.subscribe(filter);
+    await assert.rejects(loop.next(), code('topic-filter'), filter);
+    await assert.rejects(loop.granted, code('topic-filter'));
+    assert.ok(code('topic-filter')(await loop.ended));
+    assert.equal((await loop.next()).done, true);
+  }
+  await assert.rejects(client.subscribe('a'.repeat(65_536)).next(), code('field-too-long'));
+  for (const filter of ['#', '/', '+/+', '$share/g/#', '$SYS/#', 'a//b']) await client.subscribe(filter).granted;
+});
+
+test('retained first, then the snapshot, then live; the snapshot comes again after a reconnect', async () => {
+  const { broker, client } = await online();
+  broker.publish('a/1', 'one', { retain: true });
+  const loop = client.subscribe('a/+');
+  const snapshots = [];
+  loop.onSnapshot((event) => snapshots.push(event));
+  assert.deepEqual(await loop.snapshot, { inferred: false });
+  broker.publish('a/2', 'two');
+  assert.deepEqual((await take(loop, 2)).map((message) => [message.text(), message.retain]), [['one', true], ['two', false]]);
+  broker.goOffline();
+  broker.publish('a/1', 'three', { retain: true });
+  broker.goOnline();
+  assert.deepEqual(texts(await take(loop, 1)), ['three']);
+  await broker.settled();
+  assert.deepEqual(snapshots, [{ inferred: false }, { inferred: false }]);
+});
+
+test('retain handling, retain as published, no local', async () => {
+  const { broker, client } = await online();
+  broker.publish('a', 'kept', { retain: true });
+  const none = client.subscribe('a', { retainHandling: 2, retainAsPublished: false, noLocal: true });
+  await none.snapshot;
+  client.publish('a', 'own');
+  await broker.settled();
+  broker.publish('a', 'live', { retain: true });
+  const [first] = await take(none, 1);
+  assert.deepEqual([first.text(), first.retain], ['live', false]);
+});
+
+test('last-known values come first, marked, and go when the server has them no longer', async () => {
+  const { broker, client } = await online({ identity: 'ana' });
+  broker.publish('a/1', 'one', { retain: true });
+  broker.publish('a/2', 'two', { retain: true });
+  await client.subscribe('a/+').snapshot;
+  broker.goOffline();
+  const again = broker.reload(client);
+  const loop = again.subscribe('a/{n}');
+  const uncached = again.subscribe('a/{n}', { cache: false });
+  const cached = await take(loop, 2);
+  assert.deepEqual(cached.map((message) => [message.text(), message.fromCache, message.params.n]), [['one', true, '1'], ['two', true, '2']]);
+  assert.ok(Math.abs(cached[0].storedAt - Date.now()) < 5_000);
+  broker.publish('a/1', '', { retain: true });
+  broker.goOnline();
+  const live = await take(loop, 2);
+  assert.deepEqual(live.map((message) => [message.topic, message.isEmpty, message.fromCache]), [['a/2', false, false], ['a/1', true, false]]);
+  assert.deepEqual(texts(await take(uncached, 1)), ['two']);
+});
+
+test('a loop that is too slow gets what was buffered, then the error, then the end', async () => {
+  const { broker, client } = await online();
+  const loop = client.subscribe('a', { bufferedMessagesMax: 2 });
+  await loop.granted;
+  for (const text of ['1', '2', '3']) broker.publish('a', text);
+  await broker.settled();
+  assert.deepEqual(texts(await take(loop, 2)), ['1', '2']);
+  await assert.rejects(loop.next(), code('slow-consumer'));
+  assert.equal((await loop.next()).done, true);
+  assert.ok(code('slow-consumer')(await loop.ended));
+});
+
+test('handlers that never finish are bounded too; QoS 1 waits in the inbox', async () => {
+  const { broker, client } = await online();
+  const slow = client.subscribe('a', { bufferedMessagesMax: 2 });
+  slow.onMessage(() => new Promise(() => {}));
+  const kept = client.subscribe('b', { bufferedMessagesMax: 2, qos: 1 });
+  await kept.granted;
+  for (const text of ['1', '2', '3']) {
+    broker.publish('a', text);
+    broker.publish('b', text, { qos: 1 });
+  }
+  assert.ok(code('slow-consumer')(await slow.ended));
+  assert.deepEqual(texts(await take(kept, 3)), ['1', '2', '3']);
+});
+
+test('a loop is done with a message when it asks for the next one or ends', async () => {
+  const { broker, client } = await online();
+  const inbox = async () => (await client.inspect()).inbox;
+  const loop = client.subscribe('a', { qos: 2 });
+  await loop.granted;
+  for (const text of ['1', '2', '3']) broker.publish('a', text, { qos: 2 });
+  await broker.settled();
+  assert.equal(await inbox(), 3);
+  for await (const message of loop) {
+    if (message.text() === '1') assert.equal(await inbox(), 3);
+    else {
+      assert.equal(await inbox(), 2);
+      break;
+    }
+  }
+  // The second was handled, the third is not wanted.
+  assert.equal(await inbox(), 0);
+  assert.deepEqual(await loop.next(), { done: true, value: undefined });
+});
+
+test('handlers are done when their promises have settled, whatever these say', async () => {
+  const { broker, client } = await online();
+  const subscription = client.subscribe('a', { qos: 1 });
+  let finish;
+  const got = [];
+  subscription.onMessage((message) => {
+    got.push(message.text());
+    return message.text() === '1' ? new Promise((resolve) => (finish = resolve)) : Promise.reject(new Error('mine'));
+  });
+  await subscription.granted;
+  const uncaught = await uncaughtDuring(async () => {
+    for (const text of ['1', '2']) broker.publish('a', text, { qos: 1 });
+    await broker.settled();
+  });
+  assert.deepEqual([got, uncaught.map(({ message }) => message)], [['1', '2'], ['mine']]);
+  assert.equal((await client.inspect()).inbox, 1);
+  finish();
+  await broker.settled();
+  assert.equal((await client.inspect()).inbox, 0);
+});
+
+test('what no handler was done with comes again after a crash, with the same id', async () => {
+  const { broker, client } = await online({ identity: 'ana' });
+  const subscription = client.subscribe('a', { qos: 2 });
+  const first = [];
+  subscription.onMessage((message) => {
+    first.push(message.id);
+    return message.text() === 'done' ? undefined : new Promise(() => {});
+  });
+  await subscription.granted;
+  broker.publish('a', 'done', { qos: 2 });
+  broker.publish('a', 'not done', { qos: 2 });
+  await broker.settled();
+  const again = broker.reload(client);
+  broker.publish('a', 'new', { qos: 2 });
+  const messages = await take(again.subscribe('a', { qos: 2 }), 2);
+  assert.deepEqual(messages.map((message) => [message.text(), message.redelivered]), [['not done', true], ['new', false]]);
+  assert.equal(messages[0].id, first[1]);
+  assert.notEqual(messages[1].id, first[0]);
+});
+
+test('messages from before the first handler are given to it; a removed handler gets no more', async () => {
+  const { broker, client } = await online();
+  const subscription = client.subscribe('a');
+  await subscription.granted;
+  broker.publish('a', '1');
+  await broker.settled();
+  const got = [];
+  const remove = subscription.onMessage((message) => void got.push(message.text()));
+  broker.publish('a', '2');
+  await broker.settled();
+  remove();
+  broker.publish('a', '3');
+  await broker.settled();
+  assert.deepEqual(got, ['1', '2']);
+  subscription.unsubscribe();
+});
+
+test('loops, handlers and several subscriptions get the same message', async () => {
+  const { broker, client } = await online();
+  const one = client.subscribe('a', { qos: 1 });
+  const other = client.subscribe('+', { qos: 1 });
+  await Promise.all([one.granted, other.granted]);
+  const loop = one.next();
+  const got = [];
+  one.onMessage((message) => void got.push(message.text()));
+  other.onMessage((message) => void got.push(message.text()));
+  broker.publish('a', 'x', { qos: 1 });
+  assert.equal((await loop).value.text(), 'x');
+  await broker.settled();
+  assert.deepEqual(got, ['x', 'x']);
+  assert.equal((await client.inspect()).inbox, 1);
+  one.unsubscribe();
+  assert.equal((await client.inspect()).inbox, 0);
+});
+
+test('leaving the loop unsubscribes, and no error comes afterwards', async () => {
+  const { broker, client } = await online();
+  const loop = client.subscribe('a', { bufferedMessagesMax: 1 });
+  await loop.granted;
+  broker.publish('a', '1');
+  for await (const message of loop) {
+    assert.equal(message.text(), '1');
+    broker.publish('a', '2');
+    broker.publish('a', '3');
+    await broker.settled();
+    break;
+  }
+  assert.deepEqual(await loop.next(), { done: true, value: undefined });
+  assert.equal((await client.publish('a', 'x', { qos: 1 }).acked).reasonCode, 0x10);
+});
+
+test('an inbox that nobody wants is reported and removed', async (context) => {
+  const { broker, client } = await online({ identity: 'ana' });
+  await client.subscribe('a', { qos: 1 }).granted;
+  context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() });
+  const again = broker.reload(client);
+  const reports = [];
+  again.on('report', (report) => reports.push(report));
+  broker.publish('a', 'x', { qos: 1 });
+  for (let turn = 0; turn < 20; turn++) await undefined;
+  assert.equal((await again.inspect()).inbox, 1);
+  context.mock.timers.tick(30_000);
+  assert.deepEqual(reports.filter(({ kind }) => kind === 'unclaimed'), [{ kind: 'unclaimed', count: 1, filters: ['a'] }]);
+  assert.equal((await again.inspect()).inbox, 0);
+});
+
+test('MQTT 3.1.1 does not know whether a live message is retained', async () => {
+  const broker = createTestBroker();
+  const client = broker.connect({ version: '3.1.1' });
+  broker.publish('a', 'kept', { retain: true, properties: { contentType: 'x' } });
+  const loop = client.subscribe('a', { retainAsPublished: false });
+  await loop.snapshot;
+  broker.publish('a', 'live', { retain: true });
+  assert.deepEqual((await take(loop, 2)).map(({ retain, properties }) => [retain, properties]), [[true, {}], [undefined, {}]]);
+});
