@@ -1,0 +1,114 @@
+/**
+ * Hooks for React 18 and later. They may be rendered on a server (there they say `connecting` and have no values) and in strict mode;
+ * components that look at the same topics share one subscription.
+ */
+
+import {
+  createContext, createElement, useCallback, useContext, useMemo, useState, useSyncExternalStore, type ReactElement, type ReactNode,
+} from 'react';
+import type { Client } from './client.js';
+import type { State } from './engine.js';
+import { EbbtideError } from './error.js';
+import type { TopicParams } from './filter.js';
+import type { Message } from './message.js';
+import type { PresentUser } from './presence.js';
+import type { Publication } from './publication.js';
+import type { PublishArguments } from './publish-options.js';
+import { NOTHING, type StoreOptions, type TopicValues } from './topic-store.js';
+
+const Context = createContext<Client | null | undefined>(undefined);
+const CONNECTING: State = { state: 'connecting' };
+const NOBODY: readonly PresentUser[] = [];
+const never = (): (() => void) => () => {};
+
+export interface EbbtideProviderProps {
+  /** Made by `connect`, outside of components; `null` on the server. The provider never closes it. */
+  readonly client: Client | null;
+  readonly children?: ReactNode;
+}
+
+/** Gives the client to the hooks below it. */
+export function EbbtideProvider({ client, children }: EbbtideProviderProps): ReactElement {
+  return createElement(Context.Provider, { value: client }, children);
+}
+
+/** The client of the provider; `null` on the server. Throws if there is no provider. */
+export function useClient(): Client | null {
+  const client = useContext(Context);
+  if (client === undefined) throw new Error('ebbtide/react: there is no <EbbtideProvider> around this component');
+  return client;
+}
+
+/** How the client stands with the server. */
+export function useConnection(): State {
+  const client = useClient();
+  const subscribe = useCallback((changed: () => void) => client?.on('state', changed) ?? never(), [client]);
+  return useSyncExternalStore(subscribe, () => client?.state ?? CONNECTING, () => CONNECTING);
+}
+
+/** What a hook knows of topics. */
+export interface TopicStatus {
+  /** Whether what the server has retained has come; before, there may be values of an earlier time (`fromCache`). */
+  readonly ready: boolean;
+  /** Why the subscription has ended: `refused`, `topic-filter`, `closed`. */
+  readonly error: EbbtideError | undefined;
+}
+
+/** The last message of one topic, or `undefined` while there is none. With `null` it subscribes to nothing. */
+export function useTopic(topic: string | null, options?: StoreOptions): TopicStatus & { readonly message: Message | undefined } {
+  const { messages, ready, error } = useValues(topic, options);
+  return { message: topic === null ? undefined : messages.get(topic), ready, error };
+}
+
+/** The last message of each topic under a filter, by topic: the same list until something changes. With `null` it subscribes to nothing. */
+export function useTopics<const F extends string>(
+  filter: F | null,
+  options?: StoreOptions,
+): TopicStatus & { readonly messages: readonly Message<TopicParams<F>>[] } {
+  const { messages, ready, error } = useValues(filter, options);
+  const list = useMemo(() => [...messages.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1)), [messages]);
+  return { messages: list as Message<TopicParams<F>>[], ready, error };
+}
+
+/** Publishes as `client.publish`, and says what became of the publishes of this component. */
+export interface Publisher {
+  readonly publish: <const T extends string>(topic: T, ...rest: [value: Parameters<Client['publish']>[1], ...PublishArguments<T>]) => Publication;
+  /** Publishes that are neither acknowledged nor failed. */
+  readonly pending: number;
+  /** Of the last publish, if it failed; a new publish clears it. */
+  readonly error: EbbtideError | undefined;
+}
+
+export function usePublish(): Publisher {
+  const client = useClient();
+  const [{ pending, error }, change] = useState<Pick<Publisher, 'pending' | 'error'>>({ pending: 0, error: undefined });
+  const publish = useCallback<Publisher['publish']>(
+    (topic, ...rest) => {
+      if (!client) throw new EbbtideError('not-supported', 'there is no client on the server');
+      const publication = client.publish(topic, ...rest);
+      change((old) => ({ pending: old.pending + 1, error: undefined }));
+      publication.acked.then(
+        () => change((old) => ({ ...old, pending: old.pending - 1 })),
+        (failure: EbbtideError) => change((old) => ({ pending: old.pending - 1, error: failure })),
+      );
+      return publication;
+    },
+    [client],
+  );
+  return { publish, pending, error };
+}
+
+/** Who is there, by name, offline ones too; see `client.presence`. */
+export function usePresence(filter?: string): readonly PresentUser[] {
+  const client = useClient();
+  const presence = useMemo(() => client?.presence(filter), [client, filter]);
+  return useSyncExternalStore(presence?.subscribe ?? never, presence?.list ?? (() => NOBODY), () => NOBODY);
+}
+
+function useValues(filter: string | null, options?: StoreOptions): TopicValues {
+  const client = useClient();
+  const key = JSON.stringify(options);
+  // The options count by what is in them: they are usually made anew with each rendering.
+  const store = useMemo(() => (filter === null ? undefined : client?.store(filter, options)), [client, filter, key]);
+  return useSyncExternalStore(store?.subscribe ?? never, store?.getSnapshot ?? (() => NOTHING), () => NOTHING);
+}
