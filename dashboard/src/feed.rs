@@ -133,11 +133,12 @@ fn link(state: &State) -> Link {
         State::Offline {
             reason,
             retry_in_ms,
+            ..
         } => Link::Offline {
             reason: reason.clone(),
             retry_at_ms: retry_in_ms.map(|wait_ms| now_ms().saturating_add(wait_ms.into())),
         },
-        State::NeedsAuth { reason } => Link::NeedsAuth {
+        State::NeedsAuth { reason, .. } => Link::NeedsAuth {
             reason: reason.clone(),
         },
         State::Closed => Link::Closed,

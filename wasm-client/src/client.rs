@@ -9,24 +9,25 @@ use ebbtide_protocol::packet::{MessageProperties, Publish, SubscriptionOptions};
 use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version};
 
 use crate::driver::Driver;
+use crate::listening::Listening;
 use crate::{Error, Message, Options, State};
 
 /// A connection that is made again whenever it is lost. Clones are the same client; when the last is dropped the
 /// connection ends as if it were cut.
 #[derive(Clone)]
-pub struct Client(Rc<Driver>);
+pub struct Client(Rc<Driver<Listening>>);
 
 /// Keeps a state listener; dropping it removes the listener.
 #[must_use = "dropping it removes the listener"]
 pub struct Listener {
-    driver: Weak<Driver>,
+    driver: Weak<Driver<Listening>>,
     key: u32,
 }
 
 /// Keeps a subscription; dropping it unsubscribes. Does not keep the client.
 #[must_use = "dropping it unsubscribes"]
 pub struct Subscription {
-    driver: Weak<Driver>,
+    driver: Weak<Driver<Listening>>,
     handle: SubscriptionHandle,
 }
 
@@ -68,7 +69,10 @@ impl Client {
     /// When no attempt could ever succeed: [`Error::Url`], [`Error::ClientIdMissing`], [`Error::FieldTooLong`].
     pub fn connect(options: Options) -> Result<Self, Error> {
         let resolved = options.resolve()?;
-        Ok(Self(Driver::new(options.url, resolved)))
+        let machine = client::Client::idle(resolved);
+        let driver = Driver::new(options.url, machine, Listening::default());
+        driver.start();
+        Ok(Self(driver))
     }
 
     /// Where the connection stands.
@@ -81,7 +85,7 @@ impl Client {
     pub fn on_state(&self, listener: impl FnMut(&State) + 'static) -> Listener {
         Listener {
             driver: Rc::downgrade(&self.0),
-            key: self.0.state_listeners.add(Box::new(listener)),
+            key: self.0.sink.states.add(Box::new(listener)),
         }
     }
 
@@ -100,7 +104,7 @@ impl Client {
         let handle = self
             .0
             .with(|machine, _| machine.subscribe(filter, options))?;
-        self.0.subscriptions.insert(handle, Box::new(listener));
+        self.0.sink.subscriptions.insert(handle, Box::new(listener));
         Ok(Subscription {
             driver: Rc::downgrade(&self.0),
             handle,
@@ -119,7 +123,7 @@ impl Client {
     ) -> Result<(), Error> {
         let message = publish.validate()?;
         let handle = self.0.with(|machine, _| machine.publish(message))?;
-        self.0.acks.insert(handle, Box::new(on_acked));
+        self.0.sink.acks.insert(handle, Box::new(on_acked));
         Ok(())
     }
 
@@ -142,7 +146,7 @@ impl PartialEq for Client {
 }
 
 impl OutgoingMessage {
-    fn validate(self) -> Result<client::OutgoingMessage, Error> {
+    pub(crate) fn validate(self) -> Result<client::OutgoingMessage, Error> {
         let topic = TopicName::new(self.topic)?;
         let packet = Packet::Publish(Box::new(Publish {
             dup: false,
@@ -169,7 +173,7 @@ impl OutgoingMessage {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.upgrade() {
-            drop(driver.state_listeners.remove(self.key));
+            drop(driver.sink.states.remove(self.key));
         }
     }
 }
@@ -177,7 +181,7 @@ impl Drop for Listener {
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.upgrade() {
-            drop(driver.subscriptions.remove(self.handle));
+            drop(driver.sink.subscriptions.remove(self.handle));
             driver.with(|machine, _| machine.unsubscribe(self.handle));
         }
     }

@@ -1,17 +1,14 @@
 //! Runs one client machine on the browser's events: socket, timer, wake-ups, and calls of the application.
 //!
-//! Whatever happens ends in `pump`, which empties the machine. `pump` runs from the browser's event loop only: calls of
-//! the application ask for it by a microtask. No borrow is held while a listener runs.
+//! Whatever happens ends in `pump`, which empties the machine into its [`Sink`]. `pump` runs from the browser's event
+//! loop only: calls of the application ask for it by a microtask. No borrow is held while the sink runs.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use bytes::BytesMut;
 use ebbtide_protocol::ReasonCode;
-use ebbtide_protocol::client::{
-    self, Action, Client as Machine, Event, PublishHandle, State, SubscriptionChange,
-    SubscriptionHandle,
-};
+use ebbtide_protocol::client::{Action, Client as Machine, Event, JournalBatch, State};
 use js_sys::Function;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -19,14 +16,17 @@ use web_sys::{CloseEvent, MessageEvent};
 
 use crate::clock::Clock;
 use crate::js;
-use crate::listeners::Listeners;
 use crate::socket::{Handlers, Socket, bytes_of};
 use crate::wake::WakeUps;
-use crate::{Error, SubscriptionEvent};
 
-type StateListener = Box<dyn FnMut(&State)>;
-type SubscriptionListener = Box<dyn FnMut(SubscriptionEvent<'_>)>;
-type AckListener = Box<dyn FnOnce(Result<ReasonCode, Error>)>;
+/// Takes what the machine tells. May call the driver at will.
+pub(crate) trait Sink: 'static {
+    fn deliver(&self, event: Event);
+    /// To be stored; then [`Machine::handle_committed`].
+    fn store(&self, _batch: JournalBatch) {}
+    /// To be answered by [`Driver::credentials`] or [`Driver::no_credentials`].
+    fn ask_for_credentials(&self) {}
+}
 
 /// The functions that the browser calls; they do nothing once the driver is gone.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ struct Callbacks {
 }
 
 /// Everything behind the clones of one client. Dropping it lets go of the connection without a farewell.
-pub(crate) struct Driver {
+pub(crate) struct Driver<S> {
     url: String,
     machine: RefCell<Machine>,
     socket: RefCell<Option<Socket>>,
@@ -49,12 +49,12 @@ pub(crate) struct Driver {
     callbacks: Callbacks,
     wake_ups: RefCell<Option<WakeUps>>,
     microtask_waits: Cell<bool>,
-    pub(crate) state_listeners: Listeners<u32, StateListener>,
-    pub(crate) subscriptions: Listeners<SubscriptionHandle, SubscriptionListener>,
-    pub(crate) acks: Listeners<PublishHandle, AckListener>,
+    /// Credentials have been asked for, and the attempt waits for them.
+    asking: Cell<bool>,
+    pub(crate) sink: S,
 }
 
-impl Driver {
+impl<S: Sink> Driver<S> {
     /// Bytes that one call of `send` takes, about.
     const FRAME_BYTES: usize = 64 * 1024;
     /// Above this the socket gets nothing more until it has written.
@@ -62,26 +62,27 @@ impl Driver {
     /// How soon to look again whether it has: browsers do not tell.
     const CONGESTED_WAIT_MS: u64 = 20;
 
-    pub(crate) fn new(url: String, options: client::Options) -> Rc<Self> {
-        let clock = Clock::default();
-        let machine = Machine::new(clock.now_ms(), options);
+    /// Does nothing until [`Driver::start`].
+    pub(crate) fn new(url: String, machine: Machine, sink: S) -> Rc<Self> {
         let driver = Rc::new_cyclic(|weak| Self {
             url,
             machine: RefCell::new(machine),
             socket: RefCell::new(None),
             input: RefCell::new(BytesMut::new()),
-            clock,
+            clock: Clock::default(),
             callbacks: Callbacks::new(weak),
             wake_ups: RefCell::new(None),
             microtask_waits: Cell::new(false),
-            state_listeners: Listeners::default(),
-            subscriptions: Listeners::default(),
-            acks: Listeners::default(),
+            asking: Cell::new(false),
+            sink,
         });
         let wake_ups = WakeUps::new(driver.callbacks.wake.as_ref().unchecked_ref());
         *driver.wake_ups.borrow_mut() = Some(wake_ups);
-        driver.pump_soon();
         driver
+    }
+
+    pub(crate) fn start(&self) {
+        self.with(Machine::start);
     }
 
     /// A short look at the machine, or a change to it; what follows from a change comes with a microtask.
@@ -94,6 +95,38 @@ impl Driver {
 
     pub(crate) fn state(&self) -> State {
         self.machine.borrow().state().clone()
+    }
+
+    /// Somebody else's timer: does what is due, if anything is.
+    #[cfg(feature = "npm")]
+    pub(crate) fn tick(&self) {
+        let due = self.machine.borrow().poll_timeout();
+        if due.is_some_and(|due| due <= self.clock.now_ms()) {
+            self.with(|machine, now| machine.handle_timeout(now));
+        }
+    }
+
+    /// The answer to [`Sink::ask_for_credentials`]: the attempt goes on. Too late, or not asked for, they are for the
+    /// next one.
+    #[cfg(feature = "npm")]
+    pub(crate) fn credentials(
+        &self,
+        username: Option<ebbtide_protocol::ByteString>,
+        password: Option<bytes::Bytes>,
+        authentication_data: Option<bytes::Bytes>,
+    ) {
+        self.with(|machine, _| machine.set_credentials(username, password, authentication_data));
+        if self.asking.take() {
+            self.open_socket();
+        }
+    }
+
+    /// The attempt has failed.
+    #[cfg(feature = "npm")]
+    pub(crate) fn no_credentials(&self, reason: &str) {
+        if self.asking.take() {
+            self.with(|machine, now| machine.handle_closed(now, reason));
+        }
     }
 
     fn pump_soon(&self) {
@@ -116,7 +149,7 @@ impl Driver {
                 }
                 None => {
                     // Writing settles QoS 0 publishes and may tell of refusals.
-                    if !self.deliver_events() {
+                    if !self.deliver_events() && !self.store() {
                         break;
                     }
                     congested = self.write(false);
@@ -144,45 +177,18 @@ impl Driver {
             let event = self.machine.borrow_mut().poll_event();
             let Some(event) = event else { return any };
             any = true;
-            self.deliver(event);
+            self.sink.deliver(event);
         }
     }
 
-    fn deliver(&self, event: Event) {
-        match event {
-            Event::State(state) => {
-                for key in self.state_listeners.keys() {
-                    self.state_listeners.call(key, |listener| listener(&state));
-                }
-            }
-            Event::Message {
-                message,
-                subscriptions,
-            } => {
-                for handle in subscriptions {
-                    self.subscriptions.call(handle, |listener| {
-                        listener(SubscriptionEvent::Message(&message));
-                    });
-                }
-            }
-            Event::Acked { handle, result } => {
-                if let Some(listener) = self.acks.remove(handle) {
-                    listener(result.map_err(Error::from));
-                }
-            }
-            Event::Subscription { handle, change } => {
-                let event = match change {
-                    SubscriptionChange::Granted(reason) => SubscriptionEvent::Granted(reason),
-                    SubscriptionChange::Refused(reason) => SubscriptionEvent::Refused(reason),
-                    SubscriptionChange::SnapshotComplete { inferred } => {
-                        SubscriptionEvent::SnapshotComplete { inferred }
-                    }
-                };
-                self.subscriptions.call(handle, |listener| listener(event));
-            }
-            // Nobody waits for the end of a subscription; enhanced authentication is never asked for.
-            Event::Unsubscribed { .. } | Event::Auth(_) => {}
+    /// Whether there was anything to store.
+    fn store(&self) -> bool {
+        let batch = self.machine.borrow_mut().poll_journal();
+        match batch {
+            Some(batch) => self.sink.store(batch),
+            None => return false,
         }
+        true
     }
 
     /// Writes what the machine has, as far as the socket keeps up. Whether it does not.
@@ -210,6 +216,15 @@ impl Driver {
 
     fn open(&self) {
         self.let_go();
+        if self.machine.borrow().options().asks_credentials {
+            self.asking.set(true);
+            self.sink.ask_for_credentials();
+        } else {
+            self.open_socket();
+        }
+    }
+
+    fn open_socket(&self) {
         let socket = Socket::open(
             &self.url,
             &Handlers {
@@ -230,6 +245,7 @@ impl Driver {
     fn let_go(&self) {
         self.socket.borrow_mut().take();
         self.input.borrow_mut().clear();
+        self.asking.set(false);
     }
 
     fn received(&self, event: &MessageEvent) {
@@ -248,14 +264,14 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
         self.clock.stop();
     }
 }
 
 impl Callbacks {
-    fn new(driver: &Weak<Driver>) -> Self {
+    fn new<S: Sink>(driver: &Weak<Driver<S>>) -> Self {
         Self {
             open: on_event(driver, |driver| {
                 driver
@@ -292,7 +308,7 @@ impl Callbacks {
     }
 }
 
-fn on_event(driver: &Weak<Driver>, act: fn(&Driver)) -> Closure<dyn FnMut()> {
+fn on_event<S: Sink>(driver: &Weak<Driver<S>>, act: fn(&Driver<S>)) -> Closure<dyn FnMut()> {
     let driver = Weak::clone(driver);
     Closure::new(move || {
         if let Some(driver) = driver.upgrade() {
@@ -302,9 +318,9 @@ fn on_event(driver: &Weak<Driver>, act: fn(&Driver)) -> Closure<dyn FnMut()> {
     })
 }
 
-fn on_event_with<E: wasm_bindgen::convert::FromWasmAbi + 'static>(
-    driver: &Weak<Driver>,
-    act: fn(&Driver, E),
+fn on_event_with<S: Sink, E: wasm_bindgen::convert::FromWasmAbi + 'static>(
+    driver: &Weak<Driver<S>>,
+    act: fn(&Driver<S>, E),
 ) -> Closure<dyn FnMut(E)> {
     let driver = Weak::clone(driver);
     Closure::new(move |event| {

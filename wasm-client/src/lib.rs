@@ -10,6 +10,7 @@ mod driver;
 mod error;
 mod js;
 mod listeners;
+mod listening;
 #[cfg(feature = "npm")]
 mod npm;
 mod options;
@@ -21,7 +22,9 @@ pub use error::Error;
 pub use options::Options;
 
 pub use bytes::Bytes;
-pub use ebbtide_protocol::client::{Error as ClientError, IncomingMessage as Message, State};
+pub use ebbtide_protocol::client::{
+    Error as ClientError, IncomingMessage as Message, Session, State,
+};
 pub use ebbtide_protocol::packet::{
     MessageProperties, RetainHandling, SubscriptionOptions, UserProperty,
 };

@@ -34,7 +34,7 @@ pub struct Options {
 const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(256).expect("not zero");
 
 /// Aliases that the server may use: presence boards repeat few topics often.
-const TOPIC_ALIAS_MAXIMUM: u16 = 64;
+pub(crate) const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 
 impl Options {
     /// MQTT 5.0, no credentials, keep alive 30 s, no session kept.
@@ -54,14 +54,7 @@ impl Options {
 
     /// The machine's options, checked.
     pub(crate) fn resolve(&self) -> Result<client::Options, Error> {
-        let url = web_sys::Url::new(&self.url).map_err(|_| Error::Url)?;
-        if !matches!(url.protocol().as_str(), "ws:" | "wss:") {
-            return Err(Error::Url);
-        }
         let client_id = self.client_id.clone().unwrap_or_default();
-        if client_id.is_empty() && !self.version.allows_empty_client_id(self.clean_start) {
-            return Err(Error::ClientIdMissing);
-        }
         let connect = Connect {
             version: self.version,
             clean_start: self.clean_start,
@@ -74,10 +67,23 @@ impl Options {
             topic_alias_maximum: TOPIC_ALIAS_MAXIMUM,
             ..Connect::default()
         };
-        let packet = Packet::Connect(Box::new(connect.clone()));
-        check(&packet, self.version).map_err(|_| Error::FieldTooLong)?;
-        let mut options = client::Options::new(connect);
-        options.seed = js::random_bits();
-        Ok(options)
+        finish(&self.url, connect)
     }
+}
+
+/// Checks the address and CONNECT.
+pub(crate) fn finish(url: &str, connect: Connect) -> Result<client::Options, Error> {
+    let url = web_sys::Url::new(url).map_err(|_| Error::Url)?;
+    if !matches!(url.protocol().as_str(), "ws:" | "wss:") {
+        return Err(Error::Url);
+    }
+    let version = connect.version;
+    if connect.client_id.is_empty() && !version.allows_empty_client_id(connect.clean_start) {
+        return Err(Error::ClientIdMissing);
+    }
+    let packet = Packet::Connect(Box::new(connect.clone()));
+    check(&packet, version).map_err(|_| Error::FieldTooLong)?;
+    let mut options = client::Options::new(connect);
+    options.seed = js::random_bits();
+    Ok(options)
 }

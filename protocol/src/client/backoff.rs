@@ -48,9 +48,14 @@ impl Retry {
 
     /// Resets if a connection that lived so long has proved the way good.
     pub(super) fn reset_if_stable(&mut self, lived_ms: u64) {
-        if lived_ms >= u64::from(self.backoff.stable_ms) {
+        if self.is_stable(lived_ms) {
             self.reset();
         }
+    }
+
+    /// Whether a connection that lived so long was a good one.
+    pub(super) fn is_stable(&self, lived_ms: u64) -> bool {
+        lived_ms >= u64::from(self.backoff.stable_ms)
     }
 
     /// The wait before the next attempt.

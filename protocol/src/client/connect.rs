@@ -4,9 +4,9 @@ use std::num::NonZeroU16;
 
 use super::{Error, OutgoingMessage};
 use crate::{
-    ByteString, Packet, PacketId, QoS, ReasonCode, TopicFilter, Version,
+    ByteString, Packet, QoS, ReasonCode, TopicFilter, Version,
     codec::{PACKET_SIZE_MAX, check},
-    packet::{ConnAck, Connect},
+    packet::{ConnAck, Connect, Publish},
 };
 
 /// What the server accepts on this connection, from its CONNACK.
@@ -64,15 +64,18 @@ impl Limits {
     }
 
     /// Why this message must not be sent [MQTT-3.2.2-11, MQTT-3.2.2-14, MQTT-3.2.2-15].
-    pub(super) fn refusal(&self, message: &OutgoingMessage) -> Option<Error> {
+    pub(super) fn refusal(
+        &self,
+        message: &OutgoingMessage,
+        to_publish: impl FnOnce() -> Publish,
+    ) -> Option<Error> {
         if message.qos > self.maximum_qos {
             return Some(Error::Refused(ReasonCode::QoSNotSupported));
         }
         if message.retain && !self.retain {
             return Some(Error::Refused(ReasonCode::RetainNotSupported));
         }
-        let packet_id = (message.qos > QoS::AtMostOnce).then_some(PacketId::MAX);
-        let publish = Packet::Publish(Box::new(message.to_publish(packet_id, false)));
+        let publish = Packet::Publish(Box::new(to_publish()));
         (!self.has_room(&publish, 0)).then_some(Error::PacketTooLarge)
     }
 
@@ -98,17 +101,14 @@ impl Limits {
     }
 }
 
-/// The CONNECT of the next attempt. A client that was online once wants that session back; a Clean Session of 3.1.1
-/// ends with its connection, so there is none to want.
+/// The CONNECT of an attempt.
 pub(super) fn packet(
     template: &Connect,
-    was_online: bool,
+    clean_start: bool,
     assigned: Option<&ByteString>,
 ) -> Connect {
     let mut connect = template.clone();
-    if was_online && connect.version == Version::V5 {
-        connect.clean_start = false;
-    }
+    connect.clean_start = clean_start;
     if let Some(client_id) = assigned {
         connect.client_id = client_id.clone();
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{PublishHandle, SubscriptionHandle};
 use crate::{
     QoS, ReasonCode, TopicName,
-    packet::{Auth, MessageProperties},
+    packet::{Auth, ConnAck, MessageProperties},
 };
 
 /// Where the connection stands.
@@ -15,13 +15,15 @@ pub enum State {
     Connecting,
     /// Connected.
     Online {
-        /// Whether the server resumed a session.
-        session_present: bool,
+        /// What became of the session.
+        session: Session,
     },
     /// Not connected.
     Offline {
         /// Why, for people.
         reason: String,
+        /// Why, if the server said so.
+        reason_code: Option<ReasonCode>,
         /// When the next attempt starts; `None`: not by itself.
         retry_in_ms: Option<u32>,
     },
@@ -29,9 +31,24 @@ pub enum State {
     NeedsAuth {
         /// What the server said.
         reason: String,
+        /// The same as a code.
+        reason_code: ReasonCode,
     },
     /// Closed by the application, for good.
     Closed,
+}
+
+/// What became of the session when a connection began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// The server kept it: nothing is lost.
+    Resumed,
+    /// A new one, as expected.
+    Fresh,
+    /// A new one, for the server had lost the old one: what it kept for this client is gone.
+    Gap,
+    /// A new one, for the server had kept one that is not stored here: what was stored is gone.
+    Evicted,
 }
 
 /// Why an operation of the application failed.
@@ -52,6 +69,12 @@ pub enum Error {
     /// The server lost the session while a QoS 2 publish was under way: it may or may not have been delivered.
     #[error("the outcome is unknown: the server lost the session")]
     OutcomeUnknown,
+    /// Its deadline came before it was sent.
+    #[error("it was not sent before its deadline")]
+    Expired,
+    /// What was stored cannot be: two publishes with one packet id.
+    #[error("what was stored has a packet id twice")]
+    PacketIdInUse,
     /// Larger than the server's Maximum Packet Size [MQTT-3.2.2-15].
     #[error("larger than the server accepts")]
     PacketTooLarge,
@@ -96,7 +119,10 @@ pub enum SubscriptionChange {
 pub enum Event {
     /// The state changed.
     State(State),
-    /// A message. Taking this event from the machine acknowledges it.
+    /// The server accepted; the state follows.
+    Connected(Box<ConnAck>),
+    /// A message. Taking this event from the machine acknowledges it. QoS 1 and 2 come to a durable client as journal
+    /// entries instead.
     Message {
         /// The message.
         message: IncomingMessage,
@@ -110,6 +136,15 @@ pub enum Event {
         /// How it went.
         result: Result<ReasonCode, Error>,
     },
+    /// The server refused a publish for now; it is tried again. Durable only.
+    Deferred {
+        /// Which publish.
+        handle: PublishHandle,
+        /// What the server said.
+        reason: ReasonCode,
+        /// When.
+        retry_in_ms: u32,
+    },
     /// A subscription changed.
     Subscription {
         /// Which one.
@@ -117,7 +152,7 @@ pub enum Event {
         /// How.
         change: SubscriptionChange,
     },
-    /// The server confirmed the end of a subscription.
+    /// A subscription has ended at the server, or has gone with its session.
     Unsubscribed {
         /// The handle that asked for it.
         handle: SubscriptionHandle,
@@ -126,10 +161,29 @@ pub enum Event {
     Auth(Auth),
 }
 
+/// How much is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Publishes without a packet id.
+    pub waiting: usize,
+    /// Publishes with a packet id and without an answer.
+    pub sent: usize,
+    /// QoS 2 publishes between PUBREC and PUBCOMP.
+    pub released: usize,
+    /// Publishes that count against the server's Receive Maximum.
+    pub unacknowledged: usize,
+    /// Packets and events that wait for a commit.
+    pub uncommitted: usize,
+    /// Acknowledgements that are held.
+    pub held: usize,
+    /// Filters.
+    pub subscriptions: usize,
+}
+
 /// Something for the driver to do with the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Open a transport, then call `handle_open` or `handle_closed`.
+    /// Ask for credentials if [`super::Options::asks_credentials`], open a transport, then call `handle_open` or `handle_closed`.
     Open,
     /// Write what was polled, then close the transport. Nothing of it may be handed in any more.
     Close,

@@ -1,12 +1,15 @@
 //! Messages from the server: aliases resolved, QoS 2 delivered once, each acknowledged when the application takes it.
 
-use super::alias::InboundAliases;
+use super::{
+    alias::InboundAliases,
+    journal::{Journal, JournalEntry},
+};
 use crate::{
     Packet, PacketId, QoS, ReasonCode, TopicName,
     packet::{Ack, Publish},
 };
 
-/// The acknowledgement that a message owes, valid on the connection it came by.
+/// The PUBACK or PUBREC that a message is owed, valid on the connection it came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owed {
     packet_id: PacketId,
@@ -20,18 +23,19 @@ pub(super) enum Received {
     /// Hand it on, then acknowledge.
     New(TopicName, Option<Owed>),
     /// It was handed on before: only answer.
-    Duplicate(Packet),
+    Duplicate(Owed),
 }
 
 /// The receiving side's state.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    /// QoS 2 packet ids received and not released, ascending: part of the session.
-    unreleased: Vec<PacketId>,
+    /// QoS 2 packet ids received and not released, ascending: part of the session. The flag: its PUBLISH came on this
+    /// connection, so that it counts against the Receive Maximum.
+    unreleased: Vec<(PacketId, bool)>,
     aliases: InboundAliases,
     receive_maximum: u16,
-    /// QoS 1 messages of this connection that are not acknowledged.
-    qos1_owed: usize,
+    /// Messages of this connection without a PUBACK or PUBCOMP.
+    unacknowledged: usize,
     connection: u32,
 }
 
@@ -41,7 +45,7 @@ impl Inbound {
             unreleased: Vec::new(),
             aliases: InboundAliases::default(),
             receive_maximum: u16::MAX,
-            qos1_owed: 0,
+            unacknowledged: 0,
             connection: 0,
         }
     }
@@ -55,11 +59,25 @@ impl Inbound {
     ) {
         self.aliases = InboundAliases::new(alias_maximum);
         self.receive_maximum = receive_maximum;
-        self.qos1_owed = 0;
+        self.unacknowledged = 0;
         self.connection = self.connection.wrapping_add(1);
         if !session_present {
             self.unreleased.clear();
         }
+        for (_, counts) in &mut self.unreleased {
+            *counts = false;
+        }
+    }
+
+    /// A QoS 2 packet id that was received and not released in an earlier run.
+    pub(super) fn restore(&mut self, packet_id: PacketId) {
+        if let Err(place) = self.search(packet_id) {
+            self.unreleased.insert(place, (packet_id, false));
+        }
+    }
+
+    fn search(&self, packet_id: PacketId) -> Result<usize, usize> {
+        self.unreleased.binary_search_by_key(&packet_id, |u| u.0)
     }
 
     /// A PUBLISH came in.
@@ -68,27 +86,33 @@ impl Inbound {
         let Some(packet_id) = publish.packet_id else {
             return Ok(Received::New(topic, None));
         };
-        let place = self.unreleased.binary_search(&packet_id);
-        if publish.qos == QoS::ExactlyOnce && place.is_ok() {
-            // [MQTT-4.3.3-10]
-            let ack = Ack::new(packet_id, ReasonCode::Success);
-            return Ok(Received::Duplicate(Packet::PubRec(ack)));
-        }
-        if self.qos1_owed + self.unreleased.len() >= usize::from(self.receive_maximum) {
-            // [MQTT-3.3.4-9]
-            return Err(ReasonCode::ReceiveMaximumExceeded);
-        }
-        match place {
-            Err(place) if publish.qos == QoS::ExactlyOnce => {
-                self.unreleased.insert(place, packet_id);
-            }
-            _ => self.qos1_owed += 1,
-        }
         let owed = Owed {
             packet_id,
             qos: publish.qos,
             connection: self.connection,
         };
+        let is_exact = publish.qos == QoS::ExactlyOnce;
+        let place = self.search(packet_id);
+        if is_exact
+            && let Ok(place) = place
+            && self.unreleased[place].1
+        {
+            // [MQTT-4.3.3-10]
+            return Ok(Received::Duplicate(owed));
+        }
+        if self.unacknowledged >= usize::from(self.receive_maximum) {
+            // [MQTT-3.3.4-9]
+            return Err(ReasonCode::ReceiveMaximumExceeded);
+        }
+        self.unacknowledged += 1;
+        match place {
+            Ok(place) if is_exact => {
+                self.unreleased[place].1 = true;
+                return Ok(Received::Duplicate(owed));
+            }
+            Err(place) if is_exact => self.unreleased.insert(place, (packet_id, true)),
+            _ => {}
+        }
         Ok(Received::New(topic, Some(owed)))
     }
 
@@ -101,19 +125,22 @@ impl Inbound {
         if owed.qos == QoS::ExactlyOnce {
             return Some(Packet::PubRec(ack));
         }
-        self.qos1_owed -= 1;
+        self.unacknowledged -= 1;
         Some(Packet::PubAck(ack))
     }
 
     /// PUBREL: the packet id is free again [MQTT-4.3.3-11].
-    pub(super) fn pubrel(&mut self, ack: &Ack) -> Packet {
-        let reason = match self.unreleased.binary_search(&ack.packet_id) {
+    pub(super) fn pubrel(&mut self, ack: &Ack, journal: &mut Journal) -> Packet {
+        let packet_id = ack.packet_id;
+        let reason = match self.search(packet_id) {
             Ok(place) => {
-                self.unreleased.remove(place);
+                let (_, counts) = self.unreleased.remove(place);
+                self.unacknowledged -= usize::from(counts);
+                journal.write(JournalEntry::Completed { packet_id });
                 ReasonCode::Success
             }
             Err(_) => ReasonCode::PacketIdentifierNotFound,
         };
-        Packet::PubComp(Ack::new(ack.packet_id, reason))
+        Packet::PubComp(Ack::new(packet_id, reason))
     }
 }

@@ -71,6 +71,11 @@ impl KeepAlive {
         self.deadline.is_some()
     }
 
+    /// Nothing was sent for so long that the server must have given up: one and a half times the Keep Alive.
+    pub(super) fn was_asleep(&self, now: Millis) -> bool {
+        self.interval_ms > 0 && now.saturating_sub(self.last_sent) >= self.interval_ms * 3
+    }
+
     /// The server was silent for too long.
     pub(super) fn is_dead(&self, now: Millis) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now)

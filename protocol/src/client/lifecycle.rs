@@ -4,11 +4,12 @@
 //! it is handed in any more. Sessions outlive connections: what is in flight waits for the next CONNACK.
 
 use super::{
-    Action, Client, Event, Limits, Millis, OfflineQos0, Options, State,
+    Action, Client, Event, JournalEntry, Limits, Millis, OfflineQos0, Options, Session, State,
     alias::OutboundAliases,
     backoff::Retry,
     connect::{self, Verdict, verdict},
     inbound::Inbound,
+    journal::Journal,
     keep_alive::KeepAlive,
     outbound::Outbound,
     packet_ids::PacketIds,
@@ -36,6 +37,17 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// A session at the server that is not stored here must go first [MQTT-3.2.2-4].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wipe {
+    /// There is none, as far as is known.
+    Not,
+    /// The next CONNECT ends it.
+    Next,
+    /// It has ended; 3.1.1 needs one more connection, for its Clean Session is not kept.
+    Done,
+}
+
 /// How long a connection under suspicion has to answer.
 const PROBE_MS: u64 = 3_000;
 
@@ -43,14 +55,32 @@ impl Client {
     /// A client that starts to connect at once.
     #[must_use]
     pub fn new(now: Millis, options: Options) -> Self {
-        let mut client = Self {
+        let mut client = Self::idle(options);
+        client.start(now);
+        client
+    }
+
+    /// A client that waits for [`Client::start`]: what is stored is handed in before.
+    #[must_use]
+    pub fn idle(options: Options) -> Self {
+        Self {
             phase: Phase::Idle,
             state: State::Connecting,
             retry: Retry::new(options.backoff, options.seed),
             ids: PacketIds::new(),
-            outbound: Outbound::new(options.outbound_messages_max, options.outbound_bytes_max),
+            outbound: Outbound::new(
+                options.outbound_messages_max,
+                options.outbound_bytes_max,
+                options.backoff,
+                options.seed,
+            ),
             inbound: Inbound::new(),
             subscriptions: Subscriptions::new(options.snapshot_quiet_ms),
+            journal: Journal::new(options.durable),
+            held: std::collections::VecDeque::new(),
+            holds: false,
+            has_session: options.has_session,
+            wipe: Wipe::Not,
             limits: None,
             keep_alive: None,
             aliases: OutboundAliases::default(),
@@ -61,9 +91,14 @@ impl Client {
             assigned_client_id: None,
             decoder: Decoder::new(Role::Client, 0),
             options,
-        };
-        client.open(now);
-        client
+        }
+    }
+
+    /// Starts to connect.
+    pub fn start(&mut self, now: Millis) {
+        if self.phase == Phase::Idle {
+            self.open(now);
+        }
     }
 
     /// Other credentials for the next attempt.
@@ -71,9 +106,12 @@ impl Client {
         &mut self,
         username: Option<crate::ByteString>,
         password: Option<bytes::Bytes>,
+        authentication_data: Option<bytes::Bytes>,
     ) {
-        self.options.connect.username = username;
-        self.options.connect.password = password;
+        let connect = &mut self.options.connect;
+        connect.username = username;
+        connect.password = password;
+        connect.authentication_data = authentication_data;
     }
 
     /// Tries now instead of later, whatever the state was, unless closed. A connection that stands is probed.
@@ -108,17 +146,28 @@ impl Client {
             self.decoder = self.new_decoder();
             let connect = connect::packet(
                 &self.options.connect,
-                self.was_online,
+                self.wants_clean_start(),
                 self.assigned_client_id.as_ref(),
             );
             self.control.push_back(Packet::Connect(Box::new(connect)));
         }
     }
 
+    /// A client that was online once wants that session back; a Clean Session of 3.1.1 ends with its connection, so
+    /// there is none to want. What is stored is never given up without need.
+    fn wants_clean_start(&self) -> bool {
+        let connect = &self.options.connect;
+        if self.options.durable {
+            self.wipe == Wipe::Next
+        } else {
+            connect.clean_start && (!self.was_online || connect.version != Version::V5)
+        }
+    }
+
     /// The transport could not be opened, or was closed by the other side.
     pub fn handle_closed(&mut self, now: Millis, reason: &str) {
         if self.has_transport() {
-            self.lost(now, reason.to_owned(), Verdict::Retry);
+            self.lost(now, reason.to_owned(), None, Verdict::Retry);
         }
     }
 
@@ -131,6 +180,7 @@ impl Client {
                 self.lost(
                     now,
                     "the server did not answer in time".to_owned(),
+                    None,
                     Verdict::Retry,
                 );
             }
@@ -143,15 +193,25 @@ impl Client {
         let Some(keep_alive) = &mut self.keep_alive else {
             return;
         };
+        if keep_alive.was_asleep(now) {
+            // [MQTT-3.1.2-22]: the server has closed it, whatever this side still believes.
+            self.retry.reset();
+            self.actions.push_back(Action::Close);
+            let reason = "this side was silent for too long".to_owned();
+            self.lost(now, reason, None, Verdict::Retry);
+            return;
+        }
         if keep_alive.is_dead(now) {
             self.actions.push_back(Action::Close);
-            self.lost(now, "the server went silent".to_owned(), Verdict::Retry);
+            let reason = "the server went silent".to_owned();
+            self.lost(now, reason, None, Verdict::Retry);
             return;
         }
         if keep_alive.is_ping_due(now) {
             keep_alive.ping(now);
             self.control.push_back(Packet::PingReq);
         }
+        self.outbound.handle_timeout(now);
         let changes = self.subscriptions.handle_timeout(now);
         self.push_changes(changes);
     }
@@ -167,6 +227,7 @@ impl Client {
                 keep_alive
                     .into_iter()
                     .chain(self.subscriptions.next_timeout())
+                    .chain(self.outbound.next_timeout())
                     .min()
             }
             Phase::Idle | Phase::Closed => None,
@@ -175,10 +236,23 @@ impl Client {
 
     /// Ends it: DISCONNECT 0x00, which removes the will [MQTT-3.14.4-3]. What is not settled fails with `Closed`.
     pub fn close(&mut self) {
+        self.end(None);
+    }
+
+    /// As [`Client::close`], and the server forgets the session, if it is connected and speaks 5.0. What is stored is then
+    /// for the application to remove.
+    pub fn close_and_end_session(&mut self) {
+        self.end(Some(0));
+    }
+
+    fn end(&mut self, session_expiry_interval: Option<u32>) {
         if self.phase == Phase::Closed {
             return;
         }
-        self.say_goodbye(ReasonCode::Success);
+        self.say_goodbye(Disconnect {
+            session_expiry_interval,
+            ..Disconnect::new(ReasonCode::Success)
+        });
         self.phase = Phase::Closed;
         self.forget_connection();
         let settled = self.outbound.drain();
@@ -191,13 +265,14 @@ impl Client {
     pub fn leave(&mut self, reason: &str) {
         if self.has_transport() || matches!(self.phase, Phase::Waiting { .. }) {
             if self.options.connect.version == Version::V5 {
-                self.say_goodbye(ReasonCode::DisconnectWithWill);
+                self.say_goodbye(Disconnect::new(ReasonCode::DisconnectWithWill));
             } else if self.has_transport() {
                 self.control.clear();
                 self.actions.push_back(Action::Close);
             }
             self.rest(State::Offline {
                 reason: reason.to_owned(),
+                reason_code: None,
                 retry_in_ms: None,
             });
         }
@@ -206,27 +281,49 @@ impl Client {
     pub(super) fn handle_connack(
         &mut self,
         now: Millis,
-        connack: &ConnAck,
+        connack: Box<ConnAck>,
     ) -> Result<(), ReasonCode> {
         if connack.reason.is_error() {
             let text = explain(connack.reason, connack.reason_string.as_deref());
             self.actions.push_back(Action::Close);
-            self.lost(now, text, verdict(connack.reason));
+            self.lost(now, text, Some(connack.reason), verdict(connack.reason));
             return Ok(());
         }
-        let connect = &self.options.connect;
-        let clean = connect.clean_start && (!self.was_online || connect.version == Version::V3_1_1);
-        if clean && connack.session_present {
+        let session_present = connack.session_present;
+        if self.wants_clean_start() && session_present {
             // [MQTT-3.2.2-4]
             return Err(ReasonCode::ProtocolError);
         }
-        let limits = Limits::new(connect, connack);
-        let receive_maximum = connect.receive_maximum.map_or(u16::MAX, Into::into);
+        if self.must_wipe(session_present) {
+            // Not the end of the client, so without its will.
+            self.phase = Phase::Online { since: now };
+            self.say_goodbye(Disconnect::new(ReasonCode::Success));
+            self.forget_connection();
+            self.open(now);
+            return Ok(());
+        }
+        let session = match session_present {
+            true => Session::Resumed,
+            false if self.wipe != Wipe::Not => Session::Evicted,
+            false if self.has_session => Session::Gap,
+            false => Session::Fresh,
+        };
+        self.wipe = Wipe::Not;
+        let connect = &self.options.connect;
+        let limits = Limits::new(connect, &connack);
+        let receive_maximum = match connect.version {
+            Version::V5 => connect.receive_maximum.map_or(u16::MAX, Into::into),
+            // Nothing tells the server of it.
+            _ => u16::MAX,
+        };
+        self.has_session =
+            self.options.durable || connect.version.session_expiry_interval(connect) > 0;
         self.inbound.connected(
-            connack.session_present,
+            session_present,
             receive_maximum,
             connect.topic_alias_maximum,
         );
+        self.held.clear();
         self.keep_alive = Some(KeepAlive::new(
             now,
             limits.keep_alive_s,
@@ -239,21 +336,46 @@ impl Client {
         }
         self.was_online = true;
         self.phase = Phase::Online { since: now };
-        self.set_state(State::Online {
-            session_present: connack.session_present,
-        });
-        self.subscriptions.connected(connack.session_present);
-        let settled = self
-            .outbound
-            .connected(connack.session_present, &mut self.ids);
+        self.push_event(Event::Connected(connack));
+        self.set_state(State::Online { session });
+        if !session_present {
+            self.journal.write(JournalEntry::Restarted);
+        }
+        for handle in self.subscriptions.connected(session_present) {
+            self.push_event(Event::Unsubscribed { handle });
+        }
+        let settled = self.outbound.connected(session_present, &mut self.ids);
         self.push_settled(settled);
         Ok(())
+    }
+
+    /// Whether this connection must end at once, for the server has a session that is not stored here.
+    fn must_wipe(&mut self, session_present: bool) -> bool {
+        self.wipe = match self.wipe {
+            Wipe::Not | Wipe::Done
+                if session_present && self.options.durable && !self.has_session =>
+            {
+                Wipe::Next
+            }
+            Wipe::Next if self.options.connect.version != Version::V5 => Wipe::Done,
+            _ => return false,
+        };
+        true
     }
 
     pub(super) fn handle_disconnect(&mut self, now: Millis, disconnect: &Disconnect) {
         let text = explain(disconnect.reason, disconnect.reason_string.as_deref());
         self.actions.push_back(Action::Close);
-        self.lost(now, text, verdict(disconnect.reason));
+        let mut verdict = verdict(disconnect.reason);
+        if verdict == Verdict::NeedsAuth
+            && self.options.asks_credentials
+            && let Phase::Online { since } = self.phase
+            && self.retry.is_stable(now.saturating_sub(since))
+        {
+            // The credentials were good for a while: they have run out, and there are others.
+            verdict = Verdict::Retry;
+        }
+        self.lost(now, text, Some(disconnect.reason), verdict);
     }
 
     /// The server broke the protocol (section 4.13.1): say so where the version can, close, try again.
@@ -262,13 +384,13 @@ impl Client {
             return;
         }
         if self.options.connect.version == Version::V5 {
-            self.say_goodbye(reason);
+            self.say_goodbye(Disconnect::new(reason));
         } else {
             self.actions.push_back(Action::Close);
         }
         let mut text = "the server broke the protocol: ".to_owned();
         text.push_str(reason.name());
-        self.lost(now, text, Verdict::Retry);
+        self.lost(now, text, Some(reason), Verdict::Retry);
     }
 
     fn open(&mut self, now: Millis) {
@@ -287,29 +409,39 @@ impl Client {
     }
 
     /// DISCONNECT as the last packet of a connection that got as far as CONNACK, and the close.
-    fn say_goodbye(&mut self, reason: ReasonCode) {
+    fn say_goodbye(&mut self, disconnect: Disconnect) {
         if !self.has_transport() {
             return;
         }
         self.control.clear();
         if matches!(self.phase, Phase::Online { .. }) {
             self.control
-                .push_back(Packet::Disconnect(Box::new(Disconnect::new(reason))));
+                .push_back(Packet::Disconnect(Box::new(disconnect)));
         }
         self.actions.push_back(Action::Close);
     }
 
     /// The connection is over, by whomever.
-    fn lost(&mut self, now: Millis, reason: String, verdict: Verdict) {
+    fn lost(
+        &mut self,
+        now: Millis,
+        reason: String,
+        reason_code: Option<ReasonCode>,
+        verdict: Verdict,
+    ) {
         if let Phase::Online { since } = self.phase {
             self.retry.reset_if_stable(now.saturating_sub(since));
         }
         match verdict {
-            Verdict::NeedsAuth => self.rest(State::NeedsAuth { reason }),
+            Verdict::NeedsAuth => self.rest(State::NeedsAuth {
+                reason,
+                reason_code: reason_code.unwrap_or(ReasonCode::NotAuthorized),
+            }),
             Verdict::Retry if self.options.reconnect => {
                 let wait_ms = self.retry.next_wait_ms();
                 self.rest(State::Offline {
                     reason,
+                    reason_code,
                     retry_in_ms: Some(wait_ms),
                 });
                 self.phase = Phase::Waiting {
@@ -318,6 +450,7 @@ impl Client {
             }
             Verdict::Retry | Verdict::Never => self.rest(State::Offline {
                 reason,
+                reason_code,
                 retry_in_ms: None,
             }),
         }
@@ -339,6 +472,8 @@ impl Client {
         self.keep_alive = None;
         self.control
             .retain(|packet| matches!(packet, Packet::Disconnect(_)));
+        self.journal.disconnected();
+        self.held.clear();
         self.subscriptions.disconnected(&mut self.ids);
     }
 

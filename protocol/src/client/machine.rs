@@ -1,25 +1,27 @@
 //! The client machine: what comes in from the server and the application, what goes out to them.
 //!
-//! Connecting and losing connections is in `lifecycle`. A driver calls `handle_*`, then polls until nothing is left:
-//! events, packets, actions, in this order, for taking a message makes an acknowledgement and closing comes last.
+//! Connecting and losing connections is in `lifecycle`, what belongs to durability in `durable`. A driver calls
+//! `handle_*`, then polls until nothing is left: events, packets, the journal, actions, in this order, for taking a
+//! message makes an acknowledgement, packets make journal entries, and closing comes last.
 
 use std::collections::VecDeque;
 
 use super::{
-    Action, Error, Event, IncomingMessage, Limits, Millis, OfflineQos0, Options, OutgoingMessage,
-    PublishHandle, State, SubscriptionHandle,
+    Action, Delivery, Error, Event, Figures, IncomingMessage, JournalEntry, Limits, Millis,
+    OfflineQos0, Options, OutgoingMessage, PublishHandle, State, SubscriptionHandle, Use,
     alias::OutboundAliases,
     backoff::Retry,
     inbound::{Inbound, Owed, Received},
+    journal::{Effect, Journal},
     keep_alive::KeepAlive,
-    lifecycle::Phase,
-    outbound::{Outbound, Settled},
+    lifecycle::{Phase, Wipe},
+    outbound::{Answered, Outbound, Settled},
     packet_ids::PacketIds,
     subscriptions::{Change, Subscriptions},
 };
 use crate::{
     ByteString, Decoder, Packet, QoS, ReasonCode, TopicFilter,
-    packet::{Auth, Publish, SubscriptionOptions},
+    packet::{Auth, Publish, SubscriptionOptions, UserProperty},
 };
 
 /// The client side of MQTT: one session, any number of connections one after the other.
@@ -33,6 +35,12 @@ pub struct Client {
     pub(super) outbound: Outbound,
     pub(super) inbound: Inbound,
     pub(super) subscriptions: Subscriptions,
+    pub(super) journal: Journal,
+    /// Stored, and acknowledged once there is room.
+    pub(super) held: VecDeque<Owed>,
+    pub(super) holds: bool,
+    pub(super) has_session: bool,
+    pub(super) wipe: Wipe,
     /// Those below are of the current connection.
     pub(super) limits: Option<Limits>,
     pub(super) keep_alive: Option<KeepAlive>,
@@ -80,6 +88,21 @@ impl Client {
         self.assigned_client_id.as_deref()
     }
 
+    /// What is under way, for people.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let [waiting, sent, released, unacknowledged] = self.outbound.counts();
+        Figures {
+            waiting,
+            sent,
+            released,
+            unacknowledged,
+            uncommitted: self.journal.waiting(),
+            held: self.held.len(),
+            subscriptions: self.subscriptions.len(),
+        }
+    }
+
     /// Publishes that are not settled yet.
     #[must_use]
     pub fn unsettled(&self) -> usize {
@@ -91,6 +114,18 @@ impl Client {
     /// # Errors
     /// When it is refused at once: closed, no connection (QoS 0), or full.
     pub fn publish(&mut self, message: OutgoingMessage) -> Result<PublishHandle, Error> {
+        self.publish_with(message, Delivery::default())
+    }
+
+    /// As [`Client::publish`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn publish_with(
+        &mut self,
+        message: OutgoingMessage,
+        delivery: Delivery,
+    ) -> Result<PublishHandle, Error> {
         match self.state {
             State::Closed => return Err(Error::Closed),
             State::Offline { .. } | State::NeedsAuth { .. }
@@ -101,7 +136,7 @@ impl Client {
             }
             _ => {}
         }
-        self.outbound.push(message)
+        self.outbound.push(message, delivery, &self.journal)
     }
 
     /// Subscribes, now and after each reconnect that finds no session.
@@ -113,10 +148,25 @@ impl Client {
         filter: TopicFilter,
         options: SubscriptionOptions,
     ) -> Result<SubscriptionHandle, Error> {
+        self.subscribe_with(filter, options.into(), Vec::new())
+    }
+
+    /// As [`Client::subscribe`], with User Properties for SUBSCRIBE.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn subscribe_with(
+        &mut self,
+        filter: TopicFilter,
+        used: Use,
+        user_properties: Vec<UserProperty>,
+    ) -> Result<SubscriptionHandle, Error> {
         if self.state == State::Closed {
             return Err(Error::Closed);
         }
-        self.subscriptions.subscribe(filter, options, &mut self.ids)
+        let (ids, journal) = (&mut self.ids, &mut self.journal);
+        self.subscriptions
+            .subscribe(filter, used, user_properties, ids, journal)
     }
 
     /// Ends what `subscribe` began. No message comes for this handle any more.
@@ -144,7 +194,7 @@ impl Client {
     fn accept(&mut self, now: Millis, packet: Packet) -> Result<(), ReasonCode> {
         match (&self.phase, packet) {
             (Phase::Handshake { .. }, Packet::ConnAck(connack)) => {
-                return self.handle_connack(now, &connack);
+                return self.handle_connack(now, connack);
             }
             (Phase::Handshake { .. } | Phase::Online { .. }, Packet::Auth(auth)) => {
                 // [MQTT-4.12.0-6]
@@ -165,33 +215,34 @@ impl Client {
     }
 
     fn accept_online(&mut self, now: Millis, packet: Packet) -> Result<(), ReasonCode> {
+        let (ids, journal) = (&mut self.ids, &mut self.journal);
         match packet {
             Packet::Publish(publish) => return self.accept_publish(now, *publish),
             Packet::PubAck(ack) => {
-                let settled = self.outbound.puback(&ack, &mut self.ids);
-                self.push_settled(settled);
+                let answered = self.outbound.puback(now, &ack, ids, journal);
+                self.push_answered(answered);
             }
             Packet::PubRec(ack) => {
-                let (answer, settled) = self.outbound.pubrec(&ack, &mut self.ids);
-                self.push_settled(settled);
+                let (answer, answered) = self.outbound.pubrec(now, &ack, ids, journal);
+                self.push_answered(answered);
                 if let Some(answer) = answer {
-                    self.push_control(answer)?;
+                    self.answer(Effect::Packet(answer))?;
                 }
             }
             Packet::PubRel(ack) => {
-                let answer = self.inbound.pubrel(&ack);
-                self.push_control(answer)?;
+                let answer = self.inbound.pubrel(&ack, journal);
+                self.answer(Effect::Packet(answer))?;
             }
             Packet::PubComp(ack) => {
-                let settled = self.outbound.pubcomp(&ack, &mut self.ids);
+                let settled = self.outbound.pubcomp(&ack, ids);
                 self.push_settled(settled);
             }
             Packet::SubAck(suback) => {
-                let changes = self.subscriptions.suback(&suback, &mut self.ids);
+                let changes = self.subscriptions.suback(&suback, ids, journal);
                 self.push_changes(changes);
             }
             Packet::UnsubAck(unsuback) => {
-                if let Some(handle) = self.subscriptions.unsuback(&unsuback, &mut self.ids) {
+                if let Some(handle) = self.subscriptions.unsuback(&unsuback, ids, journal) {
                     self.push_event(Event::Unsubscribed { handle });
                 }
             }
@@ -215,7 +266,7 @@ impl Client {
     fn accept_publish(&mut self, now: Millis, publish: Publish) -> Result<(), ReasonCode> {
         let (topic, owed) = match self.inbound.publish(&publish)? {
             Received::New(topic, owed) => (topic, owed),
-            Received::Duplicate(answer) => return self.push_control(answer),
+            Received::Duplicate(owed) => return self.answer(Effect::Acknowledge(owed)),
         };
         let Some(limits) = &self.limits else {
             return Ok(());
@@ -229,6 +280,17 @@ impl Client {
             dup: publish.dup,
             properties: publish.properties,
         };
+        if self.journal.is_on()
+            && let Some(owed) = owed
+        {
+            let is_exact = publish.qos == QoS::ExactlyOnce;
+            self.journal.write(JournalEntry::Received {
+                packet_id: publish.packet_id.filter(|_| is_exact),
+                message,
+                subscriptions,
+            });
+            return self.answer(Effect::Acknowledge(owed));
+        }
         self.events.push_back(Queued {
             event: Event::Message {
                 message,
@@ -242,13 +304,18 @@ impl Client {
     /// The next event. Taking a message acknowledges it.
     pub fn poll_event(&mut self) -> Option<Event> {
         let Queued { event, owed } = self.events.pop_front()?;
-        if let Some(owed) = owed
-            && matches!(self.phase, Phase::Online { .. })
+        if let Some(owed) = owed {
+            self.acknowledge(owed);
+        }
+        Some(event)
+    }
+
+    pub(super) fn acknowledge(&mut self, owed: Owed) {
+        if matches!(self.phase, Phase::Online { .. })
             && let Some(ack) = self.inbound.taken(owed)
         {
             self.control.push_back(ack);
         }
-        Some(event)
     }
 
     /// The next packet to write.
@@ -268,10 +335,15 @@ impl Client {
             return None;
         }
         let limits = self.limits.clone()?;
-        while let Some((packet, changes)) = self.subscriptions.poll(&limits, &mut self.ids) {
+        while let Some((packet, changes)) =
+            self.subscriptions
+                .poll(&limits, &mut self.ids, &mut self.journal)
+        {
             self.push_changes(changes);
-            if packet.is_some() {
-                return packet;
+            if let Some(packet) = packet
+                && let Some(Effect::Packet(packet)) = self.journal.gate(Effect::Packet(packet))
+            {
+                return Some(packet);
             }
         }
         if self.subscriptions.wants_ping()
@@ -280,16 +352,21 @@ impl Client {
             self.subscriptions.pinged(keep_alive.ping(now));
             return Some(Packet::PingReq);
         }
-        while let Some((packet, settled)) = self.outbound.poll(&limits, &mut self.ids) {
+        while let Some((packet, settled)) =
+            self.outbound
+                .poll(now, &limits, &mut self.ids, &mut self.journal)
+        {
             self.push_settled(settled);
-            if let Some(mut packet) = packet {
-                let fits = limits.has_room(&packet, OutboundAliases::ANNOUNCEMENT_BYTES_MAX);
-                if let Packet::Publish(publish) = &mut packet
-                    && fits
-                {
+            let Some(mut packet) = packet else { continue };
+            let fits = limits.has_room(&packet, OutboundAliases::ANNOUNCEMENT_BYTES_MAX);
+            if let Packet::Publish(publish) = &mut packet {
+                if fits {
                     self.aliases.apply(publish);
                 }
                 return Some(packet);
+            }
+            if let Some(Effect::Packet(release)) = self.journal.gate(Effect::Packet(packet)) {
+                return Some(release);
             }
         }
         None
@@ -305,8 +382,34 @@ impl Client {
     }
 
     pub(super) fn push_settled(&mut self, settled: impl IntoIterator<Item = Settled>) {
-        for (handle, result) in settled {
-            self.push_event(Event::Acked { handle, result });
+        for Settled {
+            handle,
+            result,
+            is_stored,
+        } in settled
+        {
+            let acked = Event::Acked { handle, result };
+            if !is_stored {
+                self.push_event(acked);
+                continue;
+            }
+            self.journal
+                .write(JournalEntry::Finished { handle, result });
+            if let Some(Effect::Event(acked)) = self.journal.gate(Effect::Event(acked)) {
+                self.push_event(acked);
+            }
+        }
+    }
+
+    fn push_answered(&mut self, answered: Answered) {
+        match answered {
+            Answered::Nothing => {}
+            Answered::Settled(settled) => self.push_settled([settled]),
+            Answered::Deferred(handle, reason, retry_in_ms) => self.push_event(Event::Deferred {
+                handle,
+                reason,
+                retry_in_ms,
+            }),
         }
     }
 
@@ -316,11 +419,15 @@ impl Client {
         }
     }
 
-    fn push_control(&mut self, packet: Packet) -> Result<(), ReasonCode> {
-        if self.control.len() >= Self::CONTROL_PACKETS_MAX {
+    /// Answers the server, once everything it stands for is stored.
+    fn answer(&mut self, answer: Effect) -> Result<(), ReasonCode> {
+        let waiting = self.control.len() + self.journal.waiting() + self.held.len();
+        if waiting >= Self::CONTROL_PACKETS_MAX {
             return Err(ReasonCode::MessageRateTooHigh);
         }
-        self.control.push_back(packet);
+        if let Some(answer) = self.journal.gate(answer) {
+            self.let_go(answer);
+        }
         Ok(())
     }
 }

@@ -7,15 +7,19 @@
 mod alias;
 mod backoff;
 mod connect;
+mod durable;
 mod event;
 mod inbound;
+mod journal;
 mod keep_alive;
 mod lifecycle;
 mod machine;
 mod options;
 mod outbound;
+mod outgoing;
 mod packet_ids;
 mod subscriptions;
+mod uses;
 mod wire;
 
 #[cfg(test)]
@@ -23,11 +27,14 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use connect::Limits;
-pub use event::{Action, Error, Event, IncomingMessage, State, SubscriptionChange};
+pub use event::{
+    Action, Error, Event, Figures, IncomingMessage, Session, State, SubscriptionChange,
+};
+pub use journal::{JournalBatch, JournalEntry, Ticket};
 pub use machine::Client;
 pub use options::{OfflineQos0, Options};
-pub use outbound::{OutgoingMessage, PublishHandle};
-pub use subscriptions::SubscriptionHandle;
+pub use outgoing::{Delivery, OutgoingMessage, PublishHandle, Stage};
+pub use uses::{SubscriptionHandle, Use};
 
 /// A point in time: milliseconds since a moment of the driver's choice. Never goes back.
 pub type Millis = u64;

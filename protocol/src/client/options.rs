@@ -26,6 +26,13 @@ pub struct Options {
     pub outbound_bytes_max: usize,
     /// What becomes of QoS 0 publishes without a connection.
     pub offline_qos0: OfflineQos0,
+    /// The session outlives this process: its changes are handed out as journal entries, and what depends on them waits
+    /// until they are stored (see [`super::Client::poll_journal`]).
+    pub durable: bool,
+    /// What is stored belongs to a session that the server may still have. Durable only.
+    pub has_session: bool,
+    /// Each attempt comes with new credentials, so that a token that has run out is worth another one.
+    pub asks_credentials: bool,
 }
 
 /// What becomes of a QoS 0 publish while there is no connection.
@@ -53,6 +60,9 @@ impl Options {
             outbound_messages_max: 10_000,
             outbound_bytes_max: 16 << 20,
             offline_qos0: OfflineQos0::Refuse,
+            durable: false,
+            has_session: false,
+            asks_credentials: false,
         }
     }
 }

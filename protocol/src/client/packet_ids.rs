@@ -29,16 +29,22 @@ impl PacketIds {
             let Some(id) = PacketId::new(self.last) else {
                 continue;
             };
-            let (word, bit) = place(id);
-            if word >= self.used.len() {
-                self.used.resize(word + 1, 0);
-            }
-            if self.used[word] & bit == 0 {
-                self.used[word] |= bit;
-                self.count += 1;
+            if self.reserve(id) {
                 return Some(id);
             }
         }
+    }
+
+    /// Takes this identifier, of an earlier run. Whether it was free.
+    pub(super) fn reserve(&mut self, id: PacketId) -> bool {
+        let (word, bit) = place(id);
+        if word >= self.used.len() {
+            self.used.resize(word + 1, 0);
+        }
+        let is_free = self.used[word] & bit == 0;
+        self.used[word] |= bit;
+        self.count += usize::from(is_free);
+        is_free
     }
 
     /// The identifier is free again.

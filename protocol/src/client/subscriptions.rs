@@ -4,18 +4,18 @@
 //! outlive connections: without a session they are made again, in order. A snapshot counts as complete when a PINGREQ
 //! sent after the SUBACK was answered and no retained message came for a while.
 
-use super::{Error, Limits, Millis, SubscriptionChange, packet_ids::PacketIds};
+use super::{
+    Error, Limits, Millis, SubscriptionChange, SubscriptionHandle, Use,
+    journal::{Journal, JournalEntry},
+    packet_ids::PacketIds,
+};
 use crate::{
     Packet, PacketId, ReasonCode, TopicFilter, TopicName,
     packet::{
         Publish, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions, UnsubAck,
-        Unsubscribe,
+        Unsubscribe, UserProperty,
     },
 };
-
-/// Names one use of a filter, from `subscribe` to `unsubscribe`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionHandle(pub(super) u32);
 
 /// An event of a subscription.
 pub(super) type Change = (SubscriptionHandle, SubscriptionChange);
@@ -50,6 +50,12 @@ struct Entry {
     identifier: u32,
     filter: TopicFilter,
     options: SubscriptionOptions,
+    refresh: bool,
+    user_properties: Vec<UserProperty>,
+    /// The journal has it.
+    is_written: bool,
+    /// Of an earlier run: the server probably has it, and nobody waits for its retained messages.
+    is_restored: bool,
     /// Never empty. The flag: the snapshot under way is for this handle.
     handles: Vec<(SubscriptionHandle, bool)>,
     stage: Stage,
@@ -58,6 +64,7 @@ struct Entry {
 #[derive(Debug)]
 struct Ending {
     handle: SubscriptionHandle,
+    identifier: u32,
     filter: TopicFilter,
     packet_id: Option<PacketId>,
 }
@@ -93,8 +100,10 @@ impl Subscriptions {
     pub(super) fn subscribe(
         &mut self,
         filter: TopicFilter,
-        options: SubscriptionOptions,
+        used: Use,
+        user_properties: Vec<UserProperty>,
         ids: &mut PacketIds,
+        journal: &mut Journal,
     ) -> Result<SubscriptionHandle, Error> {
         if self.entries.len() >= Self::MAX || self.next > Self::IDENTIFIER_MAX {
             return Err(Error::TooManySubscriptions);
@@ -103,10 +112,20 @@ impl Subscriptions {
         self.next += 1;
         self.dirty = true;
         let handle = SubscriptionHandle(number);
-        self.endings
-            .retain(|e| e.filter != filter || e.packet_id.is_some());
+        self.endings.retain(|e| {
+            let goes_on = e.filter == filter && e.packet_id.is_none();
+            if goes_on {
+                let identifier = e.identifier;
+                journal.write(JournalEntry::Unsubscribed { identifier });
+            }
+            !goes_on
+        });
         if let Some(entry) = self.entries.iter_mut().find(|e| e.filter == filter) {
-            entry.options = options;
+            entry.options = used.options;
+            entry.refresh |= used.refresh;
+            entry.user_properties = user_properties;
+            entry.is_written = false;
+            entry.is_restored = false;
             entry.handles.push((handle, true));
             if let Stage::Asked(packet_id) = entry.stage {
                 ids.free(packet_id);
@@ -116,12 +135,38 @@ impl Subscriptions {
             self.entries.push(Entry {
                 identifier: number,
                 filter,
-                options,
+                options: used.options,
+                refresh: used.refresh,
+                user_properties,
+                is_written: false,
+                is_restored: false,
                 handles: vec![(handle, true)],
                 stage: Stage::Unsent,
             });
         }
         Ok(handle)
+    }
+
+    /// What an earlier run had subscribed to, ascending by identifier. It is asked for once more, since that run may have
+    /// ended before the server heard of it.
+    pub(super) fn restore(&mut self, identifier: u32, filter: TopicFilter, used: Use) {
+        self.next = self.next.max(identifier.saturating_add(1));
+        self.dirty = true;
+        self.entries.push(Entry {
+            identifier,
+            filter,
+            options: used.options,
+            refresh: used.refresh,
+            user_properties: Vec::new(),
+            is_written: true,
+            is_restored: true,
+            handles: vec![(SubscriptionHandle(identifier), used.refresh)],
+            stage: Stage::Unsent,
+        });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Ends a use of a filter; with the last one the subscription ends at the server, too.
@@ -140,6 +185,7 @@ impl Subscriptions {
             self.dirty = true;
             self.endings.push(Ending {
                 handle,
+                identifier: entry.identifier,
                 filter: entry.filter,
                 packet_id: None,
             });
@@ -166,19 +212,26 @@ impl Subscriptions {
         }
     }
 
-    /// A connection begins. Without a session everything is asked for again.
-    pub(super) fn connected(&mut self, session_present: bool) {
+    /// A connection begins. Without a session everything is asked for again; what was to end has ended.
+    pub(super) fn connected(&mut self, session_present: bool) -> Vec<SubscriptionHandle> {
         self.dirty = true;
-        if session_present {
-            return;
-        }
-        self.endings.clear();
         for entry in &mut self.entries {
+            if session_present && (!entry.refresh || entry.stage == Stage::Refused) {
+                continue;
+            }
+            if !session_present {
+                entry.is_written = false;
+                entry.is_restored = false;
+            }
             entry.stage = Stage::Unsent;
             for (_, wants_snapshot) in &mut entry.handles {
                 *wants_snapshot = true;
             }
         }
+        if session_present {
+            return Vec::new();
+        }
+        self.endings.drain(..).map(|e| e.handle).collect()
     }
 
     /// The next SUBSCRIBE or UNSUBSCRIBE, or what the server has ruled out already. One filter per packet, since the
@@ -187,6 +240,7 @@ impl Subscriptions {
         &mut self,
         limits: &Limits,
         ids: &mut PacketIds,
+        journal: &mut Journal,
     ) -> Option<(Option<Packet>, Vec<Change>)> {
         if !self.dirty {
             return None;
@@ -206,25 +260,40 @@ impl Subscriptions {
             return None;
         };
         if let Some(reason) = limits.subscription_refusal(&entry.filter) {
-            entry.stage = Stage::Refused;
-            return Some((None, entry.tell(SubscriptionChange::Refused(reason))));
+            return Some((None, entry.refuse(reason, journal)));
         }
         let packet_id = ids.take()?;
         entry.stage = Stage::Asked(packet_id);
+        if !entry.is_written {
+            entry.is_written = true;
+            journal.write(JournalEntry::Subscribed {
+                identifier: entry.identifier,
+                filter: entry.filter.clone(),
+                used: Use {
+                    options: entry.options,
+                    refresh: entry.refresh,
+                },
+            });
+        }
         let subscribe = Subscribe {
             packet_id,
             subscription_identifier: limits.subscription_identifiers.then_some(entry.identifier),
-            user_properties: Vec::new(),
+            user_properties: entry.user_properties.clone(),
             subscriptions: vec![Subscription {
                 filter: entry.filter.clone(),
-                options: entry.options,
+                options: entry.asked_options(),
             }],
         };
         Some((Some(Packet::Subscribe(subscribe)), Vec::new()))
     }
 
     /// SUBACK.
-    pub(super) fn suback(&mut self, suback: &SubAck, ids: &mut PacketIds) -> Vec<Change> {
+    pub(super) fn suback(
+        &mut self,
+        suback: &SubAck,
+        ids: &mut PacketIds,
+        journal: &mut Journal,
+    ) -> Vec<Change> {
         let asked = Stage::Asked(suback.packet_id);
         let Some(entry) = self.entries.iter_mut().find(|e| e.stage == asked) else {
             return Vec::new();
@@ -236,12 +305,11 @@ impl Subscriptions {
             .copied()
             .unwrap_or(ReasonCode::UnspecifiedError);
         if reason.is_error() {
-            entry.stage = Stage::Refused;
-            return entry.tell(SubscriptionChange::Refused(reason));
+            return entry.refuse(reason, journal);
         }
         let changes = entry.tell(SubscriptionChange::Granted(reason));
         // Shared subscriptions get no retained messages (section 4.8.2).
-        if entry.options.retain_handling == RetainHandling::DoNotSend
+        if entry.asked_options().retain_handling == RetainHandling::DoNotSend
             || entry.filter.share().is_some()
         {
             entry.settle();
@@ -256,13 +324,18 @@ impl Subscriptions {
         &mut self,
         unsuback: &UnsubAck,
         ids: &mut PacketIds,
+        journal: &mut Journal,
     ) -> Option<SubscriptionHandle> {
         let place = self
             .endings
             .iter()
             .position(|e| e.packet_id == Some(unsuback.packet_id))?;
         ids.free(unsuback.packet_id);
-        Some(self.endings.swap_remove(place).handle)
+        let Ending {
+            handle, identifier, ..
+        } = self.endings.swap_remove(place);
+        journal.write(JournalEntry::Unsubscribed { identifier });
+        Some(handle)
     }
 
     /// Whether a granted subscription waits for a PINGREQ.
@@ -363,9 +436,35 @@ impl Subscriptions {
 }
 
 impl Entry {
+    /// What the SUBSCRIBE says: what was restored only makes sure, unless it wants its retained messages.
+    fn asked_options(&self) -> SubscriptionOptions {
+        let mut options = self.options;
+        if self.is_restored && !self.refresh {
+            options.retain_handling = RetainHandling::DoNotSend;
+        }
+        options
+    }
+
+    /// The server does not have it, and is not asked again.
+    fn refuse(&mut self, reason: ReasonCode, journal: &mut Journal) -> Vec<Change> {
+        self.stage = Stage::Refused;
+        if self.is_written {
+            self.is_written = false;
+            journal.write(JournalEntry::Unsubscribed {
+                identifier: self.identifier,
+            });
+        }
+        // Who has been told of a snapshot hears of this, too.
+        self.handles
+            .iter()
+            .map(|(handle, _)| (*handle, SubscriptionChange::Refused(reason)))
+            .collect()
+    }
+
     /// No retained messages are awaited any more.
     fn settle(&mut self) {
         self.stage = Stage::Live;
+        self.is_restored = false;
         for (_, wants_snapshot) in &mut self.handles {
             *wants_snapshot = false;
         }

@@ -254,7 +254,10 @@ impl Driver {
                         answer(reply, result);
                     }
                 }
-                Event::Unsubscribed { .. } | Event::Auth(_) => {}
+                Event::Connected(_)
+                | Event::Deferred { .. }
+                | Event::Unsubscribed { .. }
+                | Event::Auth(_) => {}
             }
         }
     }

@@ -107,7 +107,9 @@ pub async fn connect(url: &str, options: Options) -> Result<(Client, Messages), 
     let settled = settled.map_err(|_| Error::Ended)?.clone();
     match settled {
         State::Online { .. } => Ok((Client { commands, state }, Messages(messages))),
-        State::Offline { reason, .. } | State::NeedsAuth { reason } => Err(Error::Connect(reason)),
+        State::Offline { reason, .. } | State::NeedsAuth { reason, .. } => {
+            Err(Error::Connect(reason))
+        }
         State::Connecting | State::Closed => Err(Error::Ended),
     }
 }

@@ -1,34 +1,117 @@
-// What the facade uses of the module that wasm-bindgen writes (see src/npm.rs). The real one lies beside the built files.
+// What the TypeScript uses of the module that wasm-bindgen writes (see wasm-client/src/npm/). The real one lies beside the built files.
 
-export default function init(): Promise<unknown>;
+export default function init(input?: unknown): Promise<unknown>;
+export function initSync(input: unknown): unknown;
 
-export type Fail = (code: string, message: string, reasonCode: number | undefined) => void;
-
-export class Connection {
-  constructor(
-    url: string,
-    clientId: string | undefined,
-    username: string | undefined,
-    password: string | undefined,
-    keepAliveS: number,
-    sessionExpiryS: number,
-    cleanStart: boolean,
-    version: number,
-    onState: (kind: string, sessionPresent: boolean, reason: string, retryInMs: number | undefined) => void,
-  );
-  subscribe(
-    filter: string,
-    qos: number,
-    noLocal: boolean,
-    onMessage: (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean) => void,
-    onChange: (kind: string, value: number) => void,
-  ): SubscriptionToken;
-  publish(topic: string, payload: Uint8Array, qos: number, retain: boolean, onAcked: () => void, onFailed: Fail): void;
-  reconnect_now(): void;
-  close(): void;
-  free(): void;
+/** MQTT 5.0, section 3.3.2.3; what is not set is not sent. Plain object both ways. */
+export interface Properties {
+  payloadFormatIndicator?: boolean;          // true: UTF-8 text
+  messageExpiryInterval?: number;            // seconds
+  contentType?: string;
+  responseTopic?: string;
+  correlationData?: Uint8Array;
+  userProperties?: [string, string][];
 }
 
-export class SubscriptionToken {
+export interface Settings {
+  url: string;
+  clientId: string;                          // '' : the server assigns one (not durable only)
+  username?: string;
+  password?: string | Uint8Array;
+  keepAliveS: number;
+  sessionExpiryS: number;
+  cleanStart: boolean;                       // durable: must be false; the machine asks for a clean start itself when it has to
+  version: 4 | 5;
+  receiveMaximum: number;
+  connectTimeoutMs?: number;
+  backoffMaxMs?: number;
+  will?: { topic: string; payload: Uint8Array; qos: number; retain: boolean; delayIntervalS?: number; properties?: Properties };
+  userProperties?: [string, string][];       // of CONNECT
+  authenticationMethod?: string;             // authenticationData comes with credentials()
+  /** The journal is used. */
+  durable: boolean;
+  /** The store knows of a session at the server (an earlier `restarted` or `resumed` was stored). */
+  hasSession: boolean;
+  /** hooks.credentials is asked before each attempt. */
+  asksCredentials: boolean;
+}
+
+/** One object with these methods. They are never called from inside a call to the Connection, and must not throw. */
+export interface Hooks {
+  /** session: 'resumed' | 'fresh' | 'gap' (the server lost it) | 'evicted' (the server had one, the store did not) when online. retryInMs undefined: not by itself. */
+  state(kind: 'connecting' | 'online' | 'offline' | 'needs-auth' | 'closed', session: string | undefined, reason: string, reasonCode: number | undefined, retryInMs: number | undefined): void;
+  /** Before each attempt if asksCredentials: answer by connection.credentials(...) or connection.credentials_failed(reason), any time later. */
+  credentials(): void;
+  /** Not durable: every message. Durable: QoS 0 only. subscriptions: identifiers of this message's subscriptions known here. */
+  message(topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: Uint32Array, properties: Properties | undefined): void;
+  /** 'granted' value = QoS; 'refused' value = reason code; 'snapshot' value = 1 inferred, 0 told by the server; 'unsubscribed'. */
+  change(subscription: number, kind: 'granted' | 'refused' | 'snapshot' | 'unsubscribed', value: number): void;
+  /** A publish is settled. code undefined: acknowledged (reasonCode may be 0x10 no matching subscribers). Durable: comes after its journal entry is committed. */
+  settled(handle: number, code: string | undefined, message: string | undefined, reasonCode: number | undefined): void;
+  /** The server refused it for now (0x97, 0x83): it stays, and is tried again in that time. */
+  deferred(handle: number, reasonCode: number, retryInMs: number): void;
+  /** AUTH from the server: 'continue' or 'success'. */
+  auth(kind: 'continue' | 'success', data: Uint8Array | undefined): void;
+  /** CONNACK as it came, for inspect() and the app: limits, assigned id, server keep alive, extensions, user properties (e.g. ebbtide-dropped). */
+  connected(connack: object): void;
+
+  // The journal (durable only). Calls between two `commit`s are one transaction, in this order.
+  /** Before PUBLISH leaves for the first time: stage 1 and packet id of the row. */
+  sent(handle: number, packetId: number): void;
+  /** PUBREC came: stage 2. */
+  released(handle: number): void;
+  /** Settled: the row goes (or, refused for good, becomes a dead letter: code === 'refused'). */
+  finished(handle: number, code: string | undefined, reasonCode: number | undefined): void;
+  /** Tried again later: stage 0 again, the packet id is void. */
+  withdrawn(handle: number): void;
+  /** A QoS 1 or 2 message: a new inbox row; packetId > 0 (QoS 2): remember it as inbound id, in the same transaction. */
+  received(packetId: number, topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: Uint32Array, properties: Properties | undefined): void;
+  /** PUBREL came: the inbound id is free. */
+  completed(packetId: number): void;
+  /** The server has no session of ours: it is a new one from now on. Inbound ids and subscriptions rows are void; stage 1 rows become stage 0 (QoS 2 ones that must not be sent again are `finished` with 'outcome-unknown' right after; stage 2 ones are `finished` as acknowledged). hasSession is true from now on. */
+  restarted(): void;
+  /** Before SUBSCRIBE leaves: the row of the subscription. */
+  subscribed(identifier: number, filter: string, qos: number, flags: number): void;
+  /** After UNSUBACK. */
+  unsubscribed(identifier: number): void;
+  /** All since the last commit is one transaction: call connection.committed(ticket) when it is durable. Tickets ascend by one. */
+  commit(ticket: number): void;
+}
+
+export class Connection {
+  constructor(settings: Settings, hooks: Hooks);
+  // Before start(), what the store has:
+  restore_outgoing(topic: string, payload: Uint8Array, qos: number, retain: boolean, properties: Properties | undefined, deadlineInMs: number | undefined, resend: boolean, packetId: number, stage: 1 | 2): number;
+  restore_incoming(packetId: number): void;
+  restore_subscription(identifier: number, filter: string, qos: number, flags: number): void;
+  start(): void;
+
+  /** Returns the handle. deadlineInMs: from now; becomes the Message Expiry Interval, counted down; expired before it left: settled 'expired'. resend: send again when the server lost the session in the middle of QoS 2. Throws [code, message, reasonCode]. */
+  publish(topic: string, payload: Uint8Array, qos: number, retain: boolean, properties: Properties | undefined, deadlineInMs: number | undefined, resend: boolean): number;
+  /** True: it had not left (no bytes went out); it is gone without `settled` and without `finished`. */
+  cancel(handle: number): boolean;
+  /** How many more publishes the machine wants (window): feed it until 0. */
+  wanted(): number;
+  /** flags: 1 no local, 2 retain as published, 4 refresh on every connect (retained values are asked for again), 8/16 retain handling 1/2. Returns identifier. Throws. */
+  subscribe(filter: string, qos: number, flags: number, userProperties: [string, string][] | undefined): number;
+  unsubscribe(identifier: number): void;
+  /** No acknowledgement of received messages leaves while true. */
+  hold_acks(hold: boolean): void;
+  committed(ticket: number): void;
+  credentials(username: string | undefined, password: string | Uint8Array | undefined, authenticationData: Uint8Array | undefined): void;
+  credentials_failed(reason: string): void;
+  /** AUTH from here: re-authentication (kind 'again') or the answer to 'continue'. */
+  authenticate(kind: 'again' | 'continue', data: Uint8Array | undefined): void;
+  /** The time may have come for something: called by the ticking worker; cheap. */
+  tick(): void;
+  /** The world may have changed: probe the connection, or end the wait. */
+  probe(): void;
+  reconnect_now(): void;
+  /** Leaves without an end: DISCONNECT 0x04 (3.1.1: bare close), no attempt by itself; reconnect_now() comes back. */
+  leave(reason: string): void;
+  /** DISCONNECT 0x00, for good. endSession: with Session Expiry Interval 0, so the server forgets it. */
+  close(endSession: boolean): void;
+  /** For inspect(): plain object with counts, window, in flight, keep alive, last error. */
+  inspect(): object;
   free(): void;
 }

@@ -8,10 +8,10 @@ export default function init() {
 }
 
 export class Connection {
-  constructor(...given) {
+  constructor(settings, hooks) {
     if (fake.refuse) throw fake.refuse;
-    this.given = given;
-    this.state = given.at(-1);
+    this.settings = settings;
+    this.hooks = hooks;
     this.online = false;
     this.published = [];
     this.subscriptions = [];
@@ -21,29 +21,40 @@ export class Connection {
 
   goOnline() {
     this.online = true;
-    this.state('online', false, '', undefined);
+    this.hooks.state('online', 'fresh', '', undefined, undefined);
   }
 
   goOffline(reason) {
     this.online = false;
-    this.state('offline', false, reason, 1000);
+    this.hooks.state('offline', undefined, reason, undefined, 1000);
   }
 
-  subscribe(filter, qos, noLocal, onMessage, onChange) {
-    const subscription = { filter, qos, noLocal, onMessage, onChange, freed: false };
-    this.subscriptions.push(subscription);
-    return { free: () => (subscription.freed = true) };
+  start() {}
+
+  subscribe(filter, qos, flags) {
+    const id = this.subscriptions.length + 1;
+    const onMessage = (...message) => this.hooks.message(...message, [id], undefined);
+    this.subscriptions.push({ filter, qos, flags, onMessage, freed: false });
+    return id;
   }
 
-  publish(topic, payload, qos, retain, onAcked, onFailed) {
+  unsubscribe(id) {
+    this.subscriptions[id - 1].freed = true;
+  }
+
+  publish(topic, payload, qos, retain) {
     if (qos === 0 && !this.online) throw ['offline', 'there is no connection', undefined];
+    const handle = this.published.length + 1;
+    const onAcked = () => this.hooks.settled(handle, undefined, undefined, 0);
+    const onFailed = (...failure) => this.hooks.settled(handle, ...failure);
     this.published.push({ topic, payload: payload.slice(), qos, retain, onAcked, onFailed });
+    return handle;
   }
 
   reconnect_now() {}
 
   close() {
-    queueMicrotask(() => this.state('closed', false, '', undefined));
+    queueMicrotask(() => this.hooks.state('closed', undefined, '', undefined, undefined));
   }
 
   free() {
