@@ -154,3 +154,31 @@ fn bytes_that_come_in_pieces_are_packets_once_complete() {
     assert_eq!(script.sent(), ["DISCONNECT 0x81"]);
     assert!(input.is_empty());
 }
+
+/// [MQTT-3.1.2-22]
+#[test]
+fn after_a_long_sleep_the_connection_is_given_up_without_a_question() {
+    let mut script = Script::online(options(Version::V5));
+    script.advance(44_999);
+    assert_eq!(script.sent(), ["PINGREQ"]);
+    let mut script = Script::online(options(Version::V5));
+    script.events();
+    script.advance(45_000);
+    assert_eq!(script.sent(), [""; 0]);
+    assert_eq!(script.actions(), [Action::Close]);
+    let State::Offline { retry_in_ms, .. } = script.client.state() else {
+        panic!("{:?}", script.client.state());
+    };
+    assert!(retry_in_ms.is_some_and(|wait_ms| wait_ms <= 1_000));
+}
+
+#[test]
+fn the_connack_is_told_before_the_state() {
+    let mut script = Script::new(options(Version::V5));
+    let mut connack = ConnAck::new(ReasonCode::Success, false);
+    connack.user_properties = vec![("ebbtide-dropped".into(), "3".into())];
+    script.accept_with(connack.clone());
+    let connected = Event::Connected(Box::new(connack));
+    let state = Event::State(script.client.state().clone());
+    assert_eq!(script.events(), [connected, state]);
+}

@@ -1,8 +1,15 @@
 //! Scripts for the machine, with virtual time: what it is handed, and what must come out.
 
 mod connection;
+mod credentials;
+mod deadlines;
+mod holding;
+mod journal;
 mod publishing;
 mod reconnecting;
+mod refusals;
+mod restoring;
+mod sessions;
 mod subscribing;
 
 use super::*;
@@ -116,14 +123,30 @@ impl Script {
     }
 
     fn publish(&mut self, topic: &str, qos: QoS) -> PublishHandle {
-        let message = OutgoingMessage {
-            topic: TopicName::new(topic).expect("a topic name"),
-            payload: bytes::Bytes::from_static(b"payload"),
-            qos,
-            retain: false,
-            properties: MessageProperties::default(),
-        };
-        self.client.publish(message).expect("there is room")
+        self.publish_with(topic, qos, Delivery::default())
+    }
+
+    fn publish_with(&mut self, topic: &str, qos: QoS, delivery: Delivery) -> PublishHandle {
+        let published = self.client.publish_with(message(topic, qos), delivery);
+        published.expect("there is room")
+    }
+
+    /// The entries of the next batch, and its ticket.
+    fn batch(&mut self) -> Option<(Ticket, Vec<String>)> {
+        let JournalBatch { ticket, entries } = self.client.poll_journal()?;
+        Some((ticket, entries.iter().map(entry).collect()))
+    }
+
+    /// Stores all there is to store; the entries, and the packets that leave meanwhile.
+    fn store(&mut self) -> (Vec<String>, Vec<String>) {
+        let mut sent = self.sent();
+        let mut stored = Vec::new();
+        while let Some((ticket, entries)) = self.batch() {
+            stored.extend(entries);
+            self.client.handle_committed(ticket);
+            sent.extend(self.sent());
+        }
+        (stored, sent)
     }
 
     fn subscribe(&mut self, filter: &str) -> SubscriptionHandle {
@@ -143,6 +166,51 @@ fn options(version: Version) -> Options {
     });
     options.seed = 1;
     options
+}
+
+/// The options of a client whose store belongs to a session.
+fn durable(version: Version) -> Options {
+    let mut options = options(version);
+    options.durable = true;
+    options.has_session = true;
+    options
+}
+
+fn message(topic: &str, qos: QoS) -> OutgoingMessage {
+    OutgoingMessage {
+        topic: TopicName::new(topic).expect("a topic name"),
+        payload: bytes::Bytes::from_static(b"payload"),
+        qos,
+        retain: false,
+        properties: MessageProperties::default(),
+    }
+}
+
+/// A journal entry in words.
+fn entry(entry: &JournalEntry) -> String {
+    match entry {
+        JournalEntry::Sent { handle, packet_id } => format!("sent {} as {packet_id}", handle.0),
+        JournalEntry::Released { handle } => format!("released {}", handle.0),
+        JournalEntry::Finished { handle, result } => format!("finished {} {result:?}", handle.0),
+        JournalEntry::Withdrawn { handle } => format!("withdrawn {}", handle.0),
+        JournalEntry::Received {
+            packet_id, message, ..
+        } => {
+            let id = packet_id.map_or(0, PacketId::get);
+            format!("received {id} {}", message.topic.as_str())
+        }
+        JournalEntry::Completed { packet_id } => format!("completed {packet_id}"),
+        JournalEntry::Restarted => "restarted".to_owned(),
+        JournalEntry::Subscribed {
+            identifier,
+            filter,
+            used,
+        } => {
+            let refresh = if used.refresh { " refresh" } else { "" };
+            format!("subscribed {identifier} {}{refresh}", filter.as_str())
+        }
+        JournalEntry::Unsubscribed { identifier } => format!("unsubscribed {identifier}"),
+    }
 }
 
 fn packet_id(id: u16) -> PacketId {

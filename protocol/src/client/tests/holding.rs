@@ -1,0 +1,96 @@
+//! Acknowledgements that are held back, and how many messages may come without them.
+
+use std::num::NonZeroU16;
+
+use super::*;
+
+fn receiving(receive_maximum: u16, version: Version) -> Script {
+    let mut options = durable(version);
+    options.connect.receive_maximum = NonZeroU16::new(receive_maximum);
+    let mut script = Script::new(options);
+    script.accept(true);
+    script
+}
+
+fn publish(script: &mut Script, qos: QoS, id: u16) {
+    script.receive(Packet::Publish(Box::new(incoming("a", qos, id))));
+}
+
+#[test]
+fn held_acknowledgements_leave_in_order_when_there_is_room() {
+    let mut script = receiving(10, Version::V5);
+    script.client.hold_acknowledgements(true);
+    publish(&mut script, QoS::ExactlyOnce, 1);
+    publish(&mut script, QoS::AtLeastOnce, 2);
+    let (stored, sent) = script.store();
+    assert_eq!(stored, ["received 1 a", "received 0 a"]);
+    assert_eq!(sent, [""; 0]);
+    publish(&mut script, QoS::AtLeastOnce, 3);
+    script.client.hold_acknowledgements(false);
+    assert_eq!(script.sent(), ["PUBREC 1", "PUBACK 2"]);
+    assert_eq!(script.store().1, ["PUBACK 3"]);
+}
+
+#[test]
+fn what_was_held_on_a_lost_connection_is_not_acknowledged_on_the_next() {
+    let mut script = receiving(10, Version::V5);
+    script.client.hold_acknowledgements(true);
+    publish(&mut script, QoS::AtLeastOnce, 2);
+    script.store();
+    script.cut();
+    script.accept(true);
+    script.client.hold_acknowledgements(false);
+    assert_eq!(script.sent(), [""; 0]);
+}
+
+#[test]
+fn a_repetition_of_a_held_message_is_held_too() {
+    let mut script = receiving(10, Version::V5);
+    script.client.hold_acknowledgements(true);
+    publish(&mut script, QoS::ExactlyOnce, 1);
+    script.store();
+    script.cut();
+    script.accept(true);
+    publish(&mut script, QoS::ExactlyOnce, 1);
+    assert_eq!(script.store(), (vec![], vec![]));
+    script.client.hold_acknowledgements(false);
+    assert_eq!(script.sent(), ["PUBREC 1"]);
+}
+
+/// [MQTT-3.3.4-9]
+#[test]
+fn more_than_the_receive_maximum_is_a_fault_of_the_server() {
+    let mut script = receiving(2, Version::V5);
+    publish(&mut script, QoS::AtLeastOnce, 1);
+    publish(&mut script, QoS::ExactlyOnce, 2);
+    publish(&mut script, QoS::ExactlyOnce, 2);
+    assert_eq!(script.actions(), [], "a repetition is no more than before");
+    publish(&mut script, QoS::AtLeastOnce, 3);
+    assert_eq!(script.sent(), ["DISCONNECT 0x93"]);
+}
+
+#[test]
+fn what_an_earlier_connection_left_unreleased_does_not_count() {
+    let mut script = receiving(1, Version::V5);
+    publish(&mut script, QoS::ExactlyOnce, 1);
+    script.store();
+    script.cut();
+    script.accept(true);
+    publish(&mut script, QoS::ExactlyOnce, 2);
+    assert_eq!(script.actions(), []);
+    script.store();
+    script.receive(Packet::PubRel(ack(1)));
+    script.receive(Packet::PubRel(ack(2)));
+    publish(&mut script, QoS::AtLeastOnce, 3);
+    assert_eq!(script.actions(), []);
+    publish(&mut script, QoS::AtLeastOnce, 4);
+    assert_eq!(script.actions(), [Action::Close]);
+}
+
+#[test]
+fn a_server_of_3_1_1_knows_of_no_receive_maximum() {
+    let mut script = receiving(1, Version::V3_1_1);
+    publish(&mut script, QoS::AtLeastOnce, 1);
+    publish(&mut script, QoS::AtLeastOnce, 2);
+    assert_eq!(script.actions(), []);
+}
