@@ -1,8 +1,185 @@
-import type { Engine } from '../engine.js';
+// The durable session of one browser, as one tab has it: what the API above is made of.
+
+import init, { Connection } from '../ebbtide_wasm.js';
+import type { DeadLetter, Engine, Pending, Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { EngineSettings } from '../settings.js';
+import { endSession } from './farewell.js';
+import { openPublications } from './publications.js';
+import { openSinks } from './sinks.js';
+import { openStation } from './station.js';
+import { deleteIndexedDb } from './store/indexeddb.js';
+import { databaseName, witness } from './store/open.js';
+import { discardDead, retryDead } from './store/outbox.js';
+import type { DeadRow, Flight, Key, Meta, OutboxRow } from './store/store.js';
+import { type ToTabs } from './wire.js';
 
-/** @internal */
-export function openEngine(url: string, settings: EngineSettings): Engine {
-  throw new EbbtideError('not-supported', `${url} ${settings.storage}`);
+const ERRORS_KEPT = 20;
+const FORGET_DEADLINE_MS = 5000;
+
+/** The wasm beside this package. */
+const loadBeside = async (): Promise<typeof Connection> => {
+  try {
+    await init();
+    return Connection;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new EbbtideError('load-failed', `ebbtide_wasm_bg.wasm could not be loaded: ${why}`, undefined, { cause });
+  }
+};
+
+export function openEngine(url: string, settings: EngineSettings, load: () => Promise<typeof Connection> = loadBeside): Engine {
+  const name = databaseName(url, settings.identity);
+  let state: State = { state: 'connecting' };
+  let first = true;
+  let onState: ((state: State) => void) | undefined;
+  let onReport: ((report: Report) => void) | undefined;
+  let onLog: ((line: string) => void) | undefined;
+  let count = 0;
+  const errors: string[] = [];
+  let forgotten: ((ended: boolean) => void) | undefined;
+  const inspected = new Set<(leader: object) => void>();
+
+  const log = (line: string): void => onLog?.(line);
+  const report = (what: Report): void => {
+    if (what.kind === 'outbox') {
+      if (what.count === count) return;
+      count = what.count;
+    } else if ('reason' in what || what.kind === 'error') {
+      errors.push(`${new Date().toISOString()} ${what.kind}: ${what.kind === 'error' ? String(what.error) : what.reason}`);
+      errors.splice(0, errors.length - ERRORS_KEPT);
+    }
+    log(`report ${JSON.stringify(what)}`);
+    onReport?.(what);
+  };
+  const move = (now: State): void => {
+    if (state.state === 'closed' || JSON.stringify(now) === JSON.stringify(state)) return;
+    state = now;
+    first &&= now.state === 'connecting';
+    log(`state ${JSON.stringify(now)}`);
+    publications.moved();
+    onState?.(now);
+  };
+  const hear = (talk: ToTabs): void => {
+    if (talk.t === 'messages') sinks.messages(talk.list.map(([message]) => message));
+    else if (talk.t === 'settled') publications.settled(talk.seqs, talk.outcome);
+    else if (talk.t === 'qos0-settled') publications.qos0Settled(talk.n, talk.outcome);
+    else if (talk.t === 'standing') sinks.standing(talk.standing);
+    else if (talk.t === 'report') report(talk.report);
+    else if (talk.t === 'beat') sinks.low(talk.low);
+    else if (talk.t === 'forgotten') forgotten?.(talk.ended);
+    else if (talk.t === 'inspected') inspected.forEach((then) => then(talk.leader));
+  };
+  const end = (how: 'leave' | 'close' | 'end', error: EbbtideError): void => {
+    publications.end(error);
+    station.down(how, error);
+  };
+
+  const station = openStation({
+    url, name, settings, load, state: move, report, log,
+    hear: (talk) => {
+      // A message for this tab and others is heard here for this one.
+      if (talk.t === 'messages') hear({ ...talk, list: talk.list.filter(([, tabs]) => tabs.includes(station.self)) });
+      else if (!('tab' in talk) || talk.tab === station.self) hear(talk);
+    },
+    led: () => {
+      sinks.announce();
+      publications.reconcile().catch(() => {});
+    },
+    removed: () => {
+      const error = new EbbtideError('closed', 'the data of this identity was removed by another tab');
+      sinks.end(error);
+      end('leave', error);
+    },
+  });
+  const { store, tell } = station;
+  const publications = openPublications({
+    store, tell, limits: settings.limits, online: () => state.state === 'online', first: () => first,
+    usage: (usage) => report({ kind: 'outbox', count: usage.count }),
+    quota: () => report({ kind: 'quota-exceeded', reason: 'the browser has no room for a publish' }),
+  }, (seqs, outcome) => station.broadcast({ t: 'settled', seqs, outcome }));
+  const sinks = openSinks(store, tell);
+
+  const pendingOf = (row: OutboxRow, flight: Flight | undefined): Pending => ({
+    ...listed(row), stage: flight ? (flight.stage === 2 ? 'released' : 'sent') : 'waiting',
+  });
+
+  return {
+    get state() {
+      return state;
+    },
+    onState: (listener) => void (onState = listener),
+    onReport: (listener) => void (onReport = listener),
+    onLog: (listener) => void (onLog = listener),
+    publish: publications.publish,
+    subscribe: sinks.subscribe,
+    outbox: async () => {
+      let rows: OutboxRow[] = [];
+      const flights = new Map<Key, Flight>();
+      await (await store()).run(['outbox', 'flight'], 'read', (tx) => {
+        tx.all('flight', (found, keys) => found.forEach((flight, place) => flights.set(keys[place]!, flight)));
+        tx.all('outbox', (found) => void (rows = found));
+      });
+      return rows.map((row) => pendingOf(row, flights.get(row.seq!)));
+    },
+    deadLetters: async () => {
+      let rows: DeadRow[] = [];
+      await (await store()).run(['dead'], 'read', (tx) => tx.all('dead', (found) => void (rows = found)));
+      return rows.map((row): DeadLetter => ({ ...listed(row), reasonCode: row.reasonCode, rejectedAt: row.rejectedAt }));
+    },
+    cancel: publications.cancel,
+    retry: async (seqs) => {
+      const count = await retryDead(await store(), seqs);
+      if (count > 0) tell({ t: 'nudge', dueAt: 0, gone: [] });
+      return count;
+    },
+    discard: async (seqs) => discardDead(await store(), seqs),
+    cached: sinks.cached,
+    reconnectNow: () => tell({ t: 'do', what: 'reconnect' }),
+    renewCredentials: () => tell({ t: 'do', what: 'renew' }),
+    inspect: async () => {
+      const { opened } = station;
+      const own = station.leader();
+      const leader = own ? own.inspect() : await new Promise<object | undefined>((resolve) => {
+        const then = (found: object | undefined): void => (inspected.delete(then), resolve(found));
+        inspected.add(then);
+        setTimeout(then, 1000);
+        tell({ t: 'ask-inspect' });
+      });
+      return {
+        state, identity: settings.identity, tab: station.self, leading: station.leading, epoch: station.epoch, outbox: count, leader, errors: [...errors],
+        storage: opened && {
+          kind: opened.store.kind, memoryOnly: opened.memoryOnly,
+          persisted: await globalThis.navigator?.storage?.persisted?.().catch(() => undefined),
+        },
+      };
+    },
+    close: async () => end('close', new EbbtideError('closed', 'the client was closed')),
+    forget: async () => {
+      let meta: Meta | undefined;
+      await store().then((now) => now.run(['session'], 'read', (tx) => tx.get('session', 'meta', (found) => void (meta = found as Meta)))).catch(() => {});
+      let ended = station.leader() !== undefined && state.state === 'online';
+      if (!station.leading) {
+        ended = await new Promise((resolve) => {
+          forgotten = (did) => did && resolve(true);
+          setTimeout(() => resolve(false), FORGET_DEADLINE_MS / 5);
+          station.broadcast({ t: 'forget' });
+        });
+      } else station.broadcast({ t: 'forget' });
+      const durable = station.opened?.shared;
+      const error = new EbbtideError('closed', 'the data of this identity was removed');
+      end('end', error);
+      witness.write(name, undefined);
+      const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
+      if (!ended && meta?.hasSession) ended = await endSession(url, settings, meta.clientId, load, FORGET_DEADLINE_MS);
+      if (!purged) throw new EbbtideError('storage', 'another page holds the database: it goes when that page is closed');
+      if (!ended && meta?.hasSession) {
+        throw new EbbtideError('offline', `the local data is gone; the session at the server could not be ended and expires in ${settings.sessionExpiryS} s`);
+      }
+    },
+  };
+}
+
+function listed({ seq, key, topic, payload, qos, retain, createdAt, deadline }: OutboxRow): Omit<Pending, 'stage'> {
+  return { seq: seq!, topic, payload, qos, retain, createdAt, ...(key !== undefined && { key }), ...(deadline !== undefined && { deadline }) };
 }

@@ -1,0 +1,82 @@
+// Asks the application for credentials: before each attempt, when they are about to expire, and when the server wants more. It always ends.
+
+import type { Connection } from '../ebbtide_wasm.js';
+import type { Credentials, EngineSettings } from '../settings.js';
+
+const ASK_DEADLINE_MS = 30_000;
+/** So long before they expire new ones are asked for. */
+const RENEW_BEFORE_MS = 30_000;
+
+export interface CredentialsDesk {
+  /** For an attempt. */
+  ask(): void;
+  /** New ones, for a connection that stands. False: it cannot take them. */
+  renew(): boolean;
+  challenge(data: Uint8Array | undefined): void;
+  tick(online: boolean): void;
+}
+
+export function openDesk(settings: EngineSettings, connection: Connection, none: () => void, log: (line: string) => void): CredentialsDesk {
+  const { credentials, authenticationMethod, onAuthenticate } = settings;
+  let expiresAt = Infinity;
+  let round = 0;
+
+  const get = async (): Promise<Credentials | null | undefined> => {
+    const given = await within(Promise.resolve(typeof credentials === 'function' ? credentials() : credentials));
+    const until = given && expiryOf(given);
+    expiresAt = until ?? Infinity;
+    return given;
+  };
+  const renew = (): boolean => {
+    if (authenticationMethod === undefined) return false;
+    expiresAt = Infinity;
+    get().then(
+      (given) => given && connection.authenticate('again', given.authenticationData),
+      (why: unknown) => log(`new credentials: ${String(why)}`),
+    );
+    return true;
+  };
+
+  return {
+    ask: () => {
+      const ours = ++round;
+      get().then((given) => {
+        if (ours !== round) return;
+        if (given) connection.credentials(given.username, given.password, given.authenticationData);
+        else none();
+      }).catch((why: unknown) => {
+        if (ours === round) connection.credentials_failed(why instanceof Error ? why.message : String(why));
+      });
+    },
+    renew,
+    challenge: (data) => {
+      Promise.resolve(onAuthenticate ? onAuthenticate(data) : get().then((given) => given?.authenticationData)).then(
+        (answer) => connection.authenticate('continue', answer),
+        (why: unknown) => log(`no answer to AUTH: ${String(why)}`),
+      );
+    },
+    tick: (online) => {
+      if (online && Date.now() > expiresAt - RENEW_BEFORE_MS) renew();
+    },
+  };
+}
+
+function within<T>(asked: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error('the credentials callback did not answer in time')), ASK_DEADLINE_MS);
+    asked.finally(() => clearTimeout(late)).then(resolve, reject);
+  });
+}
+
+/** As told, or as a JSON Web Token says; wall clock, ms. */
+function expiryOf({ authenticationData, ...given }: Credentials): number | undefined {
+  const told = (given as { expiresAt?: number }).expiresAt;
+  if (told !== undefined || !authenticationData) return told;
+  try {
+    const body = new TextDecoder().decode(authenticationData).split('.')[1]!;
+    const { exp } = JSON.parse(atob(body.replace(/-/g, '+').replace(/_/g, '/'))) as { exp?: unknown };
+    return typeof exp === 'number' ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}

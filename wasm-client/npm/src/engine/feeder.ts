@@ -1,0 +1,230 @@
+// Feeds the machine from the outbox: in order, while online, no further ahead than it wants; and writes into the journal how far each one
+// is. What has not left goes back when the connection ends. A row that was taken away meanwhile never leaves.
+
+import type { Connection, Hooks } from '../ebbtide_wasm.js';
+import type { Journal } from './journal.js';
+import { takeUnsent } from './store/outbox.js';
+import { bytesOf, type Flight, type OutboxRow, type Store } from './store/store.js';
+import type { Outcome, ToLeader, ToTabs } from './wire.js';
+
+interface Fed {
+  seq: number;
+  also: number[];
+  /** As the journal has it, committed or not. */
+  stage: 0 | 1 | 2;
+  packetId: number;
+}
+
+export interface FeederContext {
+  store: Store;
+  journal: Journal;
+  connection: Connection;
+  deadLettersMax: number;
+  online(): boolean;
+  say(talk: ToTabs): void;
+  failed(why: unknown): void;
+}
+
+type FeederHooks = Pick<Hooks, 'sent' | 'released' | 'finished' | 'withdrawn' | 'settled'>;
+
+export interface Feeder extends FeederHooks {
+  restore(row: OutboxRow, flight: Flight): void;
+  /** Something may have changed: feeds what the machine wants. */
+  feed(): void;
+  takeBack(): void;
+  /** The server has lost the session: what it has not answered is unsent again. */
+  restarted(): void;
+  /** Rows taken away by a tab. */
+  gone(seqs: number[]): void;
+  dueAt(wallMs: number): void;
+  qos0(tab: string, talk: ToLeader & { t: 'qos0' }): void;
+  tick(): void;
+  readonly inFlight: number;
+}
+
+export function openFeeder({ store, journal, connection, deadLettersMax, online, say, failed }: FeederContext): Feeder {
+  const fed = new Map<number, Fed>();
+  const handleOf = new Map<number, number>();
+  const qos0 = new Map<number, [tab: string, n: number]>();
+  /** Rows up to this one were fed, or are not for now. */
+  let cursor = 0;
+  /** Counts how often the cursor was set back. */
+  let round = 0;
+  let feeding = false;
+  let again = false;
+  let due = 0;
+
+  const drop = (handle: number): void => {
+    handleOf.delete(fed.get(handle)?.seq ?? 0);
+    fed.delete(handle);
+  };
+  const settle = (rows: OutboxRow[], outcome: Outcome): void => {
+    const seqs = rows.flatMap((row) => [row.seq!, ...(row.also ?? [])]);
+    if (seqs.length > 0) say({ t: 'settled', seqs, outcome });
+  };
+  const gone = (seqs: number[]): void => {
+    for (const seq of seqs) {
+      const handle = handleOf.get(seq);
+      if (handle !== undefined && fed.get(handle)!.stage === 0 && connection.cancel(handle)) drop(handle);
+    }
+  };
+  const hand = (row: OutboxRow): void => {
+    const inMs = row.deadline === undefined ? undefined : Math.max(1, row.deadline - Date.now());
+    const handle = connection.publish(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend);
+    fed.set(handle, { seq: row.seq!, also: row.also ?? [], stage: 0, packetId: 0 });
+    handleOf.set(row.seq!, handle);
+  };
+  const feedOn = async (): Promise<void> => {
+    if (feeding) return void (again = true);
+    feeding = true;
+    try {
+      do {
+        again = false;
+        const wanted = online() ? connection.wanted() : 0;
+        if (wanted <= 0) break;
+        let rows: OutboxRow[] = [];
+        const ours = round;
+        await store.run(['outbox'], 'read', (tx) => tx.all('outbox', (found) => void (rows = found), { after: cursor, count: wanted }));
+        // More may wait behind these.
+        if (rows.length === wanted) again = true;
+        for (const row of rows) {
+          if (!online() || round !== ours) {
+            again = true;
+            break;
+          }
+          cursor = row.seq!;
+          if (handleOf.has(row.seq!)) continue;
+          try {
+            hand(row);
+          } catch (thrown) {
+            if (!Array.isArray(thrown)) throw thrown;
+            // It can never be sent.
+            settle(await takeUnsent(store, [row.seq!]), thrown as Outcome);
+          }
+        }
+      } while (again);
+    } catch (why) {
+      failed(why);
+    }
+    feeding = false;
+  };
+  const sweep = async (): Promise<void> => {
+    due = Infinity;
+    try {
+      const rows = await takeUnsent(store, { dueAt: Date.now() });
+      settle(rows, ['expired', 'its deadline passed before it was sent', undefined]);
+      gone(rows.map((row) => row.seq!));
+      await store.run(['outbox'], 'read', (tx) => tx.all('outbox', ([row]) => void (due = Math.min(due, row?.deadline ?? Infinity)), { index: 'deadline', count: 1, after: Date.now() }));
+    } catch (why) {
+      failed(why);
+    }
+  };
+
+  return {
+    restore: (row, { stage, packetId }) => {
+      const inMs = row.deadline === undefined ? undefined : row.deadline - Date.now();
+      const handle = connection.restore_outgoing(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend, packetId, stage);
+      fed.set(handle, { seq: row.seq!, also: row.also ?? [], stage, packetId });
+      handleOf.set(row.seq!, handle);
+    },
+    feed: () => void feedOn(),
+    takeBack: () => {
+      for (const [handle, { stage }] of fed) if (stage === 0 && connection.cancel(handle)) drop(handle);
+      cursor = 0;
+      round++;
+    },
+    restarted: () => {
+      for (const row of fed.values()) {
+        if (row.stage !== 1) continue;
+        row.stage = 0;
+        journal.write((tx) => tx.remove('flight', row.seq));
+      }
+    },
+    gone,
+    dueAt: (wallMs) => void (due = Math.min(due, wallMs)),
+    qos0: (tab, { n, topic, payload, retain, properties }) => {
+      try {
+        qos0.set(connection.publish(topic, payload, 0, retain, properties, undefined, false), [tab, n]);
+      } catch (thrown) {
+        say({ t: 'qos0-settled', tab, n, outcome: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
+      }
+    },
+    tick: () => {
+      if (due <= Date.now()) void sweep();
+    },
+    get inFlight() {
+      return fed.size;
+    },
+
+    sent(handle, packetId) {
+      const row = fed.get(handle);
+      if (!row) return;
+      row.stage = 1;
+      row.packetId = packetId;
+      let missing = false;
+      journal.write((tx) => {
+        tx.put('flight', { stage: 1, packetId }, row.seq);
+        tx.has('outbox', row.seq, (there) => {
+          if (there) return;
+          missing = true;
+          tx.remove('flight', row.seq);
+        });
+      });
+      journal.then(() => {
+        if (!missing) return;
+        connection.cancel(handle);
+        drop(handle);
+      }, true);
+    },
+    released(handle) {
+      const row = fed.get(handle);
+      if (!row) return;
+      row.stage = 2;
+      const { seq, packetId } = row;
+      journal.write((tx) => tx.put('flight', { stage: 2, packetId }, seq));
+    },
+    finished(handle, code, reasonCode) {
+      const seq = fed.get(handle)?.seq;
+      if (seq === undefined) return;
+      journal.write((tx, usage) => {
+        tx.get('outbox', seq, (row) => {
+          if (!row) return;
+          usage.count--;
+          usage.bytes -= bytesOf(row);
+          if (code === 'refused') tx.put('dead', { ...row, reasonCode: reasonCode ?? 0x80, rejectedAt: Date.now() });
+        });
+        tx.remove('outbox', seq);
+        tx.remove('flight', seq);
+      });
+      if (code === 'refused') journal.then(() => void prune());
+    },
+    withdrawn(handle) {
+      const row = fed.get(handle);
+      if (!row) return;
+      row.stage = 0;
+      journal.write((tx) => tx.remove('flight', row.seq));
+    },
+    settled(handle, code, message, reasonCode) {
+      const outcome: Outcome = [code, message, reasonCode];
+      const row = fed.get(handle);
+      const waiting = qos0.get(handle);
+      if (row) {
+        drop(handle);
+        say({ t: 'settled', seqs: [row.seq, ...row.also], outcome });
+      } else if (waiting) {
+        qos0.delete(handle);
+        say({ t: 'qos0-settled', tab: waiting[0], n: waiting[1], outcome });
+      }
+    },
+  };
+
+  /** Of too many dead letters the oldest go. */
+  async function prune(): Promise<void> {
+    let count = 0;
+    await store.run(['dead'], 'relaxed', (tx) => tx.all('dead', (_, keys) => {
+      count = Math.max(0, keys.length - deadLettersMax);
+      for (const key of keys.slice(0, count)) tx.remove('dead', key);
+    })).catch(failed);
+    if (count > 0) say({ t: 'report', report: { kind: 'dropped', count, reason: 'too many dead letters' } });
+  }
+}

@@ -1,0 +1,235 @@
+// The publishes of this tab: written into the outbox by the tab itself, many in one transaction, and settled when the leader says how each
+// ended. Each is settled exactly once, also when the leader that knew is gone.
+
+import type { Draft, Settlement } from '../engine.js';
+import { EbbtideError, type ErrorCode } from '../error.js';
+import type { Limits } from '../settings.js';
+import { append, takeUnsent, type Added } from './store/outbox.js';
+import type { Store, Usage } from './store/store.js';
+import { errorOf, type Outcome, type ToLeader } from './wire.js';
+
+interface Job {
+  draft: Draft;
+  /** 0: not stored yet. QoS 0: negative. */
+  seq: number;
+  /** A later one took its place, and settles it. */
+  superseded: boolean;
+  cancelled: boolean;
+  stored(seq: number): void;
+  settled(outcome: Settlement): void;
+}
+
+/** How long a new leader may take to tell what the old one did. */
+const SETTLE_AFTER_MS = 2000;
+
+export interface PublicationsContext {
+  /** Waits until there is one; rejects when there will be none. */
+  store(): Promise<Store>;
+  limits: Limits;
+  tell(talk: ToLeader): void;
+  /** Of the connection, as far as this tab knows. */
+  online(): boolean;
+  /** No attempt to connect has come to anything yet. */
+  first(): boolean;
+  usage(usage: Usage): void;
+  quota(): void;
+}
+
+export interface Publications {
+  publish(draft: Draft, stored: Job['stored'], settled: Job['settled']): { cancel(): Promise<boolean> };
+  settled(seqs: number[], outcome: Outcome): void;
+  qos0Settled(n: number, outcome: Outcome): void;
+  /** Unsent rows of any tab; what they settled is told to all. */
+  cancel(seqs: number[]): Promise<number>;
+  /** The state has changed. */
+  moved(): void;
+  /** Another leader: what the old one settled may have gone unheard. */
+  reconcile(): Promise<void>;
+  end(error: EbbtideError): void;
+}
+
+export function openPublications({ store, limits, tell, online, first, usage, quota }: PublicationsContext, broadcast: (seqs: number[], outcome: Outcome) => void): Publications {
+  /** By the row that settles them. */
+  const waiting = new Map<number, Job[]>();
+  const qos0 = new Map<number, Job>();
+  let held: Job[] = [];
+  let queue: Job[] = [];
+  let writing = false;
+  let last = 0;
+  let over: EbbtideError | undefined;
+
+  const fail = (job: Job, code: ErrorCode, message: string): void => job.settled({ error: new EbbtideError(code, message) });
+  const settle = (jobs: Iterable<Job>, outcome: Outcome): void => {
+    for (const job of jobs) job.settled(outcome[0] === undefined ? { reasonCode: outcome[2] ?? 0 } : { error: errorOf(outcome) });
+  };
+  const settled = (seqs: number[], outcome: Outcome): void => {
+    for (const seq of seqs) {
+      const jobs = waiting.get(seq);
+      waiting.delete(seq);
+      if (jobs) settle(jobs, outcome);
+    }
+  };
+
+  const write = async (): Promise<void> => {
+    if (writing) return;
+    writing = true;
+    // Those of the same task go together.
+    await undefined;
+    while (queue.length > 0) {
+      const jobs = queue;
+      queue = [];
+      try {
+        const { added, usage: now } = await append(await store(), jobs.map((job) => job.draft), limits, (seq) => waiting.has(seq));
+        added.forEach((one, place) => enter(jobs[place]!, one));
+        usage(now);
+        const dueAt = jobs.reduce((first, { draft }) => Math.min(first, draft.deadline ?? Infinity), Infinity);
+        tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded) });
+        for (const job of jobs) if (job.cancelled && job.seq) void cancel([job.seq]);
+      } catch (why) {
+        const full = (why as Error).name === 'QuotaExceededError';
+        if (full) quota();
+        for (const job of jobs) {
+          if (why instanceof EbbtideError) job.settled({ error: why });
+          else fail(job, full ? 'quota-exceeded' : 'storage', full ? 'the browser has no room for it' : String(why));
+        }
+      }
+    }
+    writing = false;
+  };
+  const enter = (job: Job, { seq, superseded }: Added): void => {
+    if (seq === undefined) return fail(job, 'queue-full', 'the outbox is full');
+    job.seq = seq;
+    const jobs = [job];
+    for (const old of superseded) {
+      for (const earlier of waiting.get(old) ?? []) {
+        earlier.superseded = true;
+        jobs.push(earlier);
+      }
+      waiting.delete(old);
+    }
+    waiting.set(seq, jobs);
+    job.stored(seq);
+  };
+  const cancel = async (seqs: number[]): Promise<number> => {
+    const rows = await takeUnsent(await store(), seqs);
+    if (rows.length === 0) return 0;
+    const outcome: Outcome = ['cancelled', 'it was cancelled before it was sent', undefined];
+    const gone = rows.flatMap((row) => [row.seq!, ...(row.also ?? [])]);
+    settled(gone, outcome);
+    broadcast(gone, outcome);
+    tell({ t: 'nudge', dueAt: Infinity, gone });
+    return rows.length;
+  };
+  const send = (job: Job): void => {
+    qos0.set(-job.seq, job);
+    const { topic, payload, retain, properties } = job.draft;
+    tell({ t: 'qos0', n: -job.seq, topic, payload, retain, properties });
+  };
+  const take = (job: Job): void => {
+    job.seq = -++last;
+    if (online()) send(job);
+    else if (!job.draft.keepOffline && !first()) return fail(job, 'offline', 'there is no connection');
+    else if (held.length >= limits.heldMessagesMax) return fail(job, 'queue-full', `${limits.heldMessagesMax} publishes of QoS 0 wait already`);
+    else held.push(job);
+    job.stored(job.seq);
+  };
+  const remove = (from: Job[], job: Job): boolean => {
+    const place = from.indexOf(job);
+    if (place >= 0) from.splice(place, 1);
+    return place >= 0;
+  };
+
+  return {
+    publish: (draft, stored, settledBy) => {
+      let open = true;
+      const job: Job = {
+        draft, seq: 0, superseded: false, cancelled: false, stored,
+        settled: (outcome) => {
+          if (!open) return;
+          open = false;
+          settledBy(outcome);
+        },
+      };
+      if (over) job.settled({ error: over });
+      else if (draft.qos === 0) take(job);
+      else {
+        queue.push(job);
+        void write();
+      }
+      return {
+        cancel: async () => {
+          if (!open || job.superseded) return false;
+          if (remove(queue, job) || remove(held, job)) {
+            fail(job, 'cancelled', 'it was cancelled before it was sent');
+            return true;
+          }
+          if (job.seq > 0) return (await cancel([job.seq])) > 0;
+          if (job.seq < 0) return false;
+          // Being written.
+          job.cancelled = true;
+          await new Promise<void>((resolve) => {
+            const { stored: next } = job;
+            job.stored = (seq) => (next(seq), resolve());
+            const { settled: end } = job;
+            job.settled = (outcome) => (end(outcome), resolve());
+          });
+          return job.seq > 0 && !job.superseded && open ? (await cancel([job.seq])) > 0 : false;
+        },
+      };
+    },
+    settled,
+    qos0Settled: (n, outcome) => {
+      const job = qos0.get(n);
+      if (!job) return;
+      qos0.delete(n);
+      if (outcome[0] === 'offline' && job.draft.keepOffline && held.length < limits.heldMessagesMax) held.push(job);
+      else settle([job], outcome);
+    },
+    cancel,
+    moved: () => {
+      if (!online() && first()) return;
+      const jobs = held;
+      held = [];
+      for (const job of jobs) {
+        if (online()) send(job);
+        else if (job.draft.keepOffline) held.push(job);
+        else fail(job, 'offline', 'there is no connection');
+      }
+    },
+    reconcile: async () => {
+      for (const [n, job] of [...qos0]) {
+        qos0.delete(n);
+        fail(job, 'outcome-unknown', 'the tab that was to send it is gone');
+      }
+      const seqs = [...waiting.keys()];
+      if (seqs.length === 0) return;
+      const missing = new Map<number, Outcome>();
+      const now = Date.now();
+      await (await store()).run(['outbox', 'dead'], 'read', (tx) => {
+        tx.all('outbox', (_, keys) => {
+          const there = new Set(keys);
+          for (const seq of seqs) {
+            if (there.has(seq)) continue;
+            missing.set(seq, (waiting.get(seq)?.[0]?.draft.deadline ?? Infinity) < now
+              ? ['expired', 'its deadline passed before it was sent', undefined]
+              : ['outcome-unknown', 'the tab that sent it is gone; it left the outbox', undefined]);
+            tx.get('dead', seq, (row) => {
+              if (row) missing.set(seq, ['refused', 'the server refused it', row.reasonCode]);
+            });
+          }
+        });
+        // Settled by the row that took its place.
+        tx.all('outbox', (rows) => rows.forEach((row) => row.also?.forEach((seq) => missing.delete(seq))), { index: 'merge' });
+      });
+      if (missing.size > 0) setTimeout(() => missing.forEach((outcome, seq) => settled([seq], outcome)), SETTLE_AFTER_MS);
+    },
+    end: (error) => {
+      over = error;
+      for (const job of [...[...waiting.values()].flat(), ...qos0.values(), ...held, ...queue]) job.settled({ error });
+      waiting.clear();
+      qos0.clear();
+      held = [];
+      queue = [];
+    },
+  };
+}

@@ -1,0 +1,183 @@
+// The subscriptions of this tab: shows each what is cached, then what comes, and tells the leader when the handlers of a message are done.
+// A message that came once is never shown again, whichever tab leads.
+
+import type { Delivery, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import type { EbbtideError } from '../error.js';
+import type { RetainedRow, Store } from './store/store.js';
+import { matches, prefixOf } from './topic.js';
+import { errorOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
+
+interface Local {
+  settings: SubscribeSettings;
+  sink: SubscriptionSink;
+  granted?: QoS;
+  /** Topics that came since the subscription began, or were shown from the cache: when they had been stored. Until the first snapshot;
+      undefined also for one that wants no retained values. */
+  shown: Map<string, number> | undefined;
+  /** Ends the messages that its handlers still have. */
+  open: Set<() => void>;
+}
+
+export interface Sinks {
+  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void };
+  messages(list: Incoming[]): void;
+  standing(standing: Standing): void;
+  /** Tells the leader all that is wanted here. */
+  announce(): void;
+  cached(filter: string): Promise<Delivery[]>;
+  /** Inbox ids below it are gone. */
+  low(id: number): void;
+  end(error: EbbtideError): void;
+}
+
+export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) => void): Sinks {
+  const byFilter = new Map<string, Set<Local>>();
+  /** Ended by the application, and the leader does not know yet. */
+  const ended = new Set<string>();
+  /** Inbox id → how many handlers still have it. */
+  const seen = new Map<number, number>();
+  const uses = new Map<string, number>();
+  let announcing = false;
+  let over: EbbtideError | undefined;
+
+  const announce = (): void => {
+    if (announcing) return;
+    announcing = true;
+    queueMicrotask(() => {
+      announcing = false;
+      if (over) return;
+      const wishes = [...byFilter].map(([filter, locals]) => wishOf(filter, uses.get(filter) ?? 0, [...locals]));
+      tell({ t: 'tab', wishes, ended: [...ended] });
+    });
+  };
+  const rowsOf = async (filter: string): Promise<RetainedRow[]> => {
+    let rows: RetainedRow[] = [];
+    const from = prefixOf(filter);
+    const range = from === filter ? { from, to: from } : from === '' ? {} : { from, to: `${from}\uffff` };
+    await (await store()).run(['retained'], 'read', (tx) => tx.all('retained', (found) => void (rows = found), range));
+    return rows.filter((row) => matches(filter, row.topic));
+  };
+  const deliveryOf = ({ topic, payload, qos, properties, storedAt }: RetainedRow): Delivery =>
+    ({ topic, payload, qos, retain: true, dup: false, fromCache: true, storedAt, redelivered: false, ...(properties && { properties }) });
+  const showCached = async (filter: string, local: Local, live: boolean): Promise<void> => {
+    try {
+      for (const row of await rowsOf(filter)) {
+        const { shown } = local;
+        if (!shown || !byFilter.get(filter)?.has(local)) return;
+        if ((shown.get(row.topic) ?? -1) >= row.storedAt) continue;
+        shown.set(row.topic, row.storedAt);
+        const { storedAt, ...now } = deliveryOf(row);
+        local.sink.message(live ? { ...now, fromCache: false } : { ...now, storedAt: row.storedAt }, () => {});
+      }
+    } catch {
+      // No cache; what is live still comes.
+    }
+  };
+
+  const show = (message: Incoming): void => {
+    const { id, filters, topic } = message;
+    if (id !== undefined) {
+      const left = seen.get(id);
+      if (left !== undefined) {
+        // Another leader asks again.
+        if (left === 0) tell({ t: 'done', id, shown: true });
+        return;
+      }
+    }
+    const locals = filters.length > 0
+      ? filters.flatMap((filter) => [...(byFilter.get(filter) ?? [])])
+      : [...byFilter].flatMap(([filter, set]) => (matches(filter, topic) ? [...set] : []));
+    if (id !== undefined) {
+      if (locals.length === 0) return tell({ t: 'done', id, shown: false });
+      seen.set(id, locals.length);
+    }
+    for (const local of locals) {
+      if (message.swept && !local.settings.cache) continue;
+      if (message.retain !== false) local.shown?.set(topic, Date.now());
+      const done = (): void => {
+        if (id === undefined || !local.open.delete(done)) return;
+        const left = seen.get(id)! - 1;
+        seen.set(id, left);
+        if (left === 0 && !over) tell({ t: 'done', id, shown: true });
+      };
+      if (id !== undefined) local.open.add(done);
+      local.sink.message(deliveryFrom(message), done);
+    }
+  };
+
+  return {
+    subscribe: (filter, settings, sink) => {
+      if (over) {
+        const error = over;
+        queueMicrotask(() => sink.failed(error));
+        return { end() {} };
+      }
+      const local: Local = { settings, sink, shown: settings.retainHandling === 0 ? new Map() : undefined, open: new Set() };
+      uses.set(filter, (uses.get(filter) ?? 0) + 1);
+      const locals = byFilter.get(filter);
+      if (locals) locals.add(local);
+      else byFilter.set(filter, new Set([local]));
+      ended.delete(filter);
+      if (settings.cache) void showCached(filter, local, false);
+      announce();
+      return {
+        end: () => {
+          const all = byFilter.get(filter);
+          if (!all?.delete(local)) return;
+          for (const done of [...local.open]) done();
+          if (all.size === 0) {
+            byFilter.delete(filter);
+            uses.delete(filter);
+            ended.add(filter);
+          }
+          announce();
+        },
+      };
+    },
+    messages: (list) => list.forEach(show),
+    standing: ({ filter, granted, failed, snapshot, live, ended: gone }) => {
+      if (gone) ended.delete(filter);
+      for (const local of [...(byFilter.get(filter) ?? [])]) {
+        const { sink } = local;
+        if (failed) {
+          byFilter.delete(filter);
+          sink.failed(errorOf(failed));
+          continue;
+        }
+        if (granted !== undefined && granted !== local.granted) sink.granted((local.granted = granted));
+        if (snapshot === undefined) continue;
+        if (live && !local.shown) continue;
+        // What is cached is what the server has; this one came too late for the server's own sending.
+        void (live ? showCached(filter, local, true) : Promise.resolve()).then(() => {
+          local.shown = undefined;
+          if (byFilter.get(filter)?.has(local)) sink.snapshot(snapshot === 1);
+        });
+      }
+    },
+    announce,
+    cached: async (filter) => (await rowsOf(filter)).map(deliveryOf),
+    low: (id) => {
+      for (const [one, left] of seen) if (one < id && left === 0) seen.delete(one);
+    },
+    end: (error) => {
+      over = error;
+      const all = [...byFilter.values()].flatMap((locals) => [...locals]);
+      byFilter.clear();
+      for (const local of all) local.sink.failed(error);
+    },
+  };
+}
+
+function wishOf(filter: string, uses: number, locals: Local[]): Wish {
+  const all = locals.map((local) => local.settings);
+  const qos = Math.max(...all.map((one) => one.qos)) as QoS;
+  const handling = Math.min(...all.map((one) => one.retainHandling));
+  const cache = all.some((one) => one.cache);
+  const flags = (all.every((one) => one.noLocal) ? 1 : 0) | (all.some((one) => one.retainAsPublished) ? 2 : 0) | (cache ? 4 : 0) | (handling * 8);
+  const granted = locals.every((local) => local.granted !== undefined);
+  return { filter, qos, flags, cache, uses, granted, userProperties: all.find((one) => one.userProperties)?.userProperties };
+}
+
+function deliveryFrom({ id, filters, swept, properties, ...message }: Incoming): Delivery {
+  return { ...message, fromCache: false, ...(properties && { properties }), ...(id !== undefined && { id }) };
+}

@@ -1,0 +1,116 @@
+// The store in IndexedDB: one database for each (URL, identity). Nothing here waits for ever: opening has a deadline, and each transaction
+// ends in one of complete and abort. When another version of this package wants to change the layout, the database closes by itself.
+
+import { KEY_OF, TABLES, type Key, type Range, type Store, type Table, type Tx } from './store.js';
+
+/** Of the layout. Another one has other names, so that old pages can go on beside it. */
+export const LAYOUT = 1;
+
+const OPEN_DEADLINE_MS = 5000;
+
+/** `lost`: the database closed by itself; `deleted`: because it is being removed. */
+export function openIndexedDb(name: string, lost: (why: 'reload-needed' | 'storage-lost' | 'deleted') => void): Promise<Store> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name, 1);
+    let tooLate = false;
+    const late = setTimeout(() => {
+      tooLate = true;
+      reject(new Error('IndexedDB did not open in time'));
+    }, OPEN_DEADLINE_MS);
+    request.onupgradeneeded = () => {
+      for (const table of TABLES) {
+        const keyPath = KEY_OF[table];
+        const autoIncrement = table === 'outbox' || table === 'inbox';
+        const made = request.result.createObjectStore(table, keyPath ? { keyPath, autoIncrement } : {});
+        if (table === 'outbox') for (const index of ['merge', 'deadline']) made.createIndex(index, index);
+      }
+    };
+    request.onerror = () => (clearTimeout(late), reject(request.error));
+    request.onsuccess = () => {
+      clearTimeout(late);
+      const db = request.result;
+      if (tooLate) return db.close();
+      db.onversionchange = (event) => {
+        db.close();
+        lost(event.newVersion === null ? 'deleted' : 'reload-needed');
+      };
+      db.onclose = () => lost('storage-lost');
+      resolve(wrap(db));
+    };
+  });
+}
+
+function wrap(db: IDBDatabase): Store {
+  return {
+    kind: 'indexeddb',
+    run: (tables, mode, work) =>
+      new Promise((resolve, reject) => {
+        let why: unknown;
+        // Throws InvalidStateError when the database is closed.
+        const transaction = db.transaction(tables, mode === 'read' ? 'readonly' : 'readwrite', { durability: mode === 'strict' ? mode : 'relaxed' });
+        transaction.oncomplete = () => resolve();
+        transaction.onabort = () => reject(why ?? transaction.error ?? new DOMException('the transaction was aborted', 'AbortError'));
+        const abort = (error: unknown): void => {
+          why ??= error;
+          try {
+            transaction.abort();
+          } catch {
+            // It has ended already.
+          }
+        };
+        const guarded = <T>(then: (value: T) => void) => (value: T): void => {
+          try {
+            then(value);
+          } catch (error) {
+            abort(error);
+          }
+        };
+        guarded(work)(transactionOf(transaction, guarded, abort));
+      }),
+    close: () => db.close(),
+  };
+}
+
+function transactionOf(transaction: IDBTransaction, guarded: <T>(then: (value: T) => void) => (value: T) => void, abort: (why: unknown) => void): Tx {
+  const on = (table: Table): IDBObjectStore => transaction.objectStore(table);
+  const answer = <T>(request: IDBRequest<T>, then: (value: T) => void): void => {
+    request.onsuccess = () => guarded(then)(request.result);
+  };
+  return {
+    get: (table, key, then) => answer(on(table).get(key), then),
+    has: (table, key, then) => answer(on(table).getKey(key), (found) => then(found !== undefined)),
+    all: (table, then, range = {}) => {
+      const source = range.index ? on(table).index(range.index) : on(table);
+      const query = rangeOf(range);
+      let keys: Key[];
+      answer(source.getAllKeys(query, range.count), (found) => void (keys = found as Key[]));
+      answer(source.getAll(query, range.count), (rows) => then(rows, keys));
+    },
+    put: (table, row, key) => void on(table).put(row, key),
+    add: (table, row, then) => answer(on(table).add(row), (key) => then(key as number)),
+    remove: (table, key) => void on(table).delete(key),
+    clear: (table) => void on(table).clear(),
+    abort,
+  };
+}
+
+function rangeOf({ after, from, to }: Range): IDBKeyRange | null {
+  const low = after ?? from;
+  if (low === undefined) return to === undefined ? null : IDBKeyRange.upperBound(to);
+  return to === undefined ? IDBKeyRange.lowerBound(low, after !== undefined) : IDBKeyRange.bound(low, to, after !== undefined);
+}
+
+/** Resolves to whether it is gone; other tabs may hold it. */
+export function deleteIndexedDb(name: string, deadlineMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => resolve(false), deadlineMs);
+    const end = (gone: boolean) => (): void => (clearTimeout(late), resolve(gone));
+    try {
+      const request = indexedDB.deleteDatabase(name);
+      request.onsuccess = end(true);
+      request.onerror = end(false);
+    } catch {
+      end(false)();
+    }
+  });
+}

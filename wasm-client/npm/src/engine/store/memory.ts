@@ -1,0 +1,63 @@
+// The store where there is none: this tab's memory. It has the same transactions, applied at once and undone when they abort.
+
+import { KEY_OF, TABLES, type Key, type Range, type Store, type Table, type Tables, type Tx } from './store.js';
+
+export function openMemory(): Store {
+  const tables = Object.fromEntries(TABLES.map((name) => [name, new Map()])) as Record<Table, Map<Key, any>>;
+  const next: Record<string, number> = { outbox: 1, inbox: 1 };
+  return {
+    kind: 'memory',
+    async run(_tables, _mode, work) {
+      const undo: (() => void)[] = [];
+      const aborted: unknown[] = [];
+      // Answers come after the work that asked for them, as in IndexedDB.
+      const answers: (() => void)[] = [];
+      const set = (table: Table, key: Key, row: unknown): void => {
+        const rows = tables[table];
+        const old = rows.get(key);
+        undo.push(() => void (old === undefined ? rows.delete(key) : rows.set(key, old)));
+        if (row === undefined) rows.delete(key);
+        else rows.set(key, row);
+      };
+      const keyOf = (table: Table, row: any, key?: Key): Key => key ?? row[KEY_OF[table]!];
+      const answer = <T>(then: (value: T) => void, value: T): void => void answers.push(() => then(value));
+      const tx: Tx = {
+        get: (table, key, then) => answer(then, tables[table].get(key)),
+        has: (table, key, then) => answer(then, tables[table].has(key)),
+        all: (table, then, range = {}) => {
+          const { index, count = Infinity } = range;
+          const found = [...tables[table]]
+            .map(([key, row]) => [index ? (row as any)[index] : key, key, row] as const)
+            .filter(([at]) => within(at, range))
+            .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1))
+            .slice(0, count);
+          answers.push(() => then(found.map(([, , row]) => row), found.map(([, key]) => key)));
+        },
+        put: (table, row, key) => set(table, keyOf(table, row, key), row),
+        add: (table, row, then) => {
+          const key = next[table]!++;
+          set(table, key, { ...row, [KEY_OF[table]!]: key });
+          answer(then, key);
+        },
+        remove: (table, key) => set(table, key, undefined),
+        clear: (table) => [...tables[table].keys()].forEach((key) => set(table, key, undefined)),
+        abort: (why) => void aborted.push(why),
+      };
+      try {
+        work(tx);
+        for (let next; aborted.length === 0 && (next = answers.shift()); ) next();
+      } catch (error) {
+        aborted.push(error);
+      }
+      if (aborted.length > 0) {
+        undo.reverse().forEach((step) => step());
+        throw aborted[0];
+      }
+    },
+    close() {},
+  };
+}
+
+function within(key: Key | undefined, { after, from, to }: Range): boolean {
+  return key !== undefined && (after === undefined || key > after) && (from === undefined || key >= from) && (to === undefined || key <= to);
+}

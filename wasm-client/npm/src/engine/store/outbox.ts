@@ -1,0 +1,145 @@
+// What any tab does with the outbox and the dead letters, each in one transaction: the limits hold across tabs, `usage` stays true, and a
+// row whose bytes have left is never taken away here.
+
+import type { Draft } from '../../engine.js';
+import type { Limits } from '../../settings.js';
+import { bytesOf, type DeadRow, type OutboxRow, type Store, type Tx, type Usage } from './store.js';
+
+const EMPTY: Usage = { count: 0, bytes: 0 };
+
+/** Calls `change` with how full the outbox is, and stores what it leaves behind. The end of `change` may come in later callbacks. */
+export function withUsage(tx: Tx, change: (usage: Usage, end: () => void) => void): void {
+  tx.get('session', 'usage', (found) => {
+    const usage = { ...((found as Usage | undefined) ?? EMPTY) };
+    change(usage, () => tx.put('session', usage, 'usage'));
+  });
+}
+
+export function forget(tx: Tx, usage: Usage, row: OutboxRow): void {
+  usage.count--;
+  usage.bytes -= bytesOf(row);
+  tx.remove('outbox', row.seq!);
+}
+
+/** What became of a draft: its row; undefined: a limit of the outbox is reached. */
+export interface Added {
+  seq: number | undefined;
+  /** Rows of any tab whose place it took, and what these had taken. */
+  superseded: number[];
+}
+
+/**
+ * Appends drafts, in order. One that coalesces takes the place of an unsent one to the same topic. `mine`: publishes that this tab settles by
+ * itself; those of others are noted in the row.
+ */
+export async function append(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean): Promise<{ added: Added[]; usage: Usage }> {
+  const added: Added[] = [];
+  let after = EMPTY;
+  await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => {
+    const fresh = new Set<number>();
+    withUsage(tx, (usage, end) => {
+      const insert = (draft: Draft, superseded: number[], then: () => void): void => {
+        const { coalesce, keepOffline, ...fields } = draft;
+        const row: OutboxRow = { ...fields, createdAt: Date.now() };
+        // An index holds what has the property, and undefined is no key.
+        if (row.deadline === undefined) delete row.deadline;
+        if (coalesce) row.merge = draft.topic;
+        const others = superseded.filter((seq) => !mine(seq) && !fresh.has(seq));
+        if (others.length > 0) row.also = others;
+        const bytes = bytesOf(row);
+        if (usage.count >= limits.outboxMessagesMax || usage.bytes + bytes > limits.outboxBytesMax) {
+          added.push({ seq: undefined, superseded: [] });
+          return then();
+        }
+        usage.count++;
+        usage.bytes += bytes;
+        tx.add('outbox', row, (seq) => {
+          fresh.add(seq);
+          added.push({ seq, superseded });
+          then();
+        });
+      };
+      const next = (place: number): void => {
+        const draft = drafts[place];
+        if (!draft) {
+          after = usage;
+          return end();
+        }
+        const then = (): void => next(place + 1);
+        if (!draft.coalesce) return insert(draft, [], then);
+        tx.all('outbox', (rows) => unsent(tx, rows, (old) => {
+          for (const row of old) forget(tx, usage, row);
+          insert(draft, old.flatMap((row) => [row.seq!, ...(row.also ?? [])]), then);
+        }), { index: 'merge', from: draft.topic, to: draft.topic });
+      };
+      next(0);
+    });
+  });
+  return { added, usage: after };
+}
+
+/** Those whose bytes have not left. */
+function unsent(tx: Tx, rows: OutboxRow[], then: (rows: OutboxRow[]) => void): void {
+  const found: OutboxRow[] = [];
+  const next = (place: number): void => {
+    const row = rows[place];
+    if (!row) return then(found);
+    tx.has('flight', row.seq!, (sent) => {
+      if (!sent) found.push(row);
+      next(place + 1);
+    });
+  };
+  next(0);
+}
+
+/** Takes away unsent rows: those named, or those whose deadline has passed. */
+export async function takeUnsent(store: Store, which: number[] | { dueAt: number }): Promise<OutboxRow[]> {
+  let taken: OutboxRow[] = [];
+  await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => withUsage(tx, (usage, end) => {
+    const take = (rows: OutboxRow[]): void => unsent(tx, rows, (old) => {
+      taken = old;
+      for (const row of old) forget(tx, usage, row);
+      end();
+    });
+    if (Array.isArray(which)) rowsOf(tx, 'outbox', which, take);
+    else tx.all('outbox', take, { index: 'deadline', to: which.dueAt });
+  }));
+  return taken;
+}
+
+function rowsOf<T extends 'outbox' | 'dead'>(tx: Tx, table: T, seqs: number[], then: (rows: (T extends 'dead' ? DeadRow : OutboxRow)[]) => void): void {
+  const found: OutboxRow[] = [];
+  const next = (place: number): void => {
+    if (place === seqs.length) return then(found as never);
+    tx.get(table, seqs[place]!, (row) => {
+      if (row) found.push(row as OutboxRow);
+      next(place + 1);
+    });
+  };
+  next(0);
+}
+
+/** Back into the outbox, at its end; a deadline that has passed is void. */
+export async function retryDead(store: Store, seqs: number[]): Promise<number> {
+  let count = 0;
+  await store.run(['dead', 'outbox', 'session'], 'strict', (tx) => withUsage(tx, (usage, end) => rowsOf(tx, 'dead', seqs, (rows) => {
+    for (const { reasonCode, rejectedAt, seq, also, deadline, ...row } of rows) {
+      tx.remove('dead', seq!);
+      tx.add('outbox', deadline !== undefined && deadline > Date.now() ? { ...row, deadline } : row, () => {});
+      usage.count++;
+      usage.bytes += bytesOf(row);
+      count++;
+    }
+    end();
+  })));
+  return count;
+}
+
+export async function discardDead(store: Store, seqs: number[]): Promise<number> {
+  let count = 0;
+  await store.run(['dead'], 'strict', (tx) => rowsOf(tx, 'dead', seqs, (rows) => {
+    for (const row of rows) tx.remove('dead', row.seq!);
+    count = rows.length;
+  }));
+  return count;
+}

@@ -1,0 +1,133 @@
+// What the durable session keeps, and the one way to change it: a transaction whose work is given synchronously; only callbacks of the
+// transaction itself may go on in it. It is applied as a whole, or not at all. Two that may write to one table run in the order they were begun.
+
+import type { Properties } from '../../ebbtide_wasm.js';
+import type { QoS } from '../../engine.js';
+
+/** A publish that waits for its end; never rewritten. How far it is, is in `flight`. */
+export interface OutboxRow {
+  /** Given by the store, ascending. */
+  seq?: number;
+  topic: string;
+  payload: Uint8Array;
+  qos: QoS;
+  retain: boolean;
+  properties?: Properties | undefined;
+  key?: string | undefined;
+  /** The topic, if a later publish to it may take this one's place while it is unsent. */
+  merge?: string;
+  /** Wall clock, ms. */
+  deadline?: number | undefined;
+  createdAt: number;
+  resend: boolean;
+  /** Publishes of other tabs whose place it took; they settle with it. */
+  also?: number[];
+}
+
+/** By `seq`: its bytes have left. Stage 2: PUBREC came. */
+export interface Flight {
+  stage: 1 | 2;
+  packetId: number;
+}
+
+export interface DeadRow extends OutboxRow {
+  reasonCode: number;
+  rejectedAt: number;
+}
+
+export interface InboxRow {
+  /** Given by the store, ascending for ever. */
+  id?: number;
+  topic: string;
+  payload: Uint8Array;
+  qos: QoS;
+  retain: boolean;
+  dup: boolean;
+  properties?: Properties | undefined;
+  /** Of the subscriptions that it was sent for; empty: not told. */
+  filters: string[];
+}
+
+export interface RetainedRow {
+  topic: string;
+  payload: Uint8Array;
+  qos: QoS;
+  properties?: Properties | undefined;
+  storedAt: number;
+}
+
+export interface SubscriptionRow {
+  filter: string;
+  qos: number;
+  flags: number;
+}
+
+/** How full the outbox is. Every transaction that changes the outbox keeps it true. */
+export interface Usage {
+  count: number;
+  bytes: number;
+}
+
+export interface Meta {
+  clientId: string;
+  hasSession: boolean;
+}
+
+/** Table → its rows. In `session` lie `epoch` (number), `meta` (Meta) and `usage` (Usage). */
+export interface Tables {
+  outbox: OutboxRow;
+  flight: Flight;
+  dead: DeadRow;
+  inbox: InboxRow;
+  /** Packet ids of QoS 2 messages that came and are not released. */
+  inbound: true;
+  /** By subscription identifier. */
+  subs: SubscriptionRow;
+  session: unknown;
+  retained: RetainedRow;
+}
+export type Table = keyof Tables;
+export type Key = number | string;
+
+export interface Range {
+  /** Beyond this key. */
+  after?: Key;
+  /** From this key on. */
+  from?: Key;
+  /** Up to this key. */
+  to?: Key;
+  count?: number;
+  /** Keys are those of an index of the outbox: `merge` or `deadline`. */
+  index?: 'merge' | 'deadline';
+}
+
+export interface Tx {
+  get<T extends Table>(table: T, key: Key, then: (row: Tables[T] | undefined) => void): void;
+  has(table: Table, key: Key, then: (has: boolean) => void): void;
+  /** In the order of the keys. */
+  all<T extends Table>(table: T, then: (rows: Tables[T][], keys: Key[]) => void, range?: Range): void;
+  put<T extends Table>(table: T, row: Tables[T], key?: Key): void;
+  /** Gives the new key. */
+  add<T extends 'outbox' | 'inbox'>(table: T, row: Tables[T], then: (key: number) => void): void;
+  remove(table: Table, key: Key): void;
+  clear(table: Table): void;
+  /** Nothing of it is applied; `run` rejects with this. */
+  abort(why: unknown): void;
+}
+
+export interface Store {
+  readonly kind: 'indexeddb' | 'memory';
+  /** Resolves when it is applied (`strict`: and on the disk). Rejects with what was thrown, aborted with, or went wrong. */
+  run(tables: Table[], mode: 'read' | 'strict' | 'relaxed', work: (tx: Tx) => void): Promise<void>;
+  close(): void;
+}
+
+export const TABLES: Table[] = ['outbox', 'flight', 'dead', 'inbox', 'inbound', 'subs', 'session', 'retained'];
+export const KEY_OF: { [T in Table]?: string } = { outbox: 'seq', dead: 'seq', inbox: 'id', retained: 'topic' };
+
+/** What a row counts for against a limit. */
+export function bytesOf(row: { topic: string; payload: Uint8Array; properties?: Properties | undefined }): number {
+  const { properties } = row;
+  return 64 + 2 * row.topic.length + row.payload.length + (properties ? 64 + (properties.correlationData?.length ?? 0)
+    + 2 * (properties.userProperties ?? []).reduce((sum, pair) => sum + pair[0].length + pair[1].length, 0) : 0);
+}

@@ -1,0 +1,64 @@
+// The first transaction of a leader: raises the epoch, so that an earlier leader can write no more, and reads what that one left.
+
+import type { EngineSettings } from '../settings.js';
+import { witness, type Witness } from './store/open.js';
+import { withUsage } from './store/outbox.js';
+import type { Flight, InboxRow, Meta, OutboxRow, RetainedRow, Store, SubscriptionRow } from './store/store.js';
+
+export interface Estate {
+  epoch: number;
+  meta: Meta;
+  /** In the order of the outbox. */
+  flights: [OutboxRow, Flight][];
+  inbound: number[];
+  subscriptions: [number, SubscriptionRow][];
+  inbox: InboxRow[];
+  retained: RetainedRow[];
+  outboxCount: number;
+  /** The store is empty though there was one. */
+  evicted: Witness | undefined;
+}
+
+export async function takeOver(store: Store, name: string, settings: EngineSettings): Promise<Estate> {
+  const remembered = store.kind === 'indexeddb' ? witness.read(name) : undefined;
+  const estate: Estate = {
+    epoch: 0, meta: { clientId: '', hasSession: false }, flights: [], inbound: [], subscriptions: [], inbox: [], retained: [], outboxCount: 0, evicted: undefined,
+  };
+  await store.run(['session', 'outbox', 'flight', 'inbox', 'inbound', 'subs', 'retained'], 'strict', (tx) => {
+    tx.get('session', 'epoch', (epoch) => {
+      estate.epoch = ((epoch as number | undefined) ?? 0) + 1;
+      tx.put('session', estate.epoch, 'epoch');
+    });
+    tx.get('session', 'meta', (found) => {
+      const meta = found as Meta | undefined;
+      if (!meta) estate.evicted = remembered;
+      const clientId = settings.clientId ?? meta?.clientId ?? remembered?.clientId ?? newClientId();
+      const same = meta?.clientId === clientId;
+      estate.meta = { clientId, hasSession: same && meta.hasSession };
+      tx.put('session', estate.meta, 'meta');
+      if (!same) {
+        // Another client id is another session at the server.
+        for (const table of ['flight', 'inbound', 'subs'] as const) tx.clear(table);
+      }
+      tx.all('flight', (flights, seqs) => flights.forEach((flight, place) => tx.get('outbox', seqs[place]!, (row) => {
+        if (row) estate.flights.push([row, flight]);
+        else tx.remove('flight', seqs[place]!);
+      })));
+      tx.all('inbound', (_, ids) => void (estate.inbound = ids as number[]));
+      tx.all('subs', (rows, ids) => void (estate.subscriptions = rows.map((row, place) => [ids[place] as number, row])));
+    });
+    tx.all('inbox', (rows) => void (estate.inbox = rows));
+    tx.all('retained', (rows) => void (estate.retained = rows));
+    withUsage(tx, (usage, end) => {
+      estate.outboxCount = usage.count;
+      end();
+    });
+  });
+  return estate;
+}
+
+/** 23 characters of letters and digits: what every server must accept [MQTT-3.1.3-5]. `randomUUID` is missing on plain http. */
+function newClientId(): string {
+  const random = crypto.getRandomValues(new Uint8Array(10));
+  return `web${Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}

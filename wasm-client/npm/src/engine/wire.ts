@@ -1,0 +1,79 @@
+// What the tabs of one session tell each other. Every message carries the version of this package's talk and who sends it; a tab that hears
+// a newer version asks to be reloaded, and one that hears an older version stays silent.
+
+import type { Properties } from '../ebbtide_wasm.js';
+import type { QoS, Report, State } from '../engine.js';
+import { EbbtideError, type ErrorCode } from '../error.js';
+
+export const WIRE_VERSION = 1;
+
+/** An outcome that can be cloned: code and message of an error, or the reason code of an acknowledgement. */
+export type Outcome = [code: string | undefined, message: string | undefined, reasonCode: number | undefined];
+
+export interface Wish {
+  filter: string;
+  qos: QoS;
+  /** As `Connection.subscribe` takes them. */
+  flags: number;
+  cache: boolean;
+  /** Counts the subscriptions of the tab to this filter: each begins with what is retained. */
+  uses: number;
+  /** By an earlier leader, for all of them. */
+  granted: boolean;
+  userProperties?: [string, string][] | undefined;
+}
+
+export interface Incoming {
+  /** Of the inbox; QoS 0 has none. */
+  id?: number | undefined;
+  topic: string;
+  payload: Uint8Array;
+  qos: QoS;
+  retain: boolean | undefined;
+  dup: boolean;
+  properties?: Properties | undefined;
+  filters: string[];
+  redelivered: boolean;
+  /** Said by the leader, not the server: the value is gone. */
+  swept?: boolean;
+}
+
+/** Standing of a filter. */
+export interface Standing {
+  filter: string;
+  granted?: QoS;
+  failed?: Outcome;
+  /** 0 told by the server, 1 inferred. */
+  snapshot?: number;
+  /** The cache holds what the server has. */
+  live?: boolean;
+  ended?: boolean;
+}
+
+export type ToLeader =
+  /** All that the tab wants, each time it changes, and after each change of leader. `ended`: no longer wanted by the application. */
+  | { t: 'tab'; wishes: Wish[]; ended: string[] }
+  /** The outbox has changed. `dueAt`: the first deadline among the new rows; `gone`: rows taken away. */
+  | { t: 'nudge'; dueAt: number; gone: number[] }
+  | { t: 'qos0'; n: number; topic: string; payload: Uint8Array; retain: boolean; properties: Properties | undefined }
+  /** Handlers are done with it; `shown` false: there were none. */
+  | { t: 'done'; id: number; shown: boolean }
+  | { t: 'do'; what: 'reconnect' | 'renew' }
+  | { t: 'ask-inspect' };
+
+export type ToTabs =
+  /** Each half second, and when the state changes. `low`: inbox ids below it are gone for ever. `epoch` 0: the leader is only starting. */
+  | { t: 'beat'; epoch: number; state: State; low: number }
+  | { t: 'messages'; list: [Incoming, tabs: string[]][] }
+  | { t: 'settled'; seqs: number[]; outcome: Outcome }
+  | { t: 'qos0-settled'; tab: string; n: number; outcome: Outcome }
+  | { t: 'standing'; tab?: string; standing: Standing }
+  | { t: 'report'; report: Report }
+  | { t: 'inspected'; tab: string; leader: object }
+  /** All data of the identity goes. */
+  | { t: 'forget' }
+  | { t: 'forgotten'; ended: boolean };
+
+export type Talk = ToLeader | ToTabs;
+
+export const errorOf = ([code, message, reasonCode]: Outcome): EbbtideError => new EbbtideError(code as ErrorCode, message ?? code ?? '', reasonCode);

@@ -1,0 +1,169 @@
+// What the tabs want to hear, and the subscriptions at the server that this comes to: one for each filter, wide enough for all who want it.
+// A tab that ends takes its wishes along, but the server is told only when the application itself ends a subscription.
+
+import type { Connection } from '../ebbtide_wasm.js';
+import type { QoS } from '../engine.js';
+import type { SubscriptionRow } from './store/store.js';
+import { matches } from './topic.js';
+import type { Outcome, Standing, ToTabs, Wish } from './wire.js';
+
+const NO_LOCAL = 1;
+const AS_PUBLISHED = 2;
+const REFRESH = 4;
+const HANDLING = 24;
+
+interface Held extends SubscriptionRow {
+  identifier: number;
+  granted?: QoS;
+  /** The last snapshot: 0 told by the server, 1 inferred; undefined: not complete. */
+  snapshot?: number | undefined;
+  /** From an earlier leader, and no tab has asked for it yet. */
+  restored: boolean;
+}
+
+export interface Wishes {
+  restore(identifier: number, row: SubscriptionRow): void;
+  /** Returns whether there is something new. */
+  tab(tab: string, wishes: Wish[], ended: string[]): boolean;
+  gone(tab: string): void;
+  /** `resumed`: subscriptions that are not refreshed still stand. */
+  online(resumed: boolean): void;
+  offline(): void;
+  change(identifier: number, kind: string, value: number): void;
+  filtersOf(identifiers: Uint32Array): string[];
+  /** Tabs that want a message. */
+  wanting(message: { topic: string; filters: string[] }): string[];
+  caches(filter: string): boolean;
+  cached(): string[];
+  readonly tabs: string[];
+}
+
+export interface WishesContext {
+  connection: Connection;
+  say(talk: ToTabs): void;
+  began(filter: string): void;
+  /** All retained values have come. */
+  completed(filter: string): void;
+  /** Resolves when the cache shows what has come. */
+  flushed(): Promise<void>;
+}
+
+export function openWishes({ connection, say, began, completed, flushed }: WishesContext): Wishes {
+  const tabs = new Map<string, Map<string, Wish>>();
+  const held = new Map<string, Held>();
+  const filterOf = new Map<number, string>();
+  let online = false;
+
+  const tell = (standing: Standing, tab?: string): void => say(tab === undefined ? { t: 'standing', standing } : { t: 'standing', standing, tab });
+  const wishesFor = (filter: string): Wish[] => [...tabs.values()].flatMap((wishes) => wishes.get(filter) ?? []);
+
+  /** `again`: somebody wants the retained values who cannot have them from the cache. */
+  const ensure = (filter: string, again: boolean): void => {
+    const wanted = wishesFor(filter);
+    const old = held.get(filter);
+    let qos = old?.qos ?? 0;
+    let flags = NO_LOCAL | HANDLING;
+    for (const wish of wanted) {
+      qos = Math.max(qos, wish.qos);
+      flags = (flags & wish.flags & (NO_LOCAL | HANDLING)) | ((flags | wish.flags) & (AS_PUBLISHED | REFRESH));
+    }
+    // 8 and 16 exclude each other; the more that is asked for, the lower.
+    if (wanted.some((wish) => wish.flags & 8) && wanted.every((wish) => wish.flags & HANDLING)) flags = (flags & ~HANDLING) | 8;
+    const stands = old && old.qos === qos && old.flags === flags && (old.restored ? flags & REFRESH || wanted.every((wish) => wish.granted) : !again);
+    if (stands) {
+      old.restored = false;
+      return;
+    }
+    try {
+      const identifier = connection.subscribe(filter, qos, flags, wanted[0]?.userProperties);
+      held.set(filter, { filter, qos, flags, identifier, restored: false });
+      filterOf.set(identifier, filter);
+      began(filter);
+      // Only now: the filter must not be without a use in between.
+      if (old && old.identifier !== identifier) connection.unsubscribe(old.identifier);
+    } catch (thrown) {
+      tell({ filter, failed: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
+    }
+  };
+
+  return {
+    restore: (identifier, row) => {
+      held.set(row.filter, { ...row, identifier, restored: true });
+      filterOf.set(identifier, row.filter);
+    },
+    tab: (tab, wishes, ended) => {
+      const before = tabs.get(tab);
+      tabs.set(tab, new Map(wishes.map((wish) => [wish.filter, wish])));
+      let news = false;
+      for (const wish of wishes) {
+        const old = before?.get(wish.filter);
+        if (old && old.qos === wish.qos && old.flags === wish.flags && old.uses === wish.uses) continue;
+        news = true;
+        const now = held.get(wish.filter);
+        ensure(wish.filter, now?.granted !== undefined && !wishesFor(wish.filter).some((one) => one.cache) && !(wish.flags & HANDLING));
+        if (now?.granted !== undefined && now === held.get(wish.filter)) {
+          const { filter, granted, snapshot } = now;
+          if (snapshot === undefined) tell({ filter, granted }, tab);
+          else void flushed().then(() => tell({ filter, granted, snapshot, live: true }, tab));
+        }
+      }
+      for (const filter of ended) {
+        const one = held.get(filter);
+        if (one && wishesFor(filter).length === 0) {
+          held.delete(filter);
+          connection.unsubscribe(one.identifier);
+        }
+        tell({ filter, ended: true }, tab);
+      }
+      return news;
+    },
+    gone: (tab) => void tabs.delete(tab),
+    online: (resumed) => {
+      online = true;
+      for (const one of held.values()) {
+        if (one.flags & REFRESH || !resumed) began(one.filter);
+        // It stands as it was granted; no SUBACK will come.
+        else if (one.granted === undefined) tell({ filter: one.filter, granted: (one.granted = one.qos as QoS) });
+      }
+    },
+    offline: () => {
+      online = false;
+      for (const one of held.values()) one.snapshot = undefined;
+    },
+    change: (identifier, kind, value) => {
+      const filter = filterOf.get(identifier);
+      if (filter === undefined) return;
+      const one = held.get(filter);
+      if (kind === 'unsubscribed') filterOf.delete(identifier);
+      if (one?.identifier !== identifier) return;
+      if (kind === 'granted') tell({ filter, granted: (one.granted = value as QoS) });
+      else if (kind === 'refused') {
+        held.delete(filter);
+        filterOf.delete(identifier);
+        tell({ filter, failed: ['refused', 'the server refused the subscription', value] });
+      } else if (kind === 'snapshot') {
+        completed(filter);
+        void flushed().then(() => {
+          if (!online) return;
+          one.snapshot = value;
+          tell({ filter, snapshot: value });
+        });
+      }
+    },
+    filtersOf: (identifiers) => {
+      const filters = new Set<string>();
+      for (const identifier of identifiers) {
+        const filter = filterOf.get(identifier);
+        if (filter !== undefined) filters.add(filter);
+      }
+      return [...filters];
+    },
+    wanting: ({ topic, filters }) =>
+      [...tabs].filter(([, wishes]) => (filters.length > 0 ? filters.some((filter) => wishes.has(filter)) : [...wishes.keys()].some((filter) => matches(filter, topic)))).map(([tab]) => tab),
+    caches: (filter) => wishesFor(filter).some((wish) => wish.cache),
+    cached: () => [...held.keys()].filter((filter) => wishesFor(filter).some((wish) => wish.cache)),
+    get tabs() {
+      return [...tabs.keys()];
+    },
+  };
+}

@@ -1,0 +1,203 @@
+// What comes in, in one tab: stored before it is acknowledged, handed over until a handler is done, and the cache of last-known values.
+
+import assert from 'node:assert/strict';
+import { afterEach, mock, test } from 'node:test';
+import { openEngine } from '../engine/index.js';
+import { eventually, listen, newProfile, settings } from './browser.mjs';
+import { Server } from './machine.mjs';
+
+let engines = [];
+const open = (server, given) => {
+  const engine = openEngine('ws://broker/', settings(given), server.load);
+  engine.reports = [];
+  engine.onReport((report) => engine.reports.push(report));
+  engines.push(engine);
+  return engine;
+};
+const online = (engine) => eventually('online', () => engine.state.state === 'online');
+const granted = (heard) => eventually('granted', () => heard.granted.length > 0);
+const texts = (heard) => heard.messages.map((one) => one.text);
+afterEach(async () => {
+  mock.reset();
+  for (const engine of engines) await engine.close();
+  engines = [];
+});
+
+test('a message is handed over again after a reload until it is done, with the same id', async () => {
+  newProfile();
+  const server = new Server();
+  const before = open(server);
+  const unfinished = listen(before, 'a/#', { auto: false });
+  await granted(unfinished);
+  server.deliver('a/1', 'one');
+  server.deliver('a/2', 'two', { qos: 2 });
+  await eventually('two messages', () => unfinished.messages.length === 2);
+  assert.deepEqual(server.acknowledged, ['a/1', 'a/2']);
+  assert.deepEqual(unfinished.messages.map((one) => one.redelivered), [false, false]);
+  const ids = unfinished.messages.map((one) => one.id);
+  unfinished.messages[0].done();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await before.close();
+
+  const after = open(server);
+  const heard = listen(after, 'a/#');
+  await eventually('again', () => heard.messages.length > 0);
+  await granted(heard);
+  assert.deepEqual(heard.messages.map((one) => [one.text, one.id, one.redelivered]), [['two', ids[1], true]]);
+  server.deliver('a/3', 'three');
+  await eventually('live', () => heard.messages.length === 2);
+  assert.ok(heard.messages[1].id > ids[1]);
+  await eventually('inbox empty', async () => (await after.inspect()).leader.inbox === 0);
+});
+
+test('the packet id of a QoS 2 message is kept with it', async () => {
+  newProfile();
+  const server = new Server();
+  const before = open(server);
+  await granted(listen(before, 'a'));
+  server.deliver('a', 'x', { qos: 2 });
+  await eventually('acknowledged', () => server.acknowledged.length === 1);
+  await before.close();
+  let restored;
+  const { Connection } = server;
+  class Watched extends Connection {
+    restore_incoming(packetId) {
+      restored = packetId;
+    }
+  }
+  const after = openEngine('ws://broker/', settings(), async () => Watched);
+  engines.push(after);
+  await eventually('restored', () => restored === 77);
+});
+
+test('a tab that wants it later still gets it; what nobody wants is reported after 30 s', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  const heard = listen(engine, 'a/#');
+  await granted(heard);
+  heard.end();
+  listen(engine, 'other');
+  // Sent before the server knew.
+  const [connection] = server.connections;
+  const deliver = (topic) => {
+    connection.hooks.received(0, topic, new Uint8Array([120]), 1, false, false, new Uint32Array(), undefined);
+    connection.commit(() => {});
+  };
+  deliver('b/1');
+  deliver('c/1');
+  await eventually('stored', async () => (await engine.inspect()).leader.inbox === 2);
+  const late = listen(engine, 'b/+');
+  await eventually('late', () => late.messages.length === 1);
+  const now = Date.now();
+  mock.method(Date, 'now', () => now + 31_000);
+  await eventually('unclaimed', () => engine.reports.some((one) => one.kind === 'unclaimed'));
+  assert.deepEqual(engine.reports.find((one) => one.kind === 'unclaimed'), { kind: 'unclaimed', count: 1, filters: ['c/1'] });
+  await eventually('removed', async () => (await engine.inspect()).leader.inbox === 0);
+});
+
+test('above its limit nothing is acknowledged until there is room', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server, { limits: { inboxMessagesMax: 4 } });
+  const heard = listen(engine, 'a', { auto: false });
+  await granted(heard);
+  for (let n = 0; n < 6; n++) server.deliver('a', String(n));
+  await eventually('all here', () => heard.messages.length === 6);
+  const acknowledged = server.acknowledged.length;
+  assert.ok(acknowledged <= 4, `${acknowledged} acknowledged`);
+  for (const one of heard.messages) one.done();
+  await eventually('all acknowledged', () => server.acknowledged.length === 6);
+});
+
+test('a subscription that ends lets go of what it had', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  const heard = listen(engine, 'a', { auto: false });
+  await granted(heard);
+  server.deliver('a', 'x');
+  await eventually('here', () => heard.messages.length === 1);
+  heard.end();
+  await eventually('inbox empty', async () => (await engine.inspect()).leader.inbox === 0);
+  await eventually('unsubscribed', () => server.unsubscribes.includes('a'));
+});
+
+test('cached values first, then what is live; what is gone goes', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained = new Map([['s/a', '1'], ['s/b', '2'], ['s/c', '3']]);
+  const before = open(server);
+  const first = listen(before, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  assert.deepEqual(first.messages.map((one) => [one.text, one.fromCache, one.retain]), [['1', false, true], ['2', false, true], ['3', false, true]]);
+  await before.close();
+
+  server.up = false;
+  server.retained = new Map([['s/a', '1'], ['s/b', 'new']]);
+  const after = open(server);
+  const heard = listen(after, 's/+');
+  const exact = listen(after, 's/c');
+  const uncached = listen(after, 's/a', { cache: false });
+  await eventually('cached', () => heard.messages.length === 3 && exact.messages.length === 1);
+  assert.deepEqual(heard.messages.map((one) => [one.topic, one.text, one.fromCache]), [['s/a', '1', true], ['s/b', '2', true], ['s/c', '3', true]]);
+  assert.equal(typeof heard.messages[0].storedAt, 'number');
+  assert.deepEqual(uncached.messages, []);
+  server.up = true;
+  after.reconnectNow();
+  await eventually('snapshot', () => heard.snapshots.length === 1 && exact.snapshots.length === 1);
+  assert.deepEqual(heard.messages.slice(3).map((one) => [one.topic, one.text, one.fromCache]).sort(),
+    [['s/a', '1', false], ['s/b', 'new', false], ['s/c', '', false]]);
+  assert.deepEqual(texts(exact), ['3', '']);
+  assert.deepEqual((await after.cached('s/#')).map((one) => one.topic), ['s/a', 's/b']);
+  assert.equal(heard.snapshots.length, 1);
+});
+
+test('a later subscription to the same filter begins with what is known, without asking the server', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained.set('s/a', '1');
+  const engine = open(server);
+  const first = listen(engine, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  const second = listen(engine, 's/+');
+  await eventually('snapshot', () => second.snapshots.length === 1);
+  assert.deepEqual(second.messages.map((one) => one.text), ['1']);
+  assert.deepEqual(second.granted, [1]);
+  assert.deepEqual(server.subscribes, ['s/+']);
+  const third = listen(engine, 's/+', { cache: false });
+  await eventually('snapshot', () => third.snapshots.length === 1);
+  assert.deepEqual(texts(third), ['1']);
+  assert.deepEqual(server.unsubscribes, []);
+});
+
+test('MQTT 3.1.1: whether a live message was retained cannot be known', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained.set('a', 'kept');
+  const engine = open(server, { version: 4 });
+  const heard = listen(engine, 'a');
+  await eventually('snapshot', () => heard.snapshots.length === 1);
+  server.deliver('a', 'live');
+  await eventually('live', () => heard.messages.length === 2);
+  assert.deepEqual(heard.messages.map((one) => one.retain), [true, undefined]);
+});
+
+test('evicted: the witness outlives the store, and the session goes on under its client id', async () => {
+  newProfile();
+  const server = new Server();
+  const before = open(server);
+  await online(before);
+  const { clientId } = (await before.inspect()).leader;
+  await before.close();
+  // The browser throws the databases away.
+  const { IDBFactory } = await import('fake-indexeddb');
+  globalThis.indexedDB = new IDBFactory();
+  const after = open(server);
+  await online(after);
+  assert.equal(after.state.session, 'evicted');
+  assert.equal((await after.inspect()).leader.clientId, clientId);
+  const report = after.reports.find((one) => one.kind === 'evicted');
+  assert.equal(report.lost.outbox, 0);
+  assert.equal(typeof report.lost.since, 'number');
+});

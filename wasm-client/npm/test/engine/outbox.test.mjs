@@ -1,0 +1,239 @@
+// The durable outbox of one tab: order, limits, coalescing, deadlines, dead letters, and what a reload finds.
+
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { openEngine } from '../engine/index.js';
+import { eventually, newProfile, publish, read, settings } from './browser.mjs';
+import { Server } from './machine.mjs';
+
+let engines = [];
+const open = (server, given) => {
+  const engine = openEngine('ws://broker/', settings(given), server.load);
+  engine.reports = [];
+  engine.onReport((report) => engine.reports.push(report));
+  engines.push(engine);
+  return engine;
+};
+const online = (engine) => eventually('online', () => engine.state.state === 'online');
+afterEach(async () => {
+  for (const engine of engines) await engine.close();
+  engines = [];
+});
+
+test('publishes offline survive a reload and leave in order', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const before = open(server);
+  const sent = Array.from({ length: 200 }, (_, n) => publish(before, 'a', { payload: String(n), qos: 1 + (n % 2) }));
+  const seqs = await Promise.all(sent.map((one) => one.stored));
+  assert.deepEqual(seqs, [...seqs].sort((a, b) => a - b));
+  await before.close();
+  assert.equal((await sent[0].settled).error.code, 'closed');
+
+  server.up = true;
+  const after = open(server);
+  assert.equal((await after.outbox()).length + server.published.length >= 200, true);
+  await eventually('all sent', async () => server.published.length >= 200 && (await after.outbox()).length === 0);
+  assert.deepEqual(server.published.map((one) => Number(read(one.payload))), Array.from({ length: 200 }, (_, n) => n));
+});
+
+test('settles with the reason code of the server, and reports the count', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  assert.deepEqual(await publish(engine, 'a', { qos: 2 }).settled, { reasonCode: 0 });
+  server.reasonCode = 0x10;
+  assert.deepEqual(await publish(engine, 'a').settled, { reasonCode: 0x10 });
+  await eventually('empty', () => engine.reports.filter((one) => one.kind === 'outbox').at(-1)?.count === 0);
+});
+
+test('the last of several unsent retained writes takes their place, and settles them', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const engine = open(server);
+  const sent = [1, 2, 3].map((n) => publish(engine, 'lamp', { payload: String(n), retain: true }));
+  const apart = publish(engine, 'lamp', { payload: 'apart', retain: true, coalesce: false });
+  await apart.stored;
+  const later = publish(engine, 'lamp', { payload: '4', retain: true });
+  await later.stored;
+  assert.deepEqual((await engine.outbox()).map((row) => read(row.payload)), ['apart', '4']);
+  assert.equal(await sent[0].cancel(), false);
+  server.up = true;
+  engine.reconnectNow();
+  for (const one of [...sent, apart, later]) assert.deepEqual(await one.settled, { reasonCode: 0 });
+  assert.deepEqual(server.published.map((one) => read(one.payload)), ['apart', '4']);
+});
+
+test('a publish is cancelled before it is sent, never after', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const engine = open(server);
+  const [first, second, third] = ['1', '2', '3'].map((payload) => publish(engine, 'a', { payload }));
+  // While it is written.
+  assert.equal(await first.cancel(), true);
+  assert.equal((await first.settled).error.code, 'cancelled');
+  assert.equal(await engine.cancel([await second.stored]), 1);
+  assert.equal((await second.settled).error.code, 'cancelled');
+  server.up = true;
+  server.reasonCode = undefined;
+  engine.reconnectNow();
+  await eventually('sent', () => server.published.length === 1);
+  assert.equal(await third.cancel(), false);
+  assert.equal(await first.cancel(), false);
+  assert.deepEqual((await engine.outbox()).map((row) => row.stage), ['sent']);
+});
+
+test('limits hold by count and by bytes', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const engine = open(server, { limits: { outboxMessagesMax: 2, outboxBytesMax: 2000 } });
+  assert.equal((await publish(engine, 'a', { payload: 'x'.repeat(3000) }).settled).error.code, 'queue-full');
+  await publish(engine, 'a').stored;
+  await publish(engine, 'a').stored;
+  const third = publish(engine, 'a');
+  assert.equal((await third.settled).error.code, 'queue-full');
+  await engine.cancel((await engine.outbox()).map((row) => row.seq));
+  await publish(engine, 'a').stored;
+});
+
+test('a deadline ends it, offline too', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const engine = open(server);
+  const sent = publish(engine, 'a', { deadline: Date.now() + 200 });
+  const kept = publish(engine, 'b', { deadline: Date.now() + 60_000 });
+  assert.equal((await sent.settled).error.code, 'expired');
+  assert.deepEqual((await engine.outbox()).map((row) => row.topic), ['b']);
+  assert.equal((await kept.cancel()), true);
+});
+
+test('what is refused for good is a dead letter, to be sent again or thrown away', async () => {
+  newProfile();
+  const server = new Server();
+  server.reasonCode = 0x87;
+  const engine = open(server);
+  const { error } = await publish(engine, 'a', { key: 'k' }).settled;
+  assert.equal(error.code, 'refused');
+  assert.equal(error.reasonCode, 0x87);
+  await publish(engine, 'b').settled;
+  const [a, b] = await engine.deadLetters();
+  assert.deepEqual([a.topic, a.key, a.reasonCode, b.topic], ['a', 'k', 0x87, 'b']);
+  assert.equal(await engine.discard([b.seq, 999]), 1);
+  server.reasonCode = 0;
+  assert.equal(await engine.retry([a.seq]), 1);
+  await eventually('sent again', () => server.published.length === 3);
+  await eventually('gone', async () => (await engine.outbox()).length === 0);
+  assert.deepEqual(await engine.deadLetters(), []);
+});
+
+test('a topic that cannot be sent fails alone', async () => {
+  newProfile();
+  const engine = open(new Server());
+  const bad = publish(engine, 'a/#');
+  const good = publish(engine, 'a');
+  assert.equal((await bad.settled).error.code, 'topic-name');
+  assert.deepEqual(await good.settled, { reasonCode: 0 });
+});
+
+test('what had not left goes back when the connection ends, and order stays', async () => {
+  newProfile();
+  const server = new Server();
+  server.window = 3;
+  server.reasonCode = undefined;
+  const engine = open(server);
+  await online(engine);
+  const sent = Array.from({ length: 10 }, (_, n) => publish(engine, 'a', { payload: String(n) }));
+  await eventually('window', () => server.published.length === 3);
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  server.reasonCode = 0;
+  engine.reconnectNow();
+  for (const one of sent) assert.deepEqual(await one.settled, { reasonCode: 0 });
+  const again = server.published.slice(3);
+  assert.deepEqual(again.map((one) => Number(read(one.payload))), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assert.deepEqual(again.map((one) => one.dup), [true, true, true, ...Array(7).fill(false)]);
+});
+
+test('a fresh session: what was released is settled, what was sent is unknown or sent again', async () => {
+  newProfile();
+  const server = new Server();
+  server.holdRelease = true;
+  const engine = open(server);
+  await online(engine);
+  const released = publish(engine, 'released', { qos: 2 });
+  await eventually('released', async () => (await engine.outbox())[0]?.stage === 'released');
+  server.reasonCode = undefined;
+  const unknown = publish(engine, 'unknown', { qos: 2 });
+  const again = publish(engine, 'again', { qos: 2, resend: true });
+  const once = publish(engine, 'once', { qos: 1 });
+  await eventually('sent', () => server.published.length === 4);
+  server.sessions.clear();
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  server.reasonCode = 0;
+  server.holdRelease = false;
+  engine.reconnectNow();
+  assert.deepEqual(await released.settled, { reasonCode: 0 });
+  assert.equal((await unknown.settled).error.code, 'outcome-unknown');
+  assert.deepEqual(await again.settled, { reasonCode: 0 });
+  assert.deepEqual(await once.settled, { reasonCode: 0 });
+  assert.equal(engine.state.session, 'gap');
+  assert.deepEqual(server.published.slice(4).map((one) => one.topic).sort(), ['again', 'once']);
+});
+
+test('QoS 0 waits for the first attempt, then as asked', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server, { limits: { heldMessagesMax: 2 } });
+  assert.deepEqual(await publish(engine, 'first', { qos: 0 }).settled, { reasonCode: 0 });
+  server.up = false;
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  assert.equal((await publish(engine, 'a', { qos: 0 }).settled).error.code, 'offline');
+  const kept = publish(engine, 'kept', { qos: 0, keepOffline: true });
+  assert.ok((await kept.stored) < 0);
+  publish(engine, 'kept', { qos: 0, keepOffline: true });
+  assert.equal((await publish(engine, 'full', { qos: 0, keepOffline: true }).settled).error.code, 'queue-full');
+  server.up = true;
+  engine.reconnectNow();
+  assert.deepEqual(await kept.settled, { reasonCode: 0 });
+  assert.equal((await engine.outbox()).length, 0);
+});
+
+test('storage that refuses: every promise settles, and it is said', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const engine = open(server);
+  await publish(engine, 'a').stored;
+  const { IDBObjectStore } = await import('fake-indexeddb');
+  const add = IDBObjectStore.prototype.add;
+  IDBObjectStore.prototype.add = () => {
+    throw new DOMException('full', 'QuotaExceededError');
+  };
+  const refused = publish(engine, 'b');
+  assert.equal((await refused.settled).error.code, 'quota-exceeded');
+  IDBObjectStore.prototype.add = add;
+  assert.ok(engine.reports.some((report) => report.kind === 'quota-exceeded'));
+  await publish(engine, 'c').stored;
+});
+
+test('without IndexedDB or Web Locks it lives in memory, and says so', async () => {
+  for (const missing of ['indexedDB', 'locks']) {
+    newProfile();
+    if (missing === 'locks') Object.defineProperty(globalThis, 'navigator', { configurable: true, value: {} });
+    else delete globalThis.indexedDB;
+    const server = new Server();
+    const engine = open(server);
+    assert.deepEqual(await publish(engine, 'a', { qos: 2 }).settled, { reasonCode: 0 });
+    assert.ok(engine.reports.some((report) => report.kind === 'memory-only'));
+    const inspected = await engine.inspect();
+    assert.equal(inspected.storage.kind, 'memory');
+    assert.equal(typeof inspected.storage.memoryOnly, 'string');
+  }
+});

@@ -1,0 +1,247 @@
+// Several tabs of one session, as several engines in one process: one leads, others follow; whichever goes, nothing is lost or shown twice.
+
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { openEngine } from '../engine/index.js';
+import { eventually, listen, newProfile, publish, read, settings } from './browser.mjs';
+import { Server } from './machine.mjs';
+
+let engines = [];
+const open = (server, given) => {
+  const engine = openEngine('ws://broker/', settings(given), server.load);
+  engine.reports = [];
+  engine.onReport((report) => engine.reports.push(report));
+  engines.push(engine);
+  return engine;
+};
+const leads = async (engine) => (await engine.inspect()).leading;
+const online = (engine) => eventually('online', () => engine.state.state === 'online');
+/** The first leads, the second follows. */
+const pair = async (server) => {
+  const leader = open(server);
+  await online(leader);
+  const follower = open(server);
+  await online(follower);
+  assert.deepEqual([await leads(leader), await leads(follower)], [true, false]);
+  return [leader, follower];
+};
+afterEach(async () => {
+  for (const engine of engines) await engine.close();
+  engines = [];
+});
+
+test('one connection for all tabs; a follower publishes and hears of the outcome', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  assert.deepEqual(await publish(follower, 'a', { qos: 2 }).settled, { reasonCode: 0 });
+  assert.deepEqual(await publish(follower, 'b', { qos: 0 }).settled, { reasonCode: 0 });
+  assert.equal(server.connects, 1);
+  assert.equal((await follower.inspect()).leader.tabs, 2);
+  assert.equal((await leader.inspect()).leader.tabs, 2);
+});
+
+test('a retained write of one tab takes the place of another tab\'s, and settles both', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  server.up = false;
+  server.cut();
+  await eventually('offline', () => follower.state.state === 'offline');
+  const first = publish(follower, 'lamp', { retain: true, payload: '1' });
+  await first.stored;
+  const second = publish(leader, 'lamp', { retain: true, payload: '2' });
+  await second.stored;
+  const third = publish(follower, 'lamp', { retain: true, payload: '3' });
+  await third.stored;
+  server.up = true;
+  follower.reconnectNow();
+  for (const one of [first, second, third]) assert.deepEqual(await one.settled, { reasonCode: 0 });
+  assert.deepEqual(server.published.map((one) => read(one.payload)), ['3']);
+});
+
+test('the leader closes: the follower leads, and goes on with everything', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  const heard = listen(follower, 'a/#');
+  await eventually('granted', () => heard.granted.length === 1);
+  server.reasonCode = undefined;
+  const sent = publish(follower, 'b', { qos: 2 });
+  await eventually('sent', () => server.published.length === 1);
+  await leader.close();
+  await eventually('leads', () => leads(follower));
+  server.reasonCode = 0;
+  server.cut();
+  await eventually('offline', () => follower.state.state === 'offline');
+  follower.reconnectNow();
+  assert.deepEqual(await sent.settled, { reasonCode: 0 });
+  assert.deepEqual(server.published.map((one) => one.dup), [false, true, true].slice(0, server.published.length));
+  server.deliver('a/1', 'still here');
+  await eventually('heard', () => heard.messages.length === 1);
+});
+
+test('a message is shown once in each tab, whoever leads', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  const inLeader = listen(leader, 'a/#', { auto: false });
+  const inFollower = listen(follower, 'a/#', { auto: false });
+  await eventually('granted', () => inLeader.granted.length + inFollower.granted.length === 2);
+  server.deliver('a/1', 'one');
+  server.deliver('a/2', 'two');
+  await eventually('everywhere', () => inLeader.messages.length === 2 && inFollower.messages.length === 2);
+  // The follower is done with the first; the leader's tab with none.
+  inFollower.messages[0].done();
+  await leader.close();
+  await eventually('leads', () => leads(follower));
+  await online(follower);
+  server.deliver('a/3', 'three');
+  await eventually('third', () => inFollower.messages.length >= 3);
+  assert.deepEqual(inFollower.messages.map((one) => one.text), ['one', 'two', 'three']);
+  inFollower.messages.slice(1).forEach((one) => one.done());
+  await eventually('inbox empty', async () => (await follower.inspect()).leader.inbox === 0);
+});
+
+test('a suspended leader loses its place within 3 s, and writes nothing when it wakes', async () => {
+  const { locks } = newProfile();
+  const server = new Server();
+  const leader = open(server);
+  await online(leader);
+  // It keeps its lock, its channel is silent: as a process that is stopped. Its journal still works, to be the one that wakes.
+  const { postMessage } = BroadcastChannel.prototype;
+  const names = new Set();
+  BroadcastChannel.prototype.postMessage = function (message) {
+    if (names.size === 0) names.add(message.from);
+    if (!names.has(message.from)) postMessage.call(this, message);
+  };
+  const [old] = server.connections;
+  // The beat of the leader tells its name.
+  await eventually('named', () => names.size === 1);
+  const request = locks.request;
+  let stolen = false;
+  locks.request = (name, options, callback) => {
+    if (!options?.steal) return request(name, options, callback);
+    stolen = true;
+    // The holder hears of it only once it wakes.
+    return request(name, options, callback);
+  };
+  const from = Date.now();
+  const follower = open(server);
+  await eventually('leads', () => leads(follower), 4000);
+  assert.ok(Date.now() - from < 3000, `${Date.now() - from} ms`);
+  assert.equal(stolen, true);
+  BroadcastChannel.prototype.postMessage = postMessage;
+  await online(follower);
+  assert.equal(old.freed, true);
+  assert.equal(await leads(leader), false);
+  await eventually('follows', () => leader.state.state === 'online');
+  assert.equal((await leader.inspect()).epoch, (await follower.inspect()).epoch);
+});
+
+test('an old leader that does not know yet is stopped by the epoch', async () => {
+  newProfile();
+  const server = new Server();
+  const leader = open(server);
+  await online(leader);
+  const [connection] = server.connections;
+  // Another raised the epoch.
+  const { openStore, databaseName } = await import('../engine/store/open.js');
+  const { store } = await openStore(databaseName('ws://broker/', 'ana'), 'durable', () => {});
+  await store.run(['session'], 'strict', (tx) => tx.get('session', 'epoch', (epoch) => tx.put('session', epoch + 1, 'epoch')));
+  server.deliver('a', 'x');
+  await eventually('freed', () => connection.freed);
+  let rows;
+  await store.run(['inbox'], 'read', (tx) => tx.all('inbox', (found) => (rows = found)));
+  assert.deepEqual(rows, []);
+  assert.deepEqual(server.acknowledged, []);
+  assert.deepEqual(server.ends, []);
+  store.close();
+  // It still had the lock: it begins anew.
+  await online(leader);
+});
+
+test('what a follower wrote just before its end goes out', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  const { postMessage } = BroadcastChannel.prototype;
+  const sent = publish(follower, 'last words');
+  BroadcastChannel.prototype.postMessage = function (message) {
+    if (message.talk.t !== 'nudge') postMessage.call(this, message);
+  };
+  await sent.stored;
+  await follower.close();
+  BroadcastChannel.prototype.postMessage = postMessage;
+  await eventually('sent', () => server.published.length === 1);
+  await eventually('one tab', async () => (await leader.inspect()).leader.tabs <= 1);
+  assert.deepEqual(server.unsubscribes, []);
+});
+
+test('the end of a tab unsubscribes nothing, the end of a subscription does when no tab has it', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  const one = listen(leader, 'a');
+  const two = listen(follower, 'a');
+  const other = listen(follower, 'b');
+  await eventually('granted', () => one.granted.length + two.granted.length + other.granted.length === 3);
+  one.end();
+  await follower.close();
+  await eventually('one tab', async () => (await leader.inspect()).leader.tabs === 1);
+  assert.deepEqual(server.unsubscribes, []);
+});
+
+test('identities do not see each other', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const ana = open(server, { identity: 'ana' });
+  const bob = open(server, { identity: 'bob' });
+  await publish(ana, 'a').stored;
+  assert.equal((await ana.outbox()).length, 1);
+  assert.equal((await bob.outbox()).length, 0);
+  server.up = true;
+  bob.reconnectNow();
+  await online(bob);
+  assert.equal(server.published.length, 0);
+});
+
+test('forget leaves nothing behind, here and at the server, in no tab', async () => {
+  const { stored } = newProfile();
+  for (const which of [0, 1]) {
+    const server = new Server();
+    const tabs = await pair(server);
+    await publish(tabs[0], 'a').settled;
+    await tabs[which].forget();
+    await eventually('closed', () => tabs.every((tab) => tab.state.state === 'closed'));
+    assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+    assert.equal(stored.size, 0);
+    assert.equal(server.sessions.size, 0);
+  }
+});
+
+test('forget without a connection ends the session when it can, and says when it cannot', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  await online(engine);
+  server.up = false;
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  await assert.rejects(engine.forget(), { code: 'offline' });
+  assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+});
+
+test('a newer version of the page takes the database: reload-needed', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  await online(engine);
+  const [{ name }] = await indexedDB.databases();
+  await new Promise((resolve, reject) => Object.assign(indexedDB.open(name, 99), { onsuccess: (event) => resolve(event.target.result.close()), onerror: reject }));
+  await eventually('reported', () => engine.reports.some((one) => one.kind === 'reload-needed'));
+  assert.equal(engine.state.state, 'offline');
+  assert.equal((await publish(engine, 'a').settled).error.code, 'storage');
+  await assert.rejects(engine.outbox());
+});
