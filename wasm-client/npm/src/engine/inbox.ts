@@ -1,5 +1,6 @@
 // The inbox: a message of QoS 1 or 2 is stored before the server hears that it came, then offered to the tabs that want it, and leaves when each
-// of them is done or gone and one at least has shown it. Above its limit nothing is acknowledged. What nobody wants is counted and removed.
+// of them is done or gone and one at least has shown it. A tab that lives and has not said yet what it wants is waited for. Above its limit
+// nothing is acknowledged. What nobody wants is counted and removed.
 
 import type { Journal } from './journal.js';
 import { bytesOf, type InboxRow, type Store } from './store/store.js';
@@ -27,8 +28,10 @@ export interface InboxContext {
   epoch: number;
   journal: Journal;
   limits: Limits;
-  /** Tabs that want it. */
+  /** Tabs that want it, of those that have said so. */
   wanting(message: { topic: string; filters: string[] }): string[];
+  /** Tabs that live and have not. */
+  silent(): string[];
   incoming(row: InboxRow, redelivered: boolean): Incoming;
   hold(hold: boolean): void;
   deliver(message: Incoming, tabs: string[]): void;
@@ -44,13 +47,15 @@ export interface Inbox {
   gone(tab: string): void;
   /** A tab wants more than before. */
   reoffer(): void;
+  /** A tab that was silent has said what it wants. */
+  spoke(tab: string): void;
   /** `onlineSince`: wall clock, ms; undefined: not online. */
   tick(onlineSince: number | undefined): void;
   readonly low: number;
   readonly count: number;
 }
 
-export function openInbox({ store, epoch, journal, limits, wanting, incoming, hold, deliver, say, failed }: InboxContext): Inbox {
+export function openInbox({ store, epoch, journal, limits, wanting, silent, incoming, hold, deliver, say, failed }: InboxContext): Inbox {
   const entries = new Map<number, Entry>();
   /** From before this leader: handed over again. */
   let oldUpTo = 0;
@@ -65,7 +70,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, incoming, ho
     if (holding ? share < 0.75 : share >= 1) hold((holding = !holding));
   };
   const enter = (row: InboxRow): Entry => {
-    const entry: Entry = { bytes: bytesOf(row), topic: row.topic, filters: row.filters, tabs: new Set(), shown: false, idleSince: Date.now() };
+    const entry: Entry = { bytes: bytesOf(row), topic: row.topic, filters: row.filters, tabs: new Set(silent()), shown: false, idleSince: Date.now() };
     entries.set(row.id!, entry);
     next = row.id! + 1;
     bytes += entry.bytes;
@@ -98,29 +103,34 @@ export function openInbox({ store, epoch, journal, limits, wanting, incoming, ho
       reoffer();
     }
   };
+  /** Reads rows again, those that are still there, and offers them. */
+  const offerAgain = async (ids: number[], then: (row: InboxRow, entry: Entry) => void): Promise<void> => {
+    if (ids.length === 0) return;
+    await store.run(['inbox'], 'read', (tx) => {
+      for (const id of ids) {
+        tx.get('inbox', id, (row) => {
+          const entry = entries.get(id);
+          if (row && entry) then(row, entry);
+        });
+      }
+    }).catch(failed);
+  };
   const reoffer = (): void => {
     if (reoffering) return;
     reoffering = true;
     // Once for all that changes in one task.
-    queueMicrotask(() => void again());
+    queueMicrotask(() => {
+      const ids = [...entries].filter(([, entry]) => entry.tabs.size === 0 && wanting(entry).length > 0).map(([id]) => id);
+      void offerAgain(ids, (row, entry) => entry.tabs.size === 0 && offer(row, entry)).then(() => void (reoffering = false));
+    });
   };
-  const again = async (): Promise<void> => {
-    const ids = [...entries].filter(([, entry]) => entry.tabs.size === 0 && wanting(entry).length > 0).map(([id]) => id);
-    try {
-      if (ids.length > 0) {
-        await store.run(['inbox'], 'read', (tx) => {
-          for (const id of ids) {
-            tx.get('inbox', id, (row) => {
-              const entry = entries.get(id);
-              if (row && entry && entry.tabs.size === 0) offer(row, entry);
-            });
-          }
-        });
-      }
-    } catch (why) {
-      failed(why);
-    }
-    reoffering = false;
+  const spoke = (tab: string): void => {
+    const ids = [...entries].filter(([, entry]) => entry.tabs.has(tab)).map(([id]) => id);
+    void offerAgain(ids, (row, entry) => {
+      if (!entry.tabs.has(tab)) return;
+      if (wanting(row).includes(tab)) deliver(incoming(row, row.id! <= oldUpTo), [tab]);
+      else leave(row.id!, entry, tab);
+    });
   };
 
   return {
@@ -147,6 +157,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, incoming, ho
       for (const [id, entry] of entries) leave(id, entry, tab);
     },
     reoffer,
+    spoke,
     tick: (onlineSince) => {
       if (onlineSince === undefined) return;
       const limit = Date.now() - UNCLAIMED_MS;

@@ -26,6 +26,8 @@ export interface LeaderContext {
   /** Memory instead of the store that was asked for. */
   fallback: boolean;
   load(): Promise<typeof Connection>;
+  /** Tabs that live, this one among them, as far as it is known. */
+  tabs(): string[];
   say(talk: ToTabs): void;
   state(state: State): void;
   log(line: string): void;
@@ -185,7 +187,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   }, fail);
   const wishes = openWishes({ connection, say, began: (filter) => cache.begin(filter), completed: (filter) => cache.complete(filter), flushed: () => cache.flush() });
   const inbox = openInbox({
-    store, epoch, journal, limits, wanting: wishes.wanting, incoming, hold: (hold) => connection.hold_acks(hold), deliver, say, failed: fail,
+    store, epoch, journal, limits, wanting: wishes.wanting, silent: () => context.tabs().filter((tab) => !wishes.knows(tab)), incoming, hold: (hold) => connection.hold_acks(hold), deliver, say, failed: fail,
   });
   const desk = openDesk(settings, connection, () => {
     barred = true;
@@ -246,7 +248,10 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     hear(talk, from) {
       if (over) return;
       if (talk.t === 'tab') {
-        if (wishes.tab(from, talk.wishes, talk.ended)) inbox.reoffer();
+        const silent = !wishes.knows(from);
+        const news = wishes.tab(from, talk.wishes, talk.ended);
+        if (silent) inbox.spoke(from);
+        if (news) inbox.reoffer();
       } else if (talk.t === 'nudge') {
         feeder.gone(talk.gone);
         feeder.dueAt(talk.dueAt);

@@ -12,7 +12,7 @@ import type { Store } from './store/store.js';
 import { openChannel, type Channel } from './tabs/channel.js';
 import { BEAT_MS, elect, type Election } from './tabs/election.js';
 import { isVisible, watchLifecycle } from './tabs/lifecycle.js';
-import { awaitGone, stayOnRoster } from './tabs/roster.js';
+import { awaitGone, onRoster, stayOnRoster } from './tabs/roster.js';
 import { startTicker } from './ticker.js';
 import type { Talk, ToLeader, ToTabs } from './wire.js';
 
@@ -98,6 +98,16 @@ export function openStation(context: StationContext): Station {
     report({ kind: 'leader', leading: true });
     begin();
   };
+  /** Whether the tab was not known. */
+  const meet = (tab: string): boolean => {
+    if (others.has(tab) || tab === self) return false;
+    others.add(tab);
+    awaitGone(name, tab, gone.signal, () => {
+      others.delete(tab);
+      leader?.gone(tab);
+    });
+    return true;
+  };
   const begin = (): void => {
     if (!leading || !opened) return;
     const term = ++terms;
@@ -113,11 +123,12 @@ export function openStation(context: StationContext): Station {
       enter({ state: 'offline', reason, retryInMs: AGAIN_MS });
       setTimeout(() => stale() || begin(), AGAIN_MS);
     };
-    const { store, memoryOnly } = opened;
-    startLeader({
-      url, name, settings, store, fallback: memoryOnly !== undefined && settings.storage === 'durable', load, log, failed,
+    const { store, memoryOnly, shared } = opened;
+    const met = shared ? onRoster(name).then((tabs) => tabs.forEach((tab) => stale() || meet(tab))).catch(() => {}) : Promise.resolve();
+    met.then(() => startLeader({
+      url, name, settings, store, fallback: memoryOnly !== undefined && settings.storage === 'durable', load, log, failed, tabs: () => [self, ...others],
       say: (talk) => stale() || say(talk), state: (now) => stale() || enter(now),
-    }, stale).then((made) => {
+    }, stale)).then((made) => {
       if (!made) return;
       if (stale()) return made.stop('drop');
       leader = made;
@@ -150,14 +161,7 @@ export function openStation(context: StationContext): Station {
       case 'do':
       case 'ask-inspect':
         if (!leading) return;
-        if (!others.has(from)) {
-          others.add(from);
-          awaitGone(name, from, gone.signal, () => {
-            others.delete(from);
-            leader?.gone(from);
-          });
-          beat();
-        }
+        if (meet(from)) beat();
         return leader?.hear(talk, from);
       case 'beat':
         // One that was woken does not know yet that it leads no more.

@@ -26,6 +26,8 @@ export interface Wishes {
   /** Returns whether there is something new. */
   tab(tab: string, wishes: Wish[], ended: string[]): boolean;
   gone(tab: string): void;
+  /** Whether the tab has said what it wants. */
+  knows(tab: string): boolean;
   /** `resumed`: subscriptions that are not refreshed still stand. */
   online(resumed: boolean): void;
   offline(): void;
@@ -118,6 +120,7 @@ export function openWishes({ connection, say, began, completed, flushed }: Wishe
       return news;
     },
     gone: (tab) => void tabs.delete(tab),
+    knows: (tab) => tabs.has(tab),
     online: (resumed) => {
       online = true;
       for (const one of held.values()) {

@@ -19,7 +19,7 @@ export function fakeLocks() {
     });
   };
   return {
-    held,
+    query: async () => ({ held: [...held.keys()].map((name) => ({ name })) }),
     request(name, given, callback = given) {
       const { steal = false, signal } = typeof given === 'function' ? {} : given;
       return new Promise((resolve, reject) => {

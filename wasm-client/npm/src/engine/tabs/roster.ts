@@ -1,6 +1,9 @@
 // Which tabs are alive: each holds a lock of its own, and the leader waits for its release.
 
-export const lockOfTab = (name: string, tab: string): string => `ebbtide-tab:${name}:${tab}`;
+import { WIRE_VERSION } from '../wire.js';
+
+/** Tabs that talk otherwise are not waited for. */
+const lockOfTab = (name: string, tab: string): string => `ebbtide-tab:${WIRE_VERSION}:${name}:${tab}`;
 
 /** Holds this tab's lock until the returned function is called. Resolves when it is held. */
 export function stayOnRoster(name: string, tab: string): Promise<() => void> {
@@ -9,6 +12,13 @@ export function stayOnRoster(name: string, tab: string): Promise<() => void> {
       .request(lockOfTab(name, tab), () => new Promise<void>((release) => resolve(release)))
       .catch(() => resolve(() => {}));
   });
+}
+
+/** Tabs that are alive now, as far as the browser says. */
+export async function onRoster(name: string): Promise<string[]> {
+  const prefix = lockOfTab(name, '');
+  const { held } = await navigator.locks.query();
+  return (held ?? []).flatMap((lock) => (lock.name?.startsWith(prefix) ? [lock.name.slice(prefix.length)] : []));
 }
 
 /** Calls `gone` when the tab has ended, crashed or been put away; not after `signal`. */
