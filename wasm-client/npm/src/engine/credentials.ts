@@ -14,15 +14,18 @@ export interface CredentialsDesk {
   renew(): boolean;
   challenge(data: Uint8Array | undefined): void;
   tick(online: boolean): void;
+  /** No answer is used any more. */
+  stop(): void;
 }
 
 export function openDesk(settings: EngineSettings, connection: Connection, none: () => void, log: (line: string) => void): CredentialsDesk {
   const { credentials, authenticationMethod, onAuthenticate } = settings;
   let expiresAt = Infinity;
   let round = 0;
+  let over = false;
 
   const get = async (): Promise<Credentials | null | undefined> => {
-    const given = await within(Promise.resolve(typeof credentials === 'function' ? credentials() : credentials));
+    const given = await within(Promise.resolve().then(() => (typeof credentials === 'function' ? credentials() : credentials)));
     const until = given && expiryOf(given);
     expiresAt = until ?? Infinity;
     return given;
@@ -31,9 +34,8 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
     if (authenticationMethod === undefined) return false;
     expiresAt = Infinity;
     get().then(
-      (given) => given && connection.authenticate('again', given.authenticationData),
-      (why: unknown) => log(`new credentials: ${String(why)}`),
-    );
+      (given) => given && !over && connection.authenticate('again', given.authenticationData),
+    ).catch((why: unknown) => log(`new credentials: ${String(why)}`));
     return true;
   };
 
@@ -41,23 +43,23 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
     ask: () => {
       const ours = ++round;
       get().then((given) => {
-        if (ours !== round) return;
+        if (ours !== round || over) return;
         if (given) connection.credentials(given.username, given.password, given.authenticationData);
         else none();
       }).catch((why: unknown) => {
-        if (ours === round) connection.credentials_failed(why instanceof Error ? why.message : String(why));
+        if (ours === round && !over) connection.credentials_failed(why instanceof Error ? why.message : String(why));
       });
     },
     renew,
     challenge: (data) => {
-      Promise.resolve(onAuthenticate ? onAuthenticate(data) : get().then((given) => given?.authenticationData)).then(
-        (answer) => connection.authenticate('continue', answer),
-        (why: unknown) => log(`no answer to AUTH: ${String(why)}`),
-      );
+      Promise.resolve().then(() => (onAuthenticate ? onAuthenticate(data) : get().then((given) => given?.authenticationData))).then(
+        (answer) => over || connection.authenticate('continue', answer),
+      ).catch((why: unknown) => log(`no answer to AUTH: ${String(why)}`));
     },
     tick: (online) => {
       if (online && Date.now() > expiresAt - RENEW_BEFORE_MS) renew();
     },
+    stop: () => void (over = true),
   };
 }
 

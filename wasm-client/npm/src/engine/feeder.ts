@@ -21,6 +21,8 @@ export interface FeederContext {
   connection: Connection;
   deadLettersMax: number;
   online(): boolean;
+  /** Of the outbox. */
+  counted(rows: number): void;
   say(talk: ToTabs): void;
   failed(why: unknown): void;
 }
@@ -42,7 +44,7 @@ export interface Feeder extends FeederHooks {
   readonly inFlight: number;
 }
 
-export function openFeeder({ store, journal, connection, deadLettersMax, online, say, failed }: FeederContext): Feeder {
+export function openFeeder({ store, journal, connection, deadLettersMax, online, counted, say, failed }: FeederContext): Feeder {
   const fed = new Map<number, Fed>();
   const handleOf = new Map<number, number>();
   const qos0 = new Map<number, [tab: string, n: number]>();
@@ -58,15 +60,17 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     handleOf.delete(fed.get(handle)?.seq ?? 0);
     fed.delete(handle);
   };
-  const settle = (rows: OutboxRow[], outcome: Outcome): void => {
-    const seqs = rows.flatMap((row) => [row.seq!, ...(row.also ?? [])]);
-    if (seqs.length > 0) say({ t: 'settled', seqs, outcome });
-  };
   const gone = (seqs: number[]): void => {
     for (const seq of seqs) {
       const handle = handleOf.get(seq);
       if (handle !== undefined && fed.get(handle)!.stage === 0 && connection.cancel(handle)) drop(handle);
     }
+  };
+  const taken = ([rows, left]: [OutboxRow[], number], outcome: Outcome): void => {
+    if (rows.length === 0) return;
+    say({ t: 'settled', seqs: rows.flatMap((row) => [row.seq!, ...(row.also ?? [])]), outcome });
+    gone(rows.map((row) => row.seq!));
+    counted(left);
   };
   const hand = (row: OutboxRow): void => {
     const inMs = row.deadline === undefined ? undefined : Math.max(1, row.deadline - Date.now());
@@ -99,7 +103,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
           } catch (thrown) {
             if (!Array.isArray(thrown)) throw thrown;
             // It can never be sent.
-            settle(await takeUnsent(store, [row.seq!]), thrown as Outcome);
+            taken(await takeUnsent(store, [row.seq!]), thrown as Outcome);
           }
         }
       } while (again);
@@ -111,9 +115,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   const sweep = async (): Promise<void> => {
     due = Infinity;
     try {
-      const rows = await takeUnsent(store, { dueAt: Date.now() });
-      settle(rows, ['expired', 'its deadline passed before it was sent', undefined]);
-      gone(rows.map((row) => row.seq!));
+      taken(await takeUnsent(store, { dueAt: Date.now() }), ['expired', 'its deadline passed before it was sent', undefined]);
       await store.run(['outbox'], 'read', (tx) => tx.all('outbox', ([row]) => void (due = Math.min(due, row?.deadline ?? Infinity)), { index: 'deadline', count: 1, after: Date.now() }));
     } catch (why) {
       failed(why);
@@ -186,17 +188,19 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     finished(handle, code, reasonCode) {
       const seq = fed.get(handle)?.seq;
       if (seq === undefined) return;
+      // A handle may be gone with its page: what the server will never take is shown to somebody.
+      const dead = code !== undefined && code !== 'expired' && code !== 'outcome-unknown';
       journal.write((tx, usage) => {
         tx.get('outbox', seq, (row) => {
           if (!row) return;
           usage.count--;
           usage.bytes -= bytesOf(row);
-          if (code === 'refused') tx.put('dead', { ...row, reasonCode: reasonCode ?? 0x80, rejectedAt: Date.now() });
+          if (dead) tx.put('dead', { ...row, reasonCode: reasonCode ?? (code === 'packet-too-large' ? 0x95 : 0x80), rejectedAt: Date.now() });
         });
         tx.remove('outbox', seq);
         tx.remove('flight', seq);
       });
-      if (code === 'refused') journal.then(() => void prune());
+      if (dead) journal.then(() => void prune());
     },
     withdrawn(handle) {
       const row = fed.get(handle);

@@ -66,13 +66,22 @@ export function openEngine(url: string, settings: EngineSettings, load: () => Pr
     else if (talk.t === 'qos0-settled') publications.qos0Settled(talk.n, talk.outcome);
     else if (talk.t === 'standing') sinks.standing(talk.standing);
     else if (talk.t === 'report') report(talk.report);
-    else if (talk.t === 'beat') sinks.low(talk.low);
+    else if (talk.t === 'beat') {
+      sinks.low(talk.low);
+      if (talk.epoch > 0) report({ kind: 'outbox', count: talk.outbox });
+    }
     else if (talk.t === 'forgotten') forgotten?.(talk.ended);
     else if (talk.t === 'inspected') inspected.forEach((then) => then(talk.leader));
   };
   const end = (how: 'leave' | 'close' | 'end', error: EbbtideError): void => {
     publications.end(error);
     station.down(how, error);
+  };
+
+  /** It closes by itself. */
+  const fall = (error: EbbtideError): void => {
+    sinks.end(error);
+    end('leave', error);
   };
 
   const station = openStation({
@@ -86,11 +95,8 @@ export function openEngine(url: string, settings: EngineSettings, load: () => Pr
       sinks.announce();
       publications.reconcile().catch(() => {});
     },
-    removed: () => {
-      const error = new EbbtideError('closed', 'the data of this identity was removed by another tab');
-      sinks.end(error);
-      end('leave', error);
-    },
+    hopeless: (error) => fall(error),
+    removed: () => fall(new EbbtideError('closed', 'the data of this identity was removed by another tab')),
   });
   const { store, tell } = station;
   const publications = openPublications({
@@ -130,7 +136,7 @@ export function openEngine(url: string, settings: EngineSettings, load: () => Pr
     cancel: publications.cancel,
     retry: async (seqs) => {
       const count = await retryDead(await store(), seqs);
-      if (count > 0) tell({ t: 'nudge', dueAt: 0, gone: [] });
+      if (count > 0) tell({ t: 'nudge', dueAt: 0, gone: [], count: undefined });
       return count;
     },
     discard: async (seqs) => discardDead(await store(), seqs),

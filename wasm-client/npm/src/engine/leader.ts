@@ -8,7 +8,7 @@ import { openCache, type Cache } from './cache.js';
 import { openDesk } from './credentials.js';
 import { openFeeder } from './feeder.js';
 import { openInbox } from './inbox.js';
-import { openJournal } from './journal.js';
+import { openJournal, runAsLeader } from './journal.js';
 import { witness } from './store/open.js';
 import type { InboxRow, Store } from './store/store.js';
 import { takeOver } from './takeover.js';
@@ -30,6 +30,8 @@ export interface LeaderContext {
   tabs(): string[];
   say(talk: ToTabs): void;
   state(state: State): void;
+  /** How many publishes wait. */
+  outbox(count: number): void;
   log(line: string): void;
   /** It can go on no more: the store refused, the wasm did not load, another leads. */
   failed(why: unknown): void;
@@ -73,6 +75,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     state = now;
     context.state(now);
   };
+  const counted = (rows: number): void => {
+    if (rows !== count) context.outbox((count = rows));
+  };
   const report = (what: Report): void => say({ t: 'report', report: what });
   const fail = (why: unknown): void => {
     if (over) return;
@@ -96,10 +101,15 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       const why = reasonCode === undefined ? { reason } : { reason, reasonCode };
       if (kind === 'online') {
         onlineSince = Date.now();
+        unknown = 0;
         const evicted = estate.evicted && session !== 'resumed' ? 'the browser had thrown the stored data away' : '';
         const now = evicted ? 'evicted' : (session as SessionKind);
-        const lost = { ...(now === 'gap' ? { outbox: unknown } : { outbox: estate.evicted?.count }), since: lastOnline ?? estate.evicted?.at };
-        if (now === 'gap' || now === 'evicted') report({ kind: now, reason: evicted || reason, lost: JSON.parse(JSON.stringify(lost)) });
+        if (now === 'gap' || now === 'evicted') {
+          const was = estate.evicted;
+          const since = lastOnline ?? was?.at;
+          // The journal tells only after this what cannot be known any more.
+          setTimeout(() => report({ kind: now, reason: evicted || reason, lost: defined({ outbox: now === 'gap' ? unknown : was?.count, since }) }));
+        }
         estate.evicted = undefined;
         enter({ state: kind, session: now, ...(evicted || reason ? { reason: evicted || reason } : {}) });
         wishes.online(session === 'resumed');
@@ -154,7 +164,6 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
     completed: (packetId) => journal.write((tx) => tx.remove('inbound', packetId)),
     restarted() {
-      unknown = 0;
       meta.hasSession = true;
       const stored = { ...meta };
       journal.write((tx) => {
@@ -177,10 +186,10 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     durable: true, hasSession: meta.hasSession, asksCredentials: settings.credentials !== undefined,
   }), hooks);
   const journal = openJournal(store, epoch, (ticket) => connection.committed(ticket), (usage) => {
-    if (usage.count !== count) report({ kind: 'outbox', count: (count = usage.count) });
+    counted(usage.count);
     feeder.feed();
   }, (why) => void rescue(why));
-  const feeder = openFeeder({ store, journal, connection, deadLettersMax: limits.deadLettersMax, online, say, failed: fail });
+  const feeder = openFeeder({ store, journal, connection, deadLettersMax: limits.deadLettersMax, online, counted, say, failed: fail });
   const cache: Cache = openCache(store, epoch, limits, (filter) => wishes.caches(filter), () => wishes.cached(), (topic) => {
     const message: Incoming = { topic, payload: new Uint8Array(), qos: 0, retain: true, dup: false, filters: [], redelivered: false, swept: true };
     deliver(message, wishes.wanting(message));
@@ -211,7 +220,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   function stop(how: 'drop' | 'leave' | 'close' | 'end'): void {
     if (over) return;
     over = true;
+    onlineSince = undefined;
     journal.stop();
+    desk.stop();
     if (how === 'leave') connection.leave('the page goes away');
     else if (how !== 'drop') connection.close(how === 'end');
     // Not inside of a call from it.
@@ -223,7 +234,15 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     connection.reconnect_now();
   };
 
-  for (const [row, flight] of estate.flights) feeder.restore(row, flight);
+  for (const [row, flight] of estate.flights) {
+    try {
+      feeder.restore(row, flight);
+    } catch (why) {
+      // Then it is sent as if it never had been.
+      log(`a publish under way could not be restored: ${String(why)}`);
+      await runAsLeader(store, epoch, ['flight'], 'strict', (tx) => tx.remove('flight', row.seq!));
+    }
+  }
   for (const packetId of estate.inbound) connection.restore_incoming(packetId);
   for (const [identifier, row] of estate.subscriptions) {
     connection.restore_subscription(identifier, row.filter, row.qos, row.flags);
@@ -233,6 +252,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   cache.restore(estate.retained);
   estate.retained = estate.inbox = [];
   note();
+  context.outbox(count);
   feeder.dueAt(0);
 
   const inspect = (): object => ({
@@ -254,6 +274,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
         if (news) inbox.reoffer();
       } else if (talk.t === 'nudge') {
         feeder.gone(talk.gone);
+        if (talk.count !== undefined) counted(talk.count);
         feeder.dueAt(talk.dueAt);
         feeder.feed();
       } else if (talk.t === 'qos0') feeder.qos0(from, talk);

@@ -83,7 +83,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
         added.forEach((one, place) => enter(jobs[place]!, one));
         usage(now);
         const dueAt = jobs.reduce((first, { draft }) => Math.min(first, draft.deadline ?? Infinity), Infinity);
-        tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded) });
+        tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: now.count });
         for (const job of jobs) if (job.cancelled && job.seq) void cancel([job.seq]);
       } catch (why) {
         const full = (why as Error).name === 'QuotaExceededError';
@@ -111,13 +111,13 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
     job.stored(seq);
   };
   const cancel = async (seqs: number[]): Promise<number> => {
-    const rows = await takeUnsent(await store(), seqs);
+    const [rows, count] = await takeUnsent(await store(), seqs);
     if (rows.length === 0) return 0;
     const outcome: Outcome = ['cancelled', 'it was cancelled before it was sent', undefined];
     const gone = rows.flatMap((row) => [row.seq!, ...(row.also ?? [])]);
     settled(gone, outcome);
     broadcast(gone, outcome);
-    tell({ t: 'nudge', dueAt: Infinity, gone });
+    tell({ t: 'nudge', dueAt: Infinity, gone, count });
     return rows.length;
   };
   const send = (job: Job): void => {

@@ -141,6 +141,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
         const { sink } = local;
         if (failed) {
           byFilter.delete(filter);
+          announce();
           sink.failed(errorOf(failed));
           continue;
         }

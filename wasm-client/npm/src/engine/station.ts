@@ -3,11 +3,11 @@
 
 import type { Connection } from '../ebbtide_wasm.js';
 import type { Report, State } from '../engine.js';
-import { EbbtideError } from '../error.js';
+import { EbbtideError, fromWasm } from '../error.js';
 import type { EngineSettings } from '../settings.js';
 import { STALE } from './journal.js';
 import { startLeader, type Leader } from './leader.js';
-import { openStore, type Opened } from './store/open.js';
+import { openStore, witness, type Opened } from './store/open.js';
 import type { Store } from './store/store.js';
 import { openChannel, type Channel } from './tabs/channel.js';
 import { BEAT_MS, elect, type Election } from './tabs/election.js';
@@ -30,6 +30,8 @@ export interface StationContext {
   log(line: string): void;
   /** There is another leader: what was told to the old one is to be told again. */
   led(): void;
+  /** It can never connect. */
+  hopeless(error: EbbtideError): void;
   /** The data of this identity is being removed. `ended`: by this tab's leader at the server, too. */
   removed(): void;
 }
@@ -64,6 +66,9 @@ export function openStation(context: StationContext): Station {
   let others = new Set<string>();
   let gone = new AbortController();
   let last: State = { state: 'connecting' };
+  let outbox = 0;
+  /** There were data of this identity. */
+  let known = false;
   let up = 0;
   let over: EbbtideError | undefined;
   let newer = false;
@@ -81,7 +86,10 @@ export function openStation(context: StationContext): Station {
     beat();
   };
   const beat = (): void => {
-    if (leading) channel?.post({ t: 'beat', epoch: leader?.epoch ?? 0, state: last, low: leader?.low ?? 0 });
+    if (!leading) return;
+    const talk: ToTabs = { t: 'beat', epoch: leader?.epoch ?? 0, state: last, low: leader?.low ?? 0, outbox };
+    context.hear(talk);
+    channel?.post(talk);
   };
   const say = (talk: ToTabs): void => {
     context.hear(talk);
@@ -117,6 +125,8 @@ export function openStation(context: StationContext): Station {
       if (stale()) return;
       leader = undefined;
       if (why === STALE) return void election?.release(false);
+      // Options with which no attempt can succeed.
+      if (Array.isArray(why)) return context.hopeless(fromWasm(why));
       const reason = why instanceof Error ? why.message : String(why);
       log(`the leader stopped: ${reason}`);
       report({ kind: 'error', error: why instanceof EbbtideError ? why : new EbbtideError('storage', reason, undefined, { cause: why }) });
@@ -128,6 +138,10 @@ export function openStation(context: StationContext): Station {
     met.then(() => startLeader({
       url, name, settings, store, fallback: memoryOnly !== undefined && settings.storage === 'durable', load, log, failed, tabs: () => [self, ...others],
       say: (talk) => stale() || say(talk), state: (now) => stale() || enter(now),
+      outbox: (count) => {
+        outbox = count;
+        if (!stale()) beat();
+      },
     }, stale)).then((made) => {
       if (!made) return;
       if (stale()) return made.stop('drop');
@@ -150,6 +164,7 @@ export function openStation(context: StationContext): Station {
   const follow = (now: number): void => {
     if (now === epoch) return;
     epoch = now;
+    known = true;
     context.led();
   };
   const hear = (talk: Talk, from: string): void => {
@@ -205,6 +220,12 @@ export function openStation(context: StationContext): Station {
       stop('drop');
       setTimeout(() => over || up !== ours + 1 || void start(), 1000);
     }));
+    if (ours !== up) return now.store.close();
+    if (known && now.shared && !(await hasMeta(now.store)) && !witness.read(name)) {
+      // Removed while this page was away.
+      now.store.close();
+      return context.removed();
+    }
     if (ours !== up) return now.store.close();
     opened = now;
     self = crypto.getRandomValues(new Uint32Array(2)).join('-');
@@ -288,4 +309,10 @@ export function openStation(context: StationContext): Station {
     },
   };
   return station;
+}
+
+async function hasMeta(store: Store): Promise<boolean> {
+  let has = true;
+  await store.run(['session'], 'read', (tx) => tx.has('session', 'meta', (found) => void (has = found))).catch(() => {});
+  return has;
 }

@@ -49,10 +49,11 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
     });
     tx.all('inbox', (rows) => void (estate.inbox = rows));
     tx.all('retained', (rows) => void (estate.retained = rows));
-    withUsage(tx, (usage, end) => {
+    withUsage(tx, (usage, end) => tx.all('outbox', ([row]) => {
+      if (!row) usage.count = usage.bytes = 0;
       estate.outboxCount = usage.count;
       end();
-    });
+    }, { count: 1 }));
   });
   return estate;
 }

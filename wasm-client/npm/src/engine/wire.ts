@@ -53,8 +53,8 @@ export interface Standing {
 export type ToLeader =
   /** All that the tab wants, each time it changes, and after each change of leader. `ended`: no longer wanted by the application. */
   | { t: 'tab'; wishes: Wish[]; ended: string[] }
-  /** The outbox has changed. `dueAt`: the first deadline among the new rows; `gone`: rows taken away. */
-  | { t: 'nudge'; dueAt: number; gone: number[] }
+  /** The outbox has changed, and has so many rows. `dueAt`: the first deadline among the new ones; `gone`: rows taken away. */
+  | { t: 'nudge'; dueAt: number; gone: number[]; count: number | undefined }
   | { t: 'qos0'; n: number; topic: string; payload: Uint8Array; retain: boolean; properties: Properties | undefined }
   /** Handlers are done with it; `shown` false: there were none. */
   | { t: 'done'; id: number; shown: boolean }
@@ -63,7 +63,7 @@ export type ToLeader =
 
 export type ToTabs =
   /** Each half second, and when the state changes. `low`: inbox ids below it are gone for ever. `epoch` 0: the leader is only starting. */
-  | { t: 'beat'; epoch: number; state: State; low: number }
+  | { t: 'beat'; epoch: number; state: State; low: number; outbox: number }
   | { t: 'messages'; list: [Incoming, tabs: string[]][] }
   | { t: 'settled'; seqs: number[]; outcome: Outcome }
   | { t: 'qos0-settled'; tab: string; n: number; outcome: Outcome }

@@ -92,19 +92,21 @@ function unsent(tx: Tx, rows: OutboxRow[], then: (rows: OutboxRow[]) => void): v
   next(0);
 }
 
-/** Takes away unsent rows: those named, or those whose deadline has passed. */
-export async function takeUnsent(store: Store, which: number[] | { dueAt: number }): Promise<OutboxRow[]> {
+/** Takes away unsent rows: those named, or those whose deadline has passed. Gives them, and how many rows are left. */
+export async function takeUnsent(store: Store, which: number[] | { dueAt: number }): Promise<[OutboxRow[], left: number]> {
   let taken: OutboxRow[] = [];
+  let left = 0;
   await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => withUsage(tx, (usage, end) => {
     const take = (rows: OutboxRow[]): void => unsent(tx, rows, (old) => {
       taken = old;
       for (const row of old) forget(tx, usage, row);
+      left = usage.count;
       end();
     });
     if (Array.isArray(which)) rowsOf(tx, 'outbox', which, take);
     else tx.all('outbox', take, { index: 'deadline', to: which.dueAt });
   }));
-  return taken;
+  return [taken, left];
 }
 
 function rowsOf<T extends 'outbox' | 'dead'>(tx: Tx, table: T, seqs: number[], then: (rows: (T extends 'dead' ? DeadRow : OutboxRow)[]) => void): void {
