@@ -80,6 +80,8 @@ impl Client {
             held: std::collections::VecDeque::new(),
             holds: false,
             has_session: options.has_session,
+            awaits_connack: false,
+            is_unsure: false,
             wipe: Wipe::Not,
             limits: None,
             keep_alive: None,
@@ -150,6 +152,7 @@ impl Client {
                 self.assigned_client_id.as_ref(),
             );
             self.control.push_back(Packet::Connect(Box::new(connect)));
+            self.is_unsure |= std::mem::replace(&mut self.awaits_connack, true);
         }
     }
 
@@ -283,6 +286,7 @@ impl Client {
         now: Millis,
         connack: Box<ConnAck>,
     ) -> Result<(), ReasonCode> {
+        self.awaits_connack = false;
         if connack.reason.is_error() {
             let text = explain(connack.reason, connack.reason_string.as_deref());
             self.actions.push_back(Action::Close);
@@ -336,6 +340,9 @@ impl Client {
         }
         self.was_online = true;
         self.phase = Phase::Online { since: now };
+        if std::mem::take(&mut self.is_unsure) && session_present {
+            self.subscriptions.doubt();
+        }
         self.push_event(Event::Connected(connack));
         self.set_state(State::Online { session });
         if !session_present {

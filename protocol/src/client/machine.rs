@@ -40,6 +40,10 @@ pub struct Client {
     pub(super) held: VecDeque<Owed>,
     pub(super) holds: bool,
     pub(super) has_session: bool,
+    /// CONNECT was sent and not answered.
+    pub(super) awaits_connack: bool,
+    /// So it was before, and perhaps a session began of which nobody was told.
+    pub(super) is_unsure: bool,
     pub(super) wipe: Wipe,
     /// Those below are of the current connection.
     pub(super) limits: Option<Limits>,

@@ -54,8 +54,8 @@ struct Entry {
     user_properties: Vec<UserProperty>,
     /// The journal has it.
     is_written: bool,
-    /// Of an earlier run: the server probably has it, and nobody waits for its retained messages.
-    is_restored: bool,
+    /// The server probably has it. If it has not, its retained messages are for everybody.
+    is_doubtful: bool,
     /// Never empty. The flag: the snapshot under way is for this handle.
     handles: Vec<(SubscriptionHandle, bool)>,
     stage: Stage,
@@ -125,7 +125,7 @@ impl Subscriptions {
             entry.refresh |= used.refresh;
             entry.user_properties = user_properties;
             entry.is_written = false;
-            entry.is_restored = false;
+            entry.is_doubtful = false;
             entry.handles.push((handle, true));
             if let Stage::Asked(packet_id) = entry.stage {
                 ids.free(packet_id);
@@ -139,7 +139,7 @@ impl Subscriptions {
                 refresh: used.refresh,
                 user_properties,
                 is_written: false,
-                is_restored: false,
+                is_doubtful: false,
                 handles: vec![(handle, true)],
                 stage: Stage::Unsent,
             });
@@ -159,10 +159,20 @@ impl Subscriptions {
             refresh: used.refresh,
             user_properties: Vec::new(),
             is_written: true,
-            is_restored: true,
+            is_doubtful: true,
             handles: vec![(SubscriptionHandle(identifier), used.refresh)],
             stage: Stage::Unsent,
         });
+    }
+
+    /// The server may have begun its session while nobody heard of it: what it is believed to have is asked for again.
+    pub(super) fn doubt(&mut self) {
+        for entry in &mut self.entries {
+            if entry.stage == Stage::Live {
+                entry.stage = Stage::Unsent;
+                entry.is_doubtful = true;
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -221,7 +231,7 @@ impl Subscriptions {
             }
             if !session_present {
                 entry.is_written = false;
-                entry.is_restored = false;
+                entry.is_doubtful = false;
             }
             entry.stage = Stage::Unsent;
             for (_, wants_snapshot) in &mut entry.handles {
@@ -422,7 +432,7 @@ impl Subscriptions {
                 };
             // Without Retain As Published, and always in 3.1.1, the flag means: sent because of a SUBSCRIBE
             // [MQTT-3.3.1-12, MQTT3-3.3.1-8]. Who had the snapshot before does not get it again.
-            let only_new = in_snapshot && !entry.options.retain_as_published;
+            let only_new = in_snapshot && !entry.options.retain_as_published && !entry.is_doubtful;
             recipients.extend(
                 entry
                     .handles
@@ -436,11 +446,11 @@ impl Subscriptions {
 }
 
 impl Entry {
-    /// What the SUBSCRIBE says: what was restored only makes sure, unless it wants its retained messages.
+    /// What the SUBSCRIBE says: where it only makes sure, retained messages are to come only if it was necessary.
     fn asked_options(&self) -> SubscriptionOptions {
         let mut options = self.options;
-        if self.is_restored && !self.refresh {
-            options.retain_handling = RetainHandling::DoNotSend;
+        if self.is_doubtful && !self.refresh && options.retain_handling == RetainHandling::Send {
+            options.retain_handling = RetainHandling::SendIfNew;
         }
         options
     }
@@ -464,7 +474,7 @@ impl Entry {
     /// No retained messages are awaited any more.
     fn settle(&mut self) {
         self.stage = Stage::Live;
-        self.is_restored = false;
+        self.is_doubtful = false;
         for (_, wants_snapshot) in &mut self.handles {
             *wants_snapshot = false;
         }

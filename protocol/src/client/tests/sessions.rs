@@ -261,3 +261,68 @@ fn a_session_can_be_ended_for_good() {
     assert_eq!(disconnect.reason, ReasonCode::Success);
     assert_eq!(disconnect.session_expiry_interval, Some(0));
 }
+
+/// The CONNACK of a new session may be lost: the next one calls that session present, and it is empty.
+#[test]
+fn after_a_connect_without_an_answer_subscriptions_are_made_sure_of() {
+    let mut script = Script::new(durable(Version::V5));
+    script.accept(true);
+    let handle = script.subscribe("a");
+    script.store();
+    script.receive(suback(1, ReasonCode::Success));
+    script.sent();
+    script.receive(Packet::PingResp);
+    script.advance(50);
+    script.cut();
+    script.client.handle_open(script.now);
+    assert_eq!(script.sent(), ["CONNECT"]);
+    script.cut();
+    script.events();
+    script.accept(true);
+    let packet = script.client.poll_packet(script.now);
+    let Some(Packet::Subscribe(subscribe)) = packet else {
+        panic!("{packet:?}");
+    };
+    let handling = subscribe.subscriptions[0].options.retain_handling;
+    assert_eq!(handling, crate::packet::RetainHandling::SendIfNew);
+    assert_eq!(script.batch(), None);
+    script.receive(suback(subscribe.packet_id.get(), ReasonCode::Success));
+    let mut retained = incoming("a", QoS::AtMostOnce, 0);
+    retained.retain = true;
+    script.receive(Packet::Publish(Box::new(retained)));
+    assert_eq!(script.messages(), [("a".to_owned(), vec![handle])]);
+    script.sent();
+    script.receive(Packet::PingResp);
+    script.advance(50);
+    assert_eq!(
+        script.changes(),
+        [],
+        "nothing has changed for the application"
+    );
+    script.cut();
+    script.accept(true);
+    assert_eq!(script.sent(), [""; 0], "now it is sure");
+}
+
+#[test]
+fn a_connect_that_was_refused_leaves_no_doubt() {
+    let mut script = Script::new(durable(Version::V5));
+    script.accept(true);
+    script.subscribe("a");
+    script.store();
+    script.receive(suback(1, ReasonCode::Success));
+    script.sent();
+    script.receive(Packet::PingResp);
+    script.advance(50);
+    script.cut();
+    script.client.handle_open(script.now);
+    script.sent();
+    let refusal = ConnAck::new(ReasonCode::ServerBusy, false);
+    script.receive(Packet::ConnAck(Box::new(refusal)));
+    script.actions();
+    script.now = script.client.poll_timeout().expect("a next attempt");
+    script.client.handle_timeout(script.now);
+    script.actions();
+    script.accept(true);
+    assert_eq!(script.sent(), [""; 0]);
+}
