@@ -82,6 +82,7 @@ impl Client {
             has_session: options.has_session,
             awaits_connack: false,
             is_unsure: false,
+            is_evicted: false,
             wipe: Wipe::Not,
             limits: None,
             keep_alive: None,
@@ -308,11 +309,12 @@ impl Client {
         }
         let session = match session_present {
             true => Session::Resumed,
-            false if self.wipe != Wipe::Not => Session::Evicted,
+            false if self.is_evicted => Session::Evicted,
             false if self.has_session => Session::Gap,
             false => Session::Fresh,
         };
         self.wipe = Wipe::Not;
+        self.is_evicted = false;
         let connect = &self.options.connect;
         let limits = Limits::new(connect, &connack);
         let receive_maximum = match connect.version {
@@ -362,6 +364,8 @@ impl Client {
             Wipe::Not | Wipe::Done
                 if session_present && self.options.durable && !self.has_session =>
             {
+                // It may as well have begun with a CONNECT of just now.
+                self.is_evicted |= !self.is_unsure;
                 Wipe::Next
             }
             Wipe::Next if self.options.connect.version != Version::V5 => Wipe::Done,

@@ -45,6 +45,8 @@ pub struct Client {
     /// So it was before, and perhaps a session began of which nobody was told.
     pub(super) is_unsure: bool,
     pub(super) wipe: Wipe,
+    /// The server had a session, and what was stored of it is gone.
+    pub(super) is_evicted: bool,
     /// Those below are of the current connection.
     pub(super) limits: Option<Limits>,
     pub(super) keep_alive: Option<KeepAlive>,

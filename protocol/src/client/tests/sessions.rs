@@ -128,6 +128,25 @@ fn an_attempt_to_end_it_that_is_cut_is_made_again() {
 }
 
 #[test]
+fn a_session_that_began_without_an_answer_is_ended_too_and_nothing_was_lost() {
+    let mut options = durable(Version::V5);
+    options.has_session = false;
+    let mut script = Script::new(options);
+    script.client.handle_open(0);
+    script.sent();
+    script.cut();
+    script.client.handle_open(script.now);
+    script.sent();
+    script.receive(connack(true));
+    assert_eq!(script.sent(), ["DISCONNECT 0x00"]);
+    assert_eq!(script.actions(), [Action::Close, Action::Open]);
+    script.client.handle_open(script.now);
+    assert_eq!(script.sent(), ["CONNECT clean"]);
+    script.receive(connack(false));
+    assert_eq!(session(&script), Session::Fresh);
+}
+
+#[test]
 fn each_stage_has_its_end_when_the_session_is_gone() {
     let mut script = Script::new(durable(Version::V5));
     script.accept(true);

@@ -9,8 +9,10 @@
 
 mod checks;
 mod client;
+mod disk;
 mod history;
 mod link;
+#[expect(dead_code, reason = "the simulation of clients looks at more of it")]
 mod node;
 mod random;
 mod rest;

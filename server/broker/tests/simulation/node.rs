@@ -19,16 +19,16 @@ use ebbtide_broker::{
     Answer, Batch, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question, Recovery,
 };
 use ebbtide_protocol::ReasonCode;
-use ebbtide_store::{Store, StoreError, WallTime, memory::MemoryStore};
+use ebbtide_store::{Incarnation, Store, StoreError, WallTime, memory::MemoryStore};
 
-use super::{history::ConnectionId, random::Random};
+use super::{disk::Disk, history::ConnectionId, random::Random};
 
 /// When the world began, on the wall clock.
 const EPOCH_MS: u64 = 1_000_000_000;
 
 pub struct Node {
     broker: Broker,
-    store: MemoryStore,
+    disk: Disk,
     limits: Limits,
     lines: BTreeMap<ConnectionId, Line>,
     now_ms: u64,
@@ -90,11 +90,11 @@ impl Wake for Flag {
 
 impl Node {
     pub fn new(limits: Limits, failing_percent: usize) -> Self {
-        let store = MemoryStore::new();
-        let broker = recover(&store, &limits, now(0));
+        let disk = Disk::default();
+        let broker = recover(&disk.store, &limits, now(0));
         let mut node = Self {
             broker,
-            store,
+            disk,
             limits,
             lines: BTreeMap::new(),
             now_ms: 0,
@@ -110,6 +110,22 @@ impl Node {
 
     pub fn stats(&self) -> ebbtide_broker::Stats {
         self.broker.stats()
+    }
+
+    /// Whether there is no room on the disk for more.
+    pub fn set_full(&self, is_full: bool) {
+        let bytes = if is_full { 0 } else { u64::MAX };
+        self.broker.journal().set_room_bytes(bytes);
+    }
+
+    /// Whether what would have to be kept is refused.
+    pub fn refuses(&self) -> bool {
+        self.broker.journal().no_room().is_some()
+    }
+
+    /// The number of this client's session.
+    pub fn session(&self, client_id: &str) -> Option<Incarnation> {
+        self.disk.session(client_id)
     }
 
     /// Commits do not fail any more.
@@ -195,7 +211,7 @@ impl Node {
                 line.connection.handle_timeout(now);
                 line.flag.0.store(true, Ordering::Relaxed);
             }
-            line.answer(&self.store, self.is_broken, now);
+            line.answer(&self.disk.store, self.is_broken, now);
         }
         self.write(&mut outputs);
         self.turn(random, &mut outputs);
@@ -213,7 +229,7 @@ impl Node {
         {
             if failure.is_on_disk {
                 writing.is_applied = true;
-                commit(&self.store, &writing.batch.operations);
+                self.disk.commit(&writing.batch.operations);
                 outputs.extend(writing.settles.drain(..).map(Output::Settled));
             }
             writing.applied_at_ms = failure.heals_at_ms;
@@ -223,13 +239,13 @@ impl Node {
         }
         if !writing.is_applied && writing.applied_at_ms <= self.now_ms {
             writing.is_applied = true;
-            commit(&self.store, &writing.batch.operations);
+            self.disk.commit(&writing.batch.operations);
             outputs.extend(writing.settles.drain(..).map(Output::Settled));
         }
         if writing.is_applied && writing.reported_at_ms <= self.now_ms {
             if self.is_broken {
                 // Once more, for nobody knows whether it is there.
-                commit(&self.store, &writing.batch.operations);
+                self.disk.commit(&writing.batch.operations);
             }
             self.broker.journal().committed(&writing.batch);
             if std::mem::take(&mut self.is_broken) {
@@ -327,12 +343,12 @@ impl Node {
         } else {
             random.below(under_way.len() + 1)
         };
-        commit(&self.store, &under_way[..kept]);
+        self.disk.commit(&under_way[..kept]);
         self.lines.clear();
         self.unsettled.clear();
         self.is_broken = false;
         self.lost = 0;
-        self.broker = recover(&self.store, &self.limits, now(self.now_ms));
+        self.broker = recover(&self.disk.store, &self.limits, now(self.now_ms));
         self.commit_first_batch(Some(random));
     }
 
@@ -343,11 +359,11 @@ impl Node {
                 && random.chance(15)
             {
                 let kept = random.below(batch.operations.len() + 1);
-                commit(&self.store, &batch.operations[..kept]);
-                self.broker = recover(&self.store, &self.limits, now(self.now_ms));
+                self.disk.commit(&batch.operations[..kept]);
+                self.broker = recover(&self.disk.store, &self.limits, now(self.now_ms));
                 continue;
             }
-            commit(&self.store, &batch.operations);
+            self.disk.commit(&batch.operations);
             self.broker.journal().committed(&batch);
         }
     }
@@ -403,12 +419,6 @@ fn now(ms: u64) -> Now {
         monotonic: Monotonic(ms),
         wall: WallTime(EPOCH_MS + ms),
     }
-}
-
-fn commit(store: &MemoryStore, operations: &[ebbtide_store::Operation]) {
-    store
-        .commit(operations)
-        .expect("a store in memory does not fail");
 }
 
 fn recover(store: &MemoryStore, limits: &Limits, now: Now) -> Broker {
