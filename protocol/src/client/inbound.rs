@@ -26,12 +26,21 @@ pub(super) enum Received {
     Duplicate(Owed),
 }
 
+/// A QoS 2 packet id between PUBLISH and PUBREL.
+#[derive(Debug)]
+struct Unreleased {
+    packet_id: PacketId,
+    /// Its PUBLISH came on this connection: it counts against the Receive Maximum.
+    counts: bool,
+    /// The server may have begun another session since, and know nothing of it.
+    is_doubtful: bool,
+}
+
 /// The receiving side's state.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    /// QoS 2 packet ids received and not released, ascending: part of the session. The flag: its PUBLISH came on this
-    /// connection, so that it counts against the Receive Maximum.
-    unreleased: Vec<(PacketId, bool)>,
+    /// QoS 2 packet ids received and not released, ascending: part of the session.
+    unreleased: Vec<Unreleased>,
     aliases: InboundAliases,
     receive_maximum: u16,
     /// Messages of this connection without a PUBACK or PUBCOMP.
@@ -64,20 +73,33 @@ impl Inbound {
         if !session_present {
             self.unreleased.clear();
         }
-        for (_, counts) in &mut self.unreleased {
-            *counts = false;
+        for unreleased in &mut self.unreleased {
+            unreleased.counts = false;
+        }
+    }
+
+    /// The server may have begun its session while nobody heard of it.
+    pub(super) fn doubt(&mut self) {
+        for unreleased in &mut self.unreleased {
+            unreleased.is_doubtful = true;
         }
     }
 
     /// A QoS 2 packet id that was received and not released in an earlier run.
     pub(super) fn restore(&mut self, packet_id: PacketId) {
         if let Err(place) = self.search(packet_id) {
-            self.unreleased.insert(place, (packet_id, false));
+            let restored = Unreleased {
+                packet_id,
+                counts: false,
+                is_doubtful: true,
+            };
+            self.unreleased.insert(place, restored);
         }
     }
 
     fn search(&self, packet_id: PacketId) -> Result<usize, usize> {
-        self.unreleased.binary_search_by_key(&packet_id, |u| u.0)
+        self.unreleased
+            .binary_search_by_key(&packet_id, |u| u.packet_id)
     }
 
     /// A PUBLISH came in.
@@ -95,7 +117,7 @@ impl Inbound {
         let place = self.search(packet_id);
         if is_exact
             && let Ok(place) = place
-            && self.unreleased[place].1
+            && self.unreleased[place].counts
         {
             // [MQTT-4.3.3-10]
             return Ok(Received::Duplicate(owed));
@@ -107,10 +129,22 @@ impl Inbound {
         self.unacknowledged += 1;
         match place {
             Ok(place) if is_exact => {
-                self.unreleased[place].1 = true;
-                return Ok(Received::Duplicate(owed));
+                let unreleased = &mut self.unreleased[place];
+                unreleased.counts = true;
+                // What is sent again after a reconnect has DUP [MQTT-3.3.1-1]; what has not is of another session.
+                let is_another = std::mem::take(&mut unreleased.is_doubtful) && !publish.dup;
+                if !is_another {
+                    return Ok(Received::Duplicate(owed));
+                }
             }
-            Err(place) if is_exact => self.unreleased.insert(place, (packet_id, true)),
+            Err(place) if is_exact => self.unreleased.insert(
+                place,
+                Unreleased {
+                    packet_id,
+                    counts: true,
+                    is_doubtful: false,
+                },
+            ),
             _ => {}
         }
         Ok(Received::New(topic, Some(owed)))
@@ -134,8 +168,8 @@ impl Inbound {
         let packet_id = ack.packet_id;
         let reason = match self.search(packet_id) {
             Ok(place) => {
-                let (_, counts) = self.unreleased.remove(place);
-                self.unacknowledged -= usize::from(counts);
+                let unreleased = self.unreleased.remove(place);
+                self.unacknowledged -= usize::from(unreleased.counts);
                 journal.write(JournalEntry::Completed { packet_id });
                 ReasonCode::Success
             }

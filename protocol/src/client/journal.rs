@@ -123,11 +123,14 @@ impl Journal {
         }
     }
 
-    /// Takes back that a publish was sent, if nobody has seen it yet.
-    pub(super) fn unwrite_sent(&mut self, cancelled: PublishHandle) {
-        self.open.retain(
-            |entry| !matches!(entry, JournalEntry::Sent { handle, .. } if *handle == cancelled),
-        );
+    /// Takes back what nobody has seen yet of a publish that is taken back.
+    pub(super) fn unwrite(&mut self, cancelled: PublishHandle) {
+        self.open.retain(|entry| match entry {
+            JournalEntry::Sent { handle, .. } | JournalEntry::Withdrawn { handle } => {
+                *handle != cancelled
+            }
+            _ => true,
+        });
     }
 
     /// The ticket with which all that was written so far is committed.

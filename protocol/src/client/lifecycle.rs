@@ -344,6 +344,7 @@ impl Client {
         self.phase = Phase::Online { since: now };
         if std::mem::take(&mut self.is_unsure) && session_present {
             self.subscriptions.doubt();
+            self.inbound.doubt();
         }
         self.push_event(Event::Connected(connack));
         self.set_state(State::Online { session });

@@ -213,6 +213,7 @@ impl Outbound {
             if let Some(place) = queue.iter().position(|w| w.handle == handle) {
                 let cancelled = queue.remove(place);
                 self.bytes -= cancelled.map_or(0, |w| w.message.size());
+                journal.unwrite(handle);
                 return true;
             }
         }
@@ -223,7 +224,7 @@ impl Outbound {
         if let Some(sent) = self.sent.remove(place) {
             ids.free(sent.packet_id);
             self.bytes -= sent.waiting.message.size();
-            journal.unwrite_sent(handle);
+            journal.unwrite(handle);
         }
         true
     }

@@ -294,6 +294,17 @@ fn what_has_not_left_can_be_taken_back() {
 }
 
 #[test]
+fn nothing_is_heard_of_what_was_taken_back_in_a_new_session() {
+    let mut script = resumed();
+    let handle = script.publish("a", QoS::AtLeastOnce);
+    assert_eq!(script.sent(), [""; 0]);
+    script.cut();
+    script.accept(false);
+    assert!(script.client.cancel(handle));
+    assert_eq!(script.store().0, ["restarted"]);
+}
+
+#[test]
 fn a_client_that_is_not_durable_has_no_journal() {
     let mut script = Script::online(options(Version::V5));
     script.publish("a", QoS::ExactlyOnce);

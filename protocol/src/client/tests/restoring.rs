@@ -86,12 +86,29 @@ fn a_message_that_an_earlier_run_had_received_is_not_received_again() {
     script.client.restore_incoming(packet_id(8));
     script.start();
     script.accept(true);
-    let publish = Packet::Publish(Box::new(incoming("a", QoS::ExactlyOnce, 8)));
-    script.receive(publish.clone());
+    let mut publish = incoming("a", QoS::ExactlyOnce, 8);
+    publish.dup = true;
+    script.receive(Packet::Publish(Box::new(publish.clone())));
+    assert_eq!(script.store(), (vec![], vec!["PUBREC 8".to_owned()]));
+    publish.dup = false;
+    script.receive(Packet::Publish(Box::new(publish.clone())));
     assert_eq!(script.store(), (vec![], vec!["PUBREC 8".to_owned()]));
     script.receive(Packet::PubRel(ack(8)));
-    script.receive(publish);
+    script.receive(Packet::Publish(Box::new(publish)));
     assert_eq!(script.store().0, ["completed 8", "received 8 a"]);
+}
+
+/// [MQTT-3.3.1-1]: a repetition has DUP. The server may have lost the session, and its CONNACK have been lost, too.
+#[test]
+fn a_message_without_dup_is_not_the_one_that_an_earlier_run_had_received() {
+    let mut script = restored();
+    script.client.restore_incoming(packet_id(8));
+    script.start();
+    script.accept(true);
+    let publish = Packet::Publish(Box::new(incoming("a", QoS::ExactlyOnce, 8)));
+    script.receive(publish.clone());
+    script.receive(publish);
+    assert_eq!(script.store().0, ["received 8 a"], "and only once");
 }
 
 #[test]

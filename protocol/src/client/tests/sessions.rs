@@ -323,6 +323,26 @@ fn after_a_connect_without_an_answer_subscriptions_are_made_sure_of() {
     assert_eq!(script.sent(), [""; 0], "now it is sure");
 }
 
+/// [MQTT-4.3.3-10, MQTT-3.3.1-1]
+#[test]
+fn what_comes_without_dup_is_new_only_where_the_session_is_in_doubt() {
+    let mut script = Script::new(durable(Version::V5));
+    script.accept(true);
+    let publish = Packet::Publish(Box::new(incoming("a", QoS::ExactlyOnce, 8)));
+    script.receive(publish.clone());
+    script.store();
+    script.cut();
+    script.accept(true);
+    script.receive(publish.clone());
+    assert_eq!(script.store().0, [""; 0], "some servers forget DUP");
+    script.cut();
+    script.client.handle_open(script.now);
+    script.cut();
+    script.accept(true);
+    script.receive(publish);
+    assert_eq!(script.store().0, ["received 8 a"]);
+}
+
 #[test]
 fn a_connect_that_was_refused_leaves_no_doubt() {
     let mut script = Script::new(durable(Version::V5));
