@@ -4,7 +4,7 @@ import type { QoS } from './engine.js';
 import type { Properties } from './properties.js';
 import { ownId } from './own-id.js';
 import { presenceWill, type PresenceOptions, type PresenceSettings } from './presence.js';
-import type { Credentials, EngineSettings, Limits } from './settings.js';
+import type { Credentials, CredentialsCallback, EngineSettings, Limits } from './settings.js';
 
 /** What the server publishes for a client that is gone without a goodbye. */
 export interface Will {
@@ -25,7 +25,7 @@ export interface ConnectOptions {
   /** Whose data this is: outbox, inbox and last-known values belong to URL and identity. Default: `credentials.username`. Needed if `credentials` is a function. */
   identity?: string;
   /** Who connects; a function is asked before each attempt. If it throws or rejects, the attempt fails and the next one asks again. */
-  credentials?: Credentials | (() => Credentials | Promise<Credentials>);
+  credentials?: Credentials | CredentialsCallback;
   /** Default: one is made and kept with the identity. */
   clientId?: string;
   /** How long the server keeps the session after the connection is gone, seconds. Default 86,400: a day. MQTT 3.1.1: 0 or for ever. */

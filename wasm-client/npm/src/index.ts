@@ -13,6 +13,6 @@ export type { Presence, PresenceChange, PresenceEntry, PresenceOptions, PresentU
 export type { Ack, Publication } from './publication.js';
 export type { PublishArguments, PublishOptions } from './publish-options.js';
 export type { RequestOptions } from './request.js';
-export type { Credentials, Limits } from './settings.js';
+export type { Credentials, CredentialsCallback, Limits } from './settings.js';
 export type { SnapshotComplete, SubscribeOptions, Subscription } from './subscription.js';
 export type { StoreOptions, TopicStore, TopicValues } from './topic-store.js';

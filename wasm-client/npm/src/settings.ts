@@ -9,7 +9,12 @@ export interface Credentials {
   readonly password?: string | Uint8Array;
   /** Of enhanced authentication (MQTT 5.0), with the option `authenticationMethod`. */
   readonly authenticationData?: Uint8Array;
+  /** When they expire, milliseconds since 1970: new ones are asked for in time. Default: what `authenticationData` says, if it is a JSON Web Token. */
+  readonly expiresAt?: number;
 }
+
+/** `null`: there are none now; the client waits in `needs-auth` for `renewCredentials()`. */
+export type CredentialsCallback = () => Credentials | null | Promise<Credentials | null>;
 
 /** The will, as it goes into CONNECT. */
 export interface WillMessage {
@@ -47,7 +52,7 @@ export interface EngineSettings {
   readonly identity: string;
   /** Undefined: the engine makes one and keeps it with the identity. */
   readonly clientId?: string;
-  readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
+  readonly credentials?: Credentials | CredentialsCallback;
   readonly authenticationMethod?: string;
   /** The answer to AUTH with 0x18, Continue Authentication. */
   readonly onAuthenticate?: (data: Uint8Array | undefined) => Uint8Array | Promise<Uint8Array>;

@@ -16,7 +16,7 @@ for (const page of pages) {
   const lines = readFileSync(page, 'utf8').split('\n');
   let block;
   for (const [at, line] of lines.entries()) {
-    const opening = /^```(tsx?)( snippet-alone)?$/.exec(line);
+    const opening = /^```(tsx?)$/.exec(line);
     if (!block && opening) block = { kind: opening[1], at, body: [] };
     else if (block && line === '```') {
       // Each block is a module of its own; what it does not import is declared for all of them.

@@ -110,6 +110,18 @@ test('credentials that cannot be had fail the attempt, not the client', async ()
   assert.equal(client.state.state, 'online');
 });
 
+test('nobody has signed in yet', async () => {
+  let user = null;
+  const broker = createTestBroker();
+  const client = broker.connect({ identity: 'ana', credentials: () => user });
+  await broker.settled();
+  assert.deepEqual(client.state, { state: 'needs-auth', reason: 'there are no credentials' });
+  user = { username: 'ana' };
+  client.renewCredentials();
+  await broker.settled();
+  assert.equal(client.state.state, 'online');
+});
+
 test('static credentials, and refusals by number', async () => {
   const broker = createTestBroker({ authenticate: ({ username }) => (username === 'ana' ? true : 0x8a) });
   const ana = broker.connect({ credentials: { username: 'ana' } });

@@ -23,6 +23,7 @@ test('bad options of connect are thrown at once and say what is allowed', () => 
     [{ credentials: 'ana' }, /credentials: the options must be an object/],
     [{ credentials: { user: 'ana' } }, /connect: credentials: there is no option 'user'; did you mean 'username'/],
     [{ credentials: { password: 7 } }, /'password' must be a string or a Uint8Array/],
+    [{ credentials: { expiresAt: 'soon' } }, /'expiresAt' must be milliseconds/],
     [{ credentials: { authenticationData: 'x' } }, /'authenticationData' must be a Uint8Array/],
     [{ clientId: 7 }, /must be a string/],
     [{ sessionExpiryS: 4_294_967_296 }, /from 0 to 4294967295/],

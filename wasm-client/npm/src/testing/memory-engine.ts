@@ -159,8 +159,10 @@ export class MemoryEngine implements Engine {
     if (unreachable !== undefined) return this.#setState({ state: 'offline', reason: unreachable, retryInMs: null });
     this.#around.busy(1);
     try {
-      const refused = this.#around.admits(await this.#credentials());
+      const credentials = await this.#credentials();
       if (attempt !== this.#attempt || this.state.state === 'closed') return;
+      if (!credentials) return this.#setState({ state: 'needs-auth', reason: 'there are no credentials' });
+      const refused = this.#around.admits(credentials);
       if (refused !== undefined) return this.#setState({ state: 'needs-auth', reason: reasonName(refused), reasonCode: refused });
       this.#goOnline();
     } catch (error) {
@@ -170,9 +172,9 @@ export class MemoryEngine implements Engine {
     }
   }
 
-  async #credentials(): Promise<Credentials> {
-    const { credentials } = this.#settings;
-    return (typeof credentials === 'function' ? await credentials() : credentials) ?? {};
+  async #credentials(): Promise<Credentials | null> {
+    const { credentials = {} } = this.#settings;
+    return typeof credentials === 'function' ? credentials() : credentials;
   }
 
   #goOnline(): void {
