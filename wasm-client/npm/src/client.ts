@@ -2,7 +2,7 @@ import type { Settings } from './connect-options.js';
 import type { Draft, Engine, State } from './engine.js';
 import { EbbtideError } from './error.js';
 import type { ClientEvents } from './events.js';
-import { checkTopic, fillTopic, parseFilter, type ParsedFilter, type TopicParams } from './filter.js';
+import { checkTopic, fillTopic, parseFilter, type TopicParams } from './filter.js';
 import { encodePayload, type Message, type Payload } from './message.js';
 import { checkOptions, PUBLISH_RULES, REQUEST_RULES, STORE_RULES, SUBSCRIBE_RULES } from './options.js';
 import { outboxOf, type Outbox } from './outbox.js';
@@ -127,13 +127,8 @@ export class Client {
       qos = 0, noLocal = false, retainAsPublished = true, retainHandling = 0, cache = true, userProperties, bufferedMessagesMax = 10_000,
     } = options;
     const settings = { qos, noLocal, retainAsPublished, retainHandling, cache, userProperties };
-    let parsed: ParsedFilter = { filter, names: new Map(), restAt: undefined };
-    let failure = this.#closedError();
-    try {
-      parsed = parseFilter(filter);
-    } catch (error) {
-      failure ??= error as EbbtideError;
-    }
+    const parsed = parseFilter(filter);
+    const failure = this.#closedError();
     const subscription = new Subscription<TopicParams<F>>(parsed, bufferedMessagesMax, (sink) => {
       if (!failure) return this.#engine.subscribe(parsed.filter, settings, sink);
       sink.failed(failure);

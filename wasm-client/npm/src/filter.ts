@@ -24,19 +24,17 @@ export interface ParsedFilter {
 
 const NAMED_LEVEL = /^\{([^{}/]+?)(\.\.\.)?\}$/;
 
-/** @internal Turns each level `{name}` into `+` and `{name...}` into `#`. Throws `topic-filter`. */
+/** @internal Turns each level `{name}` into `+` and `{name...}` into `#`. */
 export function parseFilter(text: string): ParsedFilter {
   const names = new Map<number, string>();
   let restAt: number | undefined;
   // `$share/{group}/` is no part of the topics.
   const first = text.startsWith('$share/') ? 2 : 0;
-  const given = text.split('/');
-  const levels = given.map((level, place) => {
+  const levels = text.split('/').map((level, place) => {
     const [, name, rest] = (place >= first && NAMED_LEVEL.exec(level)) || [];
     if (name === undefined) return level;
     names.set(place - first, name);
     if (!rest) return '+';
-    if (place < given.length - 1) throw new EbbtideError('topic-filter', `${text}: ${level} must be the last level`);
     restAt = place - first;
     return '#';
   });

@@ -242,7 +242,7 @@ export class OwnPresence {
   #meta: unknown;
   #since = new Date();
   #lostAt: number | undefined;
-  #leading = true;
+  #leading = false;
   #away = false;
 
   constructor(client: Client, settings: PresenceSettings) {
@@ -278,7 +278,7 @@ export class OwnPresence {
   }
 
   async close(): Promise<void> {
-    // Another tab goes on with it.
+    // Another tab keeps it.
     if (!this.#leading || this.#away || this.#client.state.state !== 'online') return;
     this.#away = true;
     this.#since = new Date();

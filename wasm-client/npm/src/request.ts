@@ -44,10 +44,8 @@ export class Requests {
     const key = String(correlationData);
     const answer = new Deferred<Message>();
     this.#waiting.set(key, answer);
-    const timer = setTimeout(
-      () => answer.reject(new EbbtideError('timeout', `no answer from ${topic} within ${timeoutS} s`)),
-      timeoutS * 1_000,
-    );
+    const late = (): void => answer.reject(new EbbtideError('timeout', `no answer from ${topic} within ${timeoutS} s`));
+    const timer = setTimeout(late, timeoutS * 1_000);
     const deadline = Date.now() + timeoutS * 1_000;
     try {
       // The answer may come at once, so the subscription stands first.
@@ -58,10 +56,13 @@ export class Requests {
         properties: { ...properties, responseTopic, correlationData },
         ...(params && { params }),
       });
-      publication.acked.then(({ reasonCode }) => {
-        if (reasonCode === 0x10) answer.reject(new EbbtideError('no-responder', `nobody is subscribed to ${topic}`, reasonCode));
-      }, answer.reject);
-      return await answer.promise.finally(() => void publication.cancel());
+      publication.acked.then(
+        ({ reasonCode }) => {
+          if (reasonCode === 0x10) answer.reject(new EbbtideError('no-responder', `nobody is subscribed to ${topic}`, reasonCode));
+        },
+        (error: EbbtideError) => (error.code === 'expired' ? late() : answer.reject(error)),
+      );
+      return await answer.promise;
     } finally {
       clearTimeout(timer);
       this.#waiting.delete(key);
