@@ -32,8 +32,6 @@ export type ErrorCode =
   | 'expired'
   /** The server lost the session while this was under way: it may or may not have been delivered. */
   | 'outcome-unknown'
-  /** Its deadline came before it was sent. */
-  | 'expired'
   /** What was stored has a packet id twice: it is not this client's. */
   | 'packet-id-in-use'
   /** Larger than the server accepts. */

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fake } from './ebbtide_wasm.js';
+import { connect } from './index.js';
 import { createTestBroker } from './testing/index.js';
 import { code, guarded, online, take, texts, uncaughtDuring } from './support.mjs';
 
@@ -242,4 +244,20 @@ test('a session that has expired is gone', async (context) => {
   broker.goOnline();
   await broker.settled();
   assert.equal(client.state.session, 'gap');
+});
+
+test('what keeps the WebAssembly from loading is reported; what is stored waits', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  fake.load = () => Promise.reject(new Error('blocked by the policy'));
+  const client = connect('ws://127.0.0.1:9/mqtt', { storage: 'memory' });
+  const errors = [];
+  client.on('error', ({ error }) => errors.push(error));
+  const lost = client.publish('a', 'x');
+  const { stored } = client.publish('a', 'x', { qos: 1 });
+  await Promise.all([stored, assert.rejects(lost.acked, code('offline'))]);
+  fake.load = () => Promise.resolve();
+  assert.ok(code('load-failed')(errors[0]));
+  assert.match(client.state.reason, /blocked by the policy/);
+  assert.equal((await client.outbox.list()).length, 1);
+  await client.close();
 });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { clientFor } from './clients.js';
 import { connect, EbbtideError } from './index.js';
 import { createTestBroker } from './testing/index.js';
 import { code, guarded, online } from './support.mjs';
@@ -147,4 +148,51 @@ test('an error has the name of its reason code', () => {
   assert.equal(new EbbtideError('refused', 'x', 0x87).reason, 'Not authorized');
   assert.equal(new EbbtideError('refused', 'x', 0xfe).reason, '0xfe');
   assert.equal(new EbbtideError('closed', 'x').reason, undefined);
+});
+
+/** What an engine would be opened with. */
+function settingsFor(options, url = 'wss://broker.example/mqtt') {
+  let settings;
+  const engine = { state: { state: 'connecting' }, onState() {}, onReport() {}, onLog() {} };
+  clientFor(new Map(), url, options, (given) => {
+    settings = given;
+    return engine;
+  });
+  return settings;
+}
+
+test('the session below is opened with every option, or its default', () => {
+  const { ...defaults } = settingsFor({});
+  assert.deepEqual(JSON.parse(JSON.stringify(defaults)), {
+    identity: '', version: 5, keepAliveS: 30, sessionExpiryS: 86_400, receiveMaximum: 1_000, connectTimeoutS: 10, backoffMaxS: 60, storage: 'durable', log: false,
+    limits: {
+      outboxMessagesMax: 10_000, outboxBytesMax: 67_108_864, inboxMessagesMax: 10_000, inboxBytesMax: 67_108_864,
+      cacheTopicsMax: 10_000, cacheBytesMax: 33_554_432, deadLettersMax: 1_000, heldMessagesMax: 1_000,
+    },
+  });
+  const options = {
+    identity: 'ana', clientId: 'one', credentials: () => ({}), sessionExpiryS: 4_294_967_295, keepAliveS: 65_535, receiveMaximum: 65_535,
+    userProperties: [['a', 'b'], ['a', 'c']], authenticationMethod: 'method', onAuthenticate: () => new Uint8Array(), connectTimeoutS: 1, backoffMaxS: 86_400, storage: 'memory',
+  };
+  const given = settingsFor({ ...options, version: '3.1.1', limits: { inboxBytesMax: 1, outboxBytesMax: undefined }, workerUrl: new URL('https://a.example/w.js'), keepAliveS: 65_535 });
+  for (const [name, value] of Object.entries(options)) assert.equal(given[name], value, name);
+  assert.deepEqual([given.version, given.limits.inboxBytesMax, given.limits.outboxBytesMax, given.workerUrl], [4, 1, 67_108_864, 'https://a.example/w.js']);
+  assert.equal(settingsFor({ keepAliveS: undefined, clientId: undefined }).keepAliveS, 30);
+  assert.equal(settingsFor({ credentials: { username: 'ana' } }).identity, 'ana');
+  assert.equal(settingsFor({ credentials: () => ({}), storage: 'memory' }).identity, '');
+});
+
+test('the will as it goes into CONNECT', () => {
+  const { will } = settingsFor({ will: { topic: 'gone', payload: { a: 1 }, qos: 2, retain: true, delayIntervalS: 5, properties: { contentType: 'x' } } });
+  assert.deepEqual({ ...will, payload: new TextDecoder().decode(will.payload) }, {
+    topic: 'gone', payload: '{"a":1}', qos: 2, retain: true, delayIntervalS: 5, properties: { contentType: 'x' },
+  });
+  const least = settingsFor({ will: { topic: 'gone' } }).will;
+  assert.deepEqual([least.payload.length, least.qos, least.retain, least.delayIntervalS], [0, 0, false, 0]);
+  assert.throws(() => settingsFor({ will: { topic: 'gone', payload: new Map() } }), code('payload'));
+  const entry = settingsFor({ identity: 'ana', presence: { topic: 'p/{client}', id: 'x y', offlineDelayS: 3, offlineExpiryS: 60 } }).will;
+  assert.deepEqual({ ...entry, payload: JSON.parse(new TextDecoder().decode(entry.payload)) }, {
+    topic: 'p/x%20y', payload: { status: 'offline', user: 'ana', reason: 'connection lost', expiryS: 60 }, qos: 1, retain: true, delayIntervalS: 3,
+    properties: { messageExpiryInterval: 60, contentType: 'application/json' },
+  });
 });
