@@ -33,8 +33,11 @@ const WASM: &str = "wasm32-unknown-unknown/wasm-release/ebbtide_wasm_client.wasm
 fn build(project: &Project, output: &Path) -> Result<()> {
     let why = "its sources changed since the last build";
     let mut cargo = project.cargo();
+    // As a cdylib alone: cargo optimises across crates only what is no Rust library at the same time.
     cargo.args([
-        "build",
+        "rustc",
+        "--crate-type",
+        "cdylib",
         "-p",
         "ebbtide-wasm-client",
         "--features",
@@ -68,7 +71,12 @@ fn build(project: &Project, output: &Path) -> Result<()> {
     let wasm = bound.join("ebbtide_wasm_bg.wasm");
     let small = bound.join("ebbtide_wasm_bg.opt.wasm");
     let mut optimise = project.command("wasm-opt");
-    optimise.arg("-Oz").arg(&wasm).arg("-o").arg(&small);
+    optimise
+        .args(["-Oz", "--converge"])
+        .args(["--strip-producers", "--strip-target-features"])
+        .arg(&wasm)
+        .arg("-o")
+        .arg(&small);
     progress::step(
         "npm package: wasm-opt",
         why,
