@@ -4,6 +4,10 @@
 //! bytes go out as values. The crate compiles for wasm32 and is shared by the broker, the command line, the tests and
 //! the browser. All differences between the two versions sit in [`version`].
 
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
 pub mod client;
 pub mod codec;
 pub mod packet;

@@ -1,6 +1,6 @@
 //! Quality of service and packet identifiers.
 
-use std::num::NonZeroU16;
+use core::num::NonZeroU16;
 
 /// A Packet Identifier: never zero [MQTT-2.2.1-3].
 pub type PacketId = NonZeroU16;

@@ -1,6 +1,9 @@
 //! What applications call. Every call returns at once; outcomes come to listeners, later, never during a call.
 
-use std::rc::{Rc, Weak};
+use alloc::boxed::Box;
+use alloc::rc::{Rc, Weak};
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use ebbtide_protocol::client::{self, SubscriptionHandle};

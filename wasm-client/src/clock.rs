@@ -3,7 +3,7 @@
 //! The wall clock goes on while a laptop sleeps; the monotonic clocks of browsers may not. So after a long sleep the
 //! machine sees at once that the connection is old.
 
-use std::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell};
 
 use js_sys::Function;
 use wasm_bindgen::JsValue;

@@ -3,8 +3,9 @@
 //! Whatever happens ends in `pump`, which empties the machine into its [`Sink`]. `pump` runs from the browser's event
 //! loop only: calls of the application ask for it by a microtask. No borrow is held while the sink runs.
 
-use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use alloc::rc::{Rc, Weak};
+use alloc::string::String;
+use core::cell::{Cell, RefCell};
 
 use bytes::BytesMut;
 use ebbtide_protocol::ReasonCode;

@@ -4,6 +4,10 @@
 //! calls a listener from inside a call to the client, so listeners and callers may share state and call back at will.
 //! With the feature `npm` it is the inside of the npm package as well; the outside is TypeScript, in `npm/`.
 
+#![cfg_attr(all(feature = "npm", target_family = "wasm", not(test)), no_std)]
+
+extern crate alloc;
+
 mod client;
 mod clock;
 mod driver;
@@ -14,6 +18,8 @@ mod listening;
 #[cfg(feature = "npm")]
 mod npm;
 mod options;
+#[cfg(all(feature = "npm", target_family = "wasm", not(test)))]
+mod runtime;
 mod socket;
 mod wake;
 

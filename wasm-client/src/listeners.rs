@@ -2,9 +2,10 @@
 //!
 //! A callback is out of the list while it runs, and no borrow is held while one runs or is dropped.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::mem;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::mem;
 
 /// Callbacks by key, ascending: keys are given out in order, so a new one goes to the end. A deque since outcomes of
 /// publishes leave from the front; a tree would be several kilobytes more to download. `None`: running right now.

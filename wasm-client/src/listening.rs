@@ -1,5 +1,7 @@
 //! The listeners of a Rust application, and what each of them is told.
 
+use alloc::boxed::Box;
+
 use ebbtide_protocol::ReasonCode;
 use ebbtide_protocol::client::{
     Event, PublishHandle, State, SubscriptionChange, SubscriptionHandle,

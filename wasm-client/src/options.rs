@@ -1,6 +1,8 @@
 //! What an application chooses about its connection, and the CONNECT packet that comes of it.
 
-use std::num::NonZeroU16;
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::num::NonZeroU16;
 
 use bytes::Bytes;
 use ebbtide_protocol::codec::check;

@@ -1,5 +1,8 @@
 //! The moments at which the world may have changed: the network came or went, the page is looked at again.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use js_sys::{Function, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, EventTarget, VisibilityState};

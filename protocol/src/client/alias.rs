@@ -1,6 +1,7 @@
 //! Topic aliases of one connection, both directions. Forgotten when the connection ends [MQTT-3.3.2-7].
 
-use std::num::NonZeroU16;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use crate::{ReasonCode, TopicName, packet::Publish};
 

@@ -1,6 +1,7 @@
 //! CONNECT as it is sent, CONNACK as it is understood, and which refusals make another attempt pointless.
 
-use std::num::NonZeroU16;
+use alloc::boxed::Box;
+use core::num::NonZeroU16;
 
 use super::{Error, OutgoingMessage};
 use crate::{

@@ -1,5 +1,9 @@
 //! What the client tells its driver and its application. Values only.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
 use super::{PublishHandle, SubscriptionHandle};

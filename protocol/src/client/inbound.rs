@@ -1,5 +1,7 @@
 //! Messages from the server: aliases resolved, QoS 2 delivered once, each acknowledged when the application takes it.
 
+use alloc::vec::Vec;
+
 use super::{
     alias::InboundAliases,
     journal::{Journal, JournalEntry},
@@ -132,7 +134,7 @@ impl Inbound {
                 let unreleased = &mut self.unreleased[place];
                 unreleased.counts = true;
                 // What is sent again after a reconnect has DUP [MQTT-3.3.1-1]; what has not is of another session.
-                let is_another = std::mem::take(&mut unreleased.is_doubtful) && !publish.dup;
+                let is_another = core::mem::take(&mut unreleased.is_doubtful) && !publish.dup;
                 if !is_another {
                     return Ok(Received::Duplicate(owed));
                 }

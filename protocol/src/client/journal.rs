@@ -4,7 +4,8 @@
 //! on an entry leaves before its ticket is committed, and what waits leaves in the order in which it came. Without
 //! durability there are no entries, and nothing ever waits.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use super::{Error, Event, IncomingMessage, PublishHandle, SubscriptionHandle, Use, inbound::Owed};
 use crate::{Packet, PacketId, ReasonCode, TopicFilter};
@@ -149,7 +150,7 @@ impl Journal {
         self.handed_out += 1;
         Some(JournalBatch {
             ticket: self.handed_out,
-            entries: std::mem::take(&mut self.open),
+            entries: core::mem::take(&mut self.open),
         })
     }
 

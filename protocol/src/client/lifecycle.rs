@@ -3,6 +3,10 @@
 //! A connection is over for the machine the moment it decides so; the driver then closes the transport, and nothing of
 //! it is handed in any more. Sessions outlive connections: what is in flight waits for the next CONNACK.
 
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+
 use super::{
     Action, Client, Event, JournalEntry, Limits, Millis, OfflineQos0, Options, Session, State,
     alias::OutboundAliases,
@@ -77,7 +81,7 @@ impl Client {
             inbound: Inbound::new(),
             subscriptions: Subscriptions::new(options.snapshot_quiet_ms),
             journal: Journal::new(options.durable),
-            held: std::collections::VecDeque::new(),
+            held: alloc::collections::VecDeque::new(),
             holds: false,
             has_session: options.has_session,
             awaits_connack: false,
@@ -87,9 +91,9 @@ impl Client {
             limits: None,
             keep_alive: None,
             aliases: OutboundAliases::default(),
-            control: std::collections::VecDeque::new(),
-            events: std::collections::VecDeque::new(),
-            actions: std::collections::VecDeque::new(),
+            control: alloc::collections::VecDeque::new(),
+            events: alloc::collections::VecDeque::new(),
+            actions: alloc::collections::VecDeque::new(),
             was_online: false,
             assigned_client_id: None,
             decoder: Decoder::new(Role::Client, 0),
@@ -153,7 +157,7 @@ impl Client {
                 self.assigned_client_id.as_ref(),
             );
             self.control.push_back(Packet::Connect(Box::new(connect)));
-            self.is_unsure |= std::mem::replace(&mut self.awaits_connack, true);
+            self.is_unsure |= core::mem::replace(&mut self.awaits_connack, true);
         }
     }
 
@@ -342,7 +346,7 @@ impl Client {
         }
         self.was_online = true;
         self.phase = Phase::Online { since: now };
-        if std::mem::take(&mut self.is_unsure) && session_present {
+        if core::mem::take(&mut self.is_unsure) && session_present {
             self.subscriptions.doubt();
             self.inbound.doubt();
         }

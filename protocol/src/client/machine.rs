@@ -4,7 +4,9 @@
 //! `handle_*`, then polls until nothing is left: events, packets, the journal, actions, in this order, for taking a
 //! message makes an acknowledgement, packets make journal entries, and closing comes last.
 
-use std::collections::VecDeque;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use super::{
     Action, Delivery, Error, Event, Figures, IncomingMessage, JournalEntry, Limits, Millis,

@@ -1,5 +1,7 @@
 //! A message that the application wants published, and what it asks of its delivery.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
 use super::Millis;

@@ -1,5 +1,7 @@
 //! Packet identifiers of this client's own requests: each in use at most once [MQTT-2.2.1-3].
 
+use alloc::vec::Vec;
+
 use crate::PacketId;
 
 /// Which of the 65,535 identifiers are taken.

@@ -4,6 +4,9 @@
 //! outlive connections: without a session they are made again, in order. A snapshot counts as complete when a PINGREQ
 //! sent after the SUBACK was answered and no retained message came for a while.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::{
     Error, Limits, Millis, SubscriptionChange, SubscriptionHandle, Use,
     journal::{Journal, JournalEntry},

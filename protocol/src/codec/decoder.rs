@@ -4,6 +4,8 @@
 //! decoder holds no bytes of its own and never enlarges the input. A packet shares its memory with no other one: who keeps
 //! a part of it keeps no more than that packet.
 
+use alloc::boxed::Box;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::reader::{Reader, variable_byte_integer};
@@ -192,7 +194,7 @@ fn take(input: &mut BytesMut, length: usize) -> Bytes {
         return packet;
     }
     let rest = BytesMut::from(&input[length..]);
-    let mut packet = std::mem::replace(input, rest);
+    let mut packet = core::mem::replace(input, rest);
     packet.truncate(length);
     packet.freeze()
 }

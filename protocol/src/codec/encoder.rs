@@ -1,5 +1,7 @@
 //! Packets to bytes, their exact size, and how to make them smaller.
 
+use alloc::vec::Vec;
+
 use bytes::BytesMut;
 
 use super::publish::PublishRef;

@@ -3,6 +3,8 @@
 //! The walk knows each property once and finds repetitions; which of them a packet may have is said by the `match` of
 //! that packet, whose last arm refuses.
 
+use alloc::vec::Vec;
+
 use super::reader::{Reader, add};
 use crate::{ByteString, Violation};
 

@@ -1,6 +1,7 @@
 //! PUBLISH (section 3.3), and the message properties that a will has too.
 
-use std::num::NonZeroU16;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use super::property::Property;
 use super::reader::{Reader, add};

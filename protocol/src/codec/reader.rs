@@ -3,7 +3,8 @@
 //! It owns exactly the bytes of that packet (or of one property section), so nothing can read past them. Strings and
 //! binary data are slices of the buffer, never copies.
 
-use std::num::NonZeroU16;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use bytes::{Buf, Bytes};
 

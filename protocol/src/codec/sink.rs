@@ -3,7 +3,7 @@
 //! A packet describes its bytes once, for any [`Sink`]; its length is what a [`Counter`] saw of that description, so the
 //! two cannot disagree.
 
-use std::num::NonZeroU16;
+use core::num::NonZeroU16;
 
 use bytes::{BufMut, BytesMut};
 

@@ -1,5 +1,7 @@
 //! SUBSCRIBE and SUBACK (sections 3.8 and 3.9).
 
+use alloc::vec::Vec;
+
 use super::property::Property;
 use super::reader::{Reader, add};
 use super::reasons;

@@ -1,5 +1,7 @@
 //! UNSUBSCRIBE and UNSUBACK (sections 3.10 and 3.11).
 
+use alloc::vec::Vec;
+
 use super::property::Property;
 use super::reader::{Reader, add};
 use super::reasons;

@@ -1,5 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7): four packets of one shape.
 
+use alloc::vec::Vec;
+
 use super::UserProperty;
 use crate::{ByteString, PacketId, ReasonCode};
 

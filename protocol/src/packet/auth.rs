@@ -1,5 +1,7 @@
 //! AUTH (section 3.15), 5.0 only.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
 use super::UserProperty;

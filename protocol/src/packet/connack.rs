@@ -1,6 +1,7 @@
 //! CONNACK (section 3.2).
 
-use std::num::NonZeroU16;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use bytes::Bytes;
 

@@ -1,6 +1,7 @@
 //! CONNECT (section 3.1).
 
-use std::num::NonZeroU16;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use bytes::Bytes;
 

@@ -1,5 +1,7 @@
 //! DISCONNECT (section 3.14).
 
+use alloc::vec::Vec;
+
 use super::UserProperty;
 use crate::{ByteString, ReasonCode};
 

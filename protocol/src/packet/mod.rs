@@ -3,6 +3,8 @@
 //! What only MQTT 5.0 has is `None`, empty or [`ReasonCode::Success`] when it came from 3.1.1, and is left out when
 //! encoded for 3.1.1. A field that the standard restricts has a type that cannot hold anything else.
 
+use alloc::boxed::Box;
+
 mod ack;
 mod auth;
 mod connack;

@@ -1,6 +1,7 @@
 //! PUBLISH (section 3.3).
 
-use std::num::NonZeroU16;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use bytes::Bytes;
 

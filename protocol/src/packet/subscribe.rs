@@ -1,5 +1,7 @@
 //! SUBSCRIBE and SUBACK (sections 3.8 and 3.9).
 
+use alloc::vec::Vec;
+
 use super::UserProperty;
 use crate::{ByteString, PacketId, QoS, ReasonCode, TopicFilter};
 

@@ -1,6 +1,6 @@
 //! Topic filters: what a client subscribes to, shared subscriptions included.
 
-use std::fmt;
+use core::fmt;
 
 use crate::{ByteString, TopicName};
 

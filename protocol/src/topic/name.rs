@@ -1,6 +1,6 @@
 //! Topic names: what a message is published to.
 
-use std::fmt;
+use core::fmt;
 
 use crate::ByteString;
 

@@ -1,6 +1,8 @@
 //! The class that the TypeScript holds: each call goes to the machine and returns at once.
 
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use ebbtide_protocol::client::{

@@ -1,5 +1,7 @@
 //! Errors as JavaScript gets them: `[code, message, reason code]`.
 
+use alloc::string::{String, ToString};
+
 use ebbtide_protocol::client;
 use js_sys::Array;
 use wasm_bindgen::JsValue;

@@ -2,6 +2,8 @@
 //!
 //! The calls come from the event loop only, never from inside a call to the connection.
 
+use alloc::vec::Vec;
+
 use ebbtide_protocol::client::{
     Event, IncomingMessage, JournalBatch, JournalEntry, Session, State, SubscriptionChange,
     SubscriptionHandle,

@@ -1,5 +1,8 @@
 //! Plain objects of JavaScript, read and written field by field. What has the wrong type counts as not there.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use ebbtide_protocol::ByteString;
 use ebbtide_protocol::packet::UserProperty;

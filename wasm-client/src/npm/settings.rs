@@ -1,6 +1,7 @@
 //! The settings object as options of the machine, checked.
 
-use std::num::NonZeroU16;
+use alloc::string::String;
+use core::num::NonZeroU16;
 
 use ebbtide_protocol::client::{self, Use};
 use ebbtide_protocol::packet::{Connect, RetainHandling, SubscriptionOptions, Will};

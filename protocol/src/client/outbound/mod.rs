@@ -5,10 +5,11 @@
 //! session. A durable client gives out packet ids ahead of the window, so that the journal is never what the window
 //! waits for, and its QoS 0 publishes overtake those that do.
 
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
 mod answers;
 mod sending;
-
-use std::collections::VecDeque;
 
 use super::{
     Error, Limits, Millis, OutgoingMessage, PublishHandle,
@@ -276,8 +277,8 @@ impl Outbound {
 
     /// Gives up what waits at QoS 0.
     pub(super) fn drop_qos0(&mut self) -> Vec<Settled> {
-        let mut dropped = std::mem::take(&mut self.hasty);
-        let (qos0, kept) = std::mem::take(&mut self.waiting)
+        let mut dropped = core::mem::take(&mut self.hasty);
+        let (qos0, kept) = core::mem::take(&mut self.waiting)
             .into_iter()
             .partition::<VecDeque<_>, _>(|w| w.message.qos == QoS::AtMostOnce);
         self.waiting = kept;

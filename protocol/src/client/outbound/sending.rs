@@ -1,5 +1,7 @@
 //! What leaves next: releases, then what was sent before, then what was not.
 
+use alloc::boxed::Box;
+
 use super::{Outbound, Sent, Settled, Waiting};
 use crate::{
     Packet, PacketId, QoS, ReasonCode,
