@@ -13,7 +13,7 @@ impl Client {
     /// no MQTT ends the connection.
     pub fn handle_input(&mut self, now: Millis, input: &mut BytesMut) {
         while self.has_transport() {
-            match self.decoder.decode(input) {
+            match self.decoder.decode_as(Role::Client, input) {
                 Ok(Some(packet)) => self.handle_packet(now, packet),
                 Ok(None) => return,
                 Err(violation) => self.handle_violation(now, violation.reason()),

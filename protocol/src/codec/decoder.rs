@@ -72,10 +72,24 @@ impl Decoder {
     /// # Errors
     /// What the peer did wrong. The connection must end.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Packet>, Violation> {
+        self.decode_as(self.role, input)
+    }
+
+    /// As [`Decoder::decode`], by the role that it was made for. A program that says the same role everywhere, as a
+    /// constant, carries no code for what only the other side reads.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_as(
+        &mut self,
+        role: Role,
+        input: &mut BytesMut,
+    ) -> Result<Option<Packet>, Violation> {
+        debug_assert_eq!(role, self.role, "the role that `new` was told");
         let Some(&first) = input.first() else {
             return Ok(None);
         };
-        self.admit(first)?;
+        self.admit(role, first)?;
         let Some((remaining, length_bytes, shortest)) = variable_byte_integer(&input[1..])? else {
             return Ok(None);
         };
@@ -93,7 +107,7 @@ impl Decoder {
         }
         let mut packet = take(input, total);
         packet.advance(head);
-        let packet = self.decode_body(first, Reader::new(packet))?;
+        let packet = self.decode_body(role, first, Reader::new(packet))?;
         // Only now a CONNECT has told the version.
         if !shortest && self.version.is_some_and(Version::requires_shortest_length) {
             return Err(Violation::VariableByteInteger);
@@ -102,13 +116,13 @@ impl Decoder {
     }
 
     /// Checks the first byte: type, flags and whether this packet may come from that side.
-    fn admit(&self, first: u8) -> Result<(), Violation> {
+    fn admit(&self, role: Role, first: u8) -> Result<(), Violation> {
         let packet_type = first >> 4;
         match self.version {
             // [MQTT-3.1.0-1]
             None if packet_type != kind::CONNECT => return Err(Violation::ConnectExpected),
             // [MQTT-3.1.0-2]
-            Some(_) if packet_type == kind::CONNECT && self.role == Role::Server => {
+            Some(_) if packet_type == kind::CONNECT && role == Role::Server => {
                 return Err(Violation::ConnectTwice);
             }
             _ => {}
@@ -118,7 +132,7 @@ impl Decoder {
         if packet_type == 0 || (packet_type == kind::AUTH && !version.has_auth()) {
             return Err(Violation::ReservedPacketType);
         }
-        let expected = match self.role {
+        let expected = match role {
             Role::Server => !matches!(
                 packet_type,
                 kind::CONNACK | kind::SUBACK | kind::UNSUBACK | kind::PINGRESP
@@ -148,8 +162,7 @@ impl Decoder {
         }
     }
 
-    fn decode_body(&mut self, first: u8, body: Reader) -> Result<Packet, Violation> {
-        let role = self.role;
+    fn decode_body(&mut self, role: Role, first: u8, body: Reader) -> Result<Packet, Violation> {
         let version = self.version.unwrap_or_default();
         Ok(match first >> 4 {
             kind::PUBLISH => Packet::Publish(Box::new(publish::decode(
@@ -162,25 +175,38 @@ impl Decoder {
             kind::PUBREC => Packet::PubRec(ack::decode(body, version, ack::Step::Received)?),
             kind::PUBREL => Packet::PubRel(ack::decode(body, version, ack::Step::Released)?),
             kind::PUBCOMP => Packet::PubComp(ack::decode(body, version, ack::Step::Released)?),
-            kind::PINGREQ => {
+            kind::PINGREQ if role == Role::Server => {
                 body.finish()?;
                 Packet::PingReq
             }
-            kind::PINGRESP => {
+            kind::PINGRESP if role == Role::Client => {
                 body.finish()?;
                 Packet::PingResp
             }
-            kind::CONNECT => Packet::Connect(Box::new(connect::decode(body, &mut self.version)?)),
-            kind::CONNACK => Packet::ConnAck(Box::new(connack::decode(body, version)?)),
-            kind::SUBSCRIBE => Packet::Subscribe(subscribe::decode(body, version)?),
-            kind::SUBACK => Packet::SubAck(subscribe::decode_ack(body, version)?),
-            kind::UNSUBSCRIBE => Packet::Unsubscribe(unsubscribe::decode(body, version)?),
-            kind::UNSUBACK => Packet::UnsubAck(unsubscribe::decode_ack(body, version)?),
+            kind::CONNECT if role == Role::Server => {
+                Packet::Connect(Box::new(connect::decode(body, &mut self.version)?))
+            }
+            kind::CONNACK if role == Role::Client => {
+                Packet::ConnAck(Box::new(connack::decode(body, version)?))
+            }
+            kind::SUBSCRIBE if role == Role::Server => {
+                Packet::Subscribe(subscribe::decode(body, version)?)
+            }
+            kind::SUBACK if role == Role::Client => {
+                Packet::SubAck(subscribe::decode_ack(body, version)?)
+            }
+            kind::UNSUBSCRIBE if role == Role::Server => {
+                Packet::Unsubscribe(unsubscribe::decode(body, version)?)
+            }
+            kind::UNSUBACK if role == Role::Client => {
+                Packet::UnsubAck(unsubscribe::decode_ack(body, version)?)
+            }
             kind::DISCONNECT => {
                 Packet::Disconnect(Box::new(disconnect::decode(body, version, role)?))
             }
             kind::AUTH => Packet::Auth(Box::new(auth::decode(body, role)?)),
-            _ => return Err(Violation::ReservedPacketType),
+            // `admit` has refused it.
+            _ => return Err(Violation::UnexpectedPacket),
         })
     }
 }
