@@ -8,19 +8,16 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
     encoding::{
-        decode_flow, decode_marks, decode_queued, decode_queued_head, decode_revision, decode_set,
-        encode_dropped, encode_flow, encode_group, encode_marks, encode_queued, encode_retained,
-        encode_session, encode_subscription, encode_will,
+        decode_flow, decode_marks, decode_revision, encode_dropped, encode_flow, encode_group,
+        encode_marks, encode_retained, encode_session, encode_subscription, encode_will,
     },
     extent,
     intern::Interner,
+    log::{Finished, Log},
     progress::Progress,
     table::{self, Bytes},
 };
-use crate::{
-    Accept, FlowStage, Incarnation, Marks, Operation, Queue, Recipient, RetainedChange, Revision,
-    Sequence, message::moved,
-};
+use crate::{Accept, FlowStage, Incarnation, Marks, Operation, RetainedChange, Revision, Sequence};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
@@ -34,23 +31,13 @@ pub(super) struct Batch<'a> {
     dropped: Table<'a, u64, Bytes>,
     wills: Table<'a, u64, Bytes>,
     retained: Table<'a, Bytes, Bytes>,
-    messages: Table<'a, u64, Bytes>,
-    sets: Table<'a, u64, Bytes>,
+    log: Log<'a>,
     progress: Table<'a, u64, Bytes>,
     flows: Table<'a, (u64, u16), Bytes>,
-    interner: &'a mut Interner,
     /// Of the sessions that this batch touches; not yet in the table.
     touched: BTreeMap<Incarnation, Progress>,
-    /// Bytes that messages and retained messages take more than before the batch.
+    /// Bytes that retained messages take more than before the batch.
     grown: i64,
-}
-
-/// What a batch has done to the file.
-pub(super) struct Finished {
-    /// Bytes that messages and retained messages take more than before.
-    pub(super) grown: i64,
-    /// The numbers of the recipient sets that are gone.
-    pub(super) gone: Vec<u64>,
 }
 
 impl<'a> Batch<'a> {
@@ -67,11 +54,9 @@ impl<'a> Batch<'a> {
             dropped: transaction.open_table(table::DROPPED)?,
             wills: transaction.open_table(table::WILLS)?,
             retained: transaction.open_table(table::RETAINED)?,
-            messages: transaction.open_table(table::MESSAGES)?,
-            sets: transaction.open_table(table::SETS)?,
+            log: Log::open(transaction, interner)?,
             progress: transaction.open_table(table::PROGRESS)?,
             flows: transaction.open_table(table::FLOWS)?,
-            interner,
             touched: BTreeMap::new(),
             grown: 0,
         })
@@ -117,7 +102,7 @@ impl<'a> Batch<'a> {
                 let key = (to.session.0, packet_id.get());
                 self.flows.insert(key, row.as_slice())?;
                 self.progress_of(to.session)?.undone(*sequence);
-                self.move_shared(*sequence, *from, to)?;
+                self.log.move_shared(*sequence, *from, to)?;
             }
             Operation::Accept(accept) => self.accept(accept)?,
             &Operation::Sent {
@@ -149,12 +134,7 @@ impl<'a> Batch<'a> {
                     self.end_flow((session.0, packet_id.get()), sequence)?;
                 }
             }
-            Operation::RemoveMessage(sequence) => {
-                if let Some(row) = self.messages.remove(sequence.0)? {
-                    self.grown -= extent::size(row.value());
-                    self.interner.release(decode_queued_head(row.value())?.set);
-                }
-            }
+            Operation::RemoveMessage(sequence) => self.log.remove(*sequence)?,
             Operation::ReleaseInbound { session, packet_id } => {
                 self.inbound.remove((session.0, packet_id.get()))?;
             }
@@ -180,20 +160,15 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Writes what was held back.
+    /// Writes what was held back, and says what the batch has done to the file.
     pub(super) fn finish(mut self) -> Result<Finished> {
         for (session, progress) in &self.touched {
             let row = progress.encode();
             self.progress.insert(session.0, row.as_slice())?;
         }
-        let gone = self.interner.expire();
-        for unused in &gone {
-            self.sets.remove(unused)?;
-        }
-        Ok(Finished {
-            grown: self.grown,
-            gone,
-        })
+        let mut finished = self.log.finish()?;
+        finished.grown += self.grown;
+        Ok(finished)
     }
 
     fn reserve(&mut self, marks: &Marks) -> Result<()> {
@@ -229,7 +204,7 @@ impl<'a> Batch<'a> {
 
     fn accept(&mut self, accept: &Accept) -> Result<()> {
         if let Some(queue) = &accept.queued {
-            self.queue(queue)?;
+            self.log.put(queue)?;
         }
         if let Some((session, packet_id)) = accept.inbound {
             self.inbound.insert((session.0, packet_id.get()), ())?;
@@ -253,36 +228,6 @@ impl<'a> Batch<'a> {
                 }
             }
         }
-        Ok(())
-    }
-
-    fn queue(&mut self, queue: &Queue) -> Result<()> {
-        let set = self.interner.intern(&queue.recipients, &mut self.sets)?;
-        let row = encode_queued(set, &queue.message);
-        let replaced = self.messages.insert(queue.sequence.0, row.as_slice())?;
-        self.grown += extent::size(&row);
-        if let Some(row) = replaced {
-            self.grown -= extent::size(row.value());
-            self.interner.release(decode_queued_head(row.value())?.set);
-        }
-        Ok(())
-    }
-
-    fn move_shared(&mut self, sequence: Sequence, from: Incarnation, to: &Recipient) -> Result<()> {
-        // A row that cannot be decoded stays as it is: the next recovery puts it aside and reports it.
-        let message = self.messages.get(sequence.0)?;
-        let Some(Ok((number, message))) = message.map(|row| decode_queued(row.value())) else {
-            return Ok(());
-        };
-        let set = self.sets.get(number)?;
-        let Some(Ok(set)) = set.map(|row| decode_set(row.value())) else {
-            return Ok(());
-        };
-        let set = moved(&set, from, to);
-        let moved = self.interner.intern(&set, &mut self.sets)?;
-        let row = encode_queued(moved, &message);
-        self.messages.insert(sequence.0, row.as_slice())?;
-        self.interner.release(number);
         Ok(())
     }
 

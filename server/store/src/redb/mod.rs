@@ -13,6 +13,7 @@ mod error;
 mod extent;
 mod filling;
 mod intern;
+mod log;
 mod migrate;
 mod open;
 mod progress;

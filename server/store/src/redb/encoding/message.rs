@@ -10,7 +10,7 @@ use ebbtide_protocol::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{RowError, encode, extend, last, open, qos};
+use super::{RowError, append, encode, last, open, qos};
 use crate::{Message, RetainedRow, Revision, WallTime};
 
 const QUEUED_VERSION: u8 = 1;
@@ -77,15 +77,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Blob<'a> {
     }
 }
 
-/// A queued message.
-pub(in crate::redb) fn encode_queued(set: u64, message: &Message) -> Vec<u8> {
+/// A queued message; the row is appended to others.
+pub(in crate::redb) fn encode_queued(set: u64, message: &Message, rows: &mut Vec<u8>) {
     let head = QueuedHead {
         set,
         expires_at: message.expires_at(),
         size_bytes: (message.topic.as_str().len() + message.payload.len()) as u64,
         topic: message.topic.as_str(),
     };
-    extend(encode(QUEUED_VERSION, &head), &Body::of(message))
+    rows.push(QUEUED_VERSION);
+    append(&head, rows);
+    append(&Body::of(message), rows);
 }
 
 /// The head of a queued message; the rest is checked, not copied.
@@ -111,10 +113,9 @@ fn split_queued(row: &[u8]) -> Result<(QueuedHead<'_>, &[u8]), RowError> {
 
 /// A retained message; its topic is the key.
 pub(in crate::redb) fn encode_retained(row: &RetainedRow) -> Vec<u8> {
-    extend(
-        encode(RETAINED_VERSION, &row.revision),
-        &Body::of(&row.message),
-    )
+    let mut bytes = encode(RETAINED_VERSION, &row.revision);
+    append(&Body::of(&row.message), &mut bytes);
+    bytes
 }
 
 /// A retained message.

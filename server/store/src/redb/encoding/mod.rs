@@ -19,6 +19,7 @@ pub(super) use session::{
 pub(super) use set::{SetBytes, decode_set, encode_set};
 
 use ebbtide_protocol::QoS;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 /// Why a row cannot be read.
@@ -42,14 +43,38 @@ impl From<RowError> for redb::Error {
     }
 }
 
-/// Starts a row.
+/// A row of one part.
 pub(super) fn encode<T: Serialize + ?Sized>(version: u8, row: &T) -> Vec<u8> {
-    extend(vec![version], row)
+    let mut bytes = vec![version];
+    append(row, &mut bytes);
+    bytes
 }
 
 /// Appends a part to a row.
-fn extend<T: Serialize + ?Sized>(bytes: Vec<u8>, part: &T) -> Vec<u8> {
-    postcard::to_extend(part, bytes).expect("these types have no case that postcard refuses")
+fn append<T: Serialize + ?Sized>(part: &T, row: &mut Vec<u8>) {
+    postcard::serialize_with_flavor(part, Appended(row))
+        .expect("these types have no case that postcard refuses");
+}
+
+/// Where postcard writes to. Its own for any `Extend` takes a slice byte by byte.
+struct Appended<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Appended<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// The row behind its version byte.

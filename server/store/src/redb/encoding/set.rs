@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RowError, extend, last, open, qos};
+use super::{RowError, append, last, open, qos};
 use crate::{Incarnation, Recipient, RecipientSet};
 
 const SET_VERSION: u8 = 1;
@@ -42,7 +42,8 @@ pub(in crate::redb) fn encode_set(set: &[Recipient]) -> Vec<u8> {
         bytes.extend(recipient.session.0.to_be_bytes());
         bytes.extend(number.to_be_bytes());
     }
-    extend(bytes, &options)
+    append(&options, &mut bytes);
+    bytes
 }
 
 fn to_u32(number: usize) -> u32 {

@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod disk;
 mod failure;
+mod log;
 mod migrate;
 mod open;
 mod rows;
