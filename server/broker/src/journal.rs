@@ -24,6 +24,9 @@ use crate::{
     sequence_map::SequenceMap,
 };
 
+/// As many operations as an emptied batch may have had for its memory to be used again.
+const SPARE_OPERATIONS_MAX: usize = 16 * 1024;
+
 /// The place of an operation in the journal; later is greater. Zero is durable from the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
@@ -60,6 +63,8 @@ pub struct Journal {
 #[derive(Debug, Default)]
 struct State {
     queue: Vec<Operation>,
+    /// Empty, with memory: the next queue.
+    spare: Vec<Operation>,
     last: u64,
     /// The last ticket that the writer has taken.
     taken: u64,
@@ -112,7 +117,8 @@ impl Journal {
         if state.queue.is_empty() && state.dropped.is_empty() {
             return None;
         }
-        let mut operations = std::mem::take(&mut state.queue);
+        let spare = std::mem::take(&mut state.spare);
+        let mut operations = std::mem::replace(&mut state.queue, spare);
         let dropped = std::mem::take(&mut state.dropped);
         let bytes = self.queue_bytes.swap(0, Ordering::Relaxed);
         self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -132,6 +138,17 @@ impl Journal {
             last,
             bytes,
         })
+    }
+
+    /// As [`Journal::committed`], for a batch that nobody needs any more. Its messages are let go first: who is woken
+    /// then has the last hold on them, see [`crate::route::Published::message`].
+    pub fn finish(&self, mut batch: Batch) {
+        let mut spare = std::mem::take(&mut batch.operations);
+        spare.clear();
+        if spare.capacity() <= SPARE_OPERATIONS_MAX {
+            self.state.lock().spare = spare;
+        }
+        self.committed(&batch);
     }
 
     /// The batch is durable: the replies that wait for it may leave. Batches are reported in the order they were taken.
@@ -473,8 +490,11 @@ fn size_of(operation: &Operation) -> usize {
         .or(retained)
         .map_or(0, |message| message.size_bytes());
     let will = match operation {
-        Operation::PutWill(row) => row.will.payload.len(),
+        Operation::PutWill(row) => size_of_val(&**row) + row.will.payload.len(),
         _ => 0,
     };
     size_of_val(operation) + message + will
 }
+
+#[cfg(test)]
+mod tests;

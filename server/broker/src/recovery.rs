@@ -363,12 +363,12 @@ fn recover_will(
     };
     if due_at.is_none() {
         let due_at = Some(WallTime(now.wall.0 + delay_ms));
-        shared.journal.submit(Operation::PutWill(WillRow {
+        shared.journal.submit(Operation::PutWill(Box::new(WillRow {
             session,
             client_id,
             will: will.clone(),
             due_at,
-        }));
+        })));
     }
     let due = now.monotonic.plus_ms(delay_ms);
     shared.wills.recover(session, will, due);

@@ -27,7 +27,7 @@ impl Wills {
         let due = now.monotonic.plus_ms(delay_ms);
         let session = row.session;
         self.0.lock().insert(session, (row.will.clone(), due));
-        shared.journal.submit(Operation::PutWill(row));
+        shared.journal.submit(Operation::PutWill(row.into()));
         // Last: the timer's thread finds all of it.
         shared.timers.set(due, Timer::Will(session));
     }
@@ -152,7 +152,7 @@ mod tests {
             let (done, is_done) = mpsc::channel();
             scope.spawn(move || {
                 shared.wills.cancel(shared, SESSION, now);
-                shared.journal.submit(Operation::PutWill(row("new")));
+                shared.journal.submit(Operation::PutWill(row("new").into()));
                 let _ = done.send(());
             });
             // As far as it gets while the other one is held up.

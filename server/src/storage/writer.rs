@@ -51,7 +51,7 @@ fn write(shared: &Shared, source: &Source, mut watch: Watch, stopping: &AtomicBo
         let is_stopping = stopping.load(Ordering::Acquire);
         match broker.journal().take() {
             Some(batch) => match commit(shared, &batch) {
-                Ok(()) => broker.journal().committed(&batch),
+                Ok(()) => broker.journal().finish(batch),
                 Err(error) => match heal(shared, source, &broker, &batch, error, stopping) {
                     Healed::Same => {}
                     Healed::Replaced => broker = attend(shared, source, &waker),

@@ -185,7 +185,7 @@ impl State {
                 self.dropped.remove(session);
             }
             Operation::PutWill(row) => {
-                self.wills.insert(row.session, row.clone());
+                self.wills.insert(row.session, (**row).clone());
             }
             Operation::RemoveWill(session) => {
                 self.wills.remove(session);

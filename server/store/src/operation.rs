@@ -97,7 +97,7 @@ pub enum Operation {
     /// The session has been told.
     RemoveDropped(Incarnation),
     /// Creates or replaces the will of a connection, kept or transient.
-    PutWill(WillRow),
+    PutWill(Box<WillRow>),
     /// Removes a will that is not to be published.
     RemoveWill(Incarnation),
     /// Publishes a will: removes it and accepts its message.

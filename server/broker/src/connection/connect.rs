@@ -322,12 +322,12 @@ impl Connection {
         }
         if let Some(will) = &will {
             // Of every connection that has one: a crash of the broker must not silence it [MQTT-3.1.2-7].
-            changes.push(shared.journal.submit(Operation::PutWill(WillRow {
+            changes.push(shared.journal.submit(Operation::PutWill(Box::new(WillRow {
                 session: session.incarnation,
                 client_id: session.client_id.clone(),
                 will: will.clone(),
                 due_at: None,
-            })));
+            }))));
         }
 
         self.replies.push(durability::connack(changes), connack);

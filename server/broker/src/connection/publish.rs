@@ -66,7 +66,6 @@ impl Open {
             accepted_at: now.wall,
             properties: publish.properties,
         };
-        let bytes = message.size_bytes();
         let incoming = Incoming {
             message: if message.retain {
                 compact::message(message)
@@ -78,7 +77,7 @@ impl Open {
                 inbound: packet_id.filter(|_| qos == QoS::ExactlyOnce && self.session.kept),
             },
         };
-        let published = match route::publish(shared, incoming, now) {
+        let mut published = match route::publish(shared, incoming, now) {
             Ok(published) => published,
             Err(Refused::Exhausted) => return Err(Exhausted.into()),
             Err(Refused::Quota(why)) => {
@@ -94,12 +93,13 @@ impl Open {
                     .map(|()| Vec::new());
             }
         };
+        let crowded = std::mem::take(&mut published.crowded);
         match (packet_id, published.ticket) {
-            (Some(packet_id), _) => self.acknowledge(qos, packet_id, &published, bytes, replies),
-            (None, Some(ticket)) => replies.push_silence(ticket, bytes),
+            (Some(packet_id), _) => self.acknowledge(qos, packet_id, published, replies),
+            (None, Some(ticket)) => replies.push_silence(ticket, published.message),
             (None, None) => {}
         }
-        Ok(published.crowded)
+        Ok(crowded)
     }
 
     /// PUBREL: the publisher will not send this id again for the same message [MQTT-4.3.3-12]; what has become of the message
@@ -121,7 +121,7 @@ impl Open {
             )
         };
         let pubcomp = Packet::PubComp(Ack::new(packet_id, reason));
-        replies.push_acknowledgement(durability::pubcomp(ticket), pubcomp, true, 0);
+        replies.push_acknowledgement(durability::pubcomp(ticket), pubcomp, true, None);
     }
 
     /// What the QoS demands [MQTT-3.3.4-1, MQTT-4.3.2-4, MQTT-4.3.3-8], with the packet id of the publish [MQTT-2.2.1-5]. At
@@ -130,8 +130,7 @@ impl Open {
         &mut self,
         qos: QoS,
         packet_id: PacketId,
-        published: &Published,
-        bytes: usize,
+        published: Published,
         replies: &mut Replies,
     ) {
         let reason = if published.matched {
@@ -140,12 +139,13 @@ impl Open {
             ReasonCode::NoMatchingSubscribers
         };
         let ticket = durability::acknowledgement(published.ticket);
+        let message = published.message;
         let ack = Ack::new(packet_id, reason);
         if qos == QoS::ExactlyOnce {
             self.session.inbound.insert(packet_id);
-            replies.push_acknowledgement(ticket, Packet::PubRec(ack), false, bytes);
+            replies.push_acknowledgement(ticket, Packet::PubRec(ack), false, Some(message));
         } else {
-            replies.push_acknowledgement(ticket, Packet::PubAck(ack), true, bytes);
+            replies.push_acknowledgement(ticket, Packet::PubAck(ack), true, Some(message));
         }
     }
 
@@ -181,11 +181,11 @@ impl Open {
             ..Ack::new(packet_id, refusal.reason)
         };
         if qos == QoS::AtLeastOnce {
-            replies.push_acknowledgement(Ticket(0), Packet::PubAck(ack), true, 0);
+            replies.push_acknowledgement(Ticket(0), Packet::PubAck(ack), true, None);
         } else {
             // Without reason codes the client goes on with PUBREL.
             let settles = self.version.has_reason_codes();
-            replies.push_acknowledgement(Ticket(0), Packet::PubRec(ack), settles, 0);
+            replies.push_acknowledgement(Ticket(0), Packet::PubRec(ack), settles, None);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Replies in the order of what they answer, each held back until its commit.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use ebbtide_protocol::Packet;
+use ebbtide_store::Message;
 
 use crate::{
     Durability,
@@ -19,6 +20,8 @@ pub(super) struct Reply {
     pub settles: bool,
     /// Bytes of what it answers, as far as that is kept meanwhile.
     bytes: usize,
+    /// The publish that it answers: see [`crate::route::Published::message`].
+    _message: Option<Arc<Message>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,32 +52,35 @@ impl Replies {
             packet: Some(packet),
             settles: false,
             bytes,
+            _message: None,
         })
     }
 
-    /// The answer to a publish of so many bytes; with `settles` it ends that exchange.
+    /// The answer to a publish; with `settles` it ends that exchange. `message`: what is to be kept of it.
     pub fn push_acknowledgement(
         &mut self,
         ticket: Ticket,
         packet: Packet,
         settles: bool,
-        bytes: usize,
+        message: Option<Arc<Message>>,
     ) {
         self.push_reply(Reply {
             ticket,
             packet: Some(packet),
             settles,
-            bytes,
+            bytes: message.as_ref().map_or(0, |message| message.size_bytes()),
+            _message: message,
         });
     }
 
     /// A publish at QoS 0 has something for the disk: nobody is told, but the bytes count.
-    pub fn push_silence(&mut self, ticket: Ticket, bytes: usize) {
+    pub fn push_silence(&mut self, ticket: Ticket, message: Arc<Message>) {
         self.push_reply(Reply {
             ticket,
             packet: None,
             settles: false,
-            bytes,
+            bytes: message.size_bytes(),
+            _message: Some(message),
         });
     }
 

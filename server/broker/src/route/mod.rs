@@ -100,6 +100,9 @@ pub(crate) struct Published {
     pub matched: bool,
     /// Queues that have more in them than they should.
     pub crowded: Vec<Crowded>,
+    /// What was published. Whoever waits for the commit holds it until then: memory goes back to where it came from for less
+    /// in the thread that took it than in the writer.
+    pub message: Arc<Message>,
 }
 
 /// Hands a message to all its subscribers and to the journal [MQTT-4.5.0-1].
@@ -138,6 +141,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             ticket,
             matched,
             crowded,
+            message,
         });
     }
 
@@ -199,6 +203,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         ticket,
         matched,
         crowded,
+        message,
     })
 }
 

@@ -126,7 +126,7 @@ pub(crate) fn put_dropped(session: u64, seed: u64) -> Operation {
 
 pub(crate) fn put_will(session: u64, seed: u64) -> Operation {
     let message = message(topic(session), seed);
-    Operation::PutWill(WillRow {
+    Operation::PutWill(Box::new(WillRow {
         session: Incarnation(session),
         client_id: format!("client {session}").into(),
         will: Will {
@@ -138,7 +138,7 @@ pub(crate) fn put_will(session: u64, seed: u64) -> Operation {
             properties: message.properties,
         },
         due_at: (seed.is_multiple_of(3)).then_some(WallTime(seed)),
-    })
+    }))
 }
 
 /// A set of these sessions; `seed` varies how they get their message.
