@@ -94,6 +94,7 @@ impl Open {
             }
         };
         let crowded = std::mem::take(&mut published.crowded);
+        replies.release(&shared.journal);
         match (packet_id, published.ticket) {
             (Some(packet_id), _) => self.acknowledge(qos, packet_id, published, replies),
             (None, Some(ticket)) => replies.push_silence(ticket, published.message),

@@ -20,14 +20,16 @@ pub(super) struct Reply {
     pub settles: bool,
     /// Bytes of what it answers, as far as that is kept meanwhile.
     bytes: usize,
-    /// The publish that it answers: see [`crate::route::Published::message`].
-    _message: Option<Arc<Message>>,
+    /// The publish that it answers, until that is durable: see [`crate::route::Published::message`].
+    message: Option<Arc<Message>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     durability: Durability,
     queue: VecDeque<Reply>,
+    /// So many at the front have let their message go.
+    released: usize,
     /// Bytes that wait with the replies.
     uncommitted_bytes: usize,
     /// How many replies have been pushed, and how many have left.
@@ -52,7 +54,7 @@ impl Replies {
             packet: Some(packet),
             settles: false,
             bytes,
-            _message: None,
+            message: None,
         })
     }
 
@@ -69,7 +71,7 @@ impl Replies {
             packet: Some(packet),
             settles,
             bytes: message.as_ref().map_or(0, |message| message.size_bytes()),
-            _message: message,
+            message,
         });
     }
 
@@ -80,7 +82,7 @@ impl Replies {
             packet: None,
             settles: false,
             bytes: message.size_bytes(),
-            _message: Some(message),
+            message: Some(message),
         });
     }
 
@@ -98,9 +100,20 @@ impl Replies {
             return None;
         }
         let reply = self.queue.pop_front()?;
+        self.released = self.released.saturating_sub(1);
         self.uncommitted_bytes -= reply.bytes;
         self.sent += 1;
         Some(reply)
+    }
+
+    /// Lets go of what is durable, also if its reply cannot leave because the client reads nothing.
+    pub fn release(&mut self, journal: &Journal) {
+        while let Some(reply) = self.queue.get_mut(self.released)
+            && journal.is_durable(reply.ticket)
+        {
+            reply.message = None;
+            self.released += 1;
+        }
     }
 
     /// The commit that the next reply waits for.
@@ -118,5 +131,55 @@ impl Replies {
 
     pub fn len(&self) -> usize {
         self.queue.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use ebbtide_protocol::{
+        PacketId, QoS, ReasonCode, TopicName,
+        packet::{Ack, MessageProperties},
+    };
+    use ebbtide_store::{Incarnation, Operation, WallTime};
+
+    use super::*;
+
+    /// A client that publishes and reads no answer holds the memory of what has not been committed, and of nothing else.
+    #[test]
+    fn a_reply_that_cannot_leave_holds_its_message_until_the_commit() {
+        let message = Arc::new(Message {
+            topic: TopicName::new("t").expect("valid"),
+            payload: Bytes::new(),
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            accepted_at: WallTime(1),
+            properties: MessageProperties::default(),
+        });
+        let (journal, mut replies) = (Journal::default(), Replies::default());
+        let publish = |replies: &mut Replies| {
+            let ticket = journal.submit(Operation::RemoveDropped(Incarnation(1)));
+            let puback = Packet::PubAck(Ack::new(PacketId::MIN, ReasonCode::Success));
+            replies.push_acknowledgement(ticket, puback, true, Some(Arc::clone(&message)));
+        };
+        let holds = |replies: &mut Replies| {
+            replies.release(&journal);
+            Arc::strong_count(&message) - 1
+        };
+        publish(&mut replies);
+        publish(&mut replies);
+        assert_eq!(holds(&mut replies), 2);
+        journal.finish(journal.take().expect("operations"));
+        assert_eq!(holds(&mut replies), 0);
+        publish(&mut replies);
+        assert_eq!(holds(&mut replies), 1);
+        // Replies leave from the front: the one behind them is found all the same.
+        assert!(replies.pop(&journal).is_some());
+        assert!(replies.pop(&journal).is_some());
+        publish(&mut replies);
+        assert_eq!(holds(&mut replies), 2);
+        journal.finish(journal.take().expect("operations"));
+        assert_eq!(holds(&mut replies), 0);
+        assert_eq!(replies.len(), 2);
     }
 }
