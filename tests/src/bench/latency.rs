@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ebbtide_protocol::QoS;
 
-use super::raw;
+use super::raw::{self, Way};
 use crate::broker::Broker;
 use crate::load::{Link, kept, publish};
 
@@ -23,7 +23,7 @@ pub fn run(short: bool) -> Result<()> {
     let mut latencies = published.latencies;
     latencies.sort_unstable();
     let raw_time = Duration::from_millis(if short { 100 } else { 3_000 });
-    let raw = raw::insert(PAYLOAD.len(), 1, raw_time)?;
+    let raw = raw::insert(Way::Insert, PAYLOAD.len(), 1, raw_time)?;
     println!("| p50 | p99 | redb itself, mean |\n|---:|---:|---:|");
     println!(
         "| {:.2} ms | {:.2} ms | {:.2} ms |",

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use ebbtide_protocol::{QoS, TopicName};
 
-use super::raw;
+use super::raw::{self, Way};
 use crate::broker::Broker;
 use crate::load::{Link, kept, publish};
 
@@ -16,18 +16,21 @@ const WINDOW: usize = 100;
 const RAW_TIME: Duration = Duration::from_secs(3);
 
 pub fn run(short: bool) -> Result<()> {
-    println!("| publishers | published, /s | redb itself, /s | ratio |\n|---:|---:|---:|---:|");
+    println!(
+        "| publishers | published, /s | redb itself, /s | ratio | redb through a cursor, /s |\n|---:|---:|---:|---:|---:|"
+    );
     for publishers in [1, 10, 100] {
         let each = if short { 200 } else { 1_000_000 / publishers };
         let raw_time = if short { RAW_TIME / 20 } else { RAW_TIME };
         let batch = u64::try_from(publishers * WINDOW)?;
         // Before and after, for the disk has its moods.
-        let before = raw::insert(PAYLOAD.len(), batch, raw_time)?;
+        let before = raw::insert(Way::Insert, PAYLOAD.len(), batch, raw_time)?;
         let published = durable(publishers, each)?;
-        let after = raw::insert(PAYLOAD.len(), batch, raw_time)?;
+        let after = raw::insert(Way::Insert, PAYLOAD.len(), batch, raw_time)?;
         let raw = (before + after) / 2.0;
+        let through_cursor = raw::insert(Way::Cursor, PAYLOAD.len(), batch, raw_time)?;
         println!(
-            "| {publishers} | {published:.0} | {raw:.0} | {:.2} |",
+            "| {publishers} | {published:.0} | {raw:.0} | {:.2} | {through_cursor:.0} |",
             published / raw
         );
     }

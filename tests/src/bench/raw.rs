@@ -1,5 +1,6 @@
 //! redb by itself: inserts under growing keys, one durable commit for each batch.
 
+use std::ops::Bound;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -9,8 +10,17 @@ const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
 /// The cache that the broker gives it.
 const CACHE_BYTES: usize = 8 << 20;
 
+/// How rows get into the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Each by itself: what redb's own figures, and those of other stores, are about.
+    Insert,
+    /// Behind the last one through a cursor: what the broker does with messages.
+    Cursor,
+}
+
 /// Rows a second.
-pub fn insert(payload_bytes: usize, batch: u64, time: Duration) -> Result<f64> {
+pub fn insert(way: Way, payload_bytes: usize, batch: u64, time: Duration) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let database = Builder::new()
         .set_cache_size(CACHE_BYTES)
@@ -22,8 +32,19 @@ pub fn insert(payload_bytes: usize, batch: u64, time: Duration) -> Result<f64> {
         let transaction = database.begin_write()?;
         {
             let mut table = transaction.open_table(ROWS)?;
-            for key in next..next + batch {
-                table.insert(key, row.as_slice())?;
+            match way {
+                Way::Insert => {
+                    for key in next..next + batch {
+                        table.insert(key, row.as_slice())?;
+                    }
+                }
+                Way::Cursor => {
+                    let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded)?;
+                    for key in next..next + batch {
+                        end.insert_before(key, row.as_slice())?;
+                    }
+                    end.close()?;
+                }
             }
         }
         transaction.commit()?;

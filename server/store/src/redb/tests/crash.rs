@@ -6,8 +6,8 @@ use super::{
     history, model,
 };
 use crate::{
-    Operation, RedbStore, Store, StoreError,
-    conformance::{Kept, kept, random_histories},
+    Accept, Operation, RedbStore, Sequence, Store, StoreError,
+    conformance::{Kept, kept, random_histories, sample},
     redb::Settings,
 };
 
@@ -128,7 +128,27 @@ impl Check<'_> {
 fn histories() -> Vec<Vec<Vec<Operation>>> {
     let mut histories = random_histories(HISTORIES);
     histories.push(history());
+    histories.push(long_batches());
     histories
+}
+
+/// Messages enough in each batch to go into the log together, and some that leave it.
+fn long_batches() -> Vec<Vec<Operation>> {
+    let put = |number| {
+        Operation::Accept(Accept {
+            queued: sample::queue(number, [1, 2, 3], number),
+            retained: None,
+            inbound: None,
+        })
+    };
+    let mut history: Vec<Vec<Operation>> =
+        vec![(1..=3).map(|n| sample::put_session(n, n)).collect()];
+    history.extend((0..6).map(|batch| {
+        let mut operations: Vec<Operation> = (1..=40).map(|n| put(batch * 40 + n)).collect();
+        operations.push(Operation::RemoveMessage(Sequence(batch * 30 + 7)));
+        operations
+    }));
+    history
 }
 
 #[test]
