@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod client;
 pub mod codec;
+pub mod extension;
 pub mod packet;
 pub mod qos;
 pub mod reason;

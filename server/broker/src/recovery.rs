@@ -312,6 +312,8 @@ impl Recovery {
             subscriptions: HashMap::new(),
             subscription_bytes: 0,
             generation: 0,
+            // What waits may be from subscriptions that are gone.
+            identifier_max: u32::MAX,
             mailbox: Arc::new(mailbox),
             flows,
             inbound: FxHashSet::default(),

@@ -5,7 +5,7 @@
 use std::num::NonZeroU16;
 
 use ebbtide_protocol::{
-    ByteString, ReasonCode,
+    ByteString, Packet, ReasonCode, extension,
     packet::{ConnAck, Connect, UserProperty},
 };
 use ebbtide_store::{DroppedRow, WallTime};
@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::connect::Arriving;
+use super::{connect::Arriving, farewell::Tolerance};
 use crate::Limits;
 
 /// The User Property that tells a session what it has lost.
@@ -56,9 +56,34 @@ pub(super) fn success(
         // [MQTT-4.12.0-5]
         authentication_method: connect.authentication_method.clone(),
         authentication_data: arriving.authentication_data.clone(),
-        user_properties: dropped.map(told).into_iter().collect(),
+        user_properties: dropped
+            .map(told)
+            .into_iter()
+            .chain(connect.version.has_properties().then(extensions))
+            .collect(),
         ..ConnAck::new(ReasonCode::Success, session_present)
     }
+}
+
+/// What this broker has beyond the standard.
+fn extensions() -> UserProperty {
+    (extension::EXTENSIONS.into(), extension::SNAPSHOT.into())
+}
+
+/// Makes CONNACK as small as the client wants it; `None`: it must not be sent. Also whether the session's losses are still told:
+/// the extensions go before them.
+pub(super) fn fit(mut connack: ConnAck, connect: &Connect) -> Option<(Packet, bool)> {
+    let tolerance = Tolerance::of(connect);
+    let mut packet = Packet::ConnAck(Box::new(connack.clone()));
+    if !tolerance.fits_whole(&packet, connect.version) {
+        let name = extension::EXTENSIONS;
+        connack.user_properties.retain(|(key, _)| key != name);
+        packet = Packet::ConnAck(Box::new(connack));
+    }
+    let fits = tolerance.fits(&mut packet, connect.version);
+    let is_told = matches!(&packet, Packet::ConnAck(connack)
+        if extension::values(&connack.user_properties, DROPPED).next().is_some());
+    fits.then_some((packet, is_told))
 }
 
 /// What the session has lost while nobody could be told: how many messages, when the first and when the last.

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use ebbtide_protocol::{
-    ByteString, Packet, ReasonCode,
+    ByteString, ReasonCode,
     packet::{Connect, Will},
 };
 use ebbtide_store::{Operation, WillRow};
@@ -230,17 +230,14 @@ impl Connection {
             .and_then(|session| session.mailbox.losses.get());
         let limits = &shared.limits;
         let connack = connack::success(&arriving, limits, expiry, session_present, dropped);
-        let mut connack = Packet::ConnAck(Box::new(connack));
-        if !Tolerance::of(connect).fits(&mut connack, version) {
+        let Some((connack, is_told)) = connack::fit(connack, connect) else {
             let_go(&shared, &client_id, &control, rested, now);
             self.phase = Phase::Arriving(arriving);
             let why = "its Maximum Packet Size is too small for CONNACK";
             return Err(Close::new(ReasonCode::PacketTooLarge, why));
-        }
+        };
         // A User Property is the first to go when it is too large: then they are told another time.
-        let told = dropped.filter(
-            |_| matches!(&connack, Packet::ConnAck(connack) if !connack.user_properties.is_empty()),
-        );
+        let told = dropped.filter(|_| is_told);
         let has_presence =
             shared.presence.is_some() && !arriving.is_assigned && self.origin.transport != "api";
         // What is told to be gone must not come back.

@@ -2,7 +2,7 @@
 
 use ebbtide_protocol::{
     ByteString, Packet, ReasonCode, Version,
-    codec::fit,
+    codec::{encoded_len, fit},
     packet::{ConnAck, Connect, Disconnect},
 };
 
@@ -36,6 +36,12 @@ impl Tolerance {
     /// The Reason String, if the client wants one.
     pub fn reason_string(self, why: &str) -> Option<ByteString> {
         self.wants_problem_information.then(|| why.into())
+    }
+
+    /// Whether the client takes the packet as it is.
+    pub fn fits_whole(self, packet: &Packet, version: Version) -> bool {
+        let most = self.maximum_packet_size;
+        most == u32::MAX || encoded_len(packet, version) <= most as usize
     }
 
     /// Makes the packet as small as the client wants it; `false`: it must not be sent.

@@ -1,11 +1,12 @@
 //! One connection, from its first byte to its last: a state machine without a socket.
 //!
 //! Read it in this order: this file (what comes in and goes out), `connect` and `authenticate` (from the first packet to a session),
-//! `publish` and `subscribe` (what a client asks for), `outbound`, `resume` and `snapshot` (what it gets), `acks`,
-//! `end`.
+//! `publish` and `subscribe` (what a client asks for), `outbound`, `resume`, `snapshot` and `announce` (what it gets),
+//! `acks`, `end`.
 
 mod acks;
 mod aliases;
+mod announce;
 mod authenticate;
 mod connack;
 mod connect;
@@ -148,6 +149,9 @@ impl Connection {
     pub fn receive(&mut self, input: &mut BytesMut, now: Now) -> bool {
         self.seen = now;
         let before = input.len();
+        if let Phase::Open(open) = &mut self.phase {
+            open.outbound.ends.begin_turn();
+        }
         let more = self.take_packets(input, now);
         self.incoming.bytes += (before - input.len()) as u64;
         let turn = std::mem::take(&mut self.incoming);
@@ -402,7 +406,7 @@ impl Connection {
             }
             Packet::PubComp(ack) => open.handle_pubcomp(&ack, shared),
             Packet::Subscribe(subscribe) => {
-                open.handle_subscribe(subscribe, shared, replies);
+                open.handle_subscribe(subscribe, shared, replies, now);
                 Ok(())
             }
             Packet::Unsubscribe(unsubscribe) => {

@@ -11,13 +11,13 @@ use ebbtide_protocol::{
 };
 use ebbtide_store::{FlowStage, Operation, Sequence};
 
-use super::open::Open;
+use super::{announce::Ends, open::Open};
 use crate::{
     Durability, Monotonic, Now, durability,
     journal::{Journal, Ticket},
     route::{
         group::Lease,
-        mailbox::{Delivery, Mail, Snapshot},
+        mailbox::{Delivery, End, Mail, Snapshot},
     },
     shared::Shared,
     stats::DropReason,
@@ -43,6 +43,8 @@ pub(super) struct Outbound {
     /// Snapshots that there was no room for, and when they have another turn.
     pub put_off: Vec<Snapshot>,
     pub retry_at: Option<Monotonic>,
+    /// What is to be told of snapshots.
+    pub ends: Ends,
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
     quota: u16,
     quota_max: u16,
@@ -56,6 +58,8 @@ pub(super) struct Staged {
     pub packet_id: Option<PacketId>,
     /// Its exchange has it as a group's: it is not lost with the connection.
     is_leased: bool,
+    /// It marks this end, and is no message of anybody's.
+    pub marks: Option<End>,
     pub delivery: Delivery,
 }
 
@@ -87,10 +91,28 @@ impl Outbound {
             reading: None,
             put_off: Vec::new(),
             retry_at: None,
+            ends: Ends::default(),
             quota: receive_maximum,
             quota_max: receive_maximum,
             durability,
         }
+    }
+
+    /// Nothing is on its way to the client that has not left yet.
+    pub fn is_idle(&self) -> bool {
+        let is_empty = self.mail.is_empty() && self.staged.is_empty() && self.put_off.is_empty();
+        is_empty && self.to_resend.is_empty() && self.reading.is_none()
+    }
+
+    /// The marker of an end has its turn.
+    pub fn stage_marker(&mut self, end: End, delivery: Delivery) {
+        self.stage(Staged {
+            ticket: durability::delivery(QoS::AtMostOnce, None),
+            packet_id: None,
+            is_leased: false,
+            marks: Some(end),
+            delivery,
+        });
     }
 
     fn stage(&mut self, mut staged: Staged) {
@@ -122,7 +144,8 @@ impl Outbound {
         let staged = self
             .staged
             .iter()
-            .filter(|staged| !staged.is_leased && staged.delivery.sequence.is_none());
+            .filter(|staged| !staged.is_leased && staged.delivery.sequence.is_none())
+            .filter(|staged| staged.marks.is_none());
         mail.count() + staged.count()
     }
 
@@ -223,6 +246,12 @@ impl Open {
                     }
                     self.advance_snapshot(shared, now);
                 }
+                Some(Mail::End(end)) => {
+                    if !is_sent(end.after_reply) {
+                        return;
+                    }
+                    self.end_snapshots(now);
+                }
                 Some(Mail::Unread(_)) => {
                     if self.outbound.reading.is_some() {
                         return;
@@ -242,7 +271,7 @@ impl Open {
                         Some(Mail::Resend(packet_id, delivery)) => {
                             self.stage_again(packet_id, delivery, shared, now);
                         }
-                        Some(Mail::Snapshot(_) | Mail::Unread(_)) | None => {
+                        Some(Mail::Snapshot(_) | Mail::Unread(_) | Mail::End(_)) | None => {
                             unreachable!("looked at above")
                         }
                     }
@@ -259,12 +288,14 @@ impl Open {
         if let Some(lease) = delivery.lease.take() {
             return self.stage_leased(lease, delivery, shared);
         }
+        self.outbound.ends.count_staged();
         let Delivery { sequence, qos, .. } = delivery;
         if qos == QoS::AtMostOnce {
             let staged = Staged {
                 ticket: durability::delivery(qos, None),
                 packet_id: None,
                 is_leased: false,
+                marks: None,
                 delivery,
             };
             self.outbound.stage(staged);
@@ -287,6 +318,7 @@ impl Open {
             ticket,
             packet_id: Some(packet_id),
             is_leased: false,
+            marks: None,
             delivery,
         });
     }
@@ -336,6 +368,7 @@ impl Open {
             ticket,
             packet_id,
             is_leased: packet_id.is_some(),
+            marks: None,
             delivery,
         });
     }
@@ -359,6 +392,7 @@ impl Open {
             ticket: durability::delivery(delivery.qos, None),
             packet_id: Some(packet_id),
             is_leased: false,
+            marks: None,
             delivery,
         });
     }

@@ -1,7 +1,7 @@
 //! A client publishes: PUBLISH and PUBREL.
 
 use ebbtide_protocol::{
-    Packet, PacketId, QoS, ReasonCode, TopicName, Violation,
+    Packet, PacketId, QoS, ReasonCode, TopicName, Violation, extension,
     packet::{Ack, Publish},
 };
 use ebbtide_store::{Message, Operation};
@@ -215,8 +215,9 @@ pub(super) fn refusal(topic: &TopicName, shared: &Shared) -> Option<Refusal> {
         });
     }
     // The broker's own (section 4.7.2).
-    name.starts_with("$SYS/").then_some(Refusal {
+    let is_own = name.starts_with("$SYS/") || name.starts_with(extension::TOPICS);
+    is_own.then_some(Refusal {
         reason: ReasonCode::NotAuthorized,
-        why: "topics below $SYS/ are the broker's own",
+        why: "topics below $SYS/ and $ebbtide/ are the broker's own",
     })
 }

@@ -42,6 +42,11 @@ impl Replies {
         self.durability = durability;
     }
 
+    /// The number of the reply that is pushed next.
+    pub fn next(&self) -> u64 {
+        self.pushed + 1
+    }
+
     /// Gives the reply's number, for [`Replies::is_sent`].
     pub fn push(&mut self, ticket: Ticket, packet: Packet) -> u64 {
         self.push_counted(ticket, packet, 0)

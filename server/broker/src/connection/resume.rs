@@ -75,7 +75,7 @@ impl Open {
         }
         // Nobody accepts a message between the look at the mailbox and at the revision.
         let numbers = shared.numbers.lock();
-        let Some(owed) = self.session.mailbox.catch_up() else {
+        let Some((owed, ends)) = self.session.mailbox.catch_up() else {
             return false;
         };
         let revision = numbers.last_revision();
@@ -95,6 +95,7 @@ impl Open {
             }))
         });
         self.outbound.mail.extend(snapshots);
+        self.outbound.mail.extend(ends.into_iter().map(Mail::End));
         !self.outbound.mail.is_empty()
     }
 

@@ -9,7 +9,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use ebbtide_protocol::QoS;
-use ebbtide_store::{Accept, Message, Operation, Queue, Sequence};
+use ebbtide_store::{Accept, Message, Operation, Queue, RetainedRow, Revision, Sequence};
 
 use super::{open::Open, outbound::Outbound};
 use crate::{
@@ -26,7 +26,7 @@ const MESSAGES: usize = 256;
 /// The most bytes of one chunk, but for its last message.
 const BYTES: usize = 64 * 1024;
 /// The most levels of topics that are looked at for one chunk, whether or not anything there matches.
-const VISITS: usize = 4096;
+pub(super) const VISITS: usize = 4096;
 /// How long the rest is put off when there is no room for it.
 const PUT_OFF_MS: u64 = 1000;
 
@@ -46,6 +46,8 @@ impl Open {
             // It has ended, or begun anew, meanwhile [MQTT-3.10.4-2].
             _ => return,
         }
+        let (identifier, generation) = (snapshot.identifier, snapshot.generation);
+        self.outbound.ends.begin(identifier, generation);
         let before = snapshot.position.clone();
         // Held from the look at the values until the journal has them: else one that is replaced meanwhile would get the later
         // number, and after a crash go out behind the newer one.
@@ -97,6 +99,9 @@ impl Open {
         for mut snapshot in outbound.put_off.drain(..) {
             snapshot.revision = revision;
             self.session.mailbox.push_snapshot(snapshot);
+        }
+        for end in outbound.ends.take_put_off() {
+            self.session.mailbox.push_end(end);
         }
     }
 
@@ -188,6 +193,12 @@ fn qos_of(message: &Message, snapshot: &Snapshot) -> QoS {
     message.qos.min(snapshot.options.qos)
 }
 
+/// Whether the snapshot of this revision has it. A later value is left to its live copy; what has expired by now is gone.
+pub(super) fn is_due(row: &RetainedRow, revision: Revision, now: Now) -> bool {
+    let expires_at = row.message.expires_at();
+    row.revision <= revision && expires_at.is_none_or(|expires_at| expires_at > now.wall)
+}
+
 /// The next messages, at most so many; `true` when these were the last.
 fn next_chunk(
     shared: &Shared,
@@ -200,13 +211,11 @@ fn next_chunk(
     let retained = shared.retained.read();
     let position = retained.visit(&snapshot.filter, snapshot.position.as_deref(), &mut |row| {
         visits += 1;
-        if let Some(row) = row {
-            let expires_at = row.message.expires_at();
-            let is_expired = expires_at.is_some_and(|expires_at| expires_at <= now.wall);
-            if row.revision <= snapshot.revision && !is_expired {
-                bytes += row.message.size_bytes();
-                messages.push(Arc::clone(&row.message));
-            }
+        if let Some(row) = row
+            && is_due(row, snapshot.revision, now)
+        {
+            bytes += row.message.size_bytes();
+            messages.push(Arc::clone(&row.message));
         }
         match messages.len() >= most || bytes >= BYTES || visits >= VISITS {
             true => ControlFlow::Break(()),

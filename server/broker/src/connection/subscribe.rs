@@ -11,12 +11,16 @@ use ebbtide_protocol::{
 };
 use ebbtide_store::{Incarnation, Operation, SubscriptionRow};
 
-use super::{fault::Refusal, open::Open, replies::Replies};
+use super::{announce::Announcement, fault::Refusal, open::Open, replies::Replies};
 use crate::{
-    Limits, compact, durability,
+    Limits, Now, compact, durability,
     numbers::Exhausted,
     room,
-    route::{group::Group, index::Index, mailbox::Snapshot},
+    route::{
+        group::Group,
+        index::Index,
+        mailbox::{End, Snapshot},
+    },
     session::{Subscribed, subscription_bytes},
     shared::Shared,
 };
@@ -34,12 +38,17 @@ impl Open {
         subscribe: Subscribe,
         shared: &Shared,
         replies: &mut Replies,
+        now: Now,
     ) {
         let identifier = subscribe.subscription_identifier;
+        let asks_for_end = self.asks_for_end(&subscribe);
+        let count = subscribe.subscriptions.len();
         let filters = subscribe.subscriptions.iter().map(|one| &one.filter);
         let bytes = waiting_bytes(filters);
-        let mut reasons = Vec::with_capacity(subscribe.subscriptions.len());
+        let mut reasons = Vec::with_capacity(count);
         let (mut accepted, mut accepted_bytes) = (Vec::new(), 0);
+        // Where each filter stands, the last time.
+        let mut places = HashMap::new();
         let mut numbers = HashMap::new();
         let mut why = None;
         for Subscription { filter, options } in subscribe.subscriptions {
@@ -55,6 +64,9 @@ impl Open {
                     reasons.push(granted(options.qos));
                     let filter = compact::filter(&filter);
                     accepted_bytes += subscription_bytes(&filter);
+                    if asks_for_end {
+                        places.insert(filter.clone(), reasons.len() - 1);
+                    }
                     accepted.push(SubscriptionRow {
                         filter,
                         options,
@@ -68,6 +80,7 @@ impl Open {
         let mut accepted = last_of_each(accepted);
         self.session.generation += 1;
         let generation = self.session.generation;
+        let reply = replies.next();
         let mut index = shared.index.write();
         let revision = shared.numbers.lock().last_revision();
         let mut owed = Vec::new();
@@ -95,6 +108,10 @@ impl Open {
             {
                 // What the one before has asked for is still under way, and goes on.
                 row.retained_owed = true;
+                let outbound = &mut self.outbound;
+                outbound
+                    .ends
+                    .promise(before.row.identifier, before.generation);
                 unfinished.insert(row.filter.clone(), before.generation);
             }
         }
@@ -107,18 +124,22 @@ impl Open {
                     subscription: row.clone(),
                 }))
         });
-        let suback = SubAck {
-            packet_id: subscribe.packet_id,
-            // Of the first that was refused.
-            reason_string: why.and_then(|why| self.tolerance.reason_string(why)),
-            user_properties: Vec::new(),
-            reasons,
-        };
-        let ticket = durability::subscription(rows);
-        let reply = replies.push_counted(ticket, Packet::SubAck(suback), bytes);
-        for row in owed {
+        let announcement = asks_for_end.then(|| {
+            let end = End {
+                identifier: identifier.unwrap_or(0),
+                generation,
+                after_reply: reply,
+            };
+            // What is owed later comes as it is then, not as it is counted now.
+            let is_later = !owed.is_empty() && self.session.mailbox.is_spilling();
+            // What an earlier one was owed may still come with the same identifier.
+            let is_behind = groups.len() < accepted.len() && self.may_carry(identifier);
+            let is_promised = is_later || is_behind || !unfinished.is_empty();
+            Announcement::new(end, is_promised, !groups.is_empty(), count)
+        });
+        for row in &owed {
             self.session.mailbox.push_snapshot(Snapshot {
-                filter: row.filter,
+                filter: row.filter.clone(),
                 options: row.options,
                 identifier,
                 generation,
@@ -127,7 +148,26 @@ impl Open {
                 position: None,
             });
         }
+        if let Some(announcement) = &announcement
+            && (announcement.is_promised || !owed.is_empty())
+        {
+            self.push_end(announcement.end);
+        }
         drop(index);
+        let user_properties = announcement.map(|announcement| {
+            let owed = owed.iter().map(|row| (row, places[&row.filter]));
+            self.announce(announcement, owed, revision, shared, now)
+        });
+        self.session.identifier_max = self.session.identifier_max.max(identifier.unwrap_or(0));
+        let suback = SubAck {
+            packet_id: subscribe.packet_id,
+            // Of the first that was refused.
+            reason_string: why.and_then(|why| self.tolerance.reason_string(why)),
+            user_properties: user_properties.unwrap_or_default(),
+            reasons,
+        };
+        let ticket = durability::subscription(rows);
+        replies.push_counted(ticket, Packet::SubAck(suback), bytes);
         for row in accepted {
             let filter = row.filter.clone();
             let group = groups.remove(&filter);

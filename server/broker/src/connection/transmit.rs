@@ -151,6 +151,11 @@ impl Open {
             while output.len() < limit
                 && let Some(staged) = self.outbound.next_staged(&shared.journal)
             {
+                if let Some(end) = staged.marks
+                    && !self.outbound.ends.close(end)
+                {
+                    continue;
+                }
                 self.encode(&staged, output, now);
                 sent.packets += 1;
                 sent.publishes += 1;
@@ -171,6 +176,7 @@ impl Open {
         let has_room = maximum == u32::MAX
             || publish_len(&publish, self.version) + ALIAS_BYTES + 4 <= maximum as usize;
         if has_room
+            && staged.marks.is_none()
             && let Some((alias, is_known)) =
                 self.outgoing_aliases.assign(&staged.delivery.message.topic)
         {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use ebbtide_protocol::{PacketId, QoS};
 use ebbtide_store::{Incarnation, Message, Recipient, Sequence};
 
-use super::{group::Lease, snapshot::Snapshot};
+use super::{
+    group::Lease,
+    snapshot::{End, Snapshot},
+};
 
 /// One message for one session.
 #[derive(Debug)]
@@ -61,6 +64,7 @@ pub(crate) enum Mail {
     /// A message of a group, to be read from the store.
     Unread(Lease),
     Snapshot(Box<Snapshot>),
+    End(End),
 }
 
 impl Mail {
@@ -68,7 +72,7 @@ impl Mail {
     pub fn kept_bytes(&self) -> u64 {
         match self {
             Self::Message(delivery) => delivery.kept_bytes(),
-            Self::Resend(..) | Self::Unread(_) | Self::Snapshot(_) => 0,
+            Self::Resend(..) | Self::Unread(_) | Self::Snapshot(_) | Self::End(_) => 0,
         }
     }
 
@@ -77,7 +81,7 @@ impl Mail {
         match self {
             Self::Message(delivery) => delivery.sequence,
             // The session's flows have it.
-            Self::Resend(..) | Self::Snapshot(_) => None,
+            Self::Resend(..) | Self::Snapshot(_) | Self::End(_) => None,
             // The group has it.
             Self::Unread(_) => None,
         }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::{crowding::Crowding, group::Lease, losses::Losses};
 pub(crate) use super::{
     mail::{Delivery, Mail},
-    snapshot::Snapshot,
+    snapshot::{End, Snapshot},
 };
 use crate::{Limits, Monotonic};
 
@@ -66,6 +66,8 @@ struct State {
     spilling: bool,
     /// Snapshots that were asked for while spilling: run when all that waits is out.
     owed: Vec<TopicFilter>,
+    /// The ends that were asked for meanwhile: behind those. They go with the connection.
+    ends: Vec<End>,
     overflowed: bool,
     /// Of the owner; `None` while the session is away.
     waker: Option<Waker>,
@@ -91,6 +93,7 @@ impl Mailbox {
             is_sorted: true,
             spilling: false,
             owed: Vec::new(),
+            ends: Vec::new(),
             overflowed: false,
             waker: None,
             in_flight: None,
@@ -213,7 +216,7 @@ impl Mailbox {
             .filter_map(|mail| match mail {
                 Mail::Message(delivery) => delivery.lease,
                 Mail::Unread(lease) => Some(lease),
-                Mail::Resend(..) | Mail::Snapshot(_) => None,
+                Mail::Resend(..) | Mail::Snapshot(_) | Mail::End(_) => None,
             })
             .collect()
     }
@@ -233,6 +236,23 @@ impl Mailbox {
             }
         }
         state.wake();
+    }
+
+    /// Asks to be told that the snapshots asked for before are out. Its owner sees to it that there are not too many.
+    pub fn push_end(&self, end: End) {
+        let mut state = self.state.lock();
+        if state.spilling {
+            state.ends.push(end);
+        } else {
+            state.queue.push_back(Mail::End(end));
+        }
+        state.wake();
+    }
+
+    /// Nothing waits here.
+    pub fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        !state.spilling && state.queue.is_empty() && state.leased.is_empty()
     }
 
     /// From now on this connection is woken. What has waited while the session was away is still spilled.
@@ -257,7 +277,7 @@ impl Mailbox {
             match &mail {
                 Mail::Message(delivery) => state.taken(delivery),
                 Mail::Snapshot(snapshot) => state.snapshot_bytes -= snapshot.bytes(),
-                Mail::Resend(..) | Mail::Unread(_) => {}
+                Mail::Resend(..) | Mail::Unread(_) | Mail::End(_) => {}
             }
             into.push_back(mail);
         }
@@ -302,15 +322,17 @@ impl Mailbox {
     }
 
     /// Everything is out: from now on messages wait in memory again. Gives the filters of the snapshots that are
-    /// owed, or `None` when more has come meanwhile. The caller holds the lock on the order of publishes.
-    pub fn catch_up(&self) -> Option<Vec<TopicFilter>> {
+    /// owed and the ends behind them, or `None` when more has come meanwhile. The caller holds the lock on the order of
+    /// publishes.
+    pub fn catch_up(&self) -> Option<(Vec<TopicFilter>, Vec<End>)> {
         let mut state = self.state.lock();
         if !state.spilling || !state.queue.is_empty() || !state.spilled.is_empty() {
             return None;
         }
         state.spilling = false;
         state.spilled = VecDeque::new();
-        Some(std::mem::take(&mut state.owed))
+        let owed = std::mem::take(&mut state.owed);
+        Some((owed, std::mem::take(&mut state.ends)))
     }
 
     pub fn is_spilling(&self) -> bool {
@@ -341,6 +363,7 @@ impl Mailbox {
         state.queue = VecDeque::new();
         (state.queue_bytes, state.queue_kept) = (0, 0);
         state.snapshot_bytes = 0;
+        state.ends = Vec::new();
         state.kept_bytes += unread_bytes;
         let mut numbers = unread;
         let unsent: Vec<Mail> = unsent.into_iter().collect();

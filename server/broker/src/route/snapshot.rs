@@ -20,6 +20,17 @@ pub(crate) struct Snapshot {
     pub position: Option<String>,
 }
 
+/// The place behind the snapshots of one SUBSCRIBE that asked to be told of their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Its Subscription Identifier; 0: it has none.
+    pub identifier: u32,
+    /// The SUBSCRIBE that asked.
+    pub generation: u64,
+    /// The number of its SUBACK among the replies.
+    pub after_reply: u64,
+}
+
 impl Snapshot {
     /// Memory it holds, roughly.
     pub fn bytes(&self) -> usize {

@@ -44,6 +44,8 @@ pub(crate) struct Session {
     pub subscription_bytes: usize,
     /// Counts the SUBSCRIBEs of this life of the session in memory.
     pub generation: u64,
+    /// The highest Subscription Identifier so far: a message that waits may carry any up to here.
+    pub identifier_max: u32,
     pub mailbox: Arc<Mailbox>,
     /// Exchanges with this client as a subscriber.
     pub flows: Flows,
@@ -74,6 +76,7 @@ impl Session {
             subscriptions: HashMap::new(),
             subscription_bytes: 0,
             generation: 0,
+            identifier_max: 0,
             flows: Flows::default(),
             inbound: FxHashSet::default(),
             maybe_sent: Sequence(0),

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 mod riddle;
+pub mod snapshots;
 
 use std::{
     collections::VecDeque,
@@ -257,18 +258,17 @@ impl World {
     }
 
     pub fn subscribe(&mut self, client: Client, filter: &str, qos: QoS) -> SubAck {
-        self.send(
-            client,
-            subscribe(
-                1,
-                filter,
-                SubscriptionOptions {
-                    qos,
-                    ..Default::default()
-                },
-            ),
-        );
+        let options = SubscriptionOptions {
+            qos,
+            ..Default::default()
+        };
+        self.send(client, subscribe(1, filter, options));
         self.commit();
+        self.next_suback(client)
+    }
+
+    /// Takes the first SUBACK out of what the client has received.
+    pub fn next_suback(&mut self, client: Client) -> SubAck {
         let received = &mut self.clients[client.0].received;
         let position = received
             .iter()
