@@ -3,6 +3,8 @@
 //! Nothing of it is sent to a side that has not announced it or asked for it, so it never disturbs other software. How it
 //! is used is in `docs/extensions.md`.
 
+use alloc::format;
+
 use crate::{ByteString, TopicName, packet::UserProperty};
 
 /// CONNACK: the extensions that the broker has, separated by commas.

@@ -1,13 +1,15 @@
 //! CONNECT as it is sent, CONNACK as it is understood, and which refusals make another attempt pointless.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
 use super::{Error, OutgoingMessage};
 use crate::{
     ByteString, Packet, QoS, ReasonCode, TopicFilter, Version,
     codec::{PACKET_SIZE_MAX, check},
-    packet::{ConnAck, Connect, Publish},
+    extension,
+    packet::{ConnAck, Connect, Publish, UserProperty},
 };
 
 /// What the server accepts on this connection, from its CONNACK.
@@ -33,6 +35,8 @@ pub struct Limits {
     pub shared_subscriptions: bool,
     /// The Keep Alive in force, seconds; zero: none.
     pub keep_alive_s: u16,
+    /// Whether it tells when the retained messages of a subscription have all come: an extension of Ebbtide's.
+    pub snapshots: bool,
 }
 
 impl Limits {
@@ -61,6 +65,7 @@ impl Limits {
             shared_subscriptions: connack.shared_subscription_available.unwrap_or(true),
             // [MQTT-3.1.2-21]
             keep_alive_s: connack.server_keep_alive.unwrap_or(connect.keep_alive),
+            snapshots: extension::is_announced(&connack.user_properties, extension::SNAPSHOT),
         }
     }
 
@@ -84,6 +89,19 @@ impl Limits {
     pub(super) fn has_room(&self, packet: &Packet, more: usize) -> bool {
         let most = self.maximum_packet_size.unwrap_or(PACKET_SIZE_MAX) as usize;
         check(packet, self.version).is_ok_and(|bytes| bytes + more <= most)
+    }
+
+    /// What a SUBSCRIBE asks for beyond the standard, if there is room for it.
+    pub(super) fn asked_of(&self, filter: &TopicFilter) -> Vec<UserProperty> {
+        let asked = extension::set(extension::SNAPSHOT_ASKED);
+        // An identifier, and the lengths of names and values.
+        let more = asked.0.len() + asked.1.len() + 8;
+        let bytes = filter.as_str().len() + Self::SUBSCRIBE_OVERHEAD_BYTES_MAX + more;
+        let has_room = self
+            .maximum_packet_size
+            .is_none_or(|most| bytes <= most as usize);
+        let is_asked = self.snapshots && self.subscription_identifiers && has_room;
+        is_asked.then_some(asked).into_iter().collect()
     }
 
     /// Why this filter must not be sent.

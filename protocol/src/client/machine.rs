@@ -22,7 +22,7 @@ use super::{
     subscriptions::{Change, Subscriptions},
 };
 use crate::{
-    ByteString, Decoder, Packet, QoS, ReasonCode, TopicFilter,
+    ByteString, Decoder, Packet, QoS, ReasonCode, TopicFilter, extension,
     packet::{Auth, Publish, SubscriptionOptions, UserProperty},
 };
 
@@ -279,7 +279,14 @@ impl Client {
         let Some(limits) = &self.limits else {
             return Ok(());
         };
-        let subscriptions = self.subscriptions.recipients(now, &publish, &topic, limits);
+        if limits.snapshots
+            && let Some(identifier) = extension::ended(&topic)
+        {
+            let changes = self.subscriptions.ended(identifier);
+            self.push_changes(changes);
+            return Ok(());
+        }
+        let (subscriptions, changes) = self.subscriptions.recipients(now, &publish, &topic, limits);
         let message = IncomingMessage {
             topic,
             payload: publish.payload,
@@ -297,7 +304,9 @@ impl Client {
                 message,
                 subscriptions,
             });
-            return self.answer(Effect::Acknowledge(owed));
+            self.answer(Effect::Acknowledge(owed))?;
+            self.push_changes(changes);
+            return Ok(());
         }
         self.events.push_back(Queued {
             event: Event::Message {
@@ -306,6 +315,7 @@ impl Client {
             },
             owed,
         });
+        self.push_changes(changes);
         Ok(())
     }
 
@@ -423,7 +433,11 @@ impl Client {
 
     pub(super) fn push_changes(&mut self, changes: Vec<Change>) {
         for (handle, change) in changes {
-            self.push_event(Event::Subscription { handle, change });
+            // A snapshot is complete when what belongs to it is kept.
+            let told = Effect::Event(Event::Subscription { handle, change });
+            if let Some(Effect::Event(told)) = self.journal.gate(told) {
+                self.push_event(told);
+            }
         }
     }
 

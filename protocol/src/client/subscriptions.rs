@@ -1,8 +1,9 @@
 //! The application's subscriptions and what the server knows of them.
 //!
 //! Several handles on one filter share one subscription at the server, for there a filter exists once. Subscriptions
-//! outlive connections: without a session they are made again, in order. A snapshot counts as complete when a PINGREQ
-//! sent after the SUBACK was answered and no retained message came for a while.
+//! outlive connections: without a session they are made again, in order. A snapshot is complete when the server says so;
+//! where it does not know how to, when a PINGREQ sent after the SUBACK was answered and no retained message came for a
+//! while.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,7 +14,7 @@ use super::{
     packet_ids::PacketIds,
 };
 use crate::{
-    Packet, PacketId, ReasonCode, TopicFilter, TopicName,
+    Packet, PacketId, ReasonCode, TopicFilter, TopicName, extension,
     packet::{
         Publish, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions, UnsubAck,
         Unsubscribe, UserProperty,
@@ -39,6 +40,10 @@ enum Stage {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Snapshot {
+    /// So many messages are still to come, unless the end marker comes before.
+    Counted(u64),
+    /// The end marker will come.
+    Marked,
     /// Granted; a PINGREQ must go out.
     Pingless,
     /// The answer to this PINGREQ ends it, or begins the quiet.
@@ -288,10 +293,14 @@ impl Subscriptions {
                 },
             });
         }
+        let mut user_properties = entry.user_properties.clone();
+        if entry.has_snapshot() {
+            user_properties.extend(limits.asked_of(&entry.filter));
+        }
         let subscribe = Subscribe {
             packet_id,
             subscription_identifier: limits.subscription_identifiers.then_some(entry.identifier),
-            user_properties: entry.user_properties.clone(),
+            user_properties,
             subscriptions: vec![Subscription {
                 filter: entry.filter.clone(),
                 options: entry.asked_options(),
@@ -320,16 +329,30 @@ impl Subscriptions {
         if reason.is_error() {
             return entry.refuse(reason, journal);
         }
-        let changes = entry.tell(SubscriptionChange::Granted(reason));
-        // Shared subscriptions get no retained messages (section 4.8.2).
-        if entry.asked_options().retain_handling == RetainHandling::DoNotSend
-            || entry.filter.share().is_some()
-        {
-            entry.settle();
-        } else {
-            entry.stage = Stage::Snapshot(Snapshot::Pingless);
-        }
+        let mut changes = entry.tell(SubscriptionChange::Granted(reason));
+        let properties = &suback.user_properties;
+        let number = extension::values(properties, extension::RETAINED).next();
+        let number = number.and_then(|number| number.parse().ok());
+        entry.stage = Stage::Snapshot(match number {
+            _ if !entry.has_snapshot() => {
+                entry.settle();
+                return changes;
+            }
+            Some(_) if extension::is_set(properties, extension::END) => Snapshot::Marked,
+            Some(number) => Snapshot::Counted(number),
+            None => Snapshot::Pingless,
+        });
+        changes.extend(entry.complete_if_counted());
         changes
+    }
+
+    /// The server's end marker: all retained messages of the subscription with this identifier have come. It may be a late one,
+    /// from before the subscription was renewed.
+    pub(super) fn ended(&mut self, identifier: u32) -> Vec<Change> {
+        let entry = self.entries.iter_mut().find(|entry| {
+            entry.identifier == identifier && matches!(entry.stage, Stage::Snapshot(_))
+        });
+        entry.map(Entry::complete).unwrap_or_default()
     }
 
     /// UNSUBACK. A filter that did not exist is gone as well.
@@ -403,15 +426,16 @@ impl Subscriptions {
         changes
     }
 
-    /// Whose message this is: by Subscription Identifier where the server gives it, else by filter.
+    /// Whose message this is: by Subscription Identifier where the server gives it, else by filter. And what is to be told
+    /// after it.
     pub(super) fn recipients(
         &mut self,
         now: Millis,
         publish: &Publish,
         topic: &TopicName,
         limits: &Limits,
-    ) -> Vec<SubscriptionHandle> {
-        let mut recipients = Vec::new();
+    ) -> (Vec<SubscriptionHandle>, Vec<Change>) {
+        let (mut recipients, mut changes) = (Vec::new(), Vec::new());
         let quiet_until = now + self.quiet_ms;
         for entry in &mut self.entries {
             let meant = if limits.subscription_identifiers
@@ -430,6 +454,10 @@ impl Subscriptions {
                         *until = quiet_until;
                         true
                     }
+                    Stage::Snapshot(Snapshot::Counted(left)) => {
+                        *left = left.saturating_sub(1);
+                        true
+                    }
                     Stage::Snapshot(_) | Stage::Asked(_) => true,
                     Stage::Unsent | Stage::Live | Stage::Refused => false,
                 };
@@ -443,8 +471,9 @@ impl Subscriptions {
                     .filter(|(_, wants_snapshot)| *wants_snapshot || !only_new)
                     .map(|(handle, _)| *handle),
             );
+            changes.extend(entry.complete_if_counted());
         }
-        recipients
+        (recipients, changes)
     }
 }
 
@@ -472,6 +501,27 @@ impl Entry {
             .iter()
             .map(|(handle, _)| (*handle, SubscriptionChange::Refused(reason)))
             .collect()
+    }
+
+    /// Whether it is answered with retained messages: shared subscriptions are not (section 4.8.2).
+    fn has_snapshot(&self) -> bool {
+        self.asked_options().retain_handling != RetainHandling::DoNotSend
+            && self.filter.share().is_none()
+    }
+
+    /// The server has said that all of them have come.
+    fn complete(&mut self) -> Vec<Change> {
+        let changes = self.tell(SubscriptionChange::SnapshotComplete { inferred: false });
+        self.settle();
+        changes
+    }
+
+    /// The same, once as many have come as it said.
+    fn complete_if_counted(&mut self) -> Vec<Change> {
+        match self.stage {
+            Stage::Snapshot(Snapshot::Counted(0)) => self.complete(),
+            _ => Vec::new(),
+        }
     }
 
     /// No retained messages are awaited any more.

@@ -10,11 +10,12 @@ mod reconnecting;
 mod refusals;
 mod restoring;
 mod sessions;
+mod snapshots;
 mod subscribing;
 
 use super::*;
 use crate::packet::{Ack, ConnAck, Connect, MessageProperties, Publish, SubAck};
-use crate::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version};
+use crate::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version, extension};
 
 /// One client, its time, and the server's side in the test's hands.
 struct Script {
@@ -263,7 +264,12 @@ fn describe(packet: &Packet) -> String {
         Packet::Subscribe(subscribe) => {
             let filter = subscribe.subscriptions[0].filter.as_str();
             let identifier = subscribe.subscription_identifier.unwrap_or(0);
-            format!("SUBSCRIBE {} {filter} #{identifier}", subscribe.packet_id)
+            let asks = extension::is_set(&subscribe.user_properties, extension::SNAPSHOT_ASKED);
+            let asks = if asks { " asks" } else { "" };
+            format!(
+                "SUBSCRIBE {} {filter} #{identifier}{asks}",
+                subscribe.packet_id
+            )
         }
         Packet::Unsubscribe(unsubscribe) => {
             let filter = unsubscribe.filters[0].as_str();
