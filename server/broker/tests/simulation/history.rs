@@ -115,6 +115,18 @@ pub enum Fact {
     Crashed,
     Subscribes(Subscription),
     Subscribed(Subscription),
+    /// SUBACK has said how many retained messages follow.
+    Told {
+        client: usize,
+        identifier: u32,
+        number: u64,
+        is_promised: bool,
+    },
+    /// An end marker has come.
+    Marker {
+        client: usize,
+        identifier: u32,
+    },
     /// UNSUBSCRIBE has been sent.
     Unsubscribes {
         session: SessionId,
@@ -316,6 +328,18 @@ impl History {
             Fact::Crashed => "the broker crashes and starts again".to_owned(),
             Fact::Subscribes(subscription) => self.subscription("SUBSCRIBE", subscription),
             Fact::Subscribed(subscription) => self.subscription("SUBACK", subscription),
+            Fact::Told {
+                client,
+                identifier,
+                number,
+                is_promised,
+            } => format!(
+                "{} is told that {number} follow, id {identifier}, promised {is_promised}",
+                name(client)
+            ),
+            Fact::Marker { client, identifier } => {
+                format!("{} gets the end marker of {identifier}", name(client))
+            }
             Fact::Unsubscribes { session, filter } => {
                 let who = self.name_of(*session);
                 format!("{who} UNSUBSCRIBE {}, session {session}", filter.as_str())

@@ -23,6 +23,8 @@ pub struct Profile {
     pub sometimes: &'static [&'static str],
     /// What QoS it asks for.
     pub granted: &'static [QoS],
+    /// It asks several times at once.
+    pub repeats: bool,
     pub no_local: bool,
     pub has_will: bool,
     /// It begins anew now and then, although it has a session.
@@ -53,6 +55,7 @@ const FILTERS: &[&str] = &[
     "job/#",
     "will/+",
 ];
+const PAGE: &[&str] = &["state/#", "#"];
 const GROUP: &[&str] = &["$share/workers/job/#"];
 
 pub fn draw(random: &mut Random) -> Vec<Profile> {
@@ -86,6 +89,17 @@ pub fn draw(random: &mut Random) -> Vec<Profile> {
             sometimes: if random.chance(50) { FILTERS } else { &[] },
             no_local: random.chance(50),
             ..of("fleeting", 0, random)
+        });
+    }
+    if random.chance(50) {
+        // It asks for what is retained again and again, as pages do.
+        let page = of("page", *random.pick(&[0, 0, FOREVER]), random);
+        all.push(Profile {
+            version: Version::V5,
+            sometimes: PAGE,
+            repeats: true,
+            granted: ANY,
+            ..page
         });
     }
     for at in 0..random.below(4) {
@@ -149,6 +163,7 @@ fn of(name: &str, expiry_s: u32, random: &mut Random) -> Profile {
         always: &[],
         sometimes: &[],
         granted: KEPT,
+        repeats: false,
         no_local: false,
         has_will: false,
         starts_clean: false,

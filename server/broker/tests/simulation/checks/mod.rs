@@ -10,13 +10,14 @@ mod no_local;
 mod order;
 mod retained;
 mod sessions;
+mod snapshots;
 mod wills;
 
 use super::history::{Fact, History, SessionId};
 
 type Check = fn(&History) -> Result<(), String>;
 
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("sessions", sessions::check),
     ("loss", loss::check),
     ("duplicates", duplicates::check),
@@ -27,6 +28,7 @@ const CHECKS: [(&str, Check); 10] = [
     ("expiry", expiry::check),
     ("no local", no_local::check),
     ("keep alive", keep_alive::check),
+    ("snapshots", snapshots::check),
 ];
 
 /// The first promise that was broken, and how.

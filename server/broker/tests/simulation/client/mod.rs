@@ -41,6 +41,8 @@ pub struct Client {
     next_id: u16,
     /// Its own messages that are not acknowledged for good, in order.
     pending: VecDeque<Sent>,
+    /// The last Subscription Identifier of each filter.
+    identifiers: BTreeMap<TopicFilter, u32>,
     /// Ids of QoS 2 messages that it has got and that are not released.
     held: BTreeSet<PacketId>,
     /// What the next CONNECT says, if not what the profile does.
@@ -88,6 +90,7 @@ impl Client {
             is_unsure: false,
             next_id: 1,
             pending: VecDeque::new(),
+            identifiers: BTreeMap::new(),
             held: BTreeSet::new(),
         }
     }

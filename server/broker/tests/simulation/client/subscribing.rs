@@ -1,7 +1,7 @@
 //! The client subscribes, and gets messages. It acknowledges in order, when it is told to.
 
 use ebbtide_protocol::{
-    Packet, PacketId, QoS, ReasonCode, TopicFilter, Version,
+    Packet, PacketId, QoS, ReasonCode, TopicFilter, Version, extension,
     packet::{
         Ack, Publish, RetainHandling, SubAck, Subscribe, Subscription as Requested,
         SubscriptionOptions, Unsubscribe,
@@ -62,7 +62,7 @@ impl Client {
                 _ => RetainHandling::Send,
             },
         };
-        let identifier = is_v5.then(|| u32::try_from(history.entries.len()).expect("small") + 1);
+        let identifier = is_v5.then(|| self.identifier(&filter, random, history));
         let subscription = Subscription {
             client: self.index,
             session: self.session.as_ref().expect("it is ready").id,
@@ -70,14 +70,33 @@ impl Client {
             options,
             identifier,
         };
-        history.add(Fact::Subscribes(subscription.clone()));
-        let packet_id = self.ask(Asked::Subscribe(subscription));
-        self.send(Packet::Subscribe(Subscribe {
-            packet_id,
-            subscription_identifier: identifier,
-            user_properties: Vec::new(),
-            subscriptions: vec![Requested { filter, options }],
-        }));
+        let times = match self.profile.repeats {
+            true => 1 + random.below(3),
+            false => 1,
+        };
+        for _ in 0..times {
+            history.add(Fact::Subscribes(subscription.clone()));
+            let packet_id = self.ask(Asked::Subscribe(subscription.clone()));
+            let asked = is_v5.then(|| extension::set(extension::SNAPSHOT_ASKED));
+            self.send(Packet::Subscribe(Subscribe {
+                packet_id,
+                subscription_identifier: identifier,
+                user_properties: asked.into_iter().collect(),
+                subscriptions: vec![Requested {
+                    filter: filter.clone(),
+                    options,
+                }],
+            }));
+        }
+    }
+
+    /// A new one, or that which the filter had the last time.
+    fn identifier(&mut self, filter: &TopicFilter, random: &mut Random, history: &History) -> u32 {
+        let new = u32::try_from(history.entries.len()).expect("small") + 1;
+        let before = self.identifiers.get(filter).copied();
+        let identifier = before.filter(|_| random.chance(60)).unwrap_or(new);
+        self.identifiers.insert(filter.clone(), identifier);
+        identifier
     }
 
     fn unsubscribe(&mut self, filter: &str, history: &mut History) {
@@ -99,7 +118,7 @@ impl Client {
         }));
     }
 
-    /// One request at a time, so that an answer says what is in force.
+    /// One request at a time, or the same several times, so that an answer says what is in force.
     fn is_asked(&self) -> bool {
         self.line
             .as_ref()
@@ -126,11 +145,36 @@ impl Client {
             Some(Asked::Subscribe(subscription)) => {
                 let session = self.session.as_mut().expect("it is ready");
                 session.subscriptions.insert(subscription.filter.clone());
+                let identifier = subscription.identifier;
                 history.add(Fact::Subscribed(subscription));
-                Ok(())
+                self.handle_announcement(suback, identifier, history)
             }
             _ => Err(format!("{} got SUBACK {id} unasked", self.profile.name)),
         }
+    }
+
+    /// Whoever asks is told, unless the version has no room for it.
+    fn handle_announcement(
+        &self,
+        suback: &SubAck,
+        identifier: Option<u32>,
+        history: &mut History,
+    ) -> Result<(), String> {
+        let properties = &suback.user_properties;
+        let numbers: Vec<_> = extension::values(properties, extension::RETAINED).collect();
+        let name = &self.profile.name;
+        let wrong = || format!("{name} asked, and was told {properties:?}");
+        match (identifier, &numbers[..]) {
+            (None, []) => {}
+            (Some(identifier), [number]) => history.add(Fact::Told {
+                client: self.index,
+                identifier,
+                number: number.parse().map_err(|_| wrong())?,
+                is_promised: extension::is_set(properties, extension::END),
+            }),
+            _ => return Err(wrong()),
+        }
+        Ok(())
     }
 
     pub(super) fn handle_unsuback(&mut self, id: PacketId) -> Result<(), String> {
@@ -149,6 +193,13 @@ impl Client {
         publish: Publish,
         history: &mut History,
     ) -> Result<(), String> {
+        if let Some(identifier) = publish.topic.as_ref().and_then(extension::ended) {
+            history.add(Fact::Marker {
+                client: self.index,
+                identifier,
+            });
+            return Ok(());
+        }
         let is_repeated = match publish.packet_id {
             Some(id) if publish.qos == QoS::ExactlyOnce => !self.held.insert(id),
             _ => false,
