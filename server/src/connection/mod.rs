@@ -184,8 +184,11 @@ impl<S: ByteStream> Driver<S> {
         }
         // To transmit makes room, and then the next part of a backlog is asked for. Nothing else may ever happen here.
         self.ask_all();
+        let is_full = self.output.len() >= OUTPUT_BYTES_MAX;
+        let wants_turn = self.connection.wants_turn() && !is_full;
         // What was held back can be taken in now.
-        more || (!self.input.is_empty() && !wanted_input && self.connection.wants_input())
+        let is_freed = !self.input.is_empty() && !wanted_input && self.connection.wants_input();
+        more || wants_turn || is_freed
     }
 
     /// Asks all that is to be asked now; answers at once what can be.

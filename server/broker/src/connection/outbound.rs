@@ -45,6 +45,9 @@ pub(super) struct Outbound {
     pub retry_at: Option<Monotonic>,
     /// What is to be told of snapshots.
     pub ends: Ends,
+    /// How many levels of topics have been looked at for snapshots in this turn, and whether that ended it.
+    pub visits: usize,
+    pub is_cut_short: bool,
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
     quota: u16,
     quota_max: u16,
@@ -92,6 +95,8 @@ impl Outbound {
             put_off: Vec::new(),
             retry_at: None,
             ends: Ends::default(),
+            visits: 0,
+            is_cut_short: false,
             quota: receive_maximum,
             quota_max: receive_maximum,
             durability,
@@ -242,6 +247,10 @@ impl Open {
                 }
                 Some(Mail::Snapshot(snapshot)) => {
                     if !is_sent(snapshot.after_reply) {
+                        return;
+                    }
+                    if self.outbound.has_looked_enough() {
+                        self.outbound.is_cut_short = true;
                         return;
                     }
                     self.advance_snapshot(shared, now);

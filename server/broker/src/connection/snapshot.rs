@@ -27,6 +27,8 @@ const MESSAGES: usize = 256;
 const BYTES: usize = 64 * 1024;
 /// The most levels of topics that are looked at for one chunk, whether or not anything there matches.
 pub(super) const VISITS: usize = 4096;
+/// The same for one turn of the connection: others wait for this thread.
+const VISITS_PER_TURN: usize = 4 * VISITS;
 /// How long the rest is put off when there is no room for it.
 const PUT_OFF_MS: u64 = 1000;
 
@@ -58,7 +60,8 @@ impl Open {
             .map(|_| route::copies(shared, &self.session.mailbox));
         // One at least: it may be one that is not kept.
         let most = copies.map_or(MESSAGES, |copies| copies.clamp(1, MESSAGES));
-        let (messages, is_complete) = next_chunk(shared, &mut snapshot, most, now);
+        let (messages, is_complete, visits) = next_chunk(shared, &mut snapshot, most, now);
+        self.outbound.visits += visits;
         let kept = messages
             .iter()
             .filter(|message| self.is_kept(message, &snapshot))
@@ -179,6 +182,11 @@ impl Open {
 }
 
 impl Outbound {
+    /// Enough has been looked at in this turn, whatever came of it.
+    pub fn has_looked_enough(&self) -> bool {
+        self.visits >= VISITS_PER_TURN
+    }
+
     /// It gets another turn later. Of one filter the last is wanted.
     fn put_off(&mut self, snapshot: Snapshot, now: Now) {
         self.put_off.retain(|other| other.filter != snapshot.filter);
@@ -199,13 +207,13 @@ pub(super) fn is_due(row: &RetainedRow, revision: Revision, now: Now) -> bool {
     row.revision <= revision && expires_at.is_none_or(|expires_at| expires_at > now.wall)
 }
 
-/// The next messages, at most so many; `true` when these were the last.
+/// The next messages, at most so many; `true` when these were the last; and how many levels of topics were looked at.
 fn next_chunk(
     shared: &Shared,
     snapshot: &mut Snapshot,
     most: usize,
     now: Now,
-) -> (Vec<Arc<Message>>, bool) {
+) -> (Vec<Arc<Message>>, bool, usize) {
     let mut messages = Vec::new();
     let (mut bytes, mut visits) = (0, 0);
     let retained = shared.retained.read();
@@ -225,5 +233,5 @@ fn next_chunk(
     drop(retained);
     let is_complete = position.is_none();
     snapshot.position = position;
-    (messages, is_complete)
+    (messages, is_complete, visits)
 }

@@ -20,7 +20,8 @@ use crate::{Now, shared::Shared, stats::Traffic};
 const BYTES_PER_TURN: usize = 64 * 1024;
 
 impl Connection {
-    /// Appends what is to be written to `output`, up to a budget per call. Returns `false` when it added nothing.
+    /// Appends what is to be written to `output`, up to a budget per call. Returns `false` when it added nothing; then
+    /// [`Connection::wants_turn`] says whether it only had to stop looking.
     pub fn poll_transmit(&mut self, output: &mut BytesMut, now: Now) -> bool {
         self.seen = now;
         let before = output.len();
@@ -36,6 +37,7 @@ impl Connection {
             }
         }
         if let Phase::Open(open) = &mut self.phase {
+            (open.outbound.visits, open.outbound.is_cut_short) = (0, false);
             if open.is_acknowledged {
                 while self.pings > 0 && output.len() < limit {
                     encode(&Packet::PingResp, version, output);
@@ -68,6 +70,12 @@ impl Connection {
             self.await_commit();
         }
         output.len() > before
+    }
+
+    /// Whether [`Connection::poll_transmit`] is to be called again, once others have had their turn, though nothing has happened.
+    #[must_use]
+    pub fn wants_turn(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if open.outbound.is_cut_short)
     }
 
     /// Whether it waits for a commit that has failed, or stands behind one [MQTT3-4.8.0-2].

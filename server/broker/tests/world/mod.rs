@@ -393,7 +393,7 @@ impl Line {
             };
             self.connection.handle_answer(answer, now);
         }
-        moved |= !output.is_empty();
+        moved |= !output.is_empty() || self.connection.wants_turn();
         self.bytes.extend_from_slice(&output);
         while let Some(packet) = self
             .decoder
