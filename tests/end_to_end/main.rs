@@ -20,6 +20,7 @@ mod load_generator;
 #[cfg(target_os = "linux")]
 mod memory;
 mod presence;
+mod retained_api;
 mod semantics;
 mod session_list;
 mod sessions;

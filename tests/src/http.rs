@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -76,4 +77,28 @@ pub fn upgrade(host: &str, more: &str) -> String {
         "GET /mqtt HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n{more}\r\n"
     )
+}
+
+/// A request of the API with a body of JSON, or none; status and answer, which is null if it has no body.
+pub fn api(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<(u16, Value)> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let length = body.len();
+    let answer = request(
+        address,
+        &format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ),
+    )?;
+    if answer.body.is_empty() {
+        return Ok((answer.status, Value::Null));
+    }
+    let value = serde_json::from_str(&answer.body)
+        .with_context(|| format!("{method} {path}: {} {}", answer.status, answer.body))?;
+    Ok((answer.status, value))
 }

@@ -1,11 +1,14 @@
 //! What can be seen of sessions from outside, connected or away.
 
+mod retained;
+
 use std::collections::BTreeMap;
 
 use ebbtide_protocol::ByteString;
 use ebbtide_store::WallTime;
 use parking_lot::Mutex;
 
+pub use self::retained::RetainedPart;
 use crate::{Broker, registry::Registry, route::mailbox::Mailbox};
 
 /// One session.

@@ -256,12 +256,13 @@ impl Journal {
     }
 
     /// The ticket of the newest operation.
-    pub(crate) fn last(&self) -> Ticket {
+    #[must_use]
+    pub fn last(&self) -> Ticket {
         Ticket(self.state.lock().last)
     }
 
     /// Wakes when the ticket is durable, and whenever a commit has failed before.
-    pub(crate) fn wake_when_durable(&self, ticket: Ticket, waker: &Waker) {
+    pub fn wake_when_durable(&self, ticket: Ticket, waker: &Waker) {
         let mut state = self.state.lock();
         // Under the lock: `committed` raises `durable`, and `failed` breaks the journal, before they look at who waits.
         if self.is_durable(ticket) {

@@ -36,7 +36,7 @@ pub use connection::{
     Question, rfc3339,
 };
 pub use durability::Durability;
-pub use inspect::{Dropped, LostSince, SessionInfo};
+pub use inspect::{Dropped, LostSince, RetainedPart, SessionInfo};
 pub use journal::{Batch, Journal, Ticket};
 pub use limits::{Limits, QueueOverflow};
 pub use presence::{PresenceTopic, PresenceTopicError};

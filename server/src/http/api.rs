@@ -4,54 +4,68 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::to_bytes,
     extract::{Request, State},
     http::{HeaderName, StatusCode, header},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use ebbtide_api::{PublishRequest, PublishResponse};
-use ebbtide_protocol::{QoS, TopicName};
+use ebbtide_api::{PublishManyRequest, PublishManyResponse, PublishRequest, PublishResponse};
+use ebbtide_protocol::ReasonCode;
 use ebbtide_store::redb::RedbStore;
-use serde::de::DeserializeOwned;
 
-use super::{App, problem::Problem, publish};
+use super::{
+    App, content,
+    extract::{bad, json},
+    problem::Problem,
+    publish::{self, Outgoing},
+};
 
-/// The largest body, bytes: the largest payload in base64, and some more.
-const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// The most messages of one request.
+const MESSAGES_MAX: usize = 1000;
 
 /// Publishes one message; answered when it is as safe as a PUBACK says, or with QoS 0 at once.
 pub async fn publish(
     State(app): State<App>,
     request: Request,
 ) -> Result<Json<PublishResponse>, Problem> {
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
-    let asked: PublishRequest = json(request).await?;
-    let topic = TopicName::new(asked.topic).map_err(|error| bad(format!("topic: {error}")))?;
-    let payload = match (asked.payload, asked.payload_base64) {
-        (Some(text), None) => Bytes::from(text),
-        (None, Some(encoded)) => STANDARD
-            .decode(encoded)
-            .map(Bytes::from)
-            .map_err(|error| bad(format!("payload_base64: {error}")))?,
-        (None, None) => Bytes::new(),
-        (Some(_), Some(_)) => return Err(bad("Give either payload or payload_base64.".into())),
-    };
-    let qos = QoS::from_bits(asked.qos).ok_or_else(|| bad("qos: 0, 1 or 2".into()))?;
-    let reason = publish::once(&app.surroundings, topic, payload, qos, asked.retain).await?;
-    Ok(Json(PublishResponse {
-        reason_code: reason as u8,
-        reason: reason.name().to_owned(),
+    let message = outgoing(json(request).await?)?;
+    let reason = publish::once(&app.surroundings, message).await?;
+    Ok(Json(response(reason)))
+}
+
+/// Publishes messages in their order; answered when all are as safe as they are to be.
+pub async fn publish_many(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Json<PublishManyResponse>, Problem> {
+    let PublishManyRequest { messages } = json(request).await?;
+    if !(1..=MESSAGES_MAX).contains(&messages.len()) {
+        return Err(bad(format!("messages: 1 to {MESSAGES_MAX} of them")));
+    }
+    let messages = messages.into_iter().enumerate().map(|(at, message)| {
+        outgoing(message).map_err(|problem| problem.within(&format!("messages[{at}]")))
+    });
+    let messages = messages.collect::<Result<_, _>>()?;
+    let reasons = publish::many(&app.surroundings, messages).await?;
+    Ok(Json(PublishManyResponse {
+        results: reasons.into_iter().map(response).collect(),
     }))
 }
 
-/// The body of a request.
-pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    let body = to_bytes(request.into_body(), BODY_BYTES_MAX)
-        .await
-        .map_err(|error| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
-    serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))
+fn outgoing(asked: PublishRequest) -> Result<Outgoing, Problem> {
+    Ok(Outgoing {
+        topic: content::topic(asked.topic)?,
+        payload: content::payload(asked.payload, asked.payload_base64)?,
+        qos: content::qos(asked.qos)?,
+        retain: asked.retain,
+        properties: content::properties(asked.properties)?,
+    })
+}
+
+/// What became of a message.
+pub fn response(reason: ReasonCode) -> PublishResponse {
+    PublishResponse {
+        reason_code: reason as u8,
+        reason: reason.name().to_owned(),
+    }
 }
 
 /// The file that the broker keeps everything in.
@@ -71,28 +85,18 @@ pub fn file(app: &App) -> Result<Arc<RedbStore>, Problem> {
 
 /// Everything else below `/api`.
 pub async fn unknown() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "There is no such route; the API has POST /api/v1/publish, /api/v1/backup and /api/v1/compact, and GET \
-         /api/v1/sessions and /api/v1/sessions/{client id}.",
-    )
+    Problem::new(StatusCode::NOT_FOUND, "There is no such route in the API.")
 }
 
 type NotAllowed = ([(HeaderName, &'static str); 1], Problem);
 
-/// Another method than POST on a route.
-pub async fn wrong_method() -> NotAllowed {
-    not_allowed("POST", "This route takes POST only.")
-}
-
-/// Another method than GET on a route.
-pub async fn wrong_method_for_reading() -> NotAllowed {
-    not_allowed("GET", "This route takes GET only.")
-}
-
-fn not_allowed(allowed: &'static str, detail: &'static str) -> NotAllowed {
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
-    ([(header::ALLOW, allowed)], problem)
+/// For any other method than these.
+pub fn only(methods: &'static str) -> impl Fn() -> std::future::Ready<NotAllowed> + Clone {
+    move || {
+        let detail = format!("This route takes {methods} only.");
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
+        std::future::ready(([(header::ALLOW, methods)], problem))
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +114,7 @@ mod tests {
 
     async fn ask(method: Method, path: &str) -> Response {
         let router: Router = Router::new()
-            .route("/api/v1/publish", post(|| async {}).fallback(wrong_method))
+            .route("/api/v1/publish", post(|| async {}).fallback(only("POST")))
             .route("/api/{*path}", any(unknown));
         let request = Request::builder()
             .method(method)

@@ -24,11 +24,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    App,
-    api::{file, json},
-    problem::Problem,
-};
+use super::{App, api::file, extract::json, problem::Problem};
 
 const DEADLINE_S: u32 = 10 * 60;
 const DEADLINE_S_MAX: u32 = 60 * 60;

@@ -10,11 +10,7 @@ use axum::{
 use ebbtide_api::{CompactRequest, CompactResponse};
 use ebbtide_store::redb::compact::CompactError;
 
-use super::{
-    App,
-    api::{file, json},
-    problem::Problem,
-};
+use super::{App, api::file, extract::json, problem::Problem};
 
 /// Answers when it is done. It goes on if the client goes away; it ends when the broker stops, and when the disk has no room
 /// for the copy: what is published comes first.

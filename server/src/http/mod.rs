@@ -5,12 +5,17 @@
 mod api;
 mod assets;
 mod backup;
+mod commit;
 mod compact;
+mod content;
+mod extract;
 mod guard;
 mod headers;
 mod health;
 mod problem;
 mod publish;
+mod retained;
+mod routes;
 mod sessions;
 mod upgrade;
 
@@ -21,7 +26,7 @@ use axum::{
     extract::Request,
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
-    routing::{any, get, post},
+    routing::get,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -112,29 +117,7 @@ fn router(app: App) -> Router {
         .route("/mqtt", get(upgrade::upgrade))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route(
-            "/api/v1/publish",
-            post(api::publish).fallback(api::wrong_method),
-        )
-        .route(
-            "/api/v1/sessions",
-            get(sessions::list).fallback(api::wrong_method_for_reading),
-        )
-        .route(
-            "/api/v1/sessions/{client_id}",
-            get(sessions::one).fallback(api::wrong_method_for_reading),
-        )
-        .route(
-            "/api/v1/backup",
-            post(backup::backup).fallback(api::wrong_method),
-        )
-        .route(
-            "/api/v1/compact",
-            post(compact::compact).fallback(api::wrong_method),
-        )
-        .route("/api", any(api::unknown))
-        .route("/api/", any(api::unknown))
-        .route("/api/{*path}", any(api::unknown))
+        .merge(routes::api())
         .fallback(assets::serve)
         .layer(from_fn_with_state(app.clone(), guard::check))
         .layer(from_fn(headers::add))

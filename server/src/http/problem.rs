@@ -22,6 +22,13 @@ impl Problem {
         }
     }
 
+    /// It concerns this part of the request.
+    #[must_use]
+    pub fn within(mut self, part: &str) -> Self {
+        self.detail = format!("{part}: {}", self.detail);
+        self
+    }
+
     /// Its status.
     #[cfg(test)]
     pub fn status(&self) -> StatusCode {

@@ -1,6 +1,6 @@
-//! A message from HTTP takes the way of every other: a connection of its own, inside the program.
+//! Messages from HTTP take the way of every other: a connection of their own, inside the program.
 
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::{collections::HashMap, sync::Arc, task::Waker};
 
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
@@ -8,37 +8,35 @@ use ebbtide_broker::{Answer, Connection, Origin, Question};
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicName, Version,
     codec::{Decoder, Role, encode},
-    packet::{Connect, Disconnect, MessageProperties, Publish},
+    packet::{Ack, Connect, Disconnect, MessageProperties, Publish},
 };
 
-use super::problem::Problem;
+use super::{commit::DEADLINE, problem::Problem};
 use crate::{connection::Surroundings, wake::Signal};
 
-/// How long the commit may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// So many are on their way at a time.
+const WINDOW: usize = 256;
 
-/// Publishes and waits for the acknowledgement, which stands for the commit; QoS 0 waits for nothing.
-pub async fn once(
-    surroundings: &Surroundings,
-    topic: TopicName,
-    payload: Bytes,
-    qos: QoS,
-    retain: bool,
-) -> Result<ReasonCode, Problem> {
-    if qos == QoS::AtMostOnce
-        && retain
-        && let Some(no_room) = surroundings.broker.no_room()
-    {
-        // Nothing will say that it is dropped.
-        let detail = format!("{}.", no_room.why());
-        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail));
-    }
-    let exchange = Exchange::begin(surroundings).run(topic, payload, qos, retain);
-    let outcome = tokio::time::timeout(DEADLINE, exchange).await;
-    let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-    let reason = outcome
-        .map_err(|_| unavailable("The message was not committed in time; it may be later."))?
-        .ok_or_else(|| unavailable("The broker does not take the message now; try again later."))?;
+/// A message to publish.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    pub topic: TopicName,
+    pub payload: Bytes,
+    pub qos: QoS,
+    pub retain: bool,
+    pub properties: MessageProperties,
+}
+
+/// Publishes one and waits for the acknowledgement, which stands for the commit; QoS 0 waits for nothing.
+pub async fn once(surroundings: &Surroundings, message: Outgoing) -> Result<ReasonCode, Problem> {
+    let reasons = many(surroundings, vec![message]).await?;
+    let reason = reasons.first().copied().unwrap_or(ReasonCode::Success);
+    refused(reason)?;
+    Ok(reason)
+}
+
+/// Whether a message was not taken.
+pub fn refused(reason: ReasonCode) -> Result<(), Problem> {
     if reason == ReasonCode::QuotaExceeded {
         return Err(Problem::new(
             StatusCode::INSUFFICIENT_STORAGE,
@@ -51,7 +49,28 @@ pub async fn once(
             format!("The broker refused it: {}.", reason.name()),
         ));
     }
-    Ok(reason)
+    Ok(())
+}
+
+/// Publishes them in their order and waits for all acknowledgements; gives what became of each.
+pub async fn many(
+    surroundings: &Surroundings,
+    messages: Vec<Outgoing>,
+) -> Result<Vec<ReasonCode>, Problem> {
+    let is_silent = |message: &Outgoing| message.qos == QoS::AtMostOnce && message.retain;
+    if messages.iter().any(is_silent)
+        && let Some(no_room) = surroundings.broker.no_room()
+    {
+        // Nothing will say that it is dropped.
+        let detail = format!("{}.", no_room.why());
+        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail));
+    }
+    let exchange = Exchange::begin(surroundings).run(messages);
+    let outcome = tokio::time::timeout(DEADLINE, exchange).await;
+    let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+    outcome
+        .map_err(|_| unavailable("The message was not committed in time; it may be later."))?
+        .ok_or_else(|| unavailable("The broker does not take the message now; try again later."))
 }
 
 struct Exchange<'a> {
@@ -59,7 +78,10 @@ struct Exchange<'a> {
     connection: Connection,
     signal: Arc<Signal>,
     decoder: Decoder,
+    /// What the connection has not taken in.
+    unsent: BytesMut,
     received: BytesMut,
+    window: usize,
 }
 
 impl<'a> Exchange<'a> {
@@ -78,64 +100,102 @@ impl<'a> Exchange<'a> {
             connection,
             signal,
             decoder,
+            unsent: BytesMut::new(),
             received: BytesMut::new(),
+            window: WINDOW.min(usize::from(broker.limits().receive_maximum)),
         }
     }
 
-    /// The reason of the acknowledgement; `None` when the connection was closed instead.
-    async fn run(
-        mut self,
-        topic: TopicName,
-        payload: Bytes,
-        qos: QoS,
-        retain: bool,
-    ) -> Option<ReasonCode> {
+    /// The reasons of the acknowledgements; `None` when the connection was closed instead.
+    async fn run(mut self, messages: Vec<Outgoing>) -> Option<Vec<ReasonCode>> {
         self.send(&Packet::Connect(Box::new(Connect {
             clean_start: true,
             ..Connect::default()
         })));
-        match self.next().await? {
-            Packet::ConnAck(connack) if !connack.reason.is_error() => {}
-            _ => return None,
+        loop {
+            match self.step().await? {
+                Some(Packet::ConnAck(connack)) if !connack.reason.is_error() => break,
+                Some(_) => return None,
+                None => {}
+            }
         }
-        self.send(&Packet::Publish(Box::new(Publish {
-            dup: false,
-            qos,
-            retain,
-            topic: Some(topic),
-            packet_id: (qos > QoS::AtMostOnce).then_some(PacketId::MIN),
-            topic_alias: None,
-            subscription_identifiers: Vec::new(),
-            properties: MessageProperties::default(),
-            payload,
-        })));
-        let reason = match qos {
-            // Nothing acknowledges it, but a refusal closes the connection.
-            QoS::AtMostOnce => match self.connection.close() {
-                Some(close) => Some(close.reason),
-                None => Some(ReasonCode::Success),
-            },
-            _ => match self.next().await? {
-                Packet::PubAck(ack) | Packet::PubRec(ack) => Some(ack.reason),
-                _ => None,
-            },
+        let mut answers = Answers {
+            reasons: vec![ReasonCode::Success; messages.len()],
+            under_way: HashMap::new(),
         };
+        let mut packet_id = PacketId::MIN;
+        for (at, message) in messages.into_iter().enumerate() {
+            let has_answer = message.qos > QoS::AtMostOnce;
+            while answers.under_way.len() >= self.window {
+                self.advance(&mut answers).await?;
+            }
+            self.send(&Packet::Publish(Box::new(Publish {
+                dup: false,
+                qos: message.qos,
+                retain: message.retain,
+                topic: Some(message.topic),
+                packet_id: has_answer.then_some(packet_id),
+                topic_alias: None,
+                subscription_identifiers: Vec::new(),
+                properties: message.properties,
+                payload: message.payload,
+            })));
+            if has_answer {
+                answers.under_way.insert(packet_id, at);
+                // Far more than the window.
+                packet_id = packet_id.checked_add(1).unwrap_or(PacketId::MIN);
+            }
+        }
+        while !answers.under_way.is_empty() || !self.unsent.is_empty() {
+            self.advance(&mut answers).await?;
+        }
+        // Nothing acknowledges QoS 0, but it may have closed the connection.
+        let close = self.connection.close().map(|close| close.reason);
+        if let (Some(reason), Some(last)) = (close, answers.reasons.last_mut()) {
+            *last = reason;
+        }
         self.send(&Packet::Disconnect(Box::new(Disconnect::new(
             ReasonCode::Success,
         ))));
-        reason
+        Some(answers.reasons)
+    }
+
+    /// Notes the next answer, if it has come; `None`: there is none to come.
+    async fn advance(&mut self, answers: &mut Answers) -> Option<()> {
+        match self.step().await? {
+            None => {}
+            Some(Packet::PubRec(ack)) if !ack.reason.is_error() => {
+                answers.note(&ack);
+                let release = Ack::new(ack.packet_id, ReasonCode::Success);
+                self.send(&Packet::PubRel(release));
+            }
+            Some(Packet::PubAck(ack) | Packet::PubRec(ack)) => {
+                answers.note(&ack);
+                answers.under_way.remove(&ack.packet_id);
+            }
+            Some(Packet::PubComp(ack)) => {
+                answers.under_way.remove(&ack.packet_id);
+            }
+            Some(_) => return None,
+        }
+        Some(())
     }
 
     fn send(&mut self, packet: &Packet) {
-        let mut bytes = BytesMut::new();
-        encode(packet, Version::V5, &mut bytes);
-        while self
-            .connection
-            .receive(&mut bytes, self.surroundings.clock.now())
-        {}
+        encode(packet, Version::V5, &mut self.unsent);
+        self.push();
     }
 
-    async fn next(&mut self) -> Option<Packet> {
+    /// Whether something was taken in.
+    fn push(&mut self) -> bool {
+        let before = self.unsent.len();
+        let now = self.surroundings.clock.now();
+        while !self.unsent.is_empty() && self.connection.receive(&mut self.unsent, now) {}
+        self.unsent.len() < before
+    }
+
+    /// Goes on by one packet, or by what could be taken in now; `None`: the connection is over.
+    async fn step(&mut self) -> Option<Option<Packet>> {
         loop {
             while let Some(question) = self.connection.poll_question() {
                 // Nothing was subscribed, so nothing has to be read.
@@ -152,13 +212,31 @@ impl<'a> Exchange<'a> {
                 .poll_transmit(&mut self.received, self.surroundings.clock.now())
             {}
             if let Ok(Some(packet)) = self.decoder.decode(&mut self.received) {
-                return Some(packet);
+                return Some(Some(packet));
             }
             if self.connection.close().is_some() {
                 return None;
             }
+            if self.push() {
+                return Some(None);
+            }
             self.signal.wait().await;
             self.connection.handle_wake(self.surroundings.clock.now());
+        }
+    }
+}
+
+/// What has come back so far.
+struct Answers {
+    reasons: Vec<ReasonCode>,
+    /// By packet id: which message.
+    under_way: HashMap<PacketId, usize>,
+}
+
+impl Answers {
+    fn note(&mut self, ack: &Ack) {
+        if let Some(at) = self.under_way.get(&ack.packet_id) {
+            self.reasons[*at] = ack.reason;
         }
     }
 }

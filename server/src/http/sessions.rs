@@ -1,14 +1,14 @@
 //! `GET /api/v1/sessions` and `/api/v1/sessions/{client id}`: who is there or away, what waits, and what was lost.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use ebbtide_api::{DroppedMessages, Session, SessionPage, SessionQuery};
 use ebbtide_broker::{SessionInfo, rfc3339};
 
-use super::{App, problem::Problem};
+use super::{
+    App,
+    extract::{InPath, InQuery, within},
+    problem::Problem,
+};
 
 /// Sessions on a page if nothing else is asked for, and at the most.
 const LIMIT_DEFAULT: usize = 100;
@@ -17,15 +17,9 @@ const LIMIT_MAX: usize = 1000;
 /// A page of sessions, ascending by client id.
 pub async fn list(
     State(app): State<App>,
-    query: Result<Query<SessionQuery>, axum::extract::rejection::QueryRejection>,
+    InQuery(query): InQuery<SessionQuery>,
 ) -> Result<Json<SessionPage>, Problem> {
-    let Query(query) =
-        query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
-    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        let detail = format!("limit: 1 to {LIMIT_MAX}");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-    }
+    let limit = within("limit", query.limit, LIMIT_DEFAULT, 1..=LIMIT_MAX)?;
     let (broker, _) = app.surroundings.broker.get();
     let sessions = broker.sessions(query.after.as_deref(), limit);
     let next = (sessions.len() == limit)
@@ -40,7 +34,7 @@ pub async fn list(
 /// One session.
 pub async fn one(
     State(app): State<App>,
-    Path(client_id): Path<String>,
+    InPath(client_id): InPath<String>,
 ) -> Result<Json<Session>, Problem> {
     let (broker, _) = app.surroundings.broker.get();
     let session = broker.session(&client_id);

@@ -1,0 +1,123 @@
+//! Publishing a message, and what travels with one.
+
+use serde::{Deserialize, Serialize};
+
+/// The body of `POST /api/v1/publish`.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct PublishRequest {
+    /// A topic name.
+    pub topic: String,
+    /// The payload as text; neither this nor `payload_base64` means an empty one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// The payload as base64 (RFC 4648, section 4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_base64: Option<String>,
+    /// 0, 1 or 2; not given, it is 1. From 1 on, success means that the message is on disk, as a PUBACK would. With 0
+    /// it means only that the broker took the message, also when `retain` asks to keep it.
+    #[serde(default = "default_qos")]
+    pub qos: u8,
+    /// Keep it as the retained message of the topic; an empty payload clears that.
+    #[serde(default)]
+    pub retain: bool,
+    /// What travels with it.
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
+}
+
+pub(crate) fn default_qos() -> u8 {
+    1
+}
+
+impl Default for PublishRequest {
+    fn default() -> Self {
+        Self {
+            topic: String::new(),
+            payload: None,
+            payload_base64: None,
+            qos: default_qos(),
+            retain: false,
+            properties: Properties::default(),
+        }
+    }
+}
+
+/// The properties that travel with a message to its subscribers (MQTT 5.0, section 3.3.2.3).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Properties {
+    /// `true`: the payload says that it is text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_format_indicator: Option<bool>,
+    /// How long it is worth something, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_expiry_interval: Option<u32>,
+    /// A MIME type, by convention.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The topic for a response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_topic: Option<String>,
+    /// What ties a response to its request, as base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_data_base64: Option<String>,
+    /// In their order; a name may come again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_properties: Vec<UserProperty>,
+}
+
+impl Properties {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A pair of strings that means something to publisher and subscribers.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct UserProperty {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// The answer to `POST /api/v1/publish`.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct PublishResponse {
+    /// The MQTT reason code: 0, or 16 when nobody had subscribed.
+    pub reason_code: u8,
+    /// Its name.
+    pub reason: String,
+}
+
+/// The body of `POST /api/v1/publish/many`: they are published one after the other.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct PublishManyRequest {
+    /// 1 to 1000.
+    pub messages: Vec<PublishRequest>,
+}
+
+/// The answer to `POST /api/v1/publish/many`.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct PublishManyResponse {
+    /// What became of each message, in their order. From 128 on the reason code says that it was refused; the others are
+    /// not touched by that.
+    pub results: Vec<PublishResponse>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn success_means_committed_if_nothing_else_is_asked_for() {
+        let asked: PublishRequest = serde_json::from_str(r#"{"topic":"a"}"#).expect("a request");
+        assert_eq!(asked.qos, 1);
+        assert_eq!(PublishRequest::default().qos, asked.qos);
+    }
+}

@@ -1,0 +1,171 @@
+//! Retained messages are deleted: one, or what matches a filter, in parts that are committed one after the other.
+//!
+//! What was deleted is given back up to a limit, so that it can be published again.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use bytes::Bytes;
+use ebbtide_api::{DeleteRetainedQuery, DeleteRetainedResponse};
+use ebbtide_protocol::{QoS, packet::MessageProperties};
+use ebbtide_store::Message;
+
+use super::{PART, filter, not_yours, nothing, shown};
+use crate::http::{
+    App, content,
+    extract::{InPath, InQuery},
+    problem::Problem,
+    publish::{self, Outgoing},
+};
+
+/// Topics that are named.
+const TOPICS_NAMED: usize = 100;
+/// What is given back at the most: messages, and bytes of their payloads.
+const UNDO_MESSAGES_MAX: usize = 1000;
+const UNDO_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Deletes the message of one topic; answered when that is on disk.
+pub async fn delete_one(
+    State(app): State<App>,
+    InPath(topic): InPath<String>,
+) -> Result<Json<DeleteRetainedResponse>, Problem> {
+    let topic = content::topic(topic)?;
+    let (broker, _) = app.surroundings.broker.get();
+    let message = broker.retained(&topic, app.surroundings.clock.now());
+    let message = message.ok_or_else(nothing)?;
+    if broker.keeps_itself(&topic) {
+        return Err(not_yours());
+    }
+    let mut summary = Summary::default();
+    publish::once(&app.surroundings, clear(&message)).await?;
+    summary.add(&message, false);
+    Ok(Json(summary.response))
+}
+
+/// Deletes all that match; answered when the last of them is off the disk.
+pub async fn delete_matching(
+    State(app): State<App>,
+    InQuery(query): InQuery<DeleteRetainedQuery>,
+    _: Request,
+) -> Result<Json<DeleteRetainedResponse>, Problem> {
+    let filter = filter(query.filter)?;
+    let now = app.surroundings.clock.now();
+    let mut summary = Summary::default();
+    summary.response.dry_run = query.dry_run;
+    let mut after = None;
+    loop {
+        let (broker, _) = app.surroundings.broker.get();
+        let part = broker.retained_part(&filter, after.as_deref(), PART, now);
+        let (kept, mine): (Vec<_>, Vec<_>) = part
+            .messages
+            .into_iter()
+            .partition(|message| broker.keeps_itself(&message.topic));
+        summary.response.kept += kept.len() as u64;
+        if !query.dry_run && !mine.is_empty() {
+            let clears = mine.iter().map(|message| clear(message)).collect();
+            let reasons = publish::many(&app.surroundings, clears).await;
+            let refused = reasons.and_then(|reasons| {
+                let mut reasons = reasons.into_iter();
+                reasons.try_for_each(publish::refused)
+            });
+            refused.map_err(|problem| {
+                let deleted = summary.response.count;
+                problem.within(&format!("{deleted} or some more were deleted, then"))
+            })?;
+        }
+        for message in &mine {
+            summary.add(message, query.dry_run);
+        }
+        after = part.next;
+        if after.is_none() {
+            return Ok(Json(summary.response));
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// An empty payload (section 3.3.1.3).
+fn clear(message: &Message) -> Outgoing {
+    Outgoing {
+        topic: message.topic.clone(),
+        payload: Bytes::new(),
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        properties: MessageProperties::default(),
+    }
+}
+
+#[derive(Default)]
+struct Summary {
+    response: DeleteRetainedResponse,
+    /// Of the payloads in it.
+    undo_bytes: usize,
+}
+
+impl Summary {
+    fn add(&mut self, message: &Message, dry_run: bool) {
+        let response = &mut self.response;
+        response.count += 1;
+        response.bytes += message.content_bytes();
+        if response.topics.len() < TOPICS_NAMED {
+            response.topics.push(message.topic.as_str().to_owned());
+        }
+        if dry_run {
+            return;
+        }
+        let bytes = self.undo_bytes + message.payload.len();
+        // One at least: whatever it is, it was one message in memory.
+        let fits = response.deleted.is_empty()
+            || (response.deleted.len() < UNDO_MESSAGES_MAX && bytes <= UNDO_BYTES_MAX);
+        if fits && !response.truncated {
+            self.undo_bytes = bytes;
+            response.deleted.push(shown(message, usize::MAX));
+        } else {
+            response.truncated = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_protocol::TopicName;
+    use ebbtide_store::WallTime;
+
+    use super::*;
+
+    fn message(payload_bytes: usize) -> Message {
+        Message {
+            topic: TopicName::new("t").expect("a topic"),
+            payload: vec![b'x'; payload_bytes].into(),
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            accepted_at: WallTime(0),
+            properties: MessageProperties::default(),
+        }
+    }
+
+    #[test]
+    fn so_much_is_given_back_and_the_rest_is_counted() {
+        let mut summary = Summary::default();
+        for _ in 0..UNDO_MESSAGES_MAX + 1 {
+            summary.add(&message(1), false);
+        }
+        let response = summary.response;
+        assert_eq!(response.count, UNDO_MESSAGES_MAX as u64 + 1);
+        assert_eq!(response.bytes, 2 * response.count);
+        assert_eq!(response.topics.len(), TOPICS_NAMED);
+        assert_eq!(response.deleted.len(), UNDO_MESSAGES_MAX);
+        assert!(response.truncated);
+    }
+
+    #[test]
+    fn one_that_is_large_is_given_back_alone() {
+        let mut summary = Summary::default();
+        summary.add(&message(UNDO_BYTES_MAX + 1), false);
+        assert!(!summary.response.truncated);
+        summary.add(&message(1), false);
+        assert_eq!(summary.response.deleted.len(), 1);
+        assert!(summary.response.truncated);
+    }
+}
