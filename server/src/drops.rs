@@ -10,8 +10,8 @@ use crate::storage::CurrentBroker;
 /// How often drops are looked at.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Reasons that are in order: what nobody is to get any more, and QoS 0 for who is not there.
-const EXPECTED: [&str; 2] = ["expired", "qos0_unready"];
+/// Reasons that are in order: what nobody is to get any more, QoS 0 for who is not there, and what an operator wanted.
+const EXPECTED: [&str; 3] = ["expired", "qos0_unready", "purged"];
 
 /// Watches for as long as the broker runs.
 pub async fn watch(current: CurrentBroker) {

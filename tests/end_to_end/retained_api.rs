@@ -64,10 +64,10 @@ fn what_is_set_is_there_after_a_crash_with_all_that_belongs_to_it() -> Result<()
 #[test]
 fn pages_have_every_match_once() -> Result<()> {
     let broker = Broker::start()?;
-    publish(broker.mqtt(), "p", 700, 1, true, |number| {
+    publish(broker.mqtt(), "p", 700, 100, true, |number| {
         (format!("house/{number}/temperature"), "1".into())
     })?;
-    publish(broker.mqtt(), "q", 5, 1, true, |number| {
+    publish(broker.mqtt(), "q", 5, 100, true, |number| {
         (format!("$own/{number}"), "1".into())
     })?;
     let mut found: Vec<String> = Vec::new();
@@ -98,7 +98,7 @@ fn pages_have_every_match_once() -> Result<()> {
 #[test]
 fn what_is_deleted_is_gone_and_can_be_put_back() -> Result<()> {
     let mut broker = Broker::start()?;
-    publish(broker.mqtt(), "p", 500, 1, true, |number| {
+    publish(broker.mqtt(), "p", 500, 100, true, |number| {
         (format!("old/{number}"), format!("value {number}").into())
     })?;
     put(&broker, "new", &json!({"payload": "stays"}))?;

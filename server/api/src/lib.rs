@@ -20,4 +20,8 @@ pub use retained::{
     DeleteRetainedQuery, DeleteRetainedResponse, PutRetainedRequest, RetainedMessage, RetainedPage,
     RetainedQuery, RetainedTopicQuery,
 };
-pub use session::{DroppedMessages, Session, SessionPage, SessionQuery};
+pub use session::{
+    DisconnectRequest, Done, DroppedMessages, Order, PurgeResponse, QueuePage, QueueQuery,
+    QueuedMessage, QueuedState, Session, SessionConnection, SessionPage, SessionQuery, SessionSort,
+    SessionState, Subscription, SubscriptionPage, SubscriptionQuery,
+};

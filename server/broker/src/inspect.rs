@@ -1,15 +1,24 @@
 //! What can be seen of sessions from outside, connected or away.
 
+mod list;
+pub(crate) mod queue;
 mod retained;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BinaryHeap},
+    sync::Arc,
+};
 
-use ebbtide_protocol::ByteString;
+use ebbtide_protocol::{ByteString, TopicFilter, Version, packet::SubscriptionOptions};
 use ebbtide_store::WallTime;
 use parking_lot::Mutex;
 
-pub use self::retained::RetainedPart;
-use crate::{Broker, registry::Registry, route::mailbox::Mailbox};
+pub use self::{
+    list::{SessionList, SessionOrder, SessionPosition, SessionSelection},
+    queue::{QueueEntry, QueuePart, QueuedContent},
+    retained::RetainedPart,
+};
+use crate::{Broker, Monotonic, Now, Origin, route::mailbox::Mailbox, session::Session};
 
 /// One session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +27,93 @@ pub struct SessionInfo {
     pub client_id: ByteString,
     /// Its user; `None`: anonymous.
     pub user: Option<ByteString>,
-    /// Whether a connection holds it.
-    pub connected: bool,
+    /// The connection that holds it; `None`: it is away.
+    pub connection: Option<ConnectionInfo>,
+    /// While it is away: since when.
+    pub disconnected_at: Option<WallTime>,
+    /// Session Expiry Interval, seconds; `u32::MAX`: it never ends.
+    pub session_expiry_interval: u32,
+    /// While it is away: when it ends.
+    pub expires_at: Option<WallTime>,
+    /// How many.
+    pub subscriptions: u32,
+    /// QoS 1 and 2 messages that it was sent and has not acknowledged.
+    pub in_flight: u32,
     /// Messages that wait and have not been sent.
     pub queue_messages: u64,
     /// Bytes of their topics and payloads.
     pub queue_bytes: u64,
     /// What it has lost since its client was told last.
     pub dropped: Option<Dropped>,
+}
+
+/// The connection of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    /// What it speaks.
+    pub version: Version,
+    /// Where it comes from.
+    pub origin: Arc<Origin>,
+    /// Since when.
+    pub connected_at: WallTime,
+    /// The keep alive in force, seconds; 0: none.
+    pub keep_alive_s: u16,
+    /// Session Expiry Interval as granted, seconds.
+    pub session_expiry_interval: u32,
+}
+
+/// One subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionInfo {
+    /// As the client gave it.
+    pub filter: TopicFilter,
+    /// How it wants its messages.
+    pub options: SubscriptionOptions,
+    /// Subscription Identifier.
+    pub identifier: Option<u32>,
+}
+
+/// Some of a session's subscriptions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionPart {
+    /// How many there are in all.
+    pub total: u64,
+    /// Ascending by filter.
+    pub subscriptions: Vec<SubscriptionInfo>,
+    /// There are more.
+    pub has_more: bool,
+}
+
+/// So many subscriptions, ascending by filter, beginning behind `after`.
+pub(crate) fn subscriptions(
+    session: &Session,
+    after: Option<&str>,
+    count: usize,
+) -> SubscriptionPart {
+    let mut first: BinaryHeap<&TopicFilter> = BinaryHeap::with_capacity(count + 1);
+    let mut has_more = false;
+    for filter in session.subscriptions.keys() {
+        if after.is_none_or(|after| filter.as_str() > after) {
+            first.push(filter);
+            if first.len() > count {
+                first.pop();
+                has_more = true;
+            }
+        }
+    }
+    let rows = first.into_sorted_vec().into_iter();
+    let rows = rows.filter_map(|filter| session.subscriptions.get(filter));
+    SubscriptionPart {
+        total: session.subscriptions.len() as u64,
+        subscriptions: rows
+            .map(|subscribed| SubscriptionInfo {
+                filter: subscribed.row.filter.clone(),
+                options: subscribed.row.options,
+                identifier: subscribed.row.identifier,
+            })
+            .collect(),
+        has_more,
+    }
 }
 
 /// Messages that a session was to get and did not.
@@ -82,45 +170,62 @@ impl Broker {
 
     /// The session of this client, if there is one.
     #[must_use]
-    pub fn session(&self, client_id: &str) -> Option<SessionInfo> {
-        registry(self).inspect(client_id)
-    }
-
-    /// So many sessions, ascending by client id, beginning behind `after`.
-    #[must_use]
-    pub fn sessions(&self, after: Option<&str>, count: usize) -> Vec<SessionInfo> {
-        let ids = registry(self).client_ids(after, count);
-        let found = ids.iter().map(|id| registry(self).inspect(id));
-        found.flatten().collect()
+    pub fn session(&self, client_id: &str, now: Now) -> Option<SessionInfo> {
+        let registry = &self.shared.registry;
+        registry.inspect(client_id, |seen| seen.info(now))
     }
 }
 
-impl SessionInfo {
-    pub(crate) fn new(
-        client_id: ByteString,
-        user: Option<ByteString>,
-        connected: bool,
-        mailbox: &Mailbox,
-    ) -> Self {
-        let (queue_messages, queue_bytes) = mailbox.waiting();
-        let dropped = mailbox.losses.get().map(|row| Dropped {
+/// A session as it is found.
+pub(crate) struct Seen<'a> {
+    pub client_id: &'a ByteString,
+    pub user: &'a Option<ByteString>,
+    pub mailbox: &'a Mailbox,
+    pub connection: Option<&'a ConnectionInfo>,
+    pub disconnected_at: Option<WallTime>,
+    pub expires_at: Option<Monotonic>,
+    /// While it is away.
+    pub session_expiry_interval: Option<u32>,
+}
+
+impl<'a> Seen<'a> {
+    pub fn away(client_id: &'a ByteString, session: &'a Session) -> Self {
+        Self {
+            client_id,
+            user: &session.user,
+            mailbox: &session.mailbox,
+            connection: None,
+            disconnected_at: session.disconnected_at,
+            expires_at: session.expires_at,
+            session_expiry_interval: Some(session.session_expiry_interval),
+        }
+    }
+
+    pub fn info(&self, now: Now) -> SessionInfo {
+        let (queue_messages, queue_bytes) = self.mailbox.waiting();
+        let dropped = self.mailbox.losses.get().map(|row| Dropped {
             count: row.count,
             first_at: row.first_at,
             last_at: row.last_at,
         });
-        Self {
-            client_id,
-            user,
-            connected,
+        let granted = self.connection.map(|one| one.session_expiry_interval);
+        SessionInfo {
+            client_id: self.client_id.clone(),
+            user: self.user.clone(),
+            connection: self.connection.cloned(),
+            disconnected_at: self.disconnected_at,
+            session_expiry_interval: granted.or(self.session_expiry_interval).unwrap_or(0),
+            expires_at: self.expires_at.map(|at| {
+                let left_ms = at.0.saturating_sub(now.monotonic.0);
+                WallTime(now.wall.0.saturating_add(left_ms))
+            }),
+            subscriptions: self.mailbox.gauges.subscriptions(),
+            in_flight: self.mailbox.gauges.in_flight(),
             queue_messages: queue_messages as u64,
             queue_bytes,
             dropped,
         }
     }
-}
-
-fn registry(broker: &Broker) -> &Registry {
-    &broker.shared.registry
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! promise it.
 
 mod broker;
+mod command;
 mod compact;
 mod connection;
 mod durability;
@@ -31,12 +32,17 @@ mod timers;
 mod wills;
 
 pub use broker::Broker;
+pub use command::{Command, NotDone, Outcome, Pending};
 pub use connection::{
     Answer, Authentication, AuthenticationStep, Close, Connection, Credentials, Identity, Origin,
     Question, rfc3339,
 };
 pub use durability::Durability;
-pub use inspect::{Dropped, LostSince, RetainedPart, SessionInfo};
+pub use inspect::{
+    ConnectionInfo, Dropped, LostSince, QueueEntry, QueuePart, QueuedContent, RetainedPart,
+    SessionInfo, SessionList, SessionOrder, SessionPosition, SessionSelection, SubscriptionInfo,
+    SubscriptionPart,
+};
 pub use journal::{Batch, Journal, Ticket};
 pub use limits::{Limits, QueueOverflow};
 pub use presence::{PresenceTopic, PresenceTopicError};

@@ -82,6 +82,11 @@ impl Numbers {
         Ok(number)
     }
 
+    /// The newest sequence that was handed out.
+    pub fn last_sequence(&self) -> Sequence {
+        Sequence(self.next.sequence.0 - 1)
+    }
+
     /// The newest revision that was handed out.
     pub fn last_revision(&self) -> Revision {
         Revision(self.next.revision.0 - 1)

@@ -217,7 +217,9 @@ impl Recovery {
             session.end(&shared);
         }
         for (mut session, disconnected_at) in newest {
-            session.mailbox.recover_in_flight(session.flows.lowest());
+            session.mailbox.set_in_flight(session.flows.lowest());
+            session.count();
+            session.disconnected_at = Some(disconnected_at.unwrap_or(now.wall));
             if disconnected_at.is_none() {
                 session.maybe_sent = self.last_sequence;
                 shared
@@ -319,6 +321,7 @@ impl Recovery {
             inbound: FxHashSet::default(),
             maybe_sent: row.maybe_sent,
             expires_at: None,
+            disconnected_at: None,
         };
         self.sessions
             .insert(row.incarnation, (session, row.disconnected_at));

@@ -4,7 +4,7 @@
 //! client id asks the owner to hand it over and waits to be woken.
 
 use std::{
-    collections::{BinaryHeap, HashMap, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, OnceLock},
     task::Waker,
 };
@@ -14,7 +14,12 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Monotonic, ended::Ended, inspect::SessionInfo, route::mailbox::Mailbox, session::Session,
+    Monotonic,
+    command::{COMMANDS_MAX, Command, Reply},
+    ended::Ended,
+    inspect::{ConnectionInfo, Seen},
+    route::mailbox::Mailbox,
+    session::Session,
 };
 
 #[derive(Debug, Default)]
@@ -82,6 +87,8 @@ pub(crate) struct Control {
     pub user: Option<ByteString>,
     /// Of its session, once it has one: to be looked at.
     mailbox: OnceLock<Arc<Mailbox>>,
+    /// The same; never, if the session is only borrowed.
+    connection: OnceLock<ConnectionInfo>,
     waker: Waker,
     state: Mutex<ControlState>,
 }
@@ -90,6 +97,7 @@ pub(crate) struct Control {
 struct ControlState {
     eviction: Option<Eviction>,
     handed: Option<Option<Box<Session>>>,
+    commands: Vec<(Command, Reply)>,
 }
 
 /// Another connection wants the session.
@@ -97,6 +105,30 @@ struct ControlState {
 pub(crate) struct Eviction {
     /// It will not go on with the session.
     pub clean_start: bool,
+}
+
+/// Who is to carry out a command.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// There is no such session.
+    Nothing,
+    /// Whoever asked: the session is away. To be given back by [`Registry::release`].
+    Away(Box<Loan>),
+    /// The connection that owns it.
+    Asked,
+    /// That one has too much to do.
+    Busy(Reply),
+}
+
+/// A session that was away, for as long as a command takes.
+#[derive(Debug)]
+pub(crate) struct Loan {
+    pub client_id: ByteString,
+    pub session: Box<Session>,
+    /// Holds its place.
+    pub control: Arc<Control>,
+    pub command: Command,
+    pub reply: Reply,
 }
 
 /// What a claim to a client id gives.
@@ -117,15 +149,22 @@ impl Control {
         Arc::new(Self {
             user,
             mailbox: OnceLock::new(),
+            connection: OnceLock::new(),
             waker,
             state: Mutex::default(),
         })
     }
 
     /// It has got its session.
-    pub fn show(&self, mailbox: &Arc<Mailbox>) {
+    pub fn show(&self, mailbox: &Arc<Mailbox>, connection: ConnectionInfo) {
         // A connection gets one session.
         let _ = self.mailbox.set(Arc::clone(mailbox));
+        let _ = self.connection.set(connection);
+    }
+
+    /// What it is to do for others with its session.
+    pub fn take_commands(&self) -> Vec<(Command, Reply)> {
+        std::mem::take(&mut self.state.lock().commands)
     }
 
     pub fn eviction(&self) -> Option<Eviction> {
@@ -227,6 +266,8 @@ impl Registry {
             return false;
         };
         if Arc::ptr_eq(holder, owner) {
+            // What it has not done, nobody does: who asked is told.
+            drop(owner.take_commands());
             match (next.take(), session) {
                 (Some(next), session) => {
                     *holder = Arc::clone(&next);
@@ -270,33 +311,62 @@ impl Registry {
         }
     }
 
-    /// What can be seen of a session.
-    pub fn inspect(&self, client_id: &str) -> Option<SessionInfo> {
-        let slots = self.slots.lock();
-        let (client_id, slot) = slots.slots.get_key_value(client_id)?;
-        let (user, mailbox) = match slot {
-            Slot::Away(session) => (&session.user, &session.mailbox),
-            Slot::Live { owner, .. } => (&owner.user, owner.mailbox.get()?),
+    /// Finds out who carries out a command for the session of this client.
+    pub fn find(&self, client_id: &str, command: Command, reply: Reply) -> Found {
+        let mut slots = self.slots.lock();
+        let Some((client_id, _)) = slots.slots.get_key_value(client_id) else {
+            return Found::Nothing;
         };
-        let is_live = matches!(slot, Slot::Live { .. });
-        let info = SessionInfo::new(client_id.clone(), user.clone(), is_live, mailbox);
-        Some(info)
+        let client_id = client_id.clone();
+        let Some(slot) = slots.slots.get_mut(&client_id) else {
+            return Found::Nothing;
+        };
+        let user = match slot {
+            Slot::Away(session) => session.user.clone(),
+            Slot::Live { owner, .. } => {
+                let mut state = owner.state.lock();
+                if state.commands.len() >= COMMANDS_MAX {
+                    return Found::Busy(reply);
+                }
+                state.commands.push((command, reply));
+                drop(state);
+                owner.waker.wake_by_ref();
+                return Found::Asked;
+            }
+        };
+        // Who comes for it meanwhile waits to be handed it, as by a connection.
+        let control = Control::new(user, Waker::noop().clone());
+        let live = Slot::Live {
+            owner: Arc::clone(&control),
+            next: None,
+        };
+        let Slot::Away(session) = std::mem::replace(slot, live) else {
+            unreachable!("looked at above")
+        };
+        let _ = control.mailbox.set(Arc::clone(&session.mailbox));
+        Found::Away(Box::new(Loan {
+            client_id,
+            session,
+            control,
+            command,
+            reply,
+        }))
     }
 
-    /// So many client ids, ascending, beginning behind `after`.
-    pub fn client_ids(&self, after: Option<&str>, count: usize) -> Vec<ByteString> {
+    /// Looks at a session.
+    pub fn inspect<T>(&self, client_id: &str, look: impl FnOnce(Seen<'_>) -> T) -> Option<T> {
         let slots = self.slots.lock();
-        let mut first: BinaryHeap<&ByteString> = BinaryHeap::with_capacity(count + 1);
-        for id in slots.slots.keys() {
-            if after.is_none_or(|after| &**id > after) {
-                first.push(id);
-                if first.len() > count {
-                    first.pop();
-                }
+        let (client_id, slot) = slots.slots.get_key_value(client_id)?;
+        seen(client_id, slot).map(look)
+    }
+
+    /// Looks at all sessions, in no order. Nobody connects meanwhile.
+    pub fn inspect_all(&self, mut look: impl FnMut(Seen<'_>)) {
+        for (client_id, slot) in &self.slots.lock().slots {
+            if let Some(seen) = seen(client_id, slot) {
+                look(seen);
             }
         }
-        let ids = first.into_sorted_vec();
-        ids.into_iter().cloned().collect()
     }
 
     /// Wakes every connection.
@@ -317,4 +387,22 @@ impl Registry {
     pub fn len(&self) -> usize {
         self.slots.lock().slots.len()
     }
+}
+
+#[cfg(test)]
+mod tests;
+
+fn seen<'a>(client_id: &'a ByteString, slot: &'a Slot) -> Option<Seen<'a>> {
+    Some(match slot {
+        Slot::Away(session) => Seen::away(client_id, session),
+        Slot::Live { owner, .. } => Seen {
+            client_id,
+            user: &owner.user,
+            mailbox: owner.mailbox.get()?,
+            connection: owner.connection.get(),
+            disconnected_at: None,
+            expires_at: None,
+            session_expiry_interval: None,
+        },
+    })
 }

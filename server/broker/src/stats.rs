@@ -23,9 +23,11 @@ pub(crate) enum DropReason {
     Refused,
     /// There is no room on the disk: it was refused before anybody got it.
     NoRoom,
+    /// An operator has emptied the queue.
+    Purged,
 }
 
-const DROP_REASONS: usize = 9;
+const DROP_REASONS: usize = 10;
 
 /// Counters that grow for the life of the process.
 #[derive(Debug, Default)]
@@ -113,6 +115,7 @@ impl Counters {
             damaged: of(DropReason::Damaged),
             refused: of(DropReason::Refused),
             no_room: of(DropReason::NoRoom),
+            purged: of(DropReason::Purged),
         }
     }
 }
@@ -181,6 +184,7 @@ impl Drops {
             ("damaged", self.damaged),
             ("refused", self.refused),
             ("no_room", self.no_room),
+            ("purged", self.purged),
         ]
     }
 
@@ -213,4 +217,6 @@ pub struct Drops {
     /// Publishes that were refused because they would have to be kept and there is no room on the disk, or the store had
     /// failed; QoS 0 ones went without a word.
     pub no_room: u64,
+    /// An operator has emptied the session's queue.
+    pub purged: u64,
 }

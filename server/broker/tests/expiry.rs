@@ -49,7 +49,7 @@ fn what_has_expired_makes_room_for_others() {
         assert_eq!(lost.count(), 0, "expiry is no loss");
         assert_eq!(world.take_texts(client), ["other"]);
     }
-    let session = world.broker.session("a").expect("it is there");
+    let session = world.broker.session("a", world.now).expect("it is there");
     assert_eq!((session.queue_messages, session.queue_bytes), (0, 0));
     let dropped = world.broker.stats().dropped;
     assert_eq!((dropped.expired, dropped.damaged), (6, 0));

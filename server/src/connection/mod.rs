@@ -305,5 +305,6 @@ fn is_fault(reason: ReasonCode) -> bool {
             ReasonCode::ServerShuttingDown
                 | ReasonCode::SessionTakenOver
                 | ReasonCode::KeepAliveTimeout
+                | ReasonCode::AdministrativeAction
         )
 }

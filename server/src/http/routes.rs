@@ -38,7 +38,23 @@ pub fn api() -> Router<App> {
         )
         .route(
             "/api/v1/sessions/{client_id}",
-            get(sessions::one).fallback(only("GET")),
+            get(sessions::one)
+                .delete(sessions::delete)
+                .fallback(only("GET, DELETE")),
+        )
+        .route(
+            "/api/v1/sessions/{client_id}/subscriptions",
+            get(sessions::subscriptions).fallback(only("GET")),
+        )
+        .route(
+            "/api/v1/sessions/{client_id}/queue",
+            get(sessions::peek)
+                .delete(sessions::purge)
+                .fallback(only("GET, DELETE")),
+        )
+        .route(
+            "/api/v1/sessions/{client_id}/disconnect",
+            post(sessions::disconnect).fallback(only("POST")),
         )
         .route(
             "/api/v1/backup",

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     Monotonic, Now, compact, durability,
+    inspect::ConnectionInfo,
     registry::{Claim, Control},
     room,
     session::Session,
@@ -281,6 +282,7 @@ impl Connection {
                 changes.extend(shared.wills.cancel(&shared, session.incarnation, now));
                 session.session_expiry_interval = expiry;
                 session.expires_at = None;
+                session.disconnected_at = None;
                 shared
                     .timers
                     .remove(&Timer::Session(session.client_id.clone()));
@@ -298,7 +300,16 @@ impl Connection {
                 expiry,
             )
         });
-        control.show(&session.mailbox);
+        control.show(
+            &session.mailbox,
+            ConnectionInfo {
+                version,
+                origin: Arc::clone(&self.origin),
+                connected_at: now.wall,
+                keep_alive_s: connack::keep_alive(connect, &shared.limits),
+                session_expiry_interval: expiry,
+            },
+        );
         session.mailbox.attach(self.waker.clone());
         if session.kept {
             session.flows.raise_mark();

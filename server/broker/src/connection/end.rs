@@ -154,6 +154,8 @@ fn rest(mut session: Session, shared: &Shared, now: Now) -> Box<Session> {
     shared
         .journal
         .submit(Operation::PutSession(session.row(Some(now.wall))));
+    session.disconnected_at = Some(now.wall);
+    session.count();
     session.expires_at = session
         .expires_after_ms()
         .map(|ms| now.monotonic.plus_ms(ms));

@@ -8,6 +8,7 @@ mod acks;
 mod aliases;
 mod announce;
 mod authenticate;
+mod command;
 mod connack;
 mod connect;
 mod end;
@@ -63,7 +64,7 @@ const PACKETS_PER_TURN: usize = 256;
 #[derive(Debug)]
 pub struct Connection {
     shared: Arc<Shared>,
-    origin: Origin,
+    origin: Arc<Origin>,
     waker: Waker,
     decoder: Decoder,
     phase: Phase,
@@ -118,7 +119,7 @@ impl Connection {
         }
         Self {
             shared,
-            origin,
+            origin: Arc::new(origin),
             waker,
             decoder,
             phase: Phase::Silent { deadline },
@@ -156,6 +157,7 @@ impl Connection {
         self.incoming.bytes += (before - input.len()) as u64;
         let turn = std::mem::take(&mut self.incoming);
         self.shared.counters.received.add(turn);
+        self.count();
         more
     }
 
@@ -252,6 +254,8 @@ impl Connection {
                     self.fail(close, now);
                 } else if self.waits_in_vain() {
                     self.fail(Close::new(ReasonCode::ServerBusy, "the store failed"), now);
+                } else {
+                    self.handle_commands(now);
                 }
             }
             Phase::Silent { .. } | Phase::Arriving(_) | Phase::Over => {}

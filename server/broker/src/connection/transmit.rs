@@ -66,6 +66,7 @@ impl Connection {
         }
         sent.bytes = (output.len() - before) as u64;
         self.shared.counters.sent.add(sent);
+        self.count();
         if output.len() < limit {
             self.await_commit();
         }

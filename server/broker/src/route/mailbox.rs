@@ -4,6 +4,8 @@
 //! session's mailbox *spills*: only sequence numbers are noted and the content is read from the store later. What waits is
 //! always in the order it was pushed: `queue` before `spilled`. A mailbox never blocks whoever pushes.
 
+mod look;
+
 use std::{
     collections::{HashSet, VecDeque},
     task::Waker,
@@ -13,6 +15,7 @@ use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{Incarnation, Sequence};
 use parking_lot::Mutex;
 
+use self::look::Gauges;
 use super::{crowding::Crowding, group::Lease, losses::Losses};
 pub(crate) use super::{
     mail::{Delivery, Mail},
@@ -44,6 +47,7 @@ pub(crate) struct Mailbox {
     pub kept: bool,
     /// What it lost and does not know of.
     pub losses: Losses,
+    pub gauges: Gauges,
     state: Mutex<State>,
 }
 
@@ -106,6 +110,7 @@ impl Mailbox {
             client_id,
             kept,
             losses: Losses::default(),
+            gauges: Gauges::default(),
             state: Mutex::new(state),
         }
     }
@@ -382,8 +387,8 @@ impl Mailbox {
         state.spilled = numbers.into();
     }
 
-    /// The lowest number of an exchange that was under way, at start.
-    pub fn recover_in_flight(&self, lowest: Option<Sequence>) {
+    /// The lowest number of an exchange that is under way, while the session is away.
+    pub fn set_in_flight(&self, lowest: Option<Sequence>) {
         self.state.lock().in_flight = lowest;
     }
 

@@ -205,6 +205,15 @@ impl Flows {
         self.cursor
     }
 
+    /// Like [`Flows::cursor`], for many that are done at once: `highest` of them. `waiting` is the lowest number that has not been
+    /// sent.
+    pub fn cursor_behind(&mut self, highest: Sequence, waiting: Option<Sequence>) -> Sequence {
+        self.highest = self.highest.max(highest);
+        let lowest = self.lowest().into_iter().chain(waiting).min();
+        self.cursor = self.cursor.max(lowest.unwrap_or(self.highest.next()));
+        self.cursor
+    }
+
     /// The session ends: the messages of all its exchanges.
     pub fn drain(&mut self) -> Vec<Sequence> {
         self.flows

@@ -3,6 +3,7 @@
 //! It is a plain value with one owner. What others put in for it goes to its mailbox.
 
 pub(crate) mod flows;
+mod purge;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -55,6 +56,8 @@ pub(crate) struct Session {
     pub maybe_sent: Sequence,
     /// While it is away: when it ends.
     pub expires_at: Option<Monotonic>,
+    /// While it is away: since when.
+    pub disconnected_at: Option<WallTime>,
 }
 
 impl Session {
@@ -81,7 +84,14 @@ impl Session {
             inbound: FxHashSet::default(),
             maybe_sent: Sequence(0),
             expires_at: None,
+            disconnected_at: None,
         }
+    }
+
+    /// Shows how much there is of it.
+    pub fn count(&self) {
+        let gauges = &self.mailbox.gauges;
+        gauges.set(self.subscriptions.len(), self.flows.len());
     }
 
     /// Its row. `disconnected_at` is `None` while a connection owns it.

@@ -35,7 +35,7 @@ pub struct World {
     pub store: MemoryStore,
     pub limits: Limits,
     presence: Option<PresenceTopic>,
-    now: Now,
+    pub now: Now,
     clients: Vec<Line>,
     /// What each commit held, the newest last.
     pub batches: Vec<Vec<Operation>>,

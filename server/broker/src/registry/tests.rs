@@ -1,0 +1,68 @@
+//! A session that is lent for a command, and who comes for it meanwhile.
+
+use std::task::Waker;
+
+use super::*;
+use crate::{Limits, Now, Recovery, command::Pending, shared::Shared};
+
+fn away(shared: &Shared) -> Box<Session> {
+    let number = ebbtide_store::Incarnation(1);
+    Box::new(Session::new(shared, number, "a".into(), None, 60))
+}
+
+fn control() -> Arc<Control> {
+    Control::new(None, Waker::noop().clone())
+}
+
+#[test]
+fn who_comes_while_it_is_lent_gets_it_afterwards() {
+    let broker = Recovery::new(Limits::default(), 0).finish(Now::default());
+    let registry = &broker.shared.registry;
+    registry.recover(away(&broker.shared));
+    let (_pending, reply) = Pending::new();
+    let Found::Away(loan) = registry.find("a", Command::Disconnect, reply) else {
+        panic!("it is away");
+    };
+    let newcomer = control();
+    let claim = registry.claim(&"a".into(), &newcomer, false, 10);
+    assert!(matches!(claim, Claim::Asked), "{claim:?}");
+    assert!(newcomer.take_handed().is_none());
+    let is_away = registry.release(&loan.client_id, &loan.control, Some(loan.session));
+    assert!(!is_away);
+    assert!(matches!(newcomer.take_handed(), Some(Some(_))));
+}
+
+#[test]
+fn it_rests_again_and_counts_once() {
+    let broker = Recovery::new(Limits::default(), 0).finish(Now::default());
+    let registry = &broker.shared.registry;
+    registry.recover(away(&broker.shared));
+    for _ in 0..2 {
+        let (_pending, reply) = Pending::new();
+        let Found::Away(loan) = registry.find("a", Command::Disconnect, reply) else {
+            panic!("it is away");
+        };
+        assert!(registry.release(&loan.client_id, &loan.control, Some(loan.session)));
+    }
+    let other = registry.claim(&"b".into(), &control(), false, 1);
+    assert!(
+        matches!(other, Claim::TooMany),
+        "the user has one: {other:?}"
+    );
+}
+
+#[test]
+fn so_many_wait_for_a_connection_and_no_more() {
+    let registry = Registry::default();
+    registry.claim(&"a".into(), &control(), false, 10);
+    let mut waiting = Vec::new();
+    for _ in 0..COMMANDS_MAX {
+        let (pending, reply) = Pending::new();
+        waiting.push(pending);
+        let found = registry.find("a", Command::Disconnect, reply);
+        assert!(matches!(found, Found::Asked), "{found:?}");
+    }
+    let (_pending, reply) = Pending::new();
+    let found = registry.find("a", Command::Disconnect, reply);
+    assert!(matches!(found, Found::Busy(_)), "{found:?}");
+}

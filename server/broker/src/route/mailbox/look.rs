@@ -1,0 +1,83 @@
+//! A mailbox seen from outside, and emptied by an operator.
+
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use ebbtide_store::Sequence;
+
+use super::{Mail, Mailbox};
+
+/// How much there is of a session, as its owner last said.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    subscriptions: AtomicU32,
+    in_flight: AtomicU32,
+}
+
+impl Gauges {
+    pub fn set(&self, subscriptions: usize, in_flight: usize) {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        // One writer, so nothing has to be read.
+        self.subscriptions
+            .store(number(subscriptions), Ordering::Relaxed);
+        self.in_flight.store(number(in_flight), Ordering::Relaxed);
+    }
+
+    pub fn subscriptions(&self) -> u32 {
+        self.subscriptions.load(Ordering::Relaxed)
+    }
+
+    /// QoS 1 and 2 messages sent and not acknowledged.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+impl Mailbox {
+    /// What waits: messages of groups, what is in memory, and the numbers of the rest.
+    pub fn look(&self, look: impl FnOnce(&VecDeque<Mail>, &VecDeque<Mail>, &VecDeque<Sequence>)) {
+        let state = self.state.lock();
+        look(&state.leased, &state.queue, &state.spilled);
+    }
+
+    /// Takes out what waits, up to this number: all that is in memory, and of the rest so many. Gives the numbers of what is
+    /// kept, and how many are not. What is a group's stays.
+    pub fn purge(
+        &self,
+        up_to: Sequence,
+        max: usize,
+        size_of: impl FnOnce(&[Sequence]) -> u64,
+    ) -> (Vec<Sequence>, u64) {
+        let mut state = self.state.lock();
+        let (mut sequences, mut unkept) = (Vec::new(), 0);
+        for mail in std::mem::take(&mut state.queue) {
+            match &mail {
+                Mail::Message(delivery) if delivery.sequence.is_none_or(|at| at <= up_to) => {
+                    state.taken(delivery);
+                    unkept += u64::from(delivery.sequence.is_none());
+                    sequences.extend(delivery.sequence);
+                }
+                _ => state.queue.push_back(mail),
+            }
+        }
+        let mut spilled = Vec::new();
+        if state.is_sorted {
+            let end = state.spilled.partition_point(|sequence| *sequence <= up_to);
+            spilled.extend(state.spilled.drain(..end.min(max)));
+        } else {
+            state.spilled.retain(|sequence| {
+                let is_wanted = *sequence <= up_to && spilled.len() < max;
+                if is_wanted {
+                    spilled.push(*sequence);
+                }
+                !is_wanted
+            });
+        }
+        state.kept_bytes = state.kept_bytes.saturating_sub(size_of(&spilled));
+        state.is_sorted |= state.spilled.is_empty();
+        sequences.extend(spilled);
+        (sequences, unkept)
+    }
+}
