@@ -15,6 +15,7 @@ mod exit;
 mod http;
 mod logging;
 mod serve;
+mod stats;
 mod storage;
 mod sys;
 mod tcp;

@@ -18,6 +18,7 @@ use crate::{
     connection::Surroundings,
     drops, exit, http,
     logging::Throttle,
+    stats::{self, History},
     storage::{CurrentBroker, Storage, StorageError},
     sys,
     tcp::Door,
@@ -110,11 +111,18 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let (door, close) = Door::new();
     tokio::spawn(keep_time(storage.current().clone(), clock));
     tokio::spawn(drops::watch(storage.current().clone()));
+    let history = History::default();
+    tokio::spawn(stats::watch(
+        storage.current().clone(),
+        storage.commit_times().clone(),
+        history.clone(),
+        clock,
+    ));
     if let Some(interval) = config.sys_interval {
         tokio::spawn(sys::publish(storage.current().clone(), clock, interval));
     }
     announce::started(&config, &listeners.addresses());
-    let web = http::Service::new(door.clone(), &config, web);
+    let web = http::Service::new(door.clone(), &config, web, history);
     listeners.accept(&door, &surroundings, &web);
     announce::ready();
 

@@ -24,6 +24,7 @@ mod retained_api;
 mod semantics;
 mod sessions;
 mod sessions_api;
+mod stats_api;
 mod system_topics;
 mod tls;
 mod traffic;

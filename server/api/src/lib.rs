@@ -9,19 +9,11 @@ mod problem;
 mod publish;
 mod retained;
 mod session;
+mod stats;
 
-pub use maintenance::{BackupRequest, CompactRequest, CompactResponse};
-pub use problem::ProblemDetails;
-pub use publish::{
-    Properties, PublishManyRequest, PublishManyResponse, PublishRequest, PublishResponse,
-    UserProperty,
-};
-pub use retained::{
-    DeleteRetainedQuery, DeleteRetainedResponse, PutRetainedRequest, RetainedMessage, RetainedPage,
-    RetainedQuery, RetainedTopicQuery,
-};
-pub use session::{
-    DisconnectRequest, Done, DroppedMessages, Order, PurgeResponse, QueuePage, QueueQuery,
-    QueuedMessage, QueuedState, Session, SessionConnection, SessionPage, SessionQuery, SessionSort,
-    SessionState, Subscription, SubscriptionPage, SubscriptionQuery,
-};
+pub use maintenance::*;
+pub use problem::*;
+pub use publish::*;
+pub use retained::*;
+pub use session::*;
+pub use stats::*;

@@ -17,6 +17,7 @@ mod publish;
 mod retained;
 mod routes;
 mod sessions;
+mod stats;
 mod upgrade;
 
 use std::{sync::Arc, time::Duration};
@@ -41,6 +42,7 @@ use self::{guard::Guard, problem::Problem};
 use crate::{
     config::Config,
     connection::Surroundings,
+    stats::History,
     tcp::{self, Door, Peer},
     tls::{self, Tls},
 };
@@ -58,6 +60,7 @@ struct App {
     /// Backups and compactions, one at a time: each keeps pages of the file from being reused.
     maintenance: Arc<Semaphore>,
     door: Door,
+    history: History,
 }
 
 impl App {
@@ -102,12 +105,13 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
 
 impl Service {
     /// What they share is made once.
-    pub fn new(door: Door, config: &Config, surroundings: Surroundings) -> Self {
+    pub fn new(door: Door, config: &Config, surroundings: Surroundings, history: History) -> Self {
         Self(router(App {
             surroundings,
             guard: Arc::new(Guard::new(config)),
             maintenance: Arc::new(Semaphore::new(1)),
             door,
+            history,
         }))
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 use super::{
     App,
     api::{self, only},
-    backup, compact, retained, sessions,
+    backup, compact, retained, sessions, stats,
 };
 
 /// All below `/api`.
@@ -55,6 +55,11 @@ pub fn api() -> Router<App> {
         .route(
             "/api/v1/sessions/{client_id}/disconnect",
             post(sessions::disconnect).fallback(only("POST")),
+        )
+        .route("/api/v1/stats", get(stats::now).fallback(only("GET")))
+        .route(
+            "/api/v1/stats/history",
+            get(stats::history).fallback(only("GET")),
         )
         .route(
             "/api/v1/backup",

@@ -33,6 +33,7 @@ use self::{kept::Kept, place::Place};
 use crate::{
     clock::Clock,
     config::{self, Config},
+    stats::CommitTimes,
     wake::Signal,
 };
 
@@ -52,6 +53,8 @@ struct Shared {
     generation: AtomicU64,
     /// Sent when another broker has taken over.
     replaced: Arc<Signal>,
+    /// How long commits take.
+    times: CommitTimes,
 }
 
 /// Changed together: what one broker has numbered is not to be read from another one's store.
@@ -178,6 +181,7 @@ impl Storage {
             current: RwLock::new(current),
             generation: AtomicU64::new(0),
             replaced: Signal::new(),
+            times: CommitTimes::default(),
         });
         let stopping = Arc::new(AtomicBool::new(false));
         let writer = writer::spawn(Arc::clone(&shared), source, Arc::clone(&stopping))?;
@@ -191,6 +195,11 @@ impl Storage {
     /// The broker that runs on it.
     pub fn current(&self) -> &CurrentBroker {
         &self.current
+    }
+
+    /// How long commits take.
+    pub fn commit_times(&self) -> &CommitTimes {
+        &self.current.shared.times
     }
 
     /// Commits what waits and ends the writer. `false`: not everything could be written.

@@ -102,7 +102,13 @@ fn commit(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {
         return Ok(());
     }
     match &*shared.reader().store.read() {
-        Some(store) => store.commit(&batch.operations),
+        Some(store) => {
+            let started = Instant::now();
+            store.commit(&batch.operations)?;
+            let operations = batch.operations.len();
+            shared.times.add(started.elapsed(), operations);
+            Ok(())
+        }
         None => Err(StoreError::NeedsReopen),
     }
 }

@@ -151,8 +151,8 @@ impl Line {
                     self.add(None, Some(group.filter.clone()), || stored);
                 }
             }
-            // The flows have it; and retained messages that are not looked up yet have no number.
-            Mail::Resend(..) | Mail::Snapshot(_) => {}
+            // The flows have it; retained messages that are not looked up yet have no number, nor has the mark of their end.
+            Mail::Resend(..) | Mail::Snapshot(_) | Mail::End(_) => {}
         }
     }
 
