@@ -1,29 +1,49 @@
-//! The log line that says how many messages were dropped, why, and whose sessions lost them: nothing is lost in silence.
+//! The log line that says how many messages were dropped, why, and whose sessions lost them: nothing is lost in silence. Those who
+//! listen are told sooner.
 
 use std::fmt::Write;
 
-use ebbtide_broker::{Drops, LostSince};
+use ebbtide_broker::{Drops, LostSince, NoRoom};
 use tokio::time::{Duration, interval};
 
-use crate::storage::CurrentBroker;
+use crate::{clock::Clock, events::Events, stats, storage::CurrentBroker};
 
-/// How often drops are looked at.
-const WINDOW: Duration = Duration::from_secs(10);
+/// How often drops are looked at, and those who listen are told.
+const TICK: Duration = Duration::from_secs(1);
+/// After so many of them there is a line in the log.
+const TICKS_PER_LINE: u64 = 10;
+/// So many sessions that lost messages are named in a line.
+const NAMED_MAX: usize = 20;
 
 /// Reasons that are in order: what nobody is to get any more, QoS 0 for who is not there, and what an operator wanted.
 const EXPECTED: [&str; 3] = ["expired", "qos0_unready", "purged"];
 
 /// Watches for as long as the broker runs.
-pub async fn watch(current: CurrentBroker) {
-    let mut ticks = interval(WINDOW);
-    let mut before = Drops::default();
-    loop {
+pub async fn watch(current: CurrentBroker, events: Events, clock: Clock) {
+    let mut ticks = interval(TICK);
+    let (mut before, mut before_line) = (Drops::default(), Drops::default());
+    let mut lost = LostSince::default();
+    let mut is_full = false;
+    for tick in 1_u64.. {
         ticks.tick().await;
         let (broker, _) = current.get();
         let now = broker.stats().dropped;
-        let text = difference(&before, &now);
+        let more = broker.take_losses();
+        events.drops(clock.now().wall, &stats::difference(&before, &now), &more);
         before = now;
-        let whose = whose(&broker.take_losses());
+        gather(&mut lost, more);
+        // That a commit failed, and works again, is told where it is known.
+        let no_room = broker.journal().no_room();
+        if no_room != Some(NoRoom::Failed) && is_full != no_room.is_some() {
+            is_full = no_room.is_some();
+            events.store(clock.now().wall, no_room);
+        }
+        if !tick.is_multiple_of(TICKS_PER_LINE) {
+            continue;
+        }
+        let text = difference(&before_line, &now);
+        before_line = now;
+        let whose = whose(&std::mem::take(&mut lost));
         match text {
             Some((text, true)) => tracing::warn!("messages were dropped: {text}{whose}"),
             Some((text, false)) => tracing::debug!("messages were dropped: {text}{whose}"),
@@ -32,18 +52,27 @@ pub async fn watch(current: CurrentBroker) {
     }
 }
 
+/// Those of a line.
+fn gather(lost: &mut LostSince, more: LostSince) {
+    lost.others += more.others;
+    for (client_id, count) in more.sessions {
+        if let Some(known) = lost.sessions.get_mut(&client_id) {
+            *known += count;
+        } else if lost.sessions.len() < NAMED_MAX {
+            lost.sessions.insert(client_id, count);
+        } else {
+            lost.others += count;
+        }
+    }
+}
+
 /// What has been dropped since, and whether a limit or a fault was the reason.
 fn difference(before: &Drops, now: &Drops) -> Option<(String, bool)> {
-    let pairs = now.by_reason().into_iter().zip(before.by_reason());
     let mut is_unexpected = false;
     let mut parts = Vec::new();
-    for ((reason, count), (_, before)) in pairs {
-        // A broker that has taken over counts from zero.
-        let more = count.saturating_sub(before);
-        if more > 0 {
-            parts.push(format!("{reason} {more}"));
-            is_unexpected |= !EXPECTED.contains(&reason);
-        }
+    for (reason, more) in stats::difference(before, now) {
+        parts.push(format!("{reason} {more}"));
+        is_unexpected |= !EXPECTED.contains(&reason);
     }
     (!parts.is_empty()).then(|| (parts.join(", "), is_unexpected))
 }
@@ -73,6 +102,26 @@ mod tests {
             others: 7,
         };
         assert_eq!(whose(&lost), r#"; lost by "a" 2, "b\n" 1, others 7"#);
+    }
+
+    #[test]
+    fn a_line_names_so_many_and_counts_the_rest() {
+        let mut lost = LostSince::default();
+        for n in 0..2 * NAMED_MAX {
+            for _ in 0..2 {
+                let sessions = [(format!("{n:02}").into(), 1)].into();
+                gather(
+                    &mut lost,
+                    LostSince {
+                        sessions,
+                        others: 0,
+                    },
+                );
+            }
+        }
+        assert_eq!(lost.sessions.len(), NAMED_MAX);
+        assert!(lost.sessions.values().all(|count| *count == 2));
+        assert_eq!(lost.others, 2 * NAMED_MAX as u64);
     }
 
     #[test]

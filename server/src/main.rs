@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod connection;
 mod drops;
+mod events;
 mod exit;
 mod http;
 mod logging;

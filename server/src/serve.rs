@@ -90,7 +90,8 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     // Ports first: a broker that could not be reached must not touch the data.
     let listeners = Listeners::open(&config).await?;
     let clock = Clock::start();
-    let storage = Storage::start(&config, clock)?;
+    let events = Events::default();
+    let storage = Storage::start(&config, clock, &events)?;
     let surroundings = Surroundings {
         broker: storage.current().clone(),
         clock,
@@ -110,7 +111,11 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     };
     let (door, close) = Door::new();
     tokio::spawn(keep_time(storage.current().clone(), clock));
-    tokio::spawn(drops::watch(storage.current().clone()));
+    tokio::spawn(drops::watch(
+        storage.current().clone(),
+        events.clone(),
+        clock,
+    ));
     let history = History::default();
     tokio::spawn(stats::watch(
         storage.current().clone(),
@@ -122,7 +127,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         tokio::spawn(sys::publish(storage.current().clone(), clock, interval));
     }
     announce::started(&config, &listeners.addresses());
-    let web = http::Service::new(door.clone(), &config, web, history);
+    let web = http::Service::new(door.clone(), &config, web, history, events);
     listeners.accept(&door, &surroundings, &web);
     announce::ready();
 

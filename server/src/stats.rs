@@ -13,7 +13,7 @@ use tokio::time::{Duration, MissedTickBehavior, interval};
 use self::point::Sampler;
 pub use self::{
     commits::{CommitTimes, Commits},
-    point::Point,
+    point::{Point, difference},
 };
 use crate::{clock::Clock, storage::CurrentBroker};
 

@@ -1,10 +1,10 @@
 //! One HTTP request over a fresh connection, with exactly the headers that a test wants to send.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -101,4 +101,49 @@ pub fn api(
     let value = serde_json::from_str(&answer.body)
         .with_context(|| format!("{method} {path}: {} {}", answer.status, answer.body))?;
     Ok((answer.status, value))
+}
+
+/// A stream of server-sent events.
+pub struct Events(BufReader<TcpStream>);
+
+impl Events {
+    /// Listens; what happens from then on is told.
+    pub fn listen(address: SocketAddr) -> Result<Self> {
+        let mut stream = TcpStream::connect(address).context("connecting")?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        write!(
+            stream,
+            "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n"
+        )?;
+        let mut events = Self(BufReader::new(stream));
+        let status = events.line()?;
+        ensure!(status.starts_with("HTTP/1.1 200"), "{status}");
+        while !events.line()?.trim().is_empty() {}
+        Ok(events)
+    }
+
+    /// The next event of this type; others are passed over.
+    pub fn next(&mut self, kind: &str) -> Result<Value> {
+        loop {
+            if let Some(data) = self.line()?.strip_prefix("data: ") {
+                let event: Value = serde_json::from_str(data)?;
+                if event["type"] == kind {
+                    return Ok(event);
+                }
+            }
+        }
+    }
+
+    /// Reads to the end of the stream.
+    pub fn end(mut self) -> Result<()> {
+        self.0.read_to_end(&mut Vec::new()).context("the end")?;
+        Ok(())
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        let count = self.0.read_line(&mut line).context("reading an event")?;
+        ensure!(count > 0, "the stream has ended");
+        Ok(line)
+    }
 }

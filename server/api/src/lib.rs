@@ -4,6 +4,7 @@
 //! RFC 3339, in UTC. A member that is absent in an answer has nothing to say; a reader must not mind members that it does
 //! not know.
 
+mod event;
 mod maintenance;
 mod problem;
 mod publish;
@@ -11,6 +12,7 @@ mod retained;
 mod session;
 mod stats;
 
+pub use event::*;
 pub use maintenance::*;
 pub use problem::*;
 pub use publish::*;

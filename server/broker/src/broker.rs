@@ -10,8 +10,8 @@ use bytes::Bytes;
 use ebbtide_protocol::{ByteString, TopicName};
 
 use crate::{
-    Connection, Journal, Limits, Monotonic, Now, Origin, expiry, route, shared::Shared,
-    stats::Stats, timers::Timer,
+    Connection, Event, Journal, Limits, Monotonic, Now, Origin, SessionEnd, expiry, route,
+    shared::Shared, stats::Stats, timers::Timer,
 };
 
 /// When presence is looked at again that could not be settled.
@@ -77,6 +77,10 @@ impl Broker {
                         // The will goes when the session does, whatever its delay [MQTT-3.1.2-8].
                         shared.wills.fire(shared, session.incarnation, now);
                         session.end(shared);
+                        shared.tell(now, || Event::SessionEnded {
+                            client_id,
+                            why: SessionEnd::Expired,
+                        });
                     }
                 }
                 Timer::Retained(topic) => {

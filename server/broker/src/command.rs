@@ -10,11 +10,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use ebbtide_protocol::ByteString;
 use ebbtide_store::Sequence;
 use parking_lot::Mutex;
 
 use crate::{
-    Broker, Now,
+    Broker, Event, Now, SessionEnd,
     inspect::{QueuePart, SubscriptionPart, queue, subscriptions},
     journal::Ticket,
     registry::{Found, Registry},
@@ -164,7 +165,12 @@ impl Broker {
                 registry.release(&client_id, &loan.control, session);
                 // It may have gone off meanwhile, and then nobody had the session to end it.
                 if let Some(expires_at) = expires_at {
-                    shared.timers.ensure(expires_at, Timer::Session(client_id));
+                    shared
+                        .timers
+                        .ensure(expires_at, Timer::Session(client_id.clone()));
+                }
+                if matches!(outcome, Outcome::Deleted(_)) {
+                    shared.tell(now, || deleted(client_id));
                 }
                 loan.reply.tell(outcome);
             }
@@ -176,6 +182,14 @@ impl Broker {
     #[must_use]
     pub fn last_sequence(&self) -> Sequence {
         self.shared.numbers.lock().last_sequence()
+    }
+}
+
+/// An operator has deleted a session.
+pub(crate) fn deleted(client_id: ByteString) -> Event {
+    Event::SessionEnded {
+        client_id,
+        why: SessionEnd::Deleted,
     }
 }
 

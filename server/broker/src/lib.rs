@@ -12,6 +12,7 @@ mod compact;
 mod connection;
 mod durability;
 mod ended;
+mod event;
 mod expiry;
 mod inspect;
 mod journal;
@@ -38,6 +39,7 @@ pub use connection::{
     Question, rfc3339,
 };
 pub use durability::Durability;
+pub use event::{Event, Observer, SessionEnd};
 pub use inspect::{
     ConnectionInfo, Dropped, LostSince, QueueEntry, QueuePart, QueuedContent, RetainedPart,
     SessionInfo, SessionList, SessionOrder, SessionPosition, SessionSelection, SubscriptionInfo,

@@ -14,7 +14,9 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
-    Broker, Journal, Limits, Now, expiry,
+    Broker, Journal, Limits, Now,
+    event::Observer,
+    expiry,
     inspect::RecentLosses,
     numbers::Numbers,
     plausible,
@@ -49,6 +51,7 @@ pub struct Recovery {
     journal: Journal,
     last_sequence: Sequence,
     presence: Option<PresenceTopic>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Recovery {
@@ -72,7 +75,13 @@ impl Recovery {
             journal: Journal::default(),
             last_sequence: Sequence(0),
             presence: None,
+            observer: None,
         }
+    }
+
+    /// Somebody watches what happens from then on.
+    pub fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observer = Some(observer);
     }
 
     /// The broker is to keep presence there.
@@ -197,6 +206,7 @@ impl Recovery {
             recent_losses: RecentLosses::default(),
             started: now.wall,
             presence,
+            observer: self.observer,
             stopping: OnceLock::new(),
             seed: self.seed,
             assigned: AtomicU64::new(0),

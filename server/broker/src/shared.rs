@@ -1,7 +1,7 @@
 //! The state behind all connections.
 
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     Journal, Limits,
+    event::Observer,
     inspect::RecentLosses,
     numbers::{Exhausted, Numbers},
     presence::Presence,
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub counters: Counters,
     /// Who has lost messages since somebody looked.
     pub recent_losses: RecentLosses,
+    /// Who watches, if anybody may.
+    pub observer: Option<Arc<dyn Observer>>,
     /// Set once the server stops: the Server Reference, if its clients are sent to another one.
     pub stopping: OnceLock<Option<ByteString>>,
     /// For client ids that the broker assigns.

@@ -8,6 +8,7 @@ mod backup;
 mod commit;
 mod compact;
 mod content;
+mod events;
 mod extract;
 mod guard;
 mod headers;
@@ -42,6 +43,7 @@ use self::{guard::Guard, problem::Problem};
 use crate::{
     config::Config,
     connection::Surroundings,
+    events::Events,
     stats::History,
     tcp::{self, Door, Peer},
     tls::{self, Tls},
@@ -61,6 +63,7 @@ struct App {
     maintenance: Arc<Semaphore>,
     door: Door,
     history: History,
+    events: Events,
 }
 
 impl App {
@@ -105,13 +108,20 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
 
 impl Service {
     /// What they share is made once.
-    pub fn new(door: Door, config: &Config, surroundings: Surroundings, history: History) -> Self {
+    pub fn new(
+        door: Door,
+        config: &Config,
+        surroundings: Surroundings,
+        history: History,
+        events: Events,
+    ) -> Self {
         Self(router(App {
             surroundings,
             guard: Arc::new(Guard::new(config)),
             maintenance: Arc::new(Semaphore::new(1)),
             door,
             history,
+            events,
         }))
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 use super::{
     App,
     api::{self, only},
-    backup, compact, retained, sessions, stats,
+    backup, compact, events, retained, sessions, stats,
 };
 
 /// All below `/api`.
@@ -56,6 +56,7 @@ pub fn api() -> Router<App> {
             "/api/v1/sessions/{client_id}/disconnect",
             post(sessions::disconnect).fallback(only("POST")),
         )
+        .route("/api/v1/events", get(events::listen).fallback(only("GET")))
         .route("/api/v1/stats", get(stats::now).fallback(only("GET")))
         .route(
             "/api/v1/stats/history",

@@ -17,7 +17,7 @@ use ebbtide_broker::{
     Command, Outcome, SessionInfo, SessionOrder, SessionPosition, SessionSelection,
     SubscriptionInfo, rfc3339,
 };
-use ebbtide_protocol::{Version, version::SESSION_NEVER_EXPIRES};
+use ebbtide_protocol::version::SESSION_NEVER_EXPIRES;
 
 use self::command::{done, no_session, unexpected};
 pub use self::queue::{peek, purge};
@@ -27,6 +27,7 @@ use super::{
     extract::{InPath, InQuery, bad, json, within},
     problem::Problem,
 };
+use crate::events::protocol;
 
 /// Entries on a page if nothing else is asked for, and at the most.
 const LIMIT_DEFAULT: usize = 100;
@@ -169,11 +170,7 @@ fn shown(session: SessionInfo, now_ms: u64) -> Session {
         user: session.user.map(|user| user.to_string()),
         connected: session.connection.is_some(),
         connection: session.connection.map(|connection| SessionConnection {
-            protocol: match connection.version {
-                Version::V5 => "5.0".to_owned(),
-                Version::V3_1_1 => "3.1.1".to_owned(),
-                Version::V3_1 => "3.1".to_owned(),
-            },
+            protocol: protocol(connection.version).to_owned(),
             transport: connection.origin.transport.to_owned(),
             address: connection.origin.address.clone(),
             connected_at: rfc3339(connection.connected_at),

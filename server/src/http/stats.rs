@@ -1,8 +1,8 @@
 //! `/api/v1/stats`: counters and gauges now, and over the last hour.
 
 use axum::{Json, extract::State};
-use ebbtide_api::{History, HistoryQuery, Stats, StatsPoint, StoreState, Traffic};
-use ebbtide_broker::{NoRoom, rfc3339};
+use ebbtide_api::{History, HistoryQuery, Stats, StatsPoint, Traffic};
+use ebbtide_broker::rfc3339;
 use ebbtide_store::WallTime;
 
 use super::{
@@ -10,7 +10,10 @@ use super::{
     extract::{InQuery, bad},
     problem::Problem,
 };
-use crate::stats::{Point, Step};
+use crate::{
+    events::store_state,
+    stats::{Point, Step},
+};
 
 /// Now.
 pub async fn now(State(app): State<App>) -> Json<Stats> {
@@ -29,11 +32,7 @@ pub async fn now(State(app): State<App>) -> Json<Stats> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: rfc3339(WallTime(now.wall.0.saturating_sub(uptime_ms))),
         uptime_s: uptime_ms / 1000,
-        store: match broker.journal().no_room() {
-            None => StoreState::Working,
-            Some(NoRoom::Full) => StoreState::Full,
-            Some(NoRoom::Failed) => StoreState::Failed,
-        },
+        store: store_state(broker.journal().no_room()),
         connections: stats.connections,
         connections_max: stats.connections_max,
         connects: stats.connects,

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ebbtide_broker::{Batch, Broker};
+use ebbtide_broker::{Batch, Broker, NoRoom};
 use ebbtide_store::StoreError;
 
 use super::{Current, Reader, Shared, Source, kept::Kept, place::Again};
@@ -50,6 +50,9 @@ pub(super) fn heal(
 ) -> Healed {
     tracing::error!(%error, "a commit failed: nothing that waits for it is acknowledged; the store is opened again");
     broker.journal().failed();
+    source
+        .events
+        .store(source.clock.now().wall, Some(NoRoom::Failed));
     let started = Instant::now();
     let mut complaint = error.to_string();
     let mut is_full = matches!(error, StoreError::Full(_));
@@ -71,6 +74,8 @@ pub(super) fn heal(
         match attempt(shared, source, broker, batch, &mut is_other) {
             Ok(healed) => {
                 tracing::info!(after = ?started.elapsed(), "the store works again");
+                let no_room = shared.broker().journal().no_room();
+                source.events.store(source.clock.now().wall, no_room);
                 return healed;
             }
             Err(error) => {

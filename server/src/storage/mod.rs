@@ -33,6 +33,7 @@ use self::{kept::Kept, place::Place};
 use crate::{
     clock::Clock,
     config::{self, Config},
+    events::Events,
     stats::CommitTimes,
     wake::Signal,
 };
@@ -156,7 +157,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the folder or the file in it cannot be used.
-    pub fn start(config: &Config, clock: Clock) -> Result<Self, StorageError> {
+    pub fn start(config: &Config, clock: Clock, events: &Events) -> Result<Self, StorageError> {
         let place: Box<dyn Place> = match &config.storage {
             config::Storage::Directory(folder) => Box::new(place::File::new(open::folder(folder)?)),
             config::Storage::Ephemeral => Box::new(place::Memory),
@@ -168,6 +169,7 @@ impl Storage {
             relaxed_commit: config.relaxed().next().map(|_| config.relaxed_commit),
             disk_reserve_bytes: config.disk_reserve_bytes,
             clock,
+            events: events.clone(),
         })
     }
 
@@ -225,4 +227,6 @@ struct Source {
     /// Held back on the disk.
     disk_reserve_bytes: u64,
     clock: Clock,
+    /// Who is told what happens.
+    events: Events,
 }

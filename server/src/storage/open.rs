@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -53,6 +54,7 @@ impl Source {
         if let Some(topic) = &self.presence {
             recovery.keep_presence(topic.clone());
         }
+        recovery.observe(Arc::new(self.events.clone()));
         let report = store.recover(&mut |row| {
             rows += 1;
             recovery.row(row);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Now,
-    command::{Command, Outcome},
+    command::{Command, Outcome, deleted},
     inspect::{
         queue::{self, Held},
         subscriptions,
@@ -52,7 +52,9 @@ impl Connection {
                 Command::Delete => {
                     // So it ends with its connection, and its will does not wait.
                     open.session.session_expiry_interval = 0;
+                    let client_id = open.session.client_id.clone();
                     self.fail(administrative(), now);
+                    self.shared.tell(now, || deleted(client_id));
                     Outcome::Deleted(self.shared.journal.last())
                 }
             };

@@ -13,7 +13,7 @@ use ebbtide_protocol::{
 use ebbtide_store::{Operation, WillRow};
 
 use super::{
-    Connection, Phase, aliases,
+    Connection, INSIDE, Phase, aliases,
     authenticate::Turn,
     connack,
     farewell::Tolerance,
@@ -25,7 +25,7 @@ use super::{
     question::{AuthenticationStep, Credentials, Identity, Question},
 };
 use crate::{
-    Monotonic, Now, compact, durability,
+    Event, Monotonic, Now, SessionEnd, compact, durability,
     inspect::ConnectionInfo,
     registry::{Claim, Control},
     room,
@@ -240,7 +240,7 @@ impl Connection {
         // A User Property is the first to go when it is too large: then they are told another time.
         let told = dropped.filter(|_| is_told);
         let has_presence =
-            shared.presence.is_some() && !arriving.is_assigned && self.origin.transport != "api";
+            shared.presence.is_some() && !arriving.is_assigned && self.origin.transport != INSIDE;
         // What is told to be gone must not come back.
         let ended = shared.registry.ended.ticket(&client_id);
         let ended = ended.filter(|ticket| !shared.journal.is_durable(*ticket));
@@ -275,6 +275,13 @@ impl Connection {
                 expired.fetch_add(u64::from(is_expired), Ordering::Relaxed);
                 shared.wills.fire(&shared, session.incarnation, now);
                 changes.extend(session.end(&shared));
+                shared.tell(now, || Event::SessionEnded {
+                    client_id: client_id.clone(),
+                    why: match is_expired {
+                        true => SessionEnd::Expired,
+                        false => SessionEnd::CleanStart,
+                    },
+                });
                 None
             }
             // [MQTT-3.1.2-5]
@@ -368,6 +375,16 @@ impl Connection {
             group.attach(open.session.incarnation, receive_maximum);
         }
         shared.counters.connected();
+        if self.origin.transport != INSIDE {
+            shared.tell(now, || Event::Connected {
+                client_id: open.session.client_id.clone(),
+                user: open.control.user.clone(),
+                origin: Arc::clone(&self.origin),
+                version,
+                session_present,
+                taken_over,
+            });
+        }
         self.decoder
             .set_maximum_packet_size(shared.limits.maximum_packet_size);
         self.phase = Phase::Open(Box::new(open));

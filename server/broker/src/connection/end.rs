@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use ebbtide_protocol::{ReasonCode, Violation, packet::Disconnect};
 use ebbtide_store::{Incarnation, Operation, WallTime, WillRow};
 
-use super::{Connection, Phase, fault::Close, open::Open, outbound::Outbound};
+use super::{Connection, INSIDE, Phase, fault::Close, open::Open, outbound::Outbound};
 use crate::{
-    Now,
+    Event, Now,
     route::group::{Group, Lease},
     session::Session,
     shared::Shared,
@@ -85,7 +85,19 @@ impl Connection {
         self.questions.clear();
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Claiming(claiming) => claiming.give_up(&self.shared, now),
-            Phase::Open(open) => open.leave(&self.shared, end, reason, now),
+            Phase::Open(open) => {
+                let client_id = open.session.client_id.clone();
+                open.leave(&self.shared, end, reason, now);
+                if self.origin.transport != INSIDE
+                    && let Some(close) = &self.close
+                {
+                    self.shared.tell(now, || Event::Disconnected {
+                        client_id,
+                        reason,
+                        explanation: close.explanation.clone(),
+                    });
+                }
+            }
             Phase::Silent { .. } | Phase::Arriving(_) | Phase::Over => {}
         }
     }

@@ -60,6 +60,9 @@ use crate::{
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
 const PACKETS_PER_TURN: usize = 256;
 
+/// The transport of connections that the program makes to itself: they are nobody's presence, and no news.
+const INSIDE: &str = "api";
+
 /// One connection. Dropping it counts as an end without DISCONNECT.
 #[derive(Debug)]
 pub struct Connection {

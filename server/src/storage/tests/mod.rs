@@ -20,7 +20,7 @@ use ebbtide_store::{Incarnation, Row, Sequence, Store, StoreError};
 
 use self::{client::Client, disk::Disk};
 use super::{Reader, Source, Storage};
-use crate::clock::Clock;
+use crate::{clock::Clock, events::Events};
 
 const RESERVE: u64 = 1_000_000;
 
@@ -28,6 +28,7 @@ struct Running {
     storage: Storage,
     disk: Disk,
     clock: Clock,
+    events: Events,
 }
 
 impl Running {
@@ -37,6 +38,7 @@ impl Running {
 
     fn start_on(disk: Disk) -> Self {
         let clock = Clock::start();
+        let events = Events::default();
         let storage = Storage::start_at(Source {
             place: Box::new(disk.clone()),
             limits: Limits::default(),
@@ -44,11 +46,13 @@ impl Running {
             relaxed_commit: None,
             disk_reserve_bytes: RESERVE,
             clock,
+            events: events.clone(),
         });
         Self {
             storage: storage.expect("starts"),
             disk,
             clock,
+            events,
         }
     }
 
@@ -231,6 +235,36 @@ fn it_is_tried_again_with_pauses_however_often_it_is_woken() {
     running.disk.set_away(false);
     running.disk.heal();
     running.wait_for(None);
+}
+
+#[test]
+fn whoever_listens_is_told_that_it_fails_and_works_again() {
+    let running = Running::start();
+    let mut listener = running.events.listen().expect("nobody listens yet");
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    let mut next = || {
+        let told = runtime.block_on(async {
+            loop {
+                match listener.next().await {
+                    Some(told) if told.name == "store" => return told,
+                    Some(_) => {}
+                    None => panic!("it ended"),
+                }
+            }
+        });
+        let event: ebbtide_api::Event = serde_json::from_str(&told.data).expect("an event");
+        match event {
+            ebbtide_api::Event::Store { state, .. } => state,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut publisher = running.connect("p");
+    running.disk.fail_after(0, ErrorKind::Other, false);
+    publisher.send(retained("a", "1"));
+    assert_eq!(next(), ebbtide_api::StoreState::Failed);
+    running.disk.heal();
+    assert_eq!(next(), ebbtide_api::StoreState::Working);
 }
 
 #[test]
