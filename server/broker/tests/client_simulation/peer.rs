@@ -197,7 +197,7 @@ impl Peer {
         let Some(life) = &mut self.life else { return };
         let fed = life.fed.iter().find(|(_, fed)| **fed == sequence);
         // The others are found gone when they are about to leave.
-        if sequence % 2 == 0
+        if sequence.is_multiple_of(2)
             && let Some((handle, _)) = fed
             && !life.seen.contains(handle)
         {
