@@ -10,6 +10,7 @@ mod cold_start;
 mod command_line;
 mod compaction;
 mod data_commands;
+mod description;
 mod events_api;
 mod exactly_once;
 mod fleet;

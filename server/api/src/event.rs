@@ -8,6 +8,7 @@ use crate::StoreState;
 
 /// One event of the stream: its `event` is the type, its `data` this object.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// A client has connected.
@@ -79,6 +80,7 @@ pub enum Event {
 
 /// Why a session has ended.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionEnd {
     /// Its client was away for too long.

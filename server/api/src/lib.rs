@@ -6,6 +6,7 @@
 
 mod event;
 mod maintenance;
+mod object;
 mod problem;
 mod publish;
 mod retained;
@@ -14,6 +15,7 @@ mod stats;
 
 pub use event::*;
 pub use maintenance::*;
+pub use object::Object;
 pub use problem::*;
 pub use publish::*;
 pub use retained::*;

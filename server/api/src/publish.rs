@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 /// The body of `POST /api/v1/publish`.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
     /// A topic name.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 65535))]
     pub topic: String,
     /// The payload as text; neither this nor `payload_base64` means an empty one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -17,12 +19,17 @@ pub struct PublishRequest {
     /// 0, 1 or 2; not given, it is 1. From 1 on, success means that the message is on disk, as a PUBACK would. With 0
     /// it means only that the broker took the message, also when `retain` asks to keep it.
     #[serde(default = "default_qos")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 2))]
     pub qos: u8,
     /// Keep it as the retained message of the topic; an empty payload clears that.
     #[serde(default)]
     pub retain: bool,
     /// What travels with it.
-    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::object::one",
+        skip_serializing_if = "Properties::is_empty"
+    )]
     pub properties: Properties,
 }
 
@@ -45,6 +52,7 @@ impl Default for PublishRequest {
 
 /// The properties that travel with a message to its subscribers (MQTT 5.0, section 3.3.2.3).
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Properties {
     /// `true`: the payload says that it is text.
@@ -52,6 +60,7 @@ pub struct Properties {
     pub payload_format_indicator: Option<bool>,
     /// How long it is worth something, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 4_294_967_295_u64))]
     pub message_expiry_interval: Option<u32>,
     /// A MIME type, by convention.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +72,11 @@ pub struct Properties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_data_base64: Option<String>,
     /// In their order; a name may come again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::object::all",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub user_properties: Vec<UserProperty>,
 }
 
@@ -77,6 +90,7 @@ impl Properties {
 
 /// A pair of strings that means something to publisher and subscribers.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UserProperty {
     /// Its name.
@@ -87,6 +101,7 @@ pub struct UserProperty {
 
 /// The answer to `POST /api/v1/publish`.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PublishResponse {
     /// The MQTT reason code: 0, or 16 when nobody had subscribed.
     pub reason_code: u8,
@@ -96,14 +111,18 @@ pub struct PublishResponse {
 
 /// The body of `POST /api/v1/publish/many`: they are published one after the other.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishManyRequest {
     /// 1 to 1000.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
+    #[serde(deserialize_with = "crate::object::all")]
     pub messages: Vec<PublishRequest>,
 }
 
 /// The answer to `POST /api/v1/publish/many`.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PublishManyResponse {
     /// What became of each message, in their order. From 128 on the reason code says that it was refused; the others are
     /// not touched by that.

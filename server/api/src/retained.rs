@@ -6,6 +6,8 @@ use crate::Properties;
 
 /// What `GET /api/v1/retained` may be asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct RetainedQuery {
     /// A topic filter, wildcards allowed; not given, `#`, which does not match topics that begin with `$`.
@@ -16,14 +18,18 @@ pub struct RetainedQuery {
     pub cursor: Option<String>,
     /// So many at the most, 1 to 1000; not given, 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<usize>,
     /// So much of each payload, bytes, 0 to 65536; not given, 4096.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(maximum = 65536))]
     pub payload_bytes_max: Option<usize>,
 }
 
 /// What `GET /api/v1/retained/{topic}` may be asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct RetainedTopicQuery {
     /// So much of the payload, bytes; not given, all of it.
@@ -33,6 +39,7 @@ pub struct RetainedTopicQuery {
 
 /// The answer to `GET /api/v1/retained`, by topic, level by level.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RetainedPage {
     /// The messages of this page: at times fewer than asked for, though there are more.
     pub retained: Vec<RetainedMessage>,
@@ -43,6 +50,7 @@ pub struct RetainedPage {
 
 /// A retained message: the answer to `GET /api/v1/retained/{topic}`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RetainedMessage {
     /// Its topic.
     pub topic: String,
@@ -70,6 +78,7 @@ pub struct RetainedMessage {
 
 /// The body of `PUT /api/v1/retained/{topic}`.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PutRetainedRequest {
     /// The payload as text, not empty: DELETE is for that.
@@ -80,14 +89,21 @@ pub struct PutRetainedRequest {
     pub payload_base64: Option<String>,
     /// 0, 1 or 2; not given, 1. Whichever it is, success means that the message is on disk.
     #[serde(default = "crate::publish::default_qos")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 2))]
     pub qos: u8,
     /// What travels with it.
-    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::object::one",
+        skip_serializing_if = "Properties::is_empty"
+    )]
     pub properties: Properties,
 }
 
 /// What `DELETE /api/v1/retained` may be asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct DeleteRetainedQuery {
     /// A topic filter, wildcards allowed. `#` means all but those that begin with `$`.
@@ -99,6 +115,7 @@ pub struct DeleteRetainedQuery {
 
 /// The answer to `DELETE /api/v1/retained` and `DELETE /api/v1/retained/{topic}`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeleteRetainedResponse {
     /// Nothing was deleted: this is what would be.
     pub dry_run: bool,

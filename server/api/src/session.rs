@@ -6,6 +6,8 @@ use crate::Properties;
 
 /// What `GET /api/v1/sessions` may be asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct SessionQuery {
     /// Whose client id, user or address contains this; the case of ASCII letters does not matter.
@@ -25,11 +27,13 @@ pub struct SessionQuery {
     pub cursor: Option<String>,
     /// So many at the most, 1 to 1000; not given, 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<usize>,
 }
 
 /// Whether a connection holds a session.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// One does.
@@ -40,31 +44,33 @@ pub enum SessionState {
 
 /// What sessions are ordered by.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionSort {
-    /// [`Session::client_id`].
+    /// `client_id`.
     #[default]
     ClientId,
-    /// [`SessionConnection::connected_at`].
+    /// `connected_at`.
     ConnectedAt,
-    /// [`Session::disconnected_at`].
+    /// `disconnected_at`.
     DisconnectedAt,
-    /// [`Session::expires_at`].
+    /// `expires_at`.
     ExpiresAt,
-    /// [`Session::queue_messages`].
+    /// `queue_messages`.
     QueueMessages,
-    /// [`Session::queue_bytes`].
+    /// `queue_bytes`.
     QueueBytes,
-    /// [`Session::subscriptions`].
+    /// `subscriptions`.
     Subscriptions,
-    /// [`Session::in_flight`].
+    /// `in_flight`.
     InFlight,
-    /// [`Session::dropped`].
+    /// `dropped`.
     Dropped,
 }
 
 /// A direction.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// The least first.
@@ -76,6 +82,7 @@ pub enum Order {
 
 /// The answer to `GET /api/v1/sessions`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionPage {
     /// The sessions of this page.
     pub sessions: Vec<Session>,
@@ -88,6 +95,7 @@ pub struct SessionPage {
 
 /// A session: the answer to `GET /api/v1/sessions/{client id}`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// Its client.
     pub client_id: String,
@@ -126,6 +134,7 @@ pub struct Session {
 
 /// The connection that holds a session.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionConnection {
     /// `5.0`, `3.1.1` or `3.1`.
     pub protocol: String,
@@ -141,6 +150,7 @@ pub struct SessionConnection {
 
 /// Messages that a session was to get and did not.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DroppedMessages {
     /// How many.
     pub count: u64,
@@ -152,6 +162,8 @@ pub struct DroppedMessages {
 
 /// What `GET /api/v1/sessions/{client id}/subscriptions` may be asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionQuery {
     /// Go on there: `next` of the page before. Its content means nothing.
@@ -159,11 +171,13 @@ pub struct SubscriptionQuery {
     pub cursor: Option<String>,
     /// So many at the most, 1 to 1000; not given, 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<usize>,
 }
 
 /// The answer to `GET /api/v1/sessions/{client id}/subscriptions`, ascending by filter.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SubscriptionPage {
     /// The subscriptions of this page.
     pub subscriptions: Vec<Subscription>,
@@ -176,6 +190,7 @@ pub struct SubscriptionPage {
 
 /// A subscription.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Subscription {
     /// As the client gave it, with the `$share/{name}/` of a shared one.
     pub filter: String,
@@ -194,6 +209,8 @@ pub struct Subscription {
 
 /// What `GET /api/v1/sessions/{client id}/queue` may be asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct QueueQuery {
     /// So many are left out; not given, none.
@@ -201,14 +218,17 @@ pub struct QueueQuery {
     pub offset: Option<usize>,
     /// So many at the most, 1 to 1000; not given, 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<usize>,
     /// So much of each payload, bytes, 0 to 65536; not given, 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(maximum = 65536))]
     pub payload_bytes_max: Option<usize>,
 }
 
 /// The answer to `GET /api/v1/sessions/{client id}/queue`: what the session is to get, the next first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QueuePage {
     /// The messages of this page. One that was done with while the page was made is not on it.
     pub messages: Vec<QueuedMessage>,
@@ -221,6 +241,7 @@ pub struct QueuePage {
 
 /// A message on its way to one session.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QueuedMessage {
     /// Its place in the line, from 0.
     pub position: u64,
@@ -264,6 +285,7 @@ pub struct QueuedMessage {
 
 /// How far a message is.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QueuedState {
     /// It has not been sent.
@@ -277,6 +299,7 @@ pub enum QueuedState {
 
 /// The answer to `DELETE /api/v1/sessions/{client id}/queue`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PurgeResponse {
     /// How many messages were dropped. What was being sent stays, and what a client that is away was sent at QoS 2.
     pub purged: u64,
@@ -284,9 +307,11 @@ pub struct PurgeResponse {
 
 /// The body of `POST /api/v1/sessions/{client id}/disconnect`: an empty object.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DisconnectRequest {}
 
 /// It is done.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Done {}

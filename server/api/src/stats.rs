@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The answer to `GET /api/v1/stats`. Counters begin with the broker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stats {
     /// Of the broker.
     pub version: String,
@@ -50,6 +51,7 @@ pub struct Stats {
 
 /// What has passed in one direction.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Traffic {
     /// Packets of any type.
     pub packets: u64,
@@ -63,6 +65,7 @@ pub struct Traffic {
 
 /// Whether what has to be kept is taken in.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StoreState {
     /// It is.
@@ -76,6 +79,8 @@ pub enum StoreState {
 
 /// What `GET /api/v1/stats/history` may be asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     /// Seconds between two points: 1 for the last ten minutes, 10 for the last hour; not given, 10.
@@ -88,6 +93,7 @@ pub struct HistoryQuery {
 
 /// The answer to `GET /api/v1/stats/history`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// Seconds between two points; a broker that has little time takes longer now and then.
     pub step_s: u32,
@@ -97,6 +103,7 @@ pub struct History {
 
 /// A moment, and the step that led to it. Rates are means of the step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatsPoint {
     /// Its end, milliseconds since 1970.
     pub at_ms: u64,
@@ -132,6 +139,7 @@ pub struct StatsPoint {
 
 /// How long commits took, fsync included: what an acknowledgement waits for.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Commits {
     /// How many.
     pub count: u64,

@@ -22,6 +22,14 @@ use super::{
 const MESSAGES_MAX: usize = 1000;
 
 /// Publishes one message; answered when it is as safe as a PUBACK says, or with QoS 0 at once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/publish",
+    operation_id = "publish",
+    tag = "publish",
+    request_body = PublishRequest,
+    responses((status = 200, description = "It is as safe as a PUBACK says; with QoS 0 it has been taken in.", body = PublishResponse), Problem)
+)]
 pub async fn publish(
     State(app): State<App>,
     request: Request,
@@ -32,6 +40,14 @@ pub async fn publish(
 }
 
 /// Publishes messages in their order; answered when all are as safe as they are to be.
+#[utoipa::path(
+    post,
+    path = "/api/v1/publish/many",
+    operation_id = "publishMany",
+    tag = "publish",
+    request_body = PublishManyRequest,
+    responses((status = 200, description = "What became of each.", body = PublishManyResponse), Problem)
+)]
 pub async fn publish_many(
     State(app): State<App>,
     request: Request,
@@ -85,7 +101,10 @@ pub fn file(app: &App) -> Result<Arc<RedbStore>, Problem> {
 
 /// Everything else below `/api`.
 pub async fn unknown() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "There is no such route in the API.")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "There is no such route; GET /api/v1/openapi.json describes those that there are.",
+    )
 }
 
 type NotAllowed = ([(HeaderName, &'static str); 1], Problem);

@@ -35,6 +35,14 @@ const PIECES_MAX: usize = 4;
 type Piece = io::Result<Bytes>;
 
 /// Answers with the backup.
+#[utoipa::path(
+    post,
+    path = "/api/v1/backup",
+    operation_id = "backup",
+    tag = "maintenance",
+    request_body = BackupRequest,
+    responses((status = 200, description = "The backup, streamed.", body = Vec<u8>, content_type = "application/octet-stream"), Problem)
+)]
 pub async fn backup(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let asked: BackupRequest = json(request).await?;
     let deadline_s = asked.deadline_s.unwrap_or(DEADLINE_S);

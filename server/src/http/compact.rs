@@ -14,6 +14,14 @@ use super::{App, api::file, extract::json, problem::Problem};
 
 /// Answers when it is done. It goes on if the client goes away; it ends when the broker stops, and when the disk has no room
 /// for the copy: what is published comes first.
+#[utoipa::path(
+    post,
+    path = "/api/v1/compact",
+    operation_id = "compact",
+    tag = "maintenance",
+    request_body = CompactRequest,
+    responses((status = 200, description = "The file is small.", body = CompactResponse), Problem)
+)]
 pub async fn compact(
     State(app): State<App>,
     request: Request,

@@ -19,6 +19,13 @@ use crate::events::LISTENERS_MAX;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Streams until the client goes or the broker stops.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    operation_id = "listenToEvents",
+    tag = "events",
+    responses((status = 200, description = "A stream of server-sent events; the data of each is one of these.", body = ebbtide_api::Event, content_type = "text/event-stream"), Problem)
+)]
 pub async fn listen(State(app): State<App>) -> Result<Response, Problem> {
     let listener = app.events.listen().ok_or_else(|| {
         let detail = format!("{LISTENERS_MAX} listen already; try again when one has gone.");

@@ -5,6 +5,7 @@ use axum::{
     extract::{FromRequestParts, Path, Query, Request},
     http::{StatusCode, request::Parts},
 };
+use ebbtide_api::Object;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
@@ -48,7 +49,9 @@ pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
             let detail = format!("The body has more than {BODY_BYTES_MAX} bytes.");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         })?;
-    serde_json::from_slice(&body).map_err(|error| bad(format!("body: {error}")))
+    let Object(value) =
+        serde_json::from_slice(&body).map_err(|error| bad(format!("body: {error}")))?;
+    Ok(value)
 }
 
 /// A number that may not be given, within bounds.

@@ -13,6 +13,7 @@ mod extract;
 mod guard;
 mod headers;
 mod health;
+mod openapi;
 mod problem;
 mod publish;
 mod retained;
@@ -64,6 +65,8 @@ struct App {
     door: Door,
     history: History,
     events: Events,
+    /// The API described, as JSON.
+    description: Arc<str>,
 }
 
 impl App {
@@ -122,6 +125,7 @@ impl Service {
             door,
             history,
             events,
+            description: openapi::description().into(),
         }))
     }
 }

@@ -3,7 +3,7 @@
 //! A page is gathered in parts, so that nobody who publishes waits long for it. What is set or deleted is published like
 //! any other message, so subscribers see it.
 
-mod delete;
+pub mod delete;
 
 use axum::{
     Json,
@@ -19,7 +19,6 @@ use ebbtide_broker::rfc3339;
 use ebbtide_protocol::{QoS, TopicFilter};
 use ebbtide_store::Message;
 
-pub use self::delete::{delete_matching, delete_one};
 use super::{
     App, api,
     commit::committed,
@@ -43,6 +42,14 @@ const PART: usize = 256;
 const PARTS_MAX: usize = 256;
 
 /// A page of those that match.
+#[utoipa::path(
+    get,
+    path = "/api/v1/retained",
+    operation_id = "listRetained",
+    tag = "retained",
+    params(RetainedQuery),
+    responses((status = 200, description = "A page.", body = RetainedPage), Problem)
+)]
 pub async fn list(
     State(app): State<App>,
     InQuery(query): InQuery<RetainedQuery>,
@@ -80,6 +87,14 @@ pub async fn list(
 }
 
 /// The message of one topic, with all of its payload unless less is asked for.
+#[utoipa::path(
+    get,
+    path = "/api/v1/retained/{topic}",
+    operation_id = "getRetained",
+    tag = "retained",
+    params(("topic" = String, Path, description = "A topic name, percent-encoded: `a%2Fb`; `a/b` will do, too."), RetainedTopicQuery),
+    responses((status = 200, description = "The message.", body = RetainedMessage), Problem)
+)]
 pub async fn one(
     State(app): State<App>,
     InPath(topic): InPath<String>,
@@ -94,6 +109,15 @@ pub async fn one(
 }
 
 /// Sets the message of one topic; answered when it is on disk.
+#[utoipa::path(
+    put,
+    path = "/api/v1/retained/{topic}",
+    operation_id = "putRetained",
+    tag = "retained",
+    params(("topic" = String, Path, description = "A topic name, percent-encoded: `a%2Fb`; `a/b` will do, too.")),
+    request_body = PutRetainedRequest,
+    responses((status = 200, description = "It is on disk.", body = PublishResponse), Problem)
+)]
 pub async fn put(
     State(app): State<App>,
     InPath(topic): InPath<String>,

@@ -2,75 +2,70 @@
 
 use axum::{
     Router,
-    routing::{any, get, post},
+    routing::{MethodRouter, any, get, post},
 };
 
 use super::{
     App,
     api::{self, only},
-    backup, compact, events, retained, sessions, stats,
+    backup, compact, events, openapi, retained, sessions, stats,
 };
 
 /// All below `/api`.
 pub fn api() -> Router<App> {
-    Router::new()
-        .route("/api/v1/publish", post(api::publish).fallback(only("POST")))
-        .route(
-            "/api/v1/publish/many",
-            post(api::publish_many).fallback(only("POST")),
-        )
-        .route(
-            "/api/v1/retained",
-            get(retained::list)
-                .delete(retained::delete_matching)
-                .fallback(only("GET, DELETE")),
-        )
-        .route(
-            "/api/v1/retained/{*topic}",
-            get(retained::one)
-                .put(retained::put)
-                .delete(retained::delete_one)
-                .fallback(only("GET, PUT, DELETE")),
-        )
-        .route(
-            "/api/v1/sessions",
-            get(sessions::list).fallback(only("GET")),
-        )
-        .route(
-            "/api/v1/sessions/{client_id}",
-            get(sessions::one)
-                .delete(sessions::delete)
-                .fallback(only("GET, DELETE")),
-        )
-        .route(
-            "/api/v1/sessions/{client_id}/subscriptions",
-            get(sessions::subscriptions).fallback(only("GET")),
-        )
-        .route(
-            "/api/v1/sessions/{client_id}/queue",
-            get(sessions::peek)
-                .delete(sessions::purge)
-                .fallback(only("GET, DELETE")),
-        )
-        .route(
-            "/api/v1/sessions/{client_id}/disconnect",
-            post(sessions::disconnect).fallback(only("POST")),
-        )
-        .route("/api/v1/events", get(events::listen).fallback(only("GET")))
-        .route("/api/v1/stats", get(stats::now).fallback(only("GET")))
-        .route(
-            "/api/v1/stats/history",
-            get(stats::history).fallback(only("GET")),
-        )
-        .route(
-            "/api/v1/backup",
-            post(backup::backup).fallback(only("POST")),
-        )
-        .route(
-            "/api/v1/compact",
-            post(compact::compact).fallback(only("POST")),
-        )
+    let mut router = Router::new()
         .route("/api", any(api::unknown))
         .route("/api/", any(api::unknown))
-        .route("/api/{*path}", any(api::unknown))
+        .route("/api/{*path}", any(api::unknown));
+    for (path, methods, handlers) in routes() {
+        router = router.route(path, handlers.fallback(only(methods)));
+    }
+    router
+}
+
+/// Every path, with its methods in words and in deed.
+pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 15] {
+    [
+        ("/api/v1/publish", "POST", post(api::publish)),
+        ("/api/v1/publish/many", "POST", post(api::publish_many)),
+        (
+            "/api/v1/retained",
+            "GET, DELETE",
+            get(retained::list).delete(retained::delete::delete_matching),
+        ),
+        (
+            "/api/v1/retained/{*topic}",
+            "GET, PUT, DELETE",
+            get(retained::one)
+                .put(retained::put)
+                .delete(retained::delete::delete_one),
+        ),
+        ("/api/v1/sessions", "GET", get(sessions::list)),
+        (
+            "/api/v1/sessions/{client_id}",
+            "GET, DELETE",
+            get(sessions::one).delete(sessions::delete),
+        ),
+        (
+            "/api/v1/sessions/{client_id}/subscriptions",
+            "GET",
+            get(sessions::subscriptions),
+        ),
+        (
+            "/api/v1/sessions/{client_id}/queue",
+            "GET, DELETE",
+            get(sessions::queue::peek).delete(sessions::queue::purge),
+        ),
+        (
+            "/api/v1/sessions/{client_id}/disconnect",
+            "POST",
+            post(sessions::disconnect),
+        ),
+        ("/api/v1/stats", "GET", get(stats::now)),
+        ("/api/v1/stats/history", "GET", get(stats::history)),
+        ("/api/v1/events", "GET", get(events::listen)),
+        ("/api/v1/backup", "POST", post(backup::backup)),
+        ("/api/v1/compact", "POST", post(compact::compact)),
+        ("/api/v1/openapi.json", "GET", get(openapi::describe)),
+    ]
 }

@@ -1,7 +1,7 @@
 //! `/api/v1/sessions`: who is there or away, what waits, what was lost; and what is done to a session.
 
 mod command;
-mod queue;
+pub mod queue;
 
 use axum::{
     Json,
@@ -20,7 +20,6 @@ use ebbtide_broker::{
 use ebbtide_protocol::version::SESSION_NEVER_EXPIRES;
 
 use self::command::{done, no_session, unexpected};
-pub use self::queue::{peek, purge};
 use super::{
     App,
     commit::committed,
@@ -34,6 +33,14 @@ const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 
 /// A page of sessions.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    operation_id = "listSessions",
+    tag = "sessions",
+    params(SessionQuery),
+    responses((status = 200, description = "A page.", body = SessionPage), Problem)
+)]
 pub async fn list(
     State(app): State<App>,
     InQuery(query): InQuery<SessionQuery>,
@@ -64,6 +71,14 @@ pub async fn list(
 }
 
 /// One session.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{client_id}",
+    operation_id = "getSession",
+    tag = "sessions",
+    params(("client_id" = String, Path, description = "A client id, percent-encoded.")),
+    responses((status = 200, description = "The session.", body = Session), Problem)
+)]
 pub async fn one(
     State(app): State<App>,
     InPath(client_id): InPath<String>,
@@ -75,6 +90,14 @@ pub async fn one(
 }
 
 /// A page of its subscriptions.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{client_id}/subscriptions",
+    operation_id = "listSubscriptions",
+    tag = "sessions",
+    params(("client_id" = String, Path, description = "A client id, percent-encoded."), SubscriptionQuery),
+    responses((status = 200, description = "A page.", body = SubscriptionPage), Problem)
+)]
 pub async fn subscriptions(
     State(app): State<App>,
     InPath(client_id): InPath<String>,
@@ -97,6 +120,15 @@ pub async fn subscriptions(
 }
 
 /// Ends its connection with 0x98; the session stays as long as it may.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{client_id}/disconnect",
+    operation_id = "disconnectSession",
+    tag = "sessions",
+    params(("client_id" = String, Path, description = "A client id, percent-encoded.")),
+    request_body = DisconnectRequest,
+    responses((status = 200, description = "The connection is over.", body = Done), Problem)
+)]
 pub async fn disconnect(
     State(app): State<App>,
     InPath(client_id): InPath<String>,
@@ -117,6 +149,14 @@ pub async fn disconnect(
 }
 
 /// Ends the session with all that belongs to it; answered when that is on disk.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{client_id}",
+    operation_id = "deleteSession",
+    tag = "sessions",
+    params(("client_id" = String, Path, description = "A client id, percent-encoded.")),
+    responses((status = 200, description = "The session is off the disk.", body = Done), Problem)
+)]
 pub async fn delete(
     State(app): State<App>,
     InPath(client_id): InPath<String>,

@@ -16,6 +16,13 @@ use crate::{
 };
 
 /// Now.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stats",
+    operation_id = "getStats",
+    tag = "stats",
+    responses((status = 200, description = "Now.", body = Stats), Problem)
+)]
 pub async fn now(State(app): State<App>) -> Json<Stats> {
     let (broker, _) = app.surroundings.broker.get();
     let stats = broker.stats();
@@ -54,6 +61,14 @@ pub async fn now(State(app): State<App>) -> Json<Stats> {
 }
 
 /// Over the last hour, or ten minutes of it in finer steps.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stats/history",
+    operation_id = "getHistory",
+    tag = "stats",
+    params(HistoryQuery),
+    responses((status = 200, description = "The points.", body = History), Problem)
+)]
 pub async fn history(
     State(app): State<App>,
     InQuery(query): InQuery<HistoryQuery>,

@@ -94,11 +94,23 @@ fn faults(metadata: &Value) -> Vec<String> {
                     "{name}: redb belongs to ebbtide-store only, behind its feature"
                 ));
             }
+            if name == "ebbtide-api" && used == "utoipa" && dependency["optional"] != true {
+                faults.push(format!(
+                    "{name}: utoipa stays behind a feature: the browser has no use for it"
+                ));
+            }
             let features = dependency["features"].as_array().unwrap_or(&empty);
             let turns_on_redb =
                 used == "ebbtide-store" && features.iter().any(|feature| feature == "redb");
             if turns_on_redb && name != "ebbtide" && !UNRESTRICTED.contains(&name) {
                 faults.push(format!("{name}: only the server turns on the feature redb"));
+            }
+            let turns_on_openapi =
+                used == "ebbtide-api" && features.iter().any(|feature| feature == "openapi");
+            if turns_on_openapi && name != "ebbtide" {
+                faults.push(format!(
+                    "{name}: only the server turns on the feature openapi"
+                ));
             }
         }
     }
@@ -134,6 +146,17 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn utoipa_stays_behind_the_feature_that_the_server_turns_on() {
+        let utoipa = |optional| json!({"name": "utoipa", "optional": optional, "kind": null});
+        assert_eq!(faults_of("ebbtide-api", utoipa(false)).len(), 1);
+        assert!(faults_of("ebbtide-api", utoipa(true)).is_empty());
+        let turns_on =
+            json!({"name": "ebbtide-api", "path": "x", "features": ["openapi"], "kind": null});
+        assert_eq!(faults_of("ebbtide-dashboard", turns_on.clone()).len(), 1);
+        assert!(faults_of("ebbtide", turns_on).is_empty());
     }
 
     #[test]

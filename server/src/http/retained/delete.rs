@@ -26,6 +26,14 @@ const UNDO_MESSAGES_MAX: usize = 1000;
 const UNDO_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Deletes the message of one topic; answered when that is on disk.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/retained/{topic}",
+    operation_id = "deleteRetained",
+    tag = "retained",
+    params(("topic" = String, Path, description = "A topic name, percent-encoded: `a%2Fb`; `a/b` will do, too.")),
+    responses((status = 200, description = "It is off the disk.", body = DeleteRetainedResponse), Problem)
+)]
 pub async fn delete_one(
     State(app): State<App>,
     InPath(topic): InPath<String>,
@@ -44,6 +52,14 @@ pub async fn delete_one(
 }
 
 /// Deletes all that match; answered when the last of them is off the disk.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/retained",
+    operation_id = "deleteMatchingRetained",
+    tag = "retained",
+    params(DeleteRetainedQuery),
+    responses((status = 200, description = "They are off the disk, or would be.", body = DeleteRetainedResponse), Problem)
+)]
 pub async fn delete_matching(
     State(app): State<App>,
     InQuery(query): InQuery<DeleteRetainedQuery>,

@@ -32,6 +32,14 @@ const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 const PURGE_PART: usize = 10_000;
 
 /// A page of what the session is to get.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{client_id}/queue",
+    operation_id = "peekQueue",
+    tag = "sessions",
+    params(("client_id" = String, Path, description = "A client id, percent-encoded."), QueueQuery),
+    responses((status = 200, description = "A page.", body = QueuePage), Problem)
+)]
 pub async fn peek(
     State(app): State<App>,
     InPath(client_id): InPath<String>,
@@ -146,6 +154,14 @@ fn shown(
 }
 
 /// Drops what waits now; answered when it is off the disk. What comes meanwhile stays.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{client_id}/queue",
+    operation_id = "purgeQueue",
+    tag = "sessions",
+    params(("client_id" = String, Path, description = "A client id, percent-encoded.")),
+    responses((status = 200, description = "They are off the disk.", body = PurgeResponse), Problem)
+)]
 pub async fn purge(
     State(app): State<App>,
     InPath(client_id): InPath<String>,
