@@ -1,4 +1,4 @@
-//! `cargo xtask simulate`: more seeds of the broker's simulation than the gate runs, with optimisation.
+//! `cargo xtask simulate`: more seeds of the simulations than the gate runs, with optimisation.
 
 use anyhow::{Result, bail};
 
@@ -6,6 +6,9 @@ use crate::project::Project;
 use crate::{args, progress};
 
 const SEEDS: &str = "100000";
+
+/// Clients of the broker, and the durable client on the broker.
+const SIMULATIONS: [&str; 2] = ["simulation", "client_simulation"];
 
 /// `--seeds N` runs so many, from `--seed K` on; `--seed K` alone replays that one and prints its history.
 pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
@@ -23,17 +26,20 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
         };
         *value = Some(number(word, words.next())?);
     }
-    let mut cargo = project.cargo();
-    cargo.args(["test", "--quiet", "--release", "-p", "ebbtide-broker"]);
-    cargo.args(["--test", "simulation", "promises_hold_for_every_seed"]);
-    cargo.args(["--", "--nocapture"]);
-    match (seeds, seed) {
-        (None, Some(seed)) => cargo.env("EBBTIDE_SEED", seed),
-        (seeds, seed) => cargo
-            .env("EBBTIDE_SEEDS", seeds.unwrap_or_else(|| SEEDS.to_owned()))
-            .env("EBBTIDE_FIRST_SEED", seed.unwrap_or_else(|| "0".to_owned())),
-    };
-    progress::show("the simulation", &mut cargo)
+    for simulation in SIMULATIONS {
+        let mut cargo = project.cargo();
+        cargo.args(["test", "--quiet", "--release", "-p", "ebbtide-broker"]);
+        cargo.args(["--test", simulation, "promises"]);
+        cargo.args(["--", "--nocapture"]);
+        match (&seeds, &seed) {
+            (None, Some(seed)) => cargo.env("EBBTIDE_SEED", seed),
+            (seeds, seed) => cargo
+                .env("EBBTIDE_SEEDS", seeds.as_deref().unwrap_or(SEEDS))
+                .env("EBBTIDE_FIRST_SEED", seed.as_deref().unwrap_or("0")),
+        };
+        progress::show(simulation, &mut cargo)?;
+    }
+    Ok(())
 }
 
 fn number(word: &str, value: Option<&String>) -> Result<String> {

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::{
-    Action, Client, Event, JournalEntry, Limits, Millis, OfflineQos0, Options, Session, State,
+    Action, Client, Event, Millis, OfflineQos0, Options, State,
     alias::OutboundAliases,
     backoff::Retry,
     connect::{self, Verdict, verdict},
@@ -17,12 +17,10 @@ use super::{
     keep_alive::KeepAlive,
     outbound::Outbound,
     packet_ids::PacketIds,
+    session::Wipe,
     subscriptions::Subscriptions,
 };
-use crate::{
-    Decoder, Packet, ReasonCode, Role, Version,
-    packet::{ConnAck, Disconnect},
-};
+use crate::{Decoder, Packet, ReasonCode, Role, Version, packet::Disconnect};
 
 /// What the machine is doing about its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +37,6 @@ pub(super) enum Phase {
     Online { since: Millis },
     /// For good.
     Closed,
-}
-
-/// A session at the server that is not stored here must go first [MQTT-3.2.2-4].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wipe {
-    /// There is none, as far as is known.
-    Not,
-    /// The next CONNECT ends it.
-    Next,
-    /// It has ended; 3.1.1 needs one more connection, for its Clean Session is not kept.
-    Done,
 }
 
 /// How long a connection under suspicion has to answer.
@@ -158,17 +145,6 @@ impl Client {
             );
             self.control.push_back(Packet::Connect(Box::new(connect)));
             self.is_unsure |= core::mem::replace(&mut self.awaits_connack, true);
-        }
-    }
-
-    /// A client that was online once wants that session back; a Clean Session of 3.1.1 ends with its connection, so
-    /// there is none to want. What is stored is never given up without need.
-    fn wants_clean_start(&self) -> bool {
-        let connect = &self.options.connect;
-        if self.options.durable {
-            self.wipe == Wipe::Next
-        } else {
-            connect.clean_start && (!self.was_online || connect.version != Version::V5)
         }
     }
 
@@ -286,99 +262,6 @@ impl Client {
         }
     }
 
-    pub(super) fn handle_connack(
-        &mut self,
-        now: Millis,
-        connack: Box<ConnAck>,
-    ) -> Result<(), ReasonCode> {
-        self.awaits_connack = false;
-        if connack.reason.is_error() {
-            let text = explain(connack.reason, connack.reason_string.as_deref());
-            self.actions.push_back(Action::Close);
-            self.lost(now, text, Some(connack.reason), verdict(connack.reason));
-            return Ok(());
-        }
-        let session_present = connack.session_present;
-        if self.wants_clean_start() && session_present {
-            // [MQTT-3.2.2-4]
-            return Err(ReasonCode::ProtocolError);
-        }
-        if self.must_wipe(session_present) {
-            // Not the end of the client, so without its will.
-            self.phase = Phase::Online { since: now };
-            self.say_goodbye(Disconnect::new(ReasonCode::Success));
-            self.forget_connection();
-            self.open(now);
-            return Ok(());
-        }
-        let session = match session_present {
-            true => Session::Resumed,
-            false if self.is_evicted => Session::Evicted,
-            false if self.has_session => Session::Gap,
-            false => Session::Fresh,
-        };
-        self.wipe = Wipe::Not;
-        self.is_evicted = false;
-        let connect = &self.options.connect;
-        let limits = Limits::new(connect, &connack);
-        let receive_maximum = match connect.version {
-            Version::V5 => connect.receive_maximum.map_or(u16::MAX, Into::into),
-            // Nothing tells the server of it.
-            _ => u16::MAX,
-        };
-        self.has_session =
-            self.options.durable || connect.version.session_expiry_interval(connect) > 0;
-        self.inbound.connected(
-            session_present,
-            receive_maximum,
-            connect.topic_alias_maximum,
-        );
-        self.held.clear();
-        self.keep_alive = Some(KeepAlive::new(
-            now,
-            limits.keep_alive_s,
-            self.options.ping_timeout_ms,
-        ));
-        self.aliases = OutboundAliases::new(limits.topic_alias_maximum);
-        self.limits = Some(limits);
-        if let Some(client_id) = &connack.assigned_client_identifier {
-            self.assigned_client_id = Some(client_id.clone());
-        }
-        self.was_online = true;
-        self.phase = Phase::Online { since: now };
-        if core::mem::take(&mut self.is_unsure) && session_present {
-            self.subscriptions.doubt();
-            self.inbound.doubt();
-        }
-        self.push_event(Event::Connected(connack));
-        self.set_state(State::Online { session });
-        if !session_present {
-            self.journal.write(JournalEntry::Restarted);
-        }
-        for handle in self.subscriptions.connected(session_present) {
-            self.push_event(Event::Unsubscribed { handle });
-        }
-        let settled = self.outbound.connected(session_present, &mut self.ids);
-        self.push_settled(settled);
-        Ok(())
-    }
-
-    /// Whether this connection must end at once, for the server has a session that is not stored here.
-    fn must_wipe(&mut self, session_present: bool) -> bool {
-        self.wipe = match self.wipe {
-            Wipe::Not | Wipe::Done
-                if session_present && self.options.durable && !self.has_session =>
-            {
-                // It may as well have begun with a CONNECT of just now.
-                self.is_evicted |= !self.is_unsure;
-                Wipe::Next
-            }
-            Wipe::Next if self.options.connect.version != Version::V5 => Wipe::Done,
-            _ => return false,
-        };
-        true
-    }
-
     pub(super) fn handle_disconnect(&mut self, now: Millis, disconnect: &Disconnect) {
         let text = explain(disconnect.reason, disconnect.reason_string.as_deref());
         self.actions.push_back(Action::Close);
@@ -409,7 +292,7 @@ impl Client {
         self.lost(now, text, Some(reason), Verdict::Retry);
     }
 
-    fn open(&mut self, now: Millis) {
+    pub(super) fn open(&mut self, now: Millis) {
         self.phase = Phase::Opening {
             deadline: now + u64::from(self.options.connect_timeout_ms),
         };
@@ -425,7 +308,7 @@ impl Client {
     }
 
     /// DISCONNECT as the last packet of a connection that got as far as CONNACK, and the close.
-    fn say_goodbye(&mut self, disconnect: Disconnect) {
+    pub(super) fn say_goodbye(&mut self, disconnect: Disconnect) {
         if !self.has_transport() {
             return;
         }
@@ -438,7 +321,7 @@ impl Client {
     }
 
     /// The connection is over, by whomever.
-    fn lost(
+    pub(super) fn lost(
         &mut self,
         now: Millis,
         reason: String,
@@ -483,7 +366,7 @@ impl Client {
         self.set_state(state);
     }
 
-    fn forget_connection(&mut self) {
+    pub(super) fn forget_connection(&mut self) {
         self.limits = None;
         self.keep_alive = None;
         self.control
@@ -493,7 +376,7 @@ impl Client {
         self.subscriptions.disconnected(&mut self.ids);
     }
 
-    fn set_state(&mut self, state: State) {
+    pub(super) fn set_state(&mut self, state: State) {
         if self.state != state {
             self.state = state.clone();
             self.push_event(Event::State(state));
@@ -501,7 +384,7 @@ impl Client {
     }
 }
 
-fn explain(reason: ReasonCode, text: Option<&str>) -> String {
+pub(super) fn explain(reason: ReasonCode, text: Option<&str>) -> String {
     let mut explained = reason.name().to_owned();
     if let Some(text) = text.filter(|text| !text.is_empty()) {
         explained.push_str(": ");

@@ -16,9 +16,10 @@ use super::{
     inbound::{Inbound, Owed, Received},
     journal::{Effect, Journal},
     keep_alive::KeepAlive,
-    lifecycle::{Phase, Wipe},
+    lifecycle::Phase,
     outbound::{Answered, Outbound, Settled},
     packet_ids::PacketIds,
+    session::Wipe,
     subscriptions::{Change, Subscriptions},
 };
 use crate::{

@@ -18,6 +18,7 @@ mod options;
 mod outbound;
 mod outgoing;
 mod packet_ids;
+mod session;
 mod subscriptions;
 mod uses;
 mod wire;

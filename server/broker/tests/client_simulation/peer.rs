@@ -7,20 +7,20 @@ use std::{
     num::NonZeroU16,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use ebbtide_protocol::{
-    Packet, QoS, TopicFilter, TopicName, Version,
+    Packet, Version,
     client::{
-        Action, Client, Delivery, Error, Event, JournalBatch, JournalEntry, Options,
-        OutgoingMessage, PublishHandle, Session, Stage, State, SubscriptionChange,
-        SubscriptionHandle, Use,
+        Action, Client, Error, Event, JournalEntry, Options, Session, Stage, State,
+        SubscriptionChange,
     },
     codec::{Decoder, Role, encode},
-    packet::{Connect, MessageProperties, SubscriptionOptions},
+    packet::Connect,
 };
 
 use super::{
     history::ConnectionId,
+    life::Life,
     random::Random,
     store::{Row, RowStage, Sequence, Store},
     wire::Wire,
@@ -54,23 +54,10 @@ pub struct Peer {
     pub settled_too_early: Option<Sequence>,
     /// The server has the subscription, as far as packets tell.
     pub is_subscribed: bool,
+    /// Some ids of received messages are of a session that is gone.
+    pub has_stale_ids: bool,
     /// What CONNACK has said, until somebody looks.
     pub session_present: Option<bool>,
-}
-
-pub struct Life {
-    pub client: Client,
-    pub connection: Option<ConnectionId>,
-    fed: BTreeMap<PublishHandle, Sequence>,
-    /// `Sent` was handed out.
-    seen: BTreeSet<PublishHandle>,
-    /// When the batch is stored.
-    pub writing: VecDeque<(u64, JournalBatch)>,
-    decoder: Decoder,
-    watched: BytesMut,
-    input: BytesMut,
-    resubscribe_at_ms: Option<u64>,
-    subscription: Option<SubscriptionHandle>,
 }
 
 /// What a peer asks of its surroundings.
@@ -94,6 +81,7 @@ impl Peer {
             sessions: Vec::new(),
             settled_too_early: None,
             is_subscribed: false,
+            has_stale_ids: false,
             session_present: None,
         }
     }
@@ -118,10 +106,13 @@ impl Peer {
         options.connect_timeout_ms = 3_000;
         options.ping_timeout_ms = 3_000;
         let mut client = Client::idle(options);
-        let mut fed = BTreeMap::new();
+        let (mut fed, mut unfed) = (BTreeMap::new(), BTreeSet::new());
         for (sequence, row) in &self.store.rows {
             let (packet_id, stage) = match row.stage {
-                RowStage::Unsent => continue,
+                RowStage::Unsent => {
+                    unfed.insert(*sequence);
+                    continue;
+                }
                 RowStage::Sent(packet_id) => (packet_id, Stage::Sent),
                 RowStage::Released(packet_id) => (packet_id, Stage::Released),
             };
@@ -144,6 +135,7 @@ impl Peer {
             connection: None,
             seen: fed.keys().copied().collect(),
             fed,
+            unfed,
             writing: VecDeque::new(),
             decoder: Decoder::new(Role::Client, u32::MAX),
             watched: BytesMut::new(),
@@ -183,6 +175,9 @@ impl Peer {
         self.next += 1;
         self.stored.insert(sequence, row.clone());
         self.store.rows.insert(sequence, row);
+        if let Some(life) = &mut self.life {
+            life.unfed.insert(sequence);
+        }
         sequence
     }
 
@@ -195,6 +190,7 @@ impl Peer {
         self.store.rows.remove(&sequence);
         self.cancelled.insert(sequence);
         let Some(life) = &mut self.life else { return };
+        life.unfed.remove(&sequence);
         let fed = life.fed.iter().find(|(_, fed)| **fed == sequence);
         // The others are found gone when they are about to leave.
         if sequence.is_multiple_of(2)
@@ -346,7 +342,9 @@ impl Peer {
             any = true;
             match event {
                 Event::State(State::Online { session }) => self.sessions.push(session),
-                Event::State(State::Offline { .. } | State::NeedsAuth { .. }) => life.take_back(),
+                Event::State(State::Offline { .. } | State::NeedsAuth { .. }) => {
+                    life.take_back(&self.store.rows);
+                }
                 Event::Acked { handle, result } => {
                     let sequence = life.fed.get(&handle).copied();
                     let is_end = result != Err(Error::Closed);
@@ -377,17 +375,10 @@ impl Peer {
     /// What is unsent goes to the machine, in order, as much as it wants.
     fn feed(&mut self) {
         let Some(life) = &mut self.life else { return };
-        let wanted = life.client.wanted();
-        let fed: BTreeSet<Sequence> = life.fed.values().copied().collect();
-        let unsent: Vec<Sequence> = self
-            .store
-            .rows
-            .iter()
-            .filter(|(sequence, row)| row.stage == RowStage::Unsent && !fed.contains(sequence))
-            .map(|(sequence, _)| *sequence)
-            .take(wanted)
-            .collect();
-        for sequence in unsent {
+        for _ in 0..life.client.wanted() {
+            let Some(sequence) = life.unfed.pop_first() else {
+                return;
+            };
             let (message, delivery) = self.store.rows[&sequence].outgoing(sequence);
             let published = life.client.publish_with(message, delivery);
             life.fed.insert(published.expect("it is wanted"), sequence);
@@ -436,7 +427,7 @@ impl Peer {
             && life.writing.is_empty()
             && life.client.unsettled() == 0
             && self.store.rows.is_empty()
-            && self.store.inbound.is_empty();
+            && (self.store.inbound.is_empty() || self.has_stale_ids);
         (!is_over).then(|| {
             let figures = life.client.figures();
             let (rows, inbound) = (&self.store.rows, &self.store.inbound);
@@ -444,79 +435,5 @@ impl Peer {
                 "{name}: online {is_online}, subscribed {is_subscribed}, {figures:?}, {rows:?}, {inbound:?}"
             )
         })
-    }
-}
-
-impl Life {
-    fn subscribe(&mut self, profile: &Profile) {
-        let Some(filter) = profile.filter else { return };
-        let filter = TopicFilter::new(filter).expect("a topic filter");
-        let used = Use {
-            options: SubscriptionOptions {
-                qos: QoS::ExactlyOnce,
-                ..SubscriptionOptions::default()
-            },
-            refresh: profile.refreshes,
-        };
-        let subscribed = self.client.subscribe_with(filter, used, Vec::new());
-        self.subscription = Some(subscribed.expect("there is room"));
-    }
-
-    /// Without a connection what is unsent is for the store alone.
-    fn take_back(&mut self) {
-        let unseen: Vec<PublishHandle> = self
-            .fed
-            .keys()
-            .filter(|handle| !self.seen.contains(handle))
-            .copied()
-            .collect();
-        for handle in unseen {
-            if self.client.cancel(handle) {
-                self.fed.remove(&handle);
-            }
-        }
-    }
-
-    fn keep(&mut self, batch: JournalBatch, now_ms: u64, profile: &Profile, random: &mut Random) {
-        for entry in &batch.entries {
-            if let JournalEntry::Sent { handle, .. } = entry {
-                self.seen.insert(*handle);
-            }
-        }
-        let takes_ms = match random.below(10) {
-            _ if profile.is_steady => 0,
-            0..7 => random.between(0, 10),
-            7..9 => random.between(10, 200),
-            _ => random.between(200, 3_000),
-        };
-        let after_ms = self.writing.back().map_or(now_ms, |(due_ms, _)| *due_ms);
-        let due_ms = after_ms.max(now_ms) + takes_ms;
-        self.writing.push_back((due_ms, batch));
-    }
-
-    fn has_restarted(&self, kept: usize) -> bool {
-        self.writing.iter().take(kept).any(|(_, batch)| {
-            batch
-                .entries
-                .iter()
-                .any(|entry| matches!(entry, JournalEntry::Restarted))
-        })
-    }
-}
-
-impl Row {
-    fn outgoing(&self, sequence: Sequence) -> (OutgoingMessage, Delivery) {
-        let message = OutgoingMessage {
-            topic: TopicName::new(self.topic.as_str()).expect("a topic name"),
-            payload: Bytes::from(sequence.to_string()),
-            qos: self.qos,
-            retain: false,
-            properties: MessageProperties::default(),
-        };
-        let delivery = Delivery {
-            deadline: self.deadline_ms,
-            resend: self.resend,
-        };
-        (message, delivery)
     }
 }

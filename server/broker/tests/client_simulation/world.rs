@@ -3,21 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use bytes::BytesMut;
 use ebbtide_broker::Limits;
 use ebbtide_protocol::{
-    QoS, ReasonCode,
-    client::{Client, Error, Session, State},
+    ReasonCode,
+    client::{Client, State},
 };
 use ebbtide_store::Incarnation;
 
 use super::{
     history::ConnectionId,
-    link::{Pipe, delay_ms},
+    network::Link,
     node::{Node, Output},
-    peer::{Peer, Profile, Wish},
+    peer::{Peer, Profile},
     random::Random,
-    store::{Row, RowStage, Sequence, Store},
+    seen::Seen,
+    store::Sequence,
 };
 
 /// How long the peers act, milliseconds of their time.
@@ -47,31 +47,22 @@ pub struct World {
     pub excused: Vec<Sequence>,
     pub lost: Vec<Sequence>,
     /// The broker's session of the hero, when it was told of one.
-    session: Option<Incarnation>,
-    fills: bool,
-    seed: u64,
-    is_told: bool,
-    random: Random,
-    node: Node,
-    links: BTreeMap<ConnectionId, Link>,
-    agenda: BTreeMap<(u64, u64), Event>,
-    added: u64,
-    next_connection: ConnectionId,
-    is_calm: bool,
-    is_full: bool,
-}
-
-struct Link {
-    peer: usize,
-    to_broker: Pipe,
-    to_peer: Pipe,
-    /// One side has closed it: what is under way still arrives.
-    peer_is_gone: bool,
-    broker_is_gone: bool,
+    pub session: Option<Incarnation>,
+    pub fills: bool,
+    pub seed: u64,
+    pub is_told: bool,
+    pub random: Random,
+    pub node: Node,
+    pub links: BTreeMap<ConnectionId, Link>,
+    pub agenda: BTreeMap<(u64, u64), Event>,
+    pub added: u64,
+    pub next_connection: ConnectionId,
+    pub is_calm: bool,
+    pub is_full: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Event {
+pub enum Event {
     Act,
     ToBroker(ConnectionId),
     ToPeer(ConnectionId),
@@ -80,26 +71,6 @@ enum Event {
     Reconnect,
     Empty,
     Release,
-}
-
-/// What happened, so that a simulation in which nothing does is found out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    pub published: u64,
-    pub received: u64,
-    crashes: u64,
-    broker_crashes: u64,
-    cuts: u64,
-    refusals: u64,
-    resumed: u64,
-    gaps: u64,
-    evicted: u64,
-    cancelled: u64,
-    expired: u64,
-    unknown: u64,
-    repeated: u64,
-    held: u64,
-    pub unwitnessed: u64,
 }
 
 impl World {
@@ -116,7 +87,7 @@ impl World {
         let hero = Profile {
             name: "hero",
             filter: Some("in/#"),
-            expiry_s: *random.pick(&[4, 4_000]),
+            expiry_s: *random.pick(&[4, 4_000, 4_000]),
             receive_maximum: *random.pick(&[2, 10, 200]),
             refreshes: random.chance(30),
             is_steady: false,
@@ -154,7 +125,7 @@ impl World {
         world
     }
 
-    fn tell(&self, what: impl FnOnce() -> String) {
+    pub fn tell(&self, what: impl FnOnce() -> String) {
         if self.is_told {
             println!("{:>7} {}", self.now_ms, what());
         }
@@ -203,7 +174,13 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        self.peers.iter().all(|peer| peer.unrest().is_none())
+        let is_connected = |peer: &Peer| {
+            let link = peer.connection().and_then(|id| self.links.get(&id));
+            link.is_some_and(|link| !link.is_severed)
+        };
+        self.peers
+            .iter()
+            .all(|peer| is_connected(peer) && peer.unrest().is_none())
             && !self.node.is_writing()
             && self
                 .links
@@ -211,7 +188,7 @@ impl World {
                 .all(|link| link.to_broker.is_empty() && link.to_peer.is_empty())
     }
 
-    fn pass(&mut self, ms: u64) -> Result<(), String> {
+    pub fn pass(&mut self, ms: u64) -> Result<(), String> {
         let end_ms = self.now_ms + ms;
         self.settle()?;
         loop {
@@ -244,7 +221,7 @@ impl World {
         }
     }
 
-    fn put(&mut self, after_ms: u64, event: Event) {
+    pub fn put(&mut self, after_ms: u64, event: Event) {
         self.added += 1;
         self.agenda
             .insert((self.now_ms + after_ms, self.added), event);
@@ -283,276 +260,13 @@ impl World {
         Ok(())
     }
 
-    fn start(&mut self, at: usize) {
+    pub fn start(&mut self, at: usize) {
         self.tell(|| format!("{at} starts"));
         self.peers[at].start(self.now_ms, self.seed ^ (at as u64) << 32);
     }
 
-    fn set_full(&mut self, is_full: bool) {
-        self.tell(|| format!("full: {is_full}"));
-        self.is_full = is_full;
-        self.node.set_full(is_full);
-    }
-
-    fn act(&mut self) {
-        match self.random.below(200) {
-            0..70 => {
-                for _ in 0..1 + self.random.below(4) {
-                    self.publish();
-                }
-            }
-            70..120 => {
-                let row = self.row("in");
-                self.peers[FEEDER].publish(row);
-            }
-            120..128 => self.cancel(),
-            128..142 => self.cut(),
-            142..148 => self.stall(),
-            148..160 => self.crash_hero(),
-            160..164 => self.crash_broker(),
-            164..168 if self.fills => {
-                self.set_full(true);
-                let after_ms = self.random.between(100, 3_000);
-                self.put(after_ms, Event::Empty);
-            }
-            168..174 => {
-                self.seen.held += 1;
-                self.peers[HERO].hold(true);
-                let after_ms = self.random.between(10, 2_000);
-                self.put(after_ms, Event::Release);
-            }
-            174..180 => {
-                // The page goes into the cache and comes back.
-                if let Some(client) = self.peers[HERO].life() {
-                    client.leave("away");
-                }
-                let after_ms = self.random.between(0, 7_000);
-                self.put(after_ms, Event::Reconnect);
-            }
-            180..184 => self.quit(),
-            184 => self.evict(),
-            _ => {}
-        }
-    }
-
-    fn row(&mut self, level: &str) -> Row {
-        let topic = format!("{level}/{}", self.random.below(2));
-        let qos = if self.random.chance(50) {
-            QoS::AtLeastOnce
-        } else {
-            QoS::ExactlyOnce
-        };
-        Row {
-            topic,
-            qos,
-            deadline_ms: None,
-            resend: false,
-            stage: RowStage::Unsent,
-        }
-    }
-
-    fn publish(&mut self) {
-        let mut row = self.row("out");
-        if self.random.chance(8) {
-            row.deadline_ms = Some(self.now_ms + self.random.between(50, 4_000));
-        }
-        row.resend = self.random.chance(10);
-        let sequence = self.peers[HERO].publish(row);
-        self.tell(|| format!("hero publishes {sequence}"));
-    }
-
-    fn cancel(&mut self) {
-        let unsent: Vec<Sequence> = self.peers[HERO].store.rows.keys().copied().collect();
-        if unsent.is_empty() {
-            return;
-        }
-        let sequence = *self.random.pick(&unsent);
-        self.tell(|| format!("hero cancels {sequence}"));
-        self.peers[HERO].cancel(sequence);
-    }
-
-    /// The connection breaks; the hero notices at once or late.
-    fn cut(&mut self) {
-        let Some(id) = self.peers[HERO].connection() else {
-            return;
-        };
-        self.seen.cuts += 1;
-        self.tell(|| format!("cut {id}"));
-        self.sever(id);
-        self.node.hang_up(id);
-        self.links.remove(&id);
-        let late_ms = self.random.between(1, 4_000);
-        let after_ms = if self.random.chance(60) { 0 } else { late_ms };
-        self.put(after_ms, Event::Notice(HERO, id));
-    }
-
-    /// Nothing gets through any more, and nobody is told.
-    fn stall(&mut self) {
-        if let Some(id) = self.peers[HERO].connection() {
-            self.tell(|| format!("stall {id}"));
-            self.sever(id);
-        }
-    }
-
-    fn sever(&mut self, id: ConnectionId) {
-        if let Some(link) = self.links.get_mut(&id) {
-            let piece = link.to_broker.cut(&mut self.random);
-            link.to_peer.cut(&mut self.random);
-            self.node.receive(id, &piece);
-        }
-    }
-
-    fn crash_hero(&mut self) {
-        if self.peers[HERO].life.is_none() {
-            return;
-        }
-        self.seen.crashes += 1;
-        self.tell(|| "hero crashes".to_owned());
-        if let Some(id) = self.peers[HERO].connection() {
-            self.sever(id);
-            if self.random.chance(80) {
-                self.node.hang_up(id);
-            }
-            self.links.remove(&id);
-        }
-        let Self { peers, random, .. } = self;
-        peers[HERO].crash(random);
-        if std::mem::take(&mut self.peers[HERO].wire.is_unwitnessed) {
-            self.forgive();
-        }
-        let long_ms = if self.random.chance(30) { 9_000 } else { 500 };
-        let after_ms = self.random.between(0, long_ms);
-        self.put(after_ms, Event::Start(HERO));
-    }
-
-    /// The server began a new session, and the hero was cut off before it heard of it, or died before it could store
-    /// that: MQTT gives it no means to find out. What was under way at QoS 2 may come twice, what comes may be taken for a repetition.
-    fn forgive(&mut self) {
-        self.seen.unwitnessed += 1;
-        self.tell(|| "there is a new session, and the hero cannot know".to_owned());
-        let store = &self.peers[HERO].store;
-        let under_way = store
-            .rows
-            .iter()
-            .filter(|(_, row)| row.stage != RowStage::Unsent);
-        self.excused
-            .extend(under_way.map(|(sequence, _)| *sequence));
-        if !store.inbound.is_empty() {
-            self.excused_before = Sequence::MAX;
-        }
-    }
-
-    /// The page is closed in order.
-    fn quit(&mut self) {
-        let ends_session = self.random.chance(20);
-        let Some(client) = self.peers[HERO].life() else {
-            return;
-        };
-        if ends_session {
-            client.close_and_end_session();
-        } else {
-            client.close();
-        }
-        let after_ms = self.random.between(0, 6_000);
-        self.put(after_ms, Event::Start(HERO));
-    }
-
-    /// The browser throws the store away while nobody looks.
-    fn evict(&mut self) {
-        self.crash_hero();
-        let hero = &mut self.peers[HERO];
-        if hero.life.is_some() {
-            return;
-        }
-        self.lost.extend(hero.store.rows.keys());
-        let inbox = std::mem::take(&mut hero.store.inbox);
-        let outcomes = std::mem::take(&mut hero.store.outcomes);
-        hero.store = Store {
-            inbox,
-            outcomes,
-            ..Store::default()
-        };
-        self.tell(|| "the store is thrown away".to_owned());
-    }
-
-    fn crash_broker(&mut self) {
-        self.seen.broker_crashes += 1;
-        self.tell(|| "the broker crashes".to_owned());
-        self.node.crash(&mut self.random);
-        self.node.set_full(self.is_full);
-        self.links.clear();
-        for at in 0..self.peers.len() {
-            if let Some(id) = self.peers[at].connection() {
-                let after_ms = self.random.between(0, 50);
-                self.put(after_ms, Event::Notice(at, id));
-            }
-        }
-    }
-
-    fn carry_to_broker(&mut self, id: ConnectionId) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        let piece = link.to_broker.take_piece(&mut self.random);
-        link.to_broker.is_scheduled = false;
-        self.node.receive(id, &piece);
-        if link.peer_is_gone && link.to_broker.is_empty() {
-            self.node.hang_up(id);
-            self.links.remove(&id);
-        }
-        self.schedule(id);
-    }
-
-    fn carry_to_peer(&mut self, id: ConnectionId) -> Result<(), String> {
-        let Some(link) = self.links.get_mut(&id) else {
-            return Ok(());
-        };
-        let piece = link.to_peer.take_piece(&mut self.random);
-        link.to_peer.is_scheduled = false;
-        let at = link.peer;
-        let is_over = link.broker_is_gone && link.to_peer.is_empty();
-        if self.peers[at].connection() == Some(id) {
-            self.carry(at, &piece)?;
-            if is_over {
-                self.peers[at].closed(self.now_ms);
-            } else if at == HERO && !self.is_calm && self.random.below(150) == 0 {
-                // The worst moment: somebody has just been told.
-                if self.random.chance(70) {
-                    self.crash_hero();
-                } else {
-                    self.crash_broker();
-                }
-            }
-        }
-        if is_over {
-            self.links.remove(&id);
-        }
-        self.schedule(id);
-        Ok(())
-    }
-
-    fn carry(&mut self, at: usize, piece: &BytesMut) -> Result<(), String> {
-        let was_subscribed = self.peers[at].is_subscribed;
-        self.peers[at].receive(self.now_ms, piece)?;
-        if let Some(is_present) = self.peers[at].session_present.take()
-            && at == HERO
-        {
-            let session = self.node.session("hero");
-            if is_present && session != self.session {
-                self.forgive();
-                self.peers[at].is_subscribed = false;
-            }
-            self.session = session;
-        }
-        if at == HERO && !was_subscribed && self.peers[at].is_subscribed {
-            // What the feeder has not stored yet comes for sure.
-            self.excused_before = self.excused_before.max(self.peers[FEEDER].next);
-        }
-        Ok(())
-    }
-
     /// Lets everybody do what there is to do, until nobody has anything.
-    fn settle(&mut self) -> Result<(), String> {
+    pub fn settle(&mut self) -> Result<(), String> {
         for at in 0..self.peers.len() {
             let Self { peers, random, .. } = self;
             let wishes = peers[at].turn(self.now_ms, random)?;
@@ -598,149 +312,10 @@ impl World {
         Ok(())
     }
 
-    fn excuse_order(&mut self) {
+    pub fn excuse_order(&mut self) {
         if self.node.refuses() {
             self.peers[HERO].wire.excuse_order();
             self.peers[FEEDER].wire.excuse_order();
         }
-    }
-
-    fn grant(&mut self, at: usize, wish: Wish) {
-        match wish {
-            Wish::Open => {
-                let id = self.next_connection;
-                self.next_connection += 1;
-                self.node.open(id);
-                let link = Link {
-                    peer: at,
-                    to_broker: Pipe::default(),
-                    to_peer: Pipe::default(),
-                    peer_is_gone: false,
-                    broker_is_gone: false,
-                };
-                self.links.insert(id, link);
-                self.tell(|| format!("{at} opens {id}"));
-                self.peers[at].opened(self.now_ms, id);
-                // CONNECT leaves with the next turn.
-                self.put(0, Event::ToBroker(id));
-            }
-            Wish::Close => {
-                let open = |link: &Link| link.peer == at && !link.peer_is_gone;
-                let ids: Vec<ConnectionId> = self
-                    .links
-                    .iter()
-                    .filter(|(_, link)| open(link))
-                    .map(|(id, _)| *id)
-                    .collect();
-                for id in ids {
-                    if let Some(link) = self.links.get_mut(&id) {
-                        link.peer_is_gone = true;
-                    }
-                    self.put(0, Event::ToBroker(id));
-                }
-            }
-            Wish::Send(bytes) => {
-                let newest = self
-                    .links
-                    .iter_mut()
-                    .rev()
-                    .find(|(_, link)| link.peer == at);
-                if let Some((id, link)) = newest {
-                    link.to_broker.push(&bytes);
-                    let id = *id;
-                    self.schedule(id);
-                }
-            }
-        }
-    }
-
-    fn schedule(&mut self, id: ConnectionId) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        let is_slow = link.peer == HERO && !self.is_calm;
-        let mut events = Vec::new();
-        for (pipe, event) in [
-            (&mut link.to_broker, Event::ToBroker(id)),
-            (&mut link.to_peer, Event::ToPeer(id)),
-        ] {
-            if !pipe.is_scheduled && !pipe.is_empty() {
-                pipe.is_scheduled = true;
-                events.push(event);
-            }
-        }
-        for event in events {
-            let after_ms = if is_slow {
-                delay_ms(&mut self.random)
-            } else {
-                0
-            };
-            self.put(after_ms, event);
-        }
-    }
-
-    pub fn note(&mut self) {
-        let hero = &self.peers[HERO];
-        let count = |session| hero.sessions.iter().filter(|it| **it == session).count() as u64;
-        self.seen.resumed = count(Session::Resumed);
-        self.seen.gaps = count(Session::Gap);
-        self.seen.evicted = count(Session::Evicted);
-        self.seen.published = hero.next - 1;
-        self.seen.received = hero.store.inbox.len() as u64;
-        self.seen.cancelled = hero.cancelled.len() as u64;
-        let outcomes = hero.store.outcomes.values().flatten();
-        for outcome in outcomes {
-            match outcome {
-                Err(Error::Expired) => self.seen.expired += 1,
-                Err(Error::OutcomeUnknown) => self.seen.unknown += 1,
-                _ => {}
-            }
-        }
-        let repeated = hero
-            .wire
-            .transmissions
-            .values()
-            .filter(|count| count.left > 1);
-        self.seen.repeated = repeated.count() as u64;
-        self.seen.refusals = hero.wire.refusals;
-    }
-}
-
-impl Seen {
-    pub fn add(&mut self, other: Self) {
-        let sum = |mine: &mut u64, others: u64| *mine += others;
-        sum(&mut self.published, other.published);
-        sum(&mut self.received, other.received);
-        sum(&mut self.crashes, other.crashes);
-        sum(&mut self.broker_crashes, other.broker_crashes);
-        sum(&mut self.cuts, other.cuts);
-        sum(&mut self.refusals, other.refusals);
-        sum(&mut self.resumed, other.resumed);
-        sum(&mut self.gaps, other.gaps);
-        sum(&mut self.evicted, other.evicted);
-        sum(&mut self.cancelled, other.cancelled);
-        sum(&mut self.expired, other.expired);
-        sum(&mut self.unknown, other.unknown);
-        sum(&mut self.repeated, other.repeated);
-        sum(&mut self.held, other.held);
-        sum(&mut self.unwitnessed, other.unwitnessed);
-    }
-
-    /// What must happen often enough.
-    pub fn rare(&self) -> [(&'static str, u64); 12] {
-        [
-            ("crashes", self.crashes),
-            ("broker crashes", self.broker_crashes),
-            ("cuts", self.cuts),
-            ("refusals", self.refusals),
-            ("resumed", self.resumed),
-            ("gaps", self.gaps),
-            ("evicted", self.evicted),
-            ("cancelled", self.cancelled),
-            ("expired", self.expired),
-            ("unknown", self.unknown),
-            ("repeated", self.repeated),
-            ("held", self.held),
-        ]
     }
 }

@@ -1,0 +1,132 @@
+//! What becomes of the session when a connection begins: resumed, new, lost, or one that must go first.
+
+use alloc::boxed::Box;
+
+use super::{
+    Action, Client, Event, JournalEntry, Limits, Millis, Session, State,
+    alias::OutboundAliases,
+    connect::verdict,
+    keep_alive::KeepAlive,
+    lifecycle::{Phase, explain},
+};
+use crate::{
+    ReasonCode, Version,
+    packet::{ConnAck, Disconnect},
+};
+
+/// A session at the server that is not stored here must go first [MQTT-3.2.2-4].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wipe {
+    /// There is none, as far as is known.
+    Not,
+    /// The next CONNECT ends it.
+    Next,
+    /// It has ended; 3.1.1 needs one more connection, for its Clean Session is not kept.
+    Done,
+}
+
+impl Client {
+    /// A client that was online once wants that session back; a Clean Session of 3.1.1 ends with its connection, so
+    /// there is none to want. What is stored is never given up without need.
+    pub(super) fn wants_clean_start(&self) -> bool {
+        let connect = &self.options.connect;
+        if self.options.durable {
+            self.wipe == Wipe::Next
+        } else {
+            connect.clean_start && (!self.was_online || connect.version != Version::V5)
+        }
+    }
+
+    pub(super) fn handle_connack(
+        &mut self,
+        now: Millis,
+        connack: Box<ConnAck>,
+    ) -> Result<(), ReasonCode> {
+        self.awaits_connack = false;
+        if connack.reason.is_error() {
+            let text = explain(connack.reason, connack.reason_string.as_deref());
+            self.actions.push_back(Action::Close);
+            self.lost(now, text, Some(connack.reason), verdict(connack.reason));
+            return Ok(());
+        }
+        let session_present = connack.session_present;
+        if self.wants_clean_start() && session_present {
+            // [MQTT-3.2.2-4]
+            return Err(ReasonCode::ProtocolError);
+        }
+        if self.must_wipe(session_present) {
+            // Not the end of the client, so without its will.
+            self.phase = Phase::Online { since: now };
+            self.say_goodbye(Disconnect::new(ReasonCode::Success));
+            self.forget_connection();
+            self.open(now);
+            return Ok(());
+        }
+        let session = match session_present {
+            true => Session::Resumed,
+            false if self.is_evicted => Session::Evicted,
+            false if self.has_session => Session::Gap,
+            false => Session::Fresh,
+        };
+        self.wipe = Wipe::Not;
+        self.is_evicted = false;
+        let connect = &self.options.connect;
+        let limits = Limits::new(connect, &connack);
+        let receive_maximum = match connect.version {
+            Version::V5 => connect.receive_maximum.map_or(u16::MAX, Into::into),
+            // Nothing tells the server of it.
+            _ => u16::MAX,
+        };
+        self.has_session =
+            self.options.durable || connect.version.session_expiry_interval(connect) > 0;
+        self.inbound.connected(
+            session_present,
+            receive_maximum,
+            connect.topic_alias_maximum,
+        );
+        self.held.clear();
+        self.keep_alive = Some(KeepAlive::new(
+            now,
+            limits.keep_alive_s,
+            self.options.ping_timeout_ms,
+        ));
+        self.aliases = OutboundAliases::new(limits.topic_alias_maximum);
+        self.limits = Some(limits);
+        if let Some(client_id) = &connack.assigned_client_identifier {
+            self.assigned_client_id = Some(client_id.clone());
+        }
+        self.was_online = true;
+        self.phase = Phase::Online { since: now };
+        if core::mem::take(&mut self.is_unsure) && session_present {
+            self.subscriptions.doubt();
+            self.inbound.doubt();
+        }
+        self.push_event(Event::Connected(connack));
+        self.set_state(State::Online { session });
+        if !session_present {
+            self.journal.write(JournalEntry::Restarted);
+        }
+        for handle in self.subscriptions.connected(session_present) {
+            self.push_event(Event::Unsubscribed { handle });
+        }
+        let settled = self.outbound.connected(session_present, &mut self.ids);
+        self.push_settled(settled);
+        Ok(())
+    }
+
+    /// Whether this connection must end at once, for the server has a session that is not stored here.
+    fn must_wipe(&mut self, session_present: bool) -> bool {
+        self.wipe = match self.wipe {
+            Wipe::Not | Wipe::Done
+                if session_present && self.options.durable && !self.has_session =>
+            {
+                // It may as well have begun with a CONNECT of just now.
+                self.is_evicted |= !self.is_unsure;
+                Wipe::Next
+            }
+            Wipe::Next if self.options.connect.version != Version::V5 => Wipe::Done,
+            _ => return false,
+        };
+        true
+    }
+}
