@@ -5,7 +5,7 @@
 
 use alloc::rc::{Rc, Weak};
 use alloc::string::String;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 
 use bytes::BytesMut;
 use ebbtide_protocol::ReasonCode;
@@ -88,10 +88,15 @@ impl<S: Sink> Driver<S> {
 
     /// A short look at the machine, or a change to it; what follows from a change comes with a microtask.
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Machine, u64) -> T) -> T {
-        let now = self.clock.now_ms();
-        let result = change(&mut self.machine.borrow_mut(), now);
+        let (mut machine, now) = self.enter();
+        change(&mut machine, now)
+    }
+
+    /// Kept out of its many callers: a browser downloads every byte.
+    #[inline(never)]
+    fn enter(&self) -> (RefMut<'_, Machine>, u64) {
         self.pump_soon();
-        result
+        (self.machine.borrow_mut(), self.clock.now_ms())
     }
 
     pub(crate) fn state(&self) -> State {

@@ -108,7 +108,9 @@ impl Limits {
     pub(super) fn subscription_refusal(&self, filter: &TopicFilter) -> Option<ReasonCode> {
         if filter.share().is_some() && !self.shared_subscriptions {
             Some(ReasonCode::SharedSubscriptionsNotSupported)
-        } else if filter.pattern().contains(['+', '#']) && !self.wildcard_subscriptions {
+        } else if filter.pattern().bytes().any(|b| matches!(b, b'+' | b'#'))
+            && !self.wildcard_subscriptions
+        {
             Some(ReasonCode::WildcardSubscriptionsNotSupported)
         } else if self.maximum_packet_size.is_some_and(|most| {
             filter.as_str().len() + Self::SUBSCRIBE_OVERHEAD_BYTES_MAX > most as usize

@@ -56,36 +56,56 @@ pub enum Session {
 }
 
 /// Why an operation of the application failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The client was closed.
-    #[error("the client is closed")]
     Closed,
     /// A QoS 0 publish without a connection.
-    #[error("there is no connection")]
     Offline,
     /// `outbound_messages_max` or `outbound_bytes_max` is reached.
-    #[error("too much waits to be sent")]
     QueueFull,
     /// Too many subscriptions in one client.
-    #[error("too many subscriptions")]
     TooManySubscriptions,
     /// The server lost the session while a QoS 2 publish was under way: it may or may not have been delivered.
-    #[error("the outcome is unknown: the server lost the session")]
     OutcomeUnknown,
     /// Its deadline came before it was sent.
-    #[error("it was not sent before its deadline")]
     Expired,
     /// What was stored cannot be: two publishes with one packet id.
-    #[error("what was stored has a packet id twice")]
     PacketIdInUse,
     /// Larger than the server's Maximum Packet Size [MQTT-3.2.2-15].
-    #[error("larger than the server accepts")]
     PacketTooLarge,
     /// The server refused it, or has announced that it does not support it.
-    #[error("refused: {}", .0.name())]
     Refused(ReasonCode),
 }
+
+impl Error {
+    /// In words, for people. Without the formatting that `Display` brings along: a browser downloads every byte.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Closed => "the client is closed",
+            Self::Offline => "there is no connection",
+            Self::QueueFull => "too much waits to be sent",
+            Self::TooManySubscriptions => "too many subscriptions",
+            Self::OutcomeUnknown => "the outcome is unknown: the server lost the session",
+            Self::Expired => "it was not sent before its deadline",
+            Self::PacketIdInUse => "what was stored has a packet id twice",
+            Self::PacketTooLarge => "larger than the server accepts",
+            Self::Refused(reason) => reason.name(),
+        }
+    }
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if let Self::Refused(_) = self {
+            f.write_str("refused: ")?;
+        }
+        f.write_str(self.message())
+    }
+}
+
+impl core::error::Error for Error {}
 
 /// A message from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,29 +9,46 @@ use crate::{ByteString, TopicName};
 pub struct TopicFilter(ByteString);
 
 /// Why a string is no topic filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterError {
     /// [MQTT-4.7.3-1]
-    #[error("a topic filter has at least one character")]
     Empty,
     /// [MQTT-4.7.3-3]
-    #[error("a topic filter has at most 65,535 bytes")]
     TooLong,
     /// [MQTT-4.7.3-2]
-    #[error("a topic filter has no NUL character")]
     Nul,
     /// [MQTT-4.7.1-1]
-    #[error("`#` stands alone in the last level of a topic filter")]
     MultiLevel,
     /// [MQTT-4.7.1-2]
-    #[error("`+` stands alone in its level of a topic filter")]
     SingleLevel,
     /// [MQTT-4.8.2-1, MQTT-4.8.2-2]
-    #[error(
-        "a shared subscription is `$share/{{group}}/{{filter}}`, the group not empty and without `+` or `#`"
-    )]
     Share,
 }
+
+impl FilterError {
+    /// In words, for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Empty => "a topic filter has at least one character",
+            Self::TooLong => "a topic filter has at most 65,535 bytes",
+            Self::Nul => "a topic filter has no NUL character",
+            Self::MultiLevel => "`#` stands alone in the last level of a topic filter",
+            Self::SingleLevel => "`+` stands alone in its level of a topic filter",
+            Self::Share => {
+                "a shared subscription is `$share/{group}/{filter}`, the group not empty and without `+` or `#`"
+            }
+        }
+    }
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl core::error::Error for FilterError {}
 
 impl TopicFilter {
     /// Validates.

@@ -9,21 +9,38 @@ use crate::ByteString;
 pub struct TopicName(ByteString);
 
 /// Why a string is no topic name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
     /// [MQTT-4.7.3-1]
-    #[error("a topic name has at least one character")]
     Empty,
     /// [MQTT-4.7.3-3]
-    #[error("a topic name has at most 65,535 bytes")]
     TooLong,
     /// [MQTT-3.3.2-2, MQTT-4.7.0-1]
-    #[error("a topic name has no wildcard (`+` or `#`)")]
     Wildcard,
     /// [MQTT-4.7.3-2]
-    #[error("a topic name has no NUL character")]
     Nul,
 }
+
+impl NameError {
+    /// In words, for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Empty => "a topic name has at least one character",
+            Self::TooLong => "a topic name has at most 65,535 bytes",
+            Self::Wildcard => "a topic name has no wildcard (`+` or `#`)",
+            Self::Nul => "a topic name has no NUL character",
+        }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl core::error::Error for NameError {}
 
 impl TopicName {
     /// Validates.

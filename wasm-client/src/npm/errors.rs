@@ -1,6 +1,5 @@
 //! Errors as JavaScript gets them: `[code, message, reason code]`.
 
-use alloc::string::{String, ToString};
 
 use ebbtide_protocol::client;
 use js_sys::Array;
@@ -21,7 +20,7 @@ pub(super) fn fault(code: &str, message: &str) -> JsValue {
     Array::of2(&code.into(), &message.into()).into()
 }
 
-pub(super) fn describe(error: Error) -> (&'static str, String, Option<u8>) {
+pub(super) fn describe(error: Error) -> (&'static str, &'static str, Option<u8>) {
     let (code, reason) = match error {
         Error::Url => ("url", None),
         Error::ClientIdMissing => ("client-id-missing", None),
@@ -30,7 +29,7 @@ pub(super) fn describe(error: Error) -> (&'static str, String, Option<u8>) {
         Error::TopicFilter(_) => ("topic-filter", None),
         Error::Client(error) => (code(error), reason(error)),
     };
-    (code, error.to_string(), reason)
+    (code, error.message(), reason)
 }
 
 pub(super) fn code(error: client::Error) -> &'static str {

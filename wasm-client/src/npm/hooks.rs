@@ -118,7 +118,7 @@ impl Sink for Calls {
                     Ok(reason) => hooks.settled(handle, None, None, Some(reason as u8)),
                     Err(error) => {
                         let (code, text, reason) = describe(error.into());
-                        hooks.settled(handle, Some(code), Some(&text), reason);
+                        hooks.settled(handle, Some(code), Some(text), reason);
                     }
                 }
             }

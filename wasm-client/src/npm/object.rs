@@ -1,4 +1,5 @@
 //! Plain objects of JavaScript, read and written field by field. What has the wrong type counts as not there.
+//! Nothing here is inlined: it is called a hundred times, and a browser downloads every byte.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,23 +10,28 @@ use ebbtide_protocol::packet::UserProperty;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
+#[inline(never)]
 pub(super) fn get(object: &JsValue, key: &str) -> JsValue {
     Reflect::get(object, &JsValue::from_str(key)).unwrap_or(JsValue::UNDEFINED)
 }
 
+#[inline(never)]
 pub(super) fn text(object: &JsValue, key: &str) -> Option<String> {
     get(object, key).as_string()
 }
 
+#[inline(never)]
 pub(super) fn number(object: &JsValue, key: &str) -> Option<u32> {
     get(object, key).as_f64().map(|number| number as u32)
 }
 
+#[inline(never)]
 pub(super) fn flag(object: &JsValue, key: &str) -> bool {
     get(object, key).is_truthy()
 }
 
 /// Text or bytes.
+#[inline(never)]
 pub(super) fn bytes(value: &JsValue) -> Option<Bytes> {
     if let Some(text) = value.as_string() {
         return Some(Bytes::from(text));
@@ -35,6 +41,7 @@ pub(super) fn bytes(value: &JsValue) -> Option<Bytes> {
 }
 
 /// Pairs of texts.
+#[inline(never)]
 pub(super) fn user_properties(value: &JsValue) -> Vec<UserProperty> {
     let Some(pairs) = value.dyn_ref::<Array>() else {
         return Vec::new();

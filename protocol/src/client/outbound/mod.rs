@@ -5,11 +5,12 @@
 //! session. A durable client gives out packet ids ahead of the window, so that the journal is never what the window
 //! waits for, and its QoS 0 publishes overtake those that do.
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
-
 mod answers;
 mod sending;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
 
 use super::{
     Error, Limits, Millis, OutgoingMessage, PublishHandle,
@@ -246,7 +247,7 @@ impl Outbound {
             }
             return settled;
         }
-        for released in self.released.drain(..) {
+        while let Some(released) = self.released.pop_front() {
             ids.free(released.packet_id);
             settled.push(Settled {
                 handle: released.handle,
@@ -277,35 +278,40 @@ impl Outbound {
 
     /// Gives up what waits at QoS 0.
     pub(super) fn drop_qos0(&mut self) -> Vec<Settled> {
-        let mut dropped = core::mem::take(&mut self.hasty);
-        let (qos0, kept) = core::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|w| w.message.qos == QoS::AtMostOnce);
-        self.waiting = kept;
-        dropped.extend(qos0);
-        dropped
-            .into_iter()
-            .map(|waiting| self.settle(waiting, Err(Error::Offline)))
-            .collect()
+        let mut settled = Vec::new();
+        for mut queue in [mem::take(&mut self.hasty), mem::take(&mut self.waiting)] {
+            while let Some(waiting) = queue.pop_front() {
+                if waiting.message.qos == QoS::AtMostOnce {
+                    settled.push(self.settle(waiting, Err(Error::Offline)));
+                } else {
+                    self.waiting.push_back(waiting);
+                }
+            }
+        }
+        settled
     }
 
     /// Gives up everything: the client is closed. What is stored stays so.
     pub(super) fn drain(&mut self) -> Vec<Settled> {
+        let mut handles = Vec::new();
+        while let Some(released) = self.released.pop_front() {
+            handles.push(released.handle);
+        }
+        while let Some(sent) = self.sent.pop_front() {
+            handles.push(sent.waiting.handle);
+        }
+        for queue in [&mut self.hasty, &mut self.waiting] {
+            while let Some(waiting) = queue.pop_front() {
+                handles.push(waiting.handle);
+            }
+        }
         self.bytes = 0;
         self.resend_at = 0;
-        let released = self.released.drain(..).map(|r| r.handle);
-        let sent = self.sent.drain(..).map(|s| s.waiting.handle);
-        let hasty = self.hasty.drain(..).map(|w| w.handle);
-        let waiting = self.waiting.drain(..).map(|w| w.handle);
-        released
-            .chain(sent)
-            .chain(hasty)
-            .chain(waiting)
-            .map(|handle| Settled {
-                handle,
-                result: Err(Error::Closed),
-                is_stored: false,
-            })
-            .collect()
+        let closed = |handle| Settled {
+            handle,
+            result: Err(Error::Closed),
+            is_stored: false,
+        };
+        handles.into_iter().map(closed).collect()
     }
 }

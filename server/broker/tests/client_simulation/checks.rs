@@ -101,12 +101,12 @@ fn settled(world: &World, sequence: Sequence, row: &Row, count: u32) -> Result<(
     }
 }
 
-/// How often each message was delivered. What the broker sent again after a failure of its own does not count.
+/// How often each message was delivered. At QoS 1 what the broker sent again after a failure of its own does not count.
 fn arrivals(inbox: &[Received]) -> BTreeMap<Sequence, u32> {
     let mut arrivals = BTreeMap::new();
     for received in inbox {
         let count = arrivals.entry(received.number).or_insert(0);
-        if *count == 0 || !received.dup {
+        if *count == 0 || !received.dup || received.qos == QoS::ExactlyOnce {
             *count += 1;
         }
     }

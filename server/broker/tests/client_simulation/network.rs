@@ -101,6 +101,11 @@ impl World {
                 self.links.insert(id, link);
                 self.tell(|| format!("{at} opens {id}"));
                 self.peers[at].opened(self.now_ms, id);
+                if at == HERO && !self.is_calm && self.random.chance(10) {
+                    // It may break before CONNACK comes.
+                    let after_ms = self.random.between(0, 60);
+                    self.put(after_ms, Event::Cut(id));
+                }
                 // CONNECT leaves with the next turn.
                 self.put(0, Event::ToBroker(id));
             }

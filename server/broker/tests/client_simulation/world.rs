@@ -67,6 +67,7 @@ pub enum Event {
     ToBroker(ConnectionId),
     ToPeer(ConnectionId),
     Notice(usize, ConnectionId),
+    Cut(ConnectionId),
     Start(usize),
     Reconnect,
     Empty,
@@ -238,6 +239,11 @@ impl World {
             }
             Event::ToBroker(id) => self.carry_to_broker(id),
             Event::ToPeer(id) => self.carry_to_peer(id)?,
+            Event::Cut(id) => {
+                if self.peers[HERO].connection() == Some(id) && !self.is_calm {
+                    self.cut();
+                }
+            }
             Event::Notice(at, id) => {
                 if self.peers[at].connection() == Some(id) {
                     self.peers[at].closed(self.now_ms);
