@@ -10,6 +10,7 @@ import type { Outcome, ToLeader, ToTabs } from './wire.js';
 interface Fed {
   seq: number;
   also: number[];
+  bytes: number;
   /** As the journal has it, committed or not. */
   stage: 0 | 1 | 2;
   packetId: number;
@@ -29,7 +30,8 @@ export interface FeederContext {
 
 type FeederHooks = Pick<Hooks, 'sent' | 'released' | 'finished' | 'withdrawn' | 'settled'>;
 
-export interface Feeder extends FeederHooks {
+export interface Feeder {
+  hooks: FeederHooks;
   restore(row: OutboxRow, flight: Flight): void;
   /** Something may have changed: feeds what the machine wants. */
   feed(): void;
@@ -72,11 +74,14 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     gone(rows.map((row) => row.seq!));
     counted(left);
   };
+  const keep = (handle: number, row: OutboxRow, flight: Pick<Fed, 'stage' | 'packetId'>): void => {
+    fed.set(handle, { seq: row.seq!, also: row.also ?? [], bytes: bytesOf(row), ...flight });
+    handleOf.set(row.seq!, handle);
+  };
   const hand = (row: OutboxRow): void => {
     const inMs = row.deadline === undefined ? undefined : Math.max(1, row.deadline - Date.now());
     const handle = connection.publish(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend);
-    fed.set(handle, { seq: row.seq!, also: row.also ?? [], stage: 0, packetId: 0 });
-    handleOf.set(row.seq!, handle);
+    keep(handle, row, { stage: 0, packetId: 0 });
   };
   const feedOn = async (): Promise<void> => {
     if (feeding) return void (again = true);
@@ -122,42 +127,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     }
   };
 
-  return {
-    restore: (row, { stage, packetId }) => {
-      const inMs = row.deadline === undefined ? undefined : row.deadline - Date.now();
-      const handle = connection.restore_outgoing(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend, packetId, stage);
-      fed.set(handle, { seq: row.seq!, also: row.also ?? [], stage, packetId });
-      handleOf.set(row.seq!, handle);
-    },
-    feed: () => void feedOn(),
-    takeBack: () => {
-      for (const [handle, { stage }] of fed) if (stage === 0 && connection.cancel(handle)) drop(handle);
-      cursor = 0;
-      round++;
-    },
-    restarted: () => {
-      for (const row of fed.values()) {
-        if (row.stage !== 1) continue;
-        row.stage = 0;
-        journal.write((tx) => tx.remove('flight', row.seq));
-      }
-    },
-    gone,
-    dueAt: (wallMs) => void (due = Math.min(due, wallMs)),
-    qos0: (tab, { n, topic, payload, retain, properties }) => {
-      try {
-        qos0.set(connection.publish(topic, payload, 0, retain, properties, undefined, false), [tab, n]);
-      } catch (thrown) {
-        say({ t: 'qos0-settled', tab, n, outcome: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
-      }
-    },
-    tick: () => {
-      if (due <= Date.now()) void sweep();
-    },
-    get inFlight() {
-      return fed.size;
-    },
-
+  const hooks: FeederHooks = {
     sent(handle, packetId) {
       const row = fed.get(handle);
       if (!row) return;
@@ -186,17 +156,20 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       journal.write((tx) => tx.put('flight', { stage: 2, packetId }, seq));
     },
     finished(handle, code, reasonCode) {
-      const seq = fed.get(handle)?.seq;
-      if (seq === undefined) return;
+      const one = fed.get(handle);
+      if (!one) return;
+      const { seq, bytes } = one;
       // A handle may be gone with its page: what the server will never take is shown to somebody.
       const dead = code !== undefined && code !== 'expired' && code !== 'outcome-unknown';
       journal.write((tx, usage) => {
-        tx.get('outbox', seq, (row) => {
+        const leave = (row: OutboxRow | undefined | boolean): void => {
           if (!row) return;
           usage.count--;
-          usage.bytes -= bytesOf(row);
-          if (dead) tx.put('dead', { ...row, reasonCode: reasonCode ?? (code === 'packet-too-large' ? 0x95 : 0x80), rejectedAt: Date.now() });
-        });
+          usage.bytes -= bytes;
+          if (typeof row === 'object') tx.put('dead', { ...row, reasonCode: reasonCode ?? (code === 'packet-too-large' ? 0x95 : 0x80), rejectedAt: Date.now() });
+        };
+        if (dead) tx.get('outbox', seq, leave);
+        else tx.has('outbox', seq, leave);
         tx.remove('outbox', seq);
         tx.remove('flight', seq);
       });
@@ -219,6 +192,44 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         qos0.delete(handle);
         say({ t: 'qos0-settled', tab: waiting[0], n: waiting[1], outcome });
       }
+      void feedOn();
+    },
+  };
+
+  return {
+    hooks,
+    restore: (row, flight) => {
+      const inMs = row.deadline === undefined ? undefined : row.deadline - Date.now();
+      const handle = connection.restore_outgoing(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend, flight.packetId, flight.stage);
+      keep(handle, row, flight);
+    },
+    feed: () => void feedOn(),
+    takeBack: () => {
+      for (const [handle, { stage }] of fed) if (stage === 0 && connection.cancel(handle)) drop(handle);
+      cursor = 0;
+      round++;
+    },
+    restarted: () => {
+      for (const row of fed.values()) {
+        if (row.stage !== 1) continue;
+        row.stage = 0;
+        journal.write((tx) => tx.remove('flight', row.seq));
+      }
+    },
+    gone,
+    dueAt: (wallMs) => void (due = Math.min(due, wallMs)),
+    qos0: (tab, { n, topic, payload, retain, properties }) => {
+      try {
+        qos0.set(connection.publish(topic, payload, 0, retain, properties, undefined, false), [tab, n]);
+      } catch (thrown) {
+        say({ t: 'qos0-settled', tab, n, outcome: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
+      }
+    },
+    tick: () => {
+      if (due <= Date.now()) void sweep();
+    },
+    get inFlight() {
+      return fed.size;
     },
   };
 

@@ -145,7 +145,7 @@ export function openEngine(url: string, settings: EngineSettings, load: () => Pr
     renewCredentials: () => tell({ t: 'do', what: 'renew' }),
     inspect: async () => {
       const { opened } = station;
-      const own = station.leader();
+      const own = station.leader;
       const leader = own ? own.inspect() : await new Promise<object | undefined>((resolve) => {
         const then = (found: object | undefined): void => (inspected.delete(then), resolve(found));
         inspected.add(then);
@@ -164,7 +164,7 @@ export function openEngine(url: string, settings: EngineSettings, load: () => Pr
     forget: async () => {
       let meta: Meta | undefined;
       await store().then((now) => now.run(['session'], 'read', (tx) => tx.get('session', 'meta', (found) => void (meta = found as Meta)))).catch(() => {});
-      let ended = station.leader() !== undefined && state.state === 'online';
+      let ended = station.leader?.online() ?? false;
       if (!station.leading) {
         ended = await new Promise((resolve) => {
           forgotten = (did) => did && resolve(true);

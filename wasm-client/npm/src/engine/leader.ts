@@ -1,16 +1,17 @@
 // The session itself, in the one tab that leads: restores the machine from the store, keeps its journal, and stands between it and the tabs.
 // It lives from one take-over of the store to the first thing that ends it; whoever made it makes another.
 
-import type { Connection, Hooks } from '../ebbtide_wasm.js';
-import type { QoS, Report, SessionKind, State } from '../engine.js';
+import type { Connection, Hooks, Properties, Settings } from '../ebbtide_wasm.js';
+import type { QoS, Report, State } from '../engine.js';
 import type { EngineSettings } from '../settings.js';
-import { openCache, type Cache } from './cache.js';
+import { openCache } from './cache.js';
 import { openDesk } from './credentials.js';
 import { openFeeder } from './feeder.js';
 import { openInbox } from './inbox.js';
 import { openJournal, runAsLeader } from './journal.js';
 import { witness } from './store/open.js';
 import type { InboxRow, Store } from './store/store.js';
+import { openStates } from './states.js';
 import { takeOver } from './takeover.js';
 import type { Incoming, ToLeader, ToTabs } from './wire.js';
 import { openWishes } from './wishes.js';
@@ -40,6 +41,7 @@ export interface LeaderContext {
 export interface Leader {
   readonly epoch: number;
   readonly low: number;
+  online(): boolean;
   /** Nothing happens before. */
   start(): void;
   hear(talk: ToLeader, from: string): void;
@@ -53,36 +55,26 @@ export interface Leader {
 }
 
 export async function startLeader(context: LeaderContext, stopped: () => boolean): Promise<Leader | undefined> {
-  const { url, name, settings, store, fallback, load, say, log, failed } = context;
+  const { url, name, settings, store, fallback, load, say, log } = context;
   const { limits, version } = settings;
   const Class = await load();
   const estate = await takeOver(store, name, settings);
   if (stopped()) return undefined;
   const { epoch, meta } = estate;
-  let state: State = { state: 'connecting' };
-  let onlineSince: number | undefined;
-  let lastOnline: number | undefined;
-  let unknown = 0;
   let over = false;
-  let barred = false;
   let connack: object | undefined;
   let out: [Incoming, string[]][] = [];
   let count = estate.outboxCount;
   let witnessed = -1;
 
-  const online = (): boolean => onlineSince !== undefined;
-  const enter = (now: State): void => {
-    state = now;
-    context.state(now);
-  };
   const counted = (rows: number): void => {
     if (rows !== count) context.outbox((count = rows));
   };
   const report = (what: Report): void => say({ t: 'report', report: what });
-  const fail = (why: unknown): void => {
+  const failed = (why: unknown): void => {
     if (over) return;
     stop('drop');
-    failed(why);
+    context.failed(why);
   };
   const deliver = (message: Incoming, tabs: string[]): void => {
     if (out.push([message, tabs]) > 1) return;
@@ -92,78 +84,93 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       say({ t: 'messages', list });
     });
   };
+  const rowOf = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: Uint32Array, properties: Properties | undefined): InboxRow =>
+    ({ topic, payload, qos: qos as QoS, retain, dup, filters: wishes.filtersOf(subscriptions), properties });
   const incoming = (row: InboxRow, redelivered: boolean): Incoming =>
     ({ ...row, retain: row.retain || version === 5 ? row.retain : undefined, redelivered });
+  /** A full disk has room again once the cache is gone; what the machine had in hand is read from the store anew. */
+  const rescue = async (why: unknown): Promise<void> => {
+    if ((why as Error | undefined)?.name === 'QuotaExceededError') {
+      report({ kind: 'quota-exceeded', reason: 'the browser has no room for what came; cached values were removed' });
+      await cache.clear().catch(() => {});
+    }
+    failed(why);
+  };
 
-  const hooks: Hooks = {
-    state(kind, session, reason, reasonCode, retryInMs) {
-      if (over || (barred && kind === 'offline')) return;
-      const why = reasonCode === undefined ? { reason } : { reason, reasonCode };
-      if (kind === 'online') {
-        onlineSince = Date.now();
-        unknown = 0;
-        const evicted = estate.evicted && session !== 'resumed' ? 'the browser had thrown the stored data away' : '';
-        const now = evicted ? 'evicted' : (session as SessionKind);
-        if (now === 'gap' || now === 'evicted') {
-          const was = estate.evicted;
-          const since = lastOnline ?? was?.at;
-          // The journal tells only after this what cannot be known any more.
-          setTimeout(() => report({ kind: now, reason: evicted || reason, lost: defined({ outbox: now === 'gap' ? unknown : was?.count, since }) }));
-        }
-        estate.evicted = undefined;
-        enter({ state: kind, session: now, ...(evicted || reason ? { reason: evicted || reason } : {}) });
-        wishes.online(session === 'resumed');
-        feeder.feed();
-        return;
-      }
-      if (online()) {
-        lastOnline = Date.now();
-        onlineSince = undefined;
-        wishes.offline();
-        feeder.takeBack();
-      }
-      if (kind === 'offline') enter({ state: kind, ...why, retryInMs: retryInMs ?? null });
-      else if (kind === 'needs-auth') enter({ state: kind, ...why });
-      else if (kind === 'connecting') enter({ state: kind });
-      else fail(reason || 'the connection was closed');
+  // Called only after `start`.
+  const hooks = {} as Hooks;
+  const connection = new Class({
+    ...settings, url, clientId: meta.clientId, cleanStart: false, durable: true, hasSession: meta.hasSession, asksCredentials: settings.credentials !== undefined,
+    sessionExpiryS: fallback ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_MAX_S) : settings.sessionExpiryS,
+    connectTimeoutMs: settings.connectTimeoutS * 1000, backoffMaxMs: settings.backoffMaxS * 1000,
+  } as Settings, hooks);
+  const states = openStates({
+    estate, enter: context.state, report,
+    online: (resumed) => {
+      wishes.online(resumed);
+      feeder.feed();
     },
-    credentials: () => desk.ask(),
-    message(topic, payload, qos, retain, dup, subscriptions, properties) {
-      const row: InboxRow = { topic, payload, qos: qos as QoS, retain, dup, filters: wishes.filtersOf(subscriptions), properties };
+    offline: () => {
+      wishes.offline();
+      feeder.takeBack();
+    },
+  });
+  const online = (): boolean => states.onlineSince !== undefined;
+  const journal = openJournal(store, epoch, (ticket) => connection.committed(ticket), (usage) => {
+    counted(usage.count);
+    feeder.feed();
+  }, (why) => void rescue(why));
+  const feeder = openFeeder({ store, journal, connection, deadLettersMax: limits.deadLettersMax, online, counted, say, failed });
+  const wishes = openWishes({ connection, say, began: (filter) => cache.begin(filter), completed: (filter) => cache.complete(filter), flushed: () => cache.flush() });
+  const cache = openCache(store, epoch, limits, wishes.caches, wishes.cached, (topic) => {
+    const message: Incoming = { topic, payload: new Uint8Array(), qos: 0, retain: true, dup: false, filters: [], redelivered: false, swept: true };
+    deliver(message, wishes.wanting(message));
+  }, failed);
+  const inbox = openInbox({
+    store, epoch, journal, limits, wanting: wishes.wanting, silent: () => context.tabs().filter((tab) => !wishes.knows(tab)), incoming,
+    hold: (hold) => connection.hold_acks(hold), deliver, say, failed,
+  });
+  const desk = openDesk(settings, connection, () => {
+    connection.leave('no credentials');
+    states.bar();
+  }, log);
+
+  Object.assign(hooks, {
+    ...feeder.hooks,
+    state: (kind, session, reason, reasonCode, retryInMs) => {
+      if (over) return;
+      if (kind === 'closed') failed(reason || 'the connection was closed');
+      else states.hook(kind, session, reason, reasonCode, retryInMs);
+    },
+    credentials: desk.ask,
+    message: (...given) => {
+      const row = rowOf(...given);
       const message = incoming(row, false);
       const tabs = wishes.wanting(row);
       if (tabs.length > 0) deliver(message, tabs);
-      if (retain) cache.note(message);
+      cache.note(message);
     },
-    change: (identifier, kind, value) => wishes.change(identifier, kind, value),
-    settled: (handle, code, message, reasonCode) => {
-      feeder.settled(handle, code, message, reasonCode);
-      feeder.feed();
-    },
+    change: wishes.change,
     deferred: (_handle, reasonCode, retryInMs) => log(`refused for now (0x${reasonCode.toString(16)}), again in ${retryInMs} ms`),
     auth: (kind, data) => {
       if (kind === 'continue') desk.challenge(data);
     },
-    connected(given) {
+    connected: (given) => {
       connack = given;
       for (const [key, value] of (given as { userProperties?: [string, string][] }).userProperties ?? []) {
-        if (key === 'ebbtide-dropped') report({ kind: 'dropped', count: parseInt(value) || 0, reason: `the server dropped messages of this session: ${value}` });
+        if (key === 'ebbtide-dropped') report({ kind: 'dropped', count: Number(value), reason: 'the server could not keep more for this session' });
       }
     },
-    sent: (handle, packetId) => feeder.sent(handle, packetId),
-    released: (handle) => feeder.released(handle),
-    withdrawn: (handle) => feeder.withdrawn(handle),
     finished: (handle, code, reasonCode) => {
-      if (code === 'outcome-unknown') unknown++;
-      feeder.finished(handle, code, reasonCode);
+      if (code === 'outcome-unknown') states.unknown();
+      feeder.hooks.finished(handle, code, reasonCode);
     },
-    received(packetId, topic, payload, qos, retain, dup, subscriptions, properties) {
+    received: (packetId, ...given) => {
       if (packetId > 0) journal.write((tx) => tx.put('inbound', true, packetId));
-      const row: InboxRow = { topic, payload, qos: qos as QoS, retain, dup, filters: wishes.filtersOf(subscriptions), properties };
-      inbox.received(row, (message) => cache.note(message));
+      inbox.received(rowOf(...given), cache.note);
     },
     completed: (packetId) => journal.write((tx) => tx.remove('inbound', packetId)),
-    restarted() {
+    restarted: () => {
       meta.hasSession = true;
       const stored = { ...meta };
       journal.write((tx) => {
@@ -175,44 +182,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
     subscribed: (identifier, filter, qos, flags) => journal.write((tx) => tx.put('subs', { filter, qos, flags }, identifier)),
     unsubscribed: (identifier) => journal.write((tx) => tx.remove('subs', identifier)),
-    commit: (ticket) => journal.commit(ticket),
-  };
+    commit: journal.commit,
+  } satisfies Hooks);
 
-  const sessionExpiryS = fallback ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_MAX_S) : settings.sessionExpiryS;
-  const connection = new Class(defined({
-    url, clientId: meta.clientId, keepAliveS: settings.keepAliveS, sessionExpiryS, cleanStart: false, version,
-    receiveMaximum: settings.receiveMaximum, connectTimeoutMs: settings.connectTimeoutS * 1000, backoffMaxMs: settings.backoffMaxS * 1000,
-    will: settings.will, userProperties: settings.userProperties, authenticationMethod: settings.authenticationMethod,
-    durable: true, hasSession: meta.hasSession, asksCredentials: settings.credentials !== undefined,
-  }), hooks);
-  const journal = openJournal(store, epoch, (ticket) => connection.committed(ticket), (usage) => {
-    counted(usage.count);
-    feeder.feed();
-  }, (why) => void rescue(why));
-  const feeder = openFeeder({ store, journal, connection, deadLettersMax: limits.deadLettersMax, online, counted, say, failed: fail });
-  const cache: Cache = openCache(store, epoch, limits, (filter) => wishes.caches(filter), () => wishes.cached(), (topic) => {
-    const message: Incoming = { topic, payload: new Uint8Array(), qos: 0, retain: true, dup: false, filters: [], redelivered: false, swept: true };
-    deliver(message, wishes.wanting(message));
-  }, fail);
-  const wishes = openWishes({ connection, say, began: (filter) => cache.begin(filter), completed: (filter) => cache.complete(filter), flushed: () => cache.flush() });
-  const inbox = openInbox({
-    store, epoch, journal, limits, wanting: wishes.wanting, silent: () => context.tabs().filter((tab) => !wishes.knows(tab)), incoming, hold: (hold) => connection.hold_acks(hold), deliver, say, failed: fail,
-  });
-  const desk = openDesk(settings, connection, () => {
-    barred = true;
-    connection.leave('no credentials');
-    onlineSince = undefined;
-    enter({ state: 'needs-auth', reason: 'the application has no credentials' });
-  }, log);
-
-  /** A full disk has room again once the cache is gone; what the machine had in hand is read from the store anew. */
-  const rescue = async (why: unknown): Promise<void> => {
-    if ((why as Error | undefined)?.name === 'QuotaExceededError') {
-      report({ kind: 'quota-exceeded', reason: 'the browser has no room for what came; cached values were removed' });
-      await cache.clear().catch(() => {});
-    }
-    fail(why);
-  };
   const note = (): void => {
     if (store.kind !== 'indexeddb' || count === witnessed) return;
     witness.write(name, { clientId: meta.clientId, count: (witnessed = count), at: Date.now() });
@@ -220,19 +192,14 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   function stop(how: 'drop' | 'leave' | 'close' | 'end'): void {
     if (over) return;
     over = true;
-    onlineSince = undefined;
+    states.onlineSince = undefined;
     journal.stop();
     desk.stop();
     if (how === 'leave') connection.leave('the page goes away');
     else if (how !== 'drop') connection.close(how === 'end');
-    // Not inside of a call from it.
-    if (how === 'drop' || how === 'leave') queueMicrotask(() => connection.free());
-    else setTimeout(() => connection.free(), 1000);
+    // Not inside of a call from it, and not before its farewell.
+    setTimeout(() => connection.free(), how === 'drop' ? 0 : 1000);
   }
-  const reconnect = (): void => {
-    barred = false;
-    connection.reconnect_now();
-  };
 
   for (const [row, flight] of estate.flights) {
     try {
@@ -256,7 +223,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   feeder.dueAt(0);
 
   const inspect = (): object => ({
-    epoch, state, clientId: meta.clientId, tabs: wishes.tabs.length, inbox: inbox.count, inFlight: feeder.inFlight, cached: cache.count,
+    epoch, state: states.state, clientId: meta.clientId, tabs: wishes.tabs().length, inbox: inbox.count, inFlight: feeder.inFlight, cached: cache.count,
     journal: journal.waiting, connack, machine: over ? undefined : connection.inspect(),
   });
   return {
@@ -264,6 +231,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     get low() {
       return inbox.low;
     },
+    online,
     start: () => connection.start(),
     hear(talk, from) {
       if (over) return;
@@ -280,7 +248,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       } else if (talk.t === 'qos0') feeder.qos0(from, talk);
       else if (talk.t === 'done') inbox.done(talk.id, from, talk.shown);
       else if (talk.t === 'do') {
-        if (talk.what === 'reconnect' || !online() || !desk.renew()) reconnect();
+        if (talk.what === 'renew' && online() && desk.renew()) return;
+        states.unbar();
+        connection.reconnect_now();
       } else say({ t: 'inspected', tab: from, leader: inspect() });
     },
     gone(tab) {
@@ -295,7 +265,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       if (over) return;
       connection.tick();
       feeder.tick();
-      inbox.tick(onlineSince);
+      inbox.tick(states.onlineSince);
       desk.tick(online());
       note();
     },
@@ -303,9 +273,4 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     stop,
     inspect,
   };
-}
-
-/** Without the properties that are undefined. */
-function defined<T extends object>(given: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 }

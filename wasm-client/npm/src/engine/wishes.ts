@@ -37,7 +37,7 @@ export interface Wishes {
   wanting(message: { topic: string; filters: string[] }): string[];
   caches(filter: string): boolean;
   cached(): string[];
-  readonly tabs: string[];
+  tabs(): string[];
 }
 
 export interface WishesContext {
@@ -165,8 +165,6 @@ export function openWishes({ connection, say, began, completed, flushed }: Wishe
       [...tabs].filter(([, wishes]) => (filters.length > 0 ? filters.some((filter) => wishes.has(filter)) : [...wishes.keys()].some((filter) => matches(filter, topic)))).map(([tab]) => tab),
     caches: (filter) => wishesFor(filter).some((wish) => wish.cache),
     cached: () => [...held.keys()].filter((filter) => wishesFor(filter).some((wish) => wish.cache)),
-    get tabs() {
-      return [...tabs.keys()];
-    },
+    tabs: () => [...tabs.keys()],
   };
 }

@@ -1,0 +1,125 @@
+// What this tab does while it leads: keeps a leader going, knows which other tabs live, and lets all of them hear it. A leader that the store
+// or the network has stopped is followed by another one, as long as the tab holds the office.
+
+import type { State } from '../engine.js';
+import { EbbtideError, fromWasm } from '../error.js';
+import { STALE } from './journal.js';
+import { startLeader, type Leader } from './leader.js';
+import type { StationContext } from './station.js';
+import type { Opened } from './store/open.js';
+import { awaitGone, onRoster } from './tabs/roster.js';
+import type { ToLeader, ToTabs } from './wire.js';
+
+/** After which a leader that was stopped begins anew. */
+const AGAIN_MS = 5000;
+
+export interface OfficeContext extends StationContext {
+  opened: Opened;
+  self: string;
+  post(talk: ToTabs): void;
+  /** There is a leader with this epoch. */
+  follow(epoch: number): void;
+  /** Another tab leads: the office is to be given up. */
+  give(): void;
+}
+
+export interface Office {
+  readonly leader: Leader | undefined;
+  beat(): void;
+  hear(talk: ToLeader, from: string): void;
+  resign(how: 'drop' | 'leave' | 'close' | 'end'): void;
+}
+
+export function takeOffice(context: OfficeContext): Office {
+  const { name, settings, opened, self, report, log, post, state } = context;
+  const { store, memoryOnly, shared } = opened;
+  const others = new Set<string>();
+  const gone = new AbortController();
+  let leader: Leader | undefined;
+  let over = false;
+  let last: State = { state: 'connecting' };
+  let outbox = 0;
+
+  const beat = (): void => {
+    const talk: ToTabs = { t: 'beat', epoch: leader?.epoch ?? 0, state: last, low: leader?.low ?? 0, outbox };
+    context.hear(talk);
+    post(talk);
+  };
+  const enter = (now: State): void => {
+    if (over) return;
+    last = now;
+    state(now);
+    beat();
+  };
+  const say = (talk: ToTabs): void => {
+    if (over) return;
+    context.hear(talk);
+    if (others.size === 0) return;
+    if (talk.t !== 'messages') return post(talk);
+    const list = talk.list.filter(([, tabs]) => tabs.some((tab) => tab !== self));
+    if (list.length > 0) post({ t: 'messages', list });
+  };
+  /** Whether the tab was not known. */
+  const meet = (tab: string): boolean => {
+    if (over || others.has(tab) || tab === self) return false;
+    others.add(tab);
+    awaitGone(name, tab, gone.signal, () => {
+      others.delete(tab);
+      leader?.gone(tab);
+    });
+    return true;
+  };
+  const failed = (why: unknown): void => {
+    if (over) return;
+    leader = undefined;
+    if (why === STALE) return context.give();
+    // Options with which no attempt can succeed.
+    if (Array.isArray(why)) return context.hopeless(fromWasm(why));
+    const reason = why instanceof Error ? why.message : String(why);
+    log(`the leader stopped: ${reason}`);
+    report({ kind: 'error', error: why instanceof EbbtideError ? why : new EbbtideError('storage', reason, undefined, { cause: why }) });
+    enter({ state: 'offline', reason, retryInMs: AGAIN_MS });
+    setTimeout(() => void begin(), AGAIN_MS);
+  };
+  const begin = async (): Promise<void> => {
+    if (over) return;
+    enter({ state: 'connecting' });
+    try {
+      if (shared) (await onRoster(name)).forEach(meet);
+      const made = await startLeader({
+        ...context, store, fallback: memoryOnly !== undefined && settings.storage === 'durable', tabs: () => [self, ...others], say, state: enter, failed,
+        outbox: (count) => {
+          outbox = count;
+          if (!over) beat();
+        },
+      }, () => over);
+      if (over || !made) return made?.stop('drop');
+      leader = made;
+      beat();
+      context.follow(made.epoch);
+      made.start();
+    } catch (why) {
+      failed(why);
+    }
+  };
+  report({ kind: 'leader', leading: true });
+  void begin();
+
+  return {
+    get leader() {
+      return leader;
+    },
+    beat,
+    hear: (talk, from) => {
+      if (meet(from)) beat();
+      leader?.hear(talk, from);
+    },
+    resign: (how) => {
+      over = true;
+      gone.abort();
+      leader?.stop(how);
+      leader = undefined;
+      report({ kind: 'leader', leading: false });
+    },
+  };
+}

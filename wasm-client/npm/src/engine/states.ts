@@ -1,0 +1,80 @@
+// What the machine says of the connection, as the state that tabs see; and what became of the session when it is another one than before.
+
+import type { Report, SessionKind, State } from '../engine.js';
+import type { Estate } from './takeover.js';
+
+export interface States {
+  /** As `Hooks.state`; an end by itself is not for here. */
+  hook(kind: string, session: string | undefined, reason: string, reasonCode: number | undefined, retryInMs: number | undefined): void;
+  /** The application has no credentials; until `unbar`. */
+  bar(): void;
+  unbar(): void;
+  /** A publish of which nobody can say whether it arrived. */
+  unknown(): void;
+  /** Wall clock, ms; undefined: not online. */
+  onlineSince: number | undefined;
+  readonly state: State;
+}
+
+export interface StatesContext {
+  estate: Estate;
+  enter(state: State): void;
+  report(report: Report): void;
+  online(resumed: boolean): void;
+  offline(): void;
+}
+
+export function openStates({ estate, enter, report, online, offline }: StatesContext): States {
+  let lastOnline: number | undefined;
+  let unknown = 0;
+  let barred = false;
+  let state: State = { state: 'connecting' };
+  const move = (now: State): void => enter((state = now));
+  const come = (told: SessionKind, said: string): void => {
+    const was = told === 'resumed' ? undefined : estate.evicted;
+    const session = was ? 'evicted' : told;
+    const reason = was ? 'the browser had thrown the stored data away' : said;
+    estate.evicted = undefined;
+    unknown = 0;
+    if (session === 'gap' || session === 'evicted') {
+      const since = lastOnline ?? was?.at;
+      // The journal tells only after this what cannot be known any more.
+      setTimeout(() => {
+        const outbox = was ? was.count : unknown;
+        report({ kind: session, reason, lost: { outbox, ...(since !== undefined && { since }) } });
+      });
+    }
+    move({ state: 'online', session, ...(reason && { reason }) });
+    online(told === 'resumed');
+  };
+  const states: States = {
+    onlineSince: undefined,
+    get state() {
+      return state;
+    },
+    hook(kind, session, reason, reasonCode, retryInMs) {
+      if (barred && kind === 'offline') return;
+      if (kind === 'online') {
+        states.onlineSince = Date.now();
+        return come(session as SessionKind, reason);
+      }
+      if (states.onlineSince !== undefined) {
+        lastOnline = Date.now();
+        states.onlineSince = undefined;
+        offline();
+      }
+      const why = { reason, ...(reasonCode !== undefined && { reasonCode }) };
+      if (kind === 'offline') move({ state: kind, ...why, retryInMs: retryInMs ?? null });
+      else if (kind === 'needs-auth') move({ state: kind, ...why });
+      else move({ state: 'connecting' });
+    },
+    bar: () => {
+      barred = true;
+      states.onlineSince = undefined;
+      move({ state: 'needs-auth', reason: 'the application has no credentials' });
+    },
+    unbar: () => void (barred = false),
+    unknown: () => void unknown++,
+  };
+  return states;
+}
