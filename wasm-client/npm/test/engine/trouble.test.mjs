@@ -1,0 +1,204 @@
+// What goes wrong around a session: full storage, credentials that do not come, pages that are put away, options that cannot work.
+
+import assert from 'node:assert/strict';
+import { afterEach, mock, test } from 'node:test';
+import { IDBObjectStore } from 'fake-indexeddb';
+import { openEngine } from '../engine/index.js';
+import { eventually, listen, newProfile, publish, settings } from './browser.mjs';
+import { Server } from './machine.mjs';
+
+let engines = [];
+const open = (server, given, load = server.load) => {
+  const engine = openEngine('ws://broker/', settings(given), load);
+  engine.reports = [];
+  engine.states = [];
+  engine.onReport((report) => engine.reports.push(report));
+  engine.onState((state) => engine.states.push(state));
+  engines.push(engine);
+  return engine;
+};
+const online = (engine) => eventually('online', () => engine.state.state === 'online');
+afterEach(async () => {
+  mock.restoreAll();
+  for (const engine of engines) await engine.close();
+  engines = [];
+  delete globalThis.addEventListener;
+});
+
+test('no room for what comes in: nothing is acknowledged, and it is tried again', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  const heard = listen(engine, 'a/#');
+  await eventually('granted', () => heard.granted.length === 1);
+  const { add } = IDBObjectStore.prototype;
+  mock.method(IDBObjectStore.prototype, 'add', function (...given) {
+    if (this.name === 'inbox') throw new DOMException('full', 'QuotaExceededError');
+    return add.apply(this, given);
+  });
+  server.deliver('a/1', 'x');
+  await eventually('said', () => engine.reports.some((one) => one.kind === 'quota-exceeded'));
+  await eventually('offline', () => engine.state.state === 'offline');
+  assert.equal(engine.state.retryInMs, 5000);
+  assert.deepEqual([server.acknowledged, heard.messages], [[], []]);
+  mock.restoreAll();
+  await eventually('online', () => engine.state.state === 'online', 8000);
+  server.deliver('a/1', 'x');
+  await eventually('heard', () => heard.messages.length === 1);
+});
+
+test('credentials: asked before each attempt; a failure is tried again, none at all needs the user', async () => {
+  newProfile();
+  const server = new Server();
+  const answers = [new Error('the token server is down'), { username: 'ana', password: 'secret' }, null, { username: 'ana' }];
+  let asked = 0;
+  const engine = open(server, {
+    credentials: () => {
+      const answer = answers[asked++];
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  });
+  await eventually('offline', () => engine.state.state === 'offline');
+  assert.equal(engine.state.reason, 'the token server is down');
+  engine.reconnectNow();
+  await online(engine);
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  engine.reconnectNow();
+  await eventually('needs-auth', () => engine.state.state === 'needs-auth');
+  engine.renewCredentials();
+  await online(engine);
+  assert.equal(asked, 4);
+});
+
+test('credentials that expire are renewed without a new connection', async () => {
+  newProfile();
+  const server = new Server();
+  const token = (exp) => new TextEncoder().encode(`e30.${btoa(JSON.stringify({ exp })).replace(/=/g, '')}.sig`);
+  let asked = 0;
+  const engine = open(server, {
+    authenticationMethod: 'ebbtide-jwt',
+    credentials: async () => ({ authenticationData: token(Date.now() / 1000 + (asked++ === 0 ? 10 : 3600)) }),
+  });
+  await online(engine);
+  await eventually('renewed', () => server.ends.includes('auth again'));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  assert.deepEqual([asked, server.connects, server.ends], [2, 1, ['auth again']]);
+});
+
+test('options with which no attempt can succeed close it', async () => {
+  newProfile();
+  class Refusing {
+    constructor() {
+      throw ['field-too-long', 'the client id is too long', undefined];
+    }
+  }
+  const engine = open(new Server(), {}, async () => Refusing);
+  const sent = publish(engine, 'a');
+  await eventually('closed', () => engine.state.state === 'closed');
+  assert.equal(engine.state.error.code, 'field-too-long');
+  assert.equal((await sent.settled).error.code, 'field-too-long');
+});
+
+test('wasm that does not load is tried again; publishes are stored meanwhile', async () => {
+  newProfile();
+  const server = new Server();
+  let loads = 0;
+  const engine = open(server, {}, async () => {
+    if (loads++ === 0) throw new Error('not found');
+    return server.Connection;
+  });
+  const sent = publish(engine, 'a');
+  await sent.stored;
+  await eventually('offline', () => engine.state.state === 'offline');
+  assert.equal(engine.state.reason, 'not found');
+  await eventually('online', () => engine.state.state === 'online', 8000);
+  assert.deepEqual(await sent.settled, { reasonCode: 0 });
+});
+
+/** Events of the page, for all engines that are opened from now on. */
+const page = () => {
+  const events = new EventTarget();
+  globalThis.addEventListener = events.addEventListener.bind(events);
+  return (name) => events.dispatchEvent(new Event(name));
+};
+
+test('a page that is put away lets go of everything, and takes it up again', async () => {
+  const { locks } = newProfile();
+  const happen = page();
+  const server = new Server();
+  const engine = open(server);
+  const heard = listen(engine, 'a/#');
+  await eventually('granted', () => heard.granted.length === 1);
+  server.reasonCode = undefined;
+  const sent = publish(engine, 'b');
+  await eventually('sent', () => server.published.length === 1);
+  happen('pagehide');
+  assert.deepEqual(server.ends, ['leave']);
+  await eventually('no lock', async () => (await locks.query()).held.length === 0);
+  const db = await new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase('probe');
+    Object.assign(request, { onsuccess: resolve, onerror: reject });
+  });
+  assert.ok(db);
+  server.reasonCode = 0;
+  happen('pageshow');
+  await online(engine);
+  assert.equal(engine.state.session, 'resumed');
+  assert.deepEqual(await sent.settled, { reasonCode: 0 });
+  server.deliver('a/1', 'again');
+  await eventually('heard', () => heard.messages.length === 1);
+  assert.deepEqual(engine.states.map((one) => one.state).filter((one, place, all) => one !== all[place - 1]), ['online', 'connecting', 'online']);
+});
+
+test('a page that comes back after its data were removed does not begin anew', async () => {
+  const { stored } = newProfile();
+  const happen = page();
+  const server = new Server();
+  const engine = open(server);
+  await online(engine);
+  happen('freeze');
+  happen('pagehide');
+  const [{ name }] = await indexedDB.databases();
+  await new Promise((resolve, reject) => Object.assign(indexedDB.deleteDatabase(name), { onsuccess: resolve, onerror: reject }));
+  stored.clear();
+  happen('pageshow');
+  await eventually('closed', () => engine.state.state === 'closed');
+  assert.equal(engine.state.error.code, 'closed');
+  assert.equal(server.connects, 1);
+});
+
+test('a tab that lives and is silent still gets what came meanwhile', async () => {
+  newProfile();
+  const server = new Server();
+  const leader = open(server);
+  await online(leader);
+  const next = open(server);
+  await online(next);
+  const slow = open(server);
+  await online(slow);
+  const inNext = listen(next, 'a/#');
+  const inSlow = listen(slow, 'a/#');
+  await eventually('granted', () => inSlow.granted.length + inNext.granted.length === 2);
+  // What the slow tab says is held up.
+  const { tab } = await slow.inspect();
+  const { postMessage } = BroadcastChannel.prototype;
+  const late = [];
+  mock.method(BroadcastChannel.prototype, 'postMessage', function (message) {
+    if (message.from === tab) late.push(() => postMessage.call(this, message));
+    else postMessage.call(this, message);
+  });
+  await leader.close();
+  await eventually('another leads', async () => (await next.inspect()).leader?.state.state === 'online');
+  server.deliver('a/1', 'x');
+  await eventually('heard', () => inNext.messages.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal((await next.inspect()).leader.inbox, 1);
+  assert.deepEqual(inSlow.messages, []);
+  for (const say of late.splice(0)) say();
+  mock.restoreAll();
+  await eventually('heard there, too', () => inSlow.messages.length === 1);
+  await eventually('done', async () => (await next.inspect()).leader.inbox === 0);
+  assert.equal(inNext.messages.length, 1);
+});
