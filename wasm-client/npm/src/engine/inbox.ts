@@ -3,7 +3,7 @@
 // nothing is acknowledged. What nobody wants is counted and removed.
 
 import type { Journal } from './journal.js';
-import { bytesOf, type InboxRow, type Store } from './store/store.js';
+import { bytesOf, type InboxMessage, type InboxRow, type Store } from './store/store.js';
 import { runAsLeader } from './journal.js';
 import type { Limits } from '../settings.js';
 import type { Incoming, ToTabs } from './wire.js';
@@ -11,6 +11,9 @@ import type { Incoming, ToTabs } from './wire.js';
 const UNCLAIMED_MS = 30_000;
 /** Removals gather for as long: a crash in between hands the messages over again, marked. */
 const REMOVE_AFTER_MS = 50;
+
+/** In one row, at most: less is written again when some of it is done. The id of a message is that of its row times this, and its place. */
+const ROW_MAX = 64;
 
 interface Entry {
   bytes: number;
@@ -32,7 +35,7 @@ export interface InboxContext {
   wanting(message: { topic: string; filters: string[] }): string[];
   /** Tabs that live and have not. */
   silent(): string[];
-  incoming(row: InboxRow, redelivered: boolean): Incoming;
+  incoming(message: InboxMessage, id: number | undefined, redelivered: boolean): Incoming;
   hold(hold: boolean): void;
   deliver(message: Incoming, tabs: string[]): void;
   say(talk: ToTabs): void;
@@ -42,7 +45,9 @@ export interface InboxContext {
 export interface Inbox {
   /** Rows that an earlier leader left. */
   restore(rows: InboxRow[]): void;
-  received(row: InboxRow, also: (message: Incoming) => void): void;
+  received(message: InboxMessage, also: (message: Incoming) => void): void;
+  /** What comes from now on is of the next transaction. */
+  cut(): void;
   done(id: number, tab: string, shown: boolean): void;
   gone(tab: string): void;
   /** A tab wants more than before. */
@@ -57,42 +62,63 @@ export interface Inbox {
 
 export function openInbox({ store, epoch, journal, limits, wanting, silent, incoming, hold, deliver, say, failed }: InboxContext): Inbox {
   const entries = new Map<number, Entry>();
+  /** Row → how many of its messages are not done. */
+  const rows = new Map<number, number>();
+  /** The row that is being gathered. */
+  let open: InboxRow | undefined;
   /** From before this leader: handed over again. */
   let oldUpTo = 0;
   let next = 0;
   let bytes = 0;
   let holding = false;
-  let removals: number[] = [];
+  /** Rows that have lost messages. */
+  let touched = new Set<number>();
   let reoffering = false;
 
+  const idOf = (row: InboxRow, { n }: InboxMessage): number => row.id! * ROW_MAX + n;
   const measure = (): void => {
     const share = Math.max(entries.size / limits.inboxMessagesMax, bytes / limits.inboxBytesMax);
     if (holding ? share < 0.75 : share >= 1) hold((holding = !holding));
   };
-  const enter = (row: InboxRow): Entry => {
-    const entry: Entry = { bytes: bytesOf(row), topic: row.topic, filters: row.filters, tabs: new Set(silent()), shown: false, idleSince: Date.now() };
-    entries.set(row.id!, entry);
-    next = row.id! + 1;
-    bytes += entry.bytes;
-    return entry;
+  const enter = (row: InboxRow, then?: (message: InboxMessage, id: number, entry: Entry) => void): void => {
+    rows.set(row.id!, row.list.length);
+    for (const message of row.list) {
+      const id = idOf(row, message);
+      const { topic, filters } = message;
+      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Set(silent()), shown: false, idleSince: Date.now() };
+      entries.set(id, entry);
+      next = id + 1;
+      bytes += entry.bytes;
+      then?.(message, id, entry);
+    }
+    measure();
   };
-  const offer = (row: InboxRow, entry: Entry): void => {
-    const tabs = wanting(row);
+  const offer = (message: InboxMessage, id: number, entry: Entry): void => {
+    const tabs = wanting(message);
     if (tabs.length === 0) return;
     for (const tab of tabs) entry.tabs.add(tab);
-    deliver(incoming(row, row.id! <= oldUpTo), tabs);
+    deliver(incoming(message, id, id <= oldUpTo), tabs);
   };
   const flush = (): void => {
-    const ids = removals;
-    removals = [];
+    const ids = touched;
+    touched = new Set();
     runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
-      for (const id of ids) tx.remove('inbox', id);
+      for (const rowId of ids) {
+        if (rows.has(rowId)) {
+          tx.get('inbox', rowId, (row) => row && tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) }));
+        } else tx.remove('inbox', rowId);
+      }
     }).catch(failed);
   };
   const remove = (id: number, entry: Entry): void => {
     entries.delete(id);
     bytes -= entry.bytes;
-    if (removals.push(id) === 1) setTimeout(flush, REMOVE_AFTER_MS);
+    const row = Math.floor(id / ROW_MAX);
+    const left = rows.get(row)! - 1;
+    if (left > 0) rows.set(row, left);
+    else rows.delete(row);
+    if (touched.size === 0) setTimeout(flush, REMOVE_AFTER_MS);
+    touched.add(row);
     measure();
   };
   const leave = (id: number, entry: Entry, tab: string): void => {
@@ -103,15 +129,18 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
       reoffer();
     }
   };
-  /** Reads rows again, those that are still there, and offers them. */
-  const offerAgain = async (ids: number[], then: (row: InboxRow, entry: Entry) => void): Promise<void> => {
-    if (ids.length === 0) return;
+  /** Reads messages again, those that are still there. */
+  const offerAgain = async (which: (entry: Entry) => boolean, then: (message: InboxMessage, id: number, entry: Entry) => void): Promise<void> => {
+    const wanted = new Set<number>();
+    for (const [id, entry] of entries) if (which(entry)) wanted.add(Math.floor(id / ROW_MAX));
+    if (wanted.size === 0) return;
     await store.run(['inbox'], 'read', (tx) => {
-      for (const id of ids) {
-        tx.get('inbox', id, (row) => {
+      for (const rowId of wanted) {
+        tx.get('inbox', rowId, (row) => row?.list.forEach((message) => {
+          const id = idOf(row, message);
           const entry = entries.get(id);
-          if (row && entry) then(row, entry);
-        });
+          if (entry && which(entry)) then(message, id, entry);
+        }));
       }
     }).catch(failed);
   };
@@ -119,34 +148,30 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     if (reoffering) return;
     reoffering = true;
     // Once for all that changes in one task.
-    queueMicrotask(() => {
-      const ids = [...entries].filter(([, entry]) => entry.tabs.size === 0 && wanting(entry).length > 0).map(([id]) => id);
-      void offerAgain(ids, (row, entry) => entry.tabs.size === 0 && offer(row, entry)).then(() => void (reoffering = false));
-    });
+    queueMicrotask(() => void offerAgain((entry) => entry.tabs.size === 0 && wanting(entry).length > 0, offer).then(() => void (reoffering = false)));
   };
-  const spoke = (tab: string): void => {
-    const ids = [...entries].filter(([, entry]) => entry.tabs.has(tab)).map(([id]) => id);
-    void offerAgain(ids, (row, entry) => {
-      if (!entry.tabs.has(tab)) return;
-      if (wanting(row).includes(tab)) deliver(incoming(row, row.id! <= oldUpTo), [tab]);
-      else leave(row.id!, entry, tab);
-    });
-  };
+  const spoke = (tab: string): void => void offerAgain((entry) => entry.tabs.has(tab), (message, id, entry) => {
+    if (wanting(message).includes(tab)) deliver(incoming(message, id, id <= oldUpTo), [tab]);
+    else leave(id, entry, tab);
+  });
 
   return {
-    restore: (rows) => {
-      for (const row of rows) enter(row);
+    restore: (found) => {
+      for (const row of found) enter(row);
       oldUpTo = next - 1;
-      measure();
     },
-    received: (row, also) => {
-      journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
-      journal.then(() => {
-        offer(row, enter(row));
-        also(incoming(row, false));
-        measure();
-      });
+    received: (message, also) => {
+      if (!open || open.list.length === ROW_MAX) {
+        const row: InboxRow = (open = { list: [] });
+        journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
+        journal.then(() => enter(row, (one, id, entry) => {
+          offer(one, id, entry);
+          also(incoming(one, id, false));
+        }));
+      }
+      message.n = open.list.push(message) - 1;
     },
+    cut: () => void (open = undefined),
     done: (id, tab, shown) => {
       const entry = entries.get(id);
       if (!entry) return;

@@ -10,7 +10,7 @@ import { openFeeder } from './feeder.js';
 import { openInbox } from './inbox.js';
 import { openJournal, runAsLeader } from './journal.js';
 import { witness } from './store/open.js';
-import type { InboxRow, Store } from './store/store.js';
+import type { InboxMessage, Store } from './store/store.js';
 import { openStates } from './states.js';
 import { takeOver } from './takeover.js';
 import type { Incoming, ToLeader, ToTabs } from './wire.js';
@@ -84,10 +84,10 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       say({ t: 'messages', list });
     });
   };
-  const rowOf = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: Uint32Array, properties: Properties | undefined): InboxRow =>
-    ({ topic, payload, qos: qos as QoS, retain, dup, filters: wishes.filtersOf(subscriptions), properties });
-  const incoming = (row: InboxRow, redelivered: boolean): Incoming =>
-    ({ ...row, retain: row.retain || version === 5 ? row.retain : undefined, redelivered });
+  const messageOf = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: Uint32Array, properties: Properties | undefined): InboxMessage =>
+    ({ n: 0, topic, payload, qos: qos as QoS, retain, dup, filters: wishes.filtersOf(subscriptions), properties });
+  const incoming = ({ n, retain, ...message }: InboxMessage, id: number | undefined, redelivered: boolean): Incoming =>
+    ({ ...message, id, retain: retain || version === 5 ? retain : undefined, redelivered });
   /** A full disk has room again once the cache is gone; what the machine had in hand is read from the store anew. */
   const rescue = async (why: unknown): Promise<void> => {
     if ((why as Error | undefined)?.name === 'QuotaExceededError') {
@@ -144,8 +144,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
     credentials: desk.ask,
     message: (...given) => {
-      const row = rowOf(...given);
-      const message = incoming(row, false);
+      const row = messageOf(...given);
+      const message = incoming(row, undefined, false);
       const tabs = wishes.wanting(row);
       if (tabs.length > 0) deliver(message, tabs);
       cache.note(message);
@@ -167,7 +167,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
     received: (packetId, ...given) => {
       if (packetId > 0) journal.write((tx) => tx.put('inbound', true, packetId));
-      inbox.received(rowOf(...given), cache.note);
+      inbox.received(messageOf(...given), cache.note);
     },
     completed: (packetId) => journal.write((tx) => tx.remove('inbound', packetId)),
     restarted: () => {
@@ -182,7 +182,10 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
     subscribed: (identifier, filter, qos, flags) => journal.write((tx) => tx.put('subs', { filter, qos, flags }, identifier)),
     unsubscribed: (identifier) => journal.write((tx) => tx.remove('subs', identifier)),
-    commit: journal.commit,
+    commit: (ticket) => {
+      inbox.cut();
+      journal.commit(ticket);
+    },
   } satisfies Hooks);
 
   const note = (): void => {

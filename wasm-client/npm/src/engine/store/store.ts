@@ -35,9 +35,9 @@ export interface DeadRow extends OutboxRow {
   rejectedAt: number;
 }
 
-export interface InboxRow {
-  /** Given by the store, ascending for ever. */
-  id?: number;
+export interface InboxMessage {
+  /** Its place in the row when that was written. */
+  n: number;
   topic: string;
   payload: Uint8Array;
   qos: QoS;
@@ -46,6 +46,14 @@ export interface InboxRow {
   properties?: Properties | undefined;
   /** Of the subscriptions that it was sent for; empty: not told. */
   filters: string[];
+}
+
+/** What came together is one row: it costs the store as much as one message. */
+export interface InboxRow {
+  /** Given by the store, ascending for ever. */
+  id?: number;
+  /** Those that are not done. */
+  list: InboxMessage[];
 }
 
 export interface RetainedRow {
