@@ -35,6 +35,8 @@ export interface Feeder {
   restore(row: OutboxRow, flight: Flight): void;
   /** Something may have changed: feeds what the machine wants. */
   feed(): void;
+  /** What is written from now on is of the next transaction. */
+  cut(): void;
   takeBack(): void;
   /** The server has lost the session: what it has not answered is unsent again. */
   restarted(): void;
@@ -57,6 +59,8 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   let feeding = false;
   let again = false;
   let due = 0;
+  /** Row → handle: what is to leave with the transaction that is being gathered. */
+  let leaving: Map<number, number> | undefined;
 
   const drop = (handle: number): void => {
     handleOf.delete(fed.get(handle)?.seq ?? 0);
@@ -133,19 +137,23 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       if (!row) return;
       row.stage = 1;
       row.packetId = packetId;
-      let missing = false;
+      const { seq } = row;
+      journal.write((tx) => tx.put('flight', { stage: 1, packetId }, seq));
+      if (leaving) return void leaving.set(seq, handle);
+      const ours = (leaving = new Map([[seq, handle]]));
       journal.write((tx) => {
-        tx.put('flight', { stage: 1, packetId }, row.seq);
-        tx.has('outbox', row.seq, (there) => {
-          if (there) return;
-          missing = true;
-          tx.remove('flight', row.seq);
-        });
+        const seqs = [...ours.keys()];
+        tx.keys('outbox', (there) => {
+          for (const one of there) ours.delete(one as number);
+          for (const gone of ours.keys()) tx.remove('flight', gone);
+        }, { from: Math.min(...seqs), to: Math.max(...seqs) });
       });
+      // Those that were taken away meanwhile.
       journal.then(() => {
-        if (!missing) return;
-        connection.cancel(handle);
-        drop(handle);
+        for (const gone of ours.values()) {
+          connection.cancel(gone);
+          drop(gone);
+        }
       }, true);
     },
     released(handle) {
@@ -158,7 +166,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     finished(handle, code, reasonCode) {
       const one = fed.get(handle);
       if (!one) return;
-      const { seq, bytes } = one;
+      const { seq, bytes, stage } = one;
       // A handle may be gone with its page: what the server will never take is shown to somebody.
       const dead = code !== undefined && code !== 'expired' && code !== 'outcome-unknown';
       journal.write((tx, usage) => {
@@ -169,6 +177,8 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
           if (typeof row === 'object') tx.put('dead', { ...row, reasonCode: reasonCode ?? (code === 'packet-too-large' ? 0x95 : 0x80), rejectedAt: Date.now() });
         };
         if (dead) tx.get('outbox', seq, leave);
+        // Nobody takes away what has left.
+        else if (stage > 0) leave(true);
         else tx.has('outbox', seq, leave);
         tx.remove('outbox', seq);
         tx.remove('flight', seq);
@@ -204,6 +214,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       keep(handle, row, flight);
     },
     feed: () => void feedOn(),
+    cut: () => void (leaving = undefined),
     takeBack: () => {
       for (const [handle, { stage }] of fed) if (stage === 0 && connection.cancel(handle)) drop(handle);
       cursor = 0;
@@ -236,7 +247,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   /** Of too many dead letters the oldest go. */
   async function prune(): Promise<void> {
     let count = 0;
-    await store.run(['dead'], 'relaxed', (tx) => tx.all('dead', (_, keys) => {
+    await store.run(['dead'], 'relaxed', (tx) => tx.keys('dead', (keys) => {
       count = Math.max(0, keys.length - deadLettersMax);
       for (const key of keys.slice(0, count)) tx.remove('dead', key);
     })).catch(failed);

@@ -118,7 +118,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const online = (): boolean => states.onlineSince !== undefined;
   const journal = openJournal(store, epoch, (ticket) => connection.committed(ticket), (usage) => {
     counted(usage.count);
-    feeder.feed();
+    if (count > feeder.inFlight) feeder.feed();
   }, (why) => void rescue(why));
   const feeder = openFeeder({ store, journal, connection, deadLettersMax: limits.deadLettersMax, online, counted, say, failed });
   const wishes = openWishes({ connection, say, began: (filter) => cache.begin(filter), completed: (filter) => cache.complete(filter), flushed: () => cache.flush() });
@@ -184,6 +184,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     unsubscribed: (identifier) => journal.write((tx) => tx.remove('subs', identifier)),
     commit: (ticket) => {
       inbox.cut();
+      feeder.cut();
       journal.commit(ticket);
     },
   } satisfies Hooks);

@@ -206,7 +206,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
       const missing = new Map<number, Outcome>();
       const now = Date.now();
       await (await store()).run(['outbox', 'dead'], 'read', (tx) => {
-        tx.all('outbox', (_, keys) => {
+        tx.keys('outbox', (keys) => {
           const there = new Set(keys);
           for (const seq of seqs) {
             if (there.has(seq)) continue;

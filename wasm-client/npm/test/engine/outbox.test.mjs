@@ -86,6 +86,35 @@ test('a publish is cancelled before it is sent, never after', async () => {
   assert.deepEqual((await engine.outbox()).map((row) => row.stage), ['sent']);
 });
 
+test('a row that was taken away while the machine had it never leaves', async () => {
+  newProfile();
+  const server = new Server();
+  const { Connection } = server;
+  const held = [];
+  class Slow extends Connection {
+    send() {
+      held.push(() => super.send());
+    }
+  }
+  const engine = openEngine('ws://broker/', settings(), async () => Slow);
+  engines.push(engine);
+  await online(engine);
+  const [gone, kept] = ['gone', 'kept'].map((topic) => publish(engine, topic));
+  await eventually('fed', () => held.length > 1);
+  // By a tab whose word of it has not come yet.
+  const { openStore, databaseName } = await import('../engine/store/open.js');
+  const { takeUnsent } = await import('../engine/store/outbox.js');
+  const { store } = await openStore(databaseName('ws://broker/', 'ana'), 'durable', () => {});
+  assert.equal((await takeUnsent(store, [await gone.stored]))[0].length, 1);
+  for (const send of held.splice(0)) send();
+  assert.deepEqual(await kept.settled, { reasonCode: 0 });
+  assert.deepEqual(server.published.map((one) => one.topic), ['kept']);
+  let flights;
+  await store.run(['flight'], 'read', (tx) => tx.keys('flight', (keys) => (flights = keys)));
+  assert.deepEqual(flights, []);
+  store.close();
+});
+
 test('limits hold by count and by bytes', async () => {
   newProfile();
   const server = new Server();

@@ -86,6 +86,7 @@ function transactionOf(transaction: IDBTransaction, guarded: <T>(then: (value: T
       answer(source.getAllKeys(query, range.count), (found) => void (keys = found as Key[]));
       answer(source.getAll(query, range.count), (rows) => then(rows, keys));
     },
+    keys: (table, then, range = {}) => answer(on(table).getAllKeys(rangeOf(range), range.count), (keys) => then(keys as Key[])),
     put: (table, row, key) => void on(table).put(row, key),
     add: (table, row, then) => answer(on(table).add(row), (key) => then(key as number)),
     remove: (table, key) => void on(table).delete(key),

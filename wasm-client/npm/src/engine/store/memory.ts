@@ -24,6 +24,7 @@ export function openMemory(): Store {
       const tx: Tx = {
         get: (table, key, then) => answer(then, tables[table].get(key)),
         has: (table, key, then) => answer(then, tables[table].has(key)),
+        keys: (table, then, range) => tx.all(table, (_, keys) => then(keys), range),
         all: (table, then, range = {}) => {
           const { index, count = Infinity } = range;
           const found = [...tables[table]]

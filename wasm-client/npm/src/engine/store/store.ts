@@ -114,6 +114,7 @@ export interface Tx {
   has(table: Table, key: Key, then: (has: boolean) => void): void;
   /** In the order of the keys. */
   all<T extends Table>(table: T, then: (rows: Tables[T][], keys: Key[]) => void, range?: Range): void;
+  keys(table: Table, then: (keys: Key[]) => void, range?: Range): void;
   put<T extends Table>(table: T, row: Tables[T], key?: Key): void;
   /** Gives the new key. */
   add<T extends 'outbox' | 'inbox'>(table: T, row: Tables[T], then: (key: number) => void): void;
