@@ -125,6 +125,13 @@ test('limits hold by count and by bytes', async () => {
   await publish(engine, 'a').stored;
   const third = publish(engine, 'a');
   assert.equal((await third.settled).error.code, 'queue-full');
+  await engine.cancel([(await engine.outbox())[0].seq]);
+  const small = publish(engine, 'lamp', { retain: true, payload: 'small' });
+  await small.stored;
+  // What does not fit takes nobody's place; what fits does, in a full outbox, too.
+  assert.equal((await publish(engine, 'lamp', { retain: true, payload: 'x'.repeat(3000) }).settled).error.code, 'queue-full');
+  await publish(engine, 'lamp', { retain: true, payload: 'other' }).stored;
+  assert.deepEqual((await engine.outbox()).map((row) => read(row.payload)), ['x', 'other']);
   await engine.cancel((await engine.outbox()).map((row) => row.seq));
   await publish(engine, 'a').stored;
 });

@@ -3,7 +3,7 @@
 
 import type { Draft } from '../../engine.js';
 import type { Limits } from '../../settings.js';
-import { bytesOf, type DeadRow, type OutboxRow, type Store, type Tx, type Usage } from './store.js';
+import { bytesOf, type OutboxRow, type Store, type Tables, type Tx, type Usage } from './store.js';
 
 const EMPTY: Usage = { count: 0, bytes: 0 };
 
@@ -15,7 +15,7 @@ export function withUsage(tx: Tx, change: (usage: Usage, end: () => void) => voi
   });
 }
 
-export function forget(tx: Tx, usage: Usage, row: OutboxRow): void {
+function forget(tx: Tx, usage: Usage, row: OutboxRow): void {
   usage.count--;
   usage.bytes -= bytesOf(row);
   tx.remove('outbox', row.seq!);
@@ -35,61 +35,56 @@ export interface Added {
 export async function append(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean): Promise<{ added: Added[]; usage: Usage }> {
   const added: Added[] = [];
   let after = EMPTY;
-  await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => {
+  await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => withUsage(tx, (usage, end) => {
     const fresh = new Set<number>();
-    withUsage(tx, (usage, end) => {
-      const insert = (draft: Draft, superseded: number[], then: () => void): void => {
-        const { coalesce, keepOffline, ...fields } = draft;
-        const row: OutboxRow = { ...fields, createdAt: Date.now() };
-        // An index holds what has the property, and undefined is no key.
-        if (row.deadline === undefined) delete row.deadline;
-        if (coalesce) row.merge = draft.topic;
-        const others = superseded.filter((seq) => !mine(seq) && !fresh.has(seq));
-        if (others.length > 0) row.also = others;
-        const bytes = bytesOf(row);
-        if (usage.count >= limits.outboxMessagesMax || usage.bytes + bytes > limits.outboxBytesMax) {
-          added.push({ seq: undefined, superseded: [] });
-          return then();
+    const insert = (place: number, old: OutboxRow[]): void => {
+      const { coalesce, keepOffline, ...fields } = drafts[place]!;
+      const row: OutboxRow = { ...fields, createdAt: Date.now() };
+      // An index holds what has the property, and undefined is no key.
+      if (row.deadline === undefined) delete row.deadline;
+      if (coalesce) row.merge = row.topic;
+      const superseded = old.flatMap((one) => [one.seq!, ...(one.also ?? [])]);
+      const others = superseded.filter((seq) => !mine(seq) && !fresh.has(seq));
+      if (others.length > 0) row.also = others;
+      const count = usage.count + 1 - old.length;
+      const bytes = old.reduce((sum, one) => sum - bytesOf(one), usage.bytes + bytesOf(row));
+      const one: Added = (added[place] = { seq: undefined, superseded: [] });
+      if (count > limits.outboxMessagesMax || bytes > limits.outboxBytesMax) return;
+      for (const { seq } of old) tx.remove('outbox', seq!);
+      Object.assign(usage, { count, bytes });
+      one.superseded = superseded;
+      tx.add('outbox', row, (seq) => void fresh.add((one.seq = seq)));
+    };
+    const from = (start: number): void => {
+      for (let place = start; place < drafts.length; place++) {
+        const { coalesce, topic } = drafts[place]!;
+        if (!coalesce) {
+          insert(place, []);
+          continue;
         }
-        usage.count++;
-        usage.bytes += bytes;
-        tx.add('outbox', row, (seq) => {
-          fresh.add(seq);
-          added.push({ seq, superseded });
-          then();
-        });
-      };
-      const next = (place: number): void => {
-        const draft = drafts[place];
-        if (!draft) {
-          after = usage;
-          return end();
-        }
-        const then = (): void => next(place + 1);
-        if (!draft.coalesce) return insert(draft, [], then);
-        tx.all('outbox', (rows) => unsent(tx, rows, (old) => {
-          for (const row of old) forget(tx, usage, row);
-          insert(draft, old.flatMap((row) => [row.seq!, ...(row.also ?? [])]), then);
-        }), { index: 'merge', from: draft.topic, to: draft.topic });
-      };
-      next(0);
-    });
-  });
+        return tx.all('outbox', (rows) => unsent(tx, rows, (old) => {
+          insert(place, old);
+          from(place + 1);
+        }), { index: 'merge', from: topic, to: topic });
+      }
+      after = usage;
+      end();
+    };
+    from(0);
+  }));
   return { added, usage: after };
+}
+
+/** Asks for all at once, and gives the answers in the order of the questions. */
+function each<T, R>(items: T[], ask: (item: T, answer: (found: R) => void) => void, then: (answers: R[]) => void): void {
+  const answers: R[] = [];
+  if (items.length === 0) then(answers);
+  for (const item of items) ask(item, (found) => void (answers.push(found) === items.length && then(answers)));
 }
 
 /** Those whose bytes have not left. */
 function unsent(tx: Tx, rows: OutboxRow[], then: (rows: OutboxRow[]) => void): void {
-  const found: OutboxRow[] = [];
-  const next = (place: number): void => {
-    const row = rows[place];
-    if (!row) return then(found);
-    tx.has('flight', row.seq!, (sent) => {
-      if (!sent) found.push(row);
-      next(place + 1);
-    });
-  };
-  next(0);
+  each<OutboxRow, boolean>(rows, (row, answer) => tx.has('flight', row.seq!, answer), (sent) => then(rows.filter((_, place) => !sent[place])));
 }
 
 /** Takes away unsent rows: those named, or those whose deadline has passed. Gives them, and how many rows are left. */
@@ -109,16 +104,8 @@ export async function takeUnsent(store: Store, which: number[] | { dueAt: number
   return [taken, left];
 }
 
-function rowsOf<T extends 'outbox' | 'dead'>(tx: Tx, table: T, seqs: number[], then: (rows: (T extends 'dead' ? DeadRow : OutboxRow)[]) => void): void {
-  const found: OutboxRow[] = [];
-  const next = (place: number): void => {
-    if (place === seqs.length) return then(found as never);
-    tx.get(table, seqs[place]!, (row) => {
-      if (row) found.push(row as OutboxRow);
-      next(place + 1);
-    });
-  };
-  next(0);
+function rowsOf<T extends 'outbox' | 'dead'>(tx: Tx, table: T, seqs: number[], then: (rows: Tables[T][]) => void): void {
+  each<number, Tables[T] | undefined>(seqs, (seq, answer) => tx.get(table, seq, answer), (rows) => then(rows.flatMap((row) => row ?? [])));
 }
 
 /** Back into the outbox, at its end; a deadline that has passed is void. */
