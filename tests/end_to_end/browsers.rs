@@ -26,3 +26,14 @@ fn the_demo_page_shows_who_is_there_to_all_and_after_a_reload() -> Result<()> {
     command.arg(format!("http://{}", broker.http()));
     script::run(command)
 }
+
+#[test]
+fn the_offline_demo_loses_nothing_when_its_tabs_are_killed() -> Result<()> {
+    if !tools::present(&[Tool::Node, Tool::Chromium]) {
+        return Ok(());
+    }
+    let broker = Broker::start()?;
+    let mut command = tools::node("browser/offline.mjs");
+    command.arg(format!("http://{}", broker.http()));
+    script::run(command)
+}
