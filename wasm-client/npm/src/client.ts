@@ -195,9 +195,10 @@ export class Client {
   }
 
   /** What is going on inside, as plain values for a bug report: state, session, outbox, in flight, leader, last errors. */
-  async inspect(): Promise<Readonly<Record<string, unknown>>> {
+  inspect(): Promise<Readonly<Record<string, unknown>>> {
     const subscriptions = [...this.#subscriptions].map(({ filter }) => filter);
-    return { url: this.#url, identity: this.identity, state: this.state, subscriptions, ...(await this.#engine.inspect()) };
+    const own = { url: this.#url, identity: this.identity, state: this.state, subscriptions };
+    return quiet(this.#engine.inspect().then((inside) => ({ ...own, ...inside })));
   }
 
   /** Hands lines of what happens to a function, or no longer. They are for people; their text is no interface. */

@@ -42,21 +42,28 @@ export interface Draft {
   keepOffline: boolean;
 }
 
-/** A row of the outbox, as the app sees it. */
+/** A publish in the outbox. */
 export interface Pending {
+  /** Its place in the order of sending; never used twice. */
   readonly seq: number;
+  /** The application's name for it. */
   readonly key?: string;
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly qos: QoS;
   readonly retain: boolean;
+  /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** Milliseconds since 1970; afterwards it is not sent any more. */
   readonly deadline?: number;
+  /** `waiting`: can be taken back. `sent`: may have arrived. `released`: QoS 2, has arrived. */
   readonly stage: 'waiting' | 'sent' | 'released';
 }
 /** A publish that the server refused for good. */
 export interface DeadLetter extends Omit<Pending, 'stage'> {
+  /** Of MQTT 5.0. */
   readonly reasonCode: number;
+  /** Milliseconds since 1970. */
   readonly rejectedAt: number;
 }
 
@@ -103,9 +110,10 @@ export interface SubscriptionSink {
  * - `quota-exceeded`, `storage-lost`: the browser's storage is full, or gone. `memory-only`: nothing here survives a reload.
  * - `reload-needed`: another tab has a newer version of the page.
  * - `leader`: whether this tab holds the connection. `outbox`: how many publishes wait.
+ * - `error`: something inside failed, such as `load-failed` or `storage`; the state says what comes of it.
  */
 export type Report =
-  | { readonly kind: 'gap' | 'evicted'; readonly reason: string; readonly lost: { outbox?: number; inbox?: number; since?: number } }
+  | { readonly kind: 'gap' | 'evicted'; readonly reason: string; readonly lost: { outbox?: number; inbox?: number; /** Milliseconds since 1970. */ since?: number } }
   | { readonly kind: 'unclaimed'; readonly count: number; readonly filters: string[] }
   | { readonly kind: 'dropped'; readonly count: number; readonly reason: string }    // ebbtide-dropped, inbox, QoS 0 limits
   | { readonly kind: 'quota-exceeded' | 'memory-only' | 'reload-needed' | 'storage-lost'; readonly reason: string }

@@ -1,4 +1,5 @@
 import type { DeadLetter, Engine, Pending } from './engine.js';
+import { quiet } from './settle.js';
 
 /** Which entries: by name, by topic, or the entries themselves. */
 export type Which = { readonly key: string } | { readonly topic: string } | { readonly seq: number } | readonly { readonly seq: number }[];
@@ -23,20 +24,20 @@ export interface Outbox {
 /** @internal */
 export function outboxOf(engine: Engine): Outbox {
   type Entry = { readonly seq: number; readonly key?: string; readonly topic: string };
-  const seqs = async (which: Which, list: () => Promise<readonly Entry[]>): Promise<number[]> => {
-    if (Array.isArray(which)) return (which as readonly Entry[]).map(({ seq }) => seq);
-    const wanted = Object.entries(which);
-    return (await list()).filter((entry) => wanted.every(([name, value]) => entry[name as keyof Entry] === value)).map(({ seq }) => seq);
-  };
-  const letters = (): Promise<DeadLetter[]> => engine.deadLetters();
-  const list = (): Promise<Pending[]> => engine.outbox();
+  const list = (): Promise<Pending[]> => quiet(engine.outbox());
+  const letters = (): Promise<DeadLetter[]> => quiet(engine.deadLetters());
+  const on =
+    (all: () => Promise<readonly Entry[]>, act: (seqs: number[]) => Promise<number>) =>
+    (which: Which): Promise<number> => {
+      const wanted = Object.entries(which);
+      const found = Array.isArray(which)
+        ? Promise.resolve(which as readonly Entry[])
+        : all().then((entries) => entries.filter((entry) => wanted.every(([name, value]) => entry[name as keyof Entry] === value)));
+      return quiet(found.then((entries) => act(entries.map(({ seq }) => seq))));
+    };
   return {
     list,
-    cancel: async (which) => engine.cancel(await seqs(which, list)),
-    deadLetters: {
-      list: letters,
-      retry: async (which) => engine.retry(await seqs(which, letters)),
-      discard: async (which) => engine.discard(await seqs(which, letters)),
-    },
+    cancel: on(list, (seqs) => engine.cancel(seqs)),
+    deadLetters: { list: letters, retry: on(letters, (seqs) => engine.retry(seqs)), discard: on(letters, (seqs) => engine.discard(seqs)) },
   };
 }

@@ -5,7 +5,7 @@ import { EbbtideError } from './error.js';
 import { fillTopic, parseFilter } from './filter.js';
 import { encodePayload, type Message } from './message.js';
 import type { Publication } from './publication.js';
-import { throwLater } from './settle.js';
+import { quiet, throwLater } from './settle.js';
 import type { WillMessage } from './settings.js';
 import type { TopicStore } from './topic-store.js';
 
@@ -113,8 +113,8 @@ export class Presence {
   }
 
   /** Turns the own entry offline until `update`. Throws `not-supported` without connect's option `presence`. */
-  async leave(): Promise<void> {
-    await this.#mine.leave('left');
+  leave(): Promise<void> {
+    return quiet(this.#mine.leave('left').then(() => {}));
   }
 
   get #mine(): OwnPresence {

@@ -1,6 +1,6 @@
 import { EbbtideError } from './error.js';
 import { reasonName } from './reason.js';
-import { Deferred } from './settle.js';
+import { Deferred, quiet } from './settle.js';
 
 /** What the server said of a publish. */
 export interface Ack {
@@ -61,8 +61,8 @@ export class Outcome implements Publication {
     return this.#acked.promise;
   }
 
-  async cancel(): Promise<boolean> {
-    return !this.#failed && ((await this.takeBack?.()) ?? false);
+  cancel(): Promise<boolean> {
+    return quiet((!this.#failed && this.takeBack?.()) || Promise.resolve(false));
   }
 
   readonly store = (): void => this.#stored.resolve();

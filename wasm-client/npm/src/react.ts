@@ -79,6 +79,7 @@ export interface Publisher {
   readonly error: EbbtideError | undefined;
 }
 
+/** Publishes, and renders again when it is done. It works in every state of the connection. */
 export function usePublish(): Publisher {
   const client = useClient();
   const [{ pending, error }, change] = useState<Pick<Publisher, 'pending' | 'error'>>({ pending: 0, error: undefined });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { clientFor } from './clients.js';
 import { fake } from './ebbtide_wasm.js';
 import { connect } from './index.js';
 import { createTestBroker } from './testing/index.js';
@@ -260,4 +261,22 @@ test('what keeps the WebAssembly from loading is reported; what is stored waits'
   assert.match(client.state.reason, /blocked by the policy/);
   assert.equal((await client.outbox.list()).length, 1);
   await client.close();
+});
+
+test('whatever fails and nobody looks at stays silent', async () => {
+  const failing = () => Promise.reject(new Error('the storage is gone'));
+  const engine = {
+    state: { state: 'connecting' }, onState() {}, onReport() {}, onLog() {}, outbox: failing, deadLetters: failing, cancel: failing, retry: failing, discard: failing,
+    inspect: failing, forget: failing, publish: () => ({ cancel: failing }),
+  };
+  const client = clientFor(new Map(), 'ws://broker.example/mqtt', {}, () => engine);
+  const { deadLetters } = client.outbox;
+  const calls = [
+    () => client.outbox.list(), () => client.outbox.cancel({ key: 'k' }), () => client.outbox.cancel([{ seq: 1 }]), () => deadLetters.list(),
+    () => deadLetters.retry({ topic: 'a' }), () => deadLetters.discard([{ seq: 1 }]), () => client.inspect(), () => client.forget(), () => client.publish('a', 'x').cancel(),
+  ];
+  for (const call of calls) {
+    void call();
+    await assert.rejects(call(), /the storage is gone/);
+  }
 });
