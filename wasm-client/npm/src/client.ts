@@ -11,7 +11,7 @@ import { OwnPresence, Presence } from './presence.js';
 import { Outcome, type Publication } from './publication.js';
 import type { PublishArguments, PublishOptions } from './publish-options.js';
 import { Requests, respond, type RequestOptions } from './request.js';
-import { quiet, throwLater } from './settle.js';
+import { callOut, quiet } from './settle.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
 import { TopicStore, type StoreOptions } from './topic-store.js';
 
@@ -243,6 +243,6 @@ export class Client {
   }
 
   #emit<E extends keyof ClientEvents>(event: E, value: ClientEvents[E]): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) void throwLater(() => listener(value as never));
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) callOut(() => listener(value as never));
   }
 }

@@ -5,7 +5,7 @@ import { EbbtideError } from './error.js';
 import { fillTopic, parseFilter } from './filter.js';
 import { encodePayload, type Message } from './message.js';
 import type { Publication } from './publication.js';
-import { quiet, throwLater } from './settle.js';
+import { callOut, quiet } from './settle.js';
 import type { WillMessage } from './settings.js';
 import type { TopicStore } from './topic-store.js';
 
@@ -154,7 +154,7 @@ export class Presence {
     if (change.joined.length + change.left.length + change.changed.length === 0) return;
     this.#users = users;
     this.#list = [...users.values()];
-    for (const listener of [...this.#listeners]) void throwLater(() => listener(change));
+    for (const listener of [...this.#listeners]) callOut(() => listener(change));
   }
 }
 

@@ -13,15 +13,25 @@ export class Deferred<T> {
   }
 }
 
-/** @internal Calls the application. What it throws or rejects with is reported as its own error; the promise always resolves. */
-export async function throwLater(call: () => unknown): Promise<void> {
-  try {
-    await call();
-  } catch (error) {
+/**
+ * @internal Calls the application, and then `then`: when the promise that it returns has settled, or at once. What it throws or rejects with
+ * is reported as its own error.
+ */
+export function callOut(call: () => unknown, then: () => void = () => {}): void {
+  const report = (error: unknown): void => {
     setTimeout(() => {
       throw error;
     });
+  };
+  let result: unknown;
+  try {
+    result = call();
+  } catch (error) {
+    report(error);
   }
+  // Most handlers return nothing, and there may be very many messages.
+  if ((result as PromiseLike<unknown> | null | undefined)?.then) Promise.resolve(result).catch(report).then(then);
+  else then();
 }
 
 /** @internal The promise itself: when nobody observes it, a rejection stays silent. */

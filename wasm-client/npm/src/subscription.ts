@@ -2,7 +2,7 @@ import type { Delivery, QoS, SubscriptionSink } from './engine.js';
 import { EbbtideError } from './error.js';
 import { paramsOf, type ParsedFilter } from './filter.js';
 import { Message } from './message.js';
-import { Deferred, throwLater } from './settle.js';
+import { callOut, Deferred } from './settle.js';
 
 export interface SubscribeOptions {
   /** The highest QoS that messages come with. Default 0. */
@@ -81,7 +81,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
       failed: (error) => this.end(error),
       snapshot: (inferred) => {
         this.#snapshot.resolve({ inferred });
-        for (const listener of [...this.#snapshotListeners]) void throwLater(() => listener({ inferred }));
+        for (const listener of [...this.#snapshotListeners]) callOut(() => listener({ inferred }));
       },
     });
     if (this.#over) side.end();
@@ -95,15 +95,14 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   next(): Promise<IteratorResult<Message<P>>> {
     this.#loops = true;
     this.#finishShown();
-    const result = new Deferred<IteratorResult<Message<P>>>();
     const item = this.#buffer.shift();
-    if (item) this.#show(result, item);
-    else if (this.#error) {
-      // Said once; afterwards the loop is over.
-      result.reject(this.#error);
-      this.#error = undefined;
-    } else if (this.#over) result.resolve({ done: true, value: undefined });
-    else this.#waiting.push(result);
+    if (item) return Promise.resolve(this.#show(item));
+    const result = new Deferred<IteratorResult<Message<P>>>();
+    if (!this.#over) this.#waiting.push(result);
+    else if (this.#error) result.reject(this.#error);
+    else result.resolve({ done: true, value: undefined });
+    // Said once; afterwards the loop is over.
+    this.#error = undefined;
     return result.promise;
   }
 
@@ -180,17 +179,17 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     for (const handler of [...this.#handlers]) this.#handle(handler, item);
     if (!loops) return;
     const waiting = this.#waiting.shift();
-    if (waiting) this.#show(waiting, item);
+    if (waiting) waiting.resolve(this.#show(item));
     else this.#buffer.push(item);
   }
 
   #handle(handler: (message: Message<P>) => unknown, { message, done }: Item<P>): void {
-    void throwLater(() => handler(message)).then(done);
+    callOut(() => handler(message), done);
   }
 
-  #show(result: Deferred<IteratorResult<Message<P>>>, { message, done }: Item<P>): void {
+  #show({ message, done }: Item<P>): IteratorResult<Message<P>> {
     this.#shown.push(done);
-    result.resolve({ done: false, value: message });
+    return { done: false, value: message };
   }
 
   #finishShown(): void {

@@ -1,6 +1,6 @@
 import type { EbbtideError } from './error.js';
 import type { Message } from './message.js';
-import { throwLater } from './settle.js';
+import { callOut } from './settle.js';
 import type { SubscribeOptions, Subscription } from './subscription.js';
 
 export interface StoreOptions extends SubscribeOptions {
@@ -104,7 +104,7 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
       this.#pending = undefined;
       if (!this.#subscription) return;
       this.#values = { ...this.#values, ...pending, messages: new Map(this.#messages) };
-      for (const listener of [...this.#listeners]) void throwLater(listener);
+      for (const listener of [...this.#listeners]) callOut(listener);
     });
   }
 }

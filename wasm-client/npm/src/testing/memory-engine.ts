@@ -5,7 +5,7 @@ import type { DeadLetter, Delivery, Draft, Engine, Pending, Report, State, Subsc
 import { EbbtideError } from '../error.js';
 import { reasonName } from '../reason.js';
 import type { Credentials, EngineSettings } from '../settings.js';
-import { throwLater } from '../settle.js';
+import { callOut } from '../settle.js';
 import { MemoryInbox } from './memory-inbox.js';
 import { MemoryOutbox } from './memory-outbox.js';
 import { MemoryStore, type Settled } from './memory-store.js';
@@ -231,10 +231,11 @@ export class MemoryEngine implements Engine {
 
   #later(call: () => void, always = false): void {
     this.#around.busy(1);
-    void throwLater(async () => {
+    const run = async (): Promise<void> => {
       await undefined;
       if (always || this.state.state !== 'closed') call();
-    }).then(() => this.#around.busy(-1));
+    };
+    callOut(run, () => this.#around.busy(-1));
   }
 
   #timer(ms: number, call: () => void): void {
