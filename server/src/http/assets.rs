@@ -157,7 +157,7 @@ mod tests {
         for plain in [
             "dashboard/index.html",
             "pkg/index.js",
-            "pkg/ebbtide_wasm_bg.wasm",
+            "pkg/ebbtide.wasm",
             "docs/getting-started.html",
         ] {
             assert!(!is_hashed(plain), "{plain}");

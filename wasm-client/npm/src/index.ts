@@ -1,18 +1,17 @@
 /** MQTT 5.0 and 3.1.1 for web apps. Importing this loads nothing; the wasm comes with the first `connect`. */
-export { connect } from './connect.js';
-export { Client } from './client.js';
-export type { ConnectOptions, Will } from './connect-options.js';
-export type { Properties } from './properties.js';
-export type { DeadLetter, Pending, QoS, Report, SessionKind, State } from './engine.js';
-export { EbbtideError, type ErrorCode } from './error.js';
-export type { ClientEvents } from './events.js';
-export type { TopicNames, TopicParams } from './filter.js';
-export { Message, type Payload } from './message.js';
-export type { DeadLetters, Outbox, Which } from './outbox.js';
-export type { Presence, PresenceChange, PresenceEntry, PresenceOptions, PresentUser } from './presence.js';
-export type { Ack, Publication } from './publication.js';
-export type { PublishArguments, PublishOptions } from './publish-options.js';
-export type { RequestOptions } from './request.js';
-export type { Credentials, CredentialsCallback, Limits } from './settings.js';
-export type { SnapshotComplete, SubscribeOptions, Subscription } from './subscription.js';
-export type { StoreOptions, TopicStore, TopicValues } from './topic-store.js';
+
+import type { Client } from './client.js';
+import type { ConnectOptions } from './connect-options.js';
+import { connectWith } from './connect.js';
+import { loadFrom } from './load.js';
+
+export * from './exports.js';
+
+/**
+ * The client for a `ws://` or `wss://` URL, or for what becomes one: `/mqtt` on the page's own host, or `http://` and `https://`. It begins
+ * to connect. Equal calls share one client, by URL and identity, until it is closed; of functions those of the first call are used.
+ * Throws `url` for what is no such URL, and `bad-options`, also for options that differ from those of the client that is there.
+ */
+export function connect(url: string | URL, options?: ConnectOptions): Client {
+  return connectWith(() => loadFrom(new URL('./ebbtide.wasm', import.meta.url)), url, options);
+}

@@ -1,11 +1,12 @@
-//! The npm package `ebbtide`: wasm by cargo, its JavaScript by wasm-bindgen, made small by wasm-opt, the facade by tsc.
+//! The npm package `ebbtide`: wasm by cargo, its JavaScript by wasm-bindgen, made small by wasm-opt, the TypeScript by tsc,
+//! and of all that the modules that browsers load, by esbuild.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Asset, copy_folder, empty_folder};
+use super::{Asset, empty_folder};
 use crate::progress;
 use crate::project::Project;
 use crate::tools;
@@ -19,6 +20,8 @@ pub const ASSET: Asset = Asset {
         "Cargo.toml",
         "Cargo.lock",
         "rust-toolchain.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
         "xtask/src/web",
         "xtask/src/tools/cargo_tool.rs",
         "xtask/src/tools/npm.rs",
@@ -58,7 +61,9 @@ fn build(project: &Project, output: &Path) -> Result<()> {
     empty_folder(&bound)?;
     let mut bindgen = project.command("wasm-bindgen");
     bindgen
-        .args(["--target", "web", "--out-name", "ebbtide_wasm", "--out-dir"])
+        .args(["--target", "web", "--omit-default-module-path"])
+        .args(["--encode-into", "always", "--no-typescript"])
+        .args(["--out-name", "ebbtide_wasm", "--out-dir"])
         .arg(&bound)
         .arg(project.target.join(WASM));
     progress::step(
@@ -85,15 +90,25 @@ fn build(project: &Project, output: &Path) -> Result<()> {
     )?;
     fs::rename(&small, &wasm).with_context(|| format!("replacing {}", wasm.display()))?;
 
-    tools::npm_install_locked(project, &npm, "TypeScript compiles the facade")?;
-    empty_folder(output)?;
-    copy_folder(&bound, output)?;
+    tools::npm_install_locked(project, &npm, "TypeScript and esbuild make the modules")?;
     let mut tsc = project.command(npm.join("node_modules/.bin/tsc"));
-    tsc.current_dir(&npm).arg("--outDir").arg(output);
+    tsc.current_dir(&npm).arg("--outDir").arg(&bound);
     progress::step(
         "npm package: TypeScript",
         why,
         &mut tsc,
         &project.target.join("logs/package-tsc.log"),
+    )?;
+    let mut bundle = project.command("node");
+    bundle
+        .current_dir(&npm)
+        .arg("bundle.mjs")
+        .arg(&bound)
+        .arg(output);
+    progress::step(
+        "npm package: modules",
+        why,
+        &mut bundle,
+        &project.target.join("logs/package-bundle.log"),
     )
 }

@@ -1,8 +1,8 @@
 // The durable session of one browser, as one tab has it: what the API above is made of.
 
-import init, { Connection } from '../ebbtide_wasm.js';
 import type { DeadLetter, Engine, Pending, Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
+import type { Load } from '../load.js';
 import type { EngineSettings } from '../settings.js';
 import { endSession } from './farewell.js';
 import { openPublications } from './publications.js';
@@ -17,18 +17,7 @@ import { type ToTabs } from './wire.js';
 const ERRORS_KEPT = 20;
 const FORGET_DEADLINE_MS = 5000;
 
-/** The wasm beside this package. */
-const loadBeside = async (): Promise<typeof Connection> => {
-  try {
-    await init();
-    return Connection;
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new EbbtideError('load-failed', `ebbtide_wasm_bg.wasm could not be loaded: ${why}`, undefined, { cause });
-  }
-};
-
-export function openEngine(url: string, settings: EngineSettings, load: () => Promise<typeof Connection> = loadBeside): Engine {
+export function openEngine(url: string, settings: EngineSettings, load: Load): Engine {
   const name = databaseName(url, settings.identity);
   let state: State = { state: 'connecting' };
   let first = true;

@@ -1,0 +1,48 @@
+// Makes the package of what tsc and wasm-bindgen wrote: minified modules, their types, the wasm, and a package.json for users.
+//   node bundle.mjs <compiled> <package>
+
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { transform } from 'esbuild';
+import { rollup } from 'rollup';
+
+const [compiled, output] = process.argv.slice(2).map((path) => resolve(path));
+rmSync(output, { recursive: true, force: true });
+mkdirSync(output, { recursive: true });
+
+// One module with all that two entries need, so that an error of one is an `EbbtideError` of all, and a page fetches two files.
+const entries = { index: 'index.js', slim: 'slim.js', react: 'react.js', testing: 'testing/index.js', worker: 'engine/worker.js' };
+const bundle = await rollup({
+  input: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(compiled, path)])),
+  external: ['react'],
+  onwarn: (warning) => {
+    throw new Error(warning.message);
+  },
+});
+await bundle.write({
+  dir: output,
+  entryFileNames: '[name].js',
+  chunkFileNames: '[name].js',
+  manualChunks: (id) => (id.startsWith(join(compiled, 'testing/')) || Object.values(entries).some((path) => id === join(compiled, path)) ? undefined : 'core'),
+  plugins: [{
+    name: 'minify',
+    renderChunk: async (code) => (await transform(code, { format: 'esm', target: 'es2022', minify: true, legalComments: 'none' })).code,
+  }],
+});
+
+cpSync(join(compiled, 'ebbtide_wasm_bg.wasm'), join(output, 'ebbtide.wasm'));
+const isOfWasmBindgen = (name) => name.startsWith('ebbtide_wasm');
+for (const name of readdirSync(compiled, { recursive: true })) {
+  if (!name.endsWith('.d.ts') || isOfWasmBindgen(name)) continue;
+  const to = join(output, 'types', name);
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(join(compiled, name), to);
+}
+// By hand, and with a contract that the compiler has checked.
+cpSync('src/ebbtide_wasm.d.ts', join(output, 'types/ebbtide_wasm.d.ts'));
+
+const { private: _private, scripts: _scripts, devDependencies: _devDependencies, ...manifest } = JSON.parse(readFileSync('package.json', 'utf8'));
+writeFileSync(join(output, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+for (const [from, to] of [['../README.md', 'README.md'], ['../../LICENSE-MIT', 'LICENSE-MIT'], ['../../LICENSE-APACHE', 'LICENSE-APACHE']]) {
+  cpSync(from, join(output, to));
+}
