@@ -21,6 +21,7 @@ mod limits;
 mod load_generator;
 #[cfg(target_os = "linux")]
 mod memory;
+mod package;
 mod presence;
 mod retained_api;
 mod semantics;

@@ -15,6 +15,8 @@ use anyhow::{Context, Result};
 /// A program that a test cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
+    /// Node with the packages of `tests/bundlers`.
+    Bundlers,
     /// Chromium, driven by playwright-core.
     Chromium,
     /// `faketime`, which says where its library is.
@@ -30,6 +32,7 @@ pub enum Tool {
 impl Tool {
     fn variable(self) -> &'static str {
         match self {
+            Self::Bundlers => "EBBTIDE_TEST_BUNDLERS",
             Self::Chromium => "EBBTIDE_TEST_CHROMIUM",
             Self::Faketime => "EBBTIDE_TEST_FAKETIME",
             Self::Mosquitto => "EBBTIDE_TEST_MOSQUITTO_PUB",
@@ -122,6 +125,19 @@ pub fn node(script: &str) -> Command {
     let mut command = program(Tool::Node);
     command.arg(folder("node").join(script));
     command
+}
+
+/// A Node script of `tests/bundlers`.
+pub fn bundlers(script: &str) -> Command {
+    let mut command = program(Tool::Bundlers);
+    command.arg(folder("bundlers").join(script));
+    command
+}
+
+/// The web assets that the broker program has in it.
+pub fn web_assets() -> PathBuf {
+    // From .cargo/config.toml, or from xtask when it builds elsewhere.
+    PathBuf::from(env::var_os("EBBTIDE_WEB_DIR").expect("cargo runs the tests"))
 }
 
 /// `mosquitto_pub`.

@@ -39,13 +39,22 @@ impl Environment {
             Ok(python) => variables.push(("EBBTIDE_TEST_PYTHON", python)),
             Err(error) => missing.push(format!("{error:#}")),
         }
-        match tools::npm_install_locked(
-            project,
-            &project.root.join("tests/node"),
-            "clients and browsers for the tests",
-        ) {
-            Ok(()) => variables.push(("EBBTIDE_TEST_NODE", PathBuf::from("node"))),
-            Err(error) => missing.push(format!("{error:#}")),
+        for (variable, folder, why) in [
+            (
+                "EBBTIDE_TEST_NODE",
+                "tests/node",
+                "clients and browsers for the tests",
+            ),
+            (
+                "EBBTIDE_TEST_BUNDLERS",
+                "tests/bundlers",
+                "what users build the npm package with",
+            ),
+        ] {
+            match tools::npm_install_locked(project, &project.root.join(folder), why) {
+                Ok(()) => variables.push((variable, PathBuf::from("node"))),
+                Err(error) => missing.push(format!("{error:#}")),
+            }
         }
         let skips = project.target.join("skipped-tests.txt");
         fs::create_dir_all(&project.target).context("creating the build directory")?;

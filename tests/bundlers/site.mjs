@@ -1,0 +1,38 @@
+// The server of an app: its files under a strict policy, and the broker behind `/mqtt`.
+
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { extname, join } from 'node:path';
+
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
+
+/** Serves a folder. Returns its address and how to end it. */
+export async function serve(root, broker) {
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url, broker).pathname;
+    const file = join(root, path === '/' ? 'index.html' : path);
+    try {
+      const body = await readFile(file);
+      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain', 'content-security-policy': POLICY }).end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  server.on('upgrade', (request, client, head) => {
+    const { hostname, port, host, origin } = new URL(broker);
+    const upstream = connect(port, hostname, () => {
+      const headers = Object.entries({ ...request.headers, host, origin }).map(([name, value]) => `${name}: ${value}\r\n`);
+      upstream.write(`GET ${request.url} HTTP/1.1\r\n${headers.join('')}\r\n`);
+      upstream.write(head);
+      upstream.pipe(client).pipe(upstream);
+    });
+    const end = () => (upstream.destroy(), client.destroy());
+    upstream.on('error', end);
+    client.on('error', end);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = () => (server.closeAllConnections(), server.close());
+  return { url: `http://127.0.0.1:${server.address().port}/`, close };
+}

@@ -1,0 +1,19 @@
+//! The npm package, packed, in the hands of those who build apps with it: bundlers, servers, compilers, a page without any.
+
+use anyhow::Result;
+use ebbtide_tests::broker::Broker;
+use ebbtide_tests::script;
+use ebbtide_tests::tools::{self, Tool};
+
+#[test]
+fn the_packed_package_works_in_every_bundler_and_without_one() -> Result<()> {
+    if !tools::present(&[Tool::Bundlers, Tool::Chromium]) {
+        return Ok(());
+    }
+    let broker = Broker::start()?;
+    let mut command = tools::bundlers("run.mjs");
+    command
+        .arg(format!("http://{}", broker.http()))
+        .arg(tools::web_assets().join("pkg"));
+    script::run(command)
+}
