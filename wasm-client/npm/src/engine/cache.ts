@@ -43,6 +43,12 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
     if (writes.size === 0) setTimeout(() => void flush(), WRITE_AFTER_MS);
     writes.set(topic, row);
   };
+  const clear = (): Promise<void> => {
+    sizes.clear();
+    writes.clear();
+    bytes = 0;
+    return runAsLeader(store, epoch, ['retained'], 'relaxed', (tx) => tx.clear('retained'));
+  };
   const flush = (): Promise<void> => {
     if (writes.size === 0) return flushing;
     const batch = writes;
@@ -52,7 +58,7 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
         if (row) tx.put('retained', row);
         else tx.remove('retained', topic);
       }
-    }).catch(failed));
+    }).catch((why: unknown) => ((why as Error | undefined)?.name === 'QuotaExceededError' ? clear().catch(failed) : failed(why))));
   };
 
   return {
@@ -81,12 +87,7 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
       }
     },
     flush,
-    clear: () => {
-      sizes.clear();
-      writes.clear();
-      bytes = 0;
-      return runAsLeader(store, epoch, ['retained'], 'relaxed', (tx) => tx.clear('retained'));
-    },
+    clear,
     get count() {
       return sizes.size;
     },

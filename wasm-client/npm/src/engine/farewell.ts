@@ -1,6 +1,6 @@
 // Ends a session at the server whose data here is gone: one connection with Clean Start and a Session Expiry Interval of 0.
 
-import type { Connection, Hooks } from '../ebbtide_wasm.js';
+import type { Connection, Hooks, Settings } from '../ebbtide_wasm.js';
 import type { EngineSettings } from '../settings.js';
 import { openDesk } from './credentials.js';
 
@@ -22,11 +22,12 @@ export async function endSession(url: string, settings: EngineSettings, clientId
         credentials: () => desk.ask(),
         auth: (kind: string, data: Uint8Array | undefined) => kind === 'continue' && desk.challenge(data),
       };
+      // Without its will: nobody leaves in the middle of something.
+      const { will, ...plain } = settings;
       connection = new Class({
-        url, clientId, keepAliveS: settings.keepAliveS, sessionExpiryS: 0, cleanStart: true, version: settings.version, receiveMaximum: settings.receiveMaximum,
-        durable: false, hasSession: false, asksCredentials: settings.credentials !== undefined,
-        ...(settings.authenticationMethod !== undefined && { authenticationMethod: settings.authenticationMethod }),
-      }, new Proxy(hooks, { get: (all, name) => all[name as keyof typeof all] ?? nothing }) as unknown as Hooks);
+        ...plain, url, clientId, sessionExpiryS: 0, cleanStart: true, durable: false, hasSession: false,
+        asksCredentials: settings.credentials !== undefined,
+      } as Settings, new Proxy(hooks, { get: (all, name) => all[name as keyof typeof all] ?? nothing }) as unknown as Hooks);
       const desk = openDesk(settings, connection, () => resolve(false), nothing);
       connection.start();
     });

@@ -80,8 +80,8 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       if (talk.t === 'messages') hear({ ...talk, list: talk.list.filter(([, tabs]) => tabs.includes(station.self)) });
       else if (!('tab' in talk) || talk.tab === station.self) hear(talk);
     },
-    led: () => {
-      sinks.announce();
+    led: (away) => {
+      sinks.announce(away);
       publications.reconcile().catch(() => {});
     },
     hopeless: (error) => fall(error),

@@ -22,8 +22,8 @@ export interface Sinks {
   subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void };
   messages(list: Incoming[]): void;
   standing(standing: Standing): void;
-  /** Tells the leader all that is wanted here. */
-  announce(): void;
+  /** Tells the leader all that is wanted here. `away`: this tab has missed messages, so what is kept is shown again. */
+  announce(away?: boolean): void;
   cached(filter: string): Promise<Delivery[]>;
   /** Inbox ids below it are gone. */
   low(id: number): void;
@@ -50,6 +50,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
       tell({ t: 'tab', wishes, ended: [...ended] });
     });
   };
+  const begin = (local: Local): void => void (local.shown = local.settings.retainHandling === 0 ? new Map() : undefined);
   const rowsOf = async (filter: string): Promise<RetainedRow[]> => {
     let rows: RetainedRow[] = [];
     const from = prefixOf(filter);
@@ -112,7 +113,8 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
         queueMicrotask(() => sink.failed(error));
         return { end() {} };
       }
-      const local: Local = { settings, sink, shown: settings.retainHandling === 0 ? new Map() : undefined, open: new Set() };
+      const local: Local = { settings, sink, shown: undefined, open: new Set() };
+      begin(local);
       uses.set(filter, (uses.get(filter) ?? 0) + 1);
       const locals = byFilter.get(filter);
       if (locals) locals.add(local);
@@ -155,7 +157,10 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
         });
       }
     },
-    announce,
+    announce: (away) => {
+      if (away) for (const locals of byFilter.values()) for (const local of locals) begin(local);
+      announce();
+    },
     cached: async (filter) => (await rowsOf(filter)).map(deliveryOf),
     low: (id) => {
       for (const [one, left] of seen) if (one < id && left === 0) seen.delete(one);

@@ -25,8 +25,8 @@ export interface StationContext {
   state(state: State): void;
   report(report: Report): void;
   log(line: string): void;
-  /** There is another leader: what was told to the old one is to be told again. */
-  led(): void;
+  /** There is another leader: what was told to the old one is to be told again. `away`: this tab was none meanwhile. */
+  led(away: boolean): void;
   /** It can never connect. */
   hopeless(error: EbbtideError): void;
   /** The data of this identity is being removed. */
@@ -89,7 +89,7 @@ export function openStation(context: StationContext): Station {
     if (now === epoch) return;
     epoch = now;
     known = true;
-    context.led();
+    context.led(false);
   };
   const hear = (talk: Talk, from: string): void => {
     switch (talk.t) {
@@ -152,7 +152,10 @@ export function openStation(context: StationContext): Station {
     if (now.memoryOnly !== undefined && settings.storage === 'durable') report({ kind: 'memory-only', reason: now.memoryOnly });
     settle.resolve(now.store);
     stopTicker = startTicker(settings.workerUrl, tick);
-    if (!now.shared) return lead();
+    if (!now.shared) {
+      context.led(ours > 1);
+      return lead();
+    }
     const release = await stayOnRoster(name, self);
     if (late()) return release();
     offRoster = release;
@@ -162,7 +165,7 @@ export function openStation(context: StationContext): Station {
       report({ kind: 'reload-needed', reason: 'another tab runs a newer version of this page' });
     });
     election = elect(`ebbtide:${name}:leader`, lead, () => resign('drop'));
-    context.led();
+    context.led(known);
   };
   const stop = (how: How): void => {
     up++;

@@ -197,6 +197,7 @@ test('evicted: the witness outlives the store, and the session goes on under its
   await online(after);
   assert.equal(after.state.session, 'evicted');
   assert.equal((await after.inspect()).leader.clientId, clientId);
+  await eventually('reported', () => after.reports.some((one) => one.kind === 'evicted'));
   const report = after.reports.find((one) => one.kind === 'evicted');
   assert.equal(report.lost.outbox, 0);
   assert.equal(typeof report.lost.since, 'number');

@@ -152,6 +152,29 @@ test('a page that is put away lets go of everything, and takes it up again', asy
   assert.deepEqual(engine.states.map((one) => one.state).filter((one, place, all) => one !== all[place - 1]), ['online', 'connecting', 'online']);
 });
 
+test('a page that comes back to other tabs is shown what has changed meanwhile', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained.set('s/a', '1');
+  const stays = open(server);
+  await online(stays);
+  const there = listen(stays, 's/+');
+  await eventually('snapshot', () => there.snapshots.length === 1);
+  const happen = page();
+  const goes = open(server);
+  const heard = listen(goes, 's/+');
+  await eventually('snapshot', () => heard.snapshots.length === 1);
+  assert.deepEqual(heard.messages.map((one) => one.text), ['1']);
+  happen('freeze');
+  happen('pagehide');
+  await eventually('gone', async () => (await stays.inspect()).leader.tabs === 1);
+  server.deliver('s/a', '2', { qos: 1, retain: true });
+  await eventually('changed', () => there.messages.at(-1).text === '2');
+  happen('pageshow');
+  await eventually('shown', () => heard.messages.at(-1).text === '2');
+  assert.deepEqual(server.subscribes, ['s/+']);
+});
+
 test('a page that comes back after its data were removed does not begin anew', async () => {
   const { stored } = newProfile();
   const happen = page();
