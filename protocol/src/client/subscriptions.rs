@@ -5,9 +5,12 @@
 //! where it does not know how to, when a PINGREQ sent after the SUBACK was answered and no retained message came for a
 //! while.
 
+mod entry;
+
 use alloc::vec;
 use alloc::vec::Vec;
 
+use self::entry::{Entry, Snapshot, Stage};
 use super::{
     Error, Limits, Millis, SubscriptionChange, SubscriptionHandle, Use,
     journal::{Journal, JournalEntry},
@@ -15,59 +18,11 @@ use super::{
 };
 use crate::{
     Packet, PacketId, ReasonCode, TopicFilter, TopicName, extension,
-    packet::{
-        Publish, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions, UnsubAck,
-        Unsubscribe, UserProperty,
-    },
+    packet::{Publish, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe, UserProperty},
 };
 
 /// An event of a subscription.
 pub(super) type Change = (SubscriptionHandle, SubscriptionChange);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The server must hear of it.
-    Unsent,
-    /// SUBSCRIBE is on its way.
-    Asked(PacketId),
-    /// Granted; retained messages may still come.
-    Snapshot(Snapshot),
-    /// Granted.
-    Live,
-    /// The server said no.
-    Refused,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Snapshot {
-    /// So many messages are still to come, unless the end marker comes before.
-    Counted(u64),
-    /// The end marker will come.
-    Marked,
-    /// Granted; a PINGREQ must go out.
-    Pingless,
-    /// The answer to this PINGREQ ends it, or begins the quiet.
-    Ping(u64),
-    /// Complete at this time unless something comes.
-    Quiet(Millis),
-}
-
-#[derive(Debug)]
-struct Entry {
-    /// Serves as Subscription Identifier as well. Ascending within the list.
-    identifier: u32,
-    filter: TopicFilter,
-    options: SubscriptionOptions,
-    refresh: bool,
-    user_properties: Vec<UserProperty>,
-    /// The journal has it.
-    is_written: bool,
-    /// The server probably has it. If it has not, its retained messages are for everybody.
-    is_doubtful: bool,
-    /// Never empty. The flag: the snapshot under way is for this handle.
-    handles: Vec<(SubscriptionHandle, bool)>,
-    stage: Stage,
-}
 
 #[derive(Debug)]
 struct Ending {
@@ -474,71 +429,5 @@ impl Subscriptions {
             changes.extend(entry.complete_if_counted());
         }
         (recipients, changes)
-    }
-}
-
-impl Entry {
-    /// What the SUBSCRIBE says: where it only makes sure, retained messages are to come only if it was necessary.
-    fn asked_options(&self) -> SubscriptionOptions {
-        let mut options = self.options;
-        if self.is_doubtful && !self.refresh && options.retain_handling == RetainHandling::Send {
-            options.retain_handling = RetainHandling::SendIfNew;
-        }
-        options
-    }
-
-    /// The server does not have it, and is not asked again.
-    fn refuse(&mut self, reason: ReasonCode, journal: &mut Journal) -> Vec<Change> {
-        self.stage = Stage::Refused;
-        if self.is_written {
-            self.is_written = false;
-            journal.write(JournalEntry::Unsubscribed {
-                identifier: self.identifier,
-            });
-        }
-        // Who has been told of a snapshot hears of this, too.
-        self.handles
-            .iter()
-            .map(|(handle, _)| (*handle, SubscriptionChange::Refused(reason)))
-            .collect()
-    }
-
-    /// Whether it is answered with retained messages: shared subscriptions are not (section 4.8.2).
-    fn has_snapshot(&self) -> bool {
-        self.asked_options().retain_handling != RetainHandling::DoNotSend
-            && self.filter.share().is_none()
-    }
-
-    /// The server has said that all of them have come.
-    fn complete(&mut self) -> Vec<Change> {
-        let changes = self.tell(SubscriptionChange::SnapshotComplete { inferred: false });
-        self.settle();
-        changes
-    }
-
-    /// The same, once as many have come as it said.
-    fn complete_if_counted(&mut self) -> Vec<Change> {
-        match self.stage {
-            Stage::Snapshot(Snapshot::Counted(0)) => self.complete(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// No retained messages are awaited any more.
-    fn settle(&mut self) {
-        self.stage = Stage::Live;
-        self.is_doubtful = false;
-        for (_, wants_snapshot) in &mut self.handles {
-            *wants_snapshot = false;
-        }
-    }
-
-    /// The same event for each handle that waits for it.
-    fn tell(&self, change: SubscriptionChange) -> Vec<Change> {
-        self.handles
-            .iter()
-            .filter(|(_, wants_snapshot)| *wants_snapshot)
-            .map(|(handle, _)| (*handle, change))
-            .collect()
     }
 }

@@ -6,6 +6,7 @@
 //! out.
 
 pub(crate) mod expiring;
+mod measure;
 
 use std::{
     num::NonZeroU32,
@@ -14,11 +15,14 @@ use std::{
 };
 
 use ebbtide_protocol::PacketId;
-use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, RetainedChange, Sequence};
+use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, Sequence};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::expiring::Expiring;
+use self::{
+    expiring::Expiring,
+    measure::{accept_of, size_of},
+};
 use crate::{
     room::{NoRoom, Room},
     sequence_map::SequenceMap,
@@ -442,13 +446,6 @@ fn count(recipients: usize) -> NonZeroU32 {
         .unwrap_or(NonZeroU32::MIN)
 }
 
-fn accept_of(operation: &Operation) -> Option<&Accept> {
-    match operation {
-        Operation::Accept(accept) | Operation::FireWill { accept, .. } => Some(accept),
-        _ => None,
-    }
-}
-
 /// Drops what concerns only unneeded messages; the retained change and the inbound id of their `Accept` stay.
 fn is_needed(operation: &mut Operation, unneeded: &FxHashSet<Sequence>) -> bool {
     match operation {
@@ -476,25 +473,6 @@ fn strip(accept: &mut Accept, unneeded: &FxHashSet<Sequence>) {
     {
         accept.queued = None;
     }
-}
-
-/// Bytes of memory that an operation holds, roughly.
-fn size_of(operation: &Operation) -> usize {
-    let accept = accept_of(operation);
-    let queued = accept.and_then(|accept| Some(&accept.queued.as_ref()?.message));
-    let retained = accept.and_then(|accept| match &accept.retained {
-        Some(RetainedChange::Set(row)) => Some(&row.message),
-        _ => None,
-    });
-    // What is both is one message.
-    let message = queued
-        .or(retained)
-        .map_or(0, |message| message.size_bytes());
-    let will = match operation {
-        Operation::PutWill(row) => size_of_val(&**row) + row.will.payload.len(),
-        _ => 0,
-    };
-    size_of_val(operation) + message + will
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Errors as JavaScript gets them: `[code, message, reason code]`.
 
-
 use ebbtide_protocol::client;
 use js_sys::Array;
 use wasm_bindgen::JsValue;
