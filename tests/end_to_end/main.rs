@@ -31,3 +31,4 @@ mod stats_api;
 mod system_topics;
 mod tls;
 mod traffic;
+mod why_api;

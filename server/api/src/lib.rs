@@ -12,6 +12,7 @@ mod publish;
 mod retained;
 mod session;
 mod stats;
+mod why;
 
 pub use event::*;
 pub use maintenance::*;
@@ -21,3 +22,4 @@ pub use publish::*;
 pub use retained::*;
 pub use session::*;
 pub use stats::*;
+pub use why::*;

@@ -10,13 +10,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use ebbtide_protocol::ByteString;
+use ebbtide_protocol::{ByteString, TopicName};
 use ebbtide_store::Sequence;
 use parking_lot::Mutex;
 
 use crate::{
     Broker, Event, Now, SessionEnd,
-    inspect::{QueuePart, SubscriptionPart, queue, subscriptions},
+    inspect::{Known, QueuePart, SubscriptionPart, known, queue, subscriptions},
     journal::Ticket,
     registry::{Found, Registry},
     session::Session,
@@ -44,6 +44,11 @@ pub enum Command {
         /// How many.
         count: usize,
     },
+    /// What is known of messages of this topic.
+    Why {
+        /// The topic.
+        topic: TopicName,
+    },
     /// Drops messages that wait, about so many at a time: none that came after `up_to`, and none that has a packet id, but
     /// for QoS 1 while the client is away.
     Purge {
@@ -65,6 +70,8 @@ pub enum Outcome {
     Subscriptions(SubscriptionPart),
     /// To `Queue`.
     Queue(QueuePart),
+    /// To `Why`.
+    Known(Known),
     /// To `Purge`.
     Purged {
         /// How many: none means that no more are to be had.
@@ -207,6 +214,7 @@ fn carry_out(
         Command::Queue { offset, count } => {
             Outcome::Queue(queue::part(&session, None, shared, offset, count))
         }
+        Command::Why { topic } => Outcome::Known(known(&session, &topic)),
         Command::Purge { up_to, count } => {
             let gone = session.purge_exchanges(shared, up_to, now.wall)
                 + session.purge(shared, up_to, count, None, now.wall);

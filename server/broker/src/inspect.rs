@@ -3,6 +3,7 @@
 mod list;
 pub(crate) mod queue;
 mod retained;
+mod why;
 
 use std::{
     collections::{BTreeMap, BinaryHeap},
@@ -10,13 +11,15 @@ use std::{
 };
 
 use ebbtide_protocol::{ByteString, TopicFilter, Version, packet::SubscriptionOptions};
-use ebbtide_store::WallTime;
+use ebbtide_store::{SubscriptionRow, WallTime};
 use parking_lot::Mutex;
 
+pub(crate) use self::why::known;
 pub use self::{
     list::{SessionList, SessionOrder, SessionPosition, SessionSelection},
     queue::{QueueEntry, QueuePart, QueuedContent},
     retained::RetainedPart,
+    why::Known,
 };
 use crate::{Broker, Monotonic, Now, Origin, route::mailbox::Mailbox, session::Session};
 
@@ -73,6 +76,16 @@ pub struct SubscriptionInfo {
     pub identifier: Option<u32>,
 }
 
+impl SubscriptionInfo {
+    fn of(row: &SubscriptionRow) -> Self {
+        Self {
+            filter: row.filter.clone(),
+            options: row.options,
+            identifier: row.identifier,
+        }
+    }
+}
+
 /// Some of a session's subscriptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionPart {
@@ -106,11 +119,7 @@ pub(crate) fn subscriptions(
     SubscriptionPart {
         total: session.subscriptions.len() as u64,
         subscriptions: rows
-            .map(|subscribed| SubscriptionInfo {
-                filter: subscribed.row.filter.clone(),
-                options: subscribed.row.options,
-                identifier: subscribed.row.identifier,
-            })
+            .map(|subscribed| SubscriptionInfo::of(&subscribed.row))
             .collect(),
         has_more,
     }

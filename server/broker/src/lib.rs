@@ -14,6 +14,7 @@ mod durability;
 mod ended;
 mod event;
 mod expiry;
+mod fates;
 mod inspect;
 mod journal;
 mod limits;
@@ -40,8 +41,9 @@ pub use connection::{
 };
 pub use durability::Durability;
 pub use event::{Event, Observer, SessionEnd};
+pub use fates::{Fate, FateInfo};
 pub use inspect::{
-    ConnectionInfo, Dropped, LostSince, QueueEntry, QueuePart, QueuedContent, RetainedPart,
+    ConnectionInfo, Dropped, Known, LostSince, QueueEntry, QueuePart, QueuedContent, RetainedPart,
     SessionInfo, SessionList, SessionOrder, SessionPosition, SessionSelection, SubscriptionInfo,
     SubscriptionPart,
 };

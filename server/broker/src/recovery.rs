@@ -17,6 +17,7 @@ use crate::{
     Broker, Journal, Limits, Now,
     event::Observer,
     expiry,
+    fates::Fates,
     inspect::RecentLosses,
     numbers::Numbers,
     plausible,
@@ -332,6 +333,7 @@ impl Recovery {
             maybe_sent: row.maybe_sent,
             expires_at: None,
             disconnected_at: None,
+            fates: Fates::default(),
         };
         self.sessions
             .insert(row.incarnation, (session, row.disconnected_at));

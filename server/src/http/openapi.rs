@@ -35,6 +35,7 @@ use super::{App, api, backup, compact, events, problem::Problem, retained, sessi
         sessions::delete,
         sessions::queue::peek,
         sessions::queue::purge,
+        sessions::why::why,
         stats::now,
         stats::history,
         events::listen,

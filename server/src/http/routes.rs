@@ -24,7 +24,7 @@ pub fn api() -> Router<App> {
 }
 
 /// Every path, with its methods in words and in deed.
-pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 15] {
+pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 16] {
     [
         ("/api/v1/publish", "POST", post(api::publish)),
         ("/api/v1/publish/many", "POST", post(api::publish_many)),
@@ -55,6 +55,11 @@ pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 15] {
             "/api/v1/sessions/{client_id}/queue",
             "GET, DELETE",
             get(sessions::queue::peek).delete(sessions::queue::purge),
+        ),
+        (
+            "/api/v1/sessions/{client_id}/why",
+            "GET",
+            get(sessions::why::why),
         ),
         (
             "/api/v1/sessions/{client_id}/disconnect",

@@ -2,6 +2,7 @@
 
 mod command;
 pub mod queue;
+pub mod why;
 
 use axum::{
     Json,

@@ -1,15 +1,21 @@
 //! A client acknowledges what it got: PUBACK, PUBREC and PUBCOMP.
 
 use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, Violation, packet::Ack};
-use ebbtide_store::{FlowStage, Operation};
+use ebbtide_store::{FlowStage, Operation, WallTime};
 
 use super::{fault::Close, open::Open, replies::Replies};
-use crate::{durability, shared::Shared};
+use crate::{Fate, durability, fates::TopicKey, shared::Shared};
 
 impl Open {
-    pub fn handle_puback(&mut self, ack: &Ack, shared: &Shared) -> Result<(), Close> {
+    pub fn handle_puback(&mut self, ack: &Ack, shared: &Shared, at: WallTime) -> Result<(), Close> {
         match self.session.flows.get(ack.packet_id).map(|flow| flow.qos) {
-            Some(QoS::AtLeastOnce) => self.finish(ack.packet_id, shared),
+            Some(QoS::AtLeastOnce) => {
+                let fate = match ack.reason.is_error() {
+                    true => Fate::Refused,
+                    false => Fate::Acknowledged,
+                };
+                self.finish(ack.packet_id, fate, shared, at);
+            }
             // It has been settled before the connection was.
             None => {}
             Some(_) => return Err(Violation::UnexpectedPacket.into()),
@@ -22,6 +28,7 @@ impl Open {
         ack: &Ack,
         shared: &Shared,
         replies: &mut Replies,
+        at: WallTime,
     ) -> Result<(), Close> {
         let packet_id = ack.packet_id;
         let Some(flow) = self.session.flows.get(packet_id) else {
@@ -34,7 +41,7 @@ impl Open {
         }
         if ack.reason.is_error() {
             // The client refuses it: the exchange ends here [MQTT-4.4.0-2].
-            self.finish(packet_id, shared);
+            self.finish(packet_id, Fate::Refused, shared, at);
             return Ok(());
         }
         let released = match (flow.stage, flow.sequence) {
@@ -56,10 +63,15 @@ impl Open {
         Ok(())
     }
 
-    pub fn handle_pubcomp(&mut self, ack: &Ack, shared: &Shared) -> Result<(), Close> {
+    pub fn handle_pubcomp(
+        &mut self,
+        ack: &Ack,
+        shared: &Shared,
+        at: WallTime,
+    ) -> Result<(), Close> {
         match self.session.flows.get(ack.packet_id) {
             Some(flow) if flow.qos == QoS::ExactlyOnce && flow.stage == FlowStage::Released => {
-                self.finish(ack.packet_id, shared);
+                self.finish(ack.packet_id, Fate::Acknowledged, shared, at);
                 Ok(())
             }
             None => Ok(()),
@@ -69,10 +81,14 @@ impl Open {
 
     /// The exchange is over and the client may be sent another message for it. If it refused this one, so has the group that
     /// it came from [MQTT-4.8.2-6].
-    pub fn finish(&mut self, packet_id: PacketId, shared: &Shared) {
+    pub fn finish(&mut self, packet_id: PacketId, fate: Fate, shared: &Shared, at: WallTime) {
         let Some(flow) = self.session.flows.finish(packet_id) else {
             return;
         };
+        // One whose topic was not in memory since the start tells nothing.
+        if flow.topic != TopicKey::UNKNOWN {
+            self.session.fates.note(flow.topic, fate, at);
+        }
         // An exchange of an earlier connection, at PUBREL since, took nothing of this one's window [MQTT-3.3.4-9].
         if flow.is_counted {
             self.outbound.give_back();

@@ -13,6 +13,7 @@ use crate::{
     Now,
     command::{Command, Outcome, deleted},
     inspect::{
+        known,
         queue::{self, Held},
         subscriptions,
     },
@@ -41,6 +42,7 @@ impl Connection {
                     let held = Some(open.outbound.held());
                     Outcome::Queue(queue::part(&open.session, held, shared, offset, count))
                 }
+                Command::Why { topic } => Outcome::Known(known(&open.session, &topic)),
                 Command::Purge { up_to, count } => Outcome::Purged {
                     count: open.purge(shared, up_to, count, now.wall),
                     ticket: shared.journal.last(),

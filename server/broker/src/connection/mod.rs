@@ -405,13 +405,13 @@ impl Connection {
                 open.hindrance.add(crowded, &self.waker);
                 Ok(())
             }
-            Packet::PubAck(ack) => open.handle_puback(&ack, shared),
-            Packet::PubRec(ack) => open.handle_pubrec(&ack, shared, replies),
+            Packet::PubAck(ack) => open.handle_puback(&ack, shared, now.wall),
+            Packet::PubRec(ack) => open.handle_pubrec(&ack, shared, replies, now.wall),
             Packet::PubRel(ack) => {
                 open.handle_pubrel(&ack, shared, replies);
                 Ok(())
             }
-            Packet::PubComp(ack) => open.handle_pubcomp(&ack, shared),
+            Packet::PubComp(ack) => open.handle_pubcomp(&ack, shared, now.wall),
             Packet::Subscribe(subscribe) => {
                 open.handle_subscribe(subscribe, shared, replies, now);
                 Ok(())

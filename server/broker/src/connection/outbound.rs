@@ -13,7 +13,8 @@ use ebbtide_store::{FlowStage, Operation, Sequence};
 
 use super::{announce::Ends, open::Open};
 use crate::{
-    Durability, Monotonic, Now, durability,
+    Durability, Fate, Monotonic, Now, durability,
+    fates::TopicKey,
     journal::{Journal, Ticket},
     route::{
         group::Lease,
@@ -290,12 +291,17 @@ impl Open {
     }
 
     fn stage_message(&mut self, mut delivery: Delivery, shared: &Shared, now: Now) {
-        if let Some(reason) = self.hindrance(&delivery, now) {
+        let topic = TopicKey::of(&delivery.message.topic);
+        if let Some((reason, fate)) = self.hindrance(&delivery, now) {
             shared.counters.dropped(reason);
+            self.session.fates.note(topic, fate, now.wall);
             return self.discard(delivery, shared);
         }
+        if delivery.qos == QoS::AtMostOnce {
+            self.session.fates.note(topic, Fate::Sent, now.wall);
+        }
         if let Some(lease) = delivery.lease.take() {
-            return self.stage_leased(lease, delivery, shared);
+            return self.stage_leased(lease, delivery, topic, shared);
         }
         self.outbound.ends.count_staged();
         let Delivery { sequence, qos, .. } = delivery;
@@ -310,7 +316,7 @@ impl Open {
             self.outbound.stage(staged);
             return;
         }
-        let packet_id = self.session.flows.begin(sequence, qos, None);
+        let packet_id = self.session.flows.begin(sequence, qos, None, topic);
         let session = self.session.incarnation;
         let sent = sequence.map(|sequence| {
             delivery.dup |= sequence <= self.session.maybe_sent && qos == QoS::AtLeastOnce;
@@ -334,7 +340,13 @@ impl Open {
 
     /// A message of a group. At QoS 1 it stays the group's until it is acknowledged; at QoS 2 it is this session's once it is
     /// sent [MQTT-4.8.2-4].
-    fn stage_leased(&mut self, mut lease: Lease, delivery: Delivery, shared: &Shared) {
+    fn stage_leased(
+        &mut self,
+        mut lease: Lease,
+        delivery: Delivery,
+        topic: TopicKey,
+        shared: &Shared,
+    ) {
         let qos = delivery.qos;
         let (ticket, packet_id) = match qos {
             QoS::AtMostOnce => {
@@ -342,7 +354,7 @@ impl Open {
                 (durability::delivery(qos, None), None)
             }
             QoS::AtLeastOnce => {
-                let packet_id = self.session.flows.begin(None, qos, Some(lease));
+                let packet_id = self.session.flows.begin(None, qos, Some(lease), topic);
                 (durability::delivery(qos, None), Some(packet_id))
             }
             QoS::ExactlyOnce if self.session.kept => {
@@ -357,13 +369,13 @@ impl Open {
                     })
                 });
                 let (sequence, ticket) = own.unzip();
-                self.session.flows.begin(sequence, qos, Some(lease));
+                self.session.flows.begin(sequence, qos, Some(lease), topic);
                 (durability::delivery(qos, ticket), Some(packet_id))
             }
             QoS::ExactlyOnce => {
                 // Nobody else may get it, so it is done for the group.
                 let done = lease.settle(shared);
-                let packet_id = self.session.flows.begin(None, qos, None);
+                let packet_id = self.session.flows.begin(None, qos, None, topic);
                 (durability::delivery(qos, done), Some(packet_id))
             }
         };
@@ -393,9 +405,10 @@ impl Open {
         }
         if self.is_too_large(&delivery, now) {
             shared.counters.dropped(DropReason::TooLarge);
-            return self.finish(packet_id, shared);
+            return self.finish(packet_id, Fate::TooLarge, shared, now.wall);
         }
-        self.session.flows.count(packet_id);
+        let topic = TopicKey::of(&delivery.message.topic);
+        self.session.flows.count(packet_id, topic);
         self.outbound.quota = self.outbound.quota.saturating_sub(1);
         self.outbound.stage(Staged {
             ticket: durability::delivery(delivery.qos, None),
@@ -407,17 +420,17 @@ impl Open {
     }
 
     /// Why a message that has no packet id yet is not sent at all. One that has does not expire any more [MQTT-4.3.3-7].
-    fn hindrance(&self, delivery: &Delivery, now: Now) -> Option<DropReason> {
+    fn hindrance(&self, delivery: &Delivery, now: Now) -> Option<(DropReason, Fate)> {
         if delivery
             .message
             .expires_at()
             .is_some_and(|expires_at| expires_at <= now.wall)
         {
             // [MQTT-3.3.2-5]
-            return Some(DropReason::Expired);
+            return Some((DropReason::Expired, Fate::Expired));
         }
         self.is_too_large(delivery, now)
-            .then_some(DropReason::TooLarge)
+            .then_some((DropReason::TooLarge, Fate::TooLarge))
     }
 
     /// Larger than the client takes: it is dropped as if it had been sent [MQTT-3.1.2-25].

@@ -13,7 +13,9 @@ use super::{
     replies::Replies,
 };
 use crate::{
-    durability, plausible,
+    Fate, durability,
+    fates::TopicKey,
+    plausible,
     route::{
         group::Lease,
         mailbox::{Delivery, Mail, Snapshot},
@@ -171,7 +173,7 @@ impl Open {
                         None => {
                             let mailbox = &self.session.mailbox;
                             overflow::record(shared, mailbox, DropReason::Damaged, at);
-                            self.finish(packet_id, shared);
+                            self.finish(packet_id, Fate::Damaged, shared, at);
                         }
                     }
                 }
@@ -220,7 +222,13 @@ impl Open {
                 }
                 // Only now: what was read with them must count as waiting.
                 for sequence in lost {
-                    if shared.journal.has_expired(sequence) {
+                    let has_expired = shared.journal.has_expired(sequence);
+                    let fate = match has_expired {
+                        true => Fate::Expired,
+                        false => Fate::Damaged,
+                    };
+                    self.session.fates.note(TopicKey::UNKNOWN, fate, at);
+                    if has_expired {
                         shared.counters.dropped(DropReason::Expired);
                     } else {
                         let mailbox = &self.session.mailbox;

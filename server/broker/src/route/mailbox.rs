@@ -21,7 +21,10 @@ pub(crate) use super::{
     mail::{Delivery, Mail},
     snapshot::{End, Snapshot},
 };
-use crate::{Limits, Monotonic};
+use crate::{
+    Fate, Limits, Monotonic,
+    fates::{Fates, TopicKey},
+};
 
 /// So many bytes of snapshots wait without a look at whether they are still wanted.
 const SNAPSHOT_BYTES: usize = 1024 * 1024;
@@ -81,6 +84,8 @@ struct State {
     woken: bool,
     bytes_max: usize,
     crowding: Crowding,
+    /// What became of messages that got no further than here.
+    fates: Fates,
 }
 
 impl Mailbox {
@@ -104,6 +109,7 @@ impl Mailbox {
             woken: false,
             bytes_max: limits.outgoing_bytes_max,
             crowding: Crowding::new(limits),
+            fates: Fates::default(),
         };
         Self {
             session,
@@ -129,7 +135,7 @@ impl Mailbox {
         &self,
         limits: &Limits,
         size_of: impl Fn(Sequence) -> u64,
-        done: impl FnOnce(Sequence, Sequence),
+        done: impl FnOnce(Sequence, Sequence, TopicKey),
     ) -> bool {
         let mut state = self.state.lock();
         let is_above = state.waiting() > limits.queue_messages_per_session_max
@@ -141,9 +147,11 @@ impl Mailbox {
             .queue
             .iter()
             .position(|mail| mail.sequence().is_some());
+        let mut topic = TopicKey::UNKNOWN;
         let sequence = match position.and_then(|at| state.queue.remove(at)) {
             Some(Mail::Message(delivery)) => {
                 state.taken(&delivery);
+                topic = TopicKey::of(&delivery.message.topic);
                 delivery.sequence
             }
             _ => {
@@ -155,7 +163,7 @@ impl Mailbox {
         };
         debug_assert!(sequence.is_some(), "what waits can be taken out");
         if let Some(sequence) = sequence {
-            done(sequence, state.cursor(sequence));
+            done(sequence, state.cursor(sequence), topic);
         }
         sequence.is_some()
     }
@@ -174,6 +182,11 @@ impl Mailbox {
         }
         if state.spilling {
             let Some(sequence) = delivery.sequence else {
+                let fate = match state.waker {
+                    Some(_) => Fate::QoS0Behind,
+                    None => Fate::QoS0Away,
+                };
+                state.lost(&delivery, fate);
                 return Pushed::DroppedQoS0;
             };
             // What was out of order may have left.
@@ -182,8 +195,10 @@ impl Mailbox {
         } else {
             if !self.kept && state.queue_bytes > state.bytes_max {
                 if delivery.qos == QoS::AtMostOnce {
+                    state.lost(&delivery, Fate::QoS0Behind);
                     return Pushed::DroppedQoS0;
                 }
+                state.lost(&delivery, Fate::Overflow);
                 state.overflowed = true;
                 state.wake();
                 return Pushed::Overflow;
@@ -458,6 +473,13 @@ impl State {
         }
         let open = self.lowest().into_iter().chain(self.in_flight).min();
         open.unwrap_or(done.next())
+    }
+
+    /// It is not taken in.
+    fn lost(&mut self, delivery: &Delivery, fate: Fate) {
+        let message = &delivery.message;
+        let topic = TopicKey::of(&message.topic);
+        self.fates.note(topic, fate, message.accepted_at);
     }
 
     /// It is no longer in `queue`.

@@ -197,7 +197,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         expiry::watch_queued(shared, &message, now);
     }
     let crowded = push(shared, targets, groups, &message, sequence, now);
-    left_out.record(shared, message.accepted_at);
+    left_out.record(shared, &message);
     drop(numbers);
     Ok(Published {
         ticket,

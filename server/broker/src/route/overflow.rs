@@ -5,7 +5,7 @@
 use ebbtide_store::{DroppedRow, Message, WallTime};
 
 use super::{GroupTarget, Target, mailbox::Mailbox};
-use crate::{QueueOverflow, shared::Shared, stats::DropReason};
+use crate::{Fate, QueueOverflow, fates::TopicKey, shared::Shared, stats::DropReason};
 
 /// Those whom a message does not reach because their queue is full.
 #[derive(Default)]
@@ -39,8 +39,11 @@ pub(super) fn leave_out(
 
 impl LeftOut {
     /// The message has been taken in, and so is lost for them. One that is refused is not: its publisher still has it.
-    pub fn record(self, shared: &Shared, at: WallTime) {
+    pub fn record(self, shared: &Shared, message: &Message) {
+        let at = message.accepted_at;
         for target in self.targets {
+            let topic = TopicKey::of(&message.topic);
+            target.mailbox.note(topic, Fate::QueueFull, at);
             record(shared, &target.mailbox, DropReason::QueueFull, at);
         }
         for _ in self.groups {
@@ -57,13 +60,20 @@ pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
     let size_of = |sequence| shared.journal.bytes_of(&[sequence]);
     loop {
         let mut has_expired = false;
-        let done = |sequence, cursor| {
+        let mut topic = TopicKey::UNKNOWN;
+        let done = |sequence, cursor, of| {
+            topic = of;
             has_expired = shared.journal.has_expired(sequence);
             shared.journal.done(mailbox.session, sequence, None, cursor);
         };
         if !mailbox.pop_above(&shared.limits, size_of, done) {
             return;
         }
+        let fate = match has_expired {
+            true => Fate::Expired,
+            false => Fate::QueueFull,
+        };
+        mailbox.note(topic, fate, at);
         if has_expired {
             shared.counters.dropped(DropReason::Expired);
             continue;

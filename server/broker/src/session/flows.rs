@@ -6,7 +6,7 @@ use ebbtide_protocol::{PacketId, QoS};
 use ebbtide_store::{FlowStage, Sequence};
 use rustc_hash::FxHashMap;
 
-use crate::route::group::Lease;
+use crate::{fates::TopicKey, route::group::Lease};
 
 /// Packet ids are reserved in the session's row in steps of so many: an id that was used and lost in a crash does not
 /// come back before all others have been used.
@@ -26,6 +26,8 @@ pub(crate) struct Flow {
     pub lease: Option<Lease>,
     /// Its PUBLISH has been sent on this connection, and counts towards the client's Receive Maximum.
     pub is_counted: bool,
+    /// Of its message, once that has been in memory.
+    pub topic: TopicKey,
     /// Grows with every flow: the order of sending.
     order: u64,
 }
@@ -63,18 +65,20 @@ impl Flows {
         sequence: Option<Sequence>,
         qos: QoS,
         lease: Option<Lease>,
+        topic: TopicKey,
     ) -> PacketId {
         let packet_id = self.next_packet_id();
         self.next_id = following(packet_id, 1);
         self.insert_leased(packet_id, sequence, qos, FlowStage::Sent, lease);
-        self.count(packet_id);
+        self.count(packet_id, topic);
         packet_id
     }
 
     /// Its PUBLISH is sent on this connection.
-    pub fn count(&mut self, packet_id: PacketId) {
+    pub fn count(&mut self, packet_id: PacketId, topic: TopicKey) {
         if let Some(flow) = self.flows.get_mut(&packet_id) {
             flow.is_counted = true;
+            flow.topic = topic;
         }
     }
 
@@ -116,6 +120,7 @@ impl Flows {
                 stage,
                 lease,
                 is_counted: false,
+                topic: TopicKey::UNKNOWN,
                 order,
             },
         );
@@ -236,7 +241,7 @@ mod tests {
     fn the_cursor_never_passes_what_is_under_way_or_waits() {
         let mut flows = Flows::default();
         let ids: Vec<PacketId> = (1..=100)
-            .map(|n| flows.begin(Some(Sequence(n)), QoS::AtLeastOnce, None))
+            .map(|n| flows.begin(Some(Sequence(n)), QoS::AtLeastOnce, None, TopicKey::UNKNOWN))
             .collect();
         // All but the third are acknowledged, the highest first.
         for at in (3..100).rev() {
@@ -264,13 +269,18 @@ mod tests {
     #[test]
     fn ids_go_round_and_skip_those_in_use() {
         let mut flows = Flows::default();
-        let first = flows.begin(None, QoS::AtLeastOnce, None);
+        let first = flows.begin(None, QoS::AtLeastOnce, None, TopicKey::UNKNOWN);
         for _ in 0..u16::MAX - 1 {
-            let id = flows.begin(None, QoS::AtLeastOnce, None);
+            let id = flows.begin(None, QoS::AtLeastOnce, None, TopicKey::UNKNOWN);
             assert_ne!(id, first);
             flows.finish(id);
         }
-        assert_eq!(flows.begin(None, QoS::AtLeastOnce, None).get(), 2);
+        assert_eq!(
+            flows
+                .begin(None, QoS::AtLeastOnce, None, TopicKey::UNKNOWN)
+                .get(),
+            2
+        );
     }
 
     #[test]
@@ -279,12 +289,17 @@ mod tests {
         assert!(flows.raise_mark(), "the first mark has to be written");
         let mark = flows.mark();
         for _ in 0..100 {
-            let id = flows.begin(None, QoS::AtLeastOnce, None);
+            let id = flows.begin(None, QoS::AtLeastOnce, None, TopicKey::UNKNOWN);
             assert!(!flows.raise_mark());
             flows.finish(id);
         }
         let mut recovered = Flows::default();
         recovered.recover_mark(mark);
-        assert!(recovered.begin(None, QoS::AtLeastOnce, None).get() > 100);
+        assert!(
+            recovered
+                .begin(None, QoS::AtLeastOnce, None, TopicKey::UNKNOWN)
+                .get()
+                > 100
+        );
     }
 }

@@ -13,6 +13,7 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Monotonic, Now,
+    fates::Fates,
     journal::Ticket,
     route::{group::Group, index::Subscriber, mailbox::Mailbox},
     session::flows::Flows,
@@ -58,6 +59,8 @@ pub(crate) struct Session {
     pub expires_at: Option<Monotonic>,
     /// While it is away: since when.
     pub disconnected_at: Option<WallTime>,
+    /// What became of messages that its connections took from the mailbox.
+    pub fates: Fates,
 }
 
 impl Session {
@@ -85,6 +88,7 @@ impl Session {
             maybe_sent: Sequence(0),
             expires_at: None,
             disconnected_at: None,
+            fates: Fates::default(),
         }
     }
 

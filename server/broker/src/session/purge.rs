@@ -4,7 +4,7 @@ use ebbtide_protocol::{PacketId, QoS};
 use ebbtide_store::{FlowStage, Sequence, WallTime};
 
 use super::Session;
-use crate::{route::overflow, shared::Shared, stats::DropReason};
+use crate::{Fate, fates::TopicKey, route::overflow, shared::Shared, stats::DropReason};
 
 impl Session {
     /// Drops what waits in the mailbox up to this number: all that is in memory, and of the rest so many. `unsent` is the lowest
@@ -64,6 +64,7 @@ impl Session {
         for (sequence, packet_id) in gone {
             let session = self.incarnation;
             shared.journal.done(session, *sequence, *packet_id, cursor);
+            self.fates.note(TopicKey::UNKNOWN, Fate::Purged, at);
             overflow::record(shared, &self.mailbox, DropReason::Purged, at);
         }
     }

@@ -60,11 +60,7 @@ pub async fn peek(
     };
     committed(&broker, part.readable_after).await?;
     let (entries, total) = (part.entries, part.total);
-    let read = tokio::task::spawn_blocking(move || read(&reader, entries)).await;
-    let failed = |error: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error);
-    let (entries, read) = read
-        .map_err(|error| failed(error.to_string()))?
-        .map_err(|error| failed(format!("The queue cannot be read: {error}.")))?;
+    let (entries, read) = read_blocking(&reader, entries).await?;
     let end = entries.last().map_or(total, |last| last.position + 1);
     let now_ms = app.surroundings.clock.now().wall.0;
     let messages = entries.iter().filter_map(|entry| {
@@ -85,9 +81,31 @@ pub async fn peek(
     }))
 }
 
-type Read = HashMap<(Incarnation, Sequence), Queued>;
+/// Messages by the session or group that they wait for.
+pub type Read = HashMap<(Incarnation, Sequence), Queued>;
 
 /// Reads what is on disk, as far as the bytes go. Gives the entries that were come to.
+pub async fn read_blocking(
+    reader: &Reader,
+    entries: Vec<QueueEntry>,
+) -> Result<(Vec<QueueEntry>, Read), Problem> {
+    let reader = reader.clone();
+    let failed = |error: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error);
+    tokio::task::spawn_blocking(move || read(&reader, entries))
+        .await
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(format!("The queue cannot be read: {error}.")))
+}
+
+/// How far it is.
+pub fn state_of(entry: &QueueEntry) -> QueuedState {
+    match entry.exchange {
+        None => QueuedState::Waiting,
+        Some((_, false)) => QueuedState::Sent,
+        Some((_, true)) => QueuedState::Released,
+    }
+}
+
 fn read(
     reader: &Reader,
     mut entries: Vec<QueueEntry>,
@@ -131,11 +149,7 @@ fn shown(
     let shared = entry.shared.as_ref();
     QueuedMessage {
         position: entry.position,
-        state: match entry.exchange {
-            None => QueuedState::Waiting,
-            Some((_, false)) => QueuedState::Sent,
-            Some((_, true)) => QueuedState::Released,
-        },
+        state: state_of(entry),
         packet_id: entry.exchange.map(|(packet_id, _)| packet_id.get()),
         shared_subscription: shared.map(|filter| filter.as_str().to_owned()),
         topic: message.map(|message| message.topic.as_str().to_owned()),

@@ -5,9 +5,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use ebbtide_store::Sequence;
+use ebbtide_store::{Sequence, WallTime};
 
 use super::{Mail, Mailbox};
+use crate::{Fate, FateInfo, fates::TopicKey};
 
 /// How much there is of a session, as its owner last said.
 #[derive(Debug, Default)]
@@ -40,6 +41,16 @@ impl Mailbox {
     pub fn look(&self, look: impl FnOnce(&VecDeque<Mail>, &VecDeque<Mail>, &VecDeque<Sequence>)) {
         let state = self.state.lock();
         look(&state.leased, &state.queue, &state.spilled);
+    }
+
+    /// Puts on record what became of a message.
+    pub fn note(&self, topic: TopicKey, fate: Fate, at: WallTime) {
+        self.state.lock().fates.note(topic, fate, at);
+    }
+
+    /// What became of messages of this topic that got no further than here.
+    pub fn fates(&self, topic: TopicKey) -> Vec<FateInfo> {
+        self.state.lock().fates.of(topic)
     }
 
     /// Takes out what waits, up to this number: all that is in memory, and of the rest so many. Gives the numbers of what is

@@ -1,0 +1,34 @@
+//! What a session knows of messages of one topic: which of its subscriptions match, and what became of the last ones.
+
+use ebbtide_protocol::TopicName;
+
+use super::SubscriptionInfo;
+use crate::{FateInfo, fates::TopicKey, session::Session};
+
+/// What is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The subscriptions that match now, ascending by filter.
+    pub subscriptions: Vec<SubscriptionInfo>,
+    /// What became of messages lately, the last first. It is in memory only.
+    pub fates: Vec<FateInfo>,
+}
+
+pub(crate) fn known(session: &Session, topic: &TopicName) -> Known {
+    let matching = session
+        .subscriptions
+        .values()
+        .filter(|subscribed| subscribed.row.filter.matches(topic));
+    let mut subscriptions: Vec<_> = matching
+        .map(|subscribed| SubscriptionInfo::of(&subscribed.row))
+        .collect();
+    subscriptions.sort_by(|a, b| a.filter.cmp(&b.filter));
+    let key = TopicKey::of(topic);
+    let mut fates = session.fates.of(key);
+    fates.extend(session.mailbox.fates(key));
+    fates.sort_by_key(|info| std::cmp::Reverse(info.last_at));
+    Known {
+        subscriptions,
+        fates,
+    }
+}
