@@ -117,6 +117,19 @@ mod tests {
         assert_eq!(described(), served);
     }
 
+    /// The page for people has each of them as well.
+    #[test]
+    fn every_route_stands_in_the_documentation() {
+        let page = include_str!("../../../docs/api.md");
+        for (path, methods, _) in routes() {
+            let path = path.replace("{*", "{");
+            for method in methods.split(", ") {
+                let row = format!("| `{method}` | `{path}` |");
+                assert!(page.contains(&row), "docs/api.md lacks {row}");
+            }
+        }
+    }
+
     #[test]
     fn every_schema_that_is_used_is_there() {
         let description: serde_json::Value =
