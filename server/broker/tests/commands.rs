@@ -9,8 +9,8 @@ use std::{
 };
 
 use ebbtide_broker::{
-    Command, NotDone, Outcome, Pending, QueuePart, QueuedContent, SessionList, SessionOrder,
-    SessionSelection,
+    Command, Limits, NotDone, Outcome, Pending, QueuePart, QueuedContent, SessionList,
+    SessionOrder, SessionSelection,
 };
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
@@ -205,6 +205,35 @@ fn it_is_emptied_in_parts_and_only_of_what_was_there() {
     world.crash();
     let (client, _) = world.connect(kept("a"));
     assert_eq!(world.take_texts(client), ["1", "2"]);
+}
+
+/// The connection takes nothing out of its mailbox meanwhile: what it holds of a group has its turn first, and waits for the
+/// client. So nothing else would tell the publisher that there is room again.
+#[test]
+fn whoever_is_held_back_by_a_queue_goes_on_when_it_is_emptied() {
+    let mut world = World::with(Limits {
+        back_pressure_bytes: 1000,
+        ..Limits::default()
+    });
+    let (client, _) = world.connect(Connect {
+        receive_maximum: NonZeroU16::new(1),
+        ..kept("a")
+    });
+    world.subscribe(client, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    world.subscribe(client, "$share/g/s", QoS::AtLeastOnce);
+    world.publish(publisher, 1, "t", "under way", QoS::AtLeastOnce, false);
+    world.publish(publisher, 1, "s", "of the group", QoS::AtLeastOnce, false);
+    let mut number = 0;
+    while world.is_reading(publisher) {
+        number += 1;
+        assert!(number < 10_000, "it is never held back");
+        let message = publish(number, "t", "x", QoS::AtLeastOnce);
+        world.send(publisher, Packet::Publish(Box::new(message)));
+        world.commit();
+    }
+    assert_eq!(purge(&mut world, "a", 10_000), u64::from(number));
+    assert!(world.is_reading(publisher));
 }
 
 #[test]

@@ -73,6 +73,8 @@ impl Mailbox {
                 _ => state.queue.push_back(mail),
             }
         }
+        let left = state.queue_bytes;
+        state.crowding.taken(left);
         let mut spilled = Vec::new();
         if state.is_sorted {
             let end = state.spilled.partition_point(|sequence| *sequence <= up_to);
