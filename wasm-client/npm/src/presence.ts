@@ -114,7 +114,7 @@ export class Presence {
 
   /** Turns the own entry offline until `update`. Throws `not-supported` without connect's option `presence`. */
   leave(): Promise<void> {
-    return quiet(this.#mine.leave('left').then(() => {}));
+    return quiet(this.#mine.leave().then(() => {}));
   }
 
   get #mine(): OwnPresence {
@@ -123,12 +123,12 @@ export class Presence {
   }
 
   #update(): void {
-    const { messages } = this.#store.getSnapshot();
+    const { messages, ready } = this.#store.getSnapshot();
     const offline = this.#client.state.state !== 'online';
     for (const topic of this.#entries.keys()) if (!messages.has(topic)) this.#entries.delete(topic);
     const byUser = new Map<string, PresenceEntry[]>();
     for (const [topic, message] of messages) {
-      const stale = offline || message.fromCache;
+      const stale = offline || (message.fromCache && !ready);
       let known = this.#entries.get(topic);
       if (known?.message !== message || known.entry.stale !== stale) {
         const entry = read(message, this.#idLevel, stale);
@@ -235,69 +235,92 @@ export function presenceWill(settings: PresenceSettings): WillMessage {
 /** Long enough for a round trip; a page that is left waits no longer. */
 const FAREWELL_MS = 1_000;
 
-/** @internal Keeps the own entry: online after each connect, offline at the end; in between the will does it. */
+/**
+ * @internal Keeps the own entry: online after each connect, offline at the end; in between the will does it. What the broker has is what
+ * counts, so all tabs agree, and an entry that was turned offline by a late will or by another tab's goodbye is put right.
+ */
 export class OwnPresence {
   readonly #client: Client;
   readonly #settings: PresenceSettings;
   #meta: unknown;
-  #since = new Date();
-  #lostAt: number | undefined;
+  /** Since when the entry is online, as far as it is. */
+  #since: Date | undefined;
+  /** This tab holds the connection. */
   #leading = false;
+  /** The broker has said what it has, on this connection. */
+  #known = false;
+  /** The application has left. */
   #away = false;
+  #closed = false;
 
   constructor(client: Client, settings: PresenceSettings) {
     this.#client = client;
     this.#settings = settings;
     this.#meta = settings.meta;
     client.on('leader', ({ leading }) => {
+      // Then there is a connection to come.
       this.#leading = leading;
-      this.#announce();
+      this.#known = false;
     });
     client.on('state', ({ state }) => {
-      if (state !== 'online') return void (this.#lostAt ??= Date.now());
-      // The will has been published by now.
-      if (this.#lostAt !== undefined && Date.now() - this.#lostAt >= settings.offlineDelayS * 1_000) this.#since = new Date();
-      this.#lostAt = undefined;
-      this.#announce();
+      if (state !== 'online') this.#known = false;
     });
+    const own = client.subscribe(topicOf(settings) as string);
+    own.onMessage((message) => {
+      if (this.#closed) return;
+      const entry = read(message, -1, false);
+      const online = entry?.status === 'online';
+      this.#since = online ? entry.since : undefined;
+      // What an earlier page has left behind says nothing of this one.
+      if (message.fromCache || (!this.#known && this.#leading)) return;
+      this.#away = entry?.reason === 'left';
+      if (online) this.#meta = entry.meta;
+      else this.#announce();
+    });
+    const known = (): void => {
+      this.#known = true;
+      this.#announce();
+    };
+    own.onSnapshot(known);
+    // Where it may not look, it may still be seen.
+    void own.ended.then((error) => error && client.on('state', ({ state }) => void (state === 'online' && known())));
   }
 
   update(meta: unknown): void {
-    if (this.#away) this.#since = new Date();
-    this.#away = false;
     this.#meta = meta;
-    this.#announce();
+    this.#away = false;
+    if (this.#client.state.state === 'online') this.#publish('online');
   }
 
   /** Rejects as a publish does. */
-  leave(reason: string): Promise<unknown> {
+  leave(): Promise<unknown> {
     this.#away = true;
-    this.#since = new Date();
-    const publication = this.#publish('offline', reason);
+    const publication = this.#publish('offline', 'left');
     return Promise.race([publication.acked, publication.stored]);
   }
 
   async close(): Promise<void> {
     // Another tab keeps it.
     if (!this.#leading || this.#away || this.#client.state.state !== 'online') return;
-    this.#away = true;
-    this.#since = new Date();
+    this.#closed = true;
     const timeout = new Promise((resolve) => setTimeout(resolve, FAREWELL_MS));
     await Promise.race([this.#publish('offline', 'closed').acked.catch(() => {}), timeout]);
   }
 
   #announce(): void {
-    if (!this.#away && this.#leading && this.#client.state.state === 'online') this.#publish('online');
+    if (this.#leading && this.#known && !this.#away && !this.#closed) this.#publish('online');
   }
 
   #publish(status: 'online' | 'offline', reason?: string): Publication {
     const { user, offlineExpiryS } = this.#settings;
-    const entry = { status, since: this.#since.toISOString(), user, reason, meta: this.#meta };
+    const online = status === 'online';
+    this.#since = online ? (this.#since ?? new Date()) : undefined;
+    const entry = { status, since: (this.#since ?? new Date()).toISOString(), user, reason, meta: this.#meta };
     return this.#client.publish(topicOf(this.#settings) as string, entry, {
       qos: 1,
       retain: true,
       properties: { contentType: 'application/json' },
-      ...(status === 'offline' && { expiresInS: offlineExpiryS }),
+      ...(!online && { expiresInS: offlineExpiryS }),
     });
   }
 }

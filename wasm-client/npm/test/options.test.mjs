@@ -153,7 +153,7 @@ test('an error has the name of its reason code', () => {
 /** What an engine would be opened with. */
 function settingsFor(options, url = 'wss://broker.example/mqtt') {
   let settings;
-  const engine = { state: { state: 'connecting' }, onState() {}, onReport() {}, onLog() {} };
+  const engine = { state: { state: 'connecting' }, onState() {}, onReport() {}, onLog() {}, subscribe: () => ({ end() {} }) };
   clientFor(new Map(), url, options, (given) => {
     settings = given;
     return engine;

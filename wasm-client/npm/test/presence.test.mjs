@@ -56,17 +56,55 @@ test('a short cut changes nothing, a long one the time', async (context) => {
   await broker.settled();
   const since = () => broker.retained.get('presence/1').json().since;
   const first = since();
-  context.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() });
   const cut = async (ms) => {
     broker.goOffline(client);
     context.mock.timers.tick(ms);
     broker.goOnline(client);
-    await broker.settled();
+    for (let turn = 0; turn < 50; turn++) await undefined;
   };
-  await cut(9_000);
-  assert.equal(since(), first);
+  await cut(9_999);
+  assert.deepEqual([client.state.state, since()], ['online', first]);
   await cut(10_000);
-  assert.equal(Date.parse(since()) - Date.parse(first) >= 19_000, true);
+  assert.equal(Date.parse(since()) - Date.parse(first) >= 19_999, true);
+});
+
+test('a reload within the delay changes nothing but meta', async () => {
+  const broker = createTestBroker();
+  const options = (meta) => ({ identity: 'ana', presence: { topic: TOPIC, id: '1', meta } });
+  const client = broker.connect(options('one'));
+  await broker.settled();
+  const { since } = broker.retained.get('presence/1').json();
+  client.presence().update('two');
+  await broker.settled();
+  broker.crash(client);
+  broker.connect(options('three'));
+  await broker.settled();
+  const entry = broker.retained.get('presence/1').json();
+  assert.deepEqual([entry.status, entry.since, entry.meta], ['online', since, 'three']);
+  assert.equal(broker.published.filter((message) => message.json().status === 'offline').length, 0);
+});
+
+test('an entry that somebody else turned offline is put right; one that was left stays', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1', meta: 'mine' } });
+  const entry = () => broker.retained.get('presence/1').json();
+  for (const value of [{ status: 'offline', reason: 'connection lost' }, { status: 'offline', reason: 'closed' }, '']) {
+    broker.publish('presence/1', value, { retain: true });
+    await broker.settled();
+    assert.deepEqual([entry().status, entry().meta], ['online', 'mine']);
+  }
+  // Another tab has changed it, and left.
+  broker.publish('presence/1', { status: 'online', since: '2026-01-01T00:00:00.000Z', meta: 'theirs' }, { retain: true });
+  broker.publish('presence/1', { status: 'offline', reason: 'left' }, { retain: true });
+  await broker.settled();
+  assert.equal(entry().status, 'offline');
+  broker.publish('presence/1', { status: 'online', since: '2026-01-01T00:00:00.000Z', meta: 'theirs' }, { retain: true });
+  await broker.settled();
+  broker.goOffline();
+  broker.goOnline();
+  await broker.settled();
+  assert.deepEqual([entry().status, entry().since, entry().meta], ['online', '2026-01-01T00:00:00.000Z', 'theirs']);
+  await client.close();
 });
 
 test('close() and forget() turn it offline, with the reason', async () => {
