@@ -22,6 +22,10 @@ use crate::wake::WakeUps;
 
 /// Takes what the machine tells. May call the driver at will.
 pub(crate) trait Sink: 'static {
+    /// Whether the driver looks at the page for moments at which the world may have changed; else somebody else calls
+    /// [`Machine::probe`].
+    const WATCHES_PAGE: bool;
+
     fn deliver(&self, event: Event);
     /// To be stored; then [`Machine::handle_committed`].
     fn store(&self, _batch: JournalBatch) {}
@@ -37,7 +41,7 @@ struct Callbacks {
     close: Closure<dyn FnMut(CloseEvent)>,
     timer: Closure<dyn FnMut()>,
     microtask: Closure<dyn FnMut()>,
-    wake: Closure<dyn FnMut()>,
+    wake: Option<Closure<dyn FnMut()>>,
 }
 
 /// Everything behind the clones of one client. Dropping it lets go of the connection without a farewell.
@@ -77,8 +81,9 @@ impl<S: Sink> Driver<S> {
             asking: Cell::new(false),
             sink,
         });
-        let wake_ups = WakeUps::new(driver.callbacks.wake.as_ref().unchecked_ref());
-        *driver.wake_ups.borrow_mut() = Some(wake_ups);
+        if let Some(wake) = &driver.callbacks.wake {
+            *driver.wake_ups.borrow_mut() = Some(WakeUps::new(wake.as_ref().unchecked_ref()));
+        }
         driver
     }
 
@@ -304,11 +309,13 @@ impl Callbacks {
                 driver.machine.borrow_mut().handle_timeout(now);
             }),
             microtask: on_event(driver, |driver| driver.microtask_waits.set(false)),
-            wake: on_event(driver, |driver| {
-                if WakeUps::is_visible() {
-                    let now = driver.clock.now_ms();
-                    driver.machine.borrow_mut().probe(now);
-                }
+            wake: S::WATCHES_PAGE.then(|| {
+                on_event(driver, |driver| {
+                    if WakeUps::is_visible() {
+                        let now = driver.clock.now_ms();
+                        driver.machine.borrow_mut().probe(now);
+                    }
+                })
             }),
         }
     }

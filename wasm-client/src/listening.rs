@@ -23,6 +23,8 @@ pub(crate) struct Listening {
 }
 
 impl Sink for Listening {
+    const WATCHES_PAGE: bool = true;
+
     fn deliver(&self, event: Event) {
         match event {
             Event::State(state) => {

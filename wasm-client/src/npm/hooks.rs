@@ -95,6 +95,9 @@ extern "C" {
 pub(super) struct Calls(pub(super) Hooks);
 
 impl Sink for Calls {
+    /// The TypeScript does.
+    const WATCHES_PAGE: bool = false;
+
     fn deliver(&self, event: Event) {
         let hooks = &self.0;
         match event {
