@@ -4,7 +4,7 @@
 import type { Connection, Hooks } from '../ebbtide_wasm.js';
 import type { Journal } from './journal.js';
 import { takeUnsent } from './store/outbox.js';
-import { bytesOf, type Flight, type OutboxRow, type Store } from './store/store.js';
+import { bytesOf, readAll, type Flight, type OutboxRow, type Store } from './store/store.js';
 import type { Outcome, ToLeader, ToTabs } from './wire.js';
 
 interface Fed {
@@ -95,9 +95,8 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         again = false;
         const wanted = online() ? connection.wanted() : 0;
         if (wanted <= 0) break;
-        let rows: OutboxRow[] = [];
         const ours = round;
-        await store.run(['outbox'], 'read', (tx) => tx.all('outbox', (found) => void (rows = found), { after: cursor, count: wanted }));
+        const rows = await readAll(store, 'outbox', { after: cursor, count: wanted });
         // More may wait behind these.
         if (rows.length === wanted) again = true;
         for (const row of rows) {
@@ -125,7 +124,8 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     due = Infinity;
     try {
       taken(await takeUnsent(store, { dueAt: Date.now() }), ['expired', 'its deadline passed before it was sent', undefined]);
-      await store.run(['outbox'], 'read', (tx) => tx.all('outbox', ([row]) => void (due = Math.min(due, row?.deadline ?? Infinity)), { index: 'deadline', count: 1, after: Date.now() }));
+      const [next] = await readAll(store, 'outbox', { index: 'deadline', count: 1, after: Date.now() });
+      due = Math.min(due, next?.deadline ?? Infinity);
     } catch (why) {
       failed(why);
     }

@@ -4,15 +4,14 @@ import type { DeadLetter, Engine, Pending, Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { Load } from '../load.js';
 import type { EngineSettings } from '../settings.js';
-import { endSession } from './farewell.js';
 import { openPublications } from './publications.js';
 import { openSinks } from './sinks.js';
 import { openStation } from './station.js';
 import { deleteIndexedDb } from './store/indexeddb.js';
 import { databaseName, witness } from './store/open.js';
 import { discardDead, retryDead } from './store/outbox.js';
-import type { DeadRow, Flight, Key, Meta, OutboxRow } from './store/store.js';
-import { type ToTabs } from './wire.js';
+import { readAll, type Flight, type Key, type OutboxRow } from './store/store.js';
+import type { ToTabs } from './wire.js';
 
 const ERRORS_KEPT = 20;
 const FORGET_DEADLINE_MS = 5000;
@@ -27,7 +26,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
   let count = 0;
   const errors: string[] = [];
   let forgotten: ((ended: boolean) => void) | undefined;
-  const inspected = new Set<(leader: object) => void>();
+  let leader: object | undefined;
 
   const log = (line: string): void => onLog?.(line);
   const report = (what: Report): void => {
@@ -56,11 +55,11 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     else if (talk.t === 'standing') sinks.standing(talk.standing);
     else if (talk.t === 'report') report(talk.report);
     else if (talk.t === 'beat') {
+      leader = talk.leader;
       sinks.low(talk.low);
       if (talk.epoch > 0) report({ kind: 'outbox', count: talk.outbox });
     }
     else if (talk.t === 'forgotten') forgotten?.(talk.ended);
-    else if (talk.t === 'inspected') inspected.forEach((then) => then(talk.leader));
   };
   const end = (how: 'leave' | 'close' | 'end', error: EbbtideError): void => {
     publications.end(error);
@@ -95,10 +94,6 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
   }, (seqs, outcome) => station.broadcast({ t: 'settled', seqs, outcome }));
   const sinks = openSinks(store, tell);
 
-  const pendingOf = (row: OutboxRow, flight: Flight | undefined): Pending => ({
-    ...listed(row), stage: flight ? (flight.stage === 2 ? 'released' : 'sent') : 'waiting',
-  });
-
   return {
     get state() {
       return state;
@@ -109,19 +104,17 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     publish: publications.publish,
     subscribe: sinks.subscribe,
     outbox: async () => {
-      let rows: OutboxRow[] = [];
+      const now = await store();
       const flights = new Map<Key, Flight>();
-      await (await store()).run(['outbox', 'flight'], 'read', (tx) => {
-        tx.all('flight', (found, keys) => found.forEach((flight, place) => flights.set(keys[place]!, flight)));
-        tx.all('outbox', (found) => void (rows = found));
+      // First: what leaves in between counts as waiting.
+      await now.run(['flight'], 'read', (tx) => tx.all('flight', (found, keys) => found.forEach((flight, place) => flights.set(keys[place]!, flight))));
+      return (await readAll(now, 'outbox')).map((row): Pending => {
+        const flight = flights.get(row.seq!);
+        return { ...listed(row), stage: flight ? (flight.stage === 2 ? 'released' : 'sent') : 'waiting' };
       });
-      return rows.map((row) => pendingOf(row, flights.get(row.seq!)));
     },
-    deadLetters: async () => {
-      let rows: DeadRow[] = [];
-      await (await store()).run(['dead'], 'read', (tx) => tx.all('dead', (found) => void (rows = found)));
-      return rows.map((row): DeadLetter => ({ ...listed(row), reasonCode: row.reasonCode, rejectedAt: row.rejectedAt }));
-    },
+    deadLetters: async () =>
+      (await readAll(await store(), 'dead')).map((row): DeadLetter => ({ ...listed(row), reasonCode: row.reasonCode, rejectedAt: row.rejectedAt })),
     cancel: publications.cancel,
     retry: async (seqs) => {
       const count = await retryDead(await store(), seqs);
@@ -134,15 +127,8 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     renewCredentials: () => tell({ t: 'do', what: 'renew' }),
     inspect: async () => {
       const { opened } = station;
-      const own = station.leader;
-      const leader = own ? own.inspect() : await new Promise<object | undefined>((resolve) => {
-        const then = (found: object | undefined): void => (inspected.delete(then), resolve(found));
-        inspected.add(then);
-        setTimeout(then, 1000);
-        tell({ t: 'ask-inspect' });
-      });
       return {
-        state, identity: settings.identity, tab: station.self, leading: station.leading, epoch: station.epoch, outbox: count, leader, errors: [...errors],
+        state, identity: settings.identity, tab: station.self, leading: station.leading, epoch: station.epoch, outbox: count, leader: station.leader?.inspect() ?? leader, errors: [...errors],
         storage: opened && {
           kind: opened.store.kind, memoryOnly: opened.memoryOnly,
           persisted: await globalThis.navigator?.storage?.persisted?.().catch(() => undefined),
@@ -151,26 +137,20 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     },
     close: async () => end('close', new EbbtideError('closed', 'the client was closed')),
     forget: async () => {
-      let meta: Meta | undefined;
-      await store().then((now) => now.run(['session'], 'read', (tx) => tx.get('session', 'meta', (found) => void (meta = found as Meta)))).catch(() => {});
-      let ended = station.leader?.online() ?? false;
-      if (!station.leading) {
-        ended = await new Promise((resolve) => {
-          forgotten = (did) => did && resolve(true);
-          setTimeout(() => resolve(false), FORGET_DEADLINE_MS / 5);
-          station.broadcast({ t: 'forget' });
-        });
-      } else station.broadcast({ t: 'forget' });
+      // It must be there to be removed.
+      await store().catch(() => {});
       const durable = station.opened?.shared;
-      const error = new EbbtideError('closed', 'the data of this identity was removed');
-      end('end', error);
+      const others = new Promise<boolean>((resolve) => {
+        forgotten = resolve;
+        setTimeout(() => resolve(false), FORGET_DEADLINE_MS + 1000);
+      });
+      station.broadcast({ t: 'forget', deadlineMs: FORGET_DEADLINE_MS });
+      const ended = (await station.endSession(FORGET_DEADLINE_MS)) ?? (await others);
+      end('end', new EbbtideError('closed', 'the data of this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
-      if (!ended && meta?.hasSession) ended = await endSession(url, settings, meta.clientId, load, FORGET_DEADLINE_MS);
       if (!purged) throw new EbbtideError('storage', 'another page holds the database: it goes when that page is closed');
-      if (!ended && meta?.hasSession) {
-        throw new EbbtideError('offline', `the local data is gone; the session at the server could not be ended and expires in ${settings.sessionExpiryS} s`);
-      }
+      if (!ended) throw new EbbtideError('offline', `the local data is gone; the server was not reached and keeps the session for ${settings.sessionExpiryS} s`);
     },
   };
 }

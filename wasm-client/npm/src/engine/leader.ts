@@ -41,7 +41,8 @@ export interface LeaderContext {
 export interface Leader {
   readonly epoch: number;
   readonly low: number;
-  online(): boolean;
+  /** Waits for a connection, if there is none, to tell the server that the session ends. False: there was none in time. */
+  endSession(deadlineMs: number): Promise<boolean>;
   /** Nothing happens before. */
   start(): void;
   hear(talk: ToLeader, from: string): void;
@@ -235,7 +236,14 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     get low() {
       return inbox.low;
     },
-    online,
+    endSession: async (deadlineMs) => {
+      const end = Date.now() + deadlineMs;
+      if (!online()) connection.reconnect_now();
+      while (!online() && meta.hasSession && !over && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+      const can = online() || (!meta.hasSession && !over);
+      stop('end');
+      return can;
+    },
     start: () => connection.start(),
     hear(talk, from) {
       if (over) return;
@@ -251,11 +259,11 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
         feeder.feed();
       } else if (talk.t === 'qos0') feeder.qos0(from, talk);
       else if (talk.t === 'done') inbox.done(talk.id, from, talk.shown);
-      else if (talk.t === 'do') {
+      else {
         if (talk.what === 'renew' && online() && desk.renew()) return;
         states.unbar();
         connection.reconnect_now();
-      } else say({ t: 'inspected', tab: from, leader: inspect() });
+      }
     },
     gone(tab) {
       if (over) return;

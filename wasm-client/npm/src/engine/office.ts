@@ -41,7 +41,7 @@ export function takeOffice(context: OfficeContext): Office {
   let outbox = 0;
 
   const beat = (): void => {
-    const talk: ToTabs = { t: 'beat', epoch: leader?.epoch ?? 0, state: last, low: leader?.low ?? 0, outbox };
+    const talk: ToTabs = { t: 'beat', epoch: leader?.epoch ?? 0, state: last, low: leader?.low ?? 0, outbox, leader: leader?.inspect() };
     context.hear(talk);
     post(talk);
   };

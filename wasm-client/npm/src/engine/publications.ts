@@ -14,7 +14,6 @@ interface Job {
   seq: number;
   /** A later one took its place, and settles it. */
   superseded: boolean;
-  cancelled: boolean;
   stored(seq: number): void;
   settled(outcome: Settlement): void;
 }
@@ -55,6 +54,9 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
   let held: Job[] = [];
   let queue: Job[] = [];
   let writing = false;
+  let busy: ReturnType<typeof append> | undefined;
+  /** Settled before this tab knew that it was stored. */
+  const early = new Map<number, Outcome>();
   let last = 0;
   let over: EbbtideError | undefined;
 
@@ -67,6 +69,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
       const jobs = waiting.get(seq);
       waiting.delete(seq);
       if (jobs) settle(jobs, outcome);
+      else if (writing) early.set(seq, outcome);
     }
   };
 
@@ -79,12 +82,12 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
       const jobs = queue;
       queue = [];
       try {
-        const { added, usage: now } = await append(await store(), jobs.map((job) => job.draft), limits, (seq) => waiting.has(seq));
+        busy = store().then((into) => append(into, jobs.map((job) => job.draft), limits, (seq) => waiting.has(seq)));
+        const { added, usage: now } = await busy;
         added.forEach((one, place) => enter(jobs[place]!, one));
         usage(now);
         const dueAt = jobs.reduce((first, { draft }) => Math.min(first, draft.deadline ?? Infinity), Infinity);
         tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: now.count });
-        for (const job of jobs) if (job.cancelled && job.seq) void cancel([job.seq]);
       } catch (why) {
         const full = (why as Error).name === 'QuotaExceededError';
         if (full) quota();
@@ -94,6 +97,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
         }
       }
     }
+    early.clear();
     writing = false;
   };
   const enter = (job: Job, { seq, superseded }: Added): void => {
@@ -109,6 +113,8 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
     }
     waiting.set(seq, jobs);
     job.stored(seq);
+    const outcome = early.get(seq);
+    if (outcome) settled([seq], outcome);
   };
   const cancel = async (seqs: number[]): Promise<number> => {
     const [rows, count] = await takeUnsent(await store(), seqs);
@@ -143,7 +149,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
     publish: (draft, stored, settledBy) => {
       let open = true;
       const job: Job = {
-        draft, seq: 0, superseded: false, cancelled: false, stored,
+        draft, seq: 0, superseded: false, stored,
         settled: (outcome) => {
           if (!open) return;
           open = false;
@@ -163,17 +169,9 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
             fail(job, 'cancelled', 'it was cancelled before it was sent');
             return true;
           }
-          if (job.seq > 0) return (await cancel([job.seq])) > 0;
-          if (job.seq < 0) return false;
-          // Being written.
-          job.cancelled = true;
-          await new Promise<void>((resolve) => {
-            const { stored: next } = job;
-            job.stored = (seq) => (next(seq), resolve());
-            const { settled: end } = job;
-            job.settled = (outcome) => (end(outcome), resolve());
-          });
-          return job.seq > 0 && !job.superseded && open ? (await cancel([job.seq])) > 0 : false;
+          // It is being written.
+          if (job.seq === 0) await busy?.catch(() => {});
+          return open && job.seq > 0 && !job.superseded && (await cancel([job.seq])) > 0;
         },
       };
     },

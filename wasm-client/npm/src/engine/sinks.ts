@@ -3,7 +3,7 @@
 
 import type { Delivery, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import type { EbbtideError } from '../error.js';
-import type { RetainedRow, Store } from './store/store.js';
+import { readAll, type RetainedRow, type Store } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
 import { errorOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
 
@@ -52,11 +52,9 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
   };
   const begin = (local: Local): void => void (local.shown = local.settings.retainHandling === 0 ? new Map() : undefined);
   const rowsOf = async (filter: string): Promise<RetainedRow[]> => {
-    let rows: RetainedRow[] = [];
     const from = prefixOf(filter);
     const range = from === filter ? { from, to: from } : from === '' ? {} : { from, to: `${from}\uffff` };
-    await (await store()).run(['retained'], 'read', (tx) => tx.all('retained', (found) => void (rows = found), range));
-    return rows.filter((row) => matches(filter, row.topic));
+    return (await readAll(await store(), 'retained', range)).filter((row) => matches(filter, row.topic));
   };
   const deliveryOf = ({ topic, payload, qos, properties, storedAt }: RetainedRow): Delivery =>
     ({ topic, payload, qos, retain: true, dup: false, fromCache: true, storedAt, redelivered: false, ...(properties && { properties }) });

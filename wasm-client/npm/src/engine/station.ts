@@ -43,6 +43,8 @@ export interface Station {
   readonly leader: Leader | undefined;
   store(): Promise<Store>;
   tell(talk: ToLeader): void;
+  /** As the leader of this tab can; undefined: it has none. */
+  endSession(deadlineMs: number): Promise<boolean | undefined>;
   /** To the other tabs. */
   broadcast(talk: ToTabs): void;
   /** For good; for the leader see `Leader.stop`. */
@@ -98,7 +100,6 @@ export function openStation(context: StationContext): Station {
       case 'qos0':
       case 'done':
       case 'do':
-      case 'ask-inspect':
         return office?.hear(talk, from);
       case 'beat':
         // One that was woken does not know yet that it leads no more.
@@ -110,14 +111,24 @@ export function openStation(context: StationContext): Station {
         if (talk.epoch > 0) follow(talk.epoch);
         return;
       case 'forget': {
-        const ended = office?.leader?.online() ?? false;
-        resign('end');
-        channel?.post({ t: 'forgotten', ended });
-        return context.removed();
+        const post = channel?.post;
+        void endSession(talk.deadlineMs).then((ended) => {
+          if (ended !== undefined) post?.({ t: 'forgotten', ended });
+          context.removed();
+        });
+        return;
       }
       default:
         context.hear(talk);
     }
+  };
+  /** Whether the server has forgotten the session; undefined: that is for another tab to say. */
+  const endSession = async (deadlineMs: number): Promise<boolean | undefined> => {
+    const leading = office;
+    if (!leading) return undefined;
+    const ended = (await leading.leader?.endSession(deadlineMs)) ?? false;
+    if (leading === office) resign('end');
+    return ended;
   };
   const tick = (): void => {
     const now = Date.now();
@@ -227,6 +238,7 @@ export function openStation(context: StationContext): Station {
       if (office) office.leader?.hear(talk, self);
       else channel?.post(talk);
     },
+    endSession,
     broadcast: (talk) => channel?.post(talk),
     down,
   };

@@ -58,20 +58,18 @@ export type ToLeader =
   | { t: 'qos0'; n: number; topic: string; payload: Uint8Array; retain: boolean; properties: Properties | undefined }
   /** Handlers are done with it; `shown` false: there were none. */
   | { t: 'done'; id: number; shown: boolean }
-  | { t: 'do'; what: 'reconnect' | 'renew' }
-  | { t: 'ask-inspect' };
+  | { t: 'do'; what: 'reconnect' | 'renew' };
 
 export type ToTabs =
-  /** Each half second, and when the state changes. `low`: inbox ids below it are gone for ever. `epoch` 0: the leader is only starting. */
-  | { t: 'beat'; epoch: number; state: State; low: number; outbox: number }
+  /** Each half second, and when the state changes. `low`: inbox ids below it are gone for ever. `epoch` 0: the leader is only starting. `leader`: for `inspect`. */
+  | { t: 'beat'; epoch: number; state: State; low: number; outbox: number; leader: object | undefined }
   | { t: 'messages'; list: [Incoming, tabs: string[]][] }
   | { t: 'settled'; seqs: number[]; outcome: Outcome }
   | { t: 'qos0-settled'; tab: string; n: number; outcome: Outcome }
   | { t: 'standing'; tab?: string; standing: Standing }
   | { t: 'report'; report: Report }
-  | { t: 'inspected'; tab: string; leader: object }
-  /** All data of the identity goes. */
-  | { t: 'forget' }
+  /** All data of the identity goes, and the session at the server. */
+  | { t: 'forget'; deadlineMs: number }
   | { t: 'forgotten'; ended: boolean };
 
 export type Talk = ToLeader | ToTabs;

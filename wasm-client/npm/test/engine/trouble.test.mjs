@@ -213,7 +213,7 @@ test('a tab that lives and is silent still gets what came meanwhile', async () =
     else postMessage.call(this, message);
   });
   await leader.close();
-  await eventually('another leads', async () => (await next.inspect()).leader?.state.state === 'online');
+  await eventually('another leads', async () => (await next.inspect()).leading && next.state.state === 'online');
   server.deliver('a/1', 'x');
   await eventually('heard', () => inNext.messages.length === 1);
   await new Promise((resolve) => setTimeout(resolve, 200));

@@ -131,6 +131,13 @@ export interface Store {
   close(): void;
 }
 
+/** All rows of a table, or those of a range. */
+export async function readAll<T extends Table>(store: Store, table: T, range?: Range): Promise<Tables[T][]> {
+  let rows: Tables[T][] = [];
+  await store.run([table], 'read', (tx) => tx.all(table, (found) => void (rows = found), range));
+  return rows;
+}
+
 export const TABLES: Table[] = ['outbox', 'flight', 'dead', 'inbox', 'inbound', 'subs', 'session', 'retained'];
 export const KEY_OF: { [T in Table]?: string } = { outbox: 'seq', dead: 'seq', inbox: 'id', retained: 'topic' };
 

@@ -7,9 +7,8 @@ export interface Channel {
   close(): void;
 }
 
-/** Without `name` there is nobody to talk to. `newer`: another tab runs a newer version of this package. */
-export function openChannel(name: string | undefined, self: string, hear: (talk: Talk, from: string) => void, newer: () => void): Channel {
-  if (name === undefined) return { post() {}, close() {} };
+/** `newer`: another tab runs a newer version of this package. */
+export function openChannel(name: string, self: string, hear: (talk: Talk, from: string) => void, newer: () => void): Channel {
   const channel = new BroadcastChannel(name);
   let open = true;
   channel.onmessage = ({ data }) => {
