@@ -91,9 +91,9 @@ export function settingsOf(url: string, options: ConnectOptions): Settings {
   const settings = { ...DEFAULTS, ...given };
   const identity = given.identity ?? (dynamic ? undefined : credentials?.username) ?? '';
   if (dynamic && given.identity === undefined && settings.storage === 'durable') {
-    throw new EbbtideError('bad-options', "connect: with a function for 'credentials' it needs 'identity': whose data is stored here");
+    throw new EbbtideError('bad-options', "connect: it needs 'identity' if 'credentials' is a function");
   }
-  if (will && presence) throw new EbbtideError('bad-options', "connect: 'will' and 'presence' exclude each other: the entry is kept by the will");
+  if (will && presence) throw new EbbtideError('bad-options', "connect: 'will' and 'presence' exclude each other");
   const version = given.version === '3.1.1' ? 4 : 5;
   const own = presence && {
     id: given.clientId ?? ownId(`${url} ${identity}`),

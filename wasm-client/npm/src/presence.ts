@@ -36,8 +36,6 @@ export interface PresenceEntry {
   readonly conn: string | undefined;
   readonly reason: string | undefined;
   readonly meta: unknown;
-  /** Whether this is from an earlier time and may have changed. */
-  readonly stale: boolean;
 }
 
 /** A user, with all entries. Entries without a user stand for themselves. */
@@ -49,7 +47,6 @@ export interface PresentUser {
   readonly since: Date | undefined;
   /** Of the newest entry with that status. */
   readonly meta: unknown;
-  readonly stale: boolean;
   readonly entries: readonly PresenceEntry[];
 }
 
@@ -70,9 +67,10 @@ export class Presence {
   readonly #idLevel: number;
   readonly #own: OwnPresence | undefined;
   readonly #listeners = new Set<(change: PresenceChange) => void>();
-  readonly #entries = new Map<string, { message: Message; entry: PresenceEntry }>();
+  readonly #read = new WeakMap<Message, PresenceEntry | undefined>();
   #users: ReadonlyMap<string, PresentUser> = new Map();
   #list: readonly PresentUser[] = [];
+  #wasReady = false;
   #stop: (() => void) | undefined;
 
   /** @internal */
@@ -83,13 +81,12 @@ export class Presence {
     this.#own = own;
   }
 
-  /** Calls back with what has changed. Returns what removes the listener. */
+  /** Calls back with what has changed, and once when all entries have come. Returns what removes the listener. */
   readonly subscribe = (listener: (change: PresenceChange) => void): (() => void) => {
     const entry = (change: PresenceChange): void => listener(change);
     this.#listeners.add(entry);
     if (!this.#stop) {
-      const stops = [this.#store.subscribe(() => this.#update()), this.#client.on('state', () => this.#update())];
-      this.#stop = () => stops.forEach((stop) => stop());
+      this.#stop = this.#store.subscribe(() => this.#update());
       this.#update();
     }
     return () => {
@@ -102,9 +99,9 @@ export class Presence {
   /** The users, by name, offline ones too: the same list until something changes. Empty before the first listener. */
   readonly list = (): readonly PresentUser[] => this.#list;
 
-  /** Whether all entries have come. */
+  /** Whether the list is what the broker has now; else it is from an earlier time, as far as it is known at all. */
   get ready(): boolean {
-    return this.#store.getSnapshot().ready;
+    return this.#store.getSnapshot().ready && this.#client.state.state === 'online';
   }
 
   /** Publishes the own entry with other `meta`. Throws `not-supported` without connect's option `presence`. */
@@ -123,22 +120,15 @@ export class Presence {
   }
 
   #update(): void {
-    const { messages, ready } = this.#store.getSnapshot();
-    const offline = this.#client.state.state !== 'online';
-    for (const topic of this.#entries.keys()) if (!messages.has(topic)) this.#entries.delete(topic);
     const byUser = new Map<string, PresenceEntry[]>();
-    for (const [topic, message] of messages) {
-      const stale = offline || (message.fromCache && !ready);
-      let known = this.#entries.get(topic);
-      if (known?.message !== message || known.entry.stale !== stale) {
-        const entry = read(message, this.#idLevel, stale);
-        if (!entry) continue;
-        this.#entries.set(topic, (known = { message, entry }));
-      }
-      const user = known.entry.user ?? known.entry.id;
+    for (const message of this.#store.current().values()) {
+      if (!this.#read.has(message)) this.#read.set(message, read(message, this.#idLevel));
+      const entry = this.#read.get(message);
+      if (!entry) continue;
+      const user = entry.user ?? entry.id;
       const entries = byUser.get(user);
-      if (entries) entries.push(known.entry);
-      else byUser.set(user, [known.entry]);
+      if (entries) entries.push(entry);
+      else byUser.set(user, [entry]);
     }
     const users = new Map<string, PresentUser>();
     const change = { joined: [] as PresentUser[], left: [] as PresentUser[], changed: [] as PresentUser[] };
@@ -151,15 +141,18 @@ export class Presence {
       else if (now !== before) change.changed.push(now);
     }
     for (const [user, before] of this.#users) if (!users.has(user)) change[before.status === 'online' ? 'left' : 'changed'].push({ ...before, status: 'offline', entries: [] });
-    if (change.joined.length + change.left.length + change.changed.length === 0) return;
+    const { ready } = this.#store.getSnapshot();
+    const same = change.joined.length + change.left.length + change.changed.length === 0;
+    if (same && ready === this.#wasReady) return;
+    this.#wasReady = ready;
     this.#users = users;
-    this.#list = [...users.values()];
+    if (!same) this.#list = [...users.values()];
     for (const listener of [...this.#listeners]) callOut(() => listener(change));
   }
 }
 
 /** An entry that is not in the shape is none. */
-function read(message: Message, idLevel: number, stale: boolean): PresenceEntry | undefined {
+function read(message: Message, idLevel: number): PresenceEntry | undefined {
   let value: Record<string, unknown> | null | undefined;
   try {
     value = message.json<Record<string, unknown>>();
@@ -186,7 +179,6 @@ function read(message: Message, idLevel: number, stale: boolean): PresenceEntry 
     conn: text('conn'),
     reason: text('reason'),
     meta: value['meta'],
-    stale,
   };
 }
 
@@ -209,7 +201,6 @@ function merge(user: string, all: readonly PresenceEntry[]): PresentUser {
     status,
     since: (status === 'online' ? entries[0]! : last).since,
     meta: last.meta,
-    stale: entries.some(({ stale }) => stale),
     entries: all,
   };
 }
@@ -268,7 +259,7 @@ export class OwnPresence {
     const own = client.subscribe(topicOf(settings) as string);
     own.onMessage((message) => {
       if (this.#closed) return;
-      const entry = read(message, -1, false);
+      const entry = read(message, -1);
       const online = entry?.status === 'online';
       this.#since = online ? entry.since : undefined;
       // What an earlier page has left behind says nothing of this one.

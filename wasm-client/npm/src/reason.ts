@@ -1,12 +1,8 @@
-// The reason codes of MQTT 5.0 by name (table 2-6).
+// The reason codes of MQTT 5.0 by name (table 2-6), as far as an application can meet them.
 
 const LOW: Readonly<Record<number, string>> = {
   0x00: 'Success',
-  0x04: 'Disconnect with Will Message',
   0x10: 'No matching subscribers',
-  0x11: 'No subscription existed',
-  0x18: 'Continue authentication',
-  0x19: 'Re-authenticate',
 };
 
 /** From 0x80 on. */

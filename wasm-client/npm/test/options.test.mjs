@@ -51,7 +51,7 @@ test('bad options of connect are thrown at once and say what is allowed', () => 
     [{ limits: { inboxBytesMax: 0 } }, /from 1/],
     [{ workerUrl: 1 }, /a string or a URL/],
     [{ log: 'yes' }, /true or false or a function/],
-    [{ credentials: () => ({}) }, /it needs 'identity'/],
+    [{ credentials: () => ({}) }, /it needs 'identity' if/],
     [{ will: { topic: 'a' }, presence: { topic: 'b' } }, /exclude each other/],
     [null, /must be an object/],
   ];

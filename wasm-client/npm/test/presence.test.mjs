@@ -15,8 +15,14 @@ async function watched(broker) {
   const watcher = broker.connect({ identity: 'watcher' });
   const presence = watcher.presence(TOPIC);
   const changes = [];
-  presence.subscribe(({ joined, left, changed }) => changes.push([names(joined), names(left), names(changed)]));
+  let ready;
+  presence.subscribe(({ joined, left, changed }) => {
+    const all = [...joined, ...left, ...changed];
+    if (all.length > 0) changes.push([names(joined), names(left), names(changed)]);
+    else ready = presence.ready;
+  });
   await broker.settled();
+  assert.equal(ready, true);
   return { watcher, presence, changes };
 }
 
@@ -27,7 +33,7 @@ test('online with the connection, offline by the will after its delay, and back'
   const client = broker.connect(options);
   await broker.settled();
   const [ana] = presence.list();
-  assert.deepEqual([ana.user, ana.status, ana.meta, ana.stale, ana.entries[0].id], ['ana', 'online', { place: 'Kiel' }, false, 'phone/1']);
+  assert.deepEqual([ana.user, ana.status, ana.meta, ana.entries[0].id], ['ana', 'online', { place: 'Kiel' }, 'phone/1']);
   assert.ok(Math.abs(ana.since - Date.now()) < 5_000);
   assert.deepEqual(changes, [[['ana'], [], []]]);
   assert.deepEqual([...broker.retained.keys()], ['presence/phone%2F1']);
@@ -183,21 +189,21 @@ test('other payloads are no entries, and the list stays the same without a chang
   assert.deepEqual([names(list), changes.length, presence.ready], [['%zz'], 1, true]);
 });
 
-test('what is from an earlier time is stale', async () => {
+test('what is from an earlier time is not called ready', async () => {
   const broker = createTestBroker();
   const { watcher, presence } = await watched(broker);
   broker.publish('presence/ana', { status: 'online' }, { retain: true });
   await broker.settled();
   broker.goOffline(watcher);
-  assert.equal(presence.list()[0].stale, true);
+  assert.deepEqual([names(presence.list()), presence.ready], [['ana'], false]);
   broker.goOnline(watcher);
   await broker.settled();
-  assert.equal(presence.list()[0].stale, false);
+  assert.equal(presence.ready, true);
   broker.goOffline();
   const again = broker.reload(watcher).presence(TOPIC);
   again.subscribe(() => {});
   await broker.settled();
-  assert.deepEqual([names(again.list()), again.list()[0].stale], [['ana'], true]);
+  assert.deepEqual([names(again.list()), again.ready], [['ana'], false]);
 });
 
 test('without an id the browser keeps one; a user level is filled in', async () => {
