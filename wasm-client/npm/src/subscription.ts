@@ -57,7 +57,9 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   readonly #handlers = new Set<(message: Message<P>) => unknown>();
   readonly #snapshotListeners = new Set<(event: SnapshotComplete) => void>();
   #engineSide: { end(): void } | undefined;
+  /** A queue in two halves, for an array moves all that is left with each `shift`: the newer one, and the older one backwards. */
   #buffer: Item<P>[] = [];
+  #older: Item<P>[] = [];
   /** Given to the loop, which has not asked for the next one yet. */
   #shown: (() => void)[] = [];
   #waiting: Deferred<IteratorResult<Message<P>>>[] = [];
@@ -95,7 +97,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   next(): Promise<IteratorResult<Message<P>>> {
     this.#loops = true;
     this.#finishShown();
-    const item = this.#buffer.shift();
+    const item = this.#oldest();
     if (item) return Promise.resolve(this.#show(item));
     const result = new Deferred<IteratorResult<Message<P>>>();
     if (!this.#over) this.#waiting.push(result);
@@ -119,9 +121,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   onMessage(handler: (message: Message<P>) => unknown): () => void {
     this.#handlers.add(handler);
     if (!this.#loops) {
-      const buffer = this.#buffer;
-      this.#buffer = [];
-      for (const item of buffer) this.#handle(handler, item);
+      for (let item; (item = this.#oldest()); ) this.#handle(handler, item);
     }
     return () => void this.#handlers.delete(handler);
   }
@@ -134,7 +134,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
 
   /** Ends the subscription and the loop; what still waits is dropped. */
   unsubscribe(): void {
-    this.#buffer = [];
+    this.#buffer = this.#older = [];
     this.#error = undefined;
     this.end();
     this.#finishShown();
@@ -156,7 +156,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
       this.#error = undefined;
     }
     for (const each of waiting) each.resolve({ done: true, value: undefined });
-    if (this.#buffer.length === 0) this.#finishShown();
+    if (this.#buffer.length + this.#older.length === 0) this.#finishShown();
     this.#engineSide?.end();
   }
 
@@ -185,6 +185,14 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
 
   #handle(handler: (message: Message<P>) => unknown, { message, done }: Item<P>): void {
     callOut(() => handler(message), done);
+  }
+
+  #oldest(): Item<P> | undefined {
+    if (this.#older.length === 0) {
+      this.#older = this.#buffer.reverse();
+      this.#buffer = [];
+    }
+    return this.#older.pop();
   }
 
   #show({ message, done }: Item<P>): IteratorResult<Message<P>> {

@@ -261,3 +261,17 @@ test('MQTT 3.1.1 does not know whether a live message is retained', async () => 
   broker.publish('a', 'live', { retain: true });
   assert.deepEqual((await take(loop, 2)).map(({ retain, properties }) => [retain, properties]), [[true, {}], [undefined, {}]]);
 });
+
+test('what waits stays in order, whatever is taken meanwhile', async () => {
+  const { broker, client } = await online();
+  const loop = client.subscribe('a');
+  await loop.granted;
+  const got = [];
+  let sent = 0;
+  for (const [publish, takeNow] of [[3, 1], [2, 1], [4, 5], [1, 2], [3, 4]]) {
+    for (let n = 0; n < publish; n++) broker.publish('a', sent++);
+    await broker.settled();
+    for (const message of await take(loop, takeNow)) got.push(message.json());
+  }
+  assert.deepEqual(got, Array.from({ length: 13 }, (_, n) => n));
+});
