@@ -22,12 +22,14 @@ impl Environment {
         let mut missing = tools::ensure_system(&[
             SystemTool::CHROMIUM,
             SystemTool::FAKETIME,
+            SystemTool::MOSQUITTO,
             SystemTool::MOSQUITTO_CLIENTS,
         ]);
         let mut variables = vec![("EBBTIDE_TEST_BROKER", project.target.join("debug/ebbtide"))];
         let system = [
             ("EBBTIDE_TEST_CHROMIUM", SystemTool::CHROMIUM),
             ("EBBTIDE_TEST_FAKETIME", SystemTool::FAKETIME),
+            ("EBBTIDE_TEST_MOSQUITTO", SystemTool::MOSQUITTO),
             ("EBBTIDE_TEST_MOSQUITTO_PUB", SystemTool::MOSQUITTO_CLIENTS),
         ];
         variables.extend(

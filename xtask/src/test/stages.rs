@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -45,6 +46,12 @@ pub const ALL: &[Stage] = &[
         what: "the real program with real clients, a real browser and real crashes",
         budget: Duration::from_mins(6),
         run: end_to_end,
+    },
+    Stage {
+        name: "client",
+        what: "the browser client in Chromium: offline, crashes, tabs, and networks that fail, on two brokers",
+        budget: Duration::from_mins(4),
+        run: client,
     },
 ];
 
@@ -91,6 +98,33 @@ fn end_to_end(project: &Project, environment: &Environment) -> Result<Tally> {
         tally.skipped += 1;
     }
     Ok(tally)
+}
+
+fn client(project: &Project, environment: &Environment) -> Result<Tally> {
+    server::build(project, Profile::Dev, &web::build(project)?)?;
+    let mut node = project.command("node");
+    node.current_dir(project.root.join("tests/node"))
+        .args(["--test", "--test-reporter=tap"])
+        // Two cores: most of the time a scenario waits.
+        .arg("--test-concurrency=2")
+        .args(client_tests(project)?)
+        .env("EBBTIDE_TEST_PACKAGE", project.web().join("pkg"));
+    environment.apply(&mut node);
+    count(&mut node)
+}
+
+/// The files of `tests/node/client` that hold tests.
+fn client_tests(project: &Project) -> Result<Vec<PathBuf>> {
+    let folder = project.root.join("tests/node/client");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(".test.mjs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Runs a command, shows what it prints, counts the tests in it. A failure that no test stands for counts as one.
