@@ -1,0 +1,131 @@
+// Whose data it is: identities on one profile, logging out, and what the broker is told when the last tab goes.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { openWindow } from './harness/browser.mjs';
+import { BROKERS, startEbbtide } from './harness/broker.mjs';
+import { startLink } from './harness/link.mjs';
+import { mailbox, outsider } from './harness/mailbox.mjs';
+import { startPages } from './harness/pages.mjs';
+import { eventually, needs } from './harness/place.mjs';
+
+// Fails if the client id, the outbox, the inbox or the cache is shared between identities.
+test('an identity neither sees nor sends what belongs to another', needs(), async (t) => {
+  const { broker, link, pages, window } = await surroundings(t);
+  const sender = await outsider(t, broker);
+  await sender.publishAsync('state/lamp', 'on', { qos: 1, retain: true });
+  const box = await mailbox(broker, 'sent/#');
+
+  const ana = await signIn(window, link, 'ana');
+  await ana.call('subscribe', 'state/#', { qos: 1 });
+  await ana.eventually('the lamp', () => window.app.messages.map(({ text }) => text), (texts) => texts.includes('on'));
+  // One that Ana's page never finishes with: it stays in her inbox.
+  await ana.call('subscribe', 'work/#', { qos: 1, note: true });
+  await ana.eventually('granted', () => window.app.subscriptions['work/#'].granted, (qos) => qos === 1);
+  pages.hold(({ topic }) => topic === 'work/ana');
+  await sender.publishAsync('work/ana', 'for Ana', { qos: 1 });
+  await pages.noted('her message', (notes) => notes.length > 0);
+  link.cut();
+  await ana.state('offline');
+  await ana.call('publishAll', [{ topic: 'sent/1', text: 'by Ana', qos: 1 }]);
+  await ana.close();
+  pages.release();
+
+  const ben = await signIn(window, link, 'ben', 'offline');
+  assert.deepEqual(await ben.call('outbox'), []);
+  await ben.call('subscribe', 'state/#', { qos: 1 });
+  await ben.call('subscribe', 'work/#', { qos: 1 });
+  await ben.call('publishAll', [{ topic: 'sent/1', text: 'by Ben', qos: 1 }]);
+  link.restore();
+  await ben.eventually('his own', () => window.app.outbox(), (rows) => rows.length === 0);
+  const [first] = await ben.eventually('the lamp', () => window.app.messages, (messages) => messages.length > 0);
+  assert.deepEqual([first.topic, first.text, first.fromCache], ['state/lamp', 'on', false]);
+  assert.deepEqual((await box.collect('one', (all) => all.length > 0)).map(({ text }) => text), ['by Ben']);
+  assert.ok(!(await ben.call('seen')).includes('for Ana'));
+
+  const anaAgain = await signIn(window, link, 'ana', 'online');
+  await anaAgain.call('subscribe', 'work/#', { qos: 1 });
+  await anaAgain.eventually('her inbox', () => window.app.seen(), (texts) => texts.includes('for Ana'));
+  const texts = await box.collect('hers', (all) => all.length > 0);
+  assert.deepEqual(texts.map(({ text }) => text), ['by Ana']);
+  assert.equal((await broker.sessions()).filter(({ connected }) => connected).length, 3, 'the sender, Ana, Ben');
+});
+
+// Fails if a row, a key or a lock of the identity stays, if the session stays at the broker, or if another identity loses data.
+test('forget() leaves nothing behind, here and at the broker', needs(), async (t) => {
+  const { broker, link, window } = await surroundings(t);
+  const before = await broker.sessions();
+  const stored = async (tab) => (await tab.call('stored')).filter((name) => name.includes('ana'));
+
+  const ana = await signIn(window, link, 'ana', 'online');
+  await ana.call('subscribe', 'state/#', { qos: 1 });
+  const second = await signIn(window, link, 'ana', 'online');
+  const ben = await signIn(window, link, 'ben', 'online');
+  assert.equal((await broker.sessions()).length, before.length + 2);
+  assert.notDeepEqual(await stored(ana), []);
+  // One is still in her outbox.
+  const held = link.gate({ up: false, cmd: 'puback' });
+  await ana.call('publishAll', [{ topic: 'sent/1', text: 'by Ana', qos: 1 }]);
+  await held.reached;
+  assert.equal((await ana.call('outbox')).length, 1);
+
+  await ana.call('forget');
+  await ana.state('closed');
+  await second.state('closed');
+  assert.deepEqual(await stored(ana), []);
+  await eventually('her session gone', () => broker.sessions(), (all) => all.length === before.length + 1);
+  await ben.state('online');
+  assert.notDeepEqual((await ben.call('stored')).filter((name) => name.includes('ben')), []);
+
+  const again = await signIn(window, link, 'ana', 'online');
+  assert.equal((await again.state('online')).session, 'fresh');
+  assert.deepEqual(await again.call('outbox'), []);
+});
+
+for (const { name, start, programs } of BROKERS) {
+  for (const version of ['5.0', '3.1.1']) {
+    // Fails if a tab that closes says goodbye for good, if `close()` does not, or if one tab of several ends the connection.
+    test(`${name}, ${version}: the will fires with the last tab, and not after close()`, needs(60_000, programs), async (t) => {
+      const { broker, link, window } = await surroundings(t, start);
+      const witness = await outsider(t, broker);
+      await witness.subscribeAsync('will/#', { qos: 1 });
+      const wills = () => witness.received.filter(({ text }) => text === 'gone');
+      const options = { version, will: { topic: 'will/ana', payload: 'gone', qos: 1 } };
+      const marked = async (text) => {
+        await eventually('no connection', () => link.open, (open) => open === 0);
+        await witness.publishAsync('will/marker', text, { qos: 1 });
+        await eventually('the marker', () => witness.received.some((message) => message.text === text));
+      };
+
+      const first = await signIn(window, link, 'ana', 'online', options);
+      const second = await signIn(window, link, 'ana', 'online', options);
+      await first.close();
+      await second.call('publishAll', [{ topic: 'will/alive', text: 'alive', qos: 1 }]);
+      await eventually('the second tab works', () => witness.received.some(({ text }) => text === 'alive'));
+      assert.equal(link.open, 1);
+      const before = wills().length;
+      await second.close();
+      await eventually('the will', () => wills().length, (count) => count === before + 1);
+      await marked('after the tabs');
+
+      const third = await signIn(window, link, 'ana', 'online', options);
+      await third.call('close');
+      await marked('after close()');
+      assert.equal(wills().length, before + 1);
+    });
+  }
+}
+
+async function surroundings(t, start = startEbbtide) {
+  const broker = await start(t);
+  const link = await startLink(t, broker);
+  const pages = await startPages(t);
+  return { broker, link, pages, window: await openWindow(t, pages) };
+}
+
+async function signIn(window, link, identity, state = 'online', options = {}) {
+  const tab = await window.tab(identity);
+  await tab.call('connect', link.url, { identity, ...options });
+  await tab.state(state);
+  return tab;
+}
