@@ -1,0 +1,161 @@
+// Five tabs and one session: whatever happens to the tab that holds the connection, another takes over, and no tab misses a
+// message or is shown one twice.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { openWindow } from './harness/browser.mjs';
+import { startEbbtide } from './harness/broker.mjs';
+import { startLink } from './harness/link.mjs';
+import { mailbox, outsider } from './harness/mailbox.mjs';
+import { startPages } from './harness/pages.mjs';
+import { assertSameList, eventually, needs } from './harness/place.mjs';
+
+const NAMES = ['a', 'b', 'c', 'd', 'e'];
+/** From the leader's end until another has the connection. */
+const TAKEN_OVER_WITHIN_MS = 3_000;
+
+/**
+ * What happens to the leader; `before`: what takes time in the test; `quiet`: nothing comes at that moment, for a page that is stopped in
+ * the middle of a transaction keeps all others from the database, and one that is answered in the cache is thrown away; `back`: how it comes again, if it can; `misses`: it is not owed what comes
+ * while it is away.
+ */
+const FATES = {
+  closed: { happens: (tab) => tab.close() },
+  crashed: { happens: (tab) => tab.crash() },
+  suspended: { quiet: true, before: (tab) => tab.processId(), happens: (tab) => tab.suspend(), back: (tab) => tab.resume() },
+  'left for another page (bfcache)': {
+    happens: (tab) => tab.leave(),
+    back: (tab) => tab.back(),
+    quiet: true,
+    misses: true,
+  },
+};
+
+for (const [fate, { before = () => {}, quiet = false, happens, back, misses = false }] of Object.entries(FATES)) {
+  // Fails if a lock is kept by a tab that is gone or asleep, if a woken leader writes or sends, or if the inbox is not shared.
+  test(`the leader is ${fate}: another leads within 3 s, nothing is lost or shown twice`, needs(), async (t) => {
+    const { broker, link, tabs } = await fiveTabs(t);
+    const feed = await startFeed(t, broker);
+    await everyoneHas(tabs, 20, feed);
+    assert.equal(link.open, 1);
+
+    const leader = await leaderOf(tabs);
+    const others = tabs.filter((tab) => tab !== leader);
+    await before(leader);
+    if (quiet) {
+      await feed.stop();
+      await everyoneHas(tabs, feed.sent, feed);
+      await eventually('the last exchange', () => link.count(true, 'pubcomp') - link.count(false, 'publish'), (left) => left === 0);
+      await leader.eventually('an empty inbox', () => window.app.storedIn('inbox'), (rows) => rows === 0);
+    }
+    const opened = link.opened;
+    const at = Date.now();
+    await happens(leader);
+    feed.goOn();
+    await eventually('another connection', () => link.opened > opened && link.open === 1, Boolean, 10_000);
+    const next = await leaderOf(others);
+    const tookMs = Date.now() - at;
+    const mark = feed.sent + 20;
+    await everyoneHas(others, mark, feed);
+
+    if (back) {
+      await back(leader);
+      if (!misses) await everyoneHas([leader], mark, feed);
+      const after = feed.sent + 20;
+      await everyoneHas(tabs, after, feed);
+      assert.equal(await leaderOf(tabs), next, 'the woken tab follows');
+    }
+    await feed.stop();
+    const alive = back ? tabs : others;
+    for (const tab of alive) {
+      await tab.eventually('the last', () => window.app.seen(), (texts) => texts.includes(String(feed.sent - 1)));
+      const numbers = (await tab.call('seen')).map(Number);
+      const first = tab === leader && misses ? numbers.findIndex((number, at) => number !== at) : 0;
+      const whole = Array.from({ length: feed.sent }, (_, at) => at);
+      const owed = first > 0 ? [...whole.slice(0, first), ...whole.slice(numbers[first])] : whole;
+      const odd = numbers.findIndex((number, at) => number !== owed[at]);
+      const around = (await tab.page.evaluate(() => window.app.messages)).slice(Math.max(0, odd - 2), odd + 3);
+      assertSameList(numbers, owed, `${tab.name}: each once, in order; there ${JSON.stringify(around)}`);
+    }
+    assert.equal(link.open, 1);
+    assert.equal((await broker.sessions()).filter(({ connected }) => connected).length, 2, 'the tabs and the feed');
+    assert.ok(tookMs <= TAKEN_OVER_WITHIN_MS, `taken over after ${tookMs} ms`);
+  });
+}
+
+// Fails if a follower hands its publishes to the leader only in memory, or if the leader does not look at the outbox of the dead.
+test('what a follower published just before its crash goes out', needs(), async (t) => {
+  const { broker, tabs } = await fiveTabs(t);
+  const box = await mailbox(broker, 'last/#');
+  const leader = await leaderOf(tabs);
+  const follower = tabs.find((tab) => tab !== leader);
+  const words = Array.from({ length: 20 }, (_, at) => String(at));
+  // It has no time to tell anybody.
+  await follower.page.evaluate(() => (BroadcastChannel.prototype.postMessage = () => {}));
+  await follower.call('publishAll', words.map((text) => ({ topic: 'last/words', text, qos: 1 })));
+  await follower.crash();
+  const messages = await box.collect('its last words', (all) => all.length >= words.length);
+  assert.deepEqual(messages.map(({ text }) => text), words);
+});
+
+/** Five tabs of one identity, each subscribed; one WebSocket. */
+async function fiveTabs(t) {
+  const broker = await startEbbtide(t);
+  const link = await startLink(t, broker);
+  const pages = await startPages(t);
+  const window = await openWindow(t, pages);
+  const tabs = [];
+  for (const name of NAMES) {
+    const tab = await window.tab(name);
+    tabs.push(tab);
+    await tab.call('connect', link.url, { identity: 'ana' });
+    await tab.call('subscribe', 'feed/#', { qos: 2 });
+    await tab.state('online');
+    await tab.eventually('granted', () => window.app.subscriptions['feed/#'].granted, (qos) => qos === 2);
+  }
+  assert.deepEqual([link.opened, link.open], [1, 1], 'five tabs, one connection');
+  return { broker, link, pages, window, tabs };
+}
+
+/** Publishes numbers with QoS 2, each when the one before is acknowledged, until it is stopped. */
+async function startFeed(t, broker) {
+  const client = await outsider(t, broker);
+  const feed = { sent: 0 };
+  let running = false;
+  let done;
+  const run = async () => {
+    while (running) {
+      await client.publishAsync('feed/numbers', String(feed.sent), { qos: 2 });
+      feed.sent += 1;
+    }
+  };
+  feed.goOn = () => {
+    if (running) return;
+    running = true;
+    done = run();
+  };
+  feed.stop = async () => {
+    running = false;
+    await done;
+  };
+  t.after(() => void (running = false));
+  feed.goOn();
+  return feed;
+}
+
+async function everyoneHas(tabs, count, feed) {
+  await eventually('the feed', () => feed.sent, (sent) => sent >= count);
+  const last = String(count - 1);
+  const has = (tab) => tab.eventually(`number ${last}`, () => window.app.seen(), (texts) => texts.includes(last));
+  await Promise.all(tabs.map(has));
+}
+
+/** The tab that says it holds the connection. */
+async function leaderOf(tabs) {
+  const leading = async () => {
+    const said = await Promise.all(tabs.map((tab) => tab.page.evaluate(() => window.app.leading())));
+    return tabs.filter((_, at) => said[at]);
+  };
+  const [leader] = await eventually('one leader', leading, (leaders) => leaders.length === 1, 10_000);
+  return leader;
+}
