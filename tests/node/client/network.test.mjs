@@ -1,0 +1,137 @@
+// Networks that fail in every way: cut, silent, restarted; computers that sleep, tabs that are hidden or left and come back.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { openWindow } from './harness/browser.mjs';
+import { BROKERS, startEbbtide } from './harness/broker.mjs';
+import { startLink } from './harness/link.mjs';
+import { outsider } from './harness/mailbox.mjs';
+import { startPages } from './harness/pages.mjs';
+import { eventually, needs } from './harness/place.mjs';
+
+const KEEP_ALIVE_S = 2;
+
+for (const { name, start, programs } of BROKERS) {
+  // Fails if a lost connection is not noticed, is not tried again, or if the session is begun anew.
+  test(`${name}: the link is cut and comes back`, needs(60_000, programs), async (t) => {
+    const { broker, link, tab } = await connected(t, start);
+    const sender = await outsider(t, broker);
+    await watch(tab);
+    link.cut();
+    const { retryInMs } = await tab.state('offline');
+    assert.ok(retryInMs >= 0 && retryInMs <= 1_000, `the first wait is short: ${retryInMs} ms`);
+    await sender.publishAsync('feed/1', 'meanwhile', { qos: 1 });
+    // More than once, so that the waits grow.
+    await tab.eventually('three attempts', () => window.app.states.filter(({ state }) => state === 'offline').length, (count) => count >= 3);
+    link.restore();
+    const online = await tab.state('online');
+    assert.equal(online.session, 'resumed');
+    await tab.eventually('what came meanwhile', () => window.app.seen(), (texts) => texts.includes('meanwhile'));
+  });
+
+  // Fails if the client takes a server that goes for the end, or loses its session over it.
+  test(`${name}: the server is restarted`, needs(60_000, programs), async (t) => {
+    const { broker, link, tab } = await connected(t, start);
+    await watch(tab);
+    await broker.kill();
+    await tab.state('offline');
+    await tab.call('publishAll', [{ topic: 'feed/1', text: 'while it was gone', qos: 1 }]);
+    await broker.restart();
+    assert.equal((await tab.state('online')).session, 'resumed');
+    await tab.eventually('its own message', () => window.app.seen(), (texts) => texts.includes('while it was gone'));
+    assert.equal(link.open, 1);
+  });
+}
+
+// Fails if the client waits for a close event, which never comes.
+test('the link goes silent: offline by the keep alive, without a close event', needs(), async (t) => {
+  const { link, tab } = await connected(t, startEbbtide, { keepAliveS: KEEP_ALIVE_S });
+  link.stall();
+  await tab.state('offline', 20_000);
+  assert.equal(link.open, 1, 'nothing was closed');
+  link.restore();
+  assert.equal((await tab.state('online')).session, 'resumed');
+});
+
+// Fails if an event that the network may be back does not end the wait, or if a dead connection is believed in until the keep alive.
+test('the network comes back: the wait ends at once, and a silent connection is probed', needs(), async (t) => {
+  const { link, tab } = await connected(t, startEbbtide, { keepAliveS: 600 });
+  const happens = (name) => tab.page.evaluate((event) => window.dispatchEvent(new Event(event)), name);
+  link.stall();
+  await happens('online');
+  await tab.state('offline', 8_000);
+  link.cut();
+  await tab.eventually('long waits', () => window.app.states.at(-1).retryInMs, (waitMs) => waitMs > 2_000);
+  link.restore();
+  const before = await tab.page.evaluate(() => performance.now());
+  await happens('online');
+  const { atMs } = await tab.state('online');
+  assert.ok(atMs - before < 2_000, `connected ${atMs - before} ms after the event`);
+});
+
+// Fails if time is counted in timers instead of read from a clock.
+test('the computer sleeps for an hour: the connection is not believed in', needs(), async (t) => {
+  const { link, tab } = await connected(t, startEbbtide, { keepAliveS: 30 }, { clock: true });
+  // While it slept the way to the server was lost, and nobody was told.
+  link.stall();
+  await tab.page.clock.fastForward('01:00:00');
+  await tab.state('offline', 8_000);
+  link.restore();
+  await tab.state('online');
+});
+
+// Fails if the keep alive depends on the timers of the page, which run once a minute in a hidden tab.
+test('a tab hidden for minutes stays connected, its timers throttled', needs(), async (t) => {
+  const { link, tab } = await connected(t, startEbbtide, { keepAliveS: KEEP_ALIVE_S }, { throttled: true });
+  const before = link.count(true, 'pingreq');
+  await eventually('four pings', () => link.count(true, 'pingreq'), (count) => count >= before + 4);
+  assert.equal(link.opened, 1);
+  assert.deepEqual(await tab.page.evaluate(() => window.app.states.map(({ state }) => state)), ['connecting', 'online']);
+});
+
+// Fails if the page keeps its connection or its locks in the back/forward cache, or does not come back from there.
+test('back and forward: the page is restored from the cache and online again', needs(), async (t) => {
+  const { broker, link, tab, window } = await connected(t, startEbbtide);
+  const sender = await outsider(t, broker);
+  await watch(tab);
+  for (const text of ['first', 'second']) {
+    await tab.leave();
+    await eventually('its connection gone', () => link.open, (open) => open === 0);
+    await sender.publishAsync('feed/1', text, { qos: 1 });
+    const other = await window.tab('other');
+    assert.deepEqual(await other.page.evaluate(async () => (await navigator.locks.query()).held), [], 'no lock is kept');
+    await other.close();
+    await tab.back();
+    assert.equal((await tab.state('online')).session, 'resumed');
+    await tab.eventually('what came meanwhile', () => window.app.seen(), (texts) => texts.at(-1) === text);
+  }
+  assert.deepEqual(await tab.call('seen'), ['first', 'second']);
+});
+
+/** One tab, online through a link. `throttled`: no timer of the page runs before a minute; `clock`: the test moves the page's time. */
+async function connected(t, start, options = {}, { clock = false, throttled = false } = {}) {
+  const broker = await start(t);
+  const link = await startLink(t, broker);
+  const pages = await startPages(t);
+  const window = await openWindow(t, pages);
+  const tab = await window.tab('a', 'elsewhere.html');
+  if (clock) await tab.page.clock.install();
+  if (throttled) await tab.page.addInitScript(throttle);
+  await tab.page.goto(pages.url('a'));
+  await tab.call('connect', link.url, { identity: 'ana', ...options });
+  await tab.state('online');
+  return { broker, link, pages, window, tab };
+}
+
+async function watch(tab) {
+  await tab.call('subscribe', 'feed/#', { qos: 1 });
+  await tab.eventually('granted', () => window.app.subscriptions['feed/#'].granted, (qos) => qos === 1);
+}
+
+/** As a browser does with a tab that has been hidden for five minutes. Runs in the page. */
+function throttle() {
+  for (const name of ['setTimeout', 'setInterval']) {
+    const real = window[name].bind(window);
+    window[name] = (callback, delayMs = 0, ...given) => real(callback, Math.max(delayMs, 60_000), ...given);
+  }
+}
