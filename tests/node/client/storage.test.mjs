@@ -1,0 +1,178 @@
+// Storage that is lost, full or not there, sessions that are gone, clocks that jump: said honestly, and nothing hangs.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import test from 'node:test';
+import { openWindow } from './harness/browser.mjs';
+import { BROKERS, startEbbtide } from './harness/broker.mjs';
+import { startLink } from './harness/link.mjs';
+import { mailbox, outsider } from './harness/mailbox.mjs';
+import { startPages } from './harness/pages.mjs';
+import { eventually, needs } from './harness/place.mjs';
+
+const EXPIRY_S = 1;
+const QUOTA_BYTES = 3_000_000;
+const LARGE_BYTES = 500_000;
+
+for (const { name, start, programs } of BROKERS) {
+  // Fails if a session that the server has forgotten is taken for the old one, or if a publish of QoS 2 in the middle is sent twice.
+  test(`${name} has forgotten the session: gap, subscribed again, the outcome in doubt is said`, needs(60_000, programs), async (t) => {
+    const { broker, link, tab } = await opened(t, start, { sessionExpiryS: EXPIRY_S });
+    const sender = await outsider(t, broker);
+    const box = await mailbox(broker, 'out/#');
+    await tab.call('subscribe', 'in/#', { qos: 1 });
+    await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
+
+    // Three publishes of QoS 2: of the first PUBREC has come, of the others nothing.
+    const gate = link.gate({ up: false, cmd: 'pubcomp' });
+    await tab.call('publish', 'out/1', 'received', { qos: 2 });
+    await gate.reached;
+    await tab.call('publish', 'out/1', 'in doubt', { qos: 2 });
+    await tab.call('publish', 'out/1', 'again', { qos: 2, resend: true });
+    await eventually('all have left', () => link.count(true, 'publish'), (count) => count === 3);
+    link.cut();
+    gate.open();
+    await tab.state('offline');
+    await gone(broker, sender, EXPIRY_S);
+
+    link.restore();
+    assert.equal((await tab.state('online')).session, 'gap');
+    const outcomes = () => window.app.published.map(({ acked }) => acked);
+    assert.deepEqual(await tab.eventually('outcomes', outcomes, (all) => all.every(Boolean)), ['ok', 'outcome-unknown', 'ok']);
+    await tab.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('gap'));
+    await eventually('subscribed again', () => link.count(true, 'subscribe'), (count) => count === 2);
+    await sender.publishAsync('in/1', 'after', { qos: 1 });
+    await tab.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
+    assert.deepEqual(await tab.call('outbox'), []);
+    const has = (all, text) => all.some((message) => message.text === text);
+    const messages = await box.collect('two of them', (all) => has(all, 'received') && has(all, 'again'));
+    assert.ok(messages.filter(({ text }) => text === 'in doubt').length <= 1, 'what is in doubt is not sent again');
+  });
+}
+
+// Fails if lost storage is not noticed, or if the server's old session is gone on with as if its acknowledgements were known.
+test('the storage was evicted: said with what may be lost, and the session begins anew', needs(), async (t) => {
+  const { broker, link, window, tab } = await opened(t, startEbbtide);
+  const sender = await outsider(t, broker);
+  await tab.call('subscribe', 'in/#', { qos: 1 });
+  await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
+  await tab.close();
+  await eventually('its connection gone', () => link.open, (open) => open === 0);
+  await window.evictDatabases(await window.tab('b', 'elsewhere.html'));
+
+  const again = await window.tab('a');
+  await again.call('connect', link.url, { identity: 'ana' });
+  assert.equal((await again.state('online')).session, 'evicted');
+  await again.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('evicted'));
+  await again.call('subscribe', 'in/#', { qos: 1 });
+  await again.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
+  await sender.publishAsync('in/1', 'after', { qos: 1 });
+  await again.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
+  const connects = link.trace.filter(({ up, packet }) => up && packet.cmd === 'connect').map(({ packet }) => packet.clean);
+  assert.equal(connects.at(-1), true, 'Clean Start, as the standard demands');
+});
+
+// Fails if a full disk loses a publish without a word, or stops what needs no room.
+test('the quota is exceeded: `stored` rejects and says so, and the client goes on when there is room', needs(), async (t) => {
+  const { broker, link, window, tab } = await opened(t, startEbbtide, {}, { quotaBytes: QUOTA_BYTES });
+  const box = await mailbox(broker, 'out/#');
+  link.cut();
+  await tab.state('offline');
+  // Random, for what is stored is compressed.
+  const large = () => randomBytes(LARGE_BYTES).toString('latin1');
+  const texts = ['before', ...Array.from({ length: 2 * QUOTA_BYTES / LARGE_BYTES }, large), 'after'];
+  const kept = [];
+  for (const text of texts) {
+    if (text === 'after') await window.setQuota(tab, undefined);
+    await tab.call('publish', 'out/1', text, { qos: 1 });
+    const stored = await tab.eventually('stored or not', () => window.app.published.at(-1).stored, Boolean);
+    if (stored === 'ok') kept.push(text);
+    else assert.equal(stored, 'quota-exceeded');
+  }
+  assert.ok(kept.length < texts.length - 1, 'some had no room');
+  await tab.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('quota-exceeded'));
+  link.restore();
+  await tab.state('online');
+  await tab.eventually('an empty outbox', () => window.app.outbox(), (rows) => rows.length === 0);
+  const messages = await box.collect('what was kept', (all) => all.length >= kept.length);
+  assert.ok(messages.every(({ text }, at) => text === kept[at]) && messages.length === kept.length);
+  assert.deepEqual([kept[0], kept.at(-1)], ['before', 'after']);
+});
+
+const WITHOUT = {
+  'is missing': () => Object.defineProperty(globalThis, 'indexedDB', { value: undefined }),
+  'refuses to open': () => {
+    IDBFactory.prototype.open = function open() {
+      throw new DOMException('not in this mode', 'InvalidStateError');
+    };
+  },
+  'never answers': () => {
+    IDBFactory.prototype.open = () => new EventTarget();
+  },
+};
+for (const [how, script] of Object.entries(WITHOUT)) {
+  // Fails if the client waits for storage that never comes, or keeps to itself that nothing will be kept.
+  test(`IndexedDB ${how}: memory only, and said so`, needs(), async (t) => {
+    const { broker, tab } = await opened(t, startEbbtide, {}, { script });
+    const sender = await outsider(t, broker);
+    const box = await mailbox(broker, 'out/#');
+    await tab.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('memory-only'));
+    await tab.call('subscribe', 'in/#', { qos: 2 });
+    await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 2);
+    await tab.call('publishAll', [1, 2].map((qos) => ({ topic: `out/${qos}`, text: 'sent', qos })));
+    assert.equal((await box.collect('both', (all) => all.length >= 2)).length, 2);
+    await sender.publishAsync('in/1', 'received', { qos: 2 });
+    await tab.eventually('a message', () => window.app.seen(), (texts) => texts.includes('received'));
+  });
+}
+
+// Fails if a deadline, a keep alive or a wait takes a jump of the wall clock for time that has passed, or never ends after one.
+for (const hours of [-24, 24]) {
+  test(`the clock jumps by ${hours} hours: the client stays or comes back, and publishes arrive`, needs(), async (t) => {
+    const { broker, link, tab } = await opened(t, startEbbtide, { keepAliveS: 5 });
+    const box = await mailbox(broker, 'out/#');
+    await tab.page.evaluate((ms) => {
+      const { now } = Date;
+      Date.now = () => now.call(Date) + ms;
+    }, hours * 3_600_000);
+    const before = link.count(true, 'pingreq');
+    await tab.call('publishAll', [1, 2].map((qos) => ({ topic: `out/${qos}`, text: 'sent', qos })));
+    await tab.state('online');
+    await tab.eventually('an empty outbox', () => window.app.outbox(), (rows) => rows.length === 0);
+    assert.equal((await box.collect('both', (all) => all.length >= 2)).length, 2);
+    await eventually('kept alive', () => link.count(true, 'pingreq'), (count) => count > before);
+    link.drop();
+    await tab.eventually('offline', () => window.app.states.some(({ state }) => state === 'offline'));
+    assert.equal((await tab.state('online')).session, 'resumed');
+  });
+}
+
+async function opened(t, start, options = {}, { script, quotaBytes } = {}) {
+  const broker = await start(t);
+  const link = await startLink(t, broker);
+  const pages = await startPages(t);
+  const window = await openWindow(t, pages);
+  const tab = await window.tab('a', 'elsewhere.html');
+  if (script) await tab.page.addInitScript(script);
+  // Before anything is stored: for a while the browser remembers how much room there was.
+  if (quotaBytes) await window.setQuota(tab, quotaBytes);
+  await tab.page.goto(pages.url('a'));
+  await tab.call('connect', link.url, { identity: 'ana', ...options });
+  await tab.state('online');
+  return { broker, link, pages, window, tab };
+}
+
+/** Waits until the sessions that nobody holds have expired. */
+async function gone(broker, sender, expiryS) {
+  if (broker.sessions) {
+    await eventually('the session gone', () => broker.sessions(), (all) => !all.some(({ client_id: id }) => isOurs(id)));
+    return;
+  }
+  // Mosquitto looks for expired sessions now and then; nothing tells of it but the clock.
+  const end = Date.now() + expiryS * 1_000 + 6_000;
+  await eventually('its expiry', async () => (await sender.publishAsync('tick', '', { qos: 1 }), Date.now() > end));
+}
+
+function isOurs(clientId) {
+  return !clientId.startsWith('mailbox-') && !clientId.startsWith('mqttjs_');
+}
