@@ -5,6 +5,7 @@
 //! always in the order it was pushed: `queue` before `spilled`. A mailbox never blocks whoever pushes.
 
 mod look;
+mod park;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -362,83 +363,6 @@ impl Mailbox {
     /// The lowest number that waits here.
     pub fn lowest(&self) -> Option<Sequence> {
         self.state.lock().lowest()
-    }
-
-    /// The connection has gone: keeps only numbers. `unsent` and `unread`, of so many bytes, had been taken out and were
-    /// not sent; `in_flight` is the lowest number of an exchange that is still under way.
-    pub fn park(
-        &self,
-        unsent: impl IntoIterator<Item = Mail>,
-        unread: Vec<Sequence>,
-        unread_bytes: u64,
-        in_flight: Option<Sequence>,
-    ) {
-        let mut state = self.state.lock();
-        state.in_flight = in_flight;
-        state.waker = None;
-        state.woken = false;
-        state.spilling = true;
-        state.crowding.clear();
-        let queued: Vec<Mail> = state.queue.drain(..).collect();
-        state.queue = VecDeque::new();
-        (state.queue_bytes, state.queue_kept) = (0, 0);
-        state.snapshot_bytes = 0;
-        state.ends = Vec::new();
-        state.kept_bytes += unread_bytes;
-        let mut numbers = unread;
-        let unsent: Vec<Mail> = unsent.into_iter().collect();
-        state.kept_bytes += unsent.iter().map(Mail::kept_bytes).sum::<u64>();
-        for mail in unsent.into_iter().chain(queued) {
-            numbers.extend(mail.sequence());
-            if let Mail::Snapshot(snapshot) = mail
-                && !state.owed.contains(&snapshot.filter)
-            {
-                state.owed.push(snapshot.filter);
-            }
-        }
-        numbers.extend(state.spilled.drain(..));
-        // Messages made from a snapshot have later numbers than live ones that wait behind them.
-        state.is_sorted = numbers.is_sorted();
-        state.spilled = numbers.into();
-    }
-
-    /// The lowest number of an exchange that is under way, while the session is away.
-    pub fn set_in_flight(&self, lowest: Option<Sequence>) {
-        self.state.lock().in_flight = lowest;
-    }
-
-    /// Numbers recovered at start, ascending, with the bytes of their messages.
-    pub fn recover(&self, sequence: Sequence, bytes: u64) {
-        let mut state = self.state.lock();
-        state.spilling = true;
-        state.kept_bytes += bytes;
-        state.spilled.push_back(sequence);
-    }
-
-    /// A snapshot that was still owed at start.
-    pub fn recover_owed(&self, filter: TopicFilter) {
-        let mut state = self.state.lock();
-        state.spilling = true;
-        state.owed.push(filter);
-    }
-
-    /// The subscription has ended, and what it was owed with it.
-    pub fn forget_owed(&self, filter: &TopicFilter) {
-        self.state.lock().owed.retain(|owed| owed != filter);
-    }
-
-    /// The session ends: everything that still waits for it.
-    pub fn drain(&self) -> Vec<Sequence> {
-        let mut state = self.state.lock();
-        let mut numbers: Vec<Sequence> = state
-            .queue
-            .drain(..)
-            .filter_map(|mail| mail.sequence())
-            .collect();
-        numbers.extend(state.spilled.drain(..));
-        (state.queue_kept, state.kept_bytes) = (0, 0);
-        state.crowding.clear();
-        numbers
     }
 }
 
