@@ -19,8 +19,8 @@ interface Entry {
   bytes: number;
   topic: string;
   filters: string[];
-  /** That are not done with it. */
-  tabs: Set<string>;
+  /** That are not done with it → whether they have been sent it. */
+  tabs: Map<string, boolean>;
   shown: boolean;
   /** Since when no tab has it, wall clock, ms. */
   idleSince: number;
@@ -50,9 +50,7 @@ export interface Inbox {
   cut(): void;
   done(id: number, tab: string, shown: boolean): void;
   gone(tab: string): void;
-  /** A tab wants more than before. */
-  reoffer(): void;
-  /** A tab that was silent has said what it wants. */
+  /** A tab has said what it wants, for the first time or more than before. */
   spoke(tab: string): void;
   /** `onlineSince`: wall clock, ms; undefined: not online. */
   tick(onlineSince: number | undefined): void;
@@ -73,7 +71,8 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   let holding = false;
   /** Rows that have lost messages. */
   let touched = new Set<number>();
-  let reoffering = false;
+  /** Tabs that are being sent what waited for them; what comes meanwhile waits, too, or it would go before. */
+  const catching = new Set<string>();
 
   const idOf = (row: InboxRow, { n }: InboxMessage): number => row.id! * ROW_MAX + n;
   const measure = (): void => {
@@ -85,7 +84,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     for (const message of row.list) {
       const id = idOf(row, message);
       const { topic, filters } = message;
-      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Set(silent()), shown: false, idleSince: Date.now() };
+      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(silent().map((tab) => [tab, false])), shown: false, idleSince: Date.now() };
       entries.set(id, entry);
       next = id + 1;
       bytes += entry.bytes;
@@ -95,9 +94,9 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   };
   const offer = (message: InboxMessage, id: number, entry: Entry): void => {
     const tabs = wanting(message);
-    if (tabs.length === 0) return;
-    for (const tab of tabs) entry.tabs.add(tab);
-    deliver(incoming(message, id, id <= oldUpTo), tabs);
+    for (const tab of tabs) entry.tabs.set(tab, !catching.has(tab));
+    const now = tabs.filter((tab) => !catching.has(tab));
+    if (now.length > 0) deliver(incoming(message, id, id <= oldUpTo), now);
   };
   const flush = (): void => {
     const ids = touched;
@@ -126,34 +125,42 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     if (entry.shown) remove(id, entry);
     else {
       entry.idleSince = Date.now();
-      reoffer();
+      wanting(entry).forEach(spoke);
     }
   };
-  /** Reads messages again, those that are still there. */
-  const offerAgain = async (which: (entry: Entry) => boolean, then: (message: InboxMessage, id: number, entry: Entry) => void): Promise<void> => {
-    const wanted = new Set<number>();
-    for (const [id, entry] of entries) if (which(entry)) wanted.add(Math.floor(id / ROW_MAX));
-    if (wanted.size === 0) return;
+  /** Whether the tab is to be sent it, or asked for the first time whether it wants it. */
+  const waits = (entry: Entry, tab: string): boolean => entry.tabs.get(tab) === false || (entry.tabs.size === 0 && wanting(entry).includes(tab));
+  const catchUp = async (tab: string): Promise<void> => {
+    const behind: [number, Entry][] = [...entries].filter(([, entry]) => waits(entry, tab));
+    if (behind.length === 0) return void catching.delete(tab);
     await store.run(['inbox'], 'read', (tx) => {
-      for (const rowId of wanted) {
+      for (const rowId of new Set(behind.map(([id]) => Math.floor(id / ROW_MAX)))) {
         tx.get('inbox', rowId, (row) => row?.list.forEach((message) => {
           const id = idOf(row, message);
           const entry = entries.get(id);
-          if (entry && which(entry)) then(message, id, entry);
+          if (!entry || !waits(entry, tab) || !wanting(entry).includes(tab)) return;
+          entry.tabs.set(tab, true);
+          deliver(incoming(message, id, id <= oldUpTo), [tab]);
         }));
       }
-    }).catch(failed);
+    });
+    for (const [id, entry] of behind) {
+      if (entries.get(id) !== entry || !waits(entry, tab)) continue;
+      // It does not want it, or the store does not have it.
+      if (entry.tabs.size > 0) leave(id, entry, tab);
+      else remove(id, entry);
+    }
+    return catchUp(tab);
   };
-  const reoffer = (): void => {
-    if (reoffering) return;
-    reoffering = true;
+  const spoke = (tab: string): void => {
+    if (catching.has(tab)) return;
+    catching.add(tab);
     // Once for all that changes in one task.
-    queueMicrotask(() => void offerAgain((entry) => entry.tabs.size === 0 && wanting(entry).length > 0, offer).then(() => void (reoffering = false)));
+    queueMicrotask(() => catchUp(tab).catch((why: unknown) => {
+      catching.delete(tab);
+      failed(why);
+    }));
   };
-  const spoke = (tab: string): void => void offerAgain((entry) => entry.tabs.has(tab), (message, id, entry) => {
-    if (wanting(message).includes(tab)) deliver(incoming(message, id, id <= oldUpTo), [tab]);
-    else leave(id, entry, tab);
-  });
 
   return {
     restore: (found) => {
@@ -181,7 +188,6 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     gone: (tab) => {
       for (const [id, entry] of entries) leave(id, entry, tab);
     },
-    reoffer,
     spoke,
     tick: (onlineSince) => {
       if (onlineSince === undefined) return;

@@ -249,9 +249,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       if (over) return;
       if (talk.t === 'tab') {
         const silent = !wishes.knows(from);
-        const news = wishes.tab(from, talk.wishes, talk.ended);
-        if (silent) inbox.spoke(from);
-        if (news) inbox.reoffer();
+        if (wishes.tab(from, talk.wishes, talk.ended) || silent) inbox.spoke(from);
       } else if (talk.t === 'nudge') {
         feeder.gone(talk.gone);
         if (talk.count !== undefined) counted(talk.count);
