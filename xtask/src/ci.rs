@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::project::Project;
 use crate::test::{self, Tally};
-use crate::{args, crash, fuzz, measure, progress, simulate, tidy, tools, web};
+use crate::{args, crash, fuzz, measure, progress, reference, simulate, tidy, tools, web};
 
 /// The crates that run in the browser. They compile natively as well, but that is not what ships.
 const WASM_PACKAGES: [&str; 4] = [
@@ -26,7 +26,7 @@ struct Check {
 }
 
 /// Before the tests, in the order of how soon they fail.
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 6] = [
     Check {
         name: "format",
         run: format,
@@ -38,6 +38,10 @@ const CHECKS: [Check; 5] = [
     Check {
         name: "deny",
         run: deny,
+    },
+    Check {
+        name: "reference",
+        run: |project| reference::run(project, words(["--check"])),
     },
     Check {
         name: "clippy",

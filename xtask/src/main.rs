@@ -10,6 +10,7 @@ mod fuzz;
 mod measure;
 mod progress;
 mod project;
+mod reference;
 mod run;
 mod server;
 mod simulate;
@@ -58,6 +59,11 @@ const COMMANDS: &[Command] = &[
         name: "web",
         help: "build the web assets into <target>/web",
         run: web::run,
+    },
+    Command {
+        name: "reference",
+        help: "write docs/client/reference from the types of the npm package; --check only compares",
+        run: reference::run,
     },
     Command {
         name: "wire",

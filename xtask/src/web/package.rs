@@ -77,7 +77,8 @@ fn build(project: &Project, output: &Path) -> Result<()> {
     let small = bound.join("ebbtide_wasm_bg.opt.wasm");
     let mut optimise = project.command("wasm-opt");
     optimise
-        .args(["-Oz", "--converge"])
+        // Flattened first, it finds more that is the same.
+        .args(["--flatten", "--rereloop", "-Oz", "--converge"])
         .args(["--strip-producers", "--strip-target-features"])
         .arg(&wasm)
         .arg("-o")
