@@ -23,7 +23,11 @@ setTimeout(() => {
   console.error('no end in time');
   process.exit(1);
 }, DEADLINE_MS).unref();
-const done = (what) => console.error(`${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${what}`);
+/** To whoever waits: the name; for people: how long it took up to here. */
+const done = (what) => {
+  console.log(what);
+  console.error(`${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${what}`);
+};
 
 function pack() {
   const [{ filename, files }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', work], { cwd: resolve(folder), encoding: 'utf8' }));
@@ -100,7 +104,7 @@ async function inBrowser(app) {
     const server = await developServer(app, broker);
     await exchange(await browser.newContext(), server.url, 'bundlers/vite-dev');
     await server.close();
-    done('vite, while developing');
+    done('vite-dev');
   } finally {
     await browser.close();
   }
@@ -117,7 +121,7 @@ async function withoutBrowser(app) {
   writeFileSync(join(app, 'imports.js'), `for (const entry of ['ebbtide', 'ebbtide/slim', 'ebbtide/react', 'ebbtide/testing']) console.log(entry, Object.keys(await import(entry)).length > 0);`);
   assert.equal(onServer(join(app, 'imports.js')), 'ebbtide true\nebbtide/slim true\nebbtide/react true\nebbtide/testing true');
   assert.equal(onServer(await buildForServer(app, join(app, 'server'))), '<p>connecting</p> offline');
-  done('Node, and a page rendered on a server');
+  done('server');
 }
 
 function types(app) {
@@ -129,14 +133,14 @@ function types(app) {
     writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['consumer*'] }));
     execFileSync(tool('tsc'), ['-p', app], { stdio: 'inherit' });
   }
-  done('TypeScript, both ways of resolving');
+  done('types');
 }
 
 function linted(app, tarball) {
   execFileSync(tool('publint'), ['--strict', join(app, 'node_modules/ebbtide')], { stdio: ['ignore', 'ignore', 'inherit'] });
   // It is ESM alone; the wasm and the worker have no types.
   execFileSync(tool('attw'), [tarball, '--profile', 'esm-only', '--exclude-entrypoints', './ebbtide.wasm', './worker.js', '--no-emoji', '--no-color'], { stdio: ['ignore', 'ignore', 'inherit'] });
-  done('publint, are the types wrong');
+  done('linted');
 }
 
 try {

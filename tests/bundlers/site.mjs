@@ -8,8 +8,14 @@ import { extname, join } from 'node:path';
 const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
-/** Serves a folder. Returns its address and how to end it. */
-export async function serve(root, broker) {
+/** What comes goes on after that time, in order. */
+const delayed = (from, to, delayMs) => {
+  from.on('data', (bytes) => void setTimeout(() => to.writable && to.write(bytes), delayMs));
+  from.on('end', () => void setTimeout(() => to.end(), delayMs));
+};
+
+/** Serves a folder. Returns its address, how to end it, and `link`: whether the broker can be reached, and its delay each way. */
+export async function serve(root, broker, link = { up: true, delayMs: 0 }) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, broker).pathname;
     const file = join(root, path === '/' ? 'index.html' : path);
@@ -21,12 +27,14 @@ export async function serve(root, broker) {
     }
   });
   server.on('upgrade', (request, client, head) => {
+    if (!link.up) return client.destroy();
     const { hostname, port, host, origin } = new URL(broker);
     const upstream = connect(port, hostname, () => {
       const headers = Object.entries({ ...request.headers, host, origin }).map(([name, value]) => `${name}: ${value}\r\n`);
       upstream.write(`GET ${request.url} HTTP/1.1\r\n${headers.join('')}\r\n`);
       upstream.write(head);
-      upstream.pipe(client).pipe(upstream);
+      delayed(upstream, client, link.delayMs);
+      delayed(client, upstream, link.delayMs);
     });
     const end = () => (upstream.destroy(), client.destroy());
     upstream.on('error', end);
@@ -34,5 +42,5 @@ export async function serve(root, broker) {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const close = () => (server.closeAllConnections(), server.close());
-  return { url: `http://127.0.0.1:${server.address().port}/`, close };
+  return { url: `http://127.0.0.1:${server.address().port}/`, close, link };
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ebbtide_tests::broker::Broker;
-use ebbtide_tests::script;
+use ebbtide_tests::script::Script;
 use ebbtide_tests::tools::{self, Tool};
 
 #[test]
@@ -15,5 +15,12 @@ fn the_packed_package_works_in_every_bundler_and_without_one() -> Result<()> {
     command
         .arg(format!("http://{}", broker.http()))
         .arg(tools::web_assets().join("pkg"));
-    script::run(command)
+    let script = Script::start(command)?;
+    for step in [
+        "packed", "plain", "vite", "webpack", "esbuild", "slim", "rollup", "vite-dev", "server",
+        "types", "linted",
+    ] {
+        script.expect(step)?;
+    }
+    script.finish()
 }

@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 
 use crate::project::Project;
 use crate::server::{self, Profile};
+use crate::test::Environment;
 use crate::web;
 
 pub fn bench(project: &Project, arguments: Vec<String>) -> Result<()> {
@@ -20,6 +21,8 @@ fn run(project: &Project, program: &str, arguments: Vec<String>) -> Result<()> {
     let mut cargo = project.cargo();
     cargo.args(["run", "--release", "--quiet", "-p", "ebbtide-tests"]);
     cargo.args(["--bin", program, "--"]);
+    // The browser, and what runs in it.
+    Environment::prepare(project)?.apply(&mut cargo);
     cargo.args(arguments).env("EBBTIDE_TEST_BROKER", broker);
     if !cargo.status()?.success() {
         bail!("not as it should be");

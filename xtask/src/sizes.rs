@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::project::Project;
 use crate::server::{self, Profile};
-use crate::{args, web};
+use crate::{args, tools, web};
 
 /// How long the broker idles before its memory is read.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -26,23 +26,37 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
         "| `ebbtide`, release build with web assets | {} | |",
         fs::metadata(&program)?.len()
     );
-    for folder in ["pkg", "dashboard"] {
-        let mut bytes_total = 0;
-        let mut brotli_total = 0;
-        for file in transferred(&project.web().join(folder))? {
-            let bytes = fs::metadata(&file)?.len();
-            let brotli = brotli(project, &file)?;
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
-            println!("| {folder}: {} | {bytes} | {brotli} |", without_hash(&name));
-            bytes_total += bytes;
-            brotli_total += brotli;
-        }
-        println!("| **{folder}: all** | {bytes_total} | {brotli_total} |");
+    client(project)?;
+    let folder = "dashboard";
+    let mut bytes_total = 0;
+    let mut brotli_total = 0;
+    for file in transferred(&project.web().join(folder))? {
+        let bytes = fs::metadata(&file)?.len();
+        let brotli = brotli(project, &file)?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        println!("| {folder}: {} | {bytes} | {brotli} |", without_hash(&name));
+        bytes_total += bytes;
+        brotli_total += brotli;
     }
+    println!("| **{folder}: all** | {bytes_total} | {brotli_total} |");
     println!(
         "| resident memory of an idle broker | {} | |",
         idle_memory(&program)?
     );
+    Ok(())
+}
+
+/// The npm package and MQTT.js, bundled the same way.
+fn client(project: &Project) -> Result<()> {
+    let folder = project.root.join("tests/bundlers");
+    tools::npm_install_locked(project, &folder, "MQTT.js, and what bundles both clients")?;
+    let mut sizes = project.command("node");
+    sizes
+        .arg(folder.join("sizes.mjs"))
+        .arg(project.web().join("pkg"));
+    if !sizes.status()?.success() {
+        bail!("the clients could not be measured");
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Everything is measured beside redb itself, which inserts rows of the same size in batches, on the same disk in the same
 //! run: absolute figures say more about the disk than about the broker.
 
+mod client;
 mod drain;
 mod latency;
 mod publish;
@@ -23,7 +24,7 @@ pub struct Benchmark {
 }
 
 /// All of them.
-pub const ALL: [Benchmark; 5] = [
+pub const ALL: [Benchmark; 6] = [
     Benchmark {
         name: "publish",
         title: "Durable QoS 1 publishes for a session that is away, 256 bytes, window of 100 each",
@@ -48,5 +49,10 @@ pub const ALL: [Benchmark; 5] = [
         name: "start",
         title: "From exec to ready after SIGKILL, by what is on disk",
         run: start::run,
+    },
+    Benchmark {
+        name: "client",
+        title: "Messages published offline leave, ebbtide and MQTT.js in Chromium",
+        run: client::run,
     },
 ];

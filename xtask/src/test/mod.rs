@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use self::environment::Environment;
+pub use self::environment::Environment;
 pub use self::tally::Tally;
 use crate::project::Project;
 use crate::server::{self, Profile};

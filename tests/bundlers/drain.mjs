@@ -1,0 +1,76 @@
+// How long 1,000 QoS 1 messages that were published without a connection take over a link of 50 ms there and back, once there is one: ours,
+// kept in IndexedDB, and MQTT.js, kept in memory; each in a Chromium of its own, one after the other.
+//   node drain.mjs <http:// of a broker> <folder of the package> [repetitions]
+
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import esbuild from 'esbuild';
+import { chromium } from 'playwright-core';
+import { serve } from './site.mjs';
+
+const [broker, folder, repetitions = '3'] = process.argv.slice(2);
+const ROUND_TRIP_MS = 50;
+const COUNT = 1000;
+const root = mkdtempSync(join(tmpdir(), 'ebbtide-drain-'));
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Each page: `queued()` when all is published and nothing is sent, then `drained()`: ms from the first CONNACK to the last PUBACK. */
+const PAGES = {
+  ebbtide: `import { connect } from './ebbtide/index.js';
+    const client = connect('/mqtt', { identity: 'drain' });
+    let online;
+    client.on('state', ({ state }) => { if (state === 'online') online ??= performance.now(); });
+    const sent = Array.from({ length: ${COUNT} }, (_, i) => client.publish('drain/a', 'message ' + i, { qos: 1, coalesce: false }));
+    globalThis.queued = () => Promise.all(sent.map((one) => one.stored)).then(() => true);
+    globalThis.drained = async () => { client.reconnectNow(); await Promise.all(sent.map((one) => one.acked)); return performance.now() - online; };`,
+  'MQTT.js': `import mqtt from 'mqtt';
+    const client = mqtt.connect(location.origin.replace('http', 'ws') + '/mqtt', { protocolVersion: 5, reconnectPeriod: 200, clientId: 'drain-' + Date.now() });
+    client.on('error', () => {});
+    let online;
+    // Its \`connect\` comes after the queue is empty.
+    client.on('packetreceive', ({ cmd }) => { if (cmd === 'connack') online ??= performance.now(); });
+    const sent = Array.from({ length: ${COUNT} }, (_, i) => client.publishAsync('drain/b', 'message ' + i, { qos: 1 }));
+    globalThis.queued = async () => true;
+    globalThis.drained = async () => { await Promise.all(sent); return performance.now() - online; };`,
+};
+
+async function measure(name) {
+  const output = join(root, name);
+  mkdirSync(output, { recursive: true });
+  cpSync(resolve(folder), join(output, 'ebbtide'), { recursive: true });
+  await esbuild.build({
+    stdin: { contents: PAGES[name], resolveDir: name === 'ebbtide' ? output : here }, outfile: join(output, 'main.js'), bundle: true, format: 'esm',
+    external: ['./ebbtide/*'], target: 'es2022', logLevel: 'error', allowOverwrite: true,
+  });
+  writeFileSync(join(output, 'index.html'), '<!doctype html><title>drain</title><script type="module" src="./main.js"></script>');
+  const site = await serve(output, broker, { up: false, delayMs: ROUND_TRIP_MS / 2 });
+  const browser = await chromium.launch({ executablePath: process.env.EBBTIDE_TEST_CHROMIUM, headless: true, args: ['--no-sandbox', '--disable-gpu'] });
+  try {
+    // MQTT.js runs its timers in a worker that it makes from a blob.
+    const page = await (await browser.newContext({ bypassCSP: true })).newPage();
+    await page.goto(site.url);
+    await page.waitForFunction(() => globalThis.drained);
+    await page.evaluate(() => globalThis.queued());
+    const drained = page.evaluate(() => globalThis.drained());
+    site.link.up = true;
+    return await drained;
+  } finally {
+    await browser.close();
+    site.close();
+  }
+}
+
+try {
+  console.log('| client | 1,000 offline messages, ms | round trips of 50 ms |');
+  console.log('|---|---:|---:|');
+  for (const name of Object.keys(PAGES)) {
+    const times = [];
+    for (let i = 0; i < Number(repetitions); i++) times.push(await measure(name));
+    const median = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+    console.log(`| ${name} | ${median.toFixed(0)} | ${(median / ROUND_TRIP_MS).toFixed(1)} |`);
+  }
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
