@@ -171,7 +171,10 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
       if (!open || open.list.length === ROW_MAX) {
         const row: InboxRow = (open = { list: [] });
         journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
-        journal.then(() => enter(row, (one, id, entry) => {
+        const entered: [InboxMessage, number, Entry][] = [];
+        // Before the machine acknowledges them: what fills the inbox is itself held back.
+        journal.then(() => enter(row, (...one) => void entered.push(one)), true);
+        journal.then(() => entered.forEach(([one, id, entry]) => {
           offer(one, id, entry);
           also(incoming(one, id, false));
         }));
