@@ -71,6 +71,8 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   let holding = false;
   /** Rows that have lost messages. */
   let touched = new Set<number>();
+  /** The same, while that is being written: a new leader would find all of them. */
+  const writing = new Set<Set<number>>();
   /** Tabs that are being sent what waited for them; what comes meanwhile waits, too, or it would go before. */
   const catching = new Set<string>();
 
@@ -101,13 +103,14 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   const flush = (): void => {
     const ids = touched;
     touched = new Set();
+    writing.add(ids);
     runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
       for (const rowId of ids) {
         if (rows.has(rowId)) {
           tx.get('inbox', rowId, (row) => row && tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) }));
         } else tx.remove('inbox', rowId);
       }
-    }).catch(failed);
+    }).then(() => writing.delete(ids), failed);
   };
   const remove = (id: number, entry: Entry): void => {
     entries.delete(id);
@@ -206,7 +209,9 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
       if (count > 0) say({ t: 'report', report: { kind: 'unclaimed', count, filters: [...filters] } });
     },
     get low() {
-      return entries.keys().next().value ?? next;
+      let low = entries.keys().next().value ?? next;
+      for (const ids of [touched, ...writing]) for (const rowId of ids) low = Math.min(low, rowId * ROW_MAX);
+      return low;
     },
     get count() {
       return entries.size;

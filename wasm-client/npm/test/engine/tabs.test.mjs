@@ -103,6 +103,27 @@ test('a message is shown once in each tab, whoever leads', async () => {
   await eventually('inbox empty', async () => (await follower.inspect()).leader.inbox === 0);
 });
 
+test('what is done is not shown again by the next leader that still finds it in the store', async () => {
+  const { locks } = newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  const inLeader = listen(leader, 'a/#');
+  const inFollower = listen(follower, 'a/#');
+  await eventually('granted', () => inLeader.granted.length + inFollower.granted.length === 2);
+  server.deliver('a/1', 'one');
+  await eventually('everywhere', () => inLeader.messages.length === 1 && inFollower.messages.length === 1);
+  // A beat, which says what is gone from the inbox; then the leader's end, before it has written that.
+  server.cut();
+  await eventually('told', () => follower.state.state === 'offline');
+  const { name } = (await locks.query()).held.find((held) => held.name.endsWith(':leader'));
+  void locks.request(name, { steal: true }, () => {});
+  await eventually('leads', () => leads(follower));
+  await online(follower);
+  server.deliver('a/2', 'two');
+  await eventually('the next', () => inFollower.messages.length > 1);
+  assert.deepEqual(inFollower.messages.map((one) => one.text), ['one', 'two']);
+});
+
 test('a suspended leader loses its place within 3 s, and writes nothing when it wakes', async () => {
   const { locks } = newProfile();
   const server = new Server();
