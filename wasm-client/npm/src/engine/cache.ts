@@ -2,7 +2,7 @@
 // server did not send any more goes, and the tabs are told. Writes gather and are relaxed: what they lose, the next snapshot brings again.
 
 import { runAsLeader } from './journal.js';
-import { bytesOf, type RetainedRow, type Store } from './store/store.js';
+import { bytesOf, readAll, type RetainedRow, type Store } from './store/store.js';
 import { matches } from './topic.js';
 import type { Limits } from '../settings.js';
 import type { Incoming } from './wire.js';
@@ -10,13 +10,11 @@ import type { Incoming } from './wire.js';
 const WRITE_AFTER_MS = 100;
 
 export interface Cache {
-  /** Topics and sizes, not values. */
-  restore(rows: RetainedRow[]): void;
   note(message: Incoming): void;
   /** Retained values of the filter are on their way. */
   begin(filter: string): void;
   /** All have come: those under the filter that have not are gone. */
-  complete(filter: string): void;
+  complete(filter: string): Promise<void>;
   /** Resolves when all that was noted can be read by any tab. */
   flush(): Promise<void>;
   /** The storage is full: all of it goes. */
@@ -61,10 +59,14 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
     }).catch((why: unknown) => ((why as Error | undefined)?.name === 'QuotaExceededError' ? clear().catch(failed) : failed(why))));
   };
 
+  // Topics and sizes, not values. Nothing but a sweep waits for it, least of all the first values of a page.
+  const restored = readAll(store, 'retained').then((rows) => {
+    const newer = [...sizes];
+    for (const row of rows.sort((a, b) => a.storedAt - b.storedAt)) if (!writes.has(row.topic)) size(row.topic, bytesOf(row));
+    for (const [topic, now] of newer) size(topic, now);
+  }).catch(failed);
+
   return {
-    restore: (rows) => {
-      for (const row of rows.sort((a, b) => a.storedAt - b.storedAt)) size(row.topic, bytesOf(row));
-    },
     note: ({ topic, payload, qos, retain, properties, filters }) => {
       if (!retain) return;
       for (const [filter, topics] of seen) if (filters.length > 0 ? filters.includes(filter) : matches(filter, topic)) topics.add(topic);
@@ -77,9 +79,10 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
       while (sizes.size > limits.cacheTopicsMax || bytes > limits.cacheBytesMax) write(sizes.keys().next().value!, undefined);
     },
     begin: (filter) => void (caches(filter) && seen.set(filter, new Set())),
-    complete: (filter) => {
+    complete: async (filter) => {
       const topics = seen.get(filter);
       if (!topics || !seen.delete(filter)) return;
+      await restored;
       for (const topic of [...sizes.keys()]) {
         if (topics.has(topic) || !matches(filter, topic)) continue;
         write(topic, undefined);

@@ -58,8 +58,9 @@ export interface Leader {
 export async function startLeader(context: LeaderContext, stopped: () => boolean): Promise<Leader | undefined> {
   const { url, name, settings, store, fallback, load, say, log } = context;
   const { limits, version } = settings;
-  const Class = await load();
   const estate = await takeOver(store, name, settings);
+  // Only now: compiling it would compete with the first values that the page shows.
+  const Class = await load();
   if (stopped()) return undefined;
   const { epoch, meta } = estate;
   let over = false;
@@ -221,8 +222,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     wishes.restore(identifier, row);
   }
   inbox.restore(estate.inbox);
-  cache.restore(estate.retained);
-  estate.retained = estate.inbox = [];
+  estate.inbox = [];
   note();
   context.outbox(count);
   feeder.dueAt(0);

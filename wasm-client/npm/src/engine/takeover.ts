@@ -3,7 +3,7 @@
 import type { EngineSettings } from '../settings.js';
 import { witness, type Witness } from './store/open.js';
 import { withUsage } from './store/outbox.js';
-import type { Flight, InboxRow, Meta, OutboxRow, RetainedRow, Store, SubscriptionRow } from './store/store.js';
+import type { Flight, InboxRow, Meta, OutboxRow, Store, SubscriptionRow } from './store/store.js';
 
 export interface Estate {
   epoch: number;
@@ -13,7 +13,6 @@ export interface Estate {
   inbound: number[];
   subscriptions: [number, SubscriptionRow][];
   inbox: InboxRow[];
-  retained: RetainedRow[];
   outboxCount: number;
   /** The store is empty though there was one. */
   evicted: Witness | undefined;
@@ -22,9 +21,9 @@ export interface Estate {
 export async function takeOver(store: Store, name: string, settings: EngineSettings): Promise<Estate> {
   const remembered = store.kind === 'indexeddb' ? witness.read(name) : undefined;
   const estate: Estate = {
-    epoch: 0, meta: { clientId: '', hasSession: false }, flights: [], inbound: [], subscriptions: [], inbox: [], retained: [], outboxCount: 0, evicted: undefined,
+    epoch: 0, meta: { clientId: '', hasSession: false }, flights: [], inbound: [], subscriptions: [], inbox: [], outboxCount: 0, evicted: undefined,
   };
-  await store.run(['session', 'outbox', 'flight', 'inbox', 'inbound', 'subs', 'retained'], 'strict', (tx) => {
+  await store.run(['session', 'outbox', 'flight', 'inbox', 'inbound', 'subs'], 'strict', (tx) => {
     tx.get('session', 'epoch', (epoch) => {
       estate.epoch = ((epoch as number | undefined) ?? 0) + 1;
       tx.put('session', estate.epoch, 'epoch');
@@ -44,11 +43,10 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
         if (row) estate.flights.push([row, flight]);
         else tx.remove('flight', seqs[place]!);
       })));
-      tx.all('inbound', (_, ids) => void (estate.inbound = ids as number[]));
+      tx.keys('inbound', (ids) => void (estate.inbound = ids as number[]));
       tx.all('subs', (rows, ids) => void (estate.subscriptions = rows.map((row, place) => [ids[place] as number, row])));
     });
     tx.all('inbox', (rows) => void (estate.inbox = rows));
-    tx.all('retained', (rows) => void (estate.retained = rows));
     withUsage(tx, (usage, end) => tx.all('outbox', ([row]) => {
       if (!row) usage.count = usage.bytes = 0;
       estate.outboxCount = usage.count;

@@ -45,7 +45,7 @@ export interface WishesContext {
   say(talk: ToTabs): void;
   began(filter: string): void;
   /** All retained values have come. */
-  completed(filter: string): void;
+  completed(filter: string): Promise<void>;
   /** Resolves when the cache shows what has come. */
   flushed(): Promise<void>;
 }
@@ -145,8 +145,7 @@ export function openWishes({ connection, say, began, completed, flushed }: Wishe
         filterOf.delete(identifier);
         tell({ filter, failed: ['refused', 'the server refused the subscription', value] });
       } else if (kind === 'snapshot') {
-        completed(filter);
-        void flushed().then(() => {
+        void completed(filter).then(flushed).then(() => {
           if (!online) return;
           one.snapshot = value;
           tell({ filter, snapshot: value });

@@ -82,8 +82,9 @@ function transactionOf(transaction: IDBTransaction, guarded: <T>(then: (value: T
     all: (table, then, range = {}) => {
       const source = range.index ? on(table).index(range.index) : on(table);
       const query = rangeOf(range);
-      let keys: Key[];
-      answer(source.getAllKeys(query, range.count), (found) => void (keys = found as Key[]));
+      let keys: Key[] = [];
+      // Asked for only by those who look at them.
+      if (then.length > 1) answer(source.getAllKeys(query, range.count), (found) => void (keys = found as Key[]));
       answer(source.getAll(query, range.count), (rows) => then(rows, keys));
     },
     keys: (table, then, range = {}) => answer(on(table).getAllKeys(rangeOf(range), range.count), (keys) => then(keys as Key[])),

@@ -112,7 +112,7 @@ export interface Range {
 export interface Tx {
   get<T extends Table>(table: T, key: Key, then: (row: Tables[T] | undefined) => void): void;
   has(table: Table, key: Key, then: (has: boolean) => void): void;
-  /** In the order of the keys. */
+  /** In the order of the keys; these are there for a `then` that names them. */
   all<T extends Table>(table: T, then: (rows: Tables[T][], keys: Key[]) => void, range?: Range): void;
   keys(table: Table, then: (keys: Key[]) => void, range?: Range): void;
   put<T extends Table>(table: T, row: Tables[T], key?: Key): void;
