@@ -21,7 +21,7 @@ pub use self::{
     retained::RetainedPart,
     why::Known,
 };
-use crate::{Broker, Monotonic, Now, Origin, route::mailbox::Mailbox, session::Session};
+use crate::{Broker, Now, Origin, route::mailbox::Mailbox, session::Session};
 
 /// One session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,51 +185,76 @@ impl Broker {
     }
 }
 
-/// A session as it is found.
+/// A session as it is found. Nothing of it is read before it is asked for: with many of them that is what takes time.
 pub(crate) struct Seen<'a> {
     pub client_id: &'a ByteString,
-    pub user: &'a Option<ByteString>,
-    pub mailbox: &'a Mailbox,
-    pub connection: Option<&'a ConnectionInfo>,
-    pub disconnected_at: Option<WallTime>,
-    pub expires_at: Option<Monotonic>,
-    /// While it is away.
-    pub session_expiry_interval: Option<u32>,
+    pub holder: Holder<'a>,
+}
+
+/// Who has a session.
+pub(crate) enum Holder<'a> {
+    /// It is away.
+    Nobody(&'a Session),
+    /// Its connection. Without `info` it is only borrowed.
+    Connection {
+        user: &'a Option<ByteString>,
+        mailbox: &'a Mailbox,
+        info: Option<&'a ConnectionInfo>,
+    },
 }
 
 impl<'a> Seen<'a> {
-    pub fn away(client_id: &'a ByteString, session: &'a Session) -> Self {
-        Self {
-            client_id,
-            user: &session.user,
-            mailbox: &session.mailbox,
-            connection: None,
-            disconnected_at: session.disconnected_at,
-            expires_at: session.expires_at,
-            session_expiry_interval: Some(session.session_expiry_interval),
+    fn user(&self) -> &'a Option<ByteString> {
+        match self.holder {
+            Holder::Nobody(session) => &session.user,
+            Holder::Connection { user, .. } => user,
+        }
+    }
+
+    fn mailbox(&self) -> &'a Mailbox {
+        match self.holder {
+            Holder::Nobody(session) => &session.mailbox,
+            Holder::Connection { mailbox, .. } => mailbox,
+        }
+    }
+
+    fn connection(&self) -> Option<&'a ConnectionInfo> {
+        match self.holder {
+            Holder::Nobody(_) => None,
+            Holder::Connection { info, .. } => info,
+        }
+    }
+
+    fn away(&self) -> Option<&'a Session> {
+        match self.holder {
+            Holder::Nobody(session) => Some(session),
+            Holder::Connection { .. } => None,
         }
     }
 
     pub fn info(&self, now: Now) -> SessionInfo {
-        let (queue_messages, queue_bytes) = self.mailbox.waiting();
-        let dropped = self.mailbox.losses.get().map(|row| Dropped {
+        let (mailbox, connection, away) = (self.mailbox(), self.connection(), self.away());
+        let (queue_messages, queue_bytes) = mailbox.waiting();
+        let dropped = mailbox.losses.get().map(|row| Dropped {
             count: row.count,
             first_at: row.first_at,
             last_at: row.last_at,
         });
-        let granted = self.connection.map(|one| one.session_expiry_interval);
+        let granted = connection.map(|connection| connection.session_expiry_interval);
+        let kept = away.map(|session| session.session_expiry_interval);
+        let expires_at = away.and_then(|session| session.expires_at);
         SessionInfo {
             client_id: self.client_id.clone(),
-            user: self.user.clone(),
-            connection: self.connection.cloned(),
-            disconnected_at: self.disconnected_at,
-            session_expiry_interval: granted.or(self.session_expiry_interval).unwrap_or(0),
-            expires_at: self.expires_at.map(|at| {
+            user: self.user().clone(),
+            connection: connection.cloned(),
+            disconnected_at: away.and_then(|session| session.disconnected_at),
+            session_expiry_interval: granted.or(kept).unwrap_or(0),
+            expires_at: expires_at.map(|at| {
                 let left_ms = at.0.saturating_sub(now.monotonic.0);
                 WallTime(now.wall.0.saturating_add(left_ms))
             }),
-            subscriptions: self.mailbox.gauges.subscriptions(),
-            in_flight: self.mailbox.gauges.in_flight(),
+            subscriptions: mailbox.gauges.subscriptions(),
+            in_flight: mailbox.gauges.in_flight(),
             queue_messages: queue_messages as u64,
             queue_bytes,
             dropped,

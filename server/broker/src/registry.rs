@@ -17,7 +17,7 @@ use crate::{
     Monotonic,
     command::{COMMANDS_MAX, Command, Reply},
     ended::Ended,
-    inspect::{ConnectionInfo, Seen},
+    inspect::{ConnectionInfo, Holder, Seen},
     route::mailbox::Mailbox,
     session::Session,
 };
@@ -393,16 +393,13 @@ impl Registry {
 mod tests;
 
 fn seen<'a>(client_id: &'a ByteString, slot: &'a Slot) -> Option<Seen<'a>> {
-    Some(match slot {
-        Slot::Away(session) => Seen::away(client_id, session),
-        Slot::Live { owner, .. } => Seen {
-            client_id,
+    let holder = match slot {
+        Slot::Away(session) => Holder::Nobody(session),
+        Slot::Live { owner, .. } => Holder::Connection {
             user: &owner.user,
             mailbox: owner.mailbox.get()?,
-            connection: owner.connection.get(),
-            disconnected_at: None,
-            expires_at: None,
-            session_expiry_interval: None,
+            info: owner.connection.get(),
         },
-    })
+    };
+    Some(Seen { client_id, holder })
 }

@@ -377,6 +377,11 @@ fn sessions_are_listed_in_the_order_that_is_wanted() {
         ..all.clone()
     };
     assert_eq!(ids(&listed(&world, &searched)), ["c1"]);
+    let any = SessionSelection {
+        text: Some(String::new()),
+        ..all.clone()
+    };
+    assert_eq!(listed(&world, &any).total, 5);
     let connected = SessionSelection {
         connected: Some(true),
         ..all

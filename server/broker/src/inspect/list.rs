@@ -69,39 +69,46 @@ pub struct SessionList {
 }
 
 impl Broker {
-    /// Sessions as selected. It looks at all of them, and nobody connects meanwhile: about 10 ms for 100,000.
+    /// Sessions as selected. It looks at all of them, and nobody connects meanwhile.
     #[must_use]
     pub fn sessions(&self, selection: &SessionSelection, now: Now) -> SessionList {
-        let text = selection.text.as_deref().map(str::to_ascii_lowercase);
+        let text = selection.text.as_deref().map(str::as_bytes);
+        let text = text.filter(|text| !text.is_empty());
+        let descending = selection.descending;
         let mut first: BinaryHeap<Ranked> = BinaryHeap::with_capacity(selection.count + 1);
-        let after = selection.after.as_ref().map(|position| Ranked {
-            value: position.value,
-            client_id: position.client_id.clone(),
-            descending: selection.descending,
-        });
+        let after = selection.after.as_ref();
         let (mut total, mut has_more) = (0, false);
         self.shared.registry.inspect_all(|seen| {
-            let is_connected = seen.connection.is_some();
-            if selection
+            let is_wanted = selection
                 .connected
-                .is_some_and(|wanted| wanted != is_connected)
-                || text.as_ref().is_some_and(|text| !contains(&seen, text))
-            {
+                .is_none_or(|wanted| wanted == seen.connection().is_some())
+                && text.is_none_or(|text| is_found(&seen, text));
+            if !is_wanted {
                 return;
             }
             total += 1;
-            let ranked = Ranked {
-                value: value(&seen, selection),
-                client_id: seen.client_id.clone(),
-                descending: selection.descending,
-            };
-            if after.as_ref().is_none_or(|after| ranked > *after) {
-                first.push(ranked);
-                if first.len() > selection.count {
-                    first.pop();
-                    has_more = true;
-                }
+            let place = (value(&seen, selection), &**seen.client_id);
+            let is_before = after.is_some_and(|after| {
+                !is_behind(place, (after.value, &after.client_id), descending)
+            });
+            if is_before {
+                return;
             }
+            if first.len() == selection.count {
+                has_more = true;
+                if first
+                    .peek()
+                    .is_none_or(|last| is_behind(place, last.place(), descending))
+                {
+                    return;
+                }
+                first.pop();
+            }
+            first.push(Ranked {
+                value: place.0,
+                client_id: seen.client_id.clone(),
+                descending,
+            });
         });
         let first = first.into_sorted_vec();
         let last = first.last().filter(|_| has_more);
@@ -120,30 +127,47 @@ impl Broker {
     }
 }
 
-fn contains(seen: &Seen<'_>, text: &str) -> bool {
-    let contains = |whole: &str| whole.to_ascii_lowercase().contains(text);
+/// `text` is not empty.
+fn is_found(seen: &Seen<'_>, text: &[u8]) -> bool {
+    let contains = |whole: &str| {
+        let mut windows = whole.as_bytes().windows(text.len());
+        windows.any(|window| window.eq_ignore_ascii_case(text))
+    };
     contains(seen.client_id)
-        || seen.user.as_deref().is_some_and(contains)
+        || seen.user().as_deref().is_some_and(contains)
         || seen
-            .connection
+            .connection()
             .is_some_and(|connection| contains(&connection.origin.address))
 }
 
 fn value(seen: &Seen<'_>, selection: &SessionSelection) -> u64 {
     let value = match selection.order {
         SessionOrder::ClientId => Some(0),
-        SessionOrder::ConnectedAt => seen.connection.map(|one| one.connected_at.0),
-        SessionOrder::DisconnectedAt => seen.disconnected_at.map(|at| at.0),
-        SessionOrder::ExpiresAt => seen.expires_at.map(|at| at.0),
-        SessionOrder::QueueMessages => Some(seen.mailbox.waiting().0 as u64),
-        SessionOrder::QueueBytes => Some(seen.mailbox.waiting().1),
-        SessionOrder::Subscriptions => Some(seen.mailbox.gauges.subscriptions().into()),
-        SessionOrder::InFlight => Some(seen.mailbox.gauges.in_flight().into()),
-        SessionOrder::Dropped => Some(seen.mailbox.losses.get().map_or(0, |row| row.count)),
+        SessionOrder::ConnectedAt => seen.connection().map(|one| one.connected_at.0),
+        SessionOrder::DisconnectedAt => {
+            let at = seen.away().and_then(|session| session.disconnected_at);
+            at.map(|at| at.0)
+        }
+        SessionOrder::ExpiresAt => {
+            let at = seen.away().and_then(|session| session.expires_at);
+            at.map(|at| at.0)
+        }
+        SessionOrder::QueueMessages => Some(seen.mailbox().waiting().0 as u64),
+        SessionOrder::QueueBytes => Some(seen.mailbox().waiting().1),
+        SessionOrder::Subscriptions => Some(seen.mailbox().gauges.subscriptions().into()),
+        SessionOrder::InFlight => Some(seen.mailbox().gauges.in_flight().into()),
+        SessionOrder::Dropped => Some(seen.mailbox().losses.get().map_or(0, |row| row.count)),
     };
     // Last in either direction.
     let none = if selection.descending { 0 } else { u64::MAX };
     value.unwrap_or(none)
+}
+
+fn is_behind(place: (u64, &str), other: (u64, &str), descending: bool) -> bool {
+    match descending {
+        true => place < other,
+        false => place > other,
+    }
 }
 
 /// Greater is further behind.
@@ -154,9 +178,15 @@ struct Ranked {
     descending: bool,
 }
 
+impl Ranked {
+    fn place(&self) -> (u64, &str) {
+        (self.value, &self.client_id)
+    }
+}
+
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
-        let ascending = (self.value, &self.client_id).cmp(&(other.value, &other.client_id));
+        let ascending = self.place().cmp(&other.place());
         match self.descending {
             true => ascending.reverse(),
             false => ascending,
