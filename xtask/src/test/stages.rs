@@ -102,19 +102,24 @@ fn end_to_end(project: &Project, environment: &Environment) -> Result<Tally> {
 
 fn client(project: &Project, environment: &Environment) -> Result<Tally> {
     server::build(project, Profile::Dev, &web::build(project)?)?;
-    let mut node = project.command("node");
-    node.current_dir(project.root.join("tests/node"))
-        .args(["--test", "--test-reporter=tap"])
-        // Two cores: most of the time a scenario waits.
-        .arg("--test-concurrency=2")
-        .args(client_tests(project)?)
-        .env("EBBTIDE_TEST_PACKAGE", project.web().join("pkg"));
-    environment.apply(&mut node);
-    count(&mut node)
+    let (timed, others) = client_tests(project)?;
+    let mut tally = Tally::default();
+    // Two at a time on two cores: most of the time a scenario waits. What is measured runs alone.
+    for (files, at_a_time) in [(timed, 1), (others, 2)] {
+        let mut node = project.command("node");
+        node.current_dir(project.root.join("tests/node"))
+            .args(["--test", "--test-reporter=tap"])
+            .arg(format!("--test-concurrency={at_a_time}"))
+            .args(files)
+            .env("EBBTIDE_TEST_PACKAGE", project.web().join("pkg"));
+        environment.apply(&mut node);
+        tally.add(count(&mut node)?);
+    }
+    Ok(tally)
 }
 
-/// The files of `tests/node/client` that hold tests.
-fn client_tests(project: &Project) -> Result<Vec<PathBuf>> {
+/// The files of `tests/node/client` that hold tests: those that measure a time, and the others.
+fn client_tests(project: &Project) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let folder = project.root.join("tests/node/client");
     let mut files = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
@@ -124,7 +129,9 @@ fn client_tests(project: &Project) -> Result<Vec<PathBuf>> {
         }
     }
     files.sort();
-    Ok(files)
+    Ok(files
+        .into_iter()
+        .partition(|path| path.to_string_lossy().ends_with(".timed.test.mjs")))
 }
 
 /// Runs a command, shows what it prints, counts the tests in it. A failure that no test stands for counts as one.

@@ -4,6 +4,10 @@ import { connect } from '/pkg/index.js';
 
 const startedMs = performance.now();
 const list = document.getElementById('values');
+/** What fits on the screen. */
+const ROWS_MAX = 50;
+/** Topic → what is shown, or would be if the list were scrolled. */
+const texts = new Map();
 const rows = new Map();
 
 const board = {
@@ -11,7 +15,7 @@ const board = {
   paintedMs: undefined,
   snapshots: 0,
 
-  texts: () => Object.fromEntries([...rows].map(([topic, row]) => [topic, row.textContent])),
+  texts: () => Object.fromEntries(texts),
 };
 
 /** The first task behind a frame's callbacks comes when it is painted. */
@@ -24,21 +28,26 @@ function afterNextFrame(callback) {
 window.board = board;
 
 const client = connect(new URLSearchParams(location.search).get('broker'), { identity: 'board' });
+let isFirst = true;
 const subscription = client.subscribe('state/{at}/temperature');
 subscription.onSnapshot(() => (board.snapshots += 1));
 subscription.onMessage((message) => {
   const { topic } = message;
   if (message.isEmpty) {
+    texts.delete(topic);
     rows.get(topic)?.remove();
     rows.delete(topic);
     return;
   }
+  const text = `${message.fromCache ? 'cached' : 'live'} ${message.text()}`;
+  texts.set(topic, text);
   let row = rows.get(topic);
-  if (!row) {
+  if (!row && rows.size < ROWS_MAX) {
     row = document.createElement('li');
     rows.set(topic, row);
     list.append(row);
   }
-  row.textContent = `${message.fromCache ? 'cached' : 'live'} ${message.text()}`;
-  board.paintedMs ?? afterNextFrame(() => (board.paintedMs ??= performance.now() - startedMs));
+  if (row) row.textContent = text;
+  if (isFirst) afterNextFrame(() => (board.paintedMs = performance.now() - startedMs));
+  isFirst = false;
 });
