@@ -21,8 +21,8 @@ export function initWasm(source: WasmSource): void {
 /**
  * The client for a `ws://` or `wss://` URL, or for what becomes one: `/mqtt` on the page's own host, or `http://` and `https://`. It begins
  * to connect. Equal calls share one client, by URL and identity, until it is closed; of functions those of the first call are used.
- * Throws `url` for what is no such URL, and `bad-options`, also for options that differ from those of the client that is there. Without `initWasm` before,
- * the client closes with `load-failed`.
+ * Throws `url` for what is no such URL, and `bad-options`, also for options that differ from those of the client that is there. Without
+ * `initWasm` before, the client is `offline` and says why.
  */
 export function connect(url: string | URL, options?: ConnectOptions): Client {
   return connectWith(load, url, options);
