@@ -22,7 +22,7 @@ interface Entry {
   /** That are not done with it → whether they have been sent it. */
   tabs: Map<string, boolean>;
   shown: boolean;
-  /** Since when no tab has it, wall clock, ms. */
+  /** Since when no tab has it, as `performance.now()`: the wall clock may be set. */
   idleSince: number;
 }
 
@@ -52,7 +52,7 @@ export interface Inbox {
   gone(tab: string): void;
   /** A tab has said what it wants, for the first time or more than before. */
   spoke(tab: string): void;
-  /** `onlineSince`: wall clock, ms; undefined: not online. */
+  /** `onlineSince`: as `performance.now()`; undefined: not online. */
   tick(onlineSince: number | undefined): void;
   readonly low: number;
   readonly count: number;
@@ -86,7 +86,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     for (const message of row.list) {
       const id = idOf(row, message);
       const { topic, filters } = message;
-      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(silent().map((tab) => [tab, false])), shown: false, idleSince: Date.now() };
+      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(silent().map((tab) => [tab, false])), shown: false, idleSince: performance.now() };
       entries.set(id, entry);
       next = id + 1;
       bytes += entry.bytes;
@@ -127,7 +127,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     if (!entry.tabs.delete(tab) || entry.tabs.size > 0) return;
     if (entry.shown) remove(id, entry);
     else {
-      entry.idleSince = Date.now();
+      entry.idleSince = performance.now();
       wanting(entry).forEach(spoke);
     }
   };
@@ -197,7 +197,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     spoke,
     tick: (onlineSince) => {
       if (onlineSince === undefined) return;
-      const limit = Date.now() - UNCLAIMED_MS;
+      const limit = performance.now() - UNCLAIMED_MS;
       const filters = new Set<string>();
       let count = 0;
       for (const [id, entry] of entries) {

@@ -11,7 +11,7 @@ export interface States {
   unbar(): void;
   /** A publish of which nobody can say whether it arrived. */
   unknown(): void;
-  /** Wall clock, ms; undefined: not online. */
+  /** As `performance.now()`; undefined: not online. */
   onlineSince: number | undefined;
   readonly state: State;
 }
@@ -55,7 +55,7 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
     hook(kind, session, reason, reasonCode, retryInMs) {
       if (barred && kind === 'offline') return;
       if (kind === 'online') {
-        states.onlineSince = Date.now();
+        states.onlineSince = performance.now();
         return come(session as SessionKind, reason);
       }
       if (states.onlineSince !== undefined) {

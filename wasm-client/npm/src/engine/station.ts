@@ -133,7 +133,8 @@ export function openStation(context: StationContext): Station {
   const tick = (): void => {
     const now = Date.now();
     office?.beat();
-    if (now - tickedAt >= 2 * BEAT_MS - 50) {
+    // Clocks are set back, too.
+    if (Math.abs(now - tickedAt) >= 2 * BEAT_MS - 50) {
       tickedAt = now;
       office?.leader?.tick();
     }

@@ -160,6 +160,31 @@ test('a suspended leader loses its place within 3 s, and writes nothing when it 
   assert.equal((await leader.inspect()).epoch, (await follower.inspect()).epoch);
 });
 
+test('a clock that is set does not make a tab take the lead, nor keep it from doing so', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  const { now } = Date;
+  try {
+    for (const jumpMs of [86_400_000, -2 * 86_400_000]) {
+      const before = Date.now;
+      Date.now = () => before() + jumpMs;
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      assert.deepEqual([await leads(leader), await leads(follower), server.connects], [true, false, 1]);
+    }
+    // The leader falls silent.
+    const { tab } = await leader.inspect();
+    const { postMessage } = BroadcastChannel.prototype;
+    BroadcastChannel.prototype.postMessage = function (message) {
+      if (message.from !== tab) postMessage.call(this, message);
+    };
+    await eventually('leads', () => leads(follower), 4000);
+    BroadcastChannel.prototype.postMessage = postMessage;
+  } finally {
+    Date.now = now;
+  }
+});
+
 test('an old leader that does not know yet is stopped by the epoch', async () => {
   newProfile();
   const server = new Server();

@@ -50,8 +50,8 @@ export function elect(lock: string, lead: () => void, lost: () => void): Electio
     heard: () => void (heardAt = Date.now()),
     tick: (visible) => {
       const now = Date.now();
-      // This tab slept itself: what the leader said meanwhile may still be on its way.
-      if (now - tickedAt > MISSED_MS || !visible) heardAt = Math.max(heardAt, now - BEAT_MS);
+      // This tab slept itself, or the clock was set: what the leader said meanwhile may still be on its way.
+      if (Math.abs(now - tickedAt) > MISSED_MS || !visible) heardAt = now - BEAT_MS;
       tickedAt = now;
       if (!free && !left && visible && now - heardAt > MISSED_MS) {
         heardAt = now;
