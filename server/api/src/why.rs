@@ -11,10 +11,6 @@ use crate::{QueuedState, Subscription};
 #[serde(deny_unknown_fields)]
 pub struct WhyQuery {
     /// The topic of the message.
-    #[cfg_attr(
-        feature = "openapi",
-        param(min_length = 1, max_length = 65535, pattern = r"^[^+#\x00]+$")
-    )]
     pub topic: String,
 }
 
