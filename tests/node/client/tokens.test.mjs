@@ -4,16 +4,17 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openWindow } from './harness/browser.mjs';
 import { startPages } from './harness/pages.mjs';
-import { CHROMIUM, eventually, needs, PACKAGE } from './harness/place.mjs';
+import { eventually, needs } from './harness/place.mjs';
 import { startScripted } from './harness/scripted.mjs';
 
-const PROGRAMS = { CHROMIUM, PACKAGE };
 const BAD_CREDENTIALS = 0x86;
 const NOT_AUTHORIZED = 0x87;
 const REAUTHENTICATE = 0x19;
+/** So long before its end a token is replaced. */
+const RENEWED_BEFORE_S = 30;
 
 // Fails if credentials are asked for once and kept: the second attempt would go out with an expired token.
-test('the callback is asked before each attempt', needs(60_000, PROGRAMS), async (t) => {
+test('the callback is asked before each attempt', needs(60_000, {}), async (t) => {
   const { server, tab } = await opened(t);
   await answer(tab, ['first', 'second', 'third'].map((password) => ({ username: 'ana', password })));
   await tab.call('connect', server.url, { identity: 'ana', asks: true });
@@ -29,7 +30,7 @@ test('the callback is asked before each attempt', needs(60_000, PROGRAMS), async
 
 // Fails if the client goes on knocking with credentials that were refused, or cannot be told that there are new ones.
 for (const reasonCode of [BAD_CREDENTIALS, NOT_AUTHORIZED]) {
-  test(`a token refused with 0x${reasonCode.toString(16)}: needs-auth, no further attempt until there is a new one`, needs(60_000, PROGRAMS), async (t) => {
+  test(`a token refused with 0x${reasonCode.toString(16)}: needs-auth, no further attempt until there is a new one`, needs(60_000, {}), async (t) => {
     const { server, tab } = await opened(t);
     server.answers.connect = (packet, connection) => {
       if (String(packet.password) === 'good') connection.accept();
@@ -54,7 +55,7 @@ for (const reasonCode of [BAD_CREDENTIALS, NOT_AUTHORIZED]) {
 }
 
 // Fails if a callback that fails ends the client, or is asked again without a pause.
-test('a callback that fails is asked again later', needs(60_000, PROGRAMS), async (t) => {
+test('a callback that fails is asked again later', needs(60_000, {}), async (t) => {
   const { server, tab } = await opened(t);
   await answer(tab, ['throw', { username: 'ana', password: 'good' }]);
   await tab.call('connect', server.url, { identity: 'ana', asks: true });
@@ -66,7 +67,7 @@ test('a callback that fails is asked again later', needs(60_000, PROGRAMS), asyn
 });
 
 // Fails if new credentials need a new connection, or an AUTH from the server ends one.
-test('AUTH renews the credentials on the connection that stands', needs(60_000, PROGRAMS), async (t) => {
+test('AUTH renews the credentials on the connection that stands', needs(60_000, {}), async (t) => {
   const { server, tab } = await opened(t);
   const method = 'ebbtide-jwt';
   server.answers.connect = (_, connection) => connection.accept(false, { authenticationMethod: method });
@@ -86,6 +87,24 @@ test('AUTH renews the credentials on the connection that stands', needs(60_000, 
   await tab.eventually('an empty outbox', () => window.app.outbox(), (rows) => rows.length === 0);
   assert.equal(server.connections.length, 1);
   assert.deepEqual(await tab.page.evaluate(() => window.app.states.map(({ state }) => state)), ['connecting', 'online']);
+});
+
+// Fails if a token is only renewed by a new connection, once the server has ended the old one.
+test('a token is renewed by AUTH before it expires, by itself', needs(60_000, {}), async (t) => {
+  const { server, tab } = await opened(t);
+  const authenticationMethod = 'ebbtide-jwt';
+  server.answers.connect = (_, connection) => connection.accept(false, { authenticationMethod });
+  server.answers.auth = (_, connection) => connection.send({ cmd: 'auth', reasonCode: 0, properties: { authenticationMethod } });
+  const now = await tab.page.evaluate(() => Date.now() / 1_000);
+  const tokens = [RENEWED_BEFORE_S + 2, 3_600].map((lifeS) => {
+    return ['{}', JSON.stringify({ exp: Math.floor(now) + lifeS })].map((part) => Buffer.from(part).toString('base64url')).join('.') + '.x';
+  });
+  await answer(tab, tokens);
+  await tab.call('connect', server.url, { identity: 'ana', asks: true, authenticationMethod });
+  await tab.state('online');
+  const [auth] = await eventually('AUTH', () => server.received('auth'), (all) => all.length === 1);
+  assert.equal(String(auth.properties.authenticationData), tokens[1]);
+  assert.equal(server.connections.length, 1);
 });
 
 async function opened(t) {
