@@ -14,8 +14,8 @@ const numbers = Array.from({ length: EACH }, (_, at) => String(at));
 
 // Fails if a publish is not on disk when `stored` settles, if packet ids or stages are stored after the bytes have left, if the
 // outbox is sent out of order, or if what was acknowledged is sent again.
-for (const { name, start, programs } of BROKERS) {
-  test(`200 offline publishes survive two kills of the browser and one of ${name}`, needs(90_000, programs), async (t) => {
+for (const { end, start, programs } of BROKERS) {
+  test(`200 offline publishes survive two kills of the browser and ${end}`, needs(90_000, programs), async (t) => {
     const broker = await start(t);
     const box = await mailbox(broker, 'offline/#');
     const link = await startLink(t, broker);

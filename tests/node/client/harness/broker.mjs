@@ -70,10 +70,10 @@ export async function startMosquitto(t) {
   };
 }
 
-/** A scenario's name and start for each broker, with what the test needs. */
+/** Each broker: its name, what `kill` is to it, its start, and what a test of it needs. */
 export const BROKERS = [
-  { name: 'Ebbtide', start: startEbbtide, programs: { BROKER } },
-  { name: 'Mosquitto', start: startMosquitto, programs: { MOSQUITTO } },
+  { name: 'Ebbtide', end: 'a kill of Ebbtide', start: startEbbtide, programs: { BROKER } },
+  { name: 'Mosquitto', end: 'an end of Mosquitto', start: startMosquitto, programs: { MOSQUITTO } },
 ];
 
 function answers(port) {

@@ -1,4 +1,4 @@
-// The network between pages and a broker: it can be cut, stalled, slowed, and stopped at one certain packet.
+// The network between pages and a broker: it can be cut, stalled, and stopped at one certain packet.
 //
 // It ends the WebSocket on both sides, so that it sees packets: `trace` has all that came by. Whatever a page sends to a link
 // that is cut or stalled never reaches the broker until it is restored.
@@ -23,8 +23,6 @@ class Link {
   #gates = new Set();
   #refusing = false;
   #stalled = false;
-  /** How long each packet is under way, in each direction. */
-  delayMs = 0;
   /** WebSockets that were ever open. */
   opened = 0;
   /** Everything that passed: { up, connection, packet }. */
@@ -118,7 +116,7 @@ class Link {
     let version = 5;
     const lane = (up, from, to) => {
       const packets = new Packets(() => version);
-      const lane = new Lane(this.#gates, to, up, () => this.delayMs, (packet) => this.trace.push({ up, connection, packet }));
+      const lane = new Lane(this.#gates, to, up, (packet) => this.trace.push({ up, connection, packet }));
       from.on('message', (data) => {
         for (const { bytes, packet } of packets.push(data)) {
           if (packet.cmd === 'connect') version = packet.protocolVersion;
@@ -160,10 +158,9 @@ class Link {
 class Lane {
   #queue = [];
   #gate;
-  #timer;
 
-  constructor(gates, to, up, delayMs, passed) {
-    Object.assign(this, { gates, to, up, delayMs, passed });
+  constructor(gates, to, up, passed) {
+    Object.assign(this, { gates, to, up, passed });
   }
 
   get holds() {
@@ -171,7 +168,7 @@ class Lane {
   }
 
   push(bytes, packet) {
-    this.#queue.push({ bytes, packet, due: Date.now() + this.delayMs() });
+    this.#queue.push({ bytes, packet });
     this.#pump();
   }
 
@@ -181,14 +178,8 @@ class Lane {
   }
 
   #pump() {
-    clearTimeout(this.#timer);
     while (this.#queue.length > 0 && !this.#gate) {
-      const [{ bytes, packet, due }] = this.#queue;
-      const early = due - Date.now();
-      if (early > 0) {
-        this.#timer = setTimeout(() => this.#pump(), early);
-        return;
-      }
+      const [{ bytes, packet }] = this.#queue;
       const fits = (gate) => !gate.lane && gate.up === this.up && gate.cmd === packet.cmd && gate.fits(packet);
       const gate = [...this.gates].find(fits);
       if (gate) {

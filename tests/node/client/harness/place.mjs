@@ -13,8 +13,8 @@ export const MOSQUITTO = process.env.EBBTIDE_TEST_MOSQUITTO;
 export const PACKAGE = process.env.EBBTIDE_TEST_PACKAGE;
 
 /** For a test's options: without what it needs it is skipped, which the gate takes for a failure. */
-export function needs(limitMs = 60_000, programs = { BROKER, CHROMIUM, PACKAGE }) {
-  const missing = Object.entries(programs).filter(([, path]) => !path).map(([name]) => `EBBTIDE_TEST_${name}`);
+export function needs(limitMs = 60_000, programs = { BROKER }) {
+  const missing = Object.entries({ CHROMIUM, PACKAGE, ...programs }).filter(([, path]) => !path).map(([name]) => `EBBTIDE_TEST_${name}`);
   return { timeout: limitMs, skip: missing.length > 0 && `${missing.join(', ')} not set: run \`cargo xtask test client\`` };
 }
 
