@@ -154,7 +154,7 @@ test('a suspended leader loses its place within 3 s, and writes nothing when it 
   assert.equal(stolen, true);
   BroadcastChannel.prototype.postMessage = postMessage;
   await online(follower);
-  assert.equal(old.freed, true);
+  await eventually('freed', () => old.freed);
   assert.equal(await leads(leader), false);
   await eventually('follows', () => leader.state.state === 'online');
   assert.equal((await leader.inspect()).epoch, (await follower.inspect()).epoch);
