@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use ebbtide_protocol::client::{self, SubscriptionHandle};
-use ebbtide_protocol::codec::check;
+use ebbtide_protocol::codec::{Role, check_as};
 use ebbtide_protocol::packet::{MessageProperties, Publish, SubscriptionOptions};
 use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version};
 
@@ -162,7 +162,7 @@ impl OutgoingMessage {
             properties: self.properties.clone(),
             payload: self.payload.clone(),
         }));
-        check(&packet, Version::V5).map_err(|_| Error::FieldTooLong)?;
+        check_as(Some(Role::Client), &packet, Version::V5).map_err(|_| Error::FieldTooLong)?;
         Ok(client::OutgoingMessage {
             topic,
             payload: self.payload,

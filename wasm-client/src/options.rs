@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::num::NonZeroU16;
 
 use bytes::Bytes;
-use ebbtide_protocol::codec::check;
+use ebbtide_protocol::codec::{Role, check_as};
 use ebbtide_protocol::packet::Connect;
 use ebbtide_protocol::{Packet, Version, client};
 
@@ -84,7 +84,7 @@ pub(crate) fn finish(url: &str, connect: Connect) -> Result<client::Options, Err
         return Err(Error::ClientIdMissing);
     }
     let packet = Packet::Connect(Box::new(connect.clone()));
-    check(&packet, version).map_err(|_| Error::FieldTooLong)?;
+    check_as(Some(Role::Client), &packet, version).map_err(|_| Error::FieldTooLong)?;
     let mut options = client::Options::new(connect);
     options.seed = js::random_bits();
     Ok(options)

@@ -7,7 +7,7 @@ use core::num::NonZeroU16;
 use super::{Error, OutgoingMessage};
 use crate::{
     ByteString, Packet, QoS, ReasonCode, TopicFilter, Version,
-    codec::{PACKET_SIZE_MAX, check},
+    codec::{PACKET_SIZE_MAX, Role, check_as},
     extension,
     packet::{ConnAck, Connect, Publish, UserProperty},
 };
@@ -88,7 +88,7 @@ impl Limits {
     /// Whether this packet and so many bytes more can be encoded and are not too large for the server.
     pub(super) fn has_room(&self, packet: &Packet, more: usize) -> bool {
         let most = self.maximum_packet_size.unwrap_or(PACKET_SIZE_MAX) as usize;
-        check(packet, self.version).is_ok_and(|bytes| bytes + more <= most)
+        check_as(Some(Role::Client), packet, self.version).is_ok_and(|bytes| bytes + more <= most)
     }
 
     /// What a SUBSCRIBE asks for beyond the standard, if there is room for it.

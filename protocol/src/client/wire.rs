@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::{Client, Millis};
 use crate::{
     Decoder, ReasonCode, Role,
-    codec::{PACKET_SIZE_MAX, encode},
+    codec::{PACKET_SIZE_MAX, encode_as},
 };
 
 impl Client {
@@ -34,7 +34,7 @@ impl Client {
         while output.len() < enough
             && let Some(packet) = self.poll_packet(now)
         {
-            encode(&packet, version, output);
+            encode_as(Some(Role::Client), &packet, version, output);
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) fn decode(mut body: Reader, version: Version, step: Step) -> Result<A
     Ok(ack)
 }
 
-pub(super) fn write<S: Sink>(ack: &Ack, version: Version, sink: &mut S) {
+pub(super) fn write<S: Sink + ?Sized>(ack: &Ack, version: Version, sink: &mut S) {
     sink.u16(ack.packet_id.get());
     if !version.has_reason_codes() {
         return;

@@ -49,7 +49,7 @@ pub(super) fn decode(mut body: Reader, role: Role) -> Result<Auth, Violation> {
     Ok(auth)
 }
 
-pub(super) fn write<S: Sink>(auth: &Auth, sink: &mut S) {
+pub(super) fn write<S: Sink + ?Sized>(auth: &Auth, sink: &mut S) {
     let properties = length(|counter| write_properties(auth, counter));
     if properties > 0 || auth.reason != ReasonCode::Success {
         sink.u8(auth.reason as u8);
@@ -58,7 +58,7 @@ pub(super) fn write<S: Sink>(auth: &Auth, sink: &mut S) {
     }
 }
 
-fn write_properties<S: Sink>(auth: &Auth, sink: &mut S) {
+fn write_properties<S: Sink + ?Sized>(auth: &Auth, sink: &mut S) {
     sink.string_property(
         Property::AuthenticationMethod,
         auth.authentication_method.as_ref(),

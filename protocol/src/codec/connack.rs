@@ -76,7 +76,7 @@ fn read_properties(connack: &mut ConnAck, mut properties: Properties) -> Result<
     Ok(())
 }
 
-pub(super) fn write<S: Sink>(connack: &ConnAck, version: Version, sink: &mut S) {
+pub(super) fn write<S: Sink + ?Sized>(connack: &ConnAck, version: Version, sink: &mut S) {
     sink.u8(u8::from(
         connack.session_present && version.has_session_present(),
     ));
@@ -87,7 +87,7 @@ pub(super) fn write<S: Sink>(connack: &ConnAck, version: Version, sink: &mut S) 
     }
 }
 
-fn write_properties<S: Sink>(connack: &ConnAck, sink: &mut S) {
+fn write_properties<S: Sink + ?Sized>(connack: &ConnAck, sink: &mut S) {
     sink.u32_property(
         Property::SessionExpiryInterval,
         connack.session_expiry_interval,

@@ -128,7 +128,7 @@ fn decode_will(flags: u8, body: &mut Reader, version: Version) -> Result<Will, V
 }
 
 /// The version that counts is the connection's; it is the same as `connect.version` wherever both exist.
-pub(super) fn write<S: Sink>(connect: &Connect, version: Version, sink: &mut S) {
+pub(super) fn write<S: Sink + ?Sized>(connect: &Connect, version: Version, sink: &mut S) {
     // A password that 3.1.1 does not allow is left out.
     let password = connect
         .password
@@ -180,7 +180,7 @@ fn encode_flags(connect: &Connect, password: bool) -> u8 {
     flags
 }
 
-fn write_properties<S: Sink>(connect: &Connect, sink: &mut S) {
+fn write_properties<S: Sink + ?Sized>(connect: &Connect, sink: &mut S) {
     sink.u32_property(
         Property::SessionExpiryInterval,
         connect.session_expiry_interval,
@@ -205,7 +205,7 @@ fn write_properties<S: Sink>(connect: &Connect, sink: &mut S) {
     );
 }
 
-fn write_will_properties<S: Sink>(will: &Will, sink: &mut S) {
+fn write_will_properties<S: Sink + ?Sized>(will: &Will, sink: &mut S) {
     let delay_interval = (will.delay_interval != 0).then_some(will.delay_interval);
     sink.u32_property(Property::WillDelayInterval, delay_interval);
     write_message_properties(

@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{Packet, Version, Violation};
 
-/// Who reads.
+/// Which side a program is on: what it reads is what the other side writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Reads what clients send.
+    /// Reads what clients write.
     Server,
-    /// Reads what servers send.
+    /// Reads what servers write.
     Client,
 }
 

@@ -52,7 +52,7 @@ fn read_properties(
     Ok(())
 }
 
-pub(super) fn write<S: Sink>(disconnect: &Disconnect, version: Version, sink: &mut S) {
+pub(super) fn write<S: Sink + ?Sized>(disconnect: &Disconnect, version: Version, sink: &mut S) {
     if !version.has_reason_codes() {
         return;
     }
@@ -66,7 +66,7 @@ pub(super) fn write<S: Sink>(disconnect: &Disconnect, version: Version, sink: &m
     }
 }
 
-fn write_properties<S: Sink>(disconnect: &Disconnect, sink: &mut S) {
+fn write_properties<S: Sink + ?Sized>(disconnect: &Disconnect, sink: &mut S) {
     sink.u32_property(
         Property::SessionExpiryInterval,
         disconnect.session_expiry_interval,

@@ -7,8 +7,8 @@ use bytes::BytesMut;
 use super::publish::PublishRef;
 use super::sink::{Counter, Sink, variable_length};
 use super::{
-    REMAINING_LENGTH_MAX, ack, auth, connack, connect, disconnect, packet_type as kind, subscribe,
-    unsubscribe,
+    REMAINING_LENGTH_MAX, Role, ack, auth, connack, connect, disconnect, packet_type as kind,
+    subscribe, unsubscribe,
 };
 use crate::packet::UserProperty;
 use crate::{ByteString, Packet, Version};
@@ -30,8 +30,21 @@ pub enum EncodeError {
 /// # Errors
 /// See [`EncodeError`].
 pub fn check(packet: &Packet, version: Version) -> Result<usize, EncodeError> {
+    check_as(None, packet, version)
+}
+
+/// As [`check`], for packets that one side sends. A program that says the same role everywhere, as a constant, carries no
+/// code for what only the other side sends.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_as(
+    role: Option<Role>,
+    packet: &Packet,
+    version: Version,
+) -> Result<usize, EncodeError> {
     let mut counter = Counter::default();
-    write_body(packet, version, &mut counter);
+    write(role, packet, version, &mut counter);
     if counter.field_too_long {
         Err(EncodeError::FieldTooLong)
     } else if counter.length > REMAINING_LENGTH_MAX {
@@ -44,7 +57,7 @@ pub fn check(packet: &Packet, version: Version) -> Result<usize, EncodeError> {
 /// The exact size of [`encode`]'s output in bytes, to be held against the peer's Maximum Packet Size.
 #[must_use]
 pub fn encoded_len(packet: &Packet, version: Version) -> usize {
-    with_fixed_header(body_len(packet, version))
+    with_fixed_header(body_len(None, packet, version))
 }
 
 /// Appends the packet to `output`. What the version does not have is left out.
@@ -52,14 +65,17 @@ pub fn encoded_len(packet: &Packet, version: Version) -> usize {
 /// The packet must be one that the version can carry and that [`check`] takes. Else the output has the right shape all
 /// the same, but a field above 65,535 bytes is cut and a packet that does not exist in 3.1.1 (AUTH) is not written.
 pub fn encode(packet: &Packet, version: Version, output: &mut BytesMut) {
-    if let Packet::Publish(publish) = packet {
-        return encode_publish(&PublishRef::from(&**publish), version, output);
-    }
+    encode_as(None, packet, version, output);
+}
+
+/// As [`encode`], for packets that one side sends; see [`check_as`].
+pub fn encode_as(role: Option<Role>, packet: &Packet, version: Version, output: &mut BytesMut) {
     let exists = version.has_auth() || !matches!(packet, Packet::Auth(_));
     debug_assert!(exists, "AUTH exists in 5.0 only");
     if exists {
-        start(first_byte(packet), body_len(packet, version), 0, output);
-        write_body(packet, version, output);
+        let length = body_len(role, packet, version);
+        start(first_byte(packet), length, 0, output);
+        write(role, packet, version, output);
     }
 }
 
@@ -153,9 +169,9 @@ fn with_fixed_header(remaining: usize) -> usize {
     1 + variable_length(remaining) + remaining
 }
 
-fn body_len(packet: &Packet, version: Version) -> usize {
+fn body_len(role: Option<Role>, packet: &Packet, version: Version) -> usize {
     let mut counter = Counter::default();
-    write_body(packet, version, &mut counter);
+    write(role, packet, version, &mut counter);
     counter.length
 }
 
@@ -183,11 +199,29 @@ fn first_byte(packet: &Packet) -> u8 {
     packet_type << 4 | flags
 }
 
+/// As [`write_body`]. In a browser, which downloads every byte, one copy serves all sinks; elsewhere each has its own,
+/// which is faster.
+#[cfg(target_family = "wasm")]
+fn write(role: Option<Role>, packet: &Packet, version: Version, sink: &mut dyn Sink) {
+    write_body(role, packet, version, sink);
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn write<S: Sink>(role: Option<Role>, packet: &Packet, version: Version, sink: &mut S) {
+    write_body(role, packet, version, sink);
+}
+
 /// Everything behind the fixed header.
-fn write_body<S: Sink>(packet: &Packet, version: Version, sink: &mut S) {
+fn write_body<S: Sink + ?Sized>(
+    role: Option<Role>,
+    packet: &Packet,
+    version: Version,
+    sink: &mut S,
+) {
+    let of = |side: Role| role.is_none_or(|role| role == side);
     match packet {
-        Packet::Connect(connect) => connect::write(connect, version, sink),
-        Packet::ConnAck(connack) => connack::write(connack, version, sink),
+        Packet::Connect(connect) if of(Role::Client) => connect::write(connect, version, sink),
+        Packet::ConnAck(connack) if of(Role::Server) => connack::write(connack, version, sink),
         Packet::Publish(publish) => {
             let publish = PublishRef::from(&**publish);
             publish.write_head(version, sink);
@@ -196,12 +230,19 @@ fn write_body<S: Sink>(packet: &Packet, version: Version, sink: &mut S) {
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
             ack::write(ack, version, sink);
         }
-        Packet::Subscribe(subscribe) => subscribe::write(subscribe, version, sink),
-        Packet::SubAck(suback) => subscribe::write_ack(suback, version, sink),
-        Packet::Unsubscribe(unsubscribe) => unsubscribe::write(unsubscribe, version, sink),
-        Packet::UnsubAck(unsuback) => unsubscribe::write_ack(unsuback, version, sink),
+        Packet::Subscribe(subscribe) if of(Role::Client) => {
+            subscribe::write(subscribe, version, sink)
+        }
+        Packet::SubAck(suback) if of(Role::Server) => subscribe::write_ack(suback, version, sink),
+        Packet::Unsubscribe(unsubscribe) if of(Role::Client) => {
+            unsubscribe::write(unsubscribe, version, sink)
+        }
+        Packet::UnsubAck(unsuback) if of(Role::Server) => {
+            unsubscribe::write_ack(unsuback, version, sink)
+        }
         Packet::PingReq | Packet::PingResp => {}
         Packet::Disconnect(disconnect) => disconnect::write(disconnect, version, sink),
         Packet::Auth(auth) => auth::write(auth, sink),
+        _ => debug_assert!(false, "only the other side sends it"),
     }
 }

@@ -28,8 +28,8 @@ mod unsubscribe;
 
 pub use decoder::{Decoder, Role};
 pub use encoder::{
-    EncodeError, check, drop_diagnostics, encode, encode_publish, encode_publish_head, encoded_len,
-    fit, publish_len,
+    EncodeError, check, check_as, drop_diagnostics, encode, encode_as, encode_publish,
+    encode_publish_head, encoded_len, fit, publish_len,
 };
 pub use publish::PublishRef;
 

@@ -95,7 +95,7 @@ pub(super) fn read_message_property(
     Ok(())
 }
 
-pub(super) fn write_message_properties<S: Sink>(
+pub(super) fn write_message_properties<S: Sink + ?Sized>(
     properties: &MessageProperties,
     message_expiry_interval: Option<u32>,
     sink: &mut S,
@@ -189,7 +189,7 @@ impl PublishRef<'_> {
     }
 
     /// Everything between the fixed header and the payload.
-    pub(super) fn write_head<S: Sink>(&self, version: Version, sink: &mut S) {
+    pub(super) fn write_head<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) {
         debug_assert!(
             !self.topic.is_empty() || (self.topic_alias.is_some() && version.has_topic_alias()),
             "a PUBLISH has a topic or an alias"
@@ -212,7 +212,7 @@ impl PublishRef<'_> {
         length(|counter| self.write_properties(counter))
     }
 
-    fn write_properties<S: Sink>(&self, sink: &mut S) {
+    fn write_properties<S: Sink + ?Sized>(&self, sink: &mut S) {
         sink.non_zero_property(Property::TopicAlias, self.topic_alias);
         for &identifier in self.subscription_identifiers {
             sink.subscription_identifier(identifier);

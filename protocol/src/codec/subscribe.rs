@@ -86,7 +86,7 @@ fn decode_options(
     Ok(options)
 }
 
-pub(super) fn write<S: Sink>(subscribe: &Subscribe, version: Version, sink: &mut S) {
+pub(super) fn write<S: Sink + ?Sized>(subscribe: &Subscribe, version: Version, sink: &mut S) {
     sink.u16(subscribe.packet_id.get());
     if version.has_properties() {
         sink.variable(length(|counter| write_properties(subscribe, counter)));
@@ -112,7 +112,7 @@ fn encode_options(options: SubscriptionOptions, version: Version) -> u8 {
     byte
 }
 
-fn write_properties<S: Sink>(subscribe: &Subscribe, sink: &mut S) {
+fn write_properties<S: Sink + ?Sized>(subscribe: &Subscribe, sink: &mut S) {
     if let Some(identifier) = subscribe.subscription_identifier {
         sink.subscription_identifier(identifier);
     }
@@ -142,7 +142,7 @@ pub(super) fn decode_ack(mut body: Reader, version: Version) -> Result<SubAck, V
     })
 }
 
-pub(super) fn write_ack<S: Sink>(suback: &SubAck, version: Version, sink: &mut S) {
+pub(super) fn write_ack<S: Sink + ?Sized>(suback: &SubAck, version: Version, sink: &mut S) {
     sink.u16(suback.packet_id.get());
     if version.has_properties() {
         let (reason_string, user_properties) =

@@ -34,7 +34,7 @@ pub(super) fn decode(mut body: Reader, version: Version) -> Result<Unsubscribe, 
     })
 }
 
-pub(super) fn write<S: Sink>(unsubscribe: &Unsubscribe, version: Version, sink: &mut S) {
+pub(super) fn write<S: Sink + ?Sized>(unsubscribe: &Unsubscribe, version: Version, sink: &mut S) {
     sink.u16(unsubscribe.packet_id.get());
     if version.has_properties() {
         sink.variable(length(|counter| {
@@ -70,7 +70,7 @@ pub(super) fn decode_ack(mut body: Reader, version: Version) -> Result<UnsubAck,
     })
 }
 
-pub(super) fn write_ack<S: Sink>(unsuback: &UnsubAck, version: Version, sink: &mut S) {
+pub(super) fn write_ack<S: Sink + ?Sized>(unsuback: &UnsubAck, version: Version, sink: &mut S) {
     sink.u16(unsuback.packet_id.get());
     if version.has_properties() {
         let (reason_string, user_properties) =
