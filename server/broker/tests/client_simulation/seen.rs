@@ -22,6 +22,8 @@ pub struct Seen {
     repeated: u64,
     pub held: u64,
     pub unwitnessed: u64,
+    /// Publishes that may have come twice for that.
+    pub excused: u64,
 }
 
 impl World {
@@ -31,6 +33,7 @@ impl World {
         self.seen.resumed = count(Session::Resumed);
         self.seen.gaps = count(Session::Gap);
         self.seen.evicted = count(Session::Evicted);
+        self.seen.excused = self.excused.len() as u64;
         self.seen.published = hero.next - 1;
         self.seen.received = hero.store.inbox.len() as u64;
         self.seen.cancelled = hero.cancelled.len() as u64;
@@ -70,6 +73,7 @@ impl Seen {
         sum(&mut self.repeated, other.repeated);
         sum(&mut self.held, other.held);
         sum(&mut self.unwitnessed, other.unwitnessed);
+        sum(&mut self.excused, other.excused);
     }
 
     /// What must happen often enough.

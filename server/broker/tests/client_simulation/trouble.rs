@@ -169,11 +169,7 @@ impl World {
         let Some(client) = self.peers[HERO].life() else {
             return;
         };
-        if ends_session {
-            client.close_and_end_session();
-        } else {
-            client.close();
-        }
+        client.end(ends_session);
         let after_ms = self.random.between(0, 6_000);
         self.put(after_ms, Event::Start(HERO));
     }
