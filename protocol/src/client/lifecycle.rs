@@ -218,29 +218,25 @@ impl Client {
         }
     }
 
-    /// Ends it: DISCONNECT 0x00, which removes the will [MQTT-3.14.4-3]. What is not settled fails with `Closed`.
+    /// Ends it: DISCONNECT 0x00, which removes the will [MQTT-3.14.4-3]. What is not settled fails with `Closed`; what is
+    /// stored stays so.
     pub fn close(&mut self) {
-        self.end(None);
+        self.end(false);
     }
 
-    /// As [`Client::close`], and the server forgets the session, if it is connected and speaks 5.0. What is stored is then
-    /// for the application to remove.
-    pub fn close_and_end_session(&mut self) {
-        self.end(Some(0));
-    }
-
-    fn end(&mut self, session_expiry_interval: Option<u32>) {
+    /// As [`Client::close`]. `ends_session`: and the server forgets the session, if it is connected and speaks 5.0.
+    pub fn end(&mut self, ends_session: bool) {
         if self.phase == Phase::Closed {
             return;
         }
         self.say_goodbye(Disconnect {
-            session_expiry_interval,
+            session_expiry_interval: ends_session.then_some(0),
             ..Disconnect::new(ReasonCode::Success)
         });
         self.phase = Phase::Closed;
         self.forget_connection();
         let settled = self.outbound.drain();
-        self.push_settled(settled);
+        self.push_all_settled(settled);
         self.set_state(State::Closed);
     }
 
@@ -361,7 +357,7 @@ impl Client {
         self.forget_connection();
         if self.options.offline_qos0 == OfflineQos0::Refuse {
             let settled = self.outbound.drop_qos0();
-            self.push_settled(settled);
+            self.push_all_settled(settled);
         }
         self.set_state(state);
     }

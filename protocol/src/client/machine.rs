@@ -243,8 +243,9 @@ impl Client {
                 self.answer(Effect::Packet(answer))?;
             }
             Packet::PubComp(ack) => {
-                let settled = self.outbound.pubcomp(&ack, ids);
-                self.push_settled(settled);
+                if let Some(settled) = self.outbound.pubcomp(&ack, ids) {
+                    self.push_settled(settled);
+                }
             }
             Packet::SubAck(suback) => {
                 let changes = self.subscriptions.suback(&suback, ids, journal);
@@ -375,7 +376,9 @@ impl Client {
             self.outbound
                 .poll(now, &limits, &mut self.ids, &mut self.journal)
         {
-            self.push_settled(settled);
+            if let Some(settled) = settled {
+                self.push_settled(settled);
+            }
             let Some(mut packet) = packet else { continue };
             let fits = limits.has_room(&packet, OutboundAliases::ANNOUNCEMENT_BYTES_MAX);
             if let Packet::Publish(publish) = &mut packet {
@@ -400,30 +403,34 @@ impl Client {
         self.events.push_back(Queued { event, owed: None });
     }
 
-    pub(super) fn push_settled(&mut self, settled: impl IntoIterator<Item = Settled>) {
-        for Settled {
+    pub(super) fn push_settled(&mut self, settled: Settled) {
+        let Settled {
             handle,
             result,
             is_stored,
-        } in settled
-        {
-            let acked = Event::Acked { handle, result };
-            if !is_stored {
-                self.push_event(acked);
-                continue;
-            }
-            self.journal
-                .write(JournalEntry::Finished { handle, result });
-            if let Some(Effect::Event(acked)) = self.journal.gate(Effect::Event(acked)) {
-                self.push_event(acked);
-            }
+        } = settled;
+        let acked = Event::Acked { handle, result };
+        if !is_stored {
+            self.push_event(acked);
+            return;
+        }
+        self.journal
+            .write(JournalEntry::Finished { handle, result });
+        if let Some(Effect::Event(acked)) = self.journal.gate(Effect::Event(acked)) {
+            self.push_event(acked);
+        }
+    }
+
+    pub(super) fn push_all_settled(&mut self, all: Vec<Settled>) {
+        for settled in all {
+            self.push_settled(settled);
         }
     }
 
     fn push_answered(&mut self, answered: Answered) {
         match answered {
             Answered::Nothing => {}
-            Answered::Settled(settled) => self.push_settled([settled]),
+            Answered::Settled(settled) => self.push_settled(settled),
             Answered::Deferred(handle, reason, retry_in_ms) => self.push_event(Event::Deferred {
                 handle,
                 reason,

@@ -110,7 +110,7 @@ impl Client {
             self.push_event(Event::Unsubscribed { handle });
         }
         let settled = self.outbound.connected(session_present, &mut self.ids);
-        self.push_settled(settled);
+        self.push_all_settled(settled);
         Ok(())
     }
 

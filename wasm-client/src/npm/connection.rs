@@ -248,13 +248,7 @@ impl Connection {
 
     /// For good. `end_session`: and the server forgets the session.
     pub fn close(&self, end_session: bool) {
-        self.0.with(|machine, _| {
-            if end_session {
-                machine.close_and_end_session();
-            } else {
-                machine.close();
-            }
-        });
+        self.0.with(|machine, _| machine.end(end_session));
     }
 
     /// What there is to see, as a plain object.

@@ -272,7 +272,7 @@ fn refreshed_filters_are_asked_for_again_when_the_session_is_resumed() {
 fn a_session_can_be_ended_for_good() {
     let mut script = Script::new(durable(Version::V5));
     script.accept(true);
-    script.client.close_and_end_session();
+    script.client.end(true);
     let packet = script.client.poll_packet(0);
     let Some(Packet::Disconnect(disconnect)) = packet else {
         panic!("{packet:?}");
