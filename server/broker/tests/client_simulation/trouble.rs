@@ -125,7 +125,7 @@ impl World {
     }
 
     pub fn crash_hero(&mut self) {
-        if self.peers[HERO].life.is_none() {
+        if self.peers[HERO].life.is_none() || self.is_sturdy {
             return;
         }
         self.seen.crashes += 1;

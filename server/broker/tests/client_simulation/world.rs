@@ -49,6 +49,8 @@ pub struct World {
     /// The broker's session of the hero, when it was told of one.
     pub session: Option<Incarnation>,
     pub fills: bool,
+    /// The hero does not crash: what only a new process puts right stays wrong.
+    pub is_sturdy: bool,
     pub seed: u64,
     pub is_told: bool,
     pub random: Random,
@@ -111,6 +113,7 @@ impl World {
             lost: Vec::new(),
             session: None,
             fills: random.chance(50),
+            is_sturdy: random.chance(30),
             seed,
             is_told,
             node: Node::new(limits, failing_percent),
