@@ -50,7 +50,7 @@ impl World {
                 let after_ms = self.random.between(0, 7_000);
                 self.put(after_ms, Event::Reconnect);
             }
-            180..184 => self.quit(),
+            180..184 if !self.is_sturdy => self.quit(),
             184 => self.evict(),
             _ => {}
         }

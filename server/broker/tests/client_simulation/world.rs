@@ -49,7 +49,7 @@ pub struct World {
     /// The broker's session of the hero, when it was told of one.
     pub session: Option<Incarnation>,
     pub fills: bool,
-    /// The hero does not crash: what only a new process puts right stays wrong.
+    /// The hero neither crashes nor quits: what only a new process puts right stays wrong.
     pub is_sturdy: bool,
     pub seed: u64,
     pub is_told: bool,
