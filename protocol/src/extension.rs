@@ -63,7 +63,21 @@ pub fn end_topic(identifier: u32) -> TopicName {
 /// The Subscription Identifier whose end a message to this topic marks; `None`: it is no end marker.
 #[must_use]
 pub fn ended(topic: &TopicName) -> Option<u32> {
-    topic.as_str().strip_prefix(END_TOPIC)?.parse().ok()
+    number(topic.as_str().strip_prefix(END_TOPIC)?)
+}
+
+/// A number in decimal, of digits alone. What `parse` brings along for signs and every width would be downloaded by each
+/// browser.
+#[must_use]
+pub fn number(digits: &str) -> Option<u32> {
+    let mut number = 0;
+    for digit in digits.bytes() {
+        if !digit.is_ascii_digit() || number > u64::from(u32::MAX) {
+            return None;
+        }
+        number = number * 10 + u64::from(digit - b'0');
+    }
+    u32::try_from(number).ok().filter(|_| !digits.is_empty())
 }
 
 #[cfg(test)]
@@ -76,6 +90,22 @@ mod tests {
         assert!(is_announced(&properties, SNAPSHOT));
         assert!(!is_announced(&properties, "snap"));
         assert!(!is_announced(&[], SNAPSHOT));
+    }
+
+    #[test]
+    fn a_number_is_digits_alone_and_has_32_bits() {
+        assert_eq!(number("0"), Some(0));
+        assert_eq!(number("4294967295"), Some(u32::MAX));
+        for wrong in [
+            "",
+            "-1",
+            "+1",
+            "1a",
+            "4294967296",
+            "99999999999999999999999",
+        ] {
+            assert_eq!(number(wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]

@@ -187,7 +187,12 @@ impl Journal {
 
     /// The connection is gone: its packets go nowhere.
     pub(super) fn disconnected(&mut self) {
-        self.waiting
-            .retain(|(_, effect)| matches!(effect, Effect::Event(_)));
+        for _ in 0..self.waiting.len() {
+            if let Some(waiting) = self.waiting.pop_front()
+                && let Effect::Event(_) = waiting.1
+            {
+                self.waiting.push_back(waiting);
+            }
+        }
     }
 }

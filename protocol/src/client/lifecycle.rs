@@ -365,8 +365,10 @@ impl Client {
     pub(super) fn forget_connection(&mut self) {
         self.limits = None;
         self.keep_alive = None;
-        self.control
-            .retain(|packet| matches!(packet, Packet::Disconnect(_)));
+        // A farewell is alone, and still leaves.
+        if !matches!(self.control.front(), Some(Packet::Disconnect(_))) {
+            self.control.clear();
+        }
         self.journal.disconnected();
         self.held.clear();
         self.subscriptions.disconnected(&mut self.ids);

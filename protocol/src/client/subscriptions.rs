@@ -287,14 +287,14 @@ impl Subscriptions {
         let mut changes = entry.tell(SubscriptionChange::Granted(reason));
         let properties = &suback.user_properties;
         let number = extension::values(properties, extension::RETAINED).next();
-        let number = number.and_then(|number| number.parse().ok());
+        let number = number.and_then(|number| extension::number(number));
         entry.stage = Stage::Snapshot(match number {
             _ if !entry.has_snapshot() => {
                 entry.settle();
                 return changes;
             }
             Some(_) if extension::is_set(properties, extension::END) => Snapshot::Marked,
-            Some(number) => Snapshot::Counted(number),
+            Some(number) => Snapshot::Counted(number.into()),
             None => Snapshot::Pingless,
         });
         changes.extend(entry.complete_if_counted());
