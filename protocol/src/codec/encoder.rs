@@ -231,14 +231,14 @@ fn write_body<S: Sink + ?Sized>(
             ack::write(ack, version, sink);
         }
         Packet::Subscribe(subscribe) if of(Role::Client) => {
-            subscribe::write(subscribe, version, sink)
+            subscribe::write(subscribe, version, sink);
         }
         Packet::SubAck(suback) if of(Role::Server) => subscribe::write_ack(suback, version, sink),
         Packet::Unsubscribe(unsubscribe) if of(Role::Client) => {
-            unsubscribe::write(unsubscribe, version, sink)
+            unsubscribe::write(unsubscribe, version, sink);
         }
         Packet::UnsubAck(unsuback) if of(Role::Server) => {
-            unsubscribe::write_ack(unsuback, version, sink)
+            unsubscribe::write_ack(unsuback, version, sink);
         }
         Packet::PingReq | Packet::PingResp => {}
         Packet::Disconnect(disconnect) => disconnect::write(disconnect, version, sink),
