@@ -28,7 +28,9 @@ pub fn check(world: &mut World) -> Result<(), String> {
         if row.qos == QoS::ExactlyOnce && count > 1 {
             return Err(format!("the hero got {sequence} {count} times at QoS 2"));
         }
-        if count == 0 && *sequence >= world.excused_before {
+        // Its packet id was one of a session that is gone, and it came with DUP, for its first delivery was cut off.
+        let is_taken_for_another = row.qos == QoS::ExactlyOnce && hero.has_stale_ids;
+        if count == 0 && *sequence >= world.excused_before && !is_taken_for_another {
             return Err(format!("the hero never got {sequence}"));
         }
     }
