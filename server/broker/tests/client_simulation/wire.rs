@@ -28,6 +28,8 @@ pub struct Wire {
     /// Refused for now, at least once: their order is not that of the others.
     pub withdrawn: BTreeSet<Sequence>,
     pub refusals: u64,
+    /// QoS 2 messages that came without DUP.
+    pub came_new: BTreeSet<Sequence>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +159,9 @@ impl Wire {
             Packet::Publish(publish) if publish.qos == QoS::AtLeastOnce => {
                 let id = publish.packet_id.expect("QoS 1 has one");
                 self.came.push((id, number_of(&publish.payload)));
+            }
+            Packet::Publish(publish) if publish.qos == QoS::ExactlyOnce && !publish.dup => {
+                self.came_new.insert(number_of(&publish.payload));
             }
             Packet::PubAck(ack) => self.answered(ack),
             Packet::PubRec(ack) if ack.reason.is_error() => self.answered(ack),
