@@ -15,6 +15,24 @@ const count = (name, where, expected) =>
 const lamp = (name, expected) =>
   eventually(`${name} lamp ${expected}`, () => pane(name).locator('.value').textContent(), (seen) => seen === expected);
 
+/** In the page: how many messages the inboxes of this origin hold. */
+async function inboxes() {
+  const settled = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  let kept = 0;
+  for (const { name } of await indexedDB.databases()) {
+    const database = await settled(indexedDB.open(name));
+    if (database.objectStoreNames.contains('inbox')) {
+      const rows = await settled(database.transaction('inbox').objectStore('inbox').getAll());
+      kept += rows.reduce((sum, { list }) => sum + list.length, 0);
+    }
+    database.close();
+  }
+  return kept;
+}
+
 try {
   await page.goto(`${base}/docs/offline.html`);
   await state('Ana', 'online');
@@ -44,6 +62,8 @@ try {
 
   await button('Ben', 'Done').first().click();
   await count('Ben', '.done', 1);
+  // What is done leaves the store a moment later; killed before, the tab would get it again, marked.
+  await eventually('messages in the store', () => page.evaluate(inboxes), (kept) => kept === 10);
   await button('Ben', 'Kill the tab').click();
   await button('Ben', 'Open it again').click();
   await count('Ben', '.arrived', 10);
