@@ -3,6 +3,7 @@
 //! It acknowledges nothing by itself, and what it has not been asked for it leaves in the socket. The codec is the project's
 //! own: for what is right and wrong on the wire there are the wire cases, which have another.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU16;
@@ -45,6 +46,8 @@ pub struct Peer {
     decoder: Decoder,
     version: Version,
     input: BytesMut,
+    /// Came while something else was waited for.
+    ahead: VecDeque<Publish>,
     /// What one read of the socket may give.
     buffer: Box<[u8]>,
 }
@@ -76,6 +79,7 @@ impl Peer {
             decoder: Decoder::new(Role::Client, PACKET_SIZE_MAX),
             version: Version::V5,
             input: BytesMut::new(),
+            ahead: VecDeque::new(),
             buffer: vec![0; 64 * 1024].into(),
         })
     }
@@ -184,6 +188,9 @@ impl Peer {
 
     /// The next packet, which must be a PUBLISH.
     pub fn message(&mut self) -> Result<Publish> {
+        if let Some(publish) = self.ahead.pop_front() {
+            return Ok(publish);
+        }
         match self.receive()? {
             Packet::Publish(publish) => Ok(*publish),
             other => bail!("no PUBLISH but {other:?}"),
@@ -199,7 +206,13 @@ impl Peer {
         let ack = Ack::new(packet_id, ReasonCode::Success);
         if publish.qos == QoS::ExactlyOnce {
             self.send(&Packet::PubRec(ack.clone()))?;
-            let released = self.receive()?;
+            // PUBREL waits for the disk: the next messages may come before it.
+            let released = loop {
+                match self.receive()? {
+                    Packet::Publish(publish) => self.ahead.push_back(*publish),
+                    other => break other,
+                }
+            };
             ensure!(
                 matches!(&released, Packet::PubRel(ack) if ack.packet_id == packet_id),
                 "no PUBREL but {released:?}"
