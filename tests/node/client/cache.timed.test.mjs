@@ -11,8 +11,11 @@ import { needs } from './harness/place.mjs';
 
 const VALUES = 1_000;
 const OPENINGS = 5;
-/** From the start of the page's script to the frame that shows the first values. */
-const PAINTED_WITHIN_MS = 100;
+/**
+ * From the start of the page's script to the frame that shows the first values: the median. The aim is 100 ms on a machine that does nothing
+ * else; here others use the processor as well, and what is looked for is a page that waits for something, which takes seconds.
+ */
+const PAINTED_WITHIN_MS = 500;
 
 for (const { name, start, programs } of BROKERS) {
   // Fails if the cache waits for the network, if it is slow to open, if old values look like live ones, or if what was deleted
@@ -44,8 +47,8 @@ for (const { name, start, programs } of BROKERS) {
       if (opening < OPENINGS - 1) await tab.close();
     }
     t.diagnostic(`painted after ${paints.map(Math.round).join(', ')} ms`);
-    // The fastest: what took longer waited for a processor that others used.
-    assert.ok(Math.min(...paints) <= PAINTED_WITHIN_MS, `painted after ${paints.map(Math.round).join(', ')} ms`);
+    const median = paints.toSorted((a, b) => a - b)[Math.floor(OPENINGS / 2)];
+    assert.ok(median <= PAINTED_WITHIN_MS, `painted after ${paints.map(Math.round).join(', ')} ms`);
 
     await set(0, 'new 0');
     await set(1, '');
