@@ -120,6 +120,12 @@ impl History {
         self.starts.get(place).copied()
     }
 
+    /// Entry of the first start after that connection was asked for, so the broker at its other end is gone. What that
+    /// broker had sent may be entered later: it waits in the client's socket.
+    pub fn start_after_connection(&self, client: Client, connection: usize) -> Option<usize> {
+        self.start_after(self.connections[&client][connection].asked)
+    }
+
     /// Entry of the kill before that start.
     pub fn kill_before(&self, start: usize) -> usize {
         let place = self.kills.partition_point(|kill| *kill < start);
@@ -132,12 +138,13 @@ impl History {
         place.checked_sub(1).map(|place| self.starts[place])
     }
 
-    /// Entry at which it is certain that the broker had read this subscriber's acknowledgement.
-    pub fn acknowledgement_read(&self, client: Client, stamp: Stamp) -> Option<usize> {
+    /// The connection over which this subscriber acknowledged, and the entry at which it is certain that the broker had
+    /// read it.
+    pub fn acknowledgement_read(&self, client: Client, stamp: Stamp) -> Option<(usize, usize)> {
         let (connection, written) = self.acknowledged.get(&(client, stamp))?;
         let pings = self.pings.get(&(client, *connection))?;
         let next = pings.iter().find(|(asked, _)| asked > written)?;
-        Some(next.1)
+        Some((*connection, next.1))
     }
 
     fn take(&mut self, at: usize, event: &Event) {

@@ -29,12 +29,13 @@ pub fn check(history: &History, counts: &mut Counts, faults: &mut Vec<Fault>) {
                 let kind = match (published, again.qos) {
                     (QoS::ExactlyOnce, QoS::ExactlyOnce) => Some(Kind::TwiceQos2),
                     // Sent twice by the publisher, taken twice by the broker. At QoS 1 it may have reached the subscriber
-                    // before it was on disk, and then again.
+                    // before it was on disk, and then again. What the killed broker had sent may be read long after
+                    // the next one has started: the connection tells which of them it was.
                     (QoS::ExactlyOnce, _) if before.stamp != again.stamp => {
-                        let start = history.start_after(before.at);
-                        start
-                            .is_none_or(|start| start > again.at)
-                            .then_some(Kind::TwiceQos2)
+                        let start = history.start_after_connection(*client, before.connection);
+                        (before.connection == again.connection
+                            || start.is_none_or(|start| start > again.at))
+                        .then_some(Kind::TwiceQos2)
                     }
                     (_, _) if before.stamp == again.stamp => {
                         counts.repetitions += 1;
@@ -70,13 +71,14 @@ fn may_repeat(history: &History, client: Client, before: &Receipt, again: &Recei
     if is_resumed && !again.dup && !is_will {
         return false;
     }
-    let Some(read) = history
+    let Some((connection, read)) = history
         .acknowledgement_read(client, before.stamp)
-        .filter(|read| *read < again.at)
+        .filter(|(_, read)| *read < again.at)
     else {
         return true;
     };
-    match history.start_after(read).filter(|start| *start < again.at) {
+    let start = history.start_after_connection(client, connection);
+    match start.filter(|start| *start < again.at) {
         // It was there all the time and had the acknowledgement.
         None => false,
         Some(start) => history
