@@ -22,7 +22,7 @@ pub(crate) fn message(message: Message) -> Message {
     Message {
         topic: topic(&message.topic),
         payload: Bytes::copy_from_slice(&message.payload),
-        properties: properties(message.properties),
+        properties: properties(message.properties.into_inner()).into(),
         ..message
     }
 }

@@ -8,7 +8,7 @@ mod topic;
 
 use bytes::Bytes;
 use ebbtide_protocol::{ByteString, QoS, TopicName, packet::MessageProperties};
-use ebbtide_store::{Message, RetainedRow};
+use ebbtide_store::{Message, Properties, RetainedRow};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use serde_json::json;
@@ -107,7 +107,7 @@ impl Presence {
         if let Some(user) = user {
             entry["user"] = (&**user).into();
         }
-        let ticket = publish(shared, entry_of(topic.clone(), &entry, now), now);
+        let ticket = publish(shared, entry_of(topic.clone(), &entry, None, now), now);
         drop(state);
         Some((Seat { topic, connection }, ticket))
     }
@@ -135,7 +135,7 @@ impl Presence {
         // Who watches is told nevertheless.
         let clear = Message {
             payload: Bytes::new(),
-            properties: MessageProperties::default(),
+            properties: Properties::default(),
             ..entry.clone()
         };
         entry.retain = false;
@@ -164,13 +164,16 @@ impl Presence {
             "since": rfc3339(now.wall),
             "reason": reason,
         });
-        let mut entry = entry_of(topic, &entry, now);
-        entry.properties.message_expiry_interval = self.topic.offline_expiry_s();
-        entry
+        entry_of(topic, &entry, self.topic.offline_expiry_s(), now)
     }
 }
 
-fn entry_of(topic: TopicName, entry: &serde_json::Value, now: Now) -> Message {
+fn entry_of(
+    topic: TopicName,
+    entry: &serde_json::Value,
+    expiry_s: Option<u32>,
+    now: Now,
+) -> Message {
     Message {
         topic,
         payload: entry.to_string().into(),
@@ -179,9 +182,11 @@ fn entry_of(topic: TopicName, entry: &serde_json::Value, now: Now) -> Message {
         accepted_at: now.wall,
         properties: MessageProperties {
             payload_format_indicator: Some(true),
+            message_expiry_interval: expiry_s,
             content_type: Some("application/json".into()),
             ..MessageProperties::default()
-        },
+        }
+        .into(),
     }
 }
 

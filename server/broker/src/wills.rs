@@ -85,7 +85,7 @@ pub(crate) fn publish(shared: &Shared, session: Incarnation, will: Will, now: No
         qos: will.qos,
         retain: will.retain,
         accepted_at: now.wall,
-        properties: will.properties,
+        properties: will.properties.into(),
     };
     let incoming = Incoming {
         message,

@@ -5,10 +5,10 @@
 
 use std::{error::Error, fs, ops::ControlFlow, path::Path, time::Instant};
 
-use ebbtide_protocol::{PacketId, QoS, TopicName, packet::MessageProperties};
+use ebbtide_protocol::{PacketId, QoS, TopicName};
 use ebbtide_store::{
-    Accept, Incarnation, Marks, Message, Operation, Queue, Recipient, RecipientSet, RedbStore,
-    Revision, Sequence, SessionRow, Store, WallTime,
+    Accept, Incarnation, Marks, Message, Operation, Properties, Queue, Recipient, RecipientSet,
+    RedbStore, Revision, Sequence, SessionRow, Store, WallTime,
     redb::{check::check, restore::restore},
 };
 
@@ -110,7 +110,7 @@ fn fill(store: &RedbStore, count: u64) -> Result<(), Box<dyn Error>> {
                         qos: QoS::AtLeastOnce,
                         retain: false,
                         accepted_at: WallTime(1_700_000_000_000),
-                        properties: MessageProperties::default(),
+                        properties: Properties::default(),
                     }
                     .into(),
                     recipients: recipients.clone(),

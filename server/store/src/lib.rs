@@ -9,6 +9,7 @@ pub mod memory;
 pub mod message;
 pub mod number;
 pub mod operation;
+pub mod properties;
 #[cfg(feature = "redb")]
 pub mod redb;
 pub mod row;
@@ -17,6 +18,7 @@ pub use memory::MemoryStore;
 pub use message::{Message, Recipient, RecipientSet};
 pub use number::{Incarnation, Marks, Revision, Sequence, WallTime};
 pub use operation::{Accept, Operation, Queue, RetainedChange};
+pub use properties::Properties;
 #[cfg(feature = "redb")]
 pub use redb::RedbStore;
 pub use row::{

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
+use ebbtide_protocol::{QoS, TopicName};
 
-use crate::{Incarnation, WallTime};
+use crate::{Incarnation, Properties, WallTime};
 
 /// An application message. It is never changed once it is accepted; who holds it shares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Message {
     /// When the broker accepted it: its expiry counts from here.
     pub accepted_at: WallTime,
     /// What travels with it. `message_expiry_interval` is as published.
-    pub properties: MessageProperties,
+    pub properties: Properties,
 }
 
 impl Message {

@@ -12,9 +12,9 @@ use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
     codec::publish_len,
     extension,
-    packet::{MessageProperties, SubAck, Subscribe, UserProperty},
+    packet::{SubAck, Subscribe, UserProperty},
 };
-use ebbtide_store::{Message, Revision, SubscriptionRow};
+use ebbtide_store::{Message, Properties, Revision, SubscriptionRow};
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -296,7 +296,7 @@ fn marker(identifier: u32, now: Now) -> Delivery {
         qos: QoS::AtMostOnce,
         retain: false,
         accepted_at: now.wall,
-        properties: MessageProperties::default(),
+        properties: Properties::default(),
     };
     Delivery {
         message: Arc::new(message),

@@ -64,7 +64,7 @@ impl Open {
             qos,
             retain: publish.retain,
             accepted_at: now.wall,
-            properties: publish.properties,
+            properties: publish.properties.into(),
         };
         let incoming = Incoming {
             message: if message.retain {

@@ -142,11 +142,8 @@ impl Replies {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use ebbtide_protocol::{
-        PacketId, QoS, ReasonCode, TopicName,
-        packet::{Ack, MessageProperties},
-    };
-    use ebbtide_store::{Incarnation, Operation, WallTime};
+    use ebbtide_protocol::{PacketId, QoS, ReasonCode, TopicName, packet::Ack};
+    use ebbtide_store::{Incarnation, Operation, Properties, WallTime};
 
     use super::*;
 
@@ -159,7 +156,7 @@ mod tests {
             qos: QoS::AtLeastOnce,
             retain: false,
             accepted_at: WallTime(1),
-            properties: MessageProperties::default(),
+            properties: Properties::default(),
         });
         let (journal, mut replies) = (Journal::default(), Replies::default());
         let publish = |replies: &mut Replies| {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
-use ebbtide_store::{Message, Queue, Recipient, WallTime};
+use ebbtide_protocol::{QoS, TopicName};
+use ebbtide_store::{Message, Properties, Queue, Recipient, WallTime};
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn message() -> Arc<Message> {
         qos: QoS::AtLeastOnce,
         retain: false,
         accepted_at: WallTime(1),
-        properties: MessageProperties::default(),
+        properties: Properties::default(),
     })
 }
 

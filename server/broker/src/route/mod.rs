@@ -23,10 +23,10 @@ mod trie;
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use ebbtide_protocol::{PacketId, QoS, TopicName, packet::MessageProperties};
+use ebbtide_protocol::{PacketId, QoS, TopicName};
 use ebbtide_store::{
-    Accept, Incarnation, Message, Operation, Queue, Recipient, RecipientSet, RetainedChange,
-    RetainedRow, Sequence,
+    Accept, Incarnation, Message, Operation, Properties, Queue, Recipient, RecipientSet,
+    RetainedChange, RetainedRow, Sequence,
 };
 
 pub(crate) use self::crowding::Crowded;
@@ -215,7 +215,7 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
         qos: QoS::AtMostOnce,
         retain: true,
         accepted_at: now.wall,
-        properties: MessageProperties::default(),
+        properties: Properties::default(),
     });
     let index = shared.index.read();
     let targets = targets(&index, &message, NOBODY);

@@ -1,7 +1,7 @@
 //! The retained messages: a trie of topic levels. A wildcard lookup visits the branches that match and no others, can
 //! stop anywhere and go on from there later.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use ebbtide_protocol::{TopicFilter, TopicName};
 use ebbtide_store::RetainedRow;
@@ -22,9 +22,10 @@ struct Node {
 
 impl Retained {
     pub fn set(&mut self, row: RetainedRow) {
-        let topic = row.message.topic.clone();
+        // Not the topic is cloned: a `Bytes` that has been takes more memory from then on.
+        let message = Arc::clone(&row.message);
         let mut node = &mut self.root;
-        for level in topic.levels() {
+        for level in message.topic.levels() {
             if !node.children.contains_key(level) {
                 node.children.insert(level.into(), Node::default());
             }
@@ -162,11 +163,9 @@ fn tail<'p, 's>(after: Option<&'p [&'s str]>, level: &str) -> Option<&'p [&'s st
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
-    use ebbtide_protocol::{QoS, packet::MessageProperties};
-    use ebbtide_store::{Message, Revision, WallTime};
+    use ebbtide_protocol::QoS;
+    use ebbtide_store::{Message, Properties, Revision, WallTime};
 
     use super::*;
 
@@ -181,7 +180,7 @@ mod tests {
                     qos: QoS::AtMostOnce,
                     retain: true,
                     accepted_at: WallTime(0),
-                    properties: MessageProperties::default(),
+                    properties: Properties::default(),
                 }),
             });
         }

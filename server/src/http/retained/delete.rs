@@ -146,7 +146,7 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use ebbtide_protocol::TopicName;
-    use ebbtide_store::WallTime;
+    use ebbtide_store::{Properties, WallTime};
 
     use super::*;
 
@@ -157,7 +157,7 @@ mod tests {
             qos: QoS::AtLeastOnce,
             retain: true,
             accepted_at: WallTime(0),
-            properties: MessageProperties::default(),
+            properties: Properties::default(),
         }
     }
 

@@ -66,7 +66,8 @@ pub(crate) fn message(topic: TopicName, seed: u64) -> Message {
             user_properties: (0..seed % 3)
                 .map(|n| (format!("name {n}").into(), "värde".into()))
                 .collect(),
-        },
+        }
+        .into(),
     }
 }
 
@@ -135,7 +136,7 @@ pub(crate) fn put_will(session: u64, seed: u64) -> Operation {
             qos: message.qos,
             retain: message.retain,
             delay_interval: seed as u32,
-            properties: message.properties,
+            properties: message.properties.into_inner(),
         },
         due_at: (seed.is_multiple_of(3)).then_some(WallTime(seed)),
     }))

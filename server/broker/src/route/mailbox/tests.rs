@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ebbtide_protocol::{TopicName, packet::MessageProperties};
-use ebbtide_store::{Message, WallTime};
+use ebbtide_protocol::TopicName;
+use ebbtide_store::{Message, Properties, WallTime};
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn delivery(sequence: u64) -> Delivery {
             qos: QoS::AtLeastOnce,
             retain: false,
             accepted_at: WallTime(0),
-            properties: MessageProperties::default(),
+            properties: Properties::default(),
         }),
         sequence: Some(Sequence(sequence)),
         qos: QoS::AtLeastOnce,

@@ -156,7 +156,7 @@ impl<'a> Body<'a> {
             qos: qos(self.qos)?,
             retain: self.retain,
             accepted_at: self.accepted_at,
-            properties: self.properties.own()?,
+            properties: self.properties.own()?.into(),
         })
     }
 }
