@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod load;
 pub mod memory;
 pub mod peer;
+pub mod peers;
 pub mod proxy;
 pub mod scale;
 pub mod script;

@@ -169,6 +169,7 @@ fn program(tool: Tool) -> Command {
     )
 }
 
-fn folder(name: &str) -> PathBuf {
+/// A folder of this crate.
+pub fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }

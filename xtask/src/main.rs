@@ -92,7 +92,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        help: "measure what durability costs, beside redb itself: [--short] [NAME]",
+        help: "measure what durability costs, beside redb itself: [--short] [NAME]; beside other brokers: peers",
         run: measure::bench,
     },
     Command {

@@ -8,9 +8,17 @@ use crate::server::{self, Profile};
 use crate::test::Environment;
 use crate::web;
 
-pub fn bench(project: &Project, arguments: Vec<String>) -> Result<()> {
+/// `bench peers …` is a program of its own: it needs the other brokers.
+pub fn bench(project: &Project, mut arguments: Vec<String>) -> Result<()> {
+    if arguments.first().is_some_and(|first| first == PEERS) {
+        arguments.remove(0);
+        return run(project, PEERS, arguments);
+    }
     run(project, "bench", arguments)
 }
+
+/// Beside other brokers.
+const PEERS: &str = "peers";
 
 pub fn scale(project: &Project, arguments: Vec<String>) -> Result<()> {
     run(project, "scale", arguments)
@@ -22,7 +30,11 @@ fn run(project: &Project, program: &str, arguments: Vec<String>) -> Result<()> {
     cargo.args(["run", "--release", "--quiet", "-p", "ebbtide-tests"]);
     cargo.args(["--bin", program, "--"]);
     // The browser, and what runs in it.
-    Environment::prepare(project)?.apply(&mut cargo);
+    let mut environment = Environment::prepare(project)?;
+    if program == PEERS {
+        environment.add_peers(project);
+    }
+    environment.apply(&mut cargo);
     cargo.args(arguments).env("EBBTIDE_TEST_BROKER", broker);
     if !cargo.status()?.success() {
         bail!("not as it should be");

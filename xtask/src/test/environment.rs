@@ -68,6 +68,30 @@ impl Environment {
         })
     }
 
+    /// The brokers that benchmarks compare ours with. One that cannot be had is left out, and named.
+    pub fn add_peers(&mut self, project: &Project) {
+        let missing = tools::ensure_system(&[SystemTool::NATS]);
+        self.missing.extend(missing);
+        let nats = SystemTool::NATS.find();
+        self.variables
+            .extend(nats.map(|path| ("EBBTIDE_TEST_NATS", path)));
+        if self
+            .variables
+            .iter()
+            .any(|(name, _)| *name == "EBBTIDE_TEST_NODE")
+        {
+            self.variables
+                .push(("EBBTIDE_TEST_AEDES", PathBuf::from("node")));
+        }
+        match tools::ensure_rumqttd(project) {
+            Ok(path) => self.variables.push(("EBBTIDE_TEST_RUMQTTD", path)),
+            Err(error) => self.missing.push(format!("{error:#}")),
+        }
+        for missing in &self.missing {
+            eprintln!("    left out: {missing}");
+        }
+    }
+
     pub fn apply(&self, command: &mut Command) {
         command.envs(self.variables.iter().map(|(name, path)| (name, path)));
         command.env("EBBTIDE_TEST_SKIPS", &self.skips);

@@ -33,6 +33,11 @@ impl SystemTool {
         package: "mosquitto-clients",
     };
 
+    pub const NATS: Self = Self {
+        programs: &["nats-server"],
+        package: "nats-server",
+    };
+
     /// Where the program is, if it is on PATH.
     pub fn find(self) -> Option<PathBuf> {
         let path = env::var_os("PATH")?;

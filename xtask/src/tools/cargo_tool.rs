@@ -1,4 +1,4 @@
-//! Trunk, wasm-bindgen, cargo-deny and cargo-fuzz, compiled from crates.io into the cache.
+//! Trunk, wasm-bindgen, cargo-deny and others, compiled from crates.io into the cache.
 //!
 //! Compiling without optimisation makes them ready several times sooner; they spend their time in rustc and wasm-opt anyway.
 
@@ -17,6 +17,8 @@ pub struct CargoTool {
     version: &'static str,
     why: &'static str,
     flags: &'static [&'static str],
+    /// It is measured, so how fast it runs counts.
+    is_measured: bool,
 }
 
 pub const TRUNK: CargoTool = CargoTool {
@@ -32,6 +34,7 @@ pub const TRUNK: CargoTool = CargoTool {
         "--features",
         "rustls",
     ],
+    is_measured: false,
 };
 
 pub const WASM_BINDGEN: CargoTool = CargoTool {
@@ -41,6 +44,7 @@ pub const WASM_BINDGEN: CargoTool = CargoTool {
     why: "it writes the JavaScript around our wasm; must equal the crate's version in Cargo.toml",
     // Not `--locked`: its lock file names a version that is not on crates.io. Its TLS is for remote browsers only.
     flags: &["--no-default-features"],
+    is_measured: false,
 };
 
 pub const DENY: CargoTool = CargoTool {
@@ -49,6 +53,16 @@ pub const DENY: CargoTool = CargoTool {
     version: "0.20.2",
     why: "it checks licences and sources of what we use",
     flags: &["--locked"],
+    is_measured: false,
+};
+
+pub const RUMQTTD: CargoTool = CargoTool {
+    krate: "rumqttd",
+    program: "rumqttd",
+    version: "0.20.0",
+    why: "benchmarks measure it beside Ebbtide",
+    flags: &["--no-default-features", "--features", "websocket"],
+    is_measured: true,
 };
 
 pub const FUZZ: CargoTool = CargoTool {
@@ -57,6 +71,7 @@ pub const FUZZ: CargoTool = CargoTool {
     version: "0.13.2",
     why: "it builds and runs the fuzz targets",
     flags: &["--locked"],
+    is_measured: false,
 };
 
 impl CargoTool {
@@ -85,7 +100,9 @@ pub fn ensure(project: &Project, tool: &CargoTool) -> Result<()> {
         .env("CARGO_TARGET_DIR", &build);
     // Outside the repository: its `.cargo/config.toml` and its toolchain file are for the project.
     command.current_dir(&project.tools);
-    quick_profile(&mut command);
+    if !tool.is_measured {
+        quick_profile(&mut command);
+    }
 
     let what = format!("{} {}", tool.program, tool.version);
     let log = project.tools.join(format!("logs/{}.log", tool.folder()));

@@ -56,6 +56,13 @@ pub fn ensure_fuzz(project: &Project) -> Result<()> {
     cargo_tool::ensure(project, &cargo_tool::FUZZ)
 }
 
+/// The broker of that name, and where it then is.
+pub fn ensure_rumqttd(project: &Project) -> Result<PathBuf> {
+    cargo_tool::ensure(project, &cargo_tool::RUMQTTD)?;
+    let folder = project.tools.join(cargo_tool::RUMQTTD.folder());
+    Ok(folder.join("bin/rumqttd"))
+}
+
 pub fn ensure_trunk(project: &Project) -> Result<()> {
     cargo_tool::ensure(project, &cargo_tool::TRUNK)
 }

@@ -1,0 +1,60 @@
+//! Measures Ebbtide beside other brokers: `peers [--rounds N] [--seconds S] [--plot FILE] [ROW …]`. Prints the table.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result, bail};
+use ebbtide_tests::peers::{self, ALL, Peer, Plan, ROWS, Row};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let (mut rounds, mut seconds) = (5, 4.0);
+    let mut plot: Option<PathBuf> = None;
+    let mut rows: Vec<&'static Row> = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || {
+            arguments
+                .next()
+                .with_context(|| format!("{argument} of what?"))
+        };
+        match argument.as_str() {
+            "--rounds" => rounds = value()?.parse().context("--rounds takes a number")?,
+            "--seconds" => seconds = value()?.parse().context("--seconds takes a number")?,
+            "--plot" => plot = Some(value()?.into()),
+            name => match ROWS.iter().find(|row| row.name == name) {
+                Some(row) => rows.push(row),
+                None => {
+                    let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+                    bail!("`{name}` is no row: {}", known.join(", "));
+                }
+            },
+        }
+    }
+    if rows.is_empty() {
+        rows = ROWS.iter().collect();
+    }
+    let peers: Vec<&'static Peer> = ALL.iter().filter(|peer| peer.is_there()).collect();
+    let outcome = peers::run(&Plan {
+        peers: &peers,
+        rows: &rows,
+        rounds,
+        seconds,
+    })?;
+    println!("{}", outcome.tables);
+    for peer in peers {
+        println!("- {}: {}", peer.name, peer.settings);
+    }
+    if let Some(file) = plot {
+        fs::write(&file, outcome.plot).with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! The tables in Markdown: a row for each figure, a column for each broker, and the line with how far it was reached.
+
+use std::fmt::Write;
+
+use super::{
+    Peer, Plan, Row,
+    load::Results,
+    rows::{Better, Figure, Line},
+};
+
+/// Whom ratios are to.
+const YARDSTICK: &str = "Mosquitto";
+
+/// All rows in one table. Each cell: the figure, and its ratio to Mosquitto's.
+pub fn tables(plan: &Plan<'_>, results: &Results) -> String {
+    let mut text = String::from("| scenario | figure |");
+    for peer in plan.peers {
+        let _ = write!(text, " {} |", peer.name);
+    }
+    text.push_str(" line | |\n|---|---|");
+    text.push_str(&"---:|".repeat(plan.peers.len() + 1));
+    text.push_str("---|\n");
+    for row in plan.rows {
+        for (at, (figure, line)) in row.figures.iter().enumerate() {
+            let title = if at == 0 { row.title } else { "" };
+            let _ = write!(text, "| {title} | {} |", figure.title);
+            for peer in plan.peers {
+                let _ = write!(text, " {} |", cell(plan, results, row, figure, peer));
+            }
+            let verdict = verdict(plan, results, row, figure, *line);
+            let _ = writeln!(text, " {} | {verdict} |", shown_line(figure, *line));
+        }
+    }
+    text
+}
+
+/// Ebbtide's figure beside Mosquitto's, if both are there.
+pub fn ratio(plan: &Plan<'_>, results: &Results, row: &Row, key: &str, peer: &Peer) -> Option<f64> {
+    let yardstick = plan.peers.iter().find(|peer| peer.name == YARDSTICK)?;
+    let own = results.median(row, peer, key)?;
+    let other = results.median(row, yardstick, key)?;
+    (other > 0.0).then_some(own / other)
+}
+
+fn cell(plan: &Plan<'_>, results: &Results, row: &Row, figure: &Figure, peer: &Peer) -> String {
+    let Some(value) = results.median(row, peer, figure.key) else {
+        return "–".to_owned();
+    };
+    let value = shown(value);
+    match ratio(plan, results, row, figure.key, peer) {
+        Some(ratio) if peer.name != YARDSTICK => format!("{value} ({})", shown(ratio)),
+        _ => value,
+    }
+}
+
+fn shown_line(figure: &Figure, line: Line) -> String {
+    let sign = match figure.better {
+        Better::More => "≥",
+        Better::Less => "≤",
+    };
+    match line {
+        Line::Ratio(ratio) => format!("{sign} {} ×", shown(ratio)),
+        Line::Value(value) => format!("{sign} {}", shown(value)),
+        Line::None => String::new(),
+    }
+}
+
+fn verdict(
+    plan: &Plan<'_>,
+    results: &Results,
+    row: &Row,
+    figure: &Figure,
+    line: Line,
+) -> &'static str {
+    let ours = plan.peers.iter().find(|peer| peer.name == "Ebbtide");
+    let Some(ours) = ours else { return "" };
+    let (value, bound) = match line {
+        Line::Ratio(bound) => (ratio(plan, results, row, figure.key, ours), bound),
+        Line::Value(bound) => (results.median(row, ours, figure.key), bound),
+        Line::None => return "",
+    };
+    let Some(value) = value else {
+        return "not measured";
+    };
+    let crossed = match figure.better {
+        Better::More => value >= bound,
+        Better::Less => value <= bound,
+    };
+    if crossed { "crossed" } else { "**missed**" }
+}
+
+/// Three digits: more would only pretend.
+pub fn shown(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = 2 - value.abs().log10().floor() as i32;
+    if digits > 0 {
+        let text = format!("{value:.*}", digits.unsigned_abs() as usize);
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    let unit = 10_f64.powi(-digits);
+    grouped((value / unit).round() * unit)
+}
+
+/// With a comma between thousands.
+fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) && digit.is_ascii_digit() {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_three_digits() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (0.012_345, "0.0123"),
+            (1.0, "1"),
+            (1.25, "1.25"),
+            (12.345, "12.3"),
+            (999.6, "1,000"),
+            (1_234_567.0, "1,230,000"),
+        ] {
+            assert_eq!(shown(value), expected);
+        }
+    }
+}
