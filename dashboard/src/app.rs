@@ -1,83 +1,53 @@
-//! The root component: holds the boards, applies what the feed brings, and keeps the view in the URL.
+//! The root component: the connection, the place, what is watched throughout, and the frame around every page.
 
-use gloo::events::{EventListener, EventListenerOptions};
-use wasm_bindgen::JsCast;
-use web_sys::KeyboardEvent;
+use std::rc::Rc;
+
+use gloo::events::EventListener;
 use yew::prelude::*;
 
 use crate::browser;
 use crate::components::banner::Banner;
-use crate::components::config_board::config_board;
-use crate::components::header::{Header, SEARCH_ID};
+use crate::components::navigation::Navigation;
 use crate::components::now::NowProvider;
-use crate::components::presence_board::presence_board;
 use crate::components::toast::{Notice, Toast};
-use crate::feed::{Event as FeedEvent, Feed, Outcome, Watch, Watching};
-use crate::model::board::{Board, Change};
+use crate::components::top_bar::{SEARCH_ID, TopBar};
+use crate::feed::Feed;
+use crate::keys;
+use crate::model::board::Change;
 use crate::model::connection::{Connection, Link};
-use crate::model::link::{Pane, View};
-use crate::model::presence::{Presence, Status};
-use crate::model::select::{self, Counts, Search};
-use crate::model::{filter, link};
+use crate::model::location::{FILTER, Location, SEARCH};
+use crate::model::page::Page;
+use crate::model::presence::Presence;
+use crate::pages;
+use crate::shell::{Shell, Step};
+use crate::watched::Watched;
+
+const PRESENCE_FILTER: &str = "presence/+";
+const CONFIG_FILTER: &str = "config/#";
 
 pub enum Msg {
-    Feed(Vec<FeedEvent>),
-    /// The viewer chose something.
-    View(ViewChange),
+    Link(Link),
+    Presence(Vec<Change>),
+    Config(Vec<Change>),
+    Go(Location, Step),
+    /// The viewer went back or forth in the history.
+    Moved,
     Reconnect,
-    PublishSample(Pane),
-    Published {
-        topic: String,
-        outcome: Outcome,
-    },
-    /// Takes back a sample.
-    Undo(String),
+    Notify(Notice),
     DismissNotice,
 }
 
-pub enum ViewChange {
-    Filter(Pane, String),
-    Search(String),
-    Sort(link::Sort),
-    Status(Option<Status>),
-    Pane(Pane),
-    /// Draws more of a long list.
-    More(Pane),
-}
-
-/// Cards drawn at first, and added each time the viewer asks for more.
-const SHOWN_STEP: usize = 2_000;
-
-/// What belongs to one board's subscription.
-#[derive(Default)]
-struct Source {
-    watching: Option<Watching>,
-    /// Why the filter could not be used, in words.
-    problem: Option<String>,
-}
-
-/// What a board's component needs to know beside its entries.
-pub struct BoardState<'a> {
-    pub connection: &'a Connection,
-    pub view: &'a View,
-    pub problem: Option<&'a str>,
-    /// How many entries may be drawn.
-    pub shown_max: usize,
-    pub searching: bool,
-}
-
 pub struct App {
-    feed: Result<Feed, String>,
-    connection: Connection,
-    view: View,
-    presence: Board<Presence>,
-    config: Board<()>,
-    presence_source: Source,
-    config_source: Source,
-    presence_shown_max: usize,
-    config_shown_max: usize,
+    shell: Shell,
+    /// Why there is no feed, in words.
+    no_feed: String,
+    /// Where the viewer was last on each page.
+    last: Vec<Location>,
+    presence: Watched<Presence>,
+    config: Watched<()>,
     notice: Option<Notice>,
-    _shortcuts: EventListener,
+    _keys: EventListener,
+    _history: Option<EventListener>,
 }
 
 impl Component for App {
@@ -85,71 +55,70 @@ impl Component for App {
     type Properties = ();
 
     fn create(ctx: &Context<Self>) -> Self {
-        let feed = Feed::open(&browser::broker_url(), ctx.link().callback(Msg::Feed));
-        let connection = match &feed {
-            Ok(_) => Connection::default(),
-            Err(reason) => Connection::default().next(
-                Link::Offline {
+        let link = ctx.link();
+        let feed = Feed::open(&browser::broker_url(), link.callback(Msg::Link));
+        let (feed, connection, no_feed) = match feed {
+            Ok(feed) => (Some(Rc::new(feed)), Connection::default(), String::new()),
+            Err(reason) => {
+                let offline = Link::Offline {
                     reason: reason.clone(),
                     retry_at_ms: None,
-                },
-                browser::now_ms(),
-            ),
+                };
+                let connection = Connection::default().next(offline, browser::now_ms());
+                (None, connection, reason)
+            }
         };
-        let mut app = Self {
-            feed,
-            connection,
-            view: View::from_query(&browser::query()),
-            presence: Board::default(),
-            config: Board::default(),
-            presence_source: Source::default(),
-            config_source: Source::default(),
-            presence_shown_max: SHOWN_STEP,
-            config_shown_max: SHOWN_STEP,
+        let location = here();
+        let last = vec![location.clone()];
+        let source = feed.as_deref().ok_or(no_feed.as_str());
+        let presence_filter = filter_of(&last, Page::Presence, PRESENCE_FILTER);
+        let config_filter = filter_of(&last, Page::Config, CONFIG_FILTER);
+        browser::set_title(&title(&location));
+        Self {
+            presence: Watched::new(source, presence_filter, link.callback(Msg::Presence)),
+            config: Watched::new(source, config_filter, link.callback(Msg::Config)),
+            shell: Shell {
+                feed,
+                connection,
+                location,
+                go: link.callback(|(location, step)| Msg::Go(location, step)),
+                notify: link.callback(Msg::Notify),
+            },
+            no_feed,
+            last,
             notice: None,
-            _shortcuts: focus_search_on_slash(),
-        };
-        app.watch(Pane::Presence);
-        app.watch(Pane::Config);
-        app
+            _keys: keys::slash_focuses(SEARCH_ID),
+            _history: web_sys::window().map(|window| {
+                let moved = link.callback(|()| Msg::Moved);
+                EventListener::new(&window, "popstate", move |_| moved.emit(()))
+            }),
+        }
     }
 
     fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
         match msg {
-            Msg::Feed(events) => {
-                let now_ms = browser::now_ms();
-                for event in events {
-                    self.take(event, now_ms);
+            Msg::Link(link) => {
+                let connection = std::mem::take(&mut self.shell.connection);
+                self.shell.connection = connection.next(link, browser::now_ms());
+            }
+            Msg::Presence(changes) => self.presence.apply(changes, browser::now_ms()),
+            Msg::Config(changes) => self.config.apply(changes, browser::now_ms()),
+            Msg::Go(location, step) => {
+                browser::set_address(&location.url(), step);
+                let is_other_page = location.page != self.shell.location.page;
+                self.arrive(ctx, location);
+                if is_other_page {
+                    browser::scroll_to_top();
+                    browser::focus("main");
                 }
             }
-            Msg::View(change) => self.change_view(change),
+            Msg::Moved => self.arrive(ctx, here()),
             Msg::Reconnect => {
-                if let Ok(feed) = &self.feed {
+                if let Some(feed) = &self.shell.feed {
                     feed.reconnect_now();
                 }
             }
-            Msg::PublishSample(pane) => self.publish_sample(ctx, pane),
-            Msg::Published { topic, outcome } => {
-                self.notice = Some(match outcome {
-                    Ok(()) => Notice::published(topic),
-                    Err(reason) => Notice::failed(&topic, &reason),
-                });
-            }
-            Msg::Undo(topic) => {
-                self.notice = None;
-                if let Ok(feed) = &self.feed {
-                    let done = ctx.link().batch_callback({
-                        let topic = topic.clone();
-                        move |outcome: Outcome| {
-                            let topic = topic.clone();
-                            outcome
-                                .is_err()
-                                .then_some(Msg::Published { topic, outcome })
-                        }
-                    });
-                    feed.publish_retained(&topic, String::new(), done);
-                }
-            }
+            Msg::Notify(notice) => self.notice = Some(notice),
             Msg::DismissNotice => self.notice = None,
         }
         true
@@ -157,223 +126,84 @@ impl Component for App {
 
     fn view(&self, ctx: &Context<Self>) -> Html {
         let link = ctx.link();
-        let search = Search::new(&self.view.search);
-        let (people, counts) =
-            select::presence(&self.presence, &search, self.view.status, self.view.sort);
-        let values = select::config(&self.config, &search);
+        let shell = &self.shell;
+        let page = shell.location.page;
+        let on_search = link.callback({
+            let location = shell.location.clone();
+            move |text: String| Msg::Go(location.clone().with(SEARCH, &text), Step::Replace)
+        });
         html! {
-            <NowProvider>
-                <Header
-                    connection={self.connection.clone()}
-                    search={self.view.search.clone()}
-                    on_search={link.callback(|text| Msg::View(ViewChange::Search(text)))}
-                />
-                { self.pane_switch(ctx, &counts, values.len()) }
-                <main id="main" class="boards" data-pane={self.view.pane.name()} tabindex="-1">
-                    { presence_board(link, &self.board_state(Pane::Presence), &self.presence, &people, counts) }
-                    { config_board(link, &self.board_state(Pane::Config), &self.config, &values) }
-                </main>
-                <Banner
-                    connection={self.connection.clone()}
-                    on_retry={link.callback(|()| Msg::Reconnect)}
-                />
-                <Toast
-                    notice={self.notice.clone()}
-                    on_undo={link.callback(Msg::Undo)}
-                    on_dismiss={link.callback(|()| Msg::DismissNotice)}
-                />
-            </NowProvider>
+            <ContextProvider<Shell> context={shell.clone()}>
+                <NowProvider>
+                    <TopBar
+                        connection={shell.connection.clone()}
+                        search_hint={page.search_hint()}
+                        search={shell.location.search().to_owned()}
+                        {on_search}
+                    />
+                    <Navigation {page} places={self.places()} />
+                    <main id="main" tabindex="-1" data-page={page.title()}>
+                        { self.page() }
+                    </main>
+                    <Banner
+                        connection={shell.connection.clone()}
+                        on_retry={link.callback(|()| Msg::Reconnect)}
+                    />
+                    <Toast
+                        notice={self.notice.clone()}
+                        on_dismiss={link.callback(|()| Msg::DismissNotice)}
+                    />
+                </NowProvider>
+            </ContextProvider<Shell>>
         }
     }
 }
 
 impl App {
-    fn take(&mut self, event: FeedEvent, now_ms: i64) {
-        match event {
-            FeedEvent::Link(link) => {
-                let change = match link {
-                    Link::Online => Some(Change::Restarted),
-                    Link::Connecting => None,
-                    _ => Some(Change::Lost),
-                };
-                if let Some(change) = change {
-                    self.presence.apply(change.clone(), now_ms);
-                    self.config.apply(change, now_ms);
-                }
-                self.connection = std::mem::take(&mut self.connection).next(link, now_ms);
-            }
-            FeedEvent::Board(pane, watch, change) => {
-                if self.source(pane).current() != Some(watch) {
-                    return;
-                }
-                match pane {
-                    Pane::Presence => self.presence.apply(change, now_ms),
-                    Pane::Config => self.config.apply(change, now_ms),
-                }
-            }
+    fn page(&self) -> Html {
+        match self.shell.location.page {
+            Page::Presence => pages::presence::page(&self.shell, &self.presence),
+            Page::Config => pages::config::page(&self.shell, &self.config),
         }
     }
 
-    fn change_view(&mut self, change: ViewChange) {
-        match change {
-            ViewChange::Filter(pane, text) => {
-                let filter = match pane {
-                    Pane::Presence => &mut self.view.presence_filter,
-                    Pane::Config => &mut self.view.config_filter,
-                };
-                if *filter == text && self.source(pane).problem.is_none() {
-                    return;
-                }
-                match pane {
-                    Pane::Presence => self.view.presence_filter = text,
-                    Pane::Config => self.view.config_filter = text,
-                }
-                self.watch(pane);
-            }
-            ViewChange::Search(text) => self.view.search = text,
-            ViewChange::Sort(sort) => self.view.sort = sort,
-            ViewChange::Status(status) => self.view.status = status,
-            ViewChange::Pane(pane) => self.view.pane = pane,
-            ViewChange::More(Pane::Presence) => self.presence_shown_max += SHOWN_STEP,
-            ViewChange::More(Pane::Config) => self.config_shown_max += SHOWN_STEP,
-        }
-        browser::replace_query(&self.view.to_query());
-    }
-
-    /// Begins a board's subscription anew, with the filter of the view.
-    fn watch(&mut self, pane: Pane) {
-        let filter = match pane {
-            Pane::Presence => &self.view.presence_filter,
-            Pane::Config => &self.view.config_filter,
-        };
-        let watching = filter::check(filter).and_then(|()| match &self.feed {
-            Ok(feed) => feed.watch(pane, filter),
-            Err(reason) => Err(reason.clone()),
+    /// Each page's link leads to where the viewer was on it.
+    fn places(&self) -> Rc<[Location]> {
+        let places = Page::ALL.into_iter().map(|page| {
+            let last = self.last.iter().find(|last| last.page == page);
+            last.cloned().unwrap_or_else(|| Location::new(page))
         });
-        let source = match watching {
-            Ok(watching) => Source {
-                watching: Some(watching),
-                problem: None,
-            },
-            Err(problem) => Source {
-                watching: None,
-                problem: Some(problem),
-            },
-        };
-        match pane {
-            Pane::Presence => {
-                self.presence = Board::default();
-                self.presence_shown_max = SHOWN_STEP;
-                self.presence_source = source;
-            }
-            Pane::Config => {
-                self.config = Board::default();
-                self.config_shown_max = SHOWN_STEP;
-                self.config_source = source;
-            }
-        }
+        places.collect()
     }
 
-    fn publish_sample(&mut self, ctx: &Context<Self>, pane: Pane) {
-        let now = browser::iso_time(browser::now_ms()).unwrap_or_default();
-        let (topic, payload) = match pane {
-            Pane::Presence => (
-                filter::example_topic(&self.view.presence_filter, "sample"),
-                format!(
-                    r#"{{"status":"online","since":"{now}","meta":{{"from":"the dashboard"}}}}"#
-                ),
-            ),
-            Pane::Config => (
-                filter::example_topic(&self.view.config_filter, "sample"),
-                r#"{"enabled":true,"interval_s":30}"#.to_owned(),
-            ),
-        };
-        if let Ok(feed) = &self.feed {
-            let done = ctx.link().callback({
-                let topic = topic.clone();
-                move |outcome| Msg::Published {
-                    topic: topic.clone(),
-                    outcome,
-                }
-            });
-            feed.publish_retained(&topic, payload, done);
+    fn arrive(&mut self, ctx: &Context<Self>, location: Location) {
+        browser::set_title(&title(&location));
+        self.last.retain(|last| last.page != location.page);
+        self.last.push(location.clone());
+        self.shell.location = location;
+        let source = self.shell.feed.as_deref().ok_or(self.no_feed.as_str());
+        let filter = filter_of(&self.last, Page::Presence, PRESENCE_FILTER);
+        if filter != self.presence.filter {
+            self.presence = Watched::new(source, filter, ctx.link().callback(Msg::Presence));
         }
-    }
-
-    fn source(&self, pane: Pane) -> &Source {
-        match pane {
-            Pane::Presence => &self.presence_source,
-            Pane::Config => &self.config_source,
-        }
-    }
-
-    fn board_state(&self, pane: Pane) -> BoardState<'_> {
-        BoardState {
-            connection: &self.connection,
-            view: &self.view,
-            problem: self.source(pane).problem.as_deref(),
-            shown_max: match pane {
-                Pane::Presence => self.presence_shown_max,
-                Pane::Config => self.config_shown_max,
-            },
-            searching: !self.view.search.trim().is_empty(),
-        }
-    }
-
-    /// Chooses the board on screens that have room for one only.
-    fn pane_switch(&self, ctx: &Context<Self>, counts: &Counts, values: usize) -> Html {
-        let tab = |pane: Pane, name: &str, count: usize| {
-            let choose = ctx
-                .link()
-                .callback(move |_: MouseEvent| Msg::View(ViewChange::Pane(pane)));
-            let chosen = if self.view.pane == pane {
-                "true"
-            } else {
-                "false"
-            };
-            html! {
-                <button type="button" class="pane-tab" aria-pressed={chosen} onclick={choose}>
-                    { name.to_owned() }{ " " }<span class="count">{ count }</span>
-                </button>
-            }
-        };
-        html! {
-            <nav class="pane-switch" aria-label="Boards">
-                { tab(Pane::Presence, "Presence", counts.all) }
-                { tab(Pane::Config, "Config", values) }
-            </nav>
+        let filter = filter_of(&self.last, Page::Config, CONFIG_FILTER);
+        if filter != self.config.filter {
+            self.config = Watched::new(source, filter, ctx.link().callback(Msg::Config));
         }
     }
 }
 
-impl Source {
-    fn current(&self) -> Option<Watch> {
-        self.watching.as_ref().map(|watching| watching.watch)
-    }
+/// The address, as far as it names a page.
+fn here() -> Location {
+    let (path, query) = browser::address();
+    Location::parse(&path, &query).unwrap_or_else(|| Location::new(Page::HOME))
 }
 
-/// `/` goes to the search field, unless the viewer is typing somewhere.
-fn focus_search_on_slash() -> EventListener {
-    let document = gloo_document();
-    EventListener::new_with_options(
-        &document,
-        "keydown",
-        EventListenerOptions::enable_prevent_default(),
-        |event| {
-            let Some(key) = event.dyn_ref::<KeyboardEvent>() else {
-                return;
-            };
-            let modified = key.ctrl_key() || key.meta_key() || key.alt_key();
-            if key.key() == "/" && !modified && !browser::is_typing() {
-                event.prevent_default();
-                browser::focus(SEARCH_ID);
-            }
-        },
-    )
+fn filter_of<'a>(last: &'a [Location], page: Page, default: &'a str) -> &'a str {
+    let last = last.iter().find(|location| location.page == page);
+    last.and_then(|last| last.get(FILTER)).unwrap_or(default)
 }
 
-fn gloo_document() -> web_sys::Document {
-    web_sys::window()
-        .and_then(|window| window.document())
-        .expect("the dashboard runs in a page")
+fn title(location: &Location) -> String {
+    format!("{} · Ebbtide", location.page.title())
 }

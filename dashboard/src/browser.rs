@@ -1,7 +1,9 @@
-//! The few things that the page asks of the browser itself: address, clock, focus, clipboard.
+//! The few things that the page asks of the browser itself: address, clock, focus, clipboard, styles.
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlElement, HtmlInputElement, Window};
+
+use crate::shell::Step;
 
 fn window() -> Option<Window> {
     web_sys::window()
@@ -50,21 +52,36 @@ pub fn host_name() -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-pub fn query() -> String {
+/// The path and the query of the address, the latter with its `?` if there is one.
+pub fn address() -> (String, String) {
     let location = window().map(|window| window.location());
-    location
-        .and_then(|location| location.search().ok())
-        .unwrap_or_default()
+    let part = |part: Option<Result<String, JsValue>>| part.and_then(Result::ok);
+    let path = part(location.as_ref().map(|l| l.pathname()));
+    let query = part(location.as_ref().map(|l| l.search()));
+    (path.unwrap_or_default(), query.unwrap_or_default())
 }
 
-/// Changes the address without a new entry in the history.
-pub fn replace_query(query: &str) {
-    let Some(window) = window() else { return };
-    let path = window.location().pathname().unwrap_or_default();
-    let address = format!("{path}{query}");
-    if let Ok(history) = window.history() {
-        // Refused when called too often; the next change brings it up to date.
-        let _refused = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+/// Changes the address, with a new entry in the history or in place of the present one.
+pub fn set_address(url: &str, step: Step) {
+    let Some(history) = window().and_then(|window| window.history().ok()) else {
+        return;
+    };
+    // Refused when called too often; the next change brings it up to date.
+    let _refused = match step {
+        Step::Push => history.push_state_with_url(&JsValue::NULL, "", Some(url)),
+        Step::Replace => history.replace_state_with_url(&JsValue::NULL, "", Some(url)),
+    };
+}
+
+pub fn set_title(title: &str) {
+    if let Some(document) = window().and_then(|window| window.document()) {
+        document.set_title(title);
+    }
+}
+
+pub fn scroll_to_top() {
+    if let Some(window) = window() {
+        window.scroll_to_with_x_and_y(0.0, 0.0);
     }
 }
 
@@ -103,4 +120,21 @@ pub async fn copy(text: String) -> bool {
     };
     let written = window.navigator().clipboard().write_text(&text);
     wasm_bindgen_futures::JsFuture::from(written).await.is_ok()
+}
+
+/// Sets a style of one element, as a policy without inline styles allows it.
+pub fn set_style(element: &Element, name: &str, value: &str) {
+    if let Some(element) = element.dyn_ref::<HtmlElement>() {
+        let _refused = element.style().set_property(name, value);
+    } else if let Some(element) = element.dyn_ref::<web_sys::SvgElement>() {
+        let _refused = element.style().set_property(name, value);
+    }
+}
+
+/// The height of the visible part of the page, in CSS pixels.
+pub fn view_height_px() -> f64 {
+    let height = window().and_then(|window| window.inner_height().ok());
+    height
+        .and_then(|height| height.as_f64())
+        .unwrap_or_default()
 }

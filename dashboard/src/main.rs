@@ -1,13 +1,19 @@
-//! The Ebbtide dashboard: who is online and what is configured, painted from retained messages alone.
+//! The Ebbtide dashboard: the state of the broker at first glance, and what can be done about it.
 //!
-//! `model` decides, `feed` listens to the broker, `components` draw, `app` ties them together. The page never asks the
-//! broker for an initial state, never writes HTML from a payload, and uses no inline script or style.
+//! `model` decides, `feed` listens to the broker over MQTT, `api` asks it over HTTP, `components` draw, `pages` put them
+//! together, `app` holds what lives as long as the page. Boards are painted from retained messages alone: the page never
+//! asks for an initial state, never writes HTML from a payload, and uses no inline script or style.
 
 mod app;
 mod browser;
 mod components;
 mod feed;
+mod keys;
 mod model;
+mod pages;
+mod sample;
+mod shell;
+mod watched;
 
 fn main() {
     if let Some(root) = browser::element("app") {

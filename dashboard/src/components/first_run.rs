@@ -5,65 +5,89 @@ use yew::prelude::*;
 use super::code_line::CodeLine;
 use crate::browser;
 use crate::model::filter::example_topic;
-use crate::model::link::Pane;
+use crate::model::page::Page;
+use crate::sample;
+use crate::shell::use_shell;
+
+struct Words {
+    title: &'static str,
+    lead: &'static str,
+    name: &'static str,
+    json: &'static str,
+    /// The same in JavaScript.
+    object: &'static str,
+}
+
+const PRESENCE: Words = Words {
+    title: "Nobody here yet",
+    lead: "A client is on this board as soon as it publishes a retained message that says so. Try one of these:",
+    name: "ana",
+    json: r#"{"status":"online"}"#,
+    object: "{\n  status: 'online',\n  since: new Date().toISOString(),\n}",
+};
+
+const CONFIG: Words = Words {
+    title: "Nothing configured yet",
+    lead: "Each retained message is a setting: whoever subscribes gets it at once, and every change as it happens.",
+    name: "lamp",
+    json: r#"{"on":true,"level":80}"#,
+    object: "{ on: true, level: 80 }",
+};
 
 #[derive(Properties, PartialEq)]
 pub struct FirstRunProps {
-    pub pane: Pane,
+    pub page: Page,
     pub filter: AttrValue,
-    pub online: bool,
-    pub on_sample: Callback<()>,
 }
 
 #[component]
 pub fn FirstRun(props: &FirstRunProps) -> Html {
-    let (title, lead, name, json, object) = match props.pane {
-        Pane::Presence => (
-            "Nobody here yet",
-            "A client is on this board as soon as it publishes a retained message that says so. Try one of these:",
-            "ana",
-            r#"{"status":"online"}"#,
-            "{\n  status: 'online',\n  since: new Date().toISOString(),\n}",
-        ),
-        Pane::Config => (
-            "Nothing configured yet",
-            "Each retained message is a setting: whoever subscribes gets it at once, and every change as it happens.",
-            "lamp",
-            r#"{"on":true,"level":80}"#,
-            "{ on: true, level: 80 }",
-        ),
+    let shell = use_shell();
+    let Words {
+        title,
+        lead,
+        name,
+        json,
+        object,
+    } = match props.page {
+        Page::Config => CONFIG,
+        _ => PRESENCE,
     };
     let host = browser::host_name();
     let url = browser::broker_url();
     let topic = example_topic(&props.filter, name);
-    let shell = shell_quoted(&topic);
-    let command = format!("mosquitto_pub -h {host} -q 1 -r -t {shell} \\\n  -m '{json}'");
+    let quoted = shell_quoted(&topic);
+    let command = format!("mosquitto_pub -h {host} -q 1 -r -t {quoted} \\\n  -m '{json}'");
     let topic_js = js_quoted(&topic);
     let script = format!(
         "import {{ connect }} from 'ebbtide';\n\nconst client = connect('{url}');\nclient.publish({topic_js}, {object}, {{ qos: 1, retain: true }});"
     );
-    let onclick = props.on_sample.reform(|_: MouseEvent| ());
-    let testid = match props.pane {
-        Pane::Presence => "presence-empty",
-        Pane::Config => "config-empty",
+    let online = shell.connection.is_online();
+    let onclick = {
+        let (page, filter) = (props.page, props.filter.clone());
+        Callback::from(move |_: MouseEvent| sample::publish(&shell, page, &filter))
+    };
+    let testid = match props.page {
+        Page::Config => "config-empty",
+        _ => "presence-empty",
     };
     html! {
         <div class="panel first-run" data-testid={testid}>
-            <h3>{ title }</h3>
+            <h2>{ title }</h2>
             <p class="lead">{ lead }</p>
             <ol class="ways">
                 <li>
-                    <h4>{ "From this page" }</h4>
-                    <button type="button" class="button button-primary" disabled={!props.online} {onclick}>
+                    <h3>{ "From this page" }</h3>
+                    <button type="button" class="button button-primary" disabled={!online} {onclick}>
                         { "Publish a sample" }
                     </button>
                 </li>
                 <li>
-                    <h4>{ "From a terminal" }</h4>
+                    <h3>{ "From a terminal" }</h3>
                     <CodeLine code={command} label="The command for a terminal" />
                 </li>
                 <li>
-                    <h4>{ "From JavaScript" }</h4>
+                    <h3>{ "From JavaScript" }</h3>
                     <CodeLine code={script} label="The JavaScript" />
                 </li>
             </ol>

@@ -2,6 +2,8 @@
 
 use yew::prelude::*;
 
+use crate::model::page::Page;
+
 /// The sign of the product: the tide, going out.
 pub fn brand() -> Html {
     html! {
@@ -20,5 +22,20 @@ pub fn search() -> Html {
             <circle cx="7" cy="7" r="4.5" />
             <path d="m10.5 10.5 3.5 3.5" />
         </svg>
+    }
+}
+
+/// The sign of a page in the navigation.
+pub fn page(page: Page) -> Html {
+    let path = match page {
+        Page::Presence => {
+            "M7 10a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM1.5 17c0-3 2.5-4.5 5.5-4.5s5.5 1.5 5.5 4.5M13 4.3a3 3 0 0 1 0 5.4M15 12.8c2 .6 3.5 2 3.5 4.2"
+        }
+        Page::Config => {
+            "M3 5.5h7M14 5.5h3M3 14.5h3M10 14.5h7M12 7.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM8 16.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z"
+        }
+    };
+    html! {
+        <svg class="icon icon-page" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d={path} /></svg>
     }
 }

@@ -26,7 +26,7 @@ pub fn skeleton(class: &'static str) -> Html {
 pub fn message(title: &str, text: &str, action: Html) -> Html {
     html! {
         <div class="panel message">
-            <h3>{ title.to_owned() }</h3>
+            <h2>{ title.to_owned() }</h2>
             <p class="lead">{ text.to_owned() }</p>
             { action }
         </div>

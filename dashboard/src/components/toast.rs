@@ -5,25 +5,26 @@ use yew::prelude::*;
 
 const SHOWN_MS: u32 = 10_000;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    text: String,
-    /// The topic that was filled and can be emptied again.
-    undo_topic: Option<String>,
+    pub text: String,
+    /// Takes back what was done.
+    pub undo: Option<Callback<()>>,
 }
 
 impl Notice {
-    pub fn published(topic: String) -> Self {
+    pub fn new(text: impl Into<String>) -> Self {
         Self {
-            text: format!("Published to {topic}. The broker has kept it."),
-            undo_topic: Some(topic),
+            text: text.into(),
+            undo: None,
         }
     }
 
-    pub fn failed(topic: &str, reason: &str) -> Self {
+    #[must_use]
+    pub fn with_undo(self, undo: Callback<()>) -> Self {
         Self {
-            text: format!("Nothing was published to {topic}: {reason}."),
-            undo_topic: None,
+            undo: Some(undo),
+            ..self
         }
     }
 }
@@ -31,7 +32,6 @@ impl Notice {
 #[derive(Properties, PartialEq)]
 pub struct ToastProps {
     pub notice: Option<Notice>,
-    pub on_undo: Callback<String>,
     pub on_dismiss: Callback<()>,
 }
 
@@ -47,8 +47,12 @@ pub fn Toast(props: &ToastProps) -> Html {
         }
     });
     let shown = props.notice.as_ref().map(|notice| {
-        let undo = notice.undo_topic.clone().map(|topic| {
-            let onclick = props.on_undo.reform(move |_: MouseEvent| topic.clone());
+        let undo = notice.undo.clone().map(|undo| {
+            let on_dismiss = props.on_dismiss.clone();
+            let onclick = Callback::from(move |_: MouseEvent| {
+                on_dismiss.emit(());
+                undo.emit(());
+            });
             html! { <button type="button" class="button" {onclick}>{ "Undo" }</button> }
         });
         let onclick = props.on_dismiss.reform(|_: MouseEvent| ());

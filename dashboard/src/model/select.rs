@@ -4,8 +4,40 @@ use std::cmp::Reverse;
 use std::rc::Rc;
 
 use super::board::{Board, Entry};
-use super::link::Sort;
 use super::presence::{Presence, Status};
+
+/// What the presence board is ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    #[default]
+    Name,
+    Status,
+    Recent,
+}
+
+impl Sort {
+    pub const ALL: [Self; 3] = [Self::Name, Self::Status, Self::Recent];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Status => "status",
+            Self::Recent => "recent",
+        }
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Name => "Name",
+            Self::Status => "Status",
+            Self::Recent => "Most recent",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sort| sort.name() == name)
+    }
+}
 
 /// How many entries there are by status, of those that the search matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

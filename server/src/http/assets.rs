@@ -18,6 +18,9 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// Asked for again each time; the answer is mostly that nothing has changed.
 const REVALIDATED: &str = "no-cache";
 
+/// The pages of the dashboard (dashboard/src/model/page.rs): each address opens it.
+const PAGES: [&str; 5] = ["config", "presence", "publish", "sessions", "topics"];
+
 #[derive(Embed)]
 #[folder = "$EBBTIDE_WEB_DIR"]
 #[allow_missing = true]
@@ -48,6 +51,9 @@ pub async fn serve(request: Request) -> Response {
 /// The file behind a path.
 fn name(path: &str) -> String {
     let path = path.trim_start_matches('/');
+    if PAGES.contains(&path) {
+        return "dashboard/index.html".to_owned();
+    }
     let mut name = if path.starts_with("docs/") || path.starts_with("pkg/") {
         path.to_owned()
     } else {
@@ -130,6 +136,8 @@ mod tests {
     fn paths_and_files() {
         assert_eq!(name("/"), "dashboard/index.html");
         assert_eq!(name("/app-0123.js"), "dashboard/app-0123.js");
+        assert_eq!(name("/sessions"), "dashboard/index.html");
+        assert_eq!(name("/sessions/x"), "dashboard/sessions/x");
         assert_eq!(name("/docs/"), "docs/index.html");
         assert_eq!(name("/docs/demo.html"), "docs/demo.html");
         assert_eq!(name("/pkg/index.js"), "pkg/index.js");

@@ -1,5 +1,6 @@
 // Opens the dashboard and does what it is told, a line at a time:
-//   painted <cards> <values>     that many are there
+//   painted <cards> <values>     that many are there, on their pages
+//   page <title>                 goes there by the navigation
 //   exactly <file>               what is there is what the JSON file says: { cards: { topic: status }, values: { topic: JSON } }
 //   card <topic> <status>        the card of that topic shows the status
 //   connection <state>           the page says how it is connected
@@ -18,28 +19,33 @@ const PICTURE = { width: 1280, height: 800 };
 const [url] = process.argv.slice(2);
 const { browser, page, faults } = await open({ viewport: TALL, deviceScaleFactor: 1 });
 const byTestId = (id) => page.locator(`[data-testid="${id}"]`);
+const go = async (title) => {
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: title }).click();
+  await page.getByRole('heading', { level: 1, name: title }).waitFor();
+};
 
 const orders = {
   async painted(cards, values) {
-    for (const [id, count] of [['presence-card', cards], ['config-entry', values]]) {
+    for (const [title, id, count] of [['Config', 'config-entry', values], ['Presence', 'presence-card', cards]]) {
+      await go(title);
       await eventually(`${count} of ${id}`, () => byTestId(id).count(), (seen) => seen === Number(count));
     }
   },
   async exactly(file) {
     const wanted = JSON.parse(readFileSync(file, 'utf8'));
     const bare = (text) => text.replace(/\s/g, '');
-    const shown = () => page.evaluate(() => {
-      const all = (id, of) => [...document.querySelectorAll(`[data-testid="${id}"]`)].map((e) => [e.dataset.topic, of(e)]);
-      return {
-        cards: all('presence-card', (element) => element.dataset.status),
-        values: all('config-entry', (element) => element.innerText),
-      };
+    const shown = (id, of) => page.evaluate(([id, of]) => {
+      return [...document.querySelectorAll(`[data-testid="${id}"]`)].map((e) => [e.dataset.topic, of === 'status' ? e.dataset.status : e.innerText]);
+    }, [id, of]);
+    const all = (seen, of, matches) => seen.length === Object.keys(of).length
+      && seen.every(([topic, text]) => topic in of && matches(text, of[topic]));
+    await go('Config');
+    await eventually('every value as published', () => shown('config-entry'), (seen) => {
+      return all(seen, wanted.values, (text, value) => bare(text).includes(bare(value)));
     });
-    await eventually('every card and value as published', shown, ({ cards, values }) => {
-      const isAll = cards.length === Object.keys(wanted.cards).length && values.length === Object.keys(wanted.values).length;
-      return isAll
-        && cards.every(([topic, status]) => wanted.cards[topic] === status)
-        && values.every(([topic, text]) => topic in wanted.values && bare(text).includes(bare(wanted.values[topic])));
+    await go('Presence');
+    await eventually('every card as published', () => shown('presence-card', 'status'), (seen) => {
+      return all(seen, wanted.cards, (status, published) => status === published);
     });
   },
   async card(topic, status) {
@@ -48,6 +54,9 @@ const orders = {
     await eventually(`${topic} ${status}`, shown, (seen) => {
       return seen.status === status && new RegExp(`\\b${status}\\b`, 'i').test(seen.text);
     });
+  },
+  async page(title) {
+    await go(title);
   },
   async shown(id) {
     await byTestId(id).first().waitFor({ state: 'visible' });

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
-use super::content::PayloadView;
-use super::now::RelativeTime;
-use super::topic_path::topic_path;
+use crate::components::content::PayloadView;
+use crate::components::now::RelativeTime;
+use crate::components::topic_path::topic_path;
 use crate::model::board::Entry;
 
 #[derive(Properties)]
@@ -32,7 +32,7 @@ pub fn ConfigEntry(props: &ConfigEntryProps) -> Html {
                 <span class="flash" key={entry.changes} aria-hidden="true"></span>
             }
             <div class="config-head">
-                <h3 class="config-path" title={AttrValue::Rc(Rc::clone(&entry.topic))}>{ topic_path(&props.path) }</h3>
+                <h2 class="config-path" title={AttrValue::Rc(Rc::clone(&entry.topic))}>{ topic_path(&props.path) }</h2>
                 if let Some(at_ms) = entry.changed_at_ms {
                     <span class="config-changed">{ "changed " }<RelativeTime {at_ms} /></span>
                 }

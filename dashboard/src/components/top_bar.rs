@@ -4,19 +4,24 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::icon;
+use super::link::PageLink;
 use crate::model::connection::Connection;
+use crate::model::location::Location;
+use crate::model::page::Page;
 
 pub const SEARCH_ID: &str = "search";
 
 #[derive(Properties, PartialEq)]
-pub struct HeaderProps {
+pub struct TopBarProps {
     pub connection: Connection,
+    /// What the search looks through; `None`: nothing here.
+    pub search_hint: Option<&'static str>,
     pub search: String,
     pub on_search: Callback<String>,
 }
 
 #[component]
-pub fn Header(props: &HeaderProps) -> Html {
+pub fn TopBar(props: &TopBarProps) -> Html {
     let oninput = props.on_search.reform(|event: InputEvent| {
         let input = event.target_dyn_into::<HtmlInputElement>();
         input.map(|input| input.value()).unwrap_or_default()
@@ -31,15 +36,17 @@ pub fn Header(props: &HeaderProps) -> Html {
     };
     html! {
         <header class="top">
-            <h1><a class="brand" href="/">{ icon::brand() }<span>{ "Ebbtide" }</span></a></h1>
-            <search class="search">
-                { icon::search() }
-                <input id={SEARCH_ID} type="search" placeholder="Search names, topics and values"
-                    aria-label="Search names, topics and values" aria-keyshortcuts="/"
-                    autocomplete="off" spellcheck="false"
-                    value={props.search.clone()} {oninput} {onkeydown} />
-                <kbd aria-hidden="true">{ "/" }</kbd>
-            </search>
+            <PageLink to={Location::new(Page::HOME)} class="brand">{ icon::brand() }<span>{ "Ebbtide" }</span></PageLink>
+            if let Some(hint) = props.search_hint {
+                <search class="search">
+                    { icon::search() }
+                    <input id={SEARCH_ID} type="search" placeholder={hint}
+                        aria-label={hint} aria-keyshortcuts="/"
+                        autocomplete="off" spellcheck="false"
+                        value={props.search.clone()} {oninput} {onkeydown} />
+                    <kbd aria-hidden="true">{ "/" }</kbd>
+                </search>
+            }
             <p class="connection" role="status" data-testid="connection" data-state={props.connection.name()}>
                 <span class="connection-dot" aria-hidden="true"></span>
                 <span class="visually-hidden">{ "Connection: " }</span>

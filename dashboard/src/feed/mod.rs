@@ -3,33 +3,21 @@
 //! The only module that knows the MQTT client. It watches at QoS 0 with a session that ends with the connection, so a
 //! viewer leaves nothing behind at the broker. Never calls back from inside a call.
 
-use std::cell::{Cell, RefCell};
+mod batch;
+
 use std::rc::Rc;
 
 use ebbtide_wasm_client::{
     Bytes, Client, Listener, MessageProperties, Options, OutgoingMessage, QoS, State, Subscription,
     SubscriptionEvent, SubscriptionOptions,
 };
-use gloo::render::{AnimationFrame, request_animation_frame};
 use yew::Callback;
 
+use self::batch::{Batch, Event, Watch};
 use crate::browser::now_ms;
 use crate::model::board::Change;
 use crate::model::connection::Link;
-use crate::model::link::Pane;
 use crate::model::payload::Payload;
-
-/// Pages in the background get no animation frames: with so many events waiting they are handed over at once.
-const WAITING_MAX: usize = 4_096;
-
-/// Tells the events of one subscription from those of an earlier one on the same board.
-pub type Watch = u32;
-
-#[derive(Debug)]
-pub enum Event {
-    Link(Link),
-    Board(Pane, Watch, Change),
-}
 
 /// What a publish came to, in words when it failed.
 pub type Outcome = Result<(), String>;
@@ -37,24 +25,27 @@ pub type Outcome = Result<(), String>;
 pub struct Feed {
     client: Client,
     batch: Rc<Batch>,
-    watches: Cell<Watch>,
     _listener: Listener,
 }
 
-/// Keeps a board's subscription; dropping it ends the subscription.
+/// Keeps a subscription; dropping it ends the subscription, and nothing of it is handed over any more.
 pub struct Watching {
-    pub watch: Watch,
+    watch: Watch,
+    batch: Rc<Batch>,
     _subscription: Subscription,
 }
 
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.batch.forget(self.watch);
+    }
+}
+
 impl Feed {
-    pub fn open(url: &str, sink: Callback<Vec<Event>>) -> Result<Self, String> {
+    /// Connects, and tells of the connection.
+    pub fn open(url: &str, on_link: Callback<Link>) -> Result<Self, String> {
         let client = Client::connect(Options::new(url)).map_err(|error| error.to_string())?;
-        let batch = Rc::new(Batch {
-            sink,
-            waiting: RefCell::default(),
-            frame: RefCell::default(),
-        });
+        let batch = Rc::new(Batch::new(on_link));
         let listener = client.on_state({
             let batch = Rc::clone(&batch);
             move |state| batch.push(Event::Link(link(state)))
@@ -62,14 +53,14 @@ impl Feed {
         Ok(Self {
             client,
             batch,
-            watches: Cell::new(0),
             _listener: listener,
         })
     }
 
-    pub fn watch(&self, pane: Pane, filter: &str) -> Result<Watching, String> {
-        let watch = self.watches.get().wrapping_add(1);
-        self.watches.set(watch);
+    /// Subscribes: the retained messages first, then what changes. `sink` also learns when the connection is lost and
+    /// when the state begins anew.
+    pub fn watch(&self, filter: &str, sink: Callback<Vec<Change>>) -> Result<Watching, String> {
+        let watch = self.batch.remember(sink);
         let options = SubscriptionOptions {
             qos: QoS::AtMostOnce,
             // Tells state from events that pass by.
@@ -88,14 +79,18 @@ impl Feed {
                 },
                 SubscriptionEvent::SnapshotComplete { .. } => Change::SnapshotComplete,
             };
-            batch.push(Event::Board(pane, watch, change));
+            batch.push(Event::Change(watch, change));
         };
         match self.client.subscribe(filter, options, listener) {
             Ok(subscription) => Ok(Watching {
                 watch,
+                batch: Rc::clone(&self.batch),
                 _subscription: subscription,
             }),
-            Err(error) => Err(error.to_string()),
+            Err(error) => {
+                self.batch.forget(watch);
+                Err(error.to_string())
+            }
         }
     }
 
@@ -108,6 +103,10 @@ impl Feed {
             retain: true,
             properties: MessageProperties::default(),
         };
+        self.publish(message, done);
+    }
+
+    pub fn publish(&self, message: OutgoingMessage, done: Callback<Outcome>) {
         let later = done.clone();
         let published = self.client.publish(message, move |result| {
             later.emit(match result {
@@ -142,39 +141,5 @@ fn link(state: &State) -> Link {
             reason: reason.clone(),
         },
         State::Closed => Link::Closed,
-    }
-}
-
-struct Batch {
-    sink: Callback<Vec<Event>>,
-    waiting: RefCell<Vec<Event>>,
-    frame: RefCell<Option<AnimationFrame>>,
-}
-
-impl Batch {
-    fn push(self: &Rc<Self>, event: Event) {
-        // Told at once: in a page in the background no frame may come for long.
-        let urgent = matches!(event, Event::Link(_));
-        let waiting = {
-            let mut waiting = self.waiting.borrow_mut();
-            waiting.push(event);
-            waiting.len()
-        };
-        if urgent || waiting >= WAITING_MAX {
-            self.hand_over();
-        } else if self.frame.borrow().is_none() {
-            let batch = Rc::clone(self);
-            let frame = request_animation_frame(move |_| batch.hand_over());
-            *self.frame.borrow_mut() = Some(frame);
-        }
-    }
-
-    fn hand_over(&self) {
-        // Dropping the frame cancels it, if it has not come yet.
-        drop(self.frame.borrow_mut().take());
-        let events = self.waiting.take();
-        if !events.is_empty() {
-            self.sink.emit(events);
-        }
     }
 }

@@ -1,0 +1,93 @@
+//! What the pages share that show a board: its entries or why there are none, and how old they may be.
+
+use yew::prelude::*;
+
+use super::first_run::FirstRun;
+use super::state_panel::{message, skeleton};
+use crate::browser;
+use crate::model::board::{Board, ENTRIES_MAX, Phase};
+use crate::model::connection::Link;
+use crate::model::location::{Location, SEARCH};
+use crate::model::page::Page;
+use crate::shell::{Shell, Step};
+use crate::watched::Watched;
+
+/// The entries, or why there are none. `narrowing` are the parameters that leave entries out.
+pub fn entries_or_state<V>(
+    shell: &Shell,
+    watched: &Watched<V>,
+    narrowing: &'static [&'static str],
+    none_match: bool,
+    entries: impl FnOnce() -> Html,
+) -> Html {
+    let (board, filter) = (&watched.board, &watched.filter);
+    if let Some(problem) = &watched.problem {
+        return message("This filter cannot be used", problem, Html::default());
+    }
+    if let Phase::Refused(reason) = &board.phase {
+        let text = format!("Its answer to “{filter}”: {reason}.");
+        return message("The broker refused this filter", &text, Html::default());
+    }
+    if !board.is_empty() && none_match {
+        return no_match(shell, narrowing);
+    }
+    if !board.is_empty() {
+        return html! {
+            <>
+                if board.overflowed {
+                    <p class="note">{ format!("Showing the first {ENTRIES_MAX} topics. Narrow the filter to see others.") }</p>
+                }
+                { entries() }
+            </>
+        };
+    }
+    let page = shell.location.page;
+    match (&shell.connection.link, &board.phase) {
+        (Link::NeedsAuth { reason }, _) => message(
+            "This broker asks you to sign in",
+            &format!("It did not let this page in: {reason}."),
+            Html::default(),
+        ),
+        (_, Phase::Live) => html! { <FirstRun {page} filter={filter.clone()} /> },
+        _ if shell.connection.lost_at_ms.is_some() => message(
+            "The broker cannot be reached",
+            "This board fills as soon as the connection stands.",
+            Html::default(),
+        ),
+        _ => skeleton(match page {
+            Page::Config => "config",
+            _ => "presence",
+        }),
+    }
+}
+
+fn no_match(shell: &Shell, narrowing: &'static [&'static str]) -> Html {
+    let location = shell.location.clone();
+    let searched = location.search().to_owned();
+    let clear = shell.go.reform(move |_: MouseEvent| {
+        let clear = |location: Location, name: &&str| location.with(name, "");
+        let all = narrowing.iter().fold(location.clone(), clear);
+        (all.with(SEARCH, ""), Step::Replace)
+    });
+    let button = html! {
+        <button type="button" class="button" onclick={clear}>{ "Show all" }</button>
+    };
+    let text = if searched.trim().is_empty() {
+        "Nothing on this board has this status.".to_owned()
+    } else {
+        format!("Nothing on this board matches “{searched}”.")
+    };
+    message("No match", &text, button)
+}
+
+/// Says that what is shown may have been overtaken.
+pub fn stale_mark<V>(board: &Board<V>) -> Html {
+    match board.stale_since_ms {
+        Some(since_ms) if !board.is_empty() => html! {
+            <span class="stale" data-testid="stale" title={browser::exact_time(since_ms)}>
+                { format!("As of {}", browser::time_of_day(since_ms)) }
+            </span>
+        },
+        _ => Html::default(),
+    }
+}

@@ -1,0 +1,4 @@
+//! The pages, a folder each. What they show comes from the shell, from what the app watches, or from the API.
+
+pub mod config;
+pub mod presence;
