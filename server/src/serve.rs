@@ -20,6 +20,7 @@ use crate::{
     events::Events,
     exit, http,
     logging::Throttle,
+    proxy::Proxies,
     stats::{self, History},
     storage::{CurrentBroker, Storage, StorageError},
     sys,
@@ -129,8 +130,14 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         tokio::spawn(sys::publish(storage.current().clone(), clock, interval));
     }
     announce::started(&config, &listeners.addresses());
-    let web = http::Service::new(door.clone(), &config, web, history, events);
-    listeners.accept(&door, &surroundings, &web);
+    let trusted: Vec<_> = config
+        .trusted_proxies
+        .iter()
+        .map(|network| network.0)
+        .collect();
+    let proxies = Proxies::new(&trusted, config.proxy_protocol);
+    let web = http::Service::new(door.clone(), &config, web, history, events, proxies.clone());
+    listeners.accept(&door, &surroundings, &web, &proxies);
     announce::ready();
 
     stop.received().await;

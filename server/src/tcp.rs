@@ -32,6 +32,16 @@ pub struct Peer {
     pub is_encrypted: bool,
 }
 
+impl Peer {
+    /// The client's address as it is shown. A proxy may not tell the port.
+    pub fn shown(&self) -> String {
+        match self.remote.port() {
+            0 => self.remote.ip().to_string(),
+            _ => self.remote.to_string(),
+        }
+    }
+}
+
 impl Door {
     /// An open door, and the handle that closes it by sending `true`.
     pub fn new() -> (Self, watch::Sender<bool>) {

@@ -23,6 +23,7 @@ mod load_generator;
 mod memory;
 mod package;
 mod presence;
+mod proxies;
 mod retained_api;
 mod semantics;
 mod sessions;

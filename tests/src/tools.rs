@@ -23,6 +23,8 @@ pub enum Tool {
     Faketime,
     /// `mosquitto_pub`.
     Mosquitto,
+    /// `nginx`.
+    Nginx,
     /// Node with the packages of `tests/node`.
     Node,
     /// Python with paho.
@@ -36,6 +38,7 @@ impl Tool {
             Self::Chromium => "EBBTIDE_TEST_CHROMIUM",
             Self::Faketime => "EBBTIDE_TEST_FAKETIME",
             Self::Mosquitto => "EBBTIDE_TEST_MOSQUITTO_PUB",
+            Self::Nginx => "EBBTIDE_TEST_NGINX",
             Self::Node => "EBBTIDE_TEST_NODE",
             Self::Python => "EBBTIDE_TEST_PYTHON",
         }
@@ -143,6 +146,11 @@ pub fn web_assets() -> PathBuf {
 /// `mosquitto_pub`.
 pub fn mosquitto_pub() -> Command {
     program(Tool::Mosquitto)
+}
+
+/// `nginx`.
+pub fn nginx() -> Command {
+    program(Tool::Nginx)
 }
 
 /// Another client that comes with it. It prints line by line, though its output is no terminal.

@@ -8,6 +8,7 @@ mod ci;
 mod crash;
 mod fuzz;
 mod measure;
+mod package;
 mod progress;
 mod project;
 mod reference;
@@ -99,6 +100,11 @@ const COMMANDS: &[Command] = &[
         name: "scale",
         help: "measure a million rows on disk, as cited in docs: [--rows N] [SCENARIO]",
         run: measure::scale,
+    },
+    Command {
+        name: "package",
+        help: "what is shipped, the program and the npm tarball: --out DIR",
+        run: package::run,
     },
     Command {
         name: "screenshots",

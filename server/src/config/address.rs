@@ -6,6 +6,7 @@ use std::{
     str::FromStr,
 };
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 /// Why an address, a host name or an origin is none.
@@ -28,6 +29,11 @@ pub enum AddressError {
         "a host is a name or an IP address without scheme, port and path, for example broker.example"
     )]
     Host,
+    /// Not a network.
+    #[error(
+        "a network is an IP address, or one with the length of its prefix, for example 127.0.0.1 or 10.0.0.0/8"
+    )]
+    Network,
     /// Not an origin.
     #[error(
         "an origin is a scheme and a host, for example https://app.example or http://localhost:5173; `*` is any"
@@ -160,6 +166,21 @@ impl FromStr for Origin {
     }
 }
 
+/// The addresses of reverse proxies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ProxyNetwork(pub IpNet);
+
+impl FromStr for ProxyNetwork {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let address = || Some(IpNet::from(text.parse::<IpAddr>().ok()?));
+        let network = text.parse::<IpNet>().ok().or_else(address);
+        network.map(Self).ok_or(AddressError::Network)
+    }
+}
+
 macro_rules! text {
     ($($name:ident: |$value:ident| $text:expr;)*) => {$(
         impl fmt::Display for $name {
@@ -182,6 +203,7 @@ macro_rules! text {
 text! {
     ListenAddress: |address| address.0.to_string();
     HostName: |host| host.0;
+    ProxyNetwork: |network| network.0.to_string();
     Origin: |origin| match origin {
         Origin::Any => "*",
         Origin::Exactly(origin) => origin.as_str(),

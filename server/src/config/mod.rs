@@ -11,7 +11,7 @@ mod reference;
 mod resolve;
 mod tls;
 
-pub use address::{HostName, ListenAddress, Origin};
+pub use address::{HostName, ListenAddress, Origin, ProxyNetwork};
 pub use file::{read_file, unknown_variables};
 pub use options::{Durability, LogFormat, Options};
 pub use reference::reference;
@@ -72,6 +72,12 @@ pub enum ConfigError {
     /// Clients are to show certificates to nobody.
     #[error("--tls-client-ca is about listeners with TLS: give --mqtts or --https as well")]
     UnusedClientAuthorities,
+    /// A header from nobody.
+    #[error(
+        "--proxy-protocol is about connections of --trusted-proxies, and none is given: name the address of your proxy, for \
+         example --trusted-proxies 127.0.0.1"
+    )]
+    NoProxies,
     /// A folder and no folder.
     #[error(
         "{0} at once: give only one, the folder to keep the data or `ephemeral` to keep it in memory only"

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::{ConfigError, HostName, ListenAddress, Origin, limits::LimitOptions};
+use super::{ConfigError, HostName, ListenAddress, Origin, ProxyNetwork, limits::LimitOptions};
 
 /// What was typed.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -55,6 +55,23 @@ pub struct Options {
         env = "EBBTIDE_TLS_CLIENT_CA"
     )]
     pub tls_client_ca: Option<PathBuf>,
+
+    /// A reverse proxy whose word about its clients is taken, as an address or a network (`10.0.0.0/8`); may be repeated. From it
+    /// count `X-Forwarded-For` and, with `proxy_protocol`, the PROXY header. Not given: nobody's.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NETWORK",
+        env = "EBBTIDE_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<ProxyNetwork>,
+
+    /// Connections of trusted proxies begin with a header of the PROXY protocol, version 1 or 2, on every listener; one without it
+    /// is closed. Default: `false`.
+    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_PROXY_PROTOCOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub proxy_protocol: Option<bool>,
 
     /// What acknowledgements to MQTT clients, with TLS and without, stand for. `relaxed` acknowledges at once and commits from time to time: a
     /// crash then loses what was acknowledged since. Default: `durable`.
@@ -259,6 +276,12 @@ impl Options {
             tls_certificate: self.tls_certificate.or(lower.tls_certificate),
             tls_key: self.tls_key.or(lower.tls_key),
             tls_client_ca: self.tls_client_ca.or(lower.tls_client_ca),
+            trusted_proxies: if self.trusted_proxies.is_empty() {
+                lower.trusted_proxies
+            } else {
+                self.trusted_proxies
+            },
+            proxy_protocol: self.proxy_protocol.or(lower.proxy_protocol),
             mqtt_durability: self.mqtt_durability.or(lower.mqtt_durability),
             http_durability: self.http_durability.or(lower.http_durability),
             relaxed_commit_ms: self.relaxed_commit_ms.or(lower.relaxed_commit_ms),

@@ -8,8 +8,8 @@ use ebbtide_protocol::ByteString;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    ConfigError, Durability, HostName, ListenAddress, LogFormat, Options, Origin, TlsFiles,
-    file::nearest, limits,
+    ConfigError, Durability, HostName, ListenAddress, LogFormat, Options, Origin, ProxyNetwork,
+    TlsFiles, file::nearest, limits,
 };
 use crate::auth::Authenticator;
 
@@ -34,6 +34,10 @@ pub struct Config {
     pub https: Option<ListenAddress>,
     /// What they show to clients; there whenever one of them is.
     pub tls: Option<TlsFiles>,
+    /// Who may say who a client is.
+    pub trusted_proxies: Vec<ProxyNetwork>,
+    /// They say it in a header of the PROXY protocol, too.
+    pub proxy_protocol: bool,
     /// What acknowledgements stand for at MQTT's listeners.
     pub mqtt_durability: Durability,
     /// At those of HTTP.
@@ -105,6 +109,8 @@ impl Config {
                 options.tls_key,
                 options.tls_client_ca,
             )?,
+            trusted_proxies: options.trusted_proxies,
+            proxy_protocol: options.proxy_protocol.unwrap_or(false),
             mqtt_durability: options.mqtt_durability.unwrap_or_default(),
             http_durability: options.http_durability.unwrap_or_default(),
             relaxed_commit: Duration::from_millis(
@@ -145,6 +151,9 @@ impl Config {
             why,
         })?;
         self.check_listeners()?;
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            return Err(ConfigError::NoProxies);
+        }
         if let Some(reference) = &self.server_reference
             && reference.len() > usize::from(u16::MAX)
         {
@@ -254,6 +263,13 @@ impl fmt::Display for Config {
         if let Some(tls) = &self.tls {
             tls.write(formatter)?;
         }
+        let proxies = self.trusted_proxies.iter().map(ToString::to_string);
+        writeln!(
+            formatter,
+            "trusted_proxies = {}",
+            strings(proxies.collect())
+        )?;
+        writeln!(formatter, "proxy_protocol = {}", self.proxy_protocol)?;
         for (key, durability) in [
             ("mqtt_durability", self.mqtt_durability),
             ("http_durability", self.http_durability),
@@ -439,7 +455,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 38);
+        assert_eq!(named, 39);
     }
 
     #[test]

@@ -45,6 +45,7 @@ use crate::{
     config::Config,
     connection::Surroundings,
     events::Events,
+    proxy::{self, Proxies},
     stats::History,
     tcp::{self, Door, Peer},
     tls::{self, Tls},
@@ -84,24 +85,31 @@ impl App {
 
 /// All routes, for every listener.
 #[derive(Clone, Debug)]
-pub struct Service(Router);
+pub struct Service {
+    router: Router,
+    proxies: Proxies,
+}
 
 /// Serves on a listener until the door is closed; with `tls` every connection begins with a handshake.
 pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Option<Tls>) {
     let closing = door.clone();
-    let handle = move |stream: TcpStream, mut peer: Peer, permit: OwnedSemaphorePermit| {
-        let (router, door, tls) = (service.0.clone(), closing.clone(), tls.clone());
+    let handle = move |mut stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
+        let (service, door, tls) = (service.clone(), closing.clone(), tls.clone());
         tokio::spawn(async move {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "the connection was gone before it began");
                 return;
             }
+            let mut peer = match service.proxies.greet(&mut stream, peer).await {
+                Ok(peer) => peer,
+                Err(error) => return proxy::refused(&peer, &error),
+            };
             let Some(tls) = tls else {
-                return exchange(stream, peer, permit, router, door).await;
+                return exchange(stream, peer, permit, service, door).await;
             };
             peer.is_encrypted = true;
             match tls.accept(stream).await {
-                Ok(stream) => exchange(stream, peer, permit, router, door).await,
+                Ok(stream) => exchange(stream, peer, permit, service, door).await,
                 Err(error) => tls::refused(&peer, &error),
             }
         });
@@ -117,8 +125,9 @@ impl Service {
         surroundings: Surroundings,
         history: History,
         events: Events,
+        proxies: Proxies,
     ) -> Self {
-        Self(router(App {
+        let router = router(App {
             surroundings,
             guard: Arc::new(Guard::new(config)),
             maintenance: Arc::new(Semaphore::new(1)),
@@ -126,7 +135,8 @@ impl Service {
             history,
             events,
             description: openapi::description().into(),
-        }))
+        });
+        Self { router, proxies }
     }
 }
 
@@ -147,17 +157,17 @@ async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     permit: OwnedSemaphorePermit,
-    router: Router,
+    service: Service,
     mut door: Door,
 ) {
     // It goes with the connection into an upgrade: a WebSocket counts like any other.
     let permit = Arc::new(permit);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
+        let client = service.proxies.forwarded(request.headers(), peer);
+        request.extensions_mut().insert(client);
         request.extensions_mut().insert(Arc::clone(&permit));
-        router
-            .clone()
-            .oneshot(request.map(axum::body::Body::new) as Request)
+        let router = service.router.clone();
+        router.oneshot(request.map(axum::body::Body::new) as Request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -51,7 +51,7 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
     let peer = request.extensions().get::<Peer>();
     let is_encrypted = peer.is_some_and(|peer| peer.is_encrypted);
     let origin = Origin {
-        address: peer.map(|peer| peer.remote.to_string()).unwrap_or_default(),
+        address: peer.map(Peer::shown).unwrap_or_default(),
         transport: if is_encrypted { "wss" } else { "ws" },
     };
     let permit = request

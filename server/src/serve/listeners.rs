@@ -14,6 +14,7 @@ use crate::{
     config::{Config, ListenAddress},
     connection::{self, Surroundings, Tcp},
     http,
+    proxy::{self, Proxies},
     tcp::{self, Door, Peer},
     tls::{self, Encrypted, Tls},
 };
@@ -84,13 +85,20 @@ impl Listeners {
     }
 
     /// Takes clients in, at each of them, until the door is closed.
-    pub fn accept(self, door: &Door, surroundings: &Surroundings, web: &http::Service) {
+    pub fn accept(
+        self,
+        door: &Door,
+        surroundings: &Surroundings,
+        web: &http::Service,
+        proxies: &Proxies,
+    ) {
         let mqtt = |listener, tls| {
             tokio::spawn(accept_mqtt(
                 listener,
                 door.clone(),
                 surroundings.clone(),
                 tls,
+                proxies.clone(),
             ));
         };
         let http = |listener, tls| {
@@ -126,10 +134,15 @@ async fn accept_mqtt(
     door: Door,
     surroundings: Surroundings,
     tls: Option<Tls>,
+    proxies: Proxies,
 ) {
-    let handle = move |stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
-        let (surroundings, tls) = (surroundings.clone(), tls.clone());
+    let handle = move |mut stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
+        let (surroundings, tls, proxies) = (surroundings.clone(), tls.clone(), proxies.clone());
         tokio::spawn(async move {
+            let peer = match proxies.greet(&mut stream, peer).await {
+                Ok(peer) => peer,
+                Err(error) => return proxy::refused(&peer, &error),
+            };
             match tls {
                 None => run_plain(stream, &peer, surroundings).await,
                 Some(tls) => run_encrypted(stream, &peer, surroundings, &tls).await,
@@ -156,7 +169,7 @@ async fn run_encrypted(stream: TcpStream, peer: &Peer, surroundings: Surrounding
 
 fn origin(peer: &Peer, transport: &'static str) -> Origin {
     Origin {
-        address: peer.remote.to_string(),
+        address: peer.shown(),
         transport,
     }
 }

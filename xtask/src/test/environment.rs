@@ -24,6 +24,7 @@ impl Environment {
             SystemTool::FAKETIME,
             SystemTool::MOSQUITTO,
             SystemTool::MOSQUITTO_CLIENTS,
+            SystemTool::NGINX,
         ]);
         let mut variables = vec![("EBBTIDE_TEST_BROKER", project.target.join("debug/ebbtide"))];
         let system = [
@@ -31,6 +32,7 @@ impl Environment {
             ("EBBTIDE_TEST_FAKETIME", SystemTool::FAKETIME),
             ("EBBTIDE_TEST_MOSQUITTO", SystemTool::MOSQUITTO),
             ("EBBTIDE_TEST_MOSQUITTO_PUB", SystemTool::MOSQUITTO_CLIENTS),
+            ("EBBTIDE_TEST_NGINX", SystemTool::NGINX),
         ];
         variables.extend(
             system

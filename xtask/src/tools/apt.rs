@@ -33,6 +33,10 @@ impl SystemTool {
         package: "mosquitto-clients",
     };
 
+    pub const NGINX: Self = Self {
+        programs: &["nginx"],
+        package: "nginx-light",
+    };
     pub const NATS: Self = Self {
         programs: &["nats-server"],
         package: "nats-server",

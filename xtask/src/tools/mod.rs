@@ -38,6 +38,7 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
             SystemTool::CHROMIUM,
             SystemTool::FAKETIME,
             SystemTool::MOSQUITTO_CLIENTS,
+            SystemTool::NGINX,
         ]);
         if !missing.is_empty() {
             bail!("missing: {}", missing.join("; "));
