@@ -1,4 +1,4 @@
-// Makes the package of what tsc and wasm-bindgen wrote: minified modules, their types, the wasm, and a package.json for users.
+// Makes the package of what tsc and cargo wrote: minified modules, their types, the wasm, and a package.json for users.
 //   node bundle.mjs <compiled> <package>
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,16 +30,13 @@ await bundle.write({
   }],
 });
 
-cpSync(join(compiled, 'ebbtide_wasm_bg.wasm'), join(output, 'ebbtide.wasm'));
-const isOfWasmBindgen = (name) => name.startsWith('ebbtide_wasm');
+cpSync(join(compiled, 'ebbtide.wasm'), join(output, 'ebbtide.wasm'));
 for (const name of readdirSync(compiled, { recursive: true })) {
-  if (!name.endsWith('.d.ts') || isOfWasmBindgen(name)) continue;
+  if (!name.endsWith('.d.ts')) continue;
   const to = join(output, 'types', name);
   mkdirSync(dirname(to), { recursive: true });
   cpSync(join(compiled, name), to);
 }
-// By hand, and with a contract that the compiler has checked.
-cpSync('src/ebbtide_wasm.d.ts', join(output, 'types/ebbtide_wasm.d.ts'));
 
 const { private: _private, scripts: _scripts, devDependencies: _devDependencies, ...manifest } = JSON.parse(readFileSync('package.json', 'utf8'));
 writeFileSync(join(output, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);

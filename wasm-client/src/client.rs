@@ -12,25 +12,24 @@ use ebbtide_protocol::packet::{MessageProperties, Publish, SubscriptionOptions};
 use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version};
 
 use crate::driver::Driver;
-use crate::listening::Listening;
 use crate::{Error, Message, Options, State};
 
 /// A connection that is made again whenever it is lost. Clones are the same client; when the last is dropped the
 /// connection ends as if it were cut.
 #[derive(Clone)]
-pub struct Client(Rc<Driver<Listening>>);
+pub struct Client(Rc<Driver>);
 
 /// Keeps a state listener; dropping it removes the listener.
 #[must_use = "dropping it removes the listener"]
 pub struct Listener {
-    driver: Weak<Driver<Listening>>,
+    driver: Weak<Driver>,
     key: u32,
 }
 
 /// Keeps a subscription; dropping it unsubscribes. Does not keep the client.
 #[must_use = "dropping it unsubscribes"]
 pub struct Subscription {
-    driver: Weak<Driver<Listening>>,
+    driver: Weak<Driver>,
     handle: SubscriptionHandle,
 }
 
@@ -73,7 +72,7 @@ impl Client {
     pub fn connect(options: Options) -> Result<Self, Error> {
         let resolved = options.resolve()?;
         let machine = client::Client::idle(resolved);
-        let driver = Driver::new(options.url, machine, Listening::default());
+        let driver = Driver::new(options.url, machine);
         driver.start();
         Ok(Self(driver))
     }
@@ -88,7 +87,7 @@ impl Client {
     pub fn on_state(&self, listener: impl FnMut(&State) + 'static) -> Listener {
         Listener {
             driver: Rc::downgrade(&self.0),
-            key: self.0.sink.states.add(Box::new(listener)),
+            key: self.0.listening.states.add(Box::new(listener)),
         }
     }
 
@@ -107,7 +106,10 @@ impl Client {
         let handle = self
             .0
             .with(|machine, _| machine.subscribe(filter, options))?;
-        self.0.sink.subscriptions.insert(handle, Box::new(listener));
+        self.0
+            .listening
+            .subscriptions
+            .insert(handle, Box::new(listener));
         Ok(Subscription {
             driver: Rc::downgrade(&self.0),
             handle,
@@ -126,7 +128,7 @@ impl Client {
     ) -> Result<(), Error> {
         let message = publish.validate()?;
         let handle = self.0.with(|machine, _| machine.publish(message))?;
-        self.0.sink.acks.insert(handle, Box::new(on_acked));
+        self.0.listening.acks.insert(handle, Box::new(on_acked));
         Ok(())
     }
 
@@ -176,7 +178,7 @@ impl OutgoingMessage {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.upgrade() {
-            drop(driver.sink.states.remove(self.key));
+            drop(driver.listening.states.remove(self.key));
         }
     }
 }
@@ -184,7 +186,7 @@ impl Drop for Listener {
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.upgrade() {
-            drop(driver.sink.subscriptions.remove(self.handle));
+            drop(driver.listening.subscriptions.remove(self.handle));
             driver.with(|machine, _| machine.unsubscribe(self.handle));
         }
     }

@@ -1,7 +1,7 @@
 //! Runs one client machine on the browser's events: socket, timer, wake-ups, and calls of the application.
 //!
-//! Whatever happens ends in `pump`, which empties the machine into its [`Sink`]. `pump` runs from the browser's event
-//! loop only: calls of the application ask for it by a microtask. No borrow is held while the sink runs.
+//! Whatever happens ends in `pump`, which empties the machine into the listeners. `pump` runs from the browser's event
+//! loop only: calls of the application ask for it by a microtask. No borrow is held while a listener runs.
 
 use alloc::rc::{Rc, Weak};
 use alloc::string::String;
@@ -9,7 +9,7 @@ use core::cell::{Cell, RefCell, RefMut};
 
 use bytes::BytesMut;
 use ebbtide_protocol::ReasonCode;
-use ebbtide_protocol::client::{Action, Client as Machine, Event, JournalBatch, State};
+use ebbtide_protocol::client::{Action, Client as Machine, State};
 use js_sys::Function;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -17,21 +17,9 @@ use web_sys::{CloseEvent, MessageEvent};
 
 use crate::clock::Clock;
 use crate::js;
+use crate::listening::Listening;
 use crate::socket::{Handlers, Socket, bytes_of};
 use crate::wake::WakeUps;
-
-/// Takes what the machine tells. May call the driver at will.
-pub(crate) trait Sink: 'static {
-    /// Whether the driver looks at the page for moments at which the world may have changed; else somebody else calls
-    /// [`Machine::probe`].
-    const WATCHES_PAGE: bool;
-
-    fn deliver(&self, event: Event);
-    /// To be stored; then [`Machine::handle_committed`].
-    fn store(&self, _batch: JournalBatch) {}
-    /// To be answered by [`Driver::credentials`] or [`Driver::no_credentials`].
-    fn ask_for_credentials(&self) {}
-}
 
 /// The functions that the browser calls; they do nothing once the driver is gone.
 #[derive(Debug)]
@@ -41,11 +29,11 @@ struct Callbacks {
     close: Closure<dyn FnMut(CloseEvent)>,
     timer: Closure<dyn FnMut()>,
     microtask: Closure<dyn FnMut()>,
-    wake: Option<Closure<dyn FnMut()>>,
+    wake: Closure<dyn FnMut()>,
 }
 
 /// Everything behind the clones of one client. Dropping it lets go of the connection without a farewell.
-pub(crate) struct Driver<S> {
+pub(crate) struct Driver {
     url: String,
     machine: RefCell<Machine>,
     socket: RefCell<Option<Socket>>,
@@ -54,12 +42,10 @@ pub(crate) struct Driver<S> {
     callbacks: Callbacks,
     wake_ups: RefCell<Option<WakeUps>>,
     microtask_waits: Cell<bool>,
-    /// Credentials have been asked for, and the attempt waits for them.
-    asking: Cell<bool>,
-    pub(crate) sink: S,
+    pub(crate) listening: Listening,
 }
 
-impl<S: Sink> Driver<S> {
+impl Driver {
     /// Bytes that one call of `send` takes, about.
     const FRAME_BYTES: usize = 64 * 1024;
     /// Above this the socket gets nothing more until it has written.
@@ -68,7 +54,7 @@ impl<S: Sink> Driver<S> {
     const CONGESTED_WAIT_MS: u64 = 20;
 
     /// Does nothing until [`Driver::start`].
-    pub(crate) fn new(url: String, machine: Machine, sink: S) -> Rc<Self> {
+    pub(crate) fn new(url: String, machine: Machine) -> Rc<Self> {
         let driver = Rc::new_cyclic(|weak| Self {
             url,
             machine: RefCell::new(machine),
@@ -78,12 +64,10 @@ impl<S: Sink> Driver<S> {
             callbacks: Callbacks::new(weak),
             wake_ups: RefCell::new(None),
             microtask_waits: Cell::new(false),
-            asking: Cell::new(false),
-            sink,
+            listening: Listening::default(),
         });
-        if let Some(wake) = &driver.callbacks.wake {
-            *driver.wake_ups.borrow_mut() = Some(WakeUps::new(wake.as_ref().unchecked_ref()));
-        }
+        let wake = driver.callbacks.wake.as_ref().unchecked_ref();
+        *driver.wake_ups.borrow_mut() = Some(WakeUps::new(wake));
         driver
     }
 
@@ -108,38 +92,6 @@ impl<S: Sink> Driver<S> {
         self.machine.borrow().state().clone()
     }
 
-    /// Somebody else's timer: does what is due, if anything is.
-    #[cfg(feature = "npm")]
-    pub(crate) fn tick(&self) {
-        let due = self.machine.borrow().poll_timeout();
-        if due.is_some_and(|due| due <= self.clock.now_ms()) {
-            self.with(|machine, now| machine.handle_timeout(now));
-        }
-    }
-
-    /// The answer to [`Sink::ask_for_credentials`]: the attempt goes on. Too late, or not asked for, they are for the
-    /// next one.
-    #[cfg(feature = "npm")]
-    pub(crate) fn credentials(
-        &self,
-        username: Option<ebbtide_protocol::ByteString>,
-        password: Option<bytes::Bytes>,
-        authentication_data: Option<bytes::Bytes>,
-    ) {
-        self.with(|machine, _| machine.set_credentials(username, password, authentication_data));
-        if self.asking.take() {
-            self.open_socket();
-        }
-    }
-
-    /// The attempt has failed.
-    #[cfg(feature = "npm")]
-    pub(crate) fn no_credentials(&self, reason: &str) {
-        if self.asking.take() {
-            self.with(|machine, now| machine.handle_closed(now, reason));
-        }
-    }
-
     fn pump_soon(&self) {
         if !self.microtask_waits.replace(true) {
             js::queue_microtask(self.callbacks.microtask.as_ref().unchecked_ref());
@@ -160,7 +112,7 @@ impl<S: Sink> Driver<S> {
                 }
                 None => {
                     // Writing settles QoS 0 publishes and may tell of refusals.
-                    if !self.deliver_events() && !self.store() {
+                    if !self.deliver_events() {
                         break;
                     }
                     congested = self.write(false);
@@ -188,18 +140,8 @@ impl<S: Sink> Driver<S> {
             let event = self.machine.borrow_mut().poll_event();
             let Some(event) = event else { return any };
             any = true;
-            self.sink.deliver(event);
+            self.listening.deliver(event);
         }
-    }
-
-    /// Whether there was anything to store.
-    fn store(&self) -> bool {
-        let batch = self.machine.borrow_mut().poll_journal();
-        match batch {
-            Some(batch) => self.sink.store(batch),
-            None => return false,
-        }
-        true
     }
 
     /// Writes what the machine has, as far as the socket keeps up. Whether it does not.
@@ -227,15 +169,6 @@ impl<S: Sink> Driver<S> {
 
     fn open(&self) {
         self.let_go();
-        if self.machine.borrow().options().asks_credentials {
-            self.asking.set(true);
-            self.sink.ask_for_credentials();
-        } else {
-            self.open_socket();
-        }
-    }
-
-    fn open_socket(&self) {
         let socket = Socket::open(
             &self.url,
             &Handlers {
@@ -256,7 +189,6 @@ impl<S: Sink> Driver<S> {
     fn let_go(&self) {
         self.socket.borrow_mut().take();
         self.input.borrow_mut().clear();
-        self.asking.set(false);
     }
 
     fn received(&self, event: &MessageEvent) {
@@ -275,14 +207,14 @@ impl<S: Sink> Driver<S> {
     }
 }
 
-impl<S> Drop for Driver<S> {
+impl Drop for Driver {
     fn drop(&mut self) {
         self.clock.stop();
     }
 }
 
 impl Callbacks {
-    fn new<S: Sink>(driver: &Weak<Driver<S>>) -> Self {
+    fn new(driver: &Weak<Driver>) -> Self {
         Self {
             open: on_event(driver, |driver| {
                 driver
@@ -309,19 +241,17 @@ impl Callbacks {
                 driver.machine.borrow_mut().handle_timeout(now);
             }),
             microtask: on_event(driver, |driver| driver.microtask_waits.set(false)),
-            wake: S::WATCHES_PAGE.then(|| {
-                on_event(driver, |driver| {
-                    if WakeUps::is_visible() {
-                        let now = driver.clock.now_ms();
-                        driver.machine.borrow_mut().probe(now);
-                    }
-                })
+            wake: on_event(driver, |driver| {
+                if WakeUps::is_visible() {
+                    let now = driver.clock.now_ms();
+                    driver.machine.borrow_mut().probe(now);
+                }
             }),
         }
     }
 }
 
-fn on_event<S: Sink>(driver: &Weak<Driver<S>>, act: fn(&Driver<S>)) -> Closure<dyn FnMut()> {
+fn on_event(driver: &Weak<Driver>, act: fn(&Driver)) -> Closure<dyn FnMut()> {
     let driver = Weak::clone(driver);
     Closure::new(move || {
         if let Some(driver) = driver.upgrade() {
@@ -331,9 +261,9 @@ fn on_event<S: Sink>(driver: &Weak<Driver<S>>, act: fn(&Driver<S>)) -> Closure<d
     })
 }
 
-fn on_event_with<S: Sink, E: wasm_bindgen::convert::FromWasmAbi + 'static>(
-    driver: &Weak<Driver<S>>,
-    act: fn(&Driver<S>, E),
+fn on_event_with<E: wasm_bindgen::convert::FromWasmAbi + 'static>(
+    driver: &Weak<Driver>,
+    act: fn(&Driver, E),
 ) -> Closure<dyn FnMut(E)> {
     let driver = Weak::clone(driver);
     Closure::new(move |event| {

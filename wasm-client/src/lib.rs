@@ -2,9 +2,9 @@
 //!
 //! Every decision is made in `ebbtide_protocol::client`; this crate moves bytes, keeps time and calls listeners. It never
 //! calls a listener from inside a call to the client, so listeners and callers may share state and call back at will.
-//! With the feature `npm` it is the inside of the npm package as well; the outside is TypeScript, in `npm/`.
+//! The npm package has the same machine on TypeScript's socket and store, in `npm/`.
 
-#![cfg_attr(all(feature = "npm", target_family = "wasm", not(test)), no_std)]
+#![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
 
@@ -15,11 +15,7 @@ mod error;
 mod js;
 mod listeners;
 mod listening;
-#[cfg(feature = "npm")]
-mod npm;
 mod options;
-#[cfg(all(feature = "npm", target_family = "wasm", not(test)))]
-mod runtime;
 mod socket;
 mod wake;
 

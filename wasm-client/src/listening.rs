@@ -7,7 +7,6 @@ use ebbtide_protocol::client::{
     Event, PublishHandle, State, SubscriptionChange, SubscriptionHandle,
 };
 
-use crate::driver::Sink;
 use crate::listeners::Listeners;
 use crate::{Error, SubscriptionEvent};
 
@@ -22,10 +21,8 @@ pub(crate) struct Listening {
     pub(crate) acks: Listeners<PublishHandle, AckListener>,
 }
 
-impl Sink for Listening {
-    const WATCHES_PAGE: bool = true;
-
-    fn deliver(&self, event: Event) {
+impl Listening {
+    pub(crate) fn deliver(&self, event: Event) {
         match event {
             Event::State(state) => {
                 for key in self.states.keys() {

@@ -36,7 +36,7 @@ pub struct Options {
 const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(256).expect("not zero");
 
 /// Aliases that the server may use: presence boards repeat few topics often.
-pub(crate) const TOPIC_ALIAS_MAXIMUM: u16 = 64;
+const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 
 impl Options {
     /// MQTT 5.0, no credentials, keep alive 30 s, no session kept.
@@ -74,7 +74,7 @@ impl Options {
 }
 
 /// Checks the address and CONNECT.
-pub(crate) fn finish(url: &str, connect: Connect) -> Result<client::Options, Error> {
+fn finish(url: &str, connect: Connect) -> Result<client::Options, Error> {
     let url = web_sys::Url::new(url).map_err(|_| Error::Url)?;
     if !matches!(url.protocol().as_str(), "ws:" | "wss:") {
         return Err(Error::Url);

@@ -9,11 +9,12 @@ use anyhow::Result;
 
 use crate::project::Project;
 use crate::test::{self, Tally};
-use crate::{args, crash, fuzz, measure, progress, reference, simulate, tidy, tools, web};
+use crate::{args, crash, fuzz, measure, progress, reference, simulate, tidy, tools};
 
 /// The crates that run in the browser. They compile natively as well, but that is not what ships.
-const WASM_PACKAGES: [&str; 4] = [
+const WASM_PACKAGES: [&str; 5] = [
     "-p=ebbtide-wasm-client",
+    "-p=ebbtide-npm",
     "-p=ebbtide-dashboard",
     "-p=ebbtide-protocol",
     "-p=ebbtide-api",
@@ -159,24 +160,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         .args(WASM_PACKAGES)
         .args(["--target", "wasm32-unknown-unknown", "--quiet"]);
     cargo.args(["--", "-D", "warnings"]);
-    progress::show("cargo clippy", &mut cargo)?;
-    let mut npm = project.cargo();
-    npm.args([
-        "clippy",
-        "-p",
-        "ebbtide-wasm-client",
-        "--features",
-        web::PACKAGE_FEATURE,
-    ]);
-    npm.args([
-        "--target",
-        "wasm32-unknown-unknown",
-        "--quiet",
-        "--",
-        "-D",
-        "warnings",
-    ]);
-    progress::show("cargo clippy", &mut npm)
+    progress::show("cargo clippy", &mut cargo)
 }
 
 /// Licences, sources and banned crates. Not advisories: they change without us, and a gate should not.

@@ -1,24 +1,23 @@
 // The wasm half of the package: loaded when the first client starts, once for all of them.
 
-import init, { Connection } from './ebbtide_wasm.js';
 import { EbbtideError } from './error.js';
+import type { MakeConnection } from './wasm/contract.js';
+import { compile, instantiate, type WasmSource } from './wasm/module.js';
 
-/** Where the wasm comes from: an address, a response, its bytes, or a compiled module. */
-export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module | PromiseLike<Response | BufferSource | WebAssembly.Module>;
+export type { WasmSource };
 
 /** @internal */
-export type Load = () => Promise<typeof Connection>;
+export type Load = () => Promise<MakeConnection>;
 
-let loading: Promise<unknown> | undefined;
+let compiling: Promise<WebAssembly.Module> | undefined;
 
 /** @internal A failed attempt may be repeated by the next client. */
-export async function loadFrom(source: WasmSource): Promise<typeof Connection> {
-  loading ??= init({ module_or_path: source });
+export async function loadFrom(source: WasmSource): Promise<MakeConnection> {
+  compiling ??= compile(source);
   try {
-    await loading;
+    return await instantiate(await compiling);
   } catch (cause) {
-    loading = undefined;
+    compiling = undefined;
     throw new EbbtideError('load-failed', `ebbtide.wasm could not be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, undefined, { cause });
   }
-  return Connection;
 }

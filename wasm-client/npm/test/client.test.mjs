@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clientFor } from './clients.js';
-import { fake } from './ebbtide_wasm.js';
+import { fake } from './wasm/module.js';
 import { connect } from './index.js';
 import { createTestBroker } from './testing/index.js';
 import { code, guarded, online, take, texts, uncaughtDuring } from './support.mjs';

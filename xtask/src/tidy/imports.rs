@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("ebbtide-wasm-client", &["ebbtide-protocol"]),
+    ("ebbtide-npm", &["ebbtide-protocol"]),
     ("ebbtide-dashboard", &["ebbtide-api", "ebbtide-wasm-client"]),
 ];
 

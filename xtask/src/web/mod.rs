@@ -9,8 +9,6 @@ mod script;
 mod site;
 mod stamp;
 
-pub use package::FEATURE as PACKAGE_FEATURE;
-
 use std::fs;
 use std::path::Path;
 use std::thread;

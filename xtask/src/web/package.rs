@@ -1,10 +1,9 @@
-//! The npm package `ebbtide`: wasm by cargo, its JavaScript by wasm-bindgen, made small by wasm-opt, the TypeScript by tsc,
-//! and of all that the modules that browsers load, by esbuild.
+//! The npm package `ebbtide`: wasm by cargo, made small by wasm-opt, the TypeScript by tsc, and of all that the modules that
+//! browsers load, by esbuild.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{Asset, empty_folder};
 use crate::progress;
@@ -14,7 +13,8 @@ use crate::tools;
 pub const ASSET: Asset = Asset {
     folder: "pkg",
     inputs: &[
-        "wasm-client",
+        "wasm-client/npm",
+        "wasm-client/README.md",
         "protocol/src",
         "protocol/Cargo.toml",
         "Cargo.toml",
@@ -29,9 +29,7 @@ pub const ASSET: Asset = Asset {
     build,
 };
 
-/// Turns on what only the npm package exports.
-pub const FEATURE: &str = "npm";
-const WASM: &str = "wasm32-unknown-unknown/wasm-release/ebbtide_wasm_client.wasm";
+const WASM: &str = "wasm32-unknown-unknown/wasm-release/ebbtide_npm.wasm";
 
 fn build(project: &Project, output: &Path) -> Result<()> {
     let why = "its sources changed since the last build";
@@ -42,9 +40,7 @@ fn build(project: &Project, output: &Path) -> Result<()> {
         "--crate-type",
         "cdylib",
         "-p",
-        "ebbtide-wasm-client",
-        "--features",
-        FEATURE,
+        "ebbtide-npm",
         "--target",
         "wasm32-unknown-unknown",
     ]);
@@ -57,43 +53,31 @@ fn build(project: &Project, output: &Path) -> Result<()> {
     )?;
 
     let npm = project.root.join("wasm-client/npm");
-    let bound = project.target.join("wasm-client");
-    empty_folder(&bound)?;
-    let mut bindgen = project.command("wasm-bindgen");
-    bindgen
-        .args(["--target", "web", "--omit-default-module-path"])
-        .args(["--encode-into", "always", "--no-typescript"])
-        .args(["--out-name", "ebbtide_wasm", "--out-dir"])
-        .arg(&bound)
-        .arg(project.target.join(WASM));
-    progress::step(
-        "npm package: wasm-bindgen",
-        why,
-        &mut bindgen,
-        &project.target.join("logs/package-bindgen.log"),
-    )?;
-
-    let wasm = bound.join("ebbtide_wasm_bg.wasm");
-    let small = bound.join("ebbtide_wasm_bg.opt.wasm");
+    let compiled = project.target.join("wasm-client");
+    empty_folder(&compiled)?;
     let mut optimise = project.command("wasm-opt");
     optimise
         // Flattened first, it finds more that is the same.
         .args(["--flatten", "--rereloop", "-Oz", "--converge"])
-        .args(["--strip-producers", "--strip-target-features"])
-        .arg(&wasm)
+        // What the standard library was compiled with.
+        .args([
+            "--strip-debug",
+            "--strip-producers",
+            "--strip-target-features",
+        ])
+        .arg(project.target.join(WASM))
         .arg("-o")
-        .arg(&small);
+        .arg(compiled.join("ebbtide.wasm"));
     progress::step(
         "npm package: wasm-opt",
         why,
         &mut optimise,
         &project.target.join("logs/package-wasm-opt.log"),
     )?;
-    fs::rename(&small, &wasm).with_context(|| format!("replacing {}", wasm.display()))?;
 
     tools::npm_install_locked(project, &npm, "TypeScript and esbuild make the modules")?;
     let mut tsc = project.command(npm.join("node_modules/.bin/tsc"));
-    tsc.current_dir(&npm).arg("--outDir").arg(&bound);
+    tsc.current_dir(&npm).arg("--outDir").arg(&compiled);
     progress::step(
         "npm package: TypeScript",
         why,
@@ -104,7 +88,7 @@ fn build(project: &Project, output: &Path) -> Result<()> {
     bundle
         .current_dir(&npm)
         .arg("bundle.mjs")
-        .arg(&bound)
+        .arg(&compiled)
         .arg(output);
     progress::step(
         "npm package: modules",

@@ -1,6 +1,6 @@
 // Asks the application for credentials: before each attempt, when they are about to expire, and when the server wants more. It always ends.
 
-import type { Connection } from '../ebbtide_wasm.js';
+import type { Connection } from '../wasm/contract.js';
 import type { Credentials, EngineSettings } from '../settings.js';
 
 const ASK_DEADLINE_MS = 30_000;

@@ -1,7 +1,7 @@
 // Feeds the machine from the outbox: in order, while online, no further ahead than it wants; and writes into the journal how far each one
 // is. What has not left goes back when the connection ends. A row that was taken away meanwhile never leaves.
 
-import type { Connection, Hooks } from '../ebbtide_wasm.js';
+import type { Connection, Hooks } from '../wasm/contract.js';
 import type { Journal } from './journal.js';
 import { takeUnsent } from './store/outbox.js';
 import { bytesOf, readAll, type Flight, type OutboxRow, type Store } from './store/store.js';

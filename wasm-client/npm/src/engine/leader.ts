@@ -1,7 +1,7 @@
 // The session itself, in the one tab that leads: restores the machine from the store, keeps its journal, and stands between it and the tabs.
 // It lives from one take-over of the store to the first thing that ends it; whoever made it makes another.
 
-import type { Connection, Hooks, Properties, Settings } from '../ebbtide_wasm.js';
+import type { Hooks, MakeConnection, Properties, Settings } from '../wasm/contract.js';
 import type { QoS, Report, State } from '../engine.js';
 import type { EngineSettings } from '../settings.js';
 import { openCache } from './cache.js';
@@ -26,7 +26,7 @@ export interface LeaderContext {
   store: Store;
   /** Memory instead of the store that was asked for. */
   fallback: boolean;
-  load(): Promise<typeof Connection>;
+  load(): Promise<MakeConnection>;
   /** Tabs that live, this one among them, as far as it is known. */
   tabs(): string[];
   say(talk: ToTabs): void;
@@ -60,7 +60,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const { limits, version } = settings;
   const estate = await takeOver(store, name, settings);
   // Only now: compiling it would compete with the first values that the page shows.
-  const Class = await load();
+  const connect = await load();
   if (stopped()) return undefined;
   const { epoch, meta } = estate;
   let over = false;
@@ -86,7 +86,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       say({ t: 'messages', list });
     });
   };
-  const messageOf = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: Uint32Array, properties: Properties | undefined): InboxMessage =>
+  const messageOf = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): InboxMessage =>
     ({ n: 0, topic, payload, qos: qos as QoS, retain, dup, filters: wishes.filtersOf(subscriptions), properties });
   const incoming = ({ n, retain, ...message }: InboxMessage, id: number | undefined, redelivered: boolean): Incoming =>
     ({ ...message, id, retain: retain || version === 5 ? retain : undefined, redelivered });
@@ -101,7 +101,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
 
   // Called only after `start`.
   const hooks = {} as Hooks;
-  const connection = new Class({
+  const connection = connect({
     ...settings, url, clientId: meta.clientId, cleanStart: false, durable: true, hasSession: meta.hasSession, asksCredentials: settings.credentials !== undefined,
     sessionExpiryS: fallback ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_MAX_S) : settings.sessionExpiryS,
     connectTimeoutMs: settings.connectTimeoutS * 1000, backoffMaxMs: settings.backoffMaxS * 1000,

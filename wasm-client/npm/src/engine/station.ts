@@ -1,7 +1,7 @@
 // This tab's place among the tabs: store, channel, roster, election, and the office while this tab leads. All of it is let go of when the page
 // goes away, and taken up again when it comes back. Nothing here waits for ever, and nothing throws where nobody listens.
 
-import type { Connection } from '../ebbtide_wasm.js';
+import type { MakeConnection } from '../wasm/contract.js';
 import type { Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { EngineSettings } from '../settings.js';
@@ -20,7 +20,7 @@ export interface StationContext {
   url: string;
   name: string;
   settings: EngineSettings;
-  load(): Promise<typeof Connection>;
+  load(): Promise<MakeConnection>;
   hear(talk: ToTabs): void;
   state(state: State): void;
   report(report: Report): void;

@@ -1,7 +1,7 @@
 // What the tabs of one session tell each other. Every message carries the version of this package's talk and who sends it; a tab that hears
 // a newer version asks to be reloaded, and one that hears an older version stays silent.
 
-import type { Properties } from '../ebbtide_wasm.js';
+import type { Properties } from '../wasm/contract.js';
 import type { QoS, Report, State } from '../engine.js';
 import { EbbtideError, type ErrorCode } from '../error.js';
 

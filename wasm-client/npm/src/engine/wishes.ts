@@ -1,7 +1,7 @@
 // What the tabs want to hear, and the subscriptions at the server that this comes to: one for each filter, wide enough for all who want it.
 // A tab that ends takes its wishes along, but the server is told only when the application itself ends a subscription.
 
-import type { Connection } from '../ebbtide_wasm.js';
+import type { Connection } from '../wasm/contract.js';
 import type { QoS } from '../engine.js';
 import type { SubscriptionRow } from './store/store.js';
 import { matches } from './topic.js';
@@ -32,7 +32,7 @@ export interface Wishes {
   online(resumed: boolean): void;
   offline(): void;
   change(identifier: number, kind: string, value: number): void;
-  filtersOf(identifiers: Uint32Array): string[];
+  filtersOf(identifiers: number[]): string[];
   /** Tabs that want a message. */
   wanting(message: { topic: string; filters: string[] }): string[];
   caches(filter: string): boolean;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { openEngine } from '../engine/index.js';
 import { eventually, listen, newProfile, settings } from './browser.mjs';
-import { Server } from './machine.mjs';
+import { Machine, Server } from './machine.mjs';
 
 let engines = [];
 const open = (server, given) => {
@@ -59,13 +59,12 @@ test('the packet id of a QoS 2 message is kept with it', async () => {
   await eventually('acknowledged', () => server.acknowledged.length === 1);
   await before.close();
   let restored;
-  const { Connection } = server;
-  class Watched extends Connection {
+  class Watched extends Machine {
     restore_incoming(packetId) {
       restored = packetId;
     }
   }
-  const after = openEngine('ws://broker/', settings(), async () => Watched);
+  const after = openEngine('ws://broker/', settings(), async () => (given, hooks) => new Watched(server, given, hooks));
   engines.push(after);
   await eventually('restored', () => restored === 77);
 });
@@ -81,7 +80,7 @@ test('a tab that wants it later still gets it; what nobody wants is reported aft
   // Sent before the server knew.
   const [connection] = server.connections;
   const deliver = (topic) => {
-    connection.hooks.received(0, topic, new Uint8Array([120]), 1, false, false, new Uint32Array(), undefined);
+    connection.hooks.received(0, topic, new Uint8Array([120]), 1, false, false, [], undefined);
     connection.commit(() => {});
   };
   deliver('b/1');

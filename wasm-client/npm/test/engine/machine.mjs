@@ -1,4 +1,4 @@
-// Stands in for the wasm: a session machine with a journal, and the server that it talks to. It keeps the contract of ebbtide_wasm.d.ts:
+// Stands in for the wasm: a session machine with a journal, and the server that it talks to. It keeps the contract of src/wasm/contract.ts:
 // bytes leave only after `committed`, hooks are never called from inside a call, and it holds what it was given until the end.
 
 /** A server with sessions; every Connection of the test reaches it while it is up. */
@@ -19,15 +19,7 @@ export class Server {
   unsubscribes = [];
   ends = [];
 
-  get Connection() {
-    const server = this;
-    return class extends Machine {
-      constructor(settings, hooks) {
-        super(server, settings, hooks);
-      }
-    };
-  }
-  load = () => Promise.resolve(this.Connection);
+  load = () => Promise.resolve((settings, hooks) => new Machine(this, settings, hooks));
   cut(reason = 'cut') {
     for (const one of [...this.connections]) one.lose(reason);
   }
@@ -36,7 +28,7 @@ export class Server {
   }
 }
 
-class Machine {
+export class Machine {
   online = false;
   freed = false;
   ticket = 0;
@@ -233,7 +225,7 @@ class Machine {
       if (!this.online) return;
       this.hooks.change(identifier, 'granted', sub.qos);
       for (const [topic, payload] of this.server.retained) {
-        if (matchesRoughly(sub.filter, topic)) this.hooks.message(topic, new TextEncoder().encode(payload), 0, true, false, Uint32Array.of(identifier), undefined);
+        if (matchesRoughly(sub.filter, topic)) this.hooks.message(topic, new TextEncoder().encode(payload), 0, true, false, [identifier], undefined);
       }
       this.hooks.change(identifier, 'snapshot', 0);
     }));

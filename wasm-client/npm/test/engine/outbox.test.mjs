@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { openEngine } from '../engine/index.js';
 import { eventually, newProfile, publish, read, settings } from './browser.mjs';
-import { Server } from './machine.mjs';
+import { Machine, Server } from './machine.mjs';
 
 let engines = [];
 const open = (server, given) => {
@@ -89,14 +89,13 @@ test('a publish is cancelled before it is sent, never after', async () => {
 test('a row that was taken away while the machine had it never leaves', async () => {
   newProfile();
   const server = new Server();
-  const { Connection } = server;
   const held = [];
-  class Slow extends Connection {
+  class Slow extends Machine {
     send() {
       held.push(() => super.send());
     }
   }
-  const engine = openEngine('ws://broker/', settings(), async () => Slow);
+  const engine = openEngine('ws://broker/', settings(), async () => (given, hooks) => new Slow(server, given, hooks));
   engines.push(engine);
   await online(engine);
   const [gone, kept] = ['gone', 'kept'].map((topic) => publish(engine, topic));

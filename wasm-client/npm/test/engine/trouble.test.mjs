@@ -5,7 +5,7 @@ import { afterEach, mock, test } from 'node:test';
 import { IDBObjectStore } from 'fake-indexeddb';
 import { openEngine } from '../engine/index.js';
 import { eventually, listen, newProfile, publish, settings } from './browser.mjs';
-import { Server } from './machine.mjs';
+import { Machine, Server } from './machine.mjs';
 
 let engines = [];
 const open = (server, given, load = server.load) => {
@@ -89,12 +89,9 @@ test('credentials that expire are renewed without a new connection', async () =>
 
 test('options with which no attempt can succeed close it', async () => {
   newProfile();
-  class Refusing {
-    constructor() {
-      throw ['field-too-long', 'the client id is too long', undefined];
-    }
-  }
-  const engine = open(new Server(), {}, async () => Refusing);
+  const engine = open(new Server(), {}, async () => () => {
+    throw ['field-too-long', 'the client id is too long', undefined];
+  });
   const sent = publish(engine, 'a');
   await eventually('closed', () => engine.state.state === 'closed');
   assert.equal(engine.state.error.code, 'field-too-long');
@@ -107,7 +104,7 @@ test('wasm that does not load is tried again; publishes are stored meanwhile', a
   let loads = 0;
   const engine = open(server, {}, async () => {
     if (loads++ === 0) throw new Error('not found');
-    return server.Connection;
+    return (settings, hooks) => new Machine(server, settings, hooks);
   });
   const sent = publish(engine, 'a');
   await sent.stored;

@@ -1,7 +1,7 @@
 // What the durable session keeps, and the one way to change it: a transaction whose work is given synchronously; only callbacks of the
 // transaction itself may go on in it. It is applied as a whole, or not at all. Two that may write to one table run in the order they were begun.
 
-import type { Properties } from '../../ebbtide_wasm.js';
+import type { Properties } from '../../wasm/contract.js';
 import type { QoS } from '../../engine.js';
 
 /** A publish that waits for its end; never rewritten. How far it is, is in `flight`. */

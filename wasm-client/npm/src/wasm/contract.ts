@@ -1,7 +1,4 @@
-// What the TypeScript uses of the module that wasm-bindgen writes (see wasm-client/src/npm/). The real one lies beside the built files.
-
-export default function init(input?: unknown): Promise<unknown>;
-export function initSync(input: unknown): unknown;
+// What the engine uses of a connection: what goes in, what it is told, and what it can ask for. `connection.ts` keeps it over the wasm.
 
 /** MQTT 5.0, section 3.3.2.3; what is not set is not sent. Plain object both ways. */
 export interface Properties {
@@ -43,7 +40,7 @@ export interface Hooks {
   /** Before each attempt if asksCredentials: answer by connection.credentials(...) or connection.credentials_failed(reason), any time later. */
   credentials(): void;
   /** Not durable: every message. Durable: QoS 0 only. subscriptions: identifiers of this message's subscriptions known here. */
-  message(topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: Uint32Array, properties: Properties | undefined): void;
+  message(topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): void;
   /** 'granted' value = QoS; 'refused' value = reason code; 'snapshot' value = 1 inferred, 0 told by the server; 'unsubscribed'. */
   change(subscription: number, kind: 'granted' | 'refused' | 'snapshot' | 'unsubscribed', value: number): void;
   /** A publish is settled. code undefined: acknowledged (reasonCode may be 0x10 no matching subscribers). Durable: comes after its journal entry is committed. */
@@ -65,7 +62,7 @@ export interface Hooks {
   /** Tried again later: stage 0 again, the packet id is void. */
   withdrawn(handle: number): void;
   /** A QoS 1 or 2 message: a new inbox row; packetId > 0 (QoS 2): remember it as inbound id, in the same transaction. */
-  received(packetId: number, topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: Uint32Array, properties: Properties | undefined): void;
+  received(packetId: number, topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): void;
   /** PUBREL came: the inbound id is free. */
   completed(packetId: number): void;
   /** The server has no session of ours: it is a new one from now on. Inbound ids and subscriptions rows are void; stage 1 rows become stage 0 (QoS 2 ones that must not be sent again are `finished` with 'outcome-unknown' right after; stage 2 ones are `finished` as acknowledged). hasSession is true from now on. */
@@ -78,8 +75,10 @@ export interface Hooks {
   commit(ticket: number): void;
 }
 
-export class Connection {
-  constructor(settings: Settings, hooks: Hooks);
+/** A connection that is made again whenever it is lost. Does nothing until `start`. Throws [code, message, reasonCode] when no attempt could ever succeed. */
+export type MakeConnection = (settings: Settings, hooks: Hooks) => Connection;
+
+export interface Connection {
   // Before start(), what the store has:
   restore_outgoing(topic: string, payload: Uint8Array, qos: number, retain: boolean, properties: Properties | undefined, deadlineInMs: number | undefined, resend: boolean, packetId: number, stage: 1 | 2): number;
   restore_incoming(packetId: number): void;
@@ -113,5 +112,6 @@ export class Connection {
   close(endSession: boolean): void;
   /** For inspect(): plain object with counts, window, in flight, keep alive, last error. */
   inspect(): object;
+  /** Ends it as if it were cut; nothing is told any more. */
   free(): void;
 }

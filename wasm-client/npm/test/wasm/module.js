@@ -1,13 +1,13 @@
-// Stands in for the module that wasm-bindgen writes: records what the facade asks for, and lets a test answer.
+// Stands in for the wasm: records what the facade asks for, and lets a test answer.
 
-/** What a test steers and sees. `load` is what the next `init` gives. */
+/** What a test steers and sees. `load` is what the next `compile` gives. */
 export const fake = { load: () => Promise.resolve(), connections: [], refuse: undefined };
 
-export default function init() {
-  return fake.load();
-}
+export const compile = () => fake.load();
 
-export class Connection {
+export const instantiate = async () => (settings, hooks) => new Connection(settings, hooks);
+
+class Connection {
   constructor(settings, hooks) {
     if (fake.refuse) throw fake.refuse;
     this.settings = settings;

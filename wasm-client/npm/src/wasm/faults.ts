@@ -1,0 +1,41 @@
+// The errors of the machine, which come as numbers (`faults.rs`): their codes, and in words for people.
+
+import type { ErrorCode } from '../error.js';
+import { reasonName } from '../reason.js';
+
+/** As the engine throws it and hands it on. */
+export type Fault = [code: ErrorCode, message: string, reasonCode: number | undefined];
+
+const REFUSED = 38;
+
+const FAULTS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  1: ['field-too-long', 'a field has more than 65,535 bytes'],
+  2: ['client-id-missing', 'MQTT 3.1.1 without clean start needs a client id'],
+  10: ['topic-name', 'a topic name has at least one character'],
+  11: ['topic-name', 'a topic name has at most 65,535 bytes'],
+  12: ['topic-name', 'a topic name has no wildcard (`+` or `#`)'],
+  13: ['topic-name', 'a topic name has no NUL character'],
+  20: ['topic-filter', 'a topic filter has at least one character'],
+  21: ['topic-filter', 'a topic filter has at most 65,535 bytes'],
+  22: ['topic-filter', 'a topic filter has no NUL character'],
+  23: ['topic-filter', '`#` stands alone in the last level of a topic filter'],
+  24: ['topic-filter', '`+` stands alone in its level of a topic filter'],
+  25: ['topic-filter', 'a shared subscription is `$share/{group}/{filter}`, the group not empty and without `+` or `#`'],
+  30: ['closed', 'the client is closed'],
+  31: ['offline', 'there is no connection'],
+  32: ['queue-full', 'too much waits to be sent'],
+  33: ['too-many-subscriptions', 'too many subscriptions'],
+  34: ['outcome-unknown', 'the outcome is unknown: the server lost the session'],
+  35: ['expired', 'it was not sent before its deadline'],
+  36: ['packet-id-in-use', 'what was stored has a packet id twice'],
+  37: ['packet-too-large', 'larger than the server accepts'],
+};
+
+/** Of a number with the reason code of the server in its lower eight bits. */
+export function faultOf(number: number): Fault {
+  const kind = number >> 8;
+  const reasonCode = number & 0xff;
+  if (kind === REFUSED) return ['refused', reasonName(reasonCode), reasonCode];
+  const [code, message] = FAULTS[kind]!;
+  return [code, message, undefined];
+}
