@@ -1,6 +1,6 @@
 // What an app transfers for its MQTT client: `import { connect } from …`, bundled and minified the same way for each, compressed as a web
 // server would have it prepared. Ours with its wasm and its worker; React and the broker for tests are not imported.
-//   node sizes.mjs <folder of the package>
+//   node sizes.mjs <folder of the package> [<most that ours may be, bytes of brotli>]
 
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -10,6 +10,7 @@ import esbuild from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = resolve(process.argv[2]);
+const most = Number(process.argv[3] ?? Infinity);
 
 async function bundled(code) {
   const { outputFiles } = await esbuild.build({
@@ -32,3 +33,8 @@ for (const [name, what, bytes] of rows) {
   totals.set(name, [raw + bytes.length, compressed + brotli]);
 }
 for (const [name, [raw, compressed]] of totals) console.log(`| **\`${name}\`: all** | ${raw} | ${compressed} |`);
+const [, ours] = totals.get('ebbtide');
+if (ours > most) {
+  console.error(`ebbtide transfers ${ours} bytes, and may transfer ${most}: what has grown shows beside the table of docs/sizes-and-times.md`);
+  process.exitCode = 1;
+}
