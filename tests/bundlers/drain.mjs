@@ -2,19 +2,16 @@
 // kept in IndexedDB, and MQTT.js, kept in memory; each in a Chromium of its own, one after the other.
 //   node drain.mjs <http:// of a broker> <folder of the package> [repetitions]
 
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import esbuild from 'esbuild';
-import { chromium } from 'playwright-core';
+import { join } from 'node:path';
+import { buildPage, inBrowser, median } from './measured-page.mjs';
 import { serve } from './site.mjs';
 
 const [broker, folder, repetitions = '3'] = process.argv.slice(2);
 const ROUND_TRIP_MS = 50;
 const COUNT = 1000;
 const root = mkdtempSync(join(tmpdir(), 'ebbtide-drain-'));
-const here = dirname(fileURLToPath(import.meta.url));
 
 /** Each page: `queued()` when all is published and nothing is sent, then `drained()`: ms from the first CONNACK to the last PUBACK. */
 const PAGES = {
@@ -37,27 +34,18 @@ const PAGES = {
 };
 
 async function measure(name) {
-  const output = join(root, name);
-  mkdirSync(output, { recursive: true });
-  cpSync(resolve(folder), join(output, 'ebbtide'), { recursive: true });
-  await esbuild.build({
-    stdin: { contents: PAGES[name], resolveDir: name === 'ebbtide' ? output : here }, outfile: join(output, 'main.js'), bundle: true, format: 'esm',
-    external: ['./ebbtide/*'], target: 'es2022', logLevel: 'error', allowOverwrite: true,
-  });
-  writeFileSync(join(output, 'index.html'), '<!doctype html><title>drain</title><script type="module" src="./main.js"></script>');
-  const site = await serve(output, broker, { up: false, delayMs: ROUND_TRIP_MS / 2 });
-  const browser = await chromium.launch({ executablePath: process.env.EBBTIDE_TEST_CHROMIUM, headless: true, args: ['--no-sandbox', '--disable-gpu'] });
+  const site = await serve(await buildPage(root, name, PAGES[name], folder), broker, { up: false, delayMs: ROUND_TRIP_MS / 2 });
   try {
-    // MQTT.js runs its timers in a worker that it makes from a blob.
-    const page = await (await browser.newContext({ bypassCSP: true })).newPage();
-    await page.goto(site.url);
-    await page.waitForFunction(() => globalThis.drained);
-    await page.evaluate(() => globalThis.queued());
-    const drained = page.evaluate(() => globalThis.drained());
-    site.link.up = true;
-    return await drained;
+    return await inBrowser(async (_, context) => {
+      const page = await context.newPage();
+      await page.goto(site.url);
+      await page.waitForFunction(() => globalThis.drained);
+      await page.evaluate(() => globalThis.queued());
+      const drained = page.evaluate(() => globalThis.drained());
+      site.link.up = true;
+      return drained;
+    });
   } finally {
-    await browser.close();
     site.close();
   }
 }
@@ -68,8 +56,8 @@ try {
   for (const name of Object.keys(PAGES)) {
     const times = [];
     for (let i = 0; i < Number(repetitions); i++) times.push(await measure(name));
-    const median = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
-    console.log(`| ${name} | ${median.toFixed(0)} | ${(median / ROUND_TRIP_MS).toFixed(1)} |`);
+    const ms = median(times);
+    console.log(`| ${name} | ${ms.toFixed(0)} | ${(ms / ROUND_TRIP_MS).toFixed(1)} |`);
   }
 } finally {
   rmSync(root, { recursive: true, force: true });

@@ -52,7 +52,7 @@ pub const ALL: [Benchmark; 6] = [
     },
     Benchmark {
         name: "client",
-        title: "Messages published offline leave, ebbtide and MQTT.js in Chromium",
+        title: "The npm package in Chromium",
         run: client::run,
     },
 ];

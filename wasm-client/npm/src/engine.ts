@@ -85,10 +85,11 @@ export interface Delivery {
   readonly qos: QoS;
   readonly retain: boolean | undefined;       // undefined: cannot be known (3.1.1, live)
   readonly dup: boolean;
-  readonly properties?: Properties;
-  readonly fromCache: boolean;
-  readonly storedAt?: number;                 // wall ms, when fromCache
-  readonly id?: number;                       // inbox id (QoS 1 and 2)
+  readonly properties?: Properties | undefined;
+  /** Default false. */
+  readonly fromCache?: boolean;
+  readonly storedAt?: number | undefined;     // wall ms, when fromCache
+  readonly id?: number | undefined;           // inbox id (QoS 1 and 2)
   readonly redelivered: boolean;
 }
 

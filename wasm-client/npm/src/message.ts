@@ -38,7 +38,7 @@ export class Message<P = Readonly<Record<string, string>>> {
     this.retain = delivery.retain;
     this.dup = delivery.dup;
     this.properties = delivery.properties ?? {};
-    this.fromCache = delivery.fromCache;
+    this.fromCache = delivery.fromCache === true;
     this.storedAt = delivery.storedAt;
     this.id = delivery.id;
     this.redelivered = delivery.redelivered;

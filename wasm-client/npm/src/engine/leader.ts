@@ -88,8 +88,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   };
   const messageOf = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): InboxMessage =>
     ({ n: 0, topic, payload, qos: qos as QoS, retain, dup, filters: wishes.filtersOf(subscriptions), properties });
-  const incoming = ({ n, retain, ...message }: InboxMessage, id: number | undefined, redelivered: boolean): Incoming =>
-    ({ ...message, id, retain: retain || version === 5 ? retain : undefined, redelivered });
+  // Written out, and not spread: this is done for each message.
+  const incoming = ({ topic, payload, qos, retain, dup, filters, properties }: InboxMessage, id: number | undefined, redelivered: boolean): Incoming =>
+    ({ topic, payload, qos, retain: retain || version === 5 ? retain : undefined, dup, filters, properties, id, redelivered });
   /** A full disk has room again once the cache is gone; what the machine had in hand is read from the store anew. */
   const rescue = async (why: unknown): Promise<void> => {
     if ((why as Error | undefined)?.name === 'QuotaExceededError') {

@@ -57,7 +57,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
     return (await readAll(await store(), 'retained', range)).filter((row) => matches(filter, row.topic));
   };
   const deliveryOf = ({ topic, payload, qos, properties, storedAt }: RetainedRow): Delivery =>
-    ({ topic, payload, qos, retain: true, dup: false, fromCache: true, storedAt, redelivered: false, ...(properties && { properties }) });
+    ({ topic, payload, qos, retain: true, dup: false, fromCache: true, storedAt, redelivered: false, properties });
   const showCached = async (filter: string, local: Local, live: boolean): Promise<void> => {
     try {
       for (const row of await rowsOf(filter)) {
@@ -65,8 +65,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
         if (!shown || !byFilter.get(filter)?.has(local)) return;
         if ((shown.get(row.topic) ?? -1) >= row.storedAt) continue;
         shown.set(row.topic, row.storedAt);
-        const { storedAt, ...now } = deliveryOf(row);
-        local.sink.message(live ? { ...now, fromCache: false } : { ...now, storedAt: row.storedAt }, () => {});
+        local.sink.message(live ? { ...deliveryOf(row), fromCache: false, storedAt: undefined } : deliveryOf(row), () => {});
       }
     } catch {
       // No cache; what is live still comes.
@@ -83,9 +82,8 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
         return;
       }
     }
-    const locals = filters.length > 0
-      ? filters.flatMap((filter) => [...(byFilter.get(filter) ?? [])])
-      : [...byFilter].flatMap(([filter, set]) => (matches(filter, topic) ? [...set] : []));
+    const locals: Local[] = [];
+    for (const filter of filters.length > 0 ? filters : byFilter.keys()) if (filters.length > 0 || matches(filter, topic)) locals.push(...(byFilter.get(filter) ?? []));
     if (id !== undefined) {
       if (locals.length === 0) return tell({ t: 'done', id, shown: false });
       seen.set(id, locals.length);
@@ -100,7 +98,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
         if (left === 0 && !over) tell({ t: 'done', id, shown: true });
       };
       if (id !== undefined) local.open.add(done);
-      local.sink.message(deliveryFrom(message), done);
+      local.sink.message(message, done);
     }
   };
 
@@ -180,8 +178,4 @@ function wishOf(filter: string, uses: number, locals: Local[]): Wish {
   const flags = (all.every((one) => one.noLocal) ? 1 : 0) | (all.some((one) => one.retainAsPublished) ? 2 : 0) | (cache ? 4 : 0) | (handling * 8);
   const granted = locals.every((local) => local.granted !== undefined);
   return { filter, qos, flags, cache, uses, granted, userProperties: all.find((one) => one.userProperties)?.userProperties };
-}
-
-function deliveryFrom({ id, filters, swept, properties, ...message }: Incoming): Delivery {
-  return { ...message, fromCache: false, ...(properties && { properties }), ...(id !== undefined && { id }) };
 }

@@ -153,15 +153,20 @@ export function openWishes({ connection, say, began, completed, flushed }: Wishe
       }
     },
     filtersOf: (identifiers) => {
-      const filters = new Set<string>();
+      const filters: string[] = [];
       for (const identifier of identifiers) {
         const filter = filterOf.get(identifier);
-        if (filter !== undefined) filters.add(filter);
+        if (filter !== undefined && !filters.includes(filter)) filters.push(filter);
       }
-      return [...filters];
+      return filters;
     },
-    wanting: ({ topic, filters }) =>
-      [...tabs].filter(([, wishes]) => (filters.length > 0 ? filters.some((filter) => wishes.has(filter)) : [...wishes.keys()].some((filter) => matches(filter, topic)))).map(([tab]) => tab),
+    wanting: ({ topic, filters }) => {
+      const wanting: string[] = [];
+      for (const [tab, wishes] of tabs) {
+        if (filters.length > 0 ? filters.some((filter) => wishes.has(filter)) : [...wishes.keys()].some((filter) => matches(filter, topic))) wanting.push(tab);
+      }
+      return wanting;
+    },
     caches: (filter) => wishesFor(filter).some((wish) => wish.cache),
     cached: () => [...held.keys()].filter((filter) => wishesFor(filter).some((wish) => wish.cache)),
     tabs: () => [...tabs.keys()],

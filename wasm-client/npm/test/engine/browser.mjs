@@ -94,7 +94,8 @@ export function listen(engine, filter, { auto = true, ...given } = {}) {
   const heard = { messages: [], granted: [], failed: [], snapshots: [] };
   const { end } = engine.subscribe(filter, { qos: 1, noLocal: false, retainAsPublished: true, retainHandling: 0, cache: true, ...given }, {
     message: (delivery, done) => {
-      heard.messages.push({ ...delivery, text: read(delivery.payload), done });
+      // What a `Message` makes of it.
+      heard.messages.push({ ...delivery, fromCache: delivery.fromCache === true, text: read(delivery.payload), done });
       if (auto) done();
     },
     granted: (qos) => heard.granted.push(qos),

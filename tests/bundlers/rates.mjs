@@ -1,0 +1,66 @@
+// How fast a page takes messages of 256 bytes, and the processor time that it needs for each: ours with its inbox in IndexedDB, ours in memory,
+// and MQTT.js, which is always in memory. Each round has all of them, one after the other, in a Chromium of its own, on one broker.
+//   node rates.mjs <http:// of a broker> <its MQTT port> <folder of the package> [rounds] [messages]
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { count, COUNTING_PAGES, openCounting } from './counting-pages.mjs';
+import { buildPage, inBrowser, median } from './measured-page.mjs';
+import { openPublisher } from './publisher.mjs';
+import { serve } from './site.mjs';
+
+const [broker, mqttPort, folder, rounds = '5', messages = '100000'] = process.argv.slice(2);
+const MESSAGES = Number(messages);
+/** Before it is measured: code is compiled, and what it takes is allocated. */
+const WARM_UP = MESSAGES / 5;
+const TOPIC = 'rates/a';
+const PAYLOAD_BYTES = 256;
+const address = new URL('/mqtt', broker.replace('http', 'ws')).href;
+const root = mkdtempSync(join(tmpdir(), 'ebbtide-rates-'));
+
+/** Processor time so far, µs: of the page's renderer, and of all processes of this browser. */
+async function processorTime(devtools) {
+  const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
+  const sum = (list) => list.reduce((total, { cpuTime }) => total + cpuTime * 1e6, 0);
+  return [sum(processInfo.filter(({ type }) => type === 'renderer')), sum(processInfo)];
+}
+
+async function measure(output, publisher, qos) {
+  const site = await serve(output, broker);
+  try {
+    return await inBrowser(async (browser, context) => {
+      const devtools = await browser.newBrowserCDPSession();
+      const page = await openCounting(context, site);
+      await count(page, publisher, WARM_UP, qos);
+      const [renderer, all] = await processorTime(devtools);
+      const ms = await count(page, publisher, MESSAGES, qos);
+      const [rendererNow, allNow] = await processorTime(devtools);
+      return { rate: MESSAGES / (ms / 1000), renderer: (rendererNow - renderer) / MESSAGES, all: (allNow - all) / MESSAGES };
+    });
+  } finally {
+    site.close();
+  }
+}
+
+try {
+  const publisher = await openPublisher(Number(mqttPort), TOPIC, PAYLOAD_BYTES);
+  console.log('| QoS | client | messages/s | renderer, µs a message | all of the browser, µs a message |');
+  console.log('|---:|---|---:|---:|---:|');
+  for (const qos of [0, 1]) {
+    const pages = [];
+    for (const [name, script] of Object.entries(COUNTING_PAGES)) {
+      pages.push({ name, output: await buildPage(root, `${name} ${qos}`, script(address, TOPIC, qos), folder), results: [] });
+    }
+    for (let round = 0; round < Number(rounds); round++) {
+      for (const { output, results } of pages) results.push(await measure(output, publisher, qos));
+    }
+    for (const { name, results } of pages) {
+      const of = (what) => median(results.map((one) => one[what]));
+      console.log(`| ${qos} | ${name} | ${of('rate').toFixed(0)} | ${of('renderer').toFixed(1)} | ${of('all').toFixed(1)} |`);
+    }
+  }
+  publisher.close();
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
