@@ -5,6 +5,9 @@ import { EbbtideError } from './error.js';
 /** What can be published: bytes and text as they are, everything else as JSON. An empty text clears a retained value. */
 export type Payload = string | ArrayBufferView | ArrayBuffer | number | boolean | null | object;
 
+/** Made for the first text: to import this does nothing. */
+let decoder: TextDecoder | undefined;
+
 /** A message from the server, or a value that was kept here. `P`: the values of the named levels of the filter. */
 export class Message<P = Readonly<Record<string, string>>> {
   readonly topic: string;
@@ -58,7 +61,7 @@ export class Message<P = Readonly<Record<string, string>>> {
   /** The payload as UTF-8 text. Throws `payload` if it is none. */
   text(): string {
     try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(this.#payload);
+      return (decoder ??= new TextDecoder('utf-8', { fatal: true })).decode(this.#payload);
     } catch (cause) {
       throw new EbbtideError('payload', `the payload of ${this.topic} is not UTF-8`, undefined, { cause });
     }

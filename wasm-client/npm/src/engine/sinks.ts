@@ -3,9 +3,13 @@
 
 import type { Delivery, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import type { EbbtideError } from '../error.js';
-import { readAll, type RetainedRow, type Store } from './store/store.js';
+import { readAll, type Range, type RetainedRow, type Store } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
 import { errorOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
+
+/** Cached values that are read at once, at first and then. */
+const FIRST_PAGE = 50;
+const PAGE = 1000;
 
 interface Local {
   settings: SubscribeSettings;
@@ -51,21 +55,29 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
     });
   };
   const begin = (local: Local): void => void (local.shown = local.settings.retainHandling === 0 ? new Map() : undefined);
-  const rowsOf = async (filter: string): Promise<RetainedRow[]> => {
+  /** A few first, so that a page has something to show while the others are read. */
+  const pagesOf = async function* (filter: string): AsyncGenerator<RetainedRow[]> {
     const from = prefixOf(filter);
-    const range = from === filter ? { from, to: from } : from === '' ? {} : { from, to: `${from}\uffff` };
-    return (await readAll(await store(), 'retained', range)).filter((row) => matches(filter, row.topic));
+    let range: Range = from === filter ? { from, to: from } : from === '' ? {} : { from, to: `${from}\uffff` };
+    for (let count = FIRST_PAGE; ; count = PAGE) {
+      const rows = await readAll(await store(), 'retained', { ...range, count });
+      yield rows.filter((row) => matches(filter, row.topic));
+      if (rows.length < count) return;
+      range = { ...range, after: rows[count - 1]!.topic };
+    }
   };
   const deliveryOf = ({ topic, payload, qos, properties, storedAt }: RetainedRow): Delivery =>
     ({ topic, payload, qos, retain: true, dup: false, fromCache: true, storedAt, redelivered: false, properties });
   const showCached = async (filter: string, local: Local, live: boolean): Promise<void> => {
     try {
-      for (const row of await rowsOf(filter)) {
-        const { shown } = local;
-        if (!shown || !byFilter.get(filter)?.has(local)) return;
-        if ((shown.get(row.topic) ?? -1) >= row.storedAt) continue;
-        shown.set(row.topic, row.storedAt);
-        local.sink.message(live ? { ...deliveryOf(row), fromCache: false, storedAt: undefined } : deliveryOf(row), () => {});
+      for await (const rows of pagesOf(filter)) {
+        for (const row of rows) {
+          const { shown } = local;
+          if (!shown || !byFilter.get(filter)?.has(local)) return;
+          if ((shown.get(row.topic) ?? -1) >= row.storedAt) continue;
+          shown.set(row.topic, row.storedAt);
+          local.sink.message(live ? { ...deliveryOf(row), fromCache: false, storedAt: undefined } : deliveryOf(row), () => {});
+        }
       }
     } catch {
       // No cache; what is live still comes.
@@ -157,7 +169,11 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
       if (away) for (const locals of byFilter.values()) for (const local of locals) begin(local);
       announce();
     },
-    cached: async (filter) => (await rowsOf(filter)).map(deliveryOf),
+    cached: async (filter) => {
+      const found: Delivery[] = [];
+      for await (const rows of pagesOf(filter)) found.push(...rows.map(deliveryOf));
+      return found;
+    },
     low: (id) => {
       for (const [one, left] of seen) if (one < id && left === 0) seen.delete(one);
     },

@@ -152,6 +152,26 @@ test('cached values first, then what is live; what is gone goes', async () => {
   assert.equal(heard.snapshots.length, 1);
 });
 
+test('cached values come in pages: all of them, each once, in order', async () => {
+  newProfile();
+  const server = new Server();
+  const topics = Array.from({ length: 2300 }, (_, at) => `s/${String(at).padStart(4, '0')}`);
+  server.retained = new Map(topics.map((topic) => [topic, 'old']));
+  const before = open(server);
+  const first = listen(before, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  await before.close();
+
+  server.up = false;
+  const after = open(server);
+  const heard = listen(after, 's/+');
+  await eventually('all', () => heard.messages.length >= topics.length);
+  assert.deepEqual(heard.messages.map((one) => one.topic), topics);
+  assert.deepEqual((await after.cached('s/#')).map((one) => one.topic), topics);
+  assert.deepEqual((await after.cached('s/0100')).map((one) => one.topic), ['s/0100']);
+  await after.close();
+});
+
 test('a later subscription to the same filter begins with what is known, without asking the server', async () => {
   newProfile();
   const server = new Server();

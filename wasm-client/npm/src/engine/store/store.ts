@@ -131,11 +131,11 @@ export interface Store {
   close(): void;
 }
 
-/** All rows of a table, or those of a range. */
-export async function readAll<T extends Table>(store: Store, table: T, range?: Range): Promise<Tables[T][]> {
-  let rows: Tables[T][] = [];
-  await store.run([table], 'read', (tx) => tx.all(table, (found) => void (rows = found), range));
-  return rows;
+/** All rows of a table, or those of a range; without waiting for the end of the transaction, which may be a frame later. */
+export function readAll<T extends Table>(store: Store, table: T, range?: Range): Promise<Tables[T][]> {
+  return new Promise((resolve, reject) => {
+    store.run([table], 'read', (tx) => tx.all(table, (rows) => resolve(rows), range)).catch(reject);
+  });
 }
 
 export const TABLES: Table[] = ['outbox', 'flight', 'dead', 'inbox', 'inbound', 'subs', 'session', 'retained'];
