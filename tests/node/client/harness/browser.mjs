@@ -126,6 +126,7 @@ class Window {
 class Tab {
   #browser;
   #processId;
+  #devtools;
   #isSuspended = false;
 
   constructor(name, page, browser, faults) {
@@ -152,6 +153,14 @@ class Tab {
   /** Waits until the last state is this one; returns it. */
   state(state, limitMs) {
     return this.eventually(state, () => window.app.states.at(-1), (last) => last?.state === state, limitMs);
+  }
+
+  /** What its JavaScript holds, without what nobody needs any more. */
+  async heldBytes() {
+    this.#devtools ??= await this.page.context().newCDPSession(this.page);
+    await this.#devtools.send('HeapProfiler.collectGarbage');
+    const { usedSize, embedderHeapUsedSize, backingStorageSize } = await this.#devtools.send('Runtime.getHeapUsage');
+    return usedSize + embedderHeapUsedSize + backingStorageSize;
   }
 
   close() {
