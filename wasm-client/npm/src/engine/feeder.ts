@@ -61,6 +61,8 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   let due = 0;
   /** Row → handle: what is to leave with the transaction that is being gathered. */
   let leaving: Map<number, number> | undefined;
+  /** Rows that are removed at the end of that transaction. */
+  let finished: number[] = [];
 
   const drop = (handle: number): void => {
     handleOf.delete(fed.get(handle)?.seq ?? 0);
@@ -180,9 +182,8 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         // Nobody takes away what has left.
         else if (stage > 0) leave(true);
         else tx.has('outbox', seq, leave);
-        tx.remove('outbox', seq);
-        tx.remove('flight', seq);
       });
+      finished.push(seq);
       if (dead) journal.then(() => void prune());
     },
     withdrawn(handle) {
@@ -214,7 +215,18 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       keep(handle, row, flight);
     },
     feed: () => void feedOn(),
-    cut: () => void (leaving = undefined),
+    cut: () => {
+      leaving = undefined;
+      if (finished.length === 0) return;
+      const runs = runsOf(finished);
+      finished = [];
+      journal.write((tx) => {
+        for (const [from, to] of runs) {
+          tx.remove('outbox', from, to);
+          tx.remove('flight', from, to);
+        }
+      });
+    },
     takeBack: () => {
       for (const [handle, { stage }] of fed) if (stage === 0 && connection.cancel(handle)) drop(handle);
       cursor = 0;
@@ -253,4 +265,15 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     })).catch(failed);
     if (count > 0) say({ t: 'report', report: { kind: 'dropped', count, reason: 'too many dead letters' } });
   }
+}
+
+/** First and last of those that follow each other without a gap. */
+function runsOf(seqs: number[]): [from: number, to: number][] {
+  const runs: [number, number][] = [];
+  for (const seq of seqs.sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last && seq === last[1] + 1) last[1] = seq;
+    else runs.push([seq, seq]);
+  }
+  return runs;
 }

@@ -48,6 +48,26 @@ test('settles with the reason code of the server, and reports the count', async 
   await eventually('empty', () => engine.reports.filter((one) => one.kind === 'outbox').at(-1)?.count === 0);
 });
 
+test('acknowledgements that come together take away what they are for, and nothing in between', async () => {
+  newProfile();
+  const server = new Server();
+  server.reasonCode = undefined;
+  const engine = open(server);
+  const sent = ['1', '2', '3', '4', '5', '6'].map((payload) => publish(engine, 'a', { payload }));
+  await eventually('all sent', () => server.published.length === 6);
+  const [machine] = server.connections;
+  const done = [...machine.outgoing.values()].filter(({ payload }) => !['3', '5'].includes(read(payload))).reverse();
+  machine.later(() => {
+    for (const { handle } of done) {
+      machine.outgoing.delete(handle);
+      machine.hooks.finished(handle, undefined, 0);
+    }
+    machine.commit(() => machine.later(() => done.forEach(({ handle }) => machine.hooks.settled(handle, undefined, undefined, 0))));
+  });
+  for (const place of [0, 1, 3, 5]) assert.deepEqual(await sent[place].settled, { reasonCode: 0 });
+  assert.deepEqual((await engine.outbox()).map((row) => [read(row.payload), row.stage]), [['3', 'sent'], ['5', 'sent']]);
+});
+
 test('the last of several unsent retained writes takes their place, and settles them', async () => {
   newProfile();
   const server = new Server();

@@ -90,7 +90,7 @@ function transactionOf(transaction: IDBTransaction, guarded: <T>(then: (value: T
     keys: (table, then, range = {}) => answer(on(table).getAllKeys(rangeOf(range), range.count), (keys) => then(keys as Key[])),
     put: (table, row, key) => void on(table).put(row, key),
     add: (table, row, then) => answer(on(table).add(row), (key) => then(key as number)),
-    remove: (table, key) => void on(table).delete(key),
+    remove: (table, key, to = key) => void on(table).delete(IDBKeyRange.bound(key, to)),
     clear: (table) => void on(table).clear(),
     abort,
   };

@@ -40,7 +40,10 @@ export function openMemory(): Store {
           set(table, key, { ...row, [KEY_OF[table]!]: key });
           answer(then, key);
         },
-        remove: (table, key) => set(table, key, undefined),
+        remove: (table, key, to) => {
+          if (to === undefined) return set(table, key, undefined);
+          for (const one of [...tables[table].keys()]) if (within(one, { from: key, to })) set(table, one, undefined);
+        },
         clear: (table) => [...tables[table].keys()].forEach((key) => set(table, key, undefined)),
         abort: (why) => void aborted.push(why),
       };

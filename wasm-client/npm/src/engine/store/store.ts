@@ -118,7 +118,8 @@ export interface Tx {
   put<T extends Table>(table: T, row: Tables[T], key?: Key): void;
   /** Gives the new key. */
   add<T extends 'outbox' | 'inbox'>(table: T, row: Tables[T], then: (key: number) => void): void;
-  remove(table: Table, key: Key): void;
+  /** `to`: all up to that key; one removal of many costs as much as of one. */
+  remove(table: Table, key: Key, to?: Key): void;
   clear(table: Table): void;
   /** Nothing of it is applied; `run` rejects with this. */
   abort(why: unknown): void;
