@@ -10,6 +10,7 @@ mod components;
 mod feed;
 mod keys;
 mod model;
+mod offline;
 mod pages;
 mod sample;
 mod shell;
@@ -18,5 +19,6 @@ mod watched;
 fn main() {
     if let Some(root) = browser::element("app") {
         yew::Renderer::<app::App>::with_root(root).render();
+        offline::keep_shell();
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Asset, script};
+use super::{Asset, script, worker};
 use crate::progress;
 use crate::project::Project;
 
@@ -50,5 +50,6 @@ fn build(project: &Project, output: &Path) -> Result<()> {
         &mut trunk,
         &log,
     )?;
-    script::move_inline_modules_to_files(output)
+    script::move_inline_modules_to_files(output)?;
+    worker::write(project, output)
 }

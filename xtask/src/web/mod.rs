@@ -8,6 +8,7 @@ mod package;
 mod script;
 mod site;
 mod stamp;
+mod worker;
 
 use std::fs;
 use std::path::Path;
