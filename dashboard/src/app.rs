@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use gloo::events::EventListener;
+use yew::html::Scope;
 use yew::prelude::*;
 
 use crate::browser;
@@ -13,7 +14,7 @@ use crate::components::toast::{Notice, Toast};
 use crate::components::top_bar::{SEARCH_ID, TopBar};
 use crate::feed::Feed;
 use crate::keys;
-use crate::model::board::Change;
+use crate::model::change::Change;
 use crate::model::connection::{Connection, Link};
 use crate::model::location::{FILTER, Location, SEARCH};
 use crate::model::page::Page;
@@ -29,6 +30,11 @@ pub enum Msg {
     Link(Link),
     Presence(Vec<Change>),
     Config(Vec<Change>),
+    /// A board is due to be kept in the browser.
+    KeepPresence,
+    KeepConfig,
+    /// The page may be gone in a moment.
+    Leaving,
     Go(Location, Step),
     /// The viewer went back or forth in the history.
     Moved,
@@ -48,6 +54,7 @@ pub struct App {
     notice: Option<Notice>,
     _keys: EventListener,
     _history: Option<EventListener>,
+    _leaving: Option<EventListener>,
 }
 
 impl Component for App {
@@ -75,10 +82,11 @@ impl Component for App {
         let config_filter = filter_of(&last, Page::Config, CONFIG_FILTER);
         browser::set_title(&title(&location));
         Self {
-            presence: Watched::new(source, presence_filter, link.callback(Msg::Presence)),
-            config: Watched::new(source, config_filter, link.callback(Msg::Config)),
+            presence: watch_presence(link, source, presence_filter),
+            config: watch_config(link, source, config_filter),
             shell: Shell {
                 feed,
+                stores: Rc::default(),
                 connection,
                 location,
                 go: link.callback(|(location, step)| Msg::Go(location, step)),
@@ -92,6 +100,10 @@ impl Component for App {
                 let moved = link.callback(|()| Msg::Moved);
                 EventListener::new(&window, "popstate", move |_| moved.emit(()))
             }),
+            _leaving: web_sys::window().map(|window| {
+                let leaving = link.callback(|()| Msg::Leaving);
+                EventListener::new(&window, "pagehide", move |_| leaving.emit(()))
+            }),
         }
     }
 
@@ -103,6 +115,19 @@ impl Component for App {
             }
             Msg::Presence(changes) => self.presence.apply(changes, browser::now_ms()),
             Msg::Config(changes) => self.config.apply(changes, browser::now_ms()),
+            Msg::KeepPresence => {
+                self.presence.keep(browser::now_ms());
+                return false;
+            }
+            Msg::KeepConfig => {
+                self.config.keep(browser::now_ms());
+                return false;
+            }
+            Msg::Leaving => {
+                self.presence.keep(browser::now_ms());
+                self.config.keep(browser::now_ms());
+                return false;
+            }
             Msg::Go(location, step) => {
                 browser::set_address(&location.url(), step);
                 let is_other_page = location.page != self.shell.location.page;
@@ -164,6 +189,8 @@ impl App {
         match self.shell.location.page {
             Page::Presence => pages::presence::page(&self.shell, &self.presence),
             Page::Config => pages::config::page(&self.shell, &self.config),
+            Page::Topics => pages::topics::page(&self.shell),
+            Page::Publish => pages::publish::page(&self.shell),
         }
     }
 
@@ -184,13 +211,32 @@ impl App {
         let source = self.shell.feed.as_deref().ok_or(self.no_feed.as_str());
         let filter = filter_of(&self.last, Page::Presence, PRESENCE_FILTER);
         if filter != self.presence.filter {
-            self.presence = Watched::new(source, filter, ctx.link().callback(Msg::Presence));
+            self.presence = watch_presence(ctx.link(), source, filter);
         }
         let filter = filter_of(&self.last, Page::Config, CONFIG_FILTER);
         if filter != self.config.filter {
-            self.config = Watched::new(source, filter, ctx.link().callback(Msg::Config));
+            self.config = watch_config(ctx.link(), source, filter);
         }
     }
+}
+
+type Source<'a> = Result<&'a Feed, &'a str>;
+
+fn watch_presence(link: &Scope<App>, source: Source<'_>, filter: &str) -> Watched<Presence> {
+    let on_keep = link.callback(|()| Msg::KeepPresence);
+    let sink = link.callback(Msg::Presence);
+    Watched::new(source, "presence", filter, sink, on_keep)
+}
+
+fn watch_config(link: &Scope<App>, source: Source<'_>, filter: &str) -> Watched<()> {
+    let on_keep = link.callback(|()| Msg::KeepConfig);
+    Watched::new(
+        source,
+        "config",
+        filter,
+        link.callback(Msg::Config),
+        on_keep,
+    )
 }
 
 /// The address, as far as it names a page.

@@ -1,7 +1,10 @@
 //! The few things that the page asks of the browser itself: address, clock, focus, clipboard, styles.
 
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, HtmlElement, HtmlInputElement, Window};
+use web_sys::{
+    Blob, BlobPropertyBag, Element, Event, HtmlAnchorElement, HtmlElement, HtmlInputElement,
+    HtmlSelectElement, HtmlTextAreaElement, Url, Window,
+};
 
 use crate::shell::Step;
 
@@ -137,4 +140,79 @@ pub fn view_height_px() -> f64 {
     height
         .and_then(|height| height.as_f64())
         .unwrap_or_default()
+}
+
+/// Scrolls the page so far that a part of an element is in sight; what floats above and below it is allowed for.
+pub fn bring_into_view(id: &str, offset_px: f64, height_px: f64) {
+    /// The bar at the top, or the navigation at the foot, and a little more.
+    const BESIDE_PX: f64 = 72.0;
+    let (Some(window), Some(element)) = (window(), element(id)) else {
+        return;
+    };
+    let top_px = element
+        .parent_element()
+        .unwrap_or(element)
+        .get_bounding_client_rect()
+        .top()
+        + offset_px;
+    let bottom_px = top_px + height_px;
+    let below_px = view_height_px() - BESIDE_PX;
+    if top_px < BESIDE_PX {
+        window.scroll_by_with_x_and_y(0.0, top_px - BESIDE_PX);
+    } else if bottom_px > below_px {
+        window.scroll_by_with_x_and_y(0.0, bottom_px - below_px);
+    }
+}
+
+/// What stands in the field or list that an event comes from.
+pub fn value_of(event: &Event) -> Option<String> {
+    let target = event.target()?;
+    if let Some(input) = target.dyn_ref::<HtmlInputElement>() {
+        return Some(input.value());
+    }
+    if let Some(list) = target.dyn_ref::<HtmlSelectElement>() {
+        return Some(list.value());
+    }
+    target
+        .dyn_ref::<HtmlTextAreaElement>()
+        .map(HtmlTextAreaElement::value)
+}
+
+/// Offers text as a file.
+pub fn download(name: &str, text: &str) {
+    let parts = js_sys::Array::of1(&text.into());
+    let kind = BlobPropertyBag::new();
+    kind.set_type("application/x-ndjson");
+    let blob = Blob::new_with_str_sequence_and_options(&parts, &kind);
+    let url = blob.and_then(|blob| Url::create_object_url_with_blob(&blob));
+    let link = window()
+        .and_then(|window| window.document())
+        .and_then(|document| document.create_element("a").ok())
+        .and_then(|link| link.dyn_into::<HtmlAnchorElement>().ok());
+    let (Ok(url), Some(link)) = (url, link) else {
+        return;
+    };
+    link.set_href(&url);
+    link.set_download(name);
+    link.click();
+    // The browser has it by now, or never will.
+    let _unknown = Url::revoke_object_url(&url);
+}
+
+/// What the browser keeps for this origin under a name. `None` also where it may not keep anything.
+pub fn kept(name: &str) -> Option<String> {
+    let storage = window()?.local_storage().ok().flatten()?;
+    storage.get_item(name).ok().flatten()
+}
+
+/// Tells whether there was room for it; an empty text is taken away.
+pub fn keep(name: &str, text: &str) -> bool {
+    let storage = window().and_then(|window| window.local_storage().ok().flatten());
+    storage.is_some_and(|storage| {
+        if text.is_empty() {
+            storage.remove_item(name).is_ok()
+        } else {
+            storage.set_item(name, text).is_ok()
+        }
+    })
 }

@@ -4,6 +4,7 @@
 //! together, `app` holds what lives as long as the page. Boards are painted from retained messages alone: the page never
 //! asks for an initial state, never writes HTML from a payload, and uses no inline script or style.
 
+mod api;
 mod app;
 mod browser;
 mod components;
@@ -12,8 +13,10 @@ mod keys;
 mod model;
 mod offline;
 mod pages;
+mod retained;
 mod sample;
 mod shell;
+mod stores;
 mod watched;
 
 fn main() {

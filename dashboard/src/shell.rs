@@ -8,6 +8,7 @@ use crate::components::toast::Notice;
 use crate::feed::Feed;
 use crate::model::connection::Connection;
 use crate::model::location::Location;
+use crate::stores::Stores;
 
 /// How a change of place enters the history of the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Step {
 pub struct Shell {
     /// `None`: the browser cannot open a connection at all.
     pub feed: Option<Rc<Feed>>,
+    /// What pages leave behind for their next visit.
+    pub stores: Rc<Stores>,
     pub connection: Connection,
     pub location: Location,
     pub go: Callback<(Location, Step)>,

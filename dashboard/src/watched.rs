@@ -1,10 +1,20 @@
 //! A board and the subscription that fills it, as long as the app runs: it stays live while another page is shown.
+//!
+//! What it knows is kept in the browser, so that the next visit begins with it, before the broker answers or without it.
+//! Only whole states are kept: a board that is still loading, or has lost its connection, changes nothing there.
 
+use gloo::timers::callback::Timeout;
 use yew::Callback;
 
+use crate::browser;
 use crate::feed::{Feed, Watching};
-use crate::model::board::{Board, Change, FromPayload};
+use crate::model::board::{Board, FromPayload};
+use crate::model::change::{Change, Phase};
 use crate::model::filter;
+use crate::model::last_known;
+
+/// At the most so often: a busy board would be written all the time.
+const KEEP_AFTER_MS: u32 = 5_000;
 
 pub struct Watched<V> {
     pub board: Board<V>,
@@ -12,11 +22,23 @@ pub struct Watched<V> {
     /// Why the filter could not be used, in words.
     pub problem: Option<String>,
     _watching: Option<Watching>,
+    /// Its name in the browser's storage.
+    stored_as: String,
+    /// Asks for [`Watched::keep`].
+    on_keep: Callback<()>,
+    keep_soon: Option<Timeout>,
 }
 
 impl<V: FromPayload> Watched<V> {
-    /// Begins with an empty board. `feed` is the reason in words where there is none.
-    pub fn new(feed: Result<&Feed, &str>, filter: &str, sink: Callback<Vec<Change>>) -> Self {
+    /// Begins with what was known last. `feed` is the reason in words where there is none; `name` tells boards apart;
+    /// `on_keep` has to call [`Watched::keep`].
+    pub fn new(
+        feed: Result<&Feed, &str>,
+        name: &str,
+        filter: &str,
+        sink: Callback<Vec<Change>>,
+        on_keep: Callback<()>,
+    ) -> Self {
         let watching = filter::check(filter).and_then(|()| match feed {
             Ok(feed) => feed.watch(filter, sink),
             Err(reason) => Err(reason.to_owned()),
@@ -25,17 +47,54 @@ impl<V: FromPayload> Watched<V> {
             Ok(watching) => (Some(watching), None),
             Err(problem) => (None, Some(problem)),
         };
+        let stored_as = format!("ebbtide.dashboard.last-known.{name}");
+        let mut board = Board::default();
+        let known = browser::kept(&stored_as).and_then(|text| last_known::read(&text, filter));
+        if let Some(known) = known {
+            board.restore(known);
+        }
         Self {
-            board: Board::default(),
+            board,
             filter: filter.to_owned(),
             problem,
             _watching: watching,
+            stored_as,
+            on_keep,
+            keep_soon: None,
         }
     }
 
     pub fn apply(&mut self, changes: Vec<Change>, now_ms: i64) {
         for change in changes {
+            if change == Change::Lost {
+                // From now on it may be overtaken; what it was until now is worth keeping.
+                self.keep(now_ms);
+            }
             self.board.apply(change, now_ms);
         }
+        if self.is_whole() && self.keep_soon.is_none() {
+            let on_keep = self.on_keep.clone();
+            self.keep_soon = Some(Timeout::new(KEEP_AFTER_MS, move || on_keep.emit(())));
+        }
+    }
+}
+
+impl<V> Watched<V> {
+    /// Writes what is known, if that is the whole state and has changed since it was written.
+    pub fn keep(&mut self, now_ms: i64) {
+        if self.keep_soon.take().is_none() || !self.is_whole() {
+            return;
+        }
+        let entries = self.board.entries();
+        let entries = entries.map(|entry| (&*entry.topic, &entry.payload));
+        let text = last_known::write(&self.filter, now_ms, entries);
+        if !browser::keep(&self.stored_as, &text) {
+            // An old state in its place would be worse than none.
+            browser::keep(&self.stored_as, "");
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.board.phase == Phase::Live && self.board.stale_since_ms.is_none()
     }
 }

@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::code_line::CodeLine;
+use super::code_line::code_line;
 use crate::browser;
 use crate::model::filter::example_topic;
 use crate::model::page::Page;
@@ -84,11 +84,11 @@ pub fn FirstRun(props: &FirstRunProps) -> Html {
                 </li>
                 <li>
                     <h3>{ "From a terminal" }</h3>
-                    <CodeLine code={command} label="The command for a terminal" />
+                    { code_line(&command, "the command for a terminal") }
                 </li>
                 <li>
                     <h3>{ "From JavaScript" }</h3>
-                    <CodeLine code={script} label="The JavaScript" />
+                    { code_line(&script, "the JavaScript") }
                 </li>
             </ol>
         </div>

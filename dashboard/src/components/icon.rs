@@ -34,6 +34,10 @@ pub fn page(page: Page) -> Html {
         Page::Config => {
             "M3 5.5h7M14 5.5h3M3 14.5h3M10 14.5h7M12 7.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM8 16.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z"
         }
+        Page::Topics => {
+            "M4 3.5v11a2 2 0 0 0 2 2h3M4 8.5h5M11 6h6M11 8.5V6a1 1 0 0 1 1-1M9 16.5h8M9 8.5h8"
+        }
+        Page::Publish => "M17 3 9 11M17 3l-5 14-3-6-6-3Z",
     };
     html! {
         <svg class="icon icon-page" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d={path} /></svg>

@@ -40,6 +40,16 @@ pub struct VirtualListProps {
     pub label: AttrValue,
     #[prop_or_default]
     pub class: Classes,
+    #[prop_or_default]
+    pub id: Option<AttrValue>,
+    /// What the list is, if it is more than that: it is one stop of the keyboard then, and gets the keys.
+    #[prop_or_default]
+    pub role: Option<AttrValue>,
+    #[prop_or_default]
+    pub onkeydown: Callback<KeyboardEvent>,
+    /// The id of the item that the keys act on.
+    #[prop_or_default]
+    pub active: Option<AttrValue>,
 }
 
 pub enum Msg {
@@ -117,6 +127,8 @@ impl Component for VirtualList {
         html! {
             <div class="virtual" ref={self.frame.clone()}>
                 <ul class={classes!("virtual-items", props.class.clone())} ref={self.list.clone()}
+                    id={props.id.clone()} role={props.role.clone()} tabindex={props.role.is_some().then_some("0")}
+                    aria-activedescendant={props.active.clone()} onkeydown={props.onkeydown.clone()}
                     aria-label={props.label.clone()} data-items={props.items.to_string()}>
                     { for items }
                 </ul>

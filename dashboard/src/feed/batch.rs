@@ -9,7 +9,7 @@ use std::rc::Rc;
 use gloo::render::{AnimationFrame, request_animation_frame};
 use yew::Callback;
 
-use crate::model::board::Change;
+use crate::model::change::Change;
 use crate::model::connection::Link;
 
 /// Pages in the background get no animation frames: with so many events waiting they are handed over at once.

@@ -4,6 +4,7 @@
 //! viewer leaves nothing behind at the broker. Never calls back from inside a call.
 
 mod batch;
+mod message;
 
 use std::rc::Rc;
 
@@ -15,12 +16,25 @@ use yew::Callback;
 
 use self::batch::{Batch, Event, Watch};
 use crate::browser::now_ms;
-use crate::model::board::Change;
+use crate::model::change::Change;
 use crate::model::connection::Link;
-use crate::model::payload::Payload;
+use crate::model::publish::Outgoing;
 
 /// What a publish came to, in words when it failed.
 pub type Outcome = Result<(), String>;
+
+/// What the broker said to a message that it took; in words, why it did not.
+pub type Answer = Result<Accepted, String>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// QoS 0: it is on its way, and nobody says more.
+    NoAnswer,
+    Acknowledged {
+        reason_code: u8,
+        reason: &'static str,
+    },
+}
 
 pub struct Feed {
     client: Client,
@@ -60,9 +74,19 @@ impl Feed {
     /// Subscribes: the retained messages first, then what changes. `sink` also learns when the connection is lost and
     /// when the state begins anew.
     pub fn watch(&self, filter: &str, sink: Callback<Vec<Change>>) -> Result<Watching, String> {
+        self.watch_at(filter, 0, sink)
+    }
+
+    /// With another QoS than 0: each message then comes with that of its publisher, up to this one.
+    pub fn watch_at(
+        &self,
+        filter: &str,
+        qos: u8,
+        sink: Callback<Vec<Change>>,
+    ) -> Result<Watching, String> {
         let watch = self.batch.remember(sink);
         let options = SubscriptionOptions {
-            qos: QoS::AtMostOnce,
+            qos: message::qos(qos),
             // Tells state from events that pass by.
             retain_as_published: true,
             ..SubscriptionOptions::default()
@@ -72,11 +96,9 @@ impl Feed {
             let change = match event {
                 SubscriptionEvent::Granted(_) => return,
                 SubscriptionEvent::Refused(reason) => Change::Refused(reason.name().to_owned()),
-                SubscriptionEvent::Message(message) => Change::Message {
-                    topic: message.topic.as_str().into(),
-                    payload: Payload::new(&message.payload),
-                    retained: message.retain,
-                },
+                SubscriptionEvent::Message(message) => {
+                    Change::Message(message::incoming(message, now_ms()))
+                }
                 SubscriptionEvent::SnapshotComplete { .. } => Change::SnapshotComplete,
             };
             batch.push(Event::Change(watch, change));
@@ -115,6 +137,28 @@ impl Feed {
                 Err(error) => Err(error.to_string()),
             });
         });
+        if let Err(error) = published {
+            done.emit(Err(error.to_string()));
+        }
+    }
+
+    /// Publishes as asked, and tells what the broker answered.
+    pub fn send(&self, message: Outgoing, done: Callback<Answer>) {
+        let qos = message.qos;
+        let later = done.clone();
+        let published = self
+            .client
+            .publish(message::outgoing(message), move |result| {
+                later.emit(match result {
+                    Ok(_) if qos == 0 => Ok(Accepted::NoAnswer),
+                    Ok(reason) if (reason as u8) < 0x80 => Ok(Accepted::Acknowledged {
+                        reason_code: reason as u8,
+                        reason: reason.name(),
+                    }),
+                    Ok(reason) => Err(format!("{} (0x{:02x})", reason.name(), reason as u8)),
+                    Err(error) => Err(error.to_string()),
+                });
+            });
         if let Err(error) = published {
             done.emit(Err(error.to_string()));
         }

@@ -7,6 +7,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::change::{Change, Phase};
+use super::last_known::LastKnown;
+use super::message::{Message, Properties};
 use super::payload::{Payload, shorten};
 
 /// More topics than this are counted but not kept: the filter is too wide for a board.
@@ -28,6 +31,7 @@ impl FromPayload for () {
 pub struct Entry<V> {
     pub topic: Rc<str>,
     pub payload: Payload,
+    pub properties: Properties,
     pub value: V,
     /// When it arrived here after the snapshot; `None` for what was there already.
     pub changed_at_ms: Option<i64>,
@@ -35,32 +39,6 @@ pub struct Entry<V> {
     pub changes: u32,
     /// Topic and payload in lower case, for search.
     pub searched: String,
-}
-
-/// What happens to a board.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The subscription begins anew: the state is sent again.
-    Restarted,
-    /// The connection is gone: what is shown may be overtaken.
-    Lost,
-    Message {
-        topic: Rc<str>,
-        payload: Payload,
-        retained: bool,
-    },
-    SnapshotComplete,
-    Refused(String),
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
-    /// The state is on its way.
-    #[default]
-    Loading,
-    /// All of it has arrived; changes follow as they happen.
-    Live,
-    Refused(String),
 }
 
 #[derive(Debug)]
@@ -105,13 +83,11 @@ impl<V: FromPayload> Board<V> {
             Change::Lost => {
                 self.stale_since_ms.get_or_insert(now_ms);
             }
-            Change::Message {
-                retained: false, ..
-            } => {}
-            Change::Message { topic, payload, .. } if payload.is_empty() => {
-                self.slots.remove(&topic);
+            Change::Message(message) if !message.retained => {}
+            Change::Message(message) if message.payload.is_empty() => {
+                self.slots.remove(&message.topic);
             }
-            Change::Message { topic, payload, .. } => self.keep(topic, payload, now_ms),
+            Change::Message(message) => self.keep(message, now_ms),
             Change::SnapshotComplete => {
                 let snapshot = self.snapshot;
                 self.slots.retain(|_, slot| slot.seen_in == snapshot);
@@ -126,7 +102,31 @@ impl<V: FromPayload> Board<V> {
         }
     }
 
-    fn keep(&mut self, topic: Rc<str>, payload: Payload, now_ms: i64) {
+    /// Begins with what was known in an earlier visit: shown as overtaken until a whole snapshot has arrived.
+    pub fn restore(&mut self, known: LastKnown) {
+        for (topic, payload) in known.entries {
+            let message = Message {
+                topic: topic.into(),
+                payload,
+                qos: 0,
+                retained: true,
+                properties: Properties::default(),
+                at_ms: known.at_ms,
+            };
+            self.keep(message, known.at_ms);
+        }
+        self.stale_since_ms = Some(known.at_ms);
+        // What the snapshot does not bring again goes.
+        self.snapshot = self.snapshot.wrapping_add(1);
+    }
+
+    fn keep(&mut self, message: Message, now_ms: i64) {
+        let Message {
+            topic,
+            payload,
+            properties,
+            ..
+        } = message;
         let known = self.slots.get_mut(&topic);
         let changes = match &known {
             Some(slot) => slot.entry.changes.wrapping_add(1).max(1),
@@ -147,6 +147,7 @@ impl<V: FromPayload> Board<V> {
             value: V::from_payload(&payload),
             topic: Rc::clone(&topic),
             payload,
+            properties,
             changed_at_ms: (changes > 0).then_some(now_ms),
             changes,
         });
@@ -161,6 +162,15 @@ impl<V> Board<V> {
         self.slots.values().map(|slot| &slot.entry)
     }
 
+    pub fn get(&self, topic: &str) -> Option<&Rc<Entry<V>>> {
+        self.slots.get(topic).map(|slot| &slot.entry)
+    }
+
+    /// Whether all that there is has been seen at least once.
+    pub fn completed_once(&self) -> bool {
+        self.completed_once
+    }
+
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -171,11 +181,7 @@ mod tests {
     use super::*;
 
     fn message(topic: &str, payload: &str) -> Change {
-        Change::Message {
-            topic: topic.into(),
-            payload: Payload::new(payload.as_bytes()),
-            retained: true,
-        }
+        Change::Message(Message::retained(topic, payload))
     }
 
     fn board(changes: impl IntoIterator<Item = Change>) -> Board<()> {
@@ -206,10 +212,11 @@ mod tests {
 
     #[test]
     fn an_empty_retained_message_removes_and_an_event_changes_nothing() {
-        let event = |payload: &str| Change::Message {
-            topic: "a".into(),
-            payload: Payload::new(payload.as_bytes()),
-            retained: false,
+        let event = |payload: &str| {
+            Change::Message(Message {
+                retained: false,
+                ..Message::retained("a", payload)
+            })
         };
         let kept = board([message("a", "1"), event("2"), event("")]);
         let entry = kept.entries().next().expect("an entry");
@@ -278,6 +285,34 @@ mod tests {
         board.apply(Change::Restarted, 8);
         board.apply(message("a", "3"), 9);
         assert_eq!(changes(&board), [(2, Some(9)), (1, Some(7))]);
+    }
+
+    #[test]
+    fn what_an_earlier_visit_knew_is_stale_until_the_snapshot_says_what_is_left_of_it() {
+        let known = LastKnown {
+            at_ms: 3,
+            entries: vec![
+                ("kept".to_owned(), Payload::new(b"1")),
+                ("gone".to_owned(), Payload::new(b"1")),
+            ],
+            left_out: 0,
+        };
+        // With and without a connection that began in between.
+        for changes in [vec![Change::Restarted], vec![]] {
+            let mut board = Board::<()>::default();
+            board.restore(known.clone());
+            assert_eq!(
+                (topics(&board), board.stale_since_ms),
+                (vec!["gone", "kept"], Some(3))
+            );
+            assert!(board.entries().all(|entry| entry.changes == 0));
+            for change in changes {
+                board.apply(change, 9);
+            }
+            board.apply(message("kept", "1"), 9);
+            board.apply(Change::SnapshotComplete, 9);
+            assert_eq!((topics(&board), board.stale_since_ms), (vec!["kept"], None));
+        }
     }
 
     #[test]

@@ -1,19 +1,29 @@
 //! Topic filters as the boards use them: checked before they are sent, and taken apart for display.
 
-use ebbtide_wasm_client::TopicFilter;
+use ebbtide_wasm_client::{TopicFilter, TopicName};
 
 /// What is wrong with it, in words for the person who typed it.
 pub fn check(filter: &str) -> Result<(), String> {
     match TopicFilter::new(filter) {
         Ok(_) => Ok(()),
-        Err(error) => {
-            // Their code quotes, as in prose.
-            let text = typographic_quotes(&error.to_string());
-            let mut chars = text.chars();
-            let first = chars.next().map(|c| c.to_uppercase().to_string());
-            Err(format!("{}{}.", first.unwrap_or_default(), chars.as_str()))
-        }
+        Err(error) => Err(sentence(&error.to_string())),
     }
+}
+
+/// The same of a topic name.
+pub fn check_name(topic: &str) -> Result<(), String> {
+    match TopicName::new(topic) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(sentence(&error.to_string())),
+    }
+}
+
+fn sentence(error: &str) -> String {
+    // Their code quotes, as in prose.
+    let text = typographic_quotes(error);
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
 }
 
 /// Opening and closing quotes in place of pairs of backticks.
@@ -102,7 +112,7 @@ mod tests {
             "x/y",
         ] {
             let topic = example_topic(filter, "ana");
-            let topic = ebbtide_wasm_client::TopicName::new(topic).expect("a topic");
+            let topic = TopicName::new(topic).expect("a topic");
             let filter = TopicFilter::new(filter).expect("a filter");
             assert!(filter.matches(&topic), "{filter:?} {topic:?}");
         }

@@ -3,6 +3,8 @@
 //! Numbers, escapes, duplicate keys and their order stay as they came, which a parse into values would lose.
 //! Text that is no JSON, or nested deeper than [`DEPTH_MAX`], gives `None` and is shown as plain text.
 
+use std::fmt;
+
 use serde::de::IgnoredAny;
 
 /// Deeper nesting is not laid out: its indentation alone would be larger than the text.
@@ -92,7 +94,91 @@ pub fn pretty(text: &str) -> Option<Vec<Line<'_>>> {
     Some(lines)
 }
 
+/// For each line that opens an object or a list: the line that closes it.
+pub fn ends(lines: &[Line<'_>]) -> Vec<Option<usize>> {
+    let mut ends = vec![None; lines.len()];
+    let mut open: Vec<usize> = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        if let Some(start) = open.last().copied()
+            && line.depth == lines[start].depth
+        {
+            ends[start] = Some(index);
+            open.pop();
+        }
+        if lines
+            .get(index + 1)
+            .is_some_and(|next| next.depth > line.depth)
+        {
+            open.push(index);
+        }
+    }
+    ends
+}
+
+/// Laid out as text; as it came when it is no JSON or too deep.
+pub fn pretty_text(text: &str) -> String {
+    let Some(lines) = pretty(text) else {
+        return text.to_owned();
+    };
+    let lines: Vec<String> = lines.iter().map(Line::text).collect();
+    lines.join("\n")
+}
+
+/// Where text stops being JSON, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// From one.
+    pub line: usize,
+    /// In characters, from one.
+    pub column: usize,
+    pub reason: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            line,
+            column,
+            reason,
+        } = self;
+        write!(f, "line {line}, column {column}: {reason}")
+    }
+}
+
+pub fn check(text: &str) -> Result<(), Fault> {
+    let Err(error) = serde_json::from_str::<IgnoredAny>(text) else {
+        return Ok(());
+    };
+    let reason = error.to_string();
+    // The place is told apart from it.
+    let reason = reason
+        .rsplit_once(" at line ")
+        .map_or(&*reason, |(reason, _)| reason);
+    let (mut line, mut bytes) = (error.line().max(1), error.column());
+    if bytes == 0 && line > 1 && !error.is_eof() {
+        // A line end in the wrong place: it belongs to the line that it ends.
+        line -= 1;
+        bytes = usize::MAX;
+    }
+    let text = text.split('\n').nth(line - 1).unwrap_or_default();
+    let before = &text.as_bytes()[..bytes.min(text.len())];
+    let column = String::from_utf8_lossy(before).chars().count();
+    let reason = reason.replace("EOF while parsing", "it ends in the middle of");
+    Err(Fault {
+        line,
+        column: column.max(1),
+        reason,
+    })
+}
+
 impl Line<'_> {
+    /// As one reads it, with its indentation.
+    pub fn text(&self) -> String {
+        let mut text = "  ".repeat(self.depth);
+        text.extend(self.tokens.iter().map(|token| token.text));
+        text
+    }
+
     fn at(depth: usize) -> Self {
         Self {
             depth,
@@ -183,13 +269,7 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let lines = pretty(text).expect("valid JSON");
-        let shown: Vec<String> = lines
-            .iter()
-            .map(|line| {
-                let tokens: String = line.tokens.iter().map(|token| token.text).collect();
-                format!("{}{tokens}", "  ".repeat(line.depth))
-            })
-            .collect();
+        let shown: Vec<String> = lines.iter().map(Line::text).collect();
         assert_eq!(shown.join("\n"), expected);
     }
 
@@ -209,6 +289,41 @@ mod tests {
         );
         check(" [ \",\" ] ", "[\",\"]");
         check(" 21.5\n", "21.5");
+    }
+
+    #[test]
+    fn a_fault_has_its_place_in_characters() {
+        let fault = |text: &str| {
+            let fault = super::check(text).expect_err(text);
+            (fault.line, fault.column, fault.reason)
+        };
+        assert_eq!(super::check(r#"{"a": [1, null]}"#), Ok(()));
+        assert_eq!(
+            fault("{\n  \"ä\": tru\n}"),
+            (2, 10, "expected ident".to_owned())
+        );
+        assert_eq!(fault("[1, ]"), (1, 5, "expected value".to_owned()));
+        assert_eq!(
+            fault(""),
+            (1, 1, "it ends in the middle of a value".to_owned())
+        );
+        assert_eq!(
+            fault("[1\n\n"),
+            (3, 1, "it ends in the middle of a list".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_opens_knows_where_it_closes() {
+        let lines = pretty(r#"{"a":{"b":[{"c":1},{}]},"d":[1],"e":{}}"#).expect("valid JSON");
+        let found: Vec<(usize, usize)> = ends(&lines)
+            .iter()
+            .enumerate()
+            .filter_map(|(start, end)| Some((start, (*end)?)))
+            .collect();
+        let shown: Vec<String> = lines.iter().map(Line::text).collect();
+        // {  a: {  b: [  {  c  },  {}  ]  },  d  e  }
+        assert_eq!(found, [(0, 11), (1, 8), (2, 7), (3, 5)], "{shown:#?}");
     }
 
     #[test]

@@ -4,14 +4,26 @@
 //! compiles and is tested natively. Payloads are untrusted: they are only ever turned into text.
 
 pub mod board;
+pub mod bytes;
+pub mod change;
 pub mod clock;
 pub mod connection;
+pub mod diff;
+pub mod edit;
+pub mod export;
 pub mod filter;
 pub mod hex;
 pub mod json;
+pub mod last_known;
+pub mod live;
 pub mod location;
+pub mod message;
 pub mod page;
 pub mod payload;
 pub mod presence;
+pub mod publish;
 pub mod rows;
 pub mod select;
+pub mod series;
+pub mod topics;
+pub mod undo;

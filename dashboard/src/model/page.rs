@@ -4,11 +4,13 @@
 pub enum Page {
     Presence,
     Config,
+    Topics,
+    Publish,
 }
 
 impl Page {
     /// In the order of the navigation.
-    pub const ALL: [Self; 2] = [Self::Presence, Self::Config];
+    pub const ALL: [Self; 4] = [Self::Presence, Self::Config, Self::Topics, Self::Publish];
     /// What is at `/`.
     pub const HOME: Self = Self::Presence;
 
@@ -17,6 +19,8 @@ impl Page {
         match self {
             Self::Presence => "/presence",
             Self::Config => "/config",
+            Self::Topics => "/topics",
+            Self::Publish => "/publish",
         }
     }
 
@@ -28,6 +32,8 @@ impl Page {
         match self {
             Self::Presence => "Presence",
             Self::Config => "Config",
+            Self::Topics => "Topics",
+            Self::Publish => "Publish",
         }
     }
 
@@ -35,7 +41,8 @@ impl Page {
     pub fn search_hint(self) -> Option<&'static str> {
         match self {
             Self::Presence => Some("Search names and metadata"),
-            Self::Config => Some("Search topics and values"),
+            Self::Config | Self::Topics => Some("Search topics and values"),
+            Self::Publish => Some("Search messages that arrive"),
         }
     }
 }

@@ -32,6 +32,15 @@ impl Payload {
         }
     }
 
+    /// The same, with no more than so many bytes of it.
+    #[must_use]
+    pub fn start(&self, bytes_max: usize) -> Self {
+        Self {
+            kept: self.kept[..self.kept.len().min(bytes_max)].into(),
+            bytes: self.bytes,
+        }
+    }
+
     /// The length as it was published.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -81,6 +90,20 @@ impl Payload {
     }
 }
 
+/// Bytes as text, whatever they are: what is no character is a mark, and control characters are their pictures.
+pub fn plain(bytes: &[u8]) -> String {
+    let picture = |c: char| match c {
+        '\n' | '\t' => c,
+        '\u{7f}' => '\u{2421}',
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        _ if c.is_control() => '\u{fffd}',
+        _ => c,
+    };
+    // A line end of two characters is one.
+    let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    text.chars().map(picture).collect()
+}
+
 /// `1,234 bytes`, `12.3 KiB`, `1.0 MiB`.
 pub fn size(bytes: usize) -> String {
     const KIB: f64 = 1024.0;
@@ -128,6 +151,14 @@ mod tests {
         assert!(payload.is_cut());
         assert_eq!(payload.bytes(), text.len());
         assert_eq!(payload.text().map(str::len), Some(KEPT_BYTES_MAX - 1));
+    }
+
+    #[test]
+    fn any_bytes_have_a_text_without_control_characters() {
+        assert_eq!(
+            plain(b"a\x00b\xff\r\nc\x1b[0m\x7f"),
+            "a\u{2400}b\u{fffd}\nc\u{241b}[0m\u{2421}"
+        );
     }
 
     #[test]

@@ -114,8 +114,8 @@ fn recency(entry: &Entry<Presence>) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::board::Change;
-    use super::super::payload::Payload;
+    use super::super::change::Change;
+    use super::super::message::Message;
     use super::*;
 
     fn board() -> Board<Presence> {
@@ -135,12 +135,7 @@ mod tests {
                 r#"{"status":"online","since":"1970-01-01T00:00:02Z"}"#,
             ),
         ] {
-            let change = Change::Message {
-                topic: topic.into(),
-                payload: Payload::new(payload.as_bytes()),
-                retained: true,
-            };
-            board.apply(change, 0);
+            board.apply(Change::Message(Message::retained(topic, payload)), 0);
         }
         board
     }

@@ -2,3 +2,5 @@
 
 pub mod config;
 pub mod presence;
+pub mod publish;
+pub mod topics;

@@ -1,14 +1,18 @@
 //! The config page: what is configured.
 
+mod editor;
 mod entry;
+mod fault;
 
 use std::rc::Rc;
 
 use yew::prelude::*;
 
+use self::editor::Editor;
 use self::entry::ConfigEntry;
 use crate::components::board_frame::{entries_or_state, stale_mark};
 use crate::components::filter_field::FilterField;
+use crate::components::link::PageLink;
 use crate::components::page_head::PageHead;
 use crate::model::filter::{fixed_part, relative};
 use crate::model::location::FILTER;
@@ -17,6 +21,10 @@ use crate::model::select::{self, Search};
 use crate::shell::{Shell, Step};
 use crate::watched::Watched;
 
+/// The parameter of the address that names the topic being edited.
+const EDIT: &str = "edit";
+/// The same for a topic that is still to be named.
+const NEW: &str = "new";
 /// Drawn at the most.
 const ENTRIES_SHOWN_MAX: usize = 2_000;
 
@@ -32,7 +40,7 @@ pub fn page(shell: &Shell, watched: &Watched<()>) -> Html {
     let entries = || {
         let entries = shown.iter().take(ENTRIES_SHOWN_MAX).map(|entry| {
             let path = relative(&entry.topic, fixed).to_owned();
-            html! { <ConfigEntry key={&*entry.topic} entry={Rc::clone(entry)} {path} /> }
+            html! { <ConfigEntry key={&*entry.topic} entry={Rc::clone(entry)} {path} edit={location.clone().with(EDIT, &entry.topic)} /> }
         });
         html! { <ul class="grid config-grid" aria-label="Config">{ for entries }</ul> }
     };
@@ -43,11 +51,32 @@ pub fn page(shell: &Shell, watched: &Watched<()>) -> Html {
             </PageHead>
             <div class="page-tools">
                 <p class="note"><span class="count">{ shown.len() }</span>{ if shown.len() == 1 { " value" } else { " values" } }</p>
+                <PageLink to={location.clone().with(NEW, "1")} class="button button-small">{ "New value" }</PageLink>
             </div>
             { entries_or_state(shell, watched, &[], shown.is_empty(), entries) }
             if shown.len() > ENTRIES_SHOWN_MAX {
                 <p class="note">{ format!("Showing {ENTRIES_SHOWN_MAX} of {}. Narrow the filter or search to see others.", shown.len()) }</p>
             }
+            { editor(shell, watched) }
         </section>
     }
+}
+
+/// What the address asks to edit.
+fn editor(shell: &Shell, watched: &Watched<()>) -> Html {
+    let location = &shell.location;
+    let topic = location.get(EDIT).map(str::to_owned);
+    // Before the board is complete, what is stored is not known.
+    if topic.is_none() && location.get(NEW).is_none() || !watched.board.completed_once() {
+        return Html::default();
+    }
+    let on_close = shell.go.reform({
+        let location = location.clone();
+        move |()| (location.clone().with(EDIT, "").with(NEW, ""), Step::Replace)
+    });
+    let entry = topic.as_deref().and_then(|topic| watched.board.get(topic));
+    let stored = entry.map(|entry| (entry.payload.clone(), entry.properties.clone()));
+    let prefix = fixed_part(&watched.filter).to_owned();
+    let key = topic.clone().unwrap_or_default();
+    html! { <Editor {key} {topic} {prefix} {stored} {on_close} /> }
 }

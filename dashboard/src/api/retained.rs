@@ -1,0 +1,46 @@
+//! Retained messages: looked up, deleted together, and brought back.
+
+use ebbtide_api::{
+    DeleteRetainedResponse, PublishManyRequest, PublishManyResponse, PublishRequest,
+    RetainedMessage,
+};
+use form_urlencoded::Serializer;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::call;
+
+/// Where a topic's retained message is.
+pub fn path(topic: &str) -> String {
+    let topic = utf8_percent_encode(topic, NON_ALPHANUMERIC);
+    format!("/api/v1/retained/{topic}")
+}
+
+/// All but its payload.
+pub async fn about(topic: &str) -> Result<RetainedMessage, String> {
+    call("GET", &format!("{}?payload_bytes_max=0", path(topic)), "").await
+}
+
+/// What would be deleted, or with `dry_run` false, what was.
+pub async fn delete_matching(
+    filter: &str,
+    dry_run: bool,
+) -> Result<DeleteRetainedResponse, String> {
+    let query = Serializer::new(String::new())
+        .append_pair("filter", filter)
+        .append_pair("dry_run", if dry_run { "true" } else { "false" })
+        .finish();
+    call("DELETE", &format!("/api/v1/retained?{query}"), "").await
+}
+
+/// Publishes them again. How many the broker took, of how many.
+pub async fn bring_back(messages: Vec<PublishRequest>) -> Result<(usize, usize), String> {
+    let all = messages.len();
+    let body = serde_json::to_string(&PublishManyRequest { messages })
+        .map_err(|error| error.to_string())?;
+    let answer: PublishManyResponse = call("POST", "/api/v1/publish/many", &body).await?;
+    let taken = answer
+        .results
+        .iter()
+        .filter(|result| result.reason_code < 0x80);
+    Ok((taken.count(), all))
+}

@@ -1,0 +1,38 @@
+//! The publish page: a message to send, with all that MQTT 5 lets travel with it, and beside it what arrives.
+
+mod form;
+mod live_list;
+mod properties;
+mod saved_list;
+mod subscribe;
+
+use yew::prelude::*;
+
+use self::form::PublishForm;
+use self::live_list::LivePanel;
+use crate::components::page_head::PageHead;
+use crate::model::location::Location;
+use crate::model::page::Page;
+use crate::shell::Shell;
+
+/// The parameter of the address that fills in the topic.
+const TOPIC: &str = "topic";
+
+/// The publish page with the topic filled in.
+pub fn location_for(topic: &str) -> Location {
+    Location::new(Page::Publish).with(TOPIC, topic)
+}
+
+pub fn page(shell: &Shell) -> Html {
+    let topic = shell.location.get(TOPIC).unwrap_or_default().to_owned();
+    let search = shell.location.search().to_owned();
+    html! {
+        <section class="page">
+            <PageHead page={Page::Publish} />
+            <div class="publish-columns">
+                <PublishForm {topic} />
+                <LivePanel {search} />
+            </div>
+        </section>
+    }
+}

@@ -1,0 +1,163 @@
+//! Deleting the retained messages at and below a topic: first what it would be, then the deed, then a way back.
+
+use yew::prelude::*;
+
+use ebbtide_api::DeleteRetainedResponse;
+
+use crate::api;
+use crate::components::dialog::Dialog;
+use crate::components::toast::Notice;
+use crate::components::topic_path::topic_path;
+use crate::model::payload::size;
+use crate::model::undo;
+use crate::shell::{Shell, use_shell};
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub topic: AttrValue,
+    pub on_close: Callback<()>,
+}
+
+#[derive(Clone, PartialEq)]
+enum Stage {
+    Looking,
+    Asked(DeleteRetainedResponse),
+    Deleting,
+    Failed(String),
+}
+
+#[component]
+pub fn DeleteBelow(props: &Props) -> Html {
+    let shell = use_shell();
+    let stage = use_state(|| Stage::Looking);
+    let filter = format!("{}/#", props.topic);
+    use_effect_with(filter.clone(), {
+        let stage = stage.clone();
+        move |filter: &String| {
+            let filter = filter.clone();
+            wasm_bindgen_futures::spawn_local(async move {
+                stage.set(match api::retained::delete_matching(&filter, true).await {
+                    Ok(preview) => Stage::Asked(preview),
+                    Err(reason) => Stage::Failed(reason),
+                });
+            });
+        }
+    });
+    let on_delete = {
+        let (stage, on_close) = (stage.clone(), props.on_close.clone());
+        Callback::from(move |_: MouseEvent| {
+            stage.set(Stage::Deleting);
+            let (shell, stage, on_close, filter) = (
+                shell.clone(),
+                stage.clone(),
+                on_close.clone(),
+                filter.clone(),
+            );
+            wasm_bindgen_futures::spawn_local(async move {
+                match api::retained::delete_matching(&filter, false).await {
+                    Ok(deleted) => {
+                        on_close.emit(());
+                        tell(&shell, deleted);
+                    }
+                    Err(reason) => stage.set(Stage::Failed(reason)),
+                }
+            });
+        })
+    };
+    let on_cancel = props.on_close.reform(|_: MouseEvent| ());
+    let (body, delete) = match &*stage {
+        Stage::Looking => (
+            html! { <p class="lead" role="status">{ "Looking what that would be…" }</p> },
+            None,
+        ),
+        Stage::Deleting => (
+            html! { <p class="lead" role="status">{ "Deleting…" }</p> },
+            None,
+        ),
+        Stage::Failed(reason) => (
+            html! { <p class="lead problem" role="alert">{ reason.clone() }</p> },
+            None,
+        ),
+        Stage::Asked(preview) => (
+            self::preview(preview),
+            Some(preview.count).filter(|count| *count > 0),
+        ),
+    };
+    html! {
+        <Dialog id="delete-retained" title="Delete retained messages" on_close={props.on_close.clone()}>
+            <p class="dialog-topic">{ topic_path(&props.topic) }{ " and all below it" }</p>
+            { body }
+            <div class="dialog-actions">
+                <button type="button" class="button" onclick={on_cancel}>{ "Cancel" }</button>
+                if let Some(count) = delete {
+                    <button type="button" class="button button-primary button-danger" onclick={on_delete} data-testid="delete-now">
+                        { format!("Delete {}", messages(count)) }
+                    </button>
+                }
+            </div>
+        </Dialog>
+    }
+}
+
+fn preview(preview: &DeleteRetainedResponse) -> Html {
+    if preview.count == 0 {
+        return html! { <p class="lead">{ "Nothing is retained there." }</p> };
+    }
+    let rest = preview.count.saturating_sub(preview.topics.len() as u64);
+    let topics = preview
+        .topics
+        .iter()
+        .map(|topic| html! { <li>{ topic_path(topic) }</li> });
+    html! {
+        <>
+            <p class="lead" role="status" data-testid="delete-preview">
+                { format!("{}, {} in all, would be deleted. Subscribers are told.", messages(preview.count), size(preview.bytes as usize)) }
+            </p>
+            <ul class="dialog-list" tabindex="0" aria-label="What would be deleted">
+                { for topics }
+                if rest > 0 {
+                    <li class="note">{ format!("and {rest} more") }</li>
+                }
+            </ul>
+            if preview.kept > 0 {
+                <p class="note">{ format!("{} of the broker itself stay.", messages(preview.kept)) }</p>
+            }
+            <p class="note">{ undo::promise(preview.count, preview.bytes) }</p>
+        </>
+    }
+}
+
+fn tell(shell: &Shell, deleted: DeleteRetainedResponse) {
+    let text = format!("Deleted {}.", messages(deleted.count));
+    let back = deleted.deleted;
+    let mut notice = Notice::new(text);
+    if !back.is_empty() {
+        let shell = shell.clone();
+        notice = notice.with_undo(Callback::from(move |()| {
+            let now_ms = crate::browser::now_ms();
+            let messages = undo::messages(&back, now_ms);
+            let notify = shell.notify.clone();
+            wasm_bindgen_futures::spawn_local(async move {
+                notify.emit(Notice::new(
+                    match api::retained::bring_back(messages).await {
+                        Ok((taken, all)) if taken == all => {
+                            format!("Brought back {}.", self::messages(all as u64))
+                        }
+                        Ok((taken, all)) => {
+                            format!("Brought back {taken} of {all}; the broker refused the others.")
+                        }
+                        Err(reason) => format!("Nothing was brought back. {reason}"),
+                    },
+                ));
+            });
+        }));
+    }
+    shell.notify.emit(notice);
+}
+
+fn messages(count: u64) -> String {
+    match count {
+        1 => "1 retained message".to_owned(),
+        count => format!("{count} retained messages"),
+    }
+}
