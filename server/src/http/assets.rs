@@ -21,6 +21,9 @@ const REVALIDATED: &str = "no-cache";
 /// The pages of the dashboard (dashboard/src/model/page.rs): each address opens it.
 const PAGES: [&str; 5] = ["config", "presence", "publish", "sessions", "topics"];
 
+/// The coding, and the folder of the same files in it (xtask/src/web/compress.rs).
+const BROTLI: &str = "br";
+
 #[derive(Embed)]
 #[folder = "$EBBTIDE_WEB_DIR"]
 #[allow_missing = true]
@@ -39,8 +42,13 @@ pub async fn serve(request: Request) -> Response {
         return Redirect::permanent("/docs/").into_response();
     }
     let name = name(path);
+    if takes_brotli(request.headers())
+        && let Some(file) = Assets::get(&format!("{BROTLI}/{name}"))
+    {
+        return answer(&name, file, request.headers(), true);
+    }
     match Assets::get(&name) {
-        Some(file) => answer(&name, file, request.headers()),
+        Some(file) => answer(&name, file, request.headers(), false),
         None if Assets::iter().next().is_none() => not_built(),
         None => {
             Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.").into_response()
@@ -65,7 +73,16 @@ fn name(path: &str) -> String {
     name
 }
 
-fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
+/// Whether the client takes Brotli. `q=0` would say that it does not; no client says so of it.
+fn takes_brotli(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
+    let mut codings = accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    codings.any(|coding| coding.split(';').next().map(str::trim) == Some(BROTLI))
+}
+
+fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap, is_brotli: bool) -> Response {
     let tag = tag(&file);
     let caching = if is_hashed(name) {
         IMMUTABLE
@@ -91,10 +108,17 @@ fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
         (header::CONTENT_TYPE, kind.as_str()),
         (header::ETAG, &tag),
         (header::CACHE_CONTROL, caching),
+        (header::VARY, "accept-encoding"),
     ] {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(name, value);
         }
+    }
+    if is_brotli {
+        let coding = HeaderValue::from_static(BROTLI);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, coding);
     }
     response
 }
@@ -154,6 +178,19 @@ mod tests {
         };
         assert_eq!(ask("/docs").await, StatusCode::PERMANENT_REDIRECT);
         assert_eq!(ask("/pkg").await, StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn brotli_for_those_who_take_it() {
+        let takes = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
+            takes_brotli(&headers)
+        };
+        assert!(takes("gzip, deflate, br, zstd"));
+        assert!(takes("br;q=0.5"));
+        assert!(!takes("gzip, brx"));
+        assert!(!takes_brotli(&HeaderMap::new()));
     }
 
     #[test]

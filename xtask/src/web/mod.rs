@@ -3,6 +3,7 @@
 //! An asset is built again only when the content of something it is made of changed. Tools are asked for only then, so an
 //! unchanged tree needs none.
 
+mod compress;
 mod dashboard;
 mod package;
 mod script;
@@ -71,6 +72,7 @@ pub fn build(project: &Project) -> Result<String> {
 fn stale(project: &Project, asset: &Asset) -> Result<bool> {
     let current = stamp::fingerprint(project, asset.inputs)?;
     Ok(!project.web().join(asset.folder).is_dir()
+        || !compress::is_done(project, asset.folder)
         || stamp::read(project, asset.folder).as_deref() != Some(&current))
 }
 
@@ -84,6 +86,7 @@ fn refresh(project: &Project, asset: &Asset) -> Result<()> {
     fs::create_dir_all(&output).with_context(|| format!("creating {}", output.display()))?;
     (asset.build)(project, &output)
         .with_context(|| format!("building the web asset `{}`", asset.folder))?;
+    compress::folder(project, asset.folder)?;
     stamp::write(project, asset.folder, &fingerprint)
 }
 
