@@ -5,7 +5,7 @@
 
 import type { Connection, Hooks, Properties, Settings } from './contract.js';
 import { faultOf } from './faults.js';
-import { encode, pack, unpack, type Value } from './values.js';
+import { encode, Memory, pack, unpack, type Value } from './values.js';
 
 /** `calls.rs` says what each of them does. Times are milliseconds. */
 export interface Exports {
@@ -69,6 +69,7 @@ export class Machine implements Connection {
   readonly #wasm: Exports;
   readonly #settings: Settings;
   readonly #hooks: Hooks;
+  #memory: Memory;
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wakesAt = Infinity;
@@ -84,6 +85,7 @@ export class Machine implements Connection {
     this.#wasm = wasm;
     this.#settings = settings;
     this.#hooks = hooks;
+    this.#memory = new Memory(wasm.memory.buffer);
     const { will } = settings;
     this.#give([
       Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), settings.durable, settings.hasSession, settings.asksCredentials, settings.connectTimeoutMs, settings.backoffMaxMs,
@@ -177,7 +179,7 @@ export class Machine implements Connection {
   /** Called by the wasm: a hook. */
   hear(hook: number, at: number): void {
     const name = HOOKS[hook]!;
-    const values = unpack(this.#wasm.memory.buffer, at) as Value[];
+    const values = unpack(this.#seen(), at) as Value[];
     if (name === 'figures') return void (this.#figures = named(FIGURES, values[0])!);
     if (name === 'connected') values[0] = named(CONNACK, values[0]) as never;
     else if (name === 'message' || name === 'received') values.push(named(PROPERTIES, values.pop()) as never);
@@ -191,7 +193,13 @@ export class Machine implements Connection {
 
   /** Called by the wasm: bytes for the server. A socket that is closing swallows them. */
   send(at: number, length: number): void {
-    this.#socket?.send(new Uint8Array(this.#wasm.memory.buffer, at, length));
+    this.#socket?.send(this.#seen().bytes.subarray(at, at + length));
+  }
+
+  #seen(): Memory {
+    const { buffer } = this.#wasm.memory;
+    if (this.#memory.buffer !== buffer) this.#memory = new Memory(buffer);
+    return this.#memory;
   }
 
   /** What the next call takes. */
@@ -202,9 +210,9 @@ export class Machine implements Connection {
   #fill(parts: readonly Uint8Array[]): void {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     let at = this.#wasm.allocate(length);
-    const memory = new Uint8Array(this.#wasm.memory.buffer);
+    const { bytes } = this.#seen();
     for (const part of parts) {
-      memory.set(part, at);
+      bytes.set(part, at);
       at += part.length;
     }
   }

@@ -8,7 +8,10 @@ const FLAG = 2;
 const TEXT = 3;
 const BYTES = 4;
 const LIST = 5;
-const HEAD_BYTES = 9;
+const FLOAT = 6;
+const HEAD_BYTES = 5;
+
+const KINDS: Readonly<Partial<Record<string, number>>> = { number: NUMBER, boolean: FLAG, string: TEXT };
 
 const encoder = new TextEncoder();
 // A byte order mark is a character like any other [MQTT-1.5.4-3].
@@ -19,12 +22,12 @@ export const encode = (text: string): Uint8Array => encoder.encode(text);
 /** The values one after the other, as parts to be joined. */
 export function pack(values: readonly Value[], parts: Uint8Array[] = []): Uint8Array[] {
   for (const value of values) {
-    const bytes = typeof value === 'string' ? encode(value) : value instanceof Uint8Array ? value : undefined;
+    const float = typeof value === 'number' && value >>> 0 !== value;
+    const bytes = typeof value === 'string' ? encode(value) : float ? new Uint8Array(Float64Array.of(value).buffer) : value instanceof Uint8Array ? value : undefined;
     const list = Array.isArray(value) ? (value as readonly Value[]) : undefined;
-    const kind = list ? LIST : bytes ? (typeof value === 'string' ? TEXT : BYTES) : typeof value === 'boolean' ? FLAG : typeof value === 'number' ? NUMBER : NOTHING;
     const head = new DataView(new ArrayBuffer(HEAD_BYTES));
-    head.setUint8(0, kind);
-    head.setFloat64(1, (list ?? bytes)?.length ?? Number(value ?? 0), true);
+    head.setUint8(0, float ? FLOAT : list ? LIST : (KINDS[typeof value] ?? (bytes ? BYTES : NOTHING)));
+    head.setUint32(1, (list ?? bytes)?.length ?? Number(value ?? 0), true);
     parts.push(new Uint8Array(head.buffer));
     if (bytes) parts.push(bytes);
     if (list) pack(list, parts);
@@ -33,11 +36,11 @@ export function pack(values: readonly Value[], parts: Uint8Array[] = []): Uint8A
 }
 
 /** The value at a place in memory; bytes are copied out of it. */
-export function unpack(memory: ArrayBuffer, at: number): Value {
-  const view = new DataView(memory);
+export function unpack(memory: Memory, at: number): Value {
+  const { bytes, view } = memory;
   const next = (): Value => {
-    const kind = view.getUint8(at);
-    const number = view.getFloat64(at + 1, true);
+    const kind = bytes[at];
+    const number = view.getUint32(at + 1, true);
     at += HEAD_BYTES;
     if (kind === NUMBER) return number;
     if (kind === FLAG) return number > 0;
@@ -47,9 +50,21 @@ export function unpack(memory: ArrayBuffer, at: number): Value {
       while (list.length < number) list.push(next());
       return list;
     }
-    const bytes = new Uint8Array(memory, at, number);
+    const start = at;
     at += number;
-    return kind === TEXT ? decoder.decode(bytes) : bytes.slice();
+    if (kind === FLOAT) return view.getFloat64(start, true);
+    return kind === TEXT ? decoder.decode(bytes.subarray(start, at)) : bytes.slice(start, at);
   };
   return next();
+}
+
+/** The wasm's memory, as it is seen until it grows. */
+export class Memory {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+
+  constructor(readonly buffer: ArrayBuffer) {
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+  }
 }

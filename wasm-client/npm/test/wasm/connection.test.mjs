@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Machine } from './connection.js';
 import { faultOf } from './faults.js';
-import { pack, unpack } from './values.js';
+import { Memory, pack, unpack } from './values.js';
 
 const HOOKS = { state: 0, message: 1, settled: 3, finished: 9 };
 const tasks = () => new Promise((resolve) => setTimeout(resolve));
@@ -77,16 +77,17 @@ globalThis.WebSocket = FakeSocket;
 test('values come as they went, and lie in memory as values.rs has them', () => {
   const values = [65_536, true, false, 'ä', Uint8Array.of(0, 255), undefined, [['a', ''], ['b', 'c']], -1.5];
   const bytes = joined(pack([values]));
-  assert.deepEqual(unpack(bytes.buffer, 0), values);
-  const head = (kind, number) => [kind, ...new Uint8Array(Float64Array.of(number).buffer)];
-  assert.deepEqual([...joined(pack([7, true, 'x', Uint8Array.of(9), null, ['y']]))], [
-    ...head(1, 7), ...head(2, 1), ...head(3, 1), 120, ...head(4, 1), 9, ...head(0, 0), ...head(5, 1), ...head(3, 1), 121,
+  assert.deepEqual(unpack(new Memory(bytes.buffer), 0), values);
+  const head = (kind, number) => [kind, ...new Uint8Array(Uint32Array.of(number).buffer)];
+  const float = (number) => [...head(6, 8), ...new Uint8Array(Float64Array.of(number).buffer)];
+  assert.deepEqual([...joined(pack([7, true, 'x', Uint8Array.of(9), null, ['y'], -1, 2 ** 32]))], [
+    ...head(1, 7), ...head(2, 1), ...head(3, 1), 120, ...head(4, 1), 9, ...head(0, 0), ...head(5, 1), ...head(3, 1), 121, ...float(-1), ...float(2 ** 32),
   ]);
 });
 
 test('bytes that were told are a copy, and a byte order mark stays', () => {
   const memory = joined(pack([['\ufeffa', Uint8Array.of(1)]]));
-  const [text, bytes] = unpack(memory.buffer, 0);
+  const [text, bytes] = unpack(new Memory(memory.buffer), 0);
   memory.fill(0);
   assert.deepEqual([text, [...bytes]], ['\ufeffa', [1]]);
 });

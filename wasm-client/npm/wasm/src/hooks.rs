@@ -1,6 +1,8 @@
 //! What the machine tells, as calls of one function of TypeScript: which hook (`HOOKS` in `npm/src/wasm/connection.ts`
 //! has their names), and its arguments as one list of values.
 
+use alloc::vec::Vec;
+
 use ebbtide_protocol::client::{
     Event, IncomingMessage, JournalBatch, JournalEntry, PublishHandle, Session, State,
     SubscriptionChange, SubscriptionHandle,
@@ -37,9 +39,12 @@ pub(crate) enum Hook {
     Figures,
 }
 
+/// What the arguments of a hook seldom exceed: it is not to be grown for each of them.
+const USUAL_BYTES: usize = 1024;
+
 /// Calls a hook with so many arguments.
 pub(crate) fn tell(hook: Hook, arguments: usize, write: impl FnOnce(&mut Writer)) {
-    let mut to = Writer::default();
+    let mut to = Writer(Vec::with_capacity(USUAL_BYTES));
     to.list(arguments);
     write(&mut to);
     hear(hook as u32, to.0.as_ptr());
@@ -193,7 +198,7 @@ fn changed(handle: SubscriptionHandle, kind: &str, value: u8) {
 }
 
 fn number(handle: PublishHandle, to: &mut Writer) {
-    to.number(handle.number() as f64);
+    to.float(handle.number() as f64);
 }
 
 /// The handle, and the reason code or the negative of a fault.
@@ -203,7 +208,7 @@ fn outcome(
     to: &mut Writer,
 ) {
     number(handle, to);
-    to.number(match result {
+    to.float(match result {
         Ok(reason) => f64::from(reason as u8),
         Err(error) => -f64::from(Fault::from(error).number()),
     });

@@ -50,7 +50,7 @@ pub(crate) fn figures(machine: &Machine, to: &mut Writer) {
         figures.held,
         figures.subscriptions,
     ] {
-        to.number(count as f64);
+        to.number(count as u32);
     }
     let limits = machine.limits();
     to.maybe_number(limits.map(|limits| limits.receive_maximum.get().into()));

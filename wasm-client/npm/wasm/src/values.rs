@@ -1,7 +1,8 @@
 //! Values as they lie in memory between TypeScript and Rust; `npm/src/wasm/values.ts` is the other side.
 //!
-//! A value is a byte that says its kind, a number (64-bit float, little-endian), and for text and bytes as many bytes as
-//! the number says; for a list so many values follow. What has the wrong kind counts as not there.
+//! A value is a byte that says its kind, a number (32 bits without sign, little-endian), and for text and bytes as many
+//! bytes as the number says; for a list so many values follow. A number that does not fit is eight bytes, a 64-bit float:
+//! JavaScript would keep each of these in an object of its own. What has the wrong kind counts as not there.
 
 use alloc::vec::Vec;
 
@@ -15,6 +16,9 @@ const FLAG: u8 = 2;
 const TEXT: u8 = 3;
 const BYTES: u8 = 4;
 const LIST: u8 = 5;
+const FLOAT: u8 = 6;
+/// The length of a [`FLOAT`].
+const FLOAT_BYTES: u32 = 8;
 
 /// Values that came, taken one by one. Text and bytes are slices of what came, never copies.
 #[derive(Debug)]
@@ -22,11 +26,11 @@ pub struct Reader(pub Bytes);
 
 impl Reader {
     /// The kind, the number, and what belongs to it.
-    fn next(&mut self) -> (u8, f64, Bytes) {
+    fn next(&mut self) -> (u8, u32, Bytes) {
         let kind = self.0.try_get_u8().unwrap_or(NOTHING);
-        let number = self.0.try_get_f64_le().unwrap_or(0.0);
+        let number = self.0.try_get_u32_le().unwrap_or(0);
         let length = match kind {
-            TEXT | BYTES => (number as usize).min(self.0.len()),
+            TEXT | BYTES | FLOAT => (number as usize).min(self.0.len()),
             _ => 0,
         };
         (kind, number, self.0.split_to(length))
@@ -34,8 +38,11 @@ impl Reader {
 
     /// A number.
     pub fn number(&mut self) -> Option<f64> {
-        let (kind, number, _) = self.next();
-        (kind == NUMBER).then_some(number)
+        match self.next() {
+            (NUMBER, number, _) => Some(number.into()),
+            (FLOAT, _, mut bytes) => bytes.try_get_f64_le().ok(),
+            _ => None,
+        }
     }
 
     /// A number that is 0 when it is not there.
@@ -45,7 +52,7 @@ impl Reader {
 
     /// Yes or no; no when it is not there.
     pub fn flag(&mut self) -> bool {
-        self.next().1 != 0.0
+        self.next().1 != 0
     }
 
     /// Text, or bytes.
@@ -83,19 +90,29 @@ pub struct Writer(pub Vec<u8>);
 
 impl Writer {
     #[inline(never)]
-    fn head(&mut self, kind: u8, number: f64) {
+    fn head(&mut self, kind: u8, number: u32) {
         self.0.push(kind);
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
     /// A value that is not there.
     pub fn nothing(&mut self) {
-        self.head(NOTHING, 0.0);
+        self.head(NOTHING, 0);
     }
 
     /// A number.
-    pub fn number(&mut self, number: impl Into<f64>) {
+    pub fn number(&mut self, number: impl Into<u32>) {
         self.head(NUMBER, number.into());
+    }
+
+    /// A number that may have more than 32 bits, or a sign.
+    pub fn float(&mut self, number: f64) {
+        let short = number as u32;
+        if f64::from(short) == number {
+            return self.number(short);
+        }
+        self.head(FLOAT, FLOAT_BYTES);
+        self.0.extend_from_slice(&number.to_le_bytes());
     }
 
     /// A number, if it is there.
@@ -108,7 +125,7 @@ impl Writer {
 
     /// Yes or no.
     pub fn flag(&mut self, is_set: bool) {
-        self.head(FLAG, f64::from(u8::from(is_set)));
+        self.head(FLAG, is_set.into());
     }
 
     /// Yes or no, if it is there.
@@ -123,7 +140,7 @@ impl Writer {
     fn block(&mut self, kind: u8, bytes: Option<&[u8]>) {
         match bytes {
             Some(bytes) => {
-                self.head(kind, bytes.len() as f64);
+                self.head(kind, bytes.len() as u32);
                 self.0.extend_from_slice(bytes);
             }
             None => self.nothing(),
@@ -147,7 +164,7 @@ impl Writer {
 
     /// So many values follow as a list.
     pub fn list(&mut self, length: usize) {
-        self.head(LIST, length as f64);
+        self.head(LIST, length as u32);
     }
 
     /// A list of pairs, each a list of two; nothing if there are none.
@@ -178,15 +195,19 @@ mod tests {
     fn values_come_as_they_went() {
         let pairs = [("a".into(), "ä".into()), ("".into(), "b".into())];
         let mut values = read(|to| {
-            to.number(65_536);
+            to.number(65_536_u32);
+            to.float(-1.5);
+            to.float(7.0);
             to.flag(true);
             to.text("text");
             to.maybe_bytes(Some(&Bytes::from_static(&[0, 255])));
             to.user_properties(&pairs);
             to.maybe_number(None);
-            to.number(7);
+            to.number(7_u8);
         });
         assert_eq!(values.number(), Some(65_536.0));
+        assert_eq!(values.number(), Some(-1.5));
+        assert_eq!(values.number(), Some(7.0));
         assert!(values.flag());
         assert_eq!(values.text().as_deref(), Some("text"));
         assert_eq!(values.bytes().as_deref(), Some(&[0, 255][..]));
@@ -199,7 +220,7 @@ mod tests {
     fn what_is_not_there_or_of_another_kind_is_nothing() {
         let mut values = read(|to| {
             to.text("7");
-            to.number(7);
+            to.number(7_u8);
             to.maybe_bytes(Some(&Bytes::from_static(&[255])));
         });
         assert_eq!(values.number(), None);
@@ -208,9 +229,7 @@ mod tests {
         assert!(values.user_properties().is_empty());
         assert!(!values.flag());
         // A length that runs past the end.
-        let mut values = Reader(Bytes::from_static(&[
-            TEXT, 0, 0, 0, 0, 0, 0, 0x59, 0x40, b'x',
-        ]));
+        let mut values = Reader(Bytes::from_static(&[TEXT, 100, 0, 0, 0, b'x']));
         assert_eq!(values.text().as_deref(), Some("x"));
     }
 }
