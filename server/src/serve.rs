@@ -136,7 +136,15 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         .map(|network| network.0)
         .collect();
     let proxies = Proxies::new(&trusted, config.proxy_protocol);
-    let web = http::Service::new(door.clone(), &config, web, history, events, proxies.clone());
+    let web = http::Service::new(
+        door.clone(),
+        &config,
+        web,
+        history,
+        storage.commit_times().clone(),
+        events,
+        proxies.clone(),
+    );
     listeners.accept(&door, &surroundings, &web, &proxies);
     announce::ready();
 

@@ -12,7 +12,7 @@ use tokio::time::{Duration, MissedTickBehavior, interval};
 
 use self::point::Sampler;
 pub use self::{
-    commits::{CommitTimes, Commits},
+    commits::{BOUNDS_S, CommitTimes, Commits, Totals},
     point::{Point, difference},
 };
 use crate::{clock::Clock, storage::CurrentBroker};

@@ -22,6 +22,7 @@ mod limits;
 mod load_generator;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 mod package;
 mod presence;
 mod proxies;

@@ -13,6 +13,7 @@ mod extract;
 mod guard;
 mod headers;
 mod health;
+mod metrics;
 mod openapi;
 mod problem;
 mod publish;
@@ -46,7 +47,7 @@ use crate::{
     connection::Surroundings,
     events::Events,
     proxy::{self, Proxies},
-    stats::History,
+    stats::{CommitTimes, History},
     tcp::{self, Door, Peer},
     tls::{self, Tls},
 };
@@ -65,6 +66,7 @@ struct App {
     maintenance: Arc<Semaphore>,
     door: Door,
     history: History,
+    commit_times: CommitTimes,
     events: Events,
     /// The API described, as JSON.
     description: Arc<str>,
@@ -124,6 +126,7 @@ impl Service {
         config: &Config,
         surroundings: Surroundings,
         history: History,
+        commit_times: CommitTimes,
         events: Events,
         proxies: Proxies,
     ) -> Self {
@@ -133,6 +136,7 @@ impl Service {
             maintenance: Arc::new(Semaphore::new(1)),
             door,
             history,
+            commit_times,
             events,
             description: openapi::description().into(),
         });
@@ -145,6 +149,7 @@ fn router(app: App) -> Router {
         .route("/mqtt", get(upgrade::upgrade))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
         .merge(routes::api())
         .fallback(assets::serve)
         .layer(from_fn_with_state(app.clone(), guard::check))
