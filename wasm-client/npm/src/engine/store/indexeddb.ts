@@ -58,23 +58,34 @@ function wrap(db: IDBDatabase): Store {
             // It has ended already.
           }
         };
+        let unanswered = 1;
         const guarded = <T>(then: (value: T) => void) => (value: T): void => {
           try {
             then(value);
           } catch (error) {
             abort(error);
           }
+          if (--unanswered > 0) return;
+          // Whoever waits for no answer asks for nothing more. By itself the store would wait to see whether something comes, and if this tab
+          // were stopped just then it would keep all others waiting.
+          try {
+            transaction.commit();
+          } catch {
+            // It was aborted.
+          }
         };
-        guarded(work)(transactionOf(transaction, guarded, abort));
+        const asked = <T>(then: (value: T) => void): ((value: T) => void) => (unanswered++, guarded(then));
+        guarded(work)(transactionOf(transaction, asked, abort));
       }),
     close: () => db.close(),
   };
 }
 
-function transactionOf(transaction: IDBTransaction, guarded: <T>(then: (value: T) => void) => (value: T) => void, abort: (why: unknown) => void): Tx {
+function transactionOf(transaction: IDBTransaction, asked: <T>(then: (value: T) => void) => (value: T) => void, abort: (why: unknown) => void): Tx {
   const on = (table: Table): IDBObjectStore => transaction.objectStore(table);
   const answer = <T>(request: IDBRequest<T>, then: (value: T) => void): void => {
-    request.onsuccess = () => guarded(then)(request.result);
+    const answered = asked(then);
+    request.onsuccess = () => answered(request.result);
   };
   return {
     get: (table, key, then) => answer(on(table).get(key), then),
