@@ -11,6 +11,10 @@ use crate::{ByteString, TopicName, packet::UserProperty};
 pub const EXTENSIONS: &str = "ebbtide-extensions";
 /// Among [`EXTENSIONS`]: a SUBSCRIBE can ask to be told when its retained messages have all come.
 pub const SNAPSHOT: &str = "snapshot";
+/// Among [`EXTENSIONS`]: CONNACK names the session, see [`SESSION_NAME`].
+pub const SESSION: &str = "session";
+/// CONNACK: the name of a session that outlives its connection. One that begins anew has another name.
+pub const SESSION_NAME: &str = "ebbtide-session";
 /// SUBSCRIBE: it asks, with the value `1`.
 pub const SNAPSHOT_ASKED: &str = "ebbtide-snapshot";
 /// SUBACK, one per filter in their order: how many retained messages follow.

@@ -80,10 +80,10 @@ impl Inbound {
         }
     }
 
-    /// The server may have begun its session while nobody heard of it.
-    pub(super) fn doubt(&mut self) {
+    /// Whether the server may have begun its session while nobody heard of it.
+    pub(super) fn doubt(&mut self, is_doubtful: bool) {
         for unreleased in &mut self.unreleased {
-            unreleased.is_doubtful = true;
+            unreleased.is_doubtful = is_doubtful;
         }
     }
 

@@ -8,7 +8,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::{Error, Event, IncomingMessage, PublishHandle, SubscriptionHandle, Use, inbound::Owed};
-use crate::{Packet, PacketId, ReasonCode, TopicFilter};
+use crate::{ByteString, Packet, PacketId, ReasonCode, TopicFilter};
 
 /// Names a batch of journal entries; ascending by one.
 pub type Ticket = u32;
@@ -56,7 +56,10 @@ pub enum JournalEntry {
     },
     /// The server has a new, empty session. Subscriptions and received packet ids are void; what was sent and not
     /// released counts as unsent, unless `Finished` follows.
-    Restarted,
+    Restarted {
+        /// The name of the new session, if the server names its sessions.
+        session_name: Option<ByteString>,
+    },
     /// SUBSCRIBE is about to leave.
     Subscribed {
         /// Subscription Identifier, the key of this subscription.

@@ -71,6 +71,7 @@ impl Client {
             held: alloc::collections::VecDeque::new(),
             holds: false,
             has_session: options.has_session,
+            session_name: options.session_name.clone(),
             awaits_connack: false,
             is_unsure: false,
             is_evicted: false,

@@ -43,6 +43,8 @@ pub struct Client {
     pub(super) held: VecDeque<Owed>,
     pub(super) holds: bool,
     pub(super) has_session: bool,
+    /// As the server named it, if it does.
+    pub(super) session_name: Option<ByteString>,
     /// CONNECT was sent and not answered.
     pub(super) awaits_connack: bool,
     /// So it was before, and perhaps a session began of which nobody was told.

@@ -1,7 +1,7 @@
 //! What an application may choose about its connection. Values only.
 
 use super::Backoff;
-use crate::packet::Connect;
+use crate::{ByteString, packet::Connect};
 
 /// How a client connects, how long it waits and how much it holds.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Options {
     pub durable: bool,
     /// What is stored belongs to a session that the server may still have. Durable only.
     pub has_session: bool,
+    /// The name of that session, as [`super::JournalEntry::Restarted`] had it.
+    pub session_name: Option<ByteString>,
     /// Each attempt comes with new credentials, so that a token that has run out is worth another one.
     pub asks_credentials: bool,
 }
@@ -62,6 +64,7 @@ impl Options {
             offline_qos0: OfflineQos0::Refuse,
             durable: false,
             has_session: false,
+            session_name: None,
             asks_credentials: false,
         }
     }

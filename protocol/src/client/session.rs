@@ -10,7 +10,7 @@ use super::{
     lifecycle::{Phase, explain},
 };
 use crate::{
-    ReasonCode, Version,
+    ReasonCode, Version, extension,
     packet::{ConnAck, Disconnect},
 };
 
@@ -62,6 +62,12 @@ impl Client {
             self.open(now);
             return Ok(());
         }
+        let name = extension::values(&connack.user_properties, extension::SESSION_NAME).next();
+        let name = name.cloned();
+        let is_same = name.is_some() && name == self.session_name;
+        // Under another name it has begun when nobody was told: it is as new as one that is not present.
+        let is_another = name.is_some() && self.session_name.is_some() && !is_same;
+        let session_present = session_present && !is_another;
         let session = match session_present {
             true => Session::Resumed,
             false if self.is_evicted => Session::Evicted,
@@ -97,14 +103,19 @@ impl Client {
         }
         self.was_online = true;
         self.phase = Phase::Online { since: now };
-        if core::mem::take(&mut self.is_unsure) && session_present {
+        let is_unsure = core::mem::take(&mut self.is_unsure);
+        if is_same {
+            self.inbound.doubt(false);
+        } else if is_unsure && session_present {
             self.subscriptions.doubt();
-            self.inbound.doubt();
+            self.inbound.doubt(true);
         }
         self.push_event(Event::Connected(connack));
         self.set_state(State::Online { session });
         if !session_present {
-            self.journal.write(JournalEntry::Restarted);
+            self.session_name.clone_from(&name);
+            self.journal
+                .write(JournalEntry::Restarted { session_name: name });
         }
         for handle in self.subscriptions.connected(session_present) {
             self.push_event(Event::Unsubscribed { handle });

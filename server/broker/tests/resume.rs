@@ -3,7 +3,10 @@
 mod world;
 
 use ebbtide_broker::Limits;
-use ebbtide_protocol::{Packet, QoS};
+use ebbtide_protocol::{
+    ByteString, Packet, QoS, extension,
+    packet::{ConnAck, Connect},
+};
 use world::{World, clean, kept, publish};
 
 #[test]
@@ -73,4 +76,46 @@ fn what_is_in_flight_of_a_group_is_resumed_though_nothing_is_waited_for() {
     world.send(member, Packet::Connect(Box::new(kept("member"))));
     assert!(matches!(&world.received(member)[..], [Packet::ConnAck(_)]));
     assert_eq!(world.take_texts(member), ["x"]);
+}
+
+fn name(connack: &ConnAck) -> Option<ByteString> {
+    let mut names = extension::values(&connack.user_properties, extension::SESSION_NAME);
+    names.next().cloned()
+}
+
+#[test]
+fn a_session_keeps_its_name_and_the_next_one_has_another() {
+    let mut world = World::new();
+    let mut come = |connect: Connect, crashes: bool| {
+        if crashes {
+            world.crash();
+        }
+        let (client, connack) = world.connect(connect);
+        world.commit();
+        world.cut(client);
+        (connack.session_present, name(&connack))
+    };
+    let (is_present, first) = come(kept("a"), false);
+    assert!(!is_present && first.is_some());
+    assert_eq!(come(kept("a"), false), (true, first.clone()));
+    assert_eq!(come(kept("a"), true), (true, first.clone()));
+    let anew = Connect {
+        clean_start: true,
+        ..kept("a")
+    };
+    let (_, second) = come(anew, false);
+    assert!(second.is_some() && second != first);
+    assert_eq!(come(kept("a"), true), (true, second.clone()));
+    let (_, other) = come(kept("b"), false);
+    assert!(other.is_some() && other != second);
+    assert_eq!(
+        come(clean("c"), false),
+        (false, None),
+        "it ends with its connection"
+    );
+    let narrow = Connect {
+        maximum_packet_size: Some(80),
+        ..kept("a")
+    };
+    assert_eq!(come(narrow, false), (true, None), "there is no room for it");
 }

@@ -5,6 +5,7 @@ mod credentials;
 mod deadlines;
 mod holding;
 mod journal;
+mod names;
 mod publishing;
 mod reconnecting;
 mod refusals;
@@ -201,7 +202,7 @@ fn entry(entry: &JournalEntry) -> String {
             format!("received {id} {}", message.topic.as_str())
         }
         JournalEntry::Completed { packet_id } => format!("completed {packet_id}"),
-        JournalEntry::Restarted => "restarted".to_owned(),
+        JournalEntry::Restarted { .. } => "restarted".to_owned(),
         JournalEntry::Subscribed {
             identifier,
             filter,

@@ -8,7 +8,7 @@ use ebbtide_protocol::{
     ByteString, Packet, ReasonCode, extension,
     packet::{ConnAck, Connect, UserProperty},
 };
-use ebbtide_store::{DroppedRow, WallTime};
+use ebbtide_store::{DroppedRow, Incarnation, WallTime};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -34,6 +34,7 @@ pub(super) fn success(
     limits: &Limits,
     expiry: u32,
     session_present: bool,
+    session: Incarnation,
     dropped: Option<DroppedRow>,
 ) -> ConnAck {
     let connect = &arriving.connect;
@@ -60,6 +61,7 @@ pub(super) fn success(
             .map(told)
             .into_iter()
             .chain(connect.version.has_properties().then(extensions))
+            .chain((connect.version.has_properties() && expiry > 0).then(|| name(session)))
             .collect(),
         ..ConnAck::new(ReasonCode::Success, session_present)
     }
@@ -67,7 +69,13 @@ pub(super) fn success(
 
 /// What this broker has beyond the standard.
 fn extensions() -> UserProperty {
-    (extension::EXTENSIONS.into(), extension::SNAPSHOT.into())
+    let list = [extension::SNAPSHOT, extension::SESSION].join(",");
+    (extension::EXTENSIONS.into(), list.into())
+}
+
+/// Tells a session from the one that the client had before: its number is never used again.
+fn name(session: Incarnation) -> UserProperty {
+    (extension::SESSION_NAME.into(), session.0.to_string().into())
 }
 
 /// Makes CONNACK as small as the client wants it; `None`: it must not be sent. Also whether the session's losses are still told:
@@ -75,10 +83,11 @@ fn extensions() -> UserProperty {
 pub(super) fn fit(mut connack: ConnAck, connect: &Connect) -> Option<(Packet, bool)> {
     let tolerance = Tolerance::of(connect);
     let mut packet = Packet::ConnAck(Box::new(connack.clone()));
-    if !tolerance.fits_whole(&packet, connect.version) {
-        let name = extension::EXTENSIONS;
-        connack.user_properties.retain(|(key, _)| key != name);
-        packet = Packet::ConnAck(Box::new(connack));
+    for name in [extension::SESSION_NAME, extension::EXTENSIONS] {
+        if !tolerance.fits_whole(&packet, connect.version) {
+            connack.user_properties.retain(|(key, _)| key != name);
+            packet = Packet::ConnAck(Box::new(connack.clone()));
+        }
     }
     let fits = tolerance.fits(&mut packet, connect.version);
     let is_told = matches!(&packet, Packet::ConnAck(connack)

@@ -229,8 +229,21 @@ impl Connection {
             .as_ref()
             .filter(|_| session_present && version.has_properties())
             .and_then(|session| session.mailbox.losses.get());
+        let incarnation = match &rested {
+            Some(session) if session_present => Ok(session.incarnation),
+            _ => shared.new_incarnation().map_err(Close::from),
+        };
+        let incarnation = match incarnation {
+            Ok(incarnation) => incarnation,
+            Err(close) => {
+                let_go(&shared, &client_id, &control, rested, now);
+                self.phase = Phase::Arriving(arriving);
+                return Err(close);
+            }
+        };
         let limits = &shared.limits;
-        let connack = connack::success(&arriving, limits, expiry, session_present, dropped);
+        let present = session_present;
+        let connack = connack::success(&arriving, limits, expiry, present, incarnation, dropped);
         let Some((connack, is_told)) = connack::fit(connack, connect) else {
             let_go(&shared, &client_id, &control, rested, now);
             self.phase = Phase::Arriving(arriving);
@@ -247,22 +260,18 @@ impl Connection {
         let waits = taken_over || has_presence || ended.is_some();
         let presence = shared.presence.as_ref().filter(|_| has_presence);
         let has_room = presence.is_none_or(|presence| presence.has_room(&shared, &client_id));
-        let number = room::for_connect(&shared, connect, expiry, rested.as_deref(), waits)
+        let room = room::for_connect(&shared, connect, expiry, rested.as_deref(), waits)
             .map_err(Close::from)
             .and_then(|()| {
                 let why = "there is no room for its presence: as much is retained as may be";
                 let refused = || Close::new(ReasonCode::QuotaExceeded, why);
                 has_room.then_some(()).ok_or_else(refused)
-            })
-            .and_then(|()| shared.new_incarnation().map_err(Close::from));
-        let incarnation = match number {
-            Ok(number) => number,
-            Err(close) => {
-                let_go(&shared, &client_id, &control, rested, now);
-                self.phase = Phase::Arriving(arriving);
-                return Err(close);
-            }
-        };
+            });
+        if let Err(close) = room {
+            let_go(&shared, &client_id, &control, rested, now);
+            self.phase = Phase::Arriving(arriving);
+            return Err(close);
+        }
 
         let mut changes = Vec::new();
         // The former owner may have fired or removed its will just now.

@@ -98,7 +98,7 @@ impl Life {
             batch
                 .entries
                 .iter()
-                .any(|entry| matches!(entry, JournalEntry::Restarted))
+                .any(|entry| matches!(entry, JournalEntry::Restarted { .. }))
         })
     }
 }

@@ -26,6 +26,9 @@ use super::{
     wire::Wire,
 };
 
+/// Has room for all but what CONNACK says beyond the standard.
+const NAMELESS_BYTES_MAX: u32 = 64;
+
 /// Who a peer is, in all its lives.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -37,6 +40,8 @@ pub struct Profile {
     pub refreshes: bool,
     /// Commits are immediate, and nothing happens to it but the broker's crashes.
     pub is_steady: bool,
+    /// CONNACK has room for the name of the session.
+    pub hears_names: bool,
 }
 
 pub struct Peer {
@@ -97,11 +102,13 @@ impl Peer {
             session_expiry_interval: Some(profile.expiry_s),
             receive_maximum: NonZeroU16::new(profile.receive_maximum),
             topic_alias_maximum: 4,
+            maximum_packet_size: (!profile.hears_names).then_some(NAMELESS_BYTES_MAX),
             ..Connect::default()
         });
         options.seed = seed.wrapping_add(self.lives);
         options.durable = true;
         options.has_session = self.store.has_session;
+        options.session_name = self.store.session_name.clone();
         options.backoff.cap_ms = 4_000;
         options.connect_timeout_ms = 3_000;
         options.ping_timeout_ms = 3_000;
@@ -217,7 +224,7 @@ impl Peer {
                 && !connack.reason.is_error()
             {
                 self.session_present = Some(connack.session_present);
-                self.is_subscribed &= connack.session_present;
+                self.is_subscribed &= self.store.knows(connack);
             }
             if let Packet::SubAck(suback) = &packet
                 && !suback.reasons[0].is_error()
@@ -263,7 +270,7 @@ impl Peer {
                 if let Err(gone) = self.store.apply(entry, |handle| life.fed[&handle]) {
                     life.client.cancel(gone);
                 }
-                if matches!(entry, JournalEntry::Restarted) {
+                if matches!(entry, JournalEntry::Restarted { .. }) {
                     self.wire.is_unwitnessed = false;
                 }
             }

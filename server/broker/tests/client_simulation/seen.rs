@@ -22,6 +22,8 @@ pub struct Seen {
     repeated: u64,
     pub held: u64,
     pub unwitnessed: u64,
+    /// The same, and the name of the session tells of it.
+    pub named: u64,
     /// Publishes that may have come twice for that.
     pub excused: u64,
 }
@@ -73,11 +75,12 @@ impl Seen {
         sum(&mut self.repeated, other.repeated);
         sum(&mut self.held, other.held);
         sum(&mut self.unwitnessed, other.unwitnessed);
+        sum(&mut self.named, other.named);
         sum(&mut self.excused, other.excused);
     }
 
     /// What must happen often enough.
-    pub fn rare(&self) -> [(&'static str, u64); 12] {
+    pub fn rare(&self) -> [(&'static str, u64); 14] {
         [
             ("crashes", self.crashes),
             ("broker crashes", self.broker_crashes),
@@ -91,6 +94,8 @@ impl Seen {
             ("unknown", self.unknown),
             ("repeated", self.repeated),
             ("held", self.held),
+            ("unwitnessed", self.unwitnessed),
+            ("named", self.named),
         ]
     }
 }

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ebbtide_protocol::{
-    PacketId, QoS, ReasonCode, TopicFilter,
+    ByteString, PacketId, QoS, ReasonCode, TopicFilter,
     client::{Error, JournalEntry, PublishHandle, Use},
+    extension,
+    packet::ConnAck,
 };
 
 /// Names a publish of a peer over all its lives; ascending.
@@ -44,9 +46,17 @@ pub struct Store {
     pub inbox: Vec<Received>,
     pub subscriptions: BTreeMap<u32, (TopicFilter, Use)>,
     pub has_session: bool,
+    pub session_name: Option<ByteString>,
 }
 
 impl Store {
+    /// Whether the server goes on with the session that is stored here.
+    pub fn knows(&self, connack: &ConnAck) -> bool {
+        let name = extension::values(&connack.user_properties, extension::SESSION_NAME).next();
+        let is_another = name.is_some() && self.session_name.is_some();
+        connack.session_present && !(is_another && name != self.session_name.as_ref())
+    }
+
     /// Changes it as an entry says. `Err`: the row that was to be sent is gone, so it must not be.
     pub fn apply(
         &mut self,
@@ -90,8 +100,9 @@ impl Store {
             JournalEntry::Completed { packet_id } => {
                 self.inbound.remove(packet_id);
             }
-            JournalEntry::Restarted => {
+            JournalEntry::Restarted { session_name } => {
                 self.has_session = true;
+                self.session_name.clone_from(session_name);
                 self.inbound.clear();
                 self.subscriptions.clear();
                 for row in self.rows.values_mut() {

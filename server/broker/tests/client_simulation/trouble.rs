@@ -150,7 +150,12 @@ impl World {
     /// The server began a new session, and the hero was cut off before it heard of it, or died before it could store
     /// that: MQTT gives it no means to find out. What was under way at QoS 2 may come twice, and ids of received messages
     /// are never released.
+    /// A broker that names its sessions does: then nothing is forgiven.
     pub fn forgive(&mut self) {
+        self.seen.named += u64::from(self.peers[HERO].profile.hears_names);
+        if self.peers[HERO].profile.hears_names {
+            return;
+        }
         self.seen.unwitnessed += 1;
         self.tell(|| "there is a new session, and the hero cannot know".to_owned());
         let store = &self.peers[HERO].store;

@@ -152,7 +152,7 @@ impl Wire {
             println!("        < {}", describe(packet));
         }
         match packet {
-            Packet::ConnAck(connack) if !connack.reason.is_error() && !connack.session_present => {
+            Packet::ConnAck(connack) if !connack.reason.is_error() && !store.knows(connack) => {
                 self.in_flight.clear();
                 self.is_unwitnessed = store.has_session;
             }

@@ -86,6 +86,7 @@ impl World {
             receive_maximum: 100,
             refreshes: false,
             is_steady: true,
+            hears_names: true,
         };
         let hero = Profile {
             name: "hero",
@@ -94,6 +95,7 @@ impl World {
             receive_maximum: *random.pick(&[2, 10, 200]),
             refreshes: random.chance(30),
             is_steady: false,
+            hears_names: random.chance(60),
         };
         let limits = Limits {
             receive_maximum: *random.pick(&[2, 5, 1_000]),

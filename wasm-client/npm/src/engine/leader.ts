@@ -103,7 +103,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   // Called only after `start`.
   const hooks = {} as Hooks;
   const connection = connect({
-    ...settings, url, clientId: meta.clientId, cleanStart: false, durable: true, hasSession: meta.hasSession, asksCredentials: settings.credentials !== undefined,
+    ...settings, url, clientId: meta.clientId, cleanStart: false, durable: true, hasSession: meta.hasSession, sessionName: meta.sessionName, asksCredentials: settings.credentials !== undefined,
     sessionExpiryS: fallback ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_MAX_S) : settings.sessionExpiryS,
     connectTimeoutMs: settings.connectTimeoutS * 1000, backoffMaxMs: settings.backoffMaxS * 1000,
   } as Settings, hooks);
@@ -173,8 +173,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       inbox.received(messageOf(...given), cache.note);
     },
     completed: (packetId) => journal.write((tx) => tx.remove('inbound', packetId)),
-    restarted: () => {
+    restarted: (sessionName) => {
       meta.hasSession = true;
+      meta.sessionName = sessionName;
       const stored = { ...meta };
       journal.write((tx) => {
         tx.put('session', stored, 'meta');

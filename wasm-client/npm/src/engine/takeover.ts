@@ -33,7 +33,7 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
       if (!meta) estate.evicted = remembered;
       const clientId = settings.clientId ?? meta?.clientId ?? remembered?.clientId ?? newClientId();
       const same = meta?.clientId === clientId;
-      estate.meta = { clientId, hasSession: same && meta.hasSession };
+      estate.meta = same ? { ...meta } : { clientId, hasSession: false };
       tx.put('session', estate.meta, 'meta');
       if (!same) {
         // Another client id is another session at the server.

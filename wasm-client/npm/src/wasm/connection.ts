@@ -88,7 +88,7 @@ export class Machine implements Connection {
     this.#memory = new Memory(wasm.memory.buffer);
     const { will } = settings;
     this.#give([
-      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), settings.durable, settings.hasSession, settings.asksCredentials, settings.connectTimeoutMs, settings.backoffMaxMs,
+      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), settings.durable, settings.hasSession, settings.sessionName, settings.asksCredentials, settings.connectTimeoutMs, settings.backoffMaxMs,
       settings.version, settings.keepAliveS, settings.receiveMaximum, settings.cleanStart, settings.sessionExpiryS, settings.clientId, settings.username, settings.password,
       settings.authenticationMethod, settings.userProperties,
       will && [will.topic, will.payload, will.qos, will.retain, will.delayIntervalS, listed(will.properties)],

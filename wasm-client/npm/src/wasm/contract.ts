@@ -29,6 +29,8 @@ export interface Settings {
   durable: boolean;
   /** The store knows of a session at the server (an earlier `restarted` or `resumed` was stored). */
   hasSession: boolean;
+  /** Its name, as `restarted` gave it. */
+  sessionName?: string | undefined;
   /** hooks.credentials is asked before each attempt. */
   asksCredentials: boolean;
 }
@@ -65,8 +67,8 @@ export interface Hooks {
   received(packetId: number, topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): void;
   /** PUBREL came: the inbound id is free. */
   completed(packetId: number): void;
-  /** The server has no session of ours: it is a new one from now on. Inbound ids and subscriptions rows are void; stage 1 rows become stage 0 (QoS 2 ones that must not be sent again are `finished` with 'outcome-unknown' right after; stage 2 ones are `finished` as acknowledged). hasSession is true from now on. */
-  restarted(): void;
+  /** The server has no session of ours: it is a new one from now on. Inbound ids and subscriptions rows are void; stage 1 rows become stage 0 (QoS 2 ones that must not be sent again are `finished` with 'outcome-unknown' right after; stage 2 ones are `finished` as acknowledged). hasSession is true from now on. sessionName: if the server names its sessions. */
+  restarted(sessionName: string | undefined): void;
   /** Before SUBSCRIBE leaves: the row of the subscription. */
   subscribed(identifier: number, filter: string, qos: number, flags: number): void;
   /** After UNSUBACK. */

@@ -10,6 +10,8 @@ export class Server {
   published = [];
   acknowledged = [];
   retained = new Map();
+  /** What CONNACK calls a new session. */
+  sessionName = undefined;
   /** undefined: does not answer. */
   reasonCode = 0;
   window = 16;
@@ -111,7 +113,7 @@ export class Machine {
       }
       for (const sub of this.subscriptions.values()) sub.at = false;
       if (settings.durable) {
-        hooks.restarted();
+        hooks.restarted(server.sessionName);
         const lost = [...this.outgoing.values()].filter((one) => one.qos === 2 && one.packetId && !one.resend);
         for (const one of lost) this.outgoing.delete(one.handle);
         for (const one of lost) hooks.finished(one.handle, one.stage === 2 ? undefined : 'outcome-unknown', undefined);

@@ -292,3 +292,17 @@ test('without IndexedDB or Web Locks it lives in memory, and says so', async () 
     assert.equal(typeof inspected.storage.memoryOnly, 'string');
   }
 });
+
+test('the name of the session is stored with it, and told to the next machine', async () => {
+  newProfile();
+  const server = new Server();
+  server.sessionName = '5';
+  const first = open(server);
+  await online(first);
+  await eventually('stored', async () => (await first.inspect()).leader.journal === 0);
+  await publish(first, 'a').settled;
+  await first.close();
+  await online(open(server));
+  const [{ settings: given }] = server.connections;
+  assert.deepEqual([given.hasSession, given.sessionName], [true, '5']);
+});

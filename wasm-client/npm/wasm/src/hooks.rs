@@ -124,7 +124,9 @@ fn write(entry: JournalEntry) {
         JournalEntry::Completed { packet_id } => {
             tell(Hook::Completed, 1, |to| to.number(packet_id.get()));
         }
-        JournalEntry::Restarted => tell(Hook::Restarted, 0, |_| {}),
+        JournalEntry::Restarted { session_name } => tell(Hook::Restarted, 1, |to| {
+            to.maybe_text(session_name.as_ref());
+        }),
         JournalEntry::Subscribed {
             identifier,
             filter,

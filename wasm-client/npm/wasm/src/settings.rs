@@ -26,6 +26,7 @@ pub(crate) fn read(values: &mut Reader) -> Result<Options, Fault> {
     options.seed = values.number().unwrap_or(0.0) as u64;
     options.durable = values.flag();
     options.has_session = values.flag();
+    options.session_name = values.text();
     options.asks_credentials = values.flag();
     if let Some(timeout_ms) = values.number() {
         options.connect_timeout_ms = timeout_ms as u32;

@@ -79,6 +79,8 @@ export interface Usage {
 export interface Meta {
   clientId: string;
   hasSession: boolean;
+  /** As the server named it. */
+  sessionName?: string | undefined;
 }
 
 /** Table → its rows. In `session` lie `epoch` (number), `meta` (Meta) and `usage` (Usage). */
