@@ -6,6 +6,7 @@ use gloo::events::EventListener;
 use yew::html::Scope;
 use yew::prelude::*;
 
+use crate::api::Listening;
 use crate::browser;
 use crate::components::banner::Banner;
 use crate::components::navigation::Navigation;
@@ -13,12 +14,14 @@ use crate::components::now::NowProvider;
 use crate::components::toast::{Notice, Toast};
 use crate::components::top_bar::{SEARCH_ID, TopBar};
 use crate::feed::Feed;
+use crate::frames::Frames;
 use crate::keys;
 use crate::model::change::Change;
 use crate::model::connection::{Connection, Link};
 use crate::model::location::{FILTER, Location, SEARCH};
 use crate::model::page::Page;
 use crate::model::presence::Presence;
+use crate::model::recent::Recent;
 use crate::pages;
 use crate::shell::{Shell, Step};
 use crate::watched::Watched;
@@ -35,6 +38,7 @@ pub enum Msg {
     KeepConfig,
     /// The page may be gone in a moment.
     Leaving,
+    Happened(Vec<ebbtide_api::Event>),
     Go(Location, Step),
     /// The viewer went back or forth in the history.
     Moved,
@@ -51,7 +55,9 @@ pub struct App {
     last: Vec<Location>,
     presence: Watched<Presence>,
     config: Watched<()>,
+    recent: Rc<Recent>,
     notice: Option<Notice>,
+    _events: Option<Listening>,
     _keys: EventListener,
     _history: Option<EventListener>,
     _leaving: Option<EventListener>,
@@ -94,7 +100,13 @@ impl Component for App {
             },
             no_feed,
             last,
+            recent: Rc::default(),
             notice: None,
+            _events: Listening::start({
+                let happened = link.callback(Msg::Happened);
+                let frames = Rc::new(Frames::new(move |events| happened.emit(events)));
+                Callback::from(move |event| frames.push(event))
+            }),
             _keys: keys::slash_focuses(SEARCH_ID),
             _history: web_sys::window().map(|window| {
                 let moved = link.callback(|()| Msg::Moved);
@@ -127,6 +139,12 @@ impl Component for App {
                 self.presence.keep(browser::now_ms());
                 self.config.keep(browser::now_ms());
                 return false;
+            }
+            Msg::Happened(events) => {
+                let (recent, now_ms) = (Rc::make_mut(&mut self.recent), browser::now_ms());
+                for event in &events {
+                    recent.add(event, now_ms);
+                }
             }
             Msg::Go(location, step) => {
                 browser::set_address(&location.url(), step);
@@ -187,10 +205,12 @@ impl Component for App {
 impl App {
     fn page(&self) -> Html {
         match self.shell.location.page {
+            Page::Overview => pages::overview::page(&self.presence, &self.config, &self.recent),
             Page::Presence => pages::presence::page(&self.shell, &self.presence),
             Page::Config => pages::config::page(&self.shell, &self.config),
             Page::Topics => pages::topics::page(&self.shell),
             Page::Publish => pages::publish::page(&self.shell),
+            Page::Sessions => pages::sessions::page(&self.shell),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The few things that the page asks of the browser itself: address, clock, focus, clipboard, styles.
 
+use gloo::timers::callback::Timeout;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     Blob, BlobPropertyBag, Element, Event, HtmlAnchorElement, HtmlElement, HtmlInputElement,
@@ -215,4 +216,20 @@ pub fn keep(name: &str, text: &str) -> bool {
             storage.set_item(name, text).is_ok()
         }
     })
+}
+
+/// Whether nobody sees the page just now.
+pub fn is_hidden() -> bool {
+    let document = window().and_then(|window| window.document());
+    document.is_some_and(|document| document.hidden())
+}
+
+pub async fn sleep_ms(ms: u32) {
+    let elapsed = js_sys::Promise::new(&mut |resolve, _| {
+        Timeout::new(ms, move || {
+            let _returned = resolve.call0(&JsValue::NULL);
+        })
+        .forget();
+    });
+    let _resolved = wasm_bindgen_futures::JsFuture::from(elapsed).await;
 }

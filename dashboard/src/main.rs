@@ -9,6 +9,7 @@ mod app;
 mod browser;
 mod components;
 mod feed;
+mod frames;
 mod keys;
 mod model;
 mod offline;

@@ -10,6 +10,7 @@ mod clients;
 mod cold_start;
 mod command_line;
 mod compaction;
+mod dashboard_pages;
 mod data_commands;
 mod description;
 mod events_api;

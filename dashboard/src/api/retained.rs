@@ -7,7 +7,7 @@ use ebbtide_api::{
 use form_urlencoded::Serializer;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::call;
+use super::{call, get};
 
 /// Where a topic's retained message is.
 pub fn path(topic: &str) -> String {
@@ -17,7 +17,8 @@ pub fn path(topic: &str) -> String {
 
 /// All but its payload.
 pub async fn about(topic: &str) -> Result<RetainedMessage, String> {
-    call("GET", &format!("{}?payload_bytes_max=0", path(topic)), "").await
+    let path = format!("{}?payload_bytes_max=0", path(topic));
+    get(&path).await.map_err(|fault| fault.to_string())
 }
 
 /// What would be deleted, or with `dry_run` false, what was.
@@ -29,15 +30,18 @@ pub async fn delete_matching(
         .append_pair("filter", filter)
         .append_pair("dry_run", if dry_run { "true" } else { "false" })
         .finish();
-    call("DELETE", &format!("/api/v1/retained?{query}"), "").await
+    let path = format!("/api/v1/retained?{query}");
+    let deleted = call("DELETE", &path, None::<&()>).await;
+    deleted.map_err(|fault| fault.to_string())
 }
 
 /// Publishes them again. How many the broker took, of how many.
 pub async fn bring_back(messages: Vec<PublishRequest>) -> Result<(usize, usize), String> {
     let all = messages.len();
-    let body = serde_json::to_string(&PublishManyRequest { messages })
-        .map_err(|error| error.to_string())?;
-    let answer: PublishManyResponse = call("POST", "/api/v1/publish/many", &body).await?;
+    let body = PublishManyRequest { messages };
+    let answer: Result<PublishManyResponse, _> =
+        call("POST", "/api/v1/publish/many", Some(&body)).await;
+    let answer = answer.map_err(|fault| fault.to_string())?;
     let taken = answer
         .results
         .iter()

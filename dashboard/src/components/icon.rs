@@ -28,6 +28,7 @@ pub fn search() -> Html {
 /// The sign of a page in the navigation.
 pub fn page(page: Page) -> Html {
     let path = match page {
+        Page::Overview => "M3 3h6v7H3zM11 3h6v4h-6zM11 9h6v8h-6zM3 12h6v5H3z",
         Page::Presence => {
             "M7 10a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM1.5 17c0-3 2.5-4.5 5.5-4.5s5.5 1.5 5.5 4.5M13 4.3a3 3 0 0 1 0 5.4M15 12.8c2 .6 3.5 2 3.5 4.2"
         }
@@ -38,6 +39,7 @@ pub fn page(page: Page) -> Html {
             "M4 3.5v11a2 2 0 0 0 2 2h3M4 8.5h5M11 6h6M11 8.5V6a1 1 0 0 1 1-1M9 16.5h8M9 8.5h8"
         }
         Page::Publish => "M17 3 9 11M17 3l-5 14-3-6-6-3Z",
+        Page::Sessions => "M3 5h14M3 10h14M3 15h8M15 13v4M13 15h4",
     };
     html! {
         <svg class="icon icon-page" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d={path} /></svg>

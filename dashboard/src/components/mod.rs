@@ -2,7 +2,9 @@
 
 pub mod banner;
 pub mod board_frame;
+pub mod chart;
 pub mod code_line;
+pub mod confirm;
 pub mod content;
 pub mod copy_button;
 pub mod dialog;
@@ -16,6 +18,7 @@ pub mod link;
 pub mod navigation;
 pub mod now;
 pub mod page_head;
+pub mod pager;
 pub mod payload_panel;
 pub mod segmented;
 pub mod spark;

@@ -32,3 +32,15 @@ pub fn message(title: &str, text: &str, action: Html) -> Html {
         </div>
     }
 }
+
+/// Placeholders for the rows of a table.
+pub fn rows_skeleton() -> Html {
+    let rows =
+        (0..SKELETONS).map(|_| html! { <li class="skeleton-row"><span class="bone"></span></li> });
+    html! {
+        <>
+            <p class="visually-hidden">{ "Loading" }</p>
+            <ul class="panel skeleton-rows" aria-hidden="true">{ for rows }</ul>
+        </>
+    }
+}

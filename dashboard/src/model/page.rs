@@ -2,24 +2,35 @@
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Page {
+    Overview,
     Presence,
     Config,
     Topics,
+    Sessions,
     Publish,
 }
 
 impl Page {
     /// In the order of the navigation.
-    pub const ALL: [Self; 4] = [Self::Presence, Self::Config, Self::Topics, Self::Publish];
+    pub const ALL: [Self; 6] = [
+        Self::Overview,
+        Self::Presence,
+        Self::Config,
+        Self::Topics,
+        Self::Sessions,
+        Self::Publish,
+    ];
     /// What is at `/`.
-    pub const HOME: Self = Self::Presence;
+    pub const HOME: Self = Self::Overview;
 
     /// The server answers each of these with the dashboard (server/src/http/assets.rs).
     pub fn path(self) -> &'static str {
         match self {
+            Self::Overview => "/",
             Self::Presence => "/presence",
             Self::Config => "/config",
             Self::Topics => "/topics",
+            Self::Sessions => "/sessions",
             Self::Publish => "/publish",
         }
     }
@@ -30,9 +41,11 @@ impl Page {
 
     pub fn title(self) -> &'static str {
         match self {
+            Self::Overview => "Overview",
             Self::Presence => "Presence",
             Self::Config => "Config",
             Self::Topics => "Topics",
+            Self::Sessions => "Sessions",
             Self::Publish => "Publish",
         }
     }
@@ -40,8 +53,10 @@ impl Page {
     /// What the search field looks through; `None`: the page has nothing to search.
     pub fn search_hint(self) -> Option<&'static str> {
         match self {
+            Self::Overview => None,
             Self::Presence => Some("Search names and metadata"),
             Self::Config | Self::Topics => Some("Search topics and values"),
+            Self::Sessions => Some("Search client ids, users and addresses"),
             Self::Publish => Some("Search messages that arrive"),
         }
     }

@@ -1,0 +1,79 @@
+//! What an answer of the API says: a value, or why there is none, in words for people.
+
+use std::fmt;
+
+use ebbtide_api::ProblemDetails;
+use serde::de::DeserializeOwned;
+
+/// Why there is no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No answer came.
+    Unreachable,
+    /// The broker has said no, and why.
+    Refused(ProblemDetails),
+    /// Something answered, and it was not understood: another program, or a broker of another version.
+    NotUnderstood { status: u16 },
+}
+
+impl Fault {
+    /// Whether what was asked for is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == 404)
+    }
+}
+
+impl fmt::Display for Fault {
+    /// One sentence or more, each with its full stop.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable => formatter.write_str("The broker did not answer."),
+            Self::Refused(problem) => formatter.write_str(&problem.detail),
+            Self::NotUnderstood { status } => write!(
+                formatter,
+                "The answer (status {status}) was not understood: this page may be older than the broker. Load it anew."
+            ),
+        }
+    }
+}
+
+/// Reads an answer.
+pub fn read<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, Fault> {
+    let is_success = (200..300).contains(&status);
+    if is_success {
+        return serde_json::from_str(body).map_err(|_| Fault::NotUnderstood { status });
+    }
+    Err(match serde_json::from_str(body) {
+        Ok(problem) => Fault::Refused(problem),
+        Err(_) => Fault::NotUnderstood { status },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_api::PurgeResponse;
+
+    use super::*;
+
+    #[test]
+    fn a_success_is_read() {
+        let answer = read::<PurgeResponse>(200, r#"{"purged":3,"new_member":1}"#);
+        assert_eq!(answer, Ok(PurgeResponse { purged: 3 }));
+    }
+
+    #[test]
+    fn a_problem_is_told_in_its_own_words() {
+        let body = r#"{"title":"Not Found","status":404,"detail":"There is no such session."}"#;
+        let fault = read::<PurgeResponse>(404, body).expect_err("a problem");
+        assert!(fault.is_not_found());
+        assert_eq!(fault.to_string(), "There is no such session.");
+    }
+
+    #[test]
+    fn what_is_no_answer_of_ours_is_said_to_be_so() {
+        for (status, body) in [(200, "<html>"), (502, "Bad gateway"), (500, "{}")] {
+            let fault = read::<PurgeResponse>(status, body);
+            assert_eq!(fault, Err(Fault::NotUnderstood { status }));
+        }
+    }
+}

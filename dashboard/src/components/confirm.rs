@@ -1,0 +1,53 @@
+//! A button for what cannot be taken back: it asks once, and then it is done.
+
+use yew::prelude::*;
+
+use super::dialog::Dialog;
+
+#[derive(Properties, PartialEq)]
+pub struct ConfirmButtonProps {
+    /// Unique in the page.
+    pub id: AttrValue,
+    /// On the button.
+    pub label: AttrValue,
+    /// What will be done and what is lost by it.
+    pub question: AttrValue,
+    /// What says yes: a verb.
+    pub yes: AttrValue,
+    #[prop_or_default]
+    pub disabled: bool,
+    pub on_yes: Callback<()>,
+}
+
+#[component]
+pub fn ConfirmButton(props: &ConfirmButtonProps) -> Html {
+    let is_asking = use_state_eq(|| false);
+    let set = |is: bool| {
+        let is_asking = is_asking.clone();
+        Callback::from(move |()| is_asking.set(is))
+    };
+    let close = set(false);
+    let yes = {
+        let (close, on_yes) = (close.clone(), props.on_yes.clone());
+        Callback::from(move |_: MouseEvent| {
+            close.emit(());
+            on_yes.emit(());
+        })
+    };
+    let open = set(true).reform(|_: MouseEvent| ());
+    let no = close.reform(|_: MouseEvent| ());
+    html! {
+        <>
+            <button type="button" class="button" disabled={props.disabled} onclick={open}>{ props.label.clone() }</button>
+            if *is_asking {
+                <Dialog id={props.id.clone()} title={props.label.clone()} class="dialog-question" on_close={close}>
+                    <p>{ props.question.clone() }</p>
+                    <div class="dialog-actions">
+                        <button type="button" class="button" onclick={no}>{ "Cancel" }</button>
+                        <button type="button" class="button button-primary button-danger" onclick={yes}>{ props.yes.clone() }</button>
+                    </div>
+                </Dialog>
+            }
+        </>
+    }
+}

@@ -1,0 +1,73 @@
+//! One session in full: what it is, what can be done about it, why a message did not arrive, and what waits for it.
+
+use yew::prelude::*;
+
+use super::actions::Actions;
+use super::facts::facts;
+use super::queue::Queue;
+use super::subscriptions::Subscriptions;
+use super::why::WhyNot;
+use crate::api::{self, use_polled};
+use crate::components::link::PageLink;
+use crate::components::state_panel::{message, rows_skeleton};
+use crate::model::location::Location;
+use crate::model::page::Page;
+use crate::shell::use_shell;
+
+const ASKED_EVERY_MS: u32 = 2_000;
+
+#[derive(Properties, PartialEq)]
+pub struct SessionViewProps {
+    pub client_id: AttrValue,
+}
+
+#[component]
+pub fn SessionView(props: &SessionViewProps) -> Html {
+    let shell = use_shell();
+    let client_id = &props.client_id;
+    let polled = use_polled(client_id.clone(), ASKED_EVERY_MS, |client_id| async move {
+        api::session(&client_id).await
+    });
+    let is_stale = polled.fault.is_some() || !shell.connection.is_online();
+    let back = Location::new(Page::Sessions);
+    let body = match (&polled.value, &polled.fault) {
+        (None, None) => rows_skeleton(),
+        (None, Some(fault)) if !fault.is_not_found() => message(
+            "The session is not known",
+            &fault.to_string(),
+            Html::default(),
+        ),
+        (_, Some(fault)) if fault.is_not_found() => {
+            let text = "The broker has no session of this client id: it has ended, or there never was one.";
+            let all = html! { <PageLink to={back.clone()} class="button button-link">{ "All sessions" }</PageLink> };
+            message("No such session", text, all)
+        }
+        (Some(session), fault) => html! {
+            <>
+                if let Some(fault) = fault {
+                    <p class="note" role="status">{ format!("{fault} What is shown may have been overtaken.") }</p>
+                }
+                { facts(session) }
+                <WhyNot client_id={client_id.clone()} />
+                <Queue client_id={client_id.clone()} waiting={session.queue_messages + session.in_flight} />
+                <Subscriptions client_id={client_id.clone()} count={session.subscriptions} />
+            </>
+        },
+        (None, Some(_)) => Html::default(),
+    };
+    let actions = polled.value.as_ref().filter(|_| polled.fault.is_none());
+    html! {
+        <section class="page" data-stale={is_stale.then_some("true")} data-testid="session">
+            <div class="page-head">
+                <div class="page-title page-title-of">
+                    <nav aria-label="Above"><PageLink to={back.clone()} class="crumb">{ "Sessions" }</PageLink></nav>
+                    <h1><bdi>{ client_id.clone() }</bdi></h1>
+                </div>
+                if let Some(session) = actions {
+                    <Actions session={session.clone()} refresh={polled.refresh.clone()} />
+                }
+            </div>
+            { body }
+        </section>
+    }
+}
