@@ -12,6 +12,9 @@ pub use self::answer::Fault;
 pub use self::events::Listening;
 pub use self::polled::{Polled, use_polled};
 
+use std::future::Future;
+use std::pin::Pin;
+
 use ebbtide_api::{
     DisconnectRequest, Done, History, HistoryQuery, PurgeResponse, QueuePage, QueueQuery, Session,
     SessionPage, SessionQuery, Stats, SubscriptionPage, SubscriptionQuery, Why, WhyQuery,
@@ -94,10 +97,14 @@ pub async fn call<T: DeserializeOwned>(
 ) -> Result<T, Fault> {
     let body = body.map(serde_json::to_string).transpose();
     let body = body.expect("the types of the API become JSON");
-    let exchanged = exchange(method, path, body.as_deref()).await;
+    let exchanged: Exchanged<'_> = Box::pin(exchange(method, path, body.as_deref()));
+    let exchanged = exchanged.await;
     let (status, text) = exchanged.map_err(|_| Fault::Unreachable)?;
     answer::read(status, &text)
 }
+
+/// In a box, so that it is in the page once and not for each type of answer.
+type Exchanged<'a> = Pin<Box<dyn Future<Output = Result<(u16, String), JsValue>> + 'a>>;
 
 async fn exchange(method: &str, path: &str, body: Option<&str>) -> Result<(u16, String), JsValue> {
     let init = RequestInit::new();

@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use yew::prelude::*;
@@ -38,6 +39,34 @@ impl<D, T> Default for Known<D, T> {
     }
 }
 
+impl<D, T> Known<D, T> {
+    fn take(&mut self, question: D, answer: Result<T, Fault>) {
+        self.fault = None;
+        match answer {
+            Ok(value) => self.value = Some((question, Rc::new(value))),
+            Err(fault) => self.fault = Some((question, fault)),
+        }
+    }
+}
+
+type Asked = Pin<Box<dyn Future<Output = ()>>>;
+
+/// One for all types of answers: that keeps the page small.
+async fn keep_asking(ask: Box<dyn Fn() -> Asked>, is_wanted: Rc<Cell<bool>>, every_ms: u32) {
+    loop {
+        ask().await;
+        loop {
+            if !is_wanted.get() {
+                return;
+            }
+            browser::sleep_ms(every_ms).await;
+            if is_wanted.get() && !browser::is_hidden() {
+                break;
+            }
+        }
+    }
+}
+
 /// Asks with `fetch` for what `question` means, at once and then every `every_ms`; also when the connection is back.
 #[hook]
 pub fn use_polled<D, T, F, A>(question: D, every_ms: u32, fetch: F) -> Polled<T>
@@ -56,33 +85,24 @@ where
         move |(question, _, _)| {
             let question = question.clone();
             let is_wanted = Rc::new(Cell::new(true));
-            let still_wanted = Rc::clone(&is_wanted);
-            wasm_bindgen_futures::spawn_local(async move {
-                loop {
-                    let answer = fetch(question.clone()).await;
-                    if !still_wanted.get() {
-                        return;
-                    }
-                    {
-                        let mut known = known.borrow_mut();
-                        known.fault = None;
-                        match answer {
-                            Ok(value) => known.value = Some((question.clone(), Rc::new(value))),
-                            Err(fault) => known.fault = Some((question.clone(), fault)),
+            let ask = {
+                let is_wanted = Rc::clone(&is_wanted);
+                move || {
+                    let (known, redraw) = (Rc::clone(&known), redraw.clone());
+                    let (question, is_wanted) = (question.clone(), Rc::clone(&is_wanted));
+                    let answer = fetch(question.clone());
+                    let asked: Asked = Box::pin(async move {
+                        let answer = answer.await;
+                        if is_wanted.get() {
+                            known.borrow_mut().take(question, answer);
+                            redraw.force_update();
                         }
-                    }
-                    redraw.force_update();
-                    loop {
-                        browser::sleep_ms(every_ms).await;
-                        if !still_wanted.get() {
-                            return;
-                        }
-                        if !browser::is_hidden() {
-                            break;
-                        }
-                    }
+                    });
+                    asked
                 }
-            });
+            };
+            let kept = keep_asking(Box::new(ask), Rc::clone(&is_wanted), every_ms);
+            wasm_bindgen_futures::spawn_local(kept);
             move || is_wanted.set(false)
         }
     });

@@ -8,6 +8,7 @@ use web_sys::Element;
 use yew::prelude::*;
 
 use crate::browser;
+use crate::model::format::duration_s;
 use crate::model::plot::{Data, HEIGHT, WIDTH, y};
 
 /// What a chart shows; its values come in the order of `curves`.
@@ -138,8 +139,8 @@ pub fn Chart(props: &ChartProps) -> Html {
                     </svg>
                 </div>
                 <div class="chart-times" aria-hidden="true">
-                    <span>{ format!("{} min ago", data.length_ms / 60_000) }</span>
-                    <span>{ format!("{} min ago", data.length_ms / 120_000) }</span>
+                    <span>{ ago(data.length_ms) }</span>
+                    <span>{ ago(data.length_ms / 2) }</span>
                     <span>{ "now" }</span>
                 </div>
             </div>
@@ -151,6 +152,10 @@ pub fn Chart(props: &ChartProps) -> Html {
             </details>
         </figure>
     }
+}
+
+fn ago(ms: u64) -> String {
+    format!("{} ago", duration_s(ms / 1_000))
 }
 
 /// The moment that is pointed at: a line through all, and a dot on each curve.

@@ -67,6 +67,7 @@ pub fn duration_s(seconds: u64) -> String {
     match seconds {
         ..60 => format!("{seconds} s"),
         60..3600 => format!("{minutes} min"),
+        3600..86_400 if minutes % 60 == 0 => format!("{hours} h"),
         3600..86_400 => format!("{hours} h {} min", minutes % 60),
         _ => format!("{} d {} h", count(days), hours % 24),
     }
@@ -143,6 +144,7 @@ mod tests {
         assert_eq!(milliseconds(1200.0), "1.2 s");
         assert_eq!(duration_s(59), "59 s");
         assert_eq!(duration_s(3_599), "59 min");
+        assert_eq!(duration_s(7_200), "2 h");
         assert_eq!(duration_s(11_520), "3 h 12 min");
         assert_eq!(duration_s(187_200), "2 d 4 h");
     }

@@ -6,6 +6,8 @@ pub const WIDTH: f64 = 1000.0;
 pub const HEIGHT: f64 = 100.0;
 /// Where so many steps are missing, nothing is drawn: the broker was not there.
 const STEPS_MISSING: u64 = 3;
+/// A chart is no shorter.
+const LENGTH_MS_MIN: u64 = 60_000;
 
 /// The values of several curves at the same times. What is absent is not drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +31,14 @@ pub struct Plot {
 }
 
 impl Data {
+    /// Leaves out the time before the first point: a broker that has just begun fills its charts too.
+    pub fn fit(&mut self) {
+        if let (Some(first), Some(last)) = (self.times_ms.first(), self.times_ms.last()) {
+            let known_ms = last.saturating_sub(*first);
+            self.length_ms = known_ms.clamp(LENGTH_MS_MIN.min(self.length_ms), self.length_ms);
+        }
+    }
+
     /// `least_max` is the least that the upper edge stands for, so that noise is not drawn large.
     pub fn plot(&self, least_max: f64) -> Plot {
         let all = self.values.iter().flatten().flatten();
@@ -171,6 +181,20 @@ mod tests {
         }
         assert_eq!(data(&[], &[]).plot(0.0).max, 1.0);
         assert_eq!(data(&[1], &[Some(0.1)]).plot(4.0).max, 4.0);
+    }
+
+    #[test]
+    fn a_young_broker_fills_its_charts() {
+        let fitted = |times_ms: &[u64]| {
+            let mut data = data(times_ms, &vec![None; times_ms.len()]);
+            data.length_ms = 600_000;
+            data.fit();
+            data.length_ms
+        };
+        assert_eq!(fitted(&[]), 600_000);
+        assert_eq!(fitted(&[5_000]), LENGTH_MS_MIN);
+        assert_eq!(fitted(&[0, 240_000]), 240_000);
+        assert_eq!(fitted(&[0, 900_000]), 600_000);
     }
 
     #[test]

@@ -175,7 +175,7 @@ mod tests {
         check(Some(61), Some(3600), "1 min");
         check(None, None, "never");
         check(None, Some(0), "with its connection");
-        check(None, Some(3600), "1 h 0 min away");
+        check(None, Some(3600), "1 h away");
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub fn Charts(props: &ChartsProps) -> Html {
     let charts = CHARTS.iter().zip(datas.iter()).map(|((kind, _), data)| {
         html! { <Chart key={kind.id} {kind} data={Rc::clone(data)} pointed={*pointed} on_point={on_point.clone()} /> }
     });
-    html! { <div class="charts">{ for charts }</div> }
+    html! { <div class="charts"><div class="charts-grid">{ for charts }</div></div> }
 }
 
 fn data(series: Option<&Series>, span: Span, values: Values) -> Data {
@@ -129,6 +129,7 @@ fn data(series: Option<&Series>, span: Span, values: Values) -> Data {
             curve.push(value);
         }
     }
+    data.fit();
     data
 }
 
