@@ -40,7 +40,7 @@ pub fn ConfirmButton(props: &ConfirmButtonProps) -> Html {
         <>
             <button type="button" class="button" disabled={props.disabled} onclick={open}>{ props.label.clone() }</button>
             if *is_asking {
-                <Dialog id={props.id.clone()} title={props.label.clone()} class="dialog-question" on_close={close}>
+                <Dialog id={props.id.clone()} title={props.label.clone()} on_close={close}>
                     <p>{ props.question.clone() }</p>
                     <div class="dialog-actions">
                         <button type="button" class="button" onclick={no}>{ "Cancel" }</button>

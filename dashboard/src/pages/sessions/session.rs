@@ -39,7 +39,8 @@ pub fn SessionView(props: &SessionViewProps) -> Html {
         ),
         (_, Some(fault)) if fault.is_not_found() => {
             let text = "The broker has no session of this client id: it has ended, or there never was one.";
-            let all = html! { <PageLink to={back.clone()} class="button button-link">{ "All sessions" }</PageLink> };
+            let all =
+                html! { <PageLink to={back.clone()} class="button">{ "All sessions" }</PageLink> };
             message("No such session", text, all)
         }
         (Some(session), fault) => html! {
