@@ -9,9 +9,14 @@ use crate::model::filter;
 use crate::model::page::Page;
 use crate::shell::Shell;
 
+/// Where the sample goes.
+pub fn topic(filter: &str) -> String {
+    filter::example_topic(filter, "sample")
+}
+
 pub fn publish(shell: &Shell, page: Page, filter: &str) {
     let Some(feed) = &shell.feed else { return };
-    let topic = filter::example_topic(filter, "sample");
+    let topic = topic(filter);
     let payload = if page == Page::Config {
         r#"{"enabled":true,"interval_s":30}"#.to_owned()
     } else {

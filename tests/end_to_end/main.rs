@@ -11,6 +11,7 @@ mod cold_start;
 mod command_line;
 mod compaction;
 mod dashboard_pages;
+mod dashboard_tasks;
 mod data_commands;
 mod description;
 mod events_api;

@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::first_run::FirstRun;
+use super::first_run::{first_run, is_done};
 use super::state_panel::{message, skeleton};
 use crate::browser;
 use crate::model::board::{Board, ENTRIES_MAX};
@@ -13,6 +13,9 @@ use crate::model::page::Page;
 use crate::shell::{Shell, Step};
 use crate::watched::Watched;
 
+/// With no more than these the other ways to fill a board are still shown to who has just filled it.
+const FIRST_ENTRIES_MAX: usize = 3;
+
 /// The entries, or why there are none. `narrowing` are the parameters that leave entries out.
 pub fn entries_or_state<V>(
     shell: &Shell,
@@ -22,6 +25,8 @@ pub fn entries_or_state<V>(
     entries: impl FnOnce() -> Html,
 ) -> Html {
     let (board, filter) = (&watched.board, &watched.filter);
+    let page = shell.location.page;
+    let has = |topic: &str| board.get(topic).is_some();
     if let Some(problem) = &watched.problem {
         return message("This filter cannot be used", problem, Html::default());
     }
@@ -39,17 +44,19 @@ pub fn entries_or_state<V>(
                     <p class="note">{ format!("Showing the first {ENTRIES_MAX} topics. Narrow the filter to see others.") }</p>
                 }
                 { entries() }
+                if board.began_empty && board.len() <= FIRST_ENTRIES_MAX && !is_done(page, filter, &has) {
+                    { first_run(shell, page, filter, true, &has) }
+                }
             </>
         };
     }
-    let page = shell.location.page;
     match (&shell.connection.link, &board.phase) {
         (Link::NeedsAuth { reason }, _) => message(
             "This broker asks you to sign in",
             &format!("It did not let this page in: {reason}."),
             Html::default(),
         ),
-        (_, Phase::Live) => html! { <FirstRun {page} filter={filter.clone()} /> },
+        (_, Phase::Live) => first_run(shell, page, filter, false, &has),
         _ if shell.connection.lost_at_ms.is_some() => message(
             "The broker cannot be reached",
             "This board fills as soon as the connection stands.",

@@ -7,12 +7,13 @@ use crate::browser;
 use crate::model::filter::example_topic;
 use crate::model::page::Page;
 use crate::sample;
-use crate::shell::use_shell;
+use crate::shell::Shell;
 
 struct Words {
     title: &'static str,
     lead: &'static str,
-    name: &'static str,
+    /// For the terminal and for JavaScript.
+    names: [&'static str; 2],
     json: &'static str,
     /// The same in JavaScript.
     object: &'static str,
@@ -21,7 +22,7 @@ struct Words {
 const PRESENCE: Words = Words {
     title: "Nobody here yet",
     lead: "A client is on this board as soon as it publishes a retained message that says so. Try one of these:",
-    name: "ana",
+    names: ["ana", "bo"],
     json: r#"{"status":"online"}"#,
     object: "{\n  status: 'online',\n  since: new Date().toISOString(),\n}",
 };
@@ -29,69 +30,101 @@ const PRESENCE: Words = Words {
 const CONFIG: Words = Words {
     title: "Nothing configured yet",
     lead: "Each retained message is a setting: whoever subscribes gets it at once, and every change as it happens.",
-    name: "lamp",
+    names: ["lamp", "door"],
     json: r#"{"on":true,"level":80}"#,
     object: "{ on: true, level: 80 }",
 };
 
-#[derive(Properties, PartialEq)]
-pub struct FirstRunProps {
-    pub page: Page,
-    pub filter: AttrValue,
-}
-
-#[component]
-pub fn FirstRun(props: &FirstRunProps) -> Html {
-    let shell = use_shell();
-    let Words {
-        title,
-        lead,
-        name,
-        json,
-        object,
-    } = match props.page {
+/// `has` says whether the board shows a topic: a way that was tried says so. `has_entries`: it is not empty any more.
+pub fn first_run(
+    shell: &Shell,
+    page: Page,
+    filter: &str,
+    has_entries: bool,
+    has: &dyn Fn(&str) -> bool,
+) -> Html {
+    let words = match page {
         Page::Config => CONFIG,
         _ => PRESENCE,
     };
-    let host = browser::host_name();
-    let url = browser::broker_url();
-    let topic = example_topic(&props.filter, name);
-    let quoted = shell_quoted(&topic);
-    let command = format!("mosquitto_pub -h {host} -q 1 -r -t {quoted} \\\n  -m '{json}'");
-    let topic_js = js_quoted(&topic);
-    let script = format!(
-        "import {{ connect }} from 'ebbtide';\n\nconst client = connect('{url}');\nclient.publish({topic_js}, {object}, {{ qos: 1, retain: true }});"
-    );
+    let ways = Ways::new(filter, &words);
+    let (title, lead) = if has_entries {
+        (
+            "It works",
+            "What is published appears at once, here and for everybody who has subscribed. The other ways:",
+        )
+    } else {
+        (words.title, words.lead)
+    };
     let online = shell.connection.is_online();
     let onclick = {
-        let (page, filter) = (props.page, props.filter.clone());
+        let (shell, filter) = (shell.clone(), filter.to_owned());
         Callback::from(move |_: MouseEvent| sample::publish(&shell, page, &filter))
     };
-    let testid = match props.page {
+    let testid = match page {
         Page::Config => "config-empty",
         _ => "presence-empty",
+    };
+    let way = |title: &'static str, topic: &str, how: Html| {
+        let tried = has(topic);
+        html! {
+            <li data-tried={tried.then_some("true")}>
+                <h3>{ title }if tried { <span class="tried">{ "Done" }</span> }</h3>
+                { how }
+            </li>
+        }
+    };
+    let sample = html! {
+        <button type="button" class="button button-primary" disabled={!online} {onclick}>{ "Publish a sample" }</button>
     };
     html! {
         <div class="panel first-run" data-testid={testid}>
             <h2>{ title }</h2>
             <p class="lead">{ lead }</p>
             <ol class="ways">
-                <li>
-                    <h3>{ "From this page" }</h3>
-                    <button type="button" class="button button-primary" disabled={!online} {onclick}>
-                        { "Publish a sample" }
-                    </button>
-                </li>
-                <li>
-                    <h3>{ "From a terminal" }</h3>
-                    { code_line(&command, "the command for a terminal") }
-                </li>
-                <li>
-                    <h3>{ "From JavaScript" }</h3>
-                    { code_line(&script, "the JavaScript") }
-                </li>
+                { way("From this page", &sample::topic(filter), sample) }
+                { way("From a terminal", &ways.terminal_topic, code_line(&ways.command, "the command for a terminal")) }
+                { way("From JavaScript", &ways.script_topic, code_line(&ways.script, "the JavaScript")) }
             </ol>
         </div>
+    }
+}
+
+/// Whether each way has been tried.
+pub fn is_done(page: Page, filter: &str, has: &dyn Fn(&str) -> bool) -> bool {
+    let words = match page {
+        Page::Config => CONFIG,
+        _ => PRESENCE,
+    };
+    let ways = Ways::new(filter, &words);
+    has(&sample::topic(filter)) && has(&ways.terminal_topic) && has(&ways.script_topic)
+}
+
+/// Each with a topic of its own, so that the board shows which was tried.
+struct Ways {
+    terminal_topic: String,
+    command: String,
+    script_topic: String,
+    script: String,
+}
+
+impl Ways {
+    fn new(filter: &str, words: &Words) -> Self {
+        let Words { json, object, .. } = words;
+        let (host, url) = (browser::host_name(), browser::broker_url());
+        let [terminal_topic, script_topic] = words.names.map(|name| example_topic(filter, name));
+        let quoted = shell_quoted(&terminal_topic);
+        let command = format!("mosquitto_pub -h {host} -q 1 -r -t {quoted} \\\n  -m '{json}'");
+        let quoted = js_quoted(&script_topic);
+        let script = format!(
+            "import {{ connect }} from 'ebbtide';\n\nconst client = connect('{url}');\nclient.publish({quoted}, {object}, {{ qos: 1, retain: true }});"
+        );
+        Self {
+            terminal_topic,
+            command,
+            script_topic,
+            script,
+        }
     }
 }
 

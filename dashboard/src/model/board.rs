@@ -52,6 +52,8 @@ pub struct Board<V> {
     pub phase: Phase,
     /// Since when the entries may have been overtaken; until a whole snapshot has arrived again.
     pub stale_since_ms: Option<i64>,
+    /// There was nothing when the viewer came: what there is now has come in front of their eyes.
+    pub began_empty: bool,
     /// Topics beyond [`ENTRIES_MAX`] were seen.
     pub overflowed: bool,
     slots: BTreeMap<Rc<str>, Slot<V>>,
@@ -65,6 +67,7 @@ impl<V> Default for Board<V> {
         Self {
             phase: Phase::Loading,
             stale_since_ms: None,
+            began_empty: false,
             overflowed: false,
             slots: BTreeMap::new(),
             snapshot: 0,
@@ -93,6 +96,7 @@ impl<V: FromPayload> Board<V> {
                 self.slots.retain(|_, slot| slot.seen_in == snapshot);
                 self.phase = Phase::Live;
                 self.stale_since_ms = None;
+                self.began_empty |= !self.completed_once && self.slots.is_empty();
                 self.completed_once = true;
             }
             Change::Refused(reason) => {
@@ -169,6 +173,10 @@ impl<V> Board<V> {
     /// Whether all that there is has been seen at least once.
     pub fn completed_once(&self) -> bool {
         self.completed_once
+    }
+
+    pub fn len(&self) -> usize {
+        self.slots.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -313,6 +321,23 @@ mod tests {
             board.apply(Change::SnapshotComplete, 9);
             assert_eq!((topics(&board), board.stale_since_ms), (vec!["kept"], None));
         }
+    }
+
+    #[test]
+    fn remembers_that_there_was_nothing_at_first() {
+        let empty = [
+            Change::Restarted,
+            Change::SnapshotComplete,
+            message("a", "1"),
+        ];
+        assert!(board(empty).began_empty);
+        let full = [
+            message("a", "1"),
+            Change::SnapshotComplete,
+            message("a", ""),
+            Change::SnapshotComplete,
+        ];
+        assert!(!board(full).began_empty);
     }
 
     #[test]

@@ -32,3 +32,15 @@ export async function eventually(what, look, holds, limitMs = 30_000) {
   } while (Date.now() < end);
   throw new Error(`${what}: last seen ${JSON.stringify(seen)}`);
 }
+
+// A picture in both schemes, where the tests were asked for pictures.
+export async function picture(page, name) {
+  const folder = process.env.EBBTIDE_TEST_SCREENSHOTS;
+  if (!folder) return;
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: `${folder}/${name}-${scheme}.png` });
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+}

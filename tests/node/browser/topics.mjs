@@ -1,0 +1,159 @@
+// The topics page: the tree and its keys, deep links, history, numbers, export, and a recursive delete that is taken back.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { api } from './api.mjs';
+import { eventually, open, picture } from './chromium.mjs';
+
+const [base] = process.argv.slice(2);
+const broker = api(base);
+const { browser, page, faults } = await open({ viewport: { width: 1440, height: 900 } });
+
+const row = (topic) => page.locator(`[role="treeitem"][data-topic="${topic}"]`);
+const detail = page.getByTestId('topic-detail');
+const count = () => page.getByTestId('topic-count').innerText();
+const shows = (what, look, expected) => eventually(what, look, (seen) => seen === expected);
+
+async function keys() {
+  await page.goto(`${base}/topics`);
+  await shows('topics', count, '514');
+  assert.equal(await row('site/lamp').count(), 0, 'a large tree is closed');
+  await page.getByRole('tree', { name: 'Topics' }).focus();
+  // bulk, sensors, site
+  for (const key of ['End', 'ArrowRight', 'ArrowRight', 'Enter']) await page.keyboard.press(key);
+  await detail.waitFor();
+  assert.match(page.url(), /topic=site%2Flamp/);
+  assert.equal(await row('site/lamp').getAttribute('aria-selected'), 'true');
+  assert.match(await detail.innerText(), /Retained/);
+  for (const key of ['ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
+  assert.equal(await row('site/lamp').count(), 0, 'closed again');
+}
+
+async function historyAndDiff() {
+  await page.goto(`${base}/topics?filter=site%2F%23&topic=site%2Flamp`);
+  await shows('topics', count, '3');
+  await broker.publish([{ topic: 'site/lamp', payload: '{"on":false,"level":80}' }]);
+  const versions = detail.locator('.version');
+  await shows('versions', () => versions.count(), 2);
+  await versions.first().getByRole('button').first().click();
+  const lines = await versions.first().locator('.diff-line').allInnerTexts();
+  const bare = lines.map((line) => line.replace(/\s/g, ''));
+  assert.ok(bare.includes('−"on":true,') && bare.includes('+"on":false,'), bare.join('\n'));
+  await picture(page, 'topics');
+}
+
+async function properties() {
+  const text = await detail.innerText();
+  for (const expected of ['application/json', 'author', 'ana']) assert.ok(!text.includes(expected));
+  await broker.publish([{
+    topic: 'site/lamp', payload: '{"on":true,"level":81}', qos: 2,
+    properties: { content_type: 'application/json', user_properties: [{ name: 'author', value: 'ana' }] },
+  }]);
+  await eventually('properties and QoS', () => detail.innerText(), (seen) => {
+    return seen.includes('application/json') && seen.includes('author') && /QoS\s+2/.test(seen);
+  });
+}
+
+async function numbers() {
+  await page.goto(`${base}/topics?filter=sensors%2F%23&topic=sensors%2F1`);
+  await shows('topics', count, '10');
+  await broker.publish([{ topic: 'sensors/1', payload: '20' }, { topic: 'sensors/1', payload: '22.5' }]);
+  const line = page.getByTestId('spark').locator('path');
+  await line.waitFor();
+  const before = await line.getAttribute('d');
+  await broker.publish([{ topic: 'sensors/1', payload: '19', retain: false }]);
+  await eventually('the line moves', () => line.getAttribute('d'), (seen) => seen !== before);
+  await eventually('numbers in words', () => page.getByTestId('spark').innerText(), (seen) => {
+    const text = seen.replace(/\s+/g, ' ');
+    return text.includes('Latest 19') && text.includes('Least 19') && text.includes('Greatest 22.5');
+  });
+}
+
+async function exports() {
+  const waiting = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export as JSON Lines' }).click();
+  const file = await (await waiting).path();
+  const lines = (await readFile(file, 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
+  assert.equal(lines.length, 10);
+  assert.equal(lines.find(({ topic }) => topic === 'sensors/1').payload, '19');
+}
+
+async function deleteAndUndo() {
+  await page.goto(`${base}/topics?topic=bulk`);
+  await shows('topics', count, '514');
+  await detail.getByRole('button', { name: 'Delete retained below' }).click();
+  const dialog = page.getByRole('dialog');
+  await eventually('the preview', () => dialog.innerText(), (seen) => {
+    return seen.includes('500 retained messages') && seen.includes('bulk/0') && seen.includes('and 400 more');
+  });
+  assert.equal(await broker.countRetained('bulk/#'), 500, 'a preview deletes nothing');
+  await page.keyboard.press('Escape');
+  await shows('no dialog', () => dialog.count(), 0);
+
+  await detail.getByRole('button', { name: 'Delete retained below' }).click();
+  await dialog.getByRole('button', { name: 'Delete 500 retained messages' }).click();
+  await shows('topics', count, '14');
+  assert.equal(await broker.countRetained('bulk/#'), 0);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await shows('topics', count, '514');
+  assert.equal(await broker.countRetained('bulk/#'), 500);
+  const back = await broker.retained('bulk/7');
+  assert.equal(back.payload, '{"n":7}');
+  assert.equal(back.properties.content_type, 'application/json');
+}
+
+async function many() {
+  const messages = Array.from({ length: 10_000 }, (_, n) => ({ topic: `many/${n % 100}/${n}`, payload: String(n), qos: 0 }));
+  await broker.publish(messages);
+  await page.goto(`${base}/topics?filter=many%2F%23&q=77`);
+  await shows('topics', count, '10000');
+  // Level 77 and what is in it, and every other topic with 77 in its name.
+  const items = page.getByRole('tree');
+  await eventually('found', () => items.getAttribute('data-items'), (seen) => Number(seen) > 100);
+  const drawn = await page.getByRole('treeitem').count();
+  assert.ok(drawn > 10 && drawn < 100, `${drawn} rows are drawn`);
+  await page.keyboard.press('End');
+  await eventually('the end of the tree', () => page.getByRole('treeitem').last().getAttribute('data-topic'), (seen) => {
+    return seen.startsWith('many/99/');
+  });
+}
+
+async function onAPhone() {
+  await page.setViewportSize({ width: 360, height: 780 });
+  await page.goto(`${base}/topics?filter=site%2F%23`);
+  await row('site/lamp').click();
+  await detail.waitFor();
+  assert.ok(!(await page.getByRole('tree').isVisible()), 'one at a time');
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(width <= 360, `${width} px wide`);
+  await page.getByRole('link', { name: 'All topics' }).click();
+  await page.getByRole('tree').waitFor({ state: 'visible' });
+}
+
+try {
+  await broker.publish([
+    ...Array.from({ length: 500 }, (_, n) => ({
+      topic: `bulk/${n}`, payload: JSON.stringify({ n }), properties: { content_type: 'application/json' },
+    })),
+    ...Array.from({ length: 10 }, (_, n) => ({ topic: `sensors/${n}`, payload: '21' })),
+    { topic: 'site/lamp', payload: '{"on":true,"level":80}' },
+    { topic: 'site/lamp/scene', payload: 'evening' },
+    { topic: 'site/motd', payload: 'Welcome' },
+    { topic: 'presence/ana', payload: '{"status":"online"}' },
+  ]);
+  await keys();
+  await historyAndDiff();
+  await properties();
+  await numbers();
+  await exports();
+  await deleteAndUndo();
+  await many();
+  await onAPhone();
+  assert.deepEqual(faults, []);
+} catch (error) {
+  console.error(error);
+  console.error(faults.join('\n'));
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
