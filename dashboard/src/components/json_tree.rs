@@ -2,8 +2,6 @@
 //!
 //! Only text nodes come of it. Long ones end after a named number of lines and say so.
 
-use std::collections::BTreeSet;
-
 use yew::prelude::*;
 
 use crate::model::json::{self, Line};
@@ -22,7 +20,7 @@ pub struct JsonTreeProps {
 
 #[component]
 pub fn JsonTree(props: &JsonTreeProps) -> Html {
-    let folded = use_state(BTreeSet::<usize>::new);
+    let folded = use_state(Vec::<usize>::new);
     let all = use_state_eq(|| false);
     let Some(lines) = json::pretty(&props.text) else {
         return Html::default();
@@ -65,15 +63,16 @@ fn row(
     at: usize,
     end: Option<usize>,
     is_folded: bool,
-    folded: &UseStateHandle<BTreeSet<usize>>,
+    folded: &UseStateHandle<Vec<usize>>,
 ) -> Html {
     let line = &lines[at];
     let toggle = end.map(|_| {
         let folded = folded.clone();
         let onclick = Callback::from(move |_: MouseEvent| {
             let mut next = (*folded).clone();
-            if !next.remove(&at) {
-                next.insert(at);
+            match next.iter().position(|line| *line == at) {
+                Some(place) => drop(next.swap_remove(place)),
+                None => next.push(at),
             }
             folded.set(next);
         });

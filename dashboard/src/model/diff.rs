@@ -1,12 +1,12 @@
 //! What changed between two versions of a payload, line by line; JSON is laid out first, so that only what it says counts.
 
-use similar::{Algorithm, DiffTag, capture_diff_slices};
+use diff::Result as Piece;
 
 use super::json;
 use super::payload::{Content, Payload};
 
-/// Longer ones are compared by their first lines: comparing takes long where little is alike.
-pub const LINES_MAX: usize = 2_000;
+/// Longer ones are compared by their first lines: comparing takes time and memory by the square where little is alike.
+pub const LINES_MAX: usize = 1_000;
 /// Of a line. Text without line ends is one.
 const LINE_CHARS_MAX: usize = 2_000;
 /// Lines that stay the same, shown before and after what changed.
@@ -85,28 +85,33 @@ fn lines(payload: &Payload) -> Option<Vec<String>> {
 fn compare(old: &[String], new: &[String]) -> Diff {
     let (mut added, mut removed) = (0, 0);
     let mut lines = Vec::new();
-    let parts = capture_diff_slices(Algorithm::Myers, old, new);
-    let last = parts.len().saturating_sub(1);
-    for (index, part) in parts.iter().enumerate() {
-        let (tag, old_range, new_range) = part.as_tag_tuple();
-        if tag == DiffTag::Equal {
-            let before = if index == 0 { 0 } else { CONTEXT_LINES };
-            let after = if index == last { 0 } else { CONTEXT_LINES };
-            add_context(&old[old_range], before, after, &mut lines);
-            continue;
+    // Lines that stay the same, until it is known what follows; what changed is told the old side first.
+    let (mut same, mut gone, mut come) = (Vec::new(), Vec::new(), Vec::new());
+    for piece in diff::slice(old, new) {
+        match piece {
+            Piece::Both(text, _) => {
+                lines.append(&mut gone);
+                lines.append(&mut come);
+                same.push(text);
+            }
+            Piece::Left(text) => {
+                add_context(&mut same, lines.is_empty(), false, &mut lines);
+                gone.push(Line::Text(Side::Old, text.clone()));
+                removed += 1;
+            }
+            Piece::Right(text) => {
+                add_context(&mut same, lines.is_empty(), false, &mut lines);
+                come.push(Line::Text(Side::New, text.clone()));
+                added += 1;
+            }
         }
-        removed += old_range.len();
-        added += new_range.len();
-        let side = |side, text: &[String]| {
-            let line = move |text: &String| Line::Text(side, text.clone());
-            text.iter().map(line).collect::<Vec<_>>()
-        };
-        lines.extend(side(Side::Old, &old[old_range]));
-        lines.extend(side(Side::New, &new[new_range]));
     }
     if added + removed == 0 {
         return Diff::Same;
     }
+    lines.append(&mut gone);
+    lines.append(&mut come);
+    add_context(&mut same, false, true, &mut lines);
     Diff::Lines {
         lines,
         added,
@@ -115,16 +120,21 @@ fn compare(old: &[String], new: &[String]) -> Diff {
     }
 }
 
-fn add_context(same: &[String], before: usize, after: usize, lines: &mut Vec<Line>) {
-    let both = |text: &String| Line::Text(Side::Both, text.clone());
+/// Leaves none in `same`.
+fn add_context(same: &mut Vec<&String>, is_first: bool, is_last: bool, lines: &mut Vec<Line>) {
+    let before = if is_first { 0 } else { CONTEXT_LINES };
+    let after = if is_last { 0 } else { CONTEXT_LINES };
+    let both = |text: &&String| Line::Text(Side::Both, (*text).clone());
     // A gap of one line takes as much room as the line.
     if same.len() <= before + after + 1 {
         lines.extend(same.iter().map(both));
-        return;
+    } else {
+        let rest = same.len() - after;
+        lines.extend(same[..before].iter().map(both));
+        lines.push(Line::Same(rest - before));
+        lines.extend(same[rest..].iter().map(both));
     }
-    lines.extend(same[..before].iter().map(both));
-    lines.push(Line::Same(same.len() - before - after));
-    lines.extend(same[same.len() - after..].iter().map(both));
+    same.clear();
 }
 
 #[cfg(test)]

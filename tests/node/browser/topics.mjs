@@ -118,6 +118,24 @@ async function many() {
   });
 }
 
+async function busy() {
+  await page.goto(`${base}/topics?filter=busy%2F%23&topic=busy%2F7`);
+  await page.getByText('Nothing here yet').waitFor();
+  // A thousand a second.
+  for (let tenth = 0; tenth < 30; tenth++) {
+    const next = new Promise((resolve) => setTimeout(resolve, 100));
+    await broker.publish(Array.from({ length: 100 }, (_, n) => ({
+      topic: `busy/${n % 50}`, payload: String(tenth * 100 + n), qos: 0, retain: false,
+    })));
+    await next;
+  }
+  await eventually('the last of each', () => page.locator('[role="treeitem"] .topic-value').allInnerTexts(), (seen) => {
+    return seen.length > 20 && seen.every((text, n) => text === String(2950 + n));
+  });
+  assert.match(await page.locator('.topics-tools').innerText(), /50 topics, 3000 messages/);
+  await eventually('the history', () => detail.innerText(), (seen) => seen.includes('Show 40 more'));
+}
+
 async function onAPhone() {
   await page.setViewportSize({ width: 360, height: 780 });
   await page.goto(`${base}/topics?filter=site%2F%23`);
@@ -147,6 +165,7 @@ try {
   await numbers();
   await exports();
   await deleteAndUndo();
+  await busy();
   await many();
   await onAPhone();
   assert.deepEqual(faults, []);

@@ -14,14 +14,17 @@ pub const PER_TOPIC_MAX: usize = 200;
 pub const MESSAGES_MAX: usize = 50_000;
 /// Payloads and properties of all of them.
 pub const BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Numbers of messages that have gone are kept until there are so many more than messages.
+const ORDER_SLACK: usize = 1_024;
 
 #[derive(Debug, Default)]
 pub struct History {
     /// By topic: number and message, the oldest first.
     topics: BTreeMap<Rc<str>, VecDeque<(u64, Rc<Message>)>>,
-    /// Whose message a number is, in the order of arrival.
-    order: BTreeMap<u64, Rc<str>>,
+    /// Whose message a number is, in the order of arrival; of those that have gone already, too.
+    order: VecDeque<(u64, Rc<str>)>,
     next: u64,
+    messages: usize,
     bytes: usize,
     /// Messages that had to go.
     pub dropped: u64,
@@ -36,15 +39,23 @@ impl History {
         let versions = self.topics.entry(Rc::clone(&topic)).or_default();
         versions.push_back((number, message));
         let is_full = versions.len() > PER_TOPIC_MAX;
-        self.order.insert(number, Rc::clone(&topic));
+        self.order.push_back((number, Rc::clone(&topic)));
+        self.messages += 1;
         if is_full {
             self.drop_oldest_of(&topic);
         }
-        while self.order.len() > MESSAGES_MAX || self.bytes > BYTES_MAX {
-            let Some(topic) = self.order.values().next().map(Rc::clone) else {
+        while self.messages > MESSAGES_MAX || self.bytes > BYTES_MAX {
+            let Some((number, topic)) = self.order.pop_front() else {
                 return;
             };
-            self.drop_oldest_of(&topic);
+            if self.is_kept(number, &topic) {
+                self.drop_oldest_of(&topic);
+            }
+        }
+        if self.order.len() > 2 * self.messages + ORDER_SLACK {
+            let mut order = std::mem::take(&mut self.order);
+            order.retain(|(number, topic)| self.is_kept(*number, topic));
+            self.order = order;
         }
     }
 
@@ -54,12 +65,18 @@ impl History {
         versions.flat_map(|versions| versions.iter().rev().map(|(_, message)| message))
     }
 
+    /// Those of a topic go from its oldest on.
+    fn is_kept(&self, number: u64, topic: &str) -> bool {
+        let oldest = self.topics.get(topic).and_then(VecDeque::front);
+        oldest.is_some_and(|(oldest, _)| *oldest <= number)
+    }
+
     fn drop_oldest_of(&mut self, topic: &str) {
         let Some(versions) = self.topics.get_mut(topic) else {
             return;
         };
-        if let Some((number, message)) = versions.pop_front() {
-            self.order.remove(&number);
+        if let Some((_, message)) = versions.pop_front() {
+            self.messages -= 1;
             self.bytes -= message.kept_bytes();
             self.dropped += 1;
         }
@@ -110,5 +127,16 @@ mod tests {
         assert_eq!(history.of("t/1").count(), 0);
         assert_eq!(history.of("t/2").count(), 1);
         assert_eq!(history.dropped, 2);
+    }
+
+    #[test]
+    fn what_has_gone_leaves_nothing_behind() {
+        let mut history = History::default();
+        for n in 0..20 * PER_TOPIC_MAX {
+            history.keep(message("busy", n.to_string().as_bytes()));
+        }
+        assert_eq!(history.messages, PER_TOPIC_MAX);
+        assert!(history.order.len() <= 2 * PER_TOPIC_MAX + ORDER_SLACK);
+        assert_eq!(history.dropped, 19 * PER_TOPIC_MAX as u64);
     }
 }
