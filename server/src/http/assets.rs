@@ -201,6 +201,7 @@ mod tests {
         ));
         for plain in [
             "dashboard/index.html",
+            "dashboard/service-worker.js",
             "pkg/index.js",
             "pkg/ebbtide.wasm",
             "docs/getting-started.html",

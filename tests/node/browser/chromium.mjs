@@ -38,9 +38,10 @@ export async function picture(page, name) {
   const folder = process.env.EBBTIDE_TEST_SCREENSHOTS;
   if (!folder) return;
   for (const scheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme: scheme });
+    // Nothing that is just fading.
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     await page.waitForTimeout(300);
     await page.screenshot({ path: `${folder}/${name}-${scheme}.png` });
   }
-  await page.emulateMedia({ colorScheme: 'light' });
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'no-preference' });
 }

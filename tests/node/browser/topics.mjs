@@ -39,7 +39,6 @@ async function historyAndDiff() {
   const lines = await versions.first().locator('.diff-line').allInnerTexts();
   const bare = lines.map((line) => line.replace(/\s/g, ''));
   assert.ok(bare.includes('−"on":true,') && bare.includes('+"on":false,'), bare.join('\n'));
-  await picture(page, 'topics');
 }
 
 async function properties() {
@@ -118,6 +117,34 @@ async function many() {
   });
 }
 
+// A plant, as somebody would see it who looks after one.
+async function plant() {
+  const level = (n) => (62 + 9 * Math.sin(n / 5) + (n % 3) / 2).toFixed(1);
+  const tank = (n) => ({
+    topic: 'plant/kiel/tank 1/level', payload: JSON.stringify({ percent: Number(level(n)), valve: n % 11 < 6 ? 'open' : 'shut' }),
+    properties: { content_type: 'application/json', user_properties: [{ name: 'sensor', value: 'LT-101' }] },
+  });
+  await broker.publish([
+    tank(0),
+    ...[2, 3, 10].map((n) => ({ topic: `plant/kiel/tank ${n}/level`, payload: JSON.stringify({ percent: Number(level(n * 7)), valve: 'shut' }) })),
+    ...['inlet', 'outlet'].map((name, n) => ({ topic: `plant/kiel/pumps/${name}/rpm`, payload: String(1450 - n * 30) })),
+    { topic: 'plant/kiel/alarms/high level', payload: 'false' },
+    { topic: 'plant/kiel/firmware/checksum', payload_base64: 'n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=' },
+    ...['bremen', 'oslo'].flatMap((site) => ['level', 'rpm'].map((what) => ({ topic: `plant/${site}/${what}`, payload: '71.5' }))),
+  ]);
+  await page.goto(`${base}/topics?filter=plant%2F%23&topic=plant%2Fkiel%2Ftank+1%2Flevel`);
+  await shows('topics', count, '12');
+  const names = await page.locator('[aria-level="3"] .topic-name').allInnerTexts();
+  assert.deepEqual(names.filter((name) => name.startsWith('tank')), ['tank 1', 'tank 2', 'tank 3', 'tank 10']);
+  for (let n = 1; n <= 40; n++) {
+    const next = new Promise((resolve) => setTimeout(resolve, 40));
+    await broker.publish([tank(n)]);
+    await next;
+  }
+  await eventually('a line of all', () => page.getByTestId('spark').innerText(), (seen) => seen.includes('41 values'));
+  await picture(page, 'topics');
+}
+
 async function busy() {
   await page.goto(`${base}/topics?filter=busy%2F%23&topic=busy%2F7`);
   await page.getByText('Nothing here yet').waitFor();
@@ -165,6 +192,7 @@ try {
   await numbers();
   await exports();
   await deleteAndUndo();
+  await plant();
   await busy();
   await many();
   await onAPhone();
