@@ -93,9 +93,19 @@ pub fn stale_mark<V>(board: &Board<V>) -> Html {
     match board.stale_since_ms {
         Some(since_ms) if !board.is_empty() => html! {
             <span class="stale" data-testid="stale" title={browser::exact_time(since_ms)}>
-                { format!("As of {}", browser::time_of_day(since_ms)) }
+                { format!("As of {}", as_of(since_ms)) }
             </span>
         },
         _ => Html::default(),
+    }
+}
+
+/// With its day when it is not today's.
+fn as_of(at_ms: i64) -> String {
+    const TODAY_MS: i64 = 12 * 60 * 60 * 1_000;
+    if browser::now_ms().saturating_sub(at_ms) > TODAY_MS {
+        browser::exact_time(at_ms)
+    } else {
+        browser::time_of_day(at_ms)
     }
 }

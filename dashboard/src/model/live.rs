@@ -64,9 +64,11 @@ impl Live {
     /// Those whose topic or payload has the text.
     pub fn matching(&self, search: &str) -> Vec<Rc<Message>> {
         let search = search.trim().to_lowercase();
+        if search.is_empty() {
+            return self.shown.iter().cloned().collect();
+        }
         let matches = |message: &&Rc<Message>| {
-            let text = message.payload.text().unwrap_or_default();
-            message.topic.to_lowercase().contains(&search) || text.to_lowercase().contains(&search)
+            message.topic.to_lowercase().contains(&search) || message.payload.has(&search)
         };
         self.shown.iter().filter(matches).cloned().collect()
     }

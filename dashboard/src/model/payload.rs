@@ -9,6 +9,9 @@ use super::json;
 /// A larger payload is cut to this for display.
 pub const KEPT_BYTES_MAX: usize = 64 * 1024;
 
+/// Of a payload, for search.
+const SEARCHED_BYTES_MAX: usize = 2_000;
+
 /// The start of a message's content and its true length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
@@ -75,6 +78,18 @@ impl Payload {
         };
         let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
         (!text.contains(control)).then_some(text)
+    }
+
+    /// Whether its beginning has a text, whatever the case. The text is in lower case already.
+    pub fn has(&self, search: &str) -> bool {
+        let Some(text) = self.text() else {
+            return false;
+        };
+        let mut end = text.len().min(SEARCHED_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text[..end].to_lowercase().contains(search)
     }
 
     pub fn content(&self) -> Content<'_> {
@@ -151,6 +166,14 @@ mod tests {
         assert!(payload.is_cut());
         assert_eq!(payload.bytes(), text.len());
         assert_eq!(payload.text().map(str::len), Some(KEPT_BYTES_MAX - 1));
+    }
+
+    #[test]
+    fn a_search_ignores_case_and_looks_at_the_beginning() {
+        let payload = Payload::new(format!("{}🌊Needle", "x".repeat(1_995)).as_bytes());
+        assert!(payload.has("🌊") && !payload.has("needle"));
+        assert!(Payload::new("ÄRGER".as_bytes()).has("ärg"));
+        assert!(!Payload::new(&[0xff]).has(""));
     }
 
     #[test]

@@ -1,10 +1,6 @@
 //! The tree as rows, from above to below: what is open, or what a search finds.
 
 use super::tree::{NodeId, Tree};
-use crate::model::payload::Payload;
-
-/// Of a payload, for search.
-const SEARCHED_BYTES_MAX: usize = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -43,17 +39,18 @@ fn add_open(tree: &Tree, rows: &mut Vec<Row>) {
 }
 
 fn push_children(tree: &Tree, id: NodeId, depth: usize, waiting: &mut Vec<Row>) {
-    let children = &tree.node(id).children;
-    for (index, child) in children.values().enumerate().rev() {
-        let node = tree.node(*child);
-        let is_branch = !node.children.is_empty();
+    let children = tree.node(id).children();
+    let siblings = children.len();
+    for (index, child) in children.enumerate().rev() {
+        let node = tree.node(child);
+        let is_branch = node.children().len() > 0;
         waiting.push(Row {
-            node: *child,
+            node: child,
             depth,
             is_branch,
             is_open: is_branch && node.is_open,
             place: index + 1,
-            siblings: children.len(),
+            siblings,
         });
     }
 }
@@ -69,7 +66,7 @@ fn add_found(tree: &Tree, search: &str, rows: &mut Vec<Row>) {
         let node = tree.node(row.node);
         let found = node.topic.as_ref().is_some_and(|topic| {
             let newest = &topic.newest;
-            newest.topic.to_lowercase().contains(search) || has(&newest.payload, search)
+            newest.topic.to_lowercase().contains(search) || newest.payload.has(search)
         });
         if row.is_branch && !found {
             branches.push((row.depth, rows.len()));
@@ -92,17 +89,6 @@ fn close(rows: &mut Vec<Row>, branches: &mut Vec<(usize, usize)>, depth: usize) 
         rows.truncate(start);
         branches.pop();
     }
-}
-
-fn has(payload: &Payload, search: &str) -> bool {
-    let Some(text) = payload.text() else {
-        return false;
-    };
-    let mut end = text.len().min(SEARCHED_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_lowercase().contains(search)
 }
 
 #[cfg(test)]

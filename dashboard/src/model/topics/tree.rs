@@ -3,7 +3,6 @@
 //! Bounded: at most [`TOPICS_MAX`] topics, [`NODES_MAX`] levels of them and [`BYTES_MAX`] of their payloads; what is over
 //! that is counted. A topic whose retained message was cleared leaves the tree.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::level::Level;
@@ -27,7 +26,8 @@ const ROOT: NodeId = 0;
 pub struct Node {
     pub name: Rc<str>,
     pub parent: NodeId,
-    pub children: BTreeMap<Level, NodeId>,
+    /// In the order of their names.
+    children: Vec<(Level, NodeId)>,
     pub topic: Option<Topic>,
     /// Topics at and below it.
     pub topics: usize,
@@ -67,6 +67,18 @@ impl Default for Tree {
     }
 }
 
+impl Node {
+    pub fn children(&self) -> impl ExactSizeIterator<Item = NodeId> + DoubleEndedIterator {
+        self.children.iter().map(|(_, id)| *id)
+    }
+
+    /// The child of that name, or the place where it would be.
+    fn child(&self, name: &Level) -> Result<NodeId, usize> {
+        let place = self.children.binary_search_by(|(level, _)| level.cmp(name));
+        place.map(|place| self.children[place].1)
+    }
+}
+
 /// What became of a message.
 #[derive(Debug)]
 pub enum Kept {
@@ -92,7 +104,7 @@ impl Tree {
     pub fn find(&self, topic: &str) -> Option<NodeId> {
         let mut id = ROOT;
         for name in levels(topic) {
-            id = *self.nodes[id].children.get(&Level(name.into()))?;
+            id = self.nodes[id].child(&Level(name.into())).ok()?;
         }
         Some(id)
     }
@@ -119,7 +131,7 @@ impl Tree {
         while let Some(id) = waiting.pop() {
             let node = &self.nodes[id];
             found.extend(node.topic.as_ref());
-            waiting.extend(node.children.values().rev());
+            waiting.extend(node.children().rev());
         }
         found
     }
@@ -186,7 +198,10 @@ impl Tree {
             }
             if is_empty {
                 let name = Level(std::mem::take(&mut self.nodes[id]).name);
-                self.nodes[parent].children.remove(&name);
+                let siblings = &mut self.nodes[parent].children;
+                if let Ok(place) = siblings.binary_search_by(|(level, _)| level.cmp(&name)) {
+                    siblings.remove(place);
+                }
                 self.free.push(id);
             }
             id = parent;
@@ -230,18 +245,18 @@ impl Tree {
         self.structure += 1;
         let mut at = ROOT;
         for name in levels(topic) {
-            let name: Rc<str> = name.into();
-            at = match self.nodes[at].children.get(&Level(Rc::clone(&name))) {
-                Some(child) => *child,
-                None => self.add(at, name),
+            let name = Level(name.into());
+            at = match self.nodes[at].child(&name) {
+                Ok(child) => child,
+                Err(place) => self.add(at, place, name),
             };
         }
         Some(at)
     }
 
-    fn add(&mut self, parent: NodeId, name: Rc<str>) -> NodeId {
+    fn add(&mut self, parent: NodeId, place: usize, name: Level) -> NodeId {
         let node = Node {
-            name: Rc::clone(&name),
+            name: Rc::clone(&name.0),
             parent,
             ..Node::default()
         };
@@ -255,7 +270,7 @@ impl Tree {
                 self.nodes.len() - 1
             }
         };
-        self.nodes[parent].children.insert(Level(name), id);
+        self.nodes[parent].children.insert(place, (name, id));
         id
     }
 
