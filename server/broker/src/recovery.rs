@@ -370,13 +370,22 @@ fn recover_will(
         will,
         due_at,
     } = row;
+    let left_ms = expiries.get(&session).copied().unwrap_or(Some(0));
     let delay_ms = match due_at {
+        Some(due_at) if due_at <= now.wall => match plausible::elapsed_ms(due_at, now.wall) {
+            Some(_) => 0,
+            // It has been away for no time, as its session has.
+            None => {
+                shared.counters.implausible();
+                will_delay_ms(&will, left_ms)
+            }
+        },
         // A clock that was wrong does not make it wait longer than it asked for.
         Some(due_at) => {
             let delay_ms = u64::from(will.delay_interval) * 1000;
             due_at.0.saturating_sub(now.wall.0).min(delay_ms)
         }
-        None => will_delay_ms(&will, expiries.get(&session).copied().unwrap_or(Some(0))),
+        None => will_delay_ms(&will, left_ms),
     };
     if due_at.is_none() {
         let due_at = Some(WallTime(now.wall.0 + delay_ms));

@@ -61,6 +61,38 @@ fn a_clock_that_was_set_expires_no_message_and_keeps_none_for_ever() {
 }
 
 #[test]
+fn a_clock_that_was_set_fires_no_will_and_delays_none_for_ever() {
+    const HOUR_MS: u64 = 3_600_000;
+    const YEARS_MS: u64 = 56 * 365 * 24 * HOUR_MS;
+    for (before, after) in [(1_000_000, YEARS_MS), (YEARS_MS, 1_000_000)] {
+        let mut world = World::new();
+        world.set_wall_ms(before);
+        for (id, expiry_s) in [("waits", u32::MAX), ("ends", 1800)] {
+            let connect = Connect {
+                session_expiry_interval: Some(expiry_s),
+                will: Some(will("wills", id, 3600)),
+                ..kept(id)
+            };
+            let (client, _) = world.connect(connect);
+            world.cut(client);
+        }
+        world.commit();
+        world.set_wall_ms(after);
+        world.crash();
+        let (watcher, _) = world.connect(clean("watcher"));
+        world.subscribe(watcher, "wills", QoS::AtMostOnce);
+        let mut pass_ms = |ms| {
+            world.pass_ms(ms);
+            world.take_texts(watcher)
+        };
+        assert!(pass_ms(HOUR_MS / 2 - 1_000).is_empty());
+        assert_eq!(pass_ms(2_000), ["ends"], "with its session");
+        assert!(pass_ms(HOUR_MS / 2 - 2_000).is_empty());
+        assert_eq!(pass_ms(2_000), ["waits"]);
+    }
+}
+
+#[test]
 fn a_retained_message_goes_though_the_wall_clock_is_a_little_behind() {
     let mut world = World::new();
     let (publisher, _) = world.connect(clean("p"));
