@@ -1,8 +1,8 @@
-//! Runs the benchmarks: `bench [--short] [NAME …]`. Prints a table for each.
+//! Runs the benchmarks: `bench [--short] [NAME …]`. Prints a table for each; fails, at the end, if a figure is not as promised.
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use ebbtide_tests::bench;
 
 fn main() -> ExitCode {
@@ -31,12 +31,21 @@ fn run() -> Result<()> {
             bail!("`{argument}` is no benchmark: {}", known.join(", "));
         }
     }
+    let mut failed = Vec::new();
     for benchmark in bench::ALL {
         if names.is_empty() || names.iter().any(|name| name == benchmark.name) {
             println!("### {}\n", benchmark.title);
-            (benchmark.run)(short)?;
+            if let Err(error) = (benchmark.run)(short) {
+                eprintln!("error: {}: {error:#}", benchmark.name);
+                failed.push(benchmark.name);
+            }
             println!();
         }
     }
+    ensure!(
+        failed.is_empty(),
+        "not as it should be: {}",
+        failed.join(", ")
+    );
     Ok(())
 }

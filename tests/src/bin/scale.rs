@@ -1,8 +1,9 @@
-//! Measures a lot on disk: `scale [--rows N] [SCENARIO …]`. Prints a table for each scenario.
+//! Measures a lot on disk: `scale [--rows N] [SCENARIO …]`. Prints a table for each scenario; fails, at the end, if a figure is not
+//! as promised.
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ebbtide_tests::scale;
 
 fn main() -> ExitCode {
@@ -30,16 +31,27 @@ fn run() -> Result<()> {
             bail!("`{argument}` is no scenario: {}", known.join(", "));
         }
     }
+    let mut failed = Vec::new();
     for scenario in scale::ALL {
         if names.is_empty() || names.iter().any(|name| name == scenario.name) {
             let rows = rows.unwrap_or(scenario.rows);
             eprintln!("{}, {rows} rows", scenario.name);
-            let figures = (scenario.run)(rows)?;
-            println!(
-                "### {}, {rows} rows\n\n| what | |\n|---|---:|\n{figures}",
-                scenario.name
-            );
+            match (scenario.run)(rows) {
+                Ok(figures) => println!(
+                    "### {}, {rows} rows\n\n| what | |\n|---|---:|\n{figures}",
+                    scenario.name
+                ),
+                Err(error) => {
+                    eprintln!("error: {}: {error:#}", scenario.name);
+                    failed.push(scenario.name);
+                }
+            }
         }
     }
+    ensure!(
+        failed.is_empty(),
+        "not as it should be: {}",
+        failed.join(", ")
+    );
     Ok(())
 }

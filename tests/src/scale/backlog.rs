@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use ebbtide_protocol::QoS;
 
-use super::Figures;
+use super::{Figures, ensure_small, ensure_soon};
 use crate::broker::Broker;
 use crate::load::{Link, Process, Published, disk, kept, publish, receive};
 
@@ -24,11 +24,14 @@ pub fn run(rows: usize) -> Result<Figures> {
     let grown = Process(broker.id()).resident()?.saturating_sub(before);
     figures.bytes("memory, grown by", grown);
     figures.bytes_each("memory for each waiting delivery", grown, rows);
+    ensure_small(grown, rows)?;
     figures.bytes("disk", disk(&broker.data_dir())?);
 
     let start = Instant::now();
     broker.crash_and_restart()?;
-    figures.time("after SIGKILL: exec to ready", start.elapsed());
+    let started = start.elapsed();
+    figures.time("after SIGKILL: exec to ready", started);
+    ensure_soon(started)?;
     let (mut link, present) = Link::connect(broker.mqtt(), kept("away"))?;
     ensure!(present, "the session is gone");
     let received = receive(&mut link, rows)?;

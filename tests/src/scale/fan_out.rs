@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use ebbtide_protocol::QoS;
 
-use super::Figures;
+use super::{Figures, ensure_small, ensure_soon};
 use crate::broker::Broker;
 use crate::load::{Link, Process, disk, kept, publish, receive};
 
@@ -33,11 +33,14 @@ pub fn run(sessions: usize) -> Result<Figures> {
     let grown = Process(broker.id()).resident()?.saturating_sub(before);
     figures.bytes("memory, grown by", grown);
     figures.bytes_each("memory for each waiting delivery", grown, deliveries);
+    ensure_small(grown, deliveries)?;
     figures.bytes("disk", disk(&broker.data_dir())?);
 
     let start = Instant::now();
     broker.crash_and_restart()?;
-    figures.time("after SIGKILL: exec to ready", start.elapsed());
+    let started = start.elapsed();
+    figures.time("after SIGKILL: exec to ready", started);
+    ensure_soon(started)?;
     let mut took = Duration::ZERO;
     for number in 0..sessions {
         let start = Instant::now();

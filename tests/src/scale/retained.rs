@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use ebbtide_protocol::QoS;
 
-use super::Figures;
+use super::{Figures, ensure_soon};
 use crate::broker::Broker;
 use crate::load::{Link, Process, clean, disk, publish, receive};
 
@@ -29,7 +29,9 @@ pub fn run(rows: usize) -> Result<Figures> {
 
     let start = Instant::now();
     broker.crash_and_restart()?;
-    figures.time("after SIGKILL: exec to ready", start.elapsed());
+    let started = start.elapsed();
+    figures.time("after SIGKILL: exec to ready", started);
+    ensure_soon(started)?;
     look_up(&mut figures, &broker, rows, "after SIGKILL: ")?;
     Ok(figures)
 }
