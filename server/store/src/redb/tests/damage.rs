@@ -71,6 +71,8 @@ fn bits_and_bytes_of_the_pages() {
     let mut refused = 0;
     for closed in [true, false] {
         let (content, states) = file(closed);
+        // After a proper end there is no commit that a power cut could have torn.
+        let allowed = if closed { &states[..1] } else { &states };
         let used: Vec<usize> = (HEADER_BYTES..content.len())
             .filter(|&at| content[at] != 0)
             .collect();
@@ -85,7 +87,7 @@ fn bits_and_bytes_of_the_pages() {
                 changed[at..end].fill_with(|| random.next() as u8);
             }
             let what = format!("closed {closed}, change {flip} at {at}");
-            refused += usize::from(!opens(changed, &states, &what));
+            refused += usize::from(!opens(changed, allowed, &what));
         }
     }
     assert!(refused > FLIPS / 40, "only {refused} were refused");
