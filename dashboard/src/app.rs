@@ -205,7 +205,9 @@ impl Component for App {
 impl App {
     fn page(&self) -> Html {
         match self.shell.location.page {
-            Page::Overview => pages::overview::page(&self.presence, &self.config, &self.recent),
+            Page::Overview => {
+                pages::overview::page(&self.shell, &self.presence, &self.config, &self.recent)
+            }
             Page::Presence => pages::presence::page(&self.shell, &self.presence),
             Page::Config => pages::config::page(&self.shell, &self.config),
             Page::Topics => pages::topics::page(&self.shell),

@@ -26,7 +26,6 @@ pub fn entries_or_state<V>(
 ) -> Html {
     let (board, filter) = (&watched.board, &watched.filter);
     let page = shell.location.page;
-    let has = |topic: &str| board.get(topic).is_some();
     if let Some(problem) = &watched.problem {
         return message("This filter cannot be used", problem, Html::default());
     }
@@ -44,9 +43,7 @@ pub fn entries_or_state<V>(
                     <p class="note">{ format!("Showing the first {ENTRIES_MAX} topics. Narrow the filter to see others.") }</p>
                 }
                 { entries() }
-                if board.began_empty && board.len() <= FIRST_ENTRIES_MAX && !is_done(page, filter, &has) {
-                    { first_run(shell, page, filter, true, &has) }
-                }
+                { first_steps(shell, watched, page) }
             </>
         };
     }
@@ -56,7 +53,7 @@ pub fn entries_or_state<V>(
             &format!("It did not let this page in: {reason}."),
             Html::default(),
         ),
-        (_, Phase::Live) => first_run(shell, page, filter, false, &has),
+        (_, Phase::Live) => first_steps(shell, watched, page),
         _ if shell.connection.lost_at_ms.is_some() => message(
             "The broker cannot be reached",
             "This board fills as soon as the connection stands.",
@@ -66,6 +63,20 @@ pub fn entries_or_state<V>(
             Page::Config => "config",
             _ => "presence",
         }),
+    }
+}
+
+/// How to fill a board that is empty, or was when the viewer came and has hardly anything yet; else nothing.
+pub fn first_steps<V>(shell: &Shell, watched: &Watched<V>, page: Page) -> Html {
+    let (board, filter) = (&watched.board, &watched.filter);
+    let has = |topic: &str| board.get(topic).is_some();
+    let has_begun = board.began_empty && board.len() <= FIRST_ENTRIES_MAX;
+    if board.phase == Phase::Live && board.is_empty() {
+        first_run(shell, page, filter, false, &has)
+    } else if has_begun && !is_done(page, filter, &has) {
+        first_run(shell, page, filter, true, &has)
+    } else {
+        Html::default()
     }
 }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { api } from './api.mjs';
 import { eventually, open, picture } from './chromium.mjs';
+import { accessible, fits } from './pages.mjs';
 
 const [base] = process.argv.slice(2);
 const broker = api(base);
@@ -38,6 +39,9 @@ try {
   assert.ok(await publish.isDisabled());
   assert.equal(await value.getAttribute('aria-invalid'), 'true');
 
+  await accessible(page, 'a fault');
+  await fits(page, 'a fault');
+
   // Valid: what would change is shown, and published as typed, with the properties that it had.
   await value.fill('{"on": false, "level": 80}');
   const lines = await dialog.locator('.diff-line').allInnerTexts();
@@ -57,6 +61,8 @@ try {
   await broker.publish([{ topic: 'config/lamp', payload: '{"on":true,"level":99}' }]);
   await conflict.waitFor();
   assert.ok(await publish.isDisabled());
+  await accessible(page, 'a conflict');
+  await fits(page, 'a conflict');
   const theirs = (await conflict.innerText()).replace(/\s/g, '');
   assert.ok(theirs.includes('−"level":99') && theirs.includes('+"level":10'), theirs);
   await conflict.getByRole('button', { name: 'Keep mine' }).click();

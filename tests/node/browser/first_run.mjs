@@ -11,6 +11,9 @@ const tried = () => page.locator('.ways [data-tried]').count();
 const shows = (what, look, expected) => eventually(what, look, (seen) => seen === expected);
 
 try {
+  await page.goto(base);
+  // Where everybody arrives, and on the board.
+  await page.getByTestId('presence-empty').waitFor();
   await page.goto(`${base}/presence`);
   const ways = page.getByTestId('presence-empty');
   await ways.waitFor();

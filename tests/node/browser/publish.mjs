@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { api } from './api.mjs';
 import { eventually, open, picture } from './chromium.mjs';
+import { accessible, fits } from './pages.mjs';
 
 const [base] = process.argv.slice(2);
 const broker = api(base);
@@ -51,6 +52,8 @@ try {
     message_expiry_interval: 3600, content_type: 'application/json', response_topic: 'try/answers',
     correlation_data_base64: '/wA=', user_properties: [{ name: 'author', value: 'ana' }],
   });
+  await accessible(page, 'a message');
+  await fits(page, 'a message');
   await picture(page, 'publish');
 
   // Kept for another time, also after a reload.
@@ -78,6 +81,10 @@ try {
   await send.click();
   await answer(/2 bytes to try\/hex accepted: Success \(0x00\)/);
   await shows('mine', arrived, 3);
+
+  await first.getByRole('button').first().click();
+  await accessible(page, 'what arrives');
+  await first.getByRole('button').first().click();
 
   await live.getByRole('button', { name: 'Pause' }).click();
   await broker.publish([{ topic: 'try/late', payload: 'held', retain: false }]);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { api } from './api.mjs';
 import { eventually, open, picture } from './chromium.mjs';
+import { accessible, fits } from './pages.mjs';
 
 const [base] = process.argv.slice(2);
 const broker = api(base);
@@ -85,6 +86,8 @@ async function deleteAndUndo() {
   await eventually('the preview', () => dialog.innerText(), (seen) => {
     return seen.includes('500 retained messages') && seen.includes('bulk/0') && seen.includes('and 400 more');
   });
+  await accessible(page, 'the preview');
+  await fits(page, 'the preview');
   assert.equal(await broker.countRetained('bulk/#'), 500, 'a preview deletes nothing');
   await page.keyboard.press('Escape');
   await shows('no dialog', () => dialog.count(), 0);
@@ -142,6 +145,10 @@ async function plant() {
     await next;
   }
   await eventually('a line of all', () => page.getByTestId('spark').innerText(), (seen) => seen.includes('41 values'));
+  await detail.locator('.version-head').first().click();
+  await accessible(page, 'a topic');
+  await fits(page, 'a topic');
+  await detail.locator('.version-head').first().click();
   await picture(page, 'topics');
 }
 

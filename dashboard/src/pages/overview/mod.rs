@@ -14,26 +14,42 @@ use yew::prelude::*;
 use self::charts::Charts;
 use self::digest::{Presences, Values};
 use crate::api::{self, use_polled};
+use crate::components::board_frame::first_steps;
 use crate::components::page_head::PageHead;
+use crate::model::change::Phase;
 use crate::model::format::duration_s;
 use crate::model::page::Page;
 use crate::model::past::{Series, Span};
 use crate::model::presence::Presence;
 use crate::model::recent::Recent;
-use crate::shell::{Step, use_shell};
+use crate::shell::{Shell, Step, use_shell};
 use crate::watched::Watched;
 
 const SPAN: &str = "span";
 const ASKED_EVERY_MS: u32 = 2_000;
 
-pub fn page(presence: &Watched<Presence>, config: &Watched<()>, recent: &Rc<Recent>) -> Html {
+pub fn page(
+    shell: &Shell,
+    presence: &Watched<Presence>,
+    config: &Watched<()>,
+    recent: &Rc<Recent>,
+) -> Html {
+    // Who has something configured knows the way.
+    let is_new = config.board.phase == Phase::Live && config.board.is_empty();
+    let first = if is_new {
+        first_steps(shell, presence, Page::Presence)
+    } else {
+        Html::default()
+    };
     html! {
-        <Overview presences={Presences::of(presence)} values={Values::of(config)} recent={Rc::clone(recent)} />
+        <Overview {first} presences={Presences::of(presence)} values={Values::of(config)} recent={Rc::clone(recent)} />
     }
 }
 
 #[derive(Properties, PartialEq)]
 struct OverviewProps {
+    /// How to begin, where there is nothing yet.
+    first: Html,
     presences: Presences,
     values: Values,
     recent: Rc<Recent>,
@@ -60,6 +76,7 @@ fn Overview(props: &OverviewProps) -> Html {
             <PageHead page={Page::Overview} {mark}>
                 <div class="chips" role="group" aria-label="How far back">{ for spans }</div>
             </PageHead>
+            <div class="slot">{ props.first.clone() }</div>
             { tiles::tiles(stats.value.as_deref(), series.as_deref()) }
             <div class="overview-body">
                 <Charts {series} {span} />

@@ -125,13 +125,13 @@ pub fn Detail(props: &Props) -> Html {
                     <button type="button" class="button button-small" onclick={on_export}>{ "Export" }<span class="visually-hidden">{ " its messages as JSON Lines" }</span></button>
                 }
             </div>
-            <div class="topic-slot">
+            <div class="slot">
                 if let Some(newest) = newest {
                 <PayloadPanel id="topic" payload={newest.payload.clone()} whole={props.is_retained.then(|| AttrValue::from(api::retained::path(&props.topic)))} />
                 { properties(&newest.properties) }
                 }
             </div>
-            <div class="topic-slot">{ numbers(&props.versions, &member) }</div>
+            <div class="slot">{ numbers(&props.versions, &member) }</div>
             if !props.versions.is_empty() {
                 <section class="topic-part" aria-labelledby="topic-history">
                     <h3 id="topic-history">{ "History of this visit" }</h3>
