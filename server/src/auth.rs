@@ -23,7 +23,7 @@ impl Authenticator {
             return Authentication::Refused(ReasonCode::BadAuthenticationMethod);
         }
         Authentication::Accepted {
-            identity: Identity { user: None },
+            identity: Identity::default(),
             data: None,
         }
     }

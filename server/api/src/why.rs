@@ -30,6 +30,10 @@ pub struct Why {
     pub looked_at: u64,
     /// How many wait in all.
     pub queue_total: u64,
+    /// The place of the rule that decides whether this client may have messages of this topic, counted from 1. Nothing: no rule
+    /// matches, there are no rules, or the client has not been here since the broker was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<u64>,
     /// What became of earlier ones, the last first. The broker knows the last few topics of each session, since it was started.
     pub fates: Vec<MessageFate>,
 }
@@ -96,4 +100,6 @@ pub enum Verdict {
     Purged,
     /// Its row in the store could not be read.
     Damaged,
+    /// A rule did not let the client have it.
+    Denied,
 }

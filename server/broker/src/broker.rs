@@ -8,10 +8,11 @@ use std::{
 use bytes::Bytes;
 
 use ebbtide_protocol::{ByteString, TopicName};
+use ebbtide_store::{AccessName, AccessRow, Operation};
 
 use crate::{
-    Connection, Event, Journal, Limits, Monotonic, Now, Origin, SessionEnd, expiry, route,
-    shared::Shared, stats::Stats, timers::Timer,
+    Connection, Event, Journal, Limits, Monotonic, Now, Origin, Rules, SessionEnd, expiry,
+    journal::Ticket, route, rules::Book, shared::Shared, stats::Stats, timers::Timer,
 };
 
 /// When presence is looked at again that could not be settled.
@@ -97,6 +98,38 @@ impl Broker {
         // Stopped twice, the first reference stands.
         let _ = self.shared.stopping.set(server_reference);
         self.shared.registry.wake_all();
+    }
+
+    /// From now on these rules decide, also about what waits. Without rules at the start there is nothing to change.
+    pub fn set_rules(&self, rules: Arc<Rules>) {
+        if let Some(book) = &self.shared.rules {
+            book.set(rules);
+            // For those who share subscriptions: others may have what they may not have any more.
+            self.shared.registry.wake_all();
+        }
+    }
+
+    /// The rules of now; `None`: everybody may do anything.
+    #[must_use]
+    pub fn rules(&self) -> Option<Arc<Rules>> {
+        self.shared.rules.as_ref().map(Book::get)
+    }
+
+    /// Keeps a user, a key, the rules or the secret; what follows from it is decided outside.
+    pub fn put_access(&self, row: AccessRow) -> Ticket {
+        let row = Box::new(row);
+        self.shared.journal.submit(Operation::PutAccess(row))
+    }
+
+    /// Removes one of these.
+    pub fn remove_access(&self, name: AccessName) -> Ticket {
+        self.shared.journal.submit(Operation::RemoveAccess(name))
+    }
+
+    /// The client ids of all sessions of a user.
+    #[must_use]
+    pub fn client_ids_of(&self, user: &str) -> Vec<ByteString> {
+        self.shared.registry.client_ids_of(user)
     }
 
     /// Publishes a value of the broker's own below `$SYS/`: to who is there, and to newcomers from memory. It is not kept on

@@ -214,7 +214,7 @@ fn carry_out(
         Command::Queue { offset, count } => {
             Outcome::Queue(queue::part(&session, None, shared, offset, count))
         }
-        Command::Why { topic } => Outcome::Known(known(&session, &topic)),
+        Command::Why { topic } => Outcome::Known(known(&session, &topic, shared)),
         Command::Purge { up_to, count } => {
             let gone = session.purge_exchanges(shared, up_to, now.wall)
                 + session.purge(shared, up_to, count, None, now.wall);

@@ -39,10 +39,12 @@ pub enum Fate {
     Purged,
     /// Its row in the store could not be read.
     Damaged,
+    /// A rule did not let the client have it.
+    Denied,
 }
 
 impl Fate {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Acknowledged,
         Self::Refused,
         Self::Sent,
@@ -54,6 +56,7 @@ impl Fate {
         Self::TooLarge,
         Self::Purged,
         Self::Damaged,
+        Self::Denied,
     ];
 }
 

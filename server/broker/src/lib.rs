@@ -25,6 +25,7 @@ mod recovery;
 mod registry;
 mod room;
 mod route;
+mod rules;
 mod sequence_map;
 mod session;
 mod shared;
@@ -36,8 +37,8 @@ mod wills;
 pub use broker::Broker;
 pub use command::{Command, NotDone, Outcome, Pending};
 pub use connection::{
-    Answer, Authentication, AuthenticationStep, Close, Connection, Credentials, Identity, Origin,
-    Question, rfc3339,
+    Answer, Authentication, AuthenticationStep, Close, Connection, Credentials, Denial, Identity,
+    Origin, Question, rfc3339,
 };
 pub use durability::Durability;
 pub use event::{Event, Observer, SessionEnd};
@@ -52,5 +53,6 @@ pub use limits::{Limits, QueueOverflow};
 pub use presence::{PresenceTopic, PresenceTopicError};
 pub use recovery::Recovery;
 pub use room::NoRoom;
+pub use rules::{Action, Decision, Rights, RuleError, Rules, Subject};
 pub use stats::{Drops, Stats, Traffic};
 pub use time::{Monotonic, Now};

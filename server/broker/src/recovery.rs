@@ -24,6 +24,7 @@ use crate::{
     presence::{Presence, PresenceTopic},
     registry::Registry,
     route::{group::Group, index::Index, mailbox::Mailbox, retained::Retained},
+    rules::{Book, Rules},
     session::{Session, Subscribed, flows::Flows},
     shared::Shared,
     stats::Counters,
@@ -53,6 +54,7 @@ pub struct Recovery {
     last_sequence: Sequence,
     presence: Option<PresenceTopic>,
     observer: Option<Arc<dyn Observer>>,
+    rules: Option<Rules>,
 }
 
 impl Recovery {
@@ -77,12 +79,18 @@ impl Recovery {
             last_sequence: Sequence(0),
             presence: None,
             observer: None,
+            rules: None,
         }
     }
 
     /// Somebody watches what happens from then on.
     pub fn observe(&mut self, observer: Arc<dyn Observer>) {
         self.observer = Some(observer);
+    }
+
+    /// From the start these rules decide who may do what. Without any, everybody may do anything.
+    pub fn guard(&mut self, rules: Rules) {
+        self.rules = Some(rules);
     }
 
     /// The broker is to keep presence there.
@@ -94,6 +102,8 @@ impl Recovery {
     pub fn row(&mut self, row: Row) {
         match row {
             Row::Marks(marks) => self.marks = marks,
+            // What it means is decided outside, and given to `guard`.
+            Row::Access(_) => {}
             Row::Session(row) => self.session(row),
             Row::Subscription {
                 session,
@@ -116,7 +126,7 @@ impl Recovery {
                     session.mailbox.losses.recover(row);
                 }
             }
-            Row::Will(will) => self.wills.push(will),
+            Row::Will(will) => self.wills.push(*will),
             Row::Retained(row) => {
                 if row.message.expires_at().is_some() {
                     self.expiring.push(row.clone());
@@ -201,6 +211,7 @@ impl Recovery {
             retained: RwLock::new(retained),
             recent_sets: Mutex::default(),
             wills: Wills::default(),
+            rules: self.rules.map(Book::new),
             timers: Timers::default(),
             journal: self.journal,
             counters,
@@ -334,6 +345,7 @@ impl Recovery {
             expires_at: None,
             disconnected_at: None,
             fates: Fates::default(),
+            rights: None,
         };
         self.sessions
             .insert(row.incarnation, (session, row.disconnected_at));
@@ -366,9 +378,9 @@ fn recover_will(
 ) {
     let WillRow {
         session,
-        client_id,
-        will,
+        ref will,
         due_at,
+        ..
     } = row;
     let left_ms = expiries.get(&session).copied().unwrap_or(Some(0));
     let delay_ms = match due_at {
@@ -377,7 +389,7 @@ fn recover_will(
             // It has been away for no time, as its session has.
             None => {
                 shared.counters.implausible();
-                will_delay_ms(&will, left_ms)
+                will_delay_ms(will, left_ms)
             }
         },
         // A clock that was wrong does not make it wait longer than it asked for.
@@ -385,19 +397,18 @@ fn recover_will(
             let delay_ms = u64::from(will.delay_interval) * 1000;
             due_at.0.saturating_sub(now.wall.0).min(delay_ms)
         }
-        None => will_delay_ms(&will, left_ms),
+        None => will_delay_ms(will, left_ms),
     };
     if due_at.is_none() {
         let due_at = Some(WallTime(now.wall.0 + delay_ms));
-        shared.journal.submit(Operation::PutWill(Box::new(WillRow {
-            session,
-            client_id,
-            will: will.clone(),
+        let row = WillRow {
             due_at,
-        })));
+            ..row.clone()
+        };
+        shared.journal.submit(Operation::PutWill(row.into()));
     }
     let due = now.monotonic.plus_ms(delay_ms);
-    shared.wills.recover(session, will, due);
+    shared.wills.recover(row, due);
     shared.timers.set(due, Timer::Will(session));
 }
 

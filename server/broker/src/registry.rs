@@ -369,6 +369,19 @@ impl Registry {
         }
     }
 
+    /// Those whose session belongs to that user.
+    pub fn client_ids_of(&self, user: &str) -> Vec<ByteString> {
+        let slots = self.slots.lock();
+        let owned = slots.slots.iter().filter(|(_, slot)| {
+            let owner = match slot {
+                Slot::Away(session) => &session.user,
+                Slot::Live { owner, .. } => &owner.user,
+            };
+            owner.as_deref() == Some(user)
+        });
+        owned.map(|(client_id, _)| client_id.clone()).collect()
+    }
+
     /// Wakes every connection.
     pub fn wake_all(&self) {
         for waker in self.newcomers.lock().wakers.values() {

@@ -17,6 +17,7 @@ use crate::{
     presence::Presence,
     registry::Registry,
     route::{index::Index, mailbox::Mailbox, retained::Retained, sets::RecentSets},
+    rules::Book,
     stats::Counters,
     timers::Timers,
     wills::Wills,
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub presence: Option<Presence>,
     /// Held while one of them is published.
     pub wills: Wills,
+    /// Who may do what; `None`: everybody may do anything.
+    pub rules: Option<Book>,
     pub index: RwLock<Index>,
     /// Also the lock that puts accepted messages in order.
     pub numbers: Mutex<Numbers>,

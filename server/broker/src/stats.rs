@@ -25,9 +25,11 @@ pub(crate) enum DropReason {
     NoRoom,
     /// An operator has emptied the queue.
     Purged,
+    /// A rule does not allow it.
+    Denied,
 }
 
-const DROP_REASONS: usize = 10;
+const DROP_REASONS: usize = 11;
 
 /// Counters that grow for the life of the process.
 #[derive(Debug, Default)]
@@ -116,6 +118,7 @@ impl Counters {
             refused: of(DropReason::Refused),
             no_room: of(DropReason::NoRoom),
             purged: of(DropReason::Purged),
+            denied: of(DropReason::Denied),
         }
     }
 }
@@ -185,6 +188,7 @@ impl Drops {
             ("refused", self.refused),
             ("no_room", self.no_room),
             ("purged", self.purged),
+            ("denied", self.denied),
         ]
     }
 
@@ -219,4 +223,6 @@ pub struct Drops {
     pub no_room: u64,
     /// An operator has emptied the session's queue.
     pub purged: u64,
+    /// A rule did not allow it: a publish, or what a session was to be sent.
+    pub denied: u64,
 }

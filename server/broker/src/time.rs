@@ -15,6 +15,13 @@ pub struct Now {
     pub wall: WallTime,
 }
 
+impl Now {
+    /// The deadline that this time on the wall clock is.
+    pub(crate) fn when(self, at: WallTime) -> Monotonic {
+        self.monotonic.plus_ms(at.0.saturating_sub(self.wall.0))
+    }
+}
+
 impl Monotonic {
     /// That many milliseconds later.
     #[must_use]

@@ -14,19 +14,21 @@ use crate::{
     Monotonic, Now,
     journal::Ticket,
     route::{self, Incoming, Source},
+    rules::Subject,
     shared::Shared,
+    stats::DropReason,
     timers::Timer,
 };
 
 #[derive(Debug, Default)]
-pub(crate) struct Wills(Mutex<FxHashMap<Incarnation, (Will, Monotonic)>>);
+pub(crate) struct Wills(Mutex<FxHashMap<Incarnation, (Box<WillRow>, Monotonic)>>);
 
 impl Wills {
     /// The connection ended without a normal DISCONNECT: the will is published after its delay [MQTT-3.1.2-8].
     pub fn delay(&self, shared: &Shared, row: WillRow, delay_ms: u64, now: Now) {
         let due = now.monotonic.plus_ms(delay_ms);
         let session = row.session;
-        self.0.lock().insert(session, (row.will.clone(), due));
+        self.0.lock().insert(session, (row.clone().into(), due));
         shared.journal.submit(Operation::PutWill(row.into()));
         // Last: the timer's thread finds all of it.
         shared.timers.set(due, Timer::Will(session));
@@ -35,10 +37,10 @@ impl Wills {
     /// The client has returned. In time, the will is not published [MQTT-3.1.3-9]; if the delay is over and only the timer
     /// is late, as at a start, it is.
     pub fn cancel(&self, shared: &Shared, session: Incarnation, now: Now) -> Option<Ticket> {
-        let (will, due) = self.0.lock().remove(&session)?;
+        let (row, due) = self.0.lock().remove(&session)?;
         shared.timers.remove(&Timer::Will(session));
         if due <= now.monotonic {
-            publish(shared, session, will, now);
+            publish(shared, *row, now);
             return None;
         }
         Some(shared.journal.submit(Operation::RemoveWill(session)))
@@ -65,20 +67,40 @@ impl Wills {
         if let Entry::Occupied(entry) = wills.entry(session)
             && is_wanted(entry.get().1)
         {
-            let (will, _) = entry.remove();
-            publish(shared, session, will, now);
+            let (row, _) = entry.remove();
+            publish(shared, *row, now);
         }
     }
 
     /// A will that was found at start.
-    pub fn recover(&self, session: Incarnation, will: Will, due: Monotonic) {
-        self.0.lock().insert(session, (will, due));
+    pub fn recover(&self, row: WillRow, due: Monotonic) {
+        self.0.lock().insert(row.session, (row.into(), due));
     }
 }
 
 /// Publishes a will, retained or not [MQTT-3.1.2-14, MQTT-3.1.2-15], taking it from the store at the same time
-/// [MQTT-3.1.2-10].
-pub(crate) fn publish(shared: &Shared, session: Incarnation, will: Will, now: Now) {
+/// [MQTT-3.1.2-10]. Whoever has lost the right since has lost the will too.
+pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) {
+    let WillRow {
+        session,
+        client_id,
+        user,
+        claims,
+        will,
+        ..
+    } = row;
+    let rights = shared.rights(Subject {
+        user,
+        client_id,
+        claims,
+    });
+    if let Some(rights) = rights
+        && !rights.decide_publish(&will.topic, will.retain).is_allowed
+    {
+        shared.counters.dropped(DropReason::Denied);
+        shared.journal.submit(Operation::RemoveWill(session));
+        return;
+    }
     let message = Message {
         topic: will.topic,
         payload: will.payload,
@@ -117,6 +139,8 @@ mod tests {
         WillRow {
             session: SESSION,
             client_id: "c".into(),
+            user: None,
+            claims: Vec::new(),
             will: Will {
                 topic: TopicName::new("t").expect("valid"),
                 payload: Bytes::from_static(payload.as_bytes()),

@@ -38,7 +38,7 @@ fn connect(broker: &Broker, now: Now) -> Connection {
     encode(&connect, Version::V5, &mut bytes);
     while connection.receive(&mut bytes, now) {}
     assert!(connection.poll_question().is_some(), "may it come in?");
-    let answer = Answer::Authenticated(Ok(Identity { user: None }).into());
+    let answer = Answer::Authenticated(Ok(Identity::default()).into());
     connection.handle_answer(answer, now);
     connection
 }

@@ -47,7 +47,7 @@ fn publish_until(broker: &Broker, is_over: &AtomicBool) {
     while !is_over.load(Ordering::Acquire) {
         while connection.receive(&mut bytes, Now::default()) {}
         while connection.poll_question().is_some() {
-            let answer = Answer::Authenticated(Ok(Identity { user: None }).into());
+            let answer = Answer::Authenticated(Ok(Identity::default()).into());
             connection.handle_answer(answer, Now::default());
         }
         while connection.poll_transmit(&mut BytesMut::new(), Now::default()) {}

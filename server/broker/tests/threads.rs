@@ -185,7 +185,7 @@ impl Line {
                         sequences,
                         bytes_max,
                     } => Answer::Read(server.store.read_part(session, &sequences, bytes_max)),
-                    _ => Answer::Authenticated(Ok(Identity { user: None }).into()),
+                    _ => Answer::Authenticated(Ok(Identity::default()).into()),
                 };
                 connection.handle_answer(answer, now);
             }

@@ -39,7 +39,7 @@ impl Line {
         };
         line.send(Packet::Connect(Box::new(clean("raw"))));
         assert!(line.connection.poll_question().is_some());
-        let answer = Answer::Authenticated(Ok(Identity { user: None }).into());
+        let answer = Answer::Authenticated(Ok(Identity::default()).into());
         line.connection.handle_answer(answer, Now::default());
         line
     }

@@ -58,7 +58,7 @@ impl Client {
         loop {
             while let Some(question) = self.connection.poll_question() {
                 assert!(matches!(question, Question::Authenticate(_)));
-                let answer = Answer::Authenticated(Ok(Identity { user: None }).into());
+                let answer = Answer::Authenticated(Ok(Identity::default()).into());
                 self.connection.handle_answer(answer, Now::default());
             }
             while self
@@ -173,7 +173,7 @@ fn commit(broker: &Broker) {
 fn turn(connection: &mut Connection) -> BytesMut {
     connection.handle_wake(Now::default());
     while connection.poll_question().is_some() {
-        let answer = Answer::Authenticated(Ok(Identity { user: None }).into());
+        let answer = Answer::Authenticated(Ok(Identity::default()).into());
         connection.handle_answer(answer, Now::default());
     }
     let mut output = BytesMut::new();

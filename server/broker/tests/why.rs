@@ -12,6 +12,7 @@ use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicName,
     packet::{Ack, Connect},
 };
+use ebbtide_store::access::{Actions, Effect, RuleRow, Who};
 use world::*;
 
 fn why(world: &mut World, topic: &str) -> Known {
@@ -160,4 +161,34 @@ fn that_an_operator_has_emptied_the_queue_is_known() {
     let purge = Command::Purge { up_to, count: 10 };
     let _ = world.broker.command("a", purge, world.now);
     assert_eq!(fates(&mut world, "t"), [(Fate::Purged, 1, false)]);
+}
+
+#[test]
+fn what_a_rule_denied_is_known_with_the_rule_of_now() {
+    let rule = |effect, topic: &str| RuleRow {
+        effect,
+        who: Who::Any,
+        actions: Actions {
+            publish: effect == Effect::Allow,
+            subscribe: true,
+            retain: true,
+        },
+        topics: vec![topic.into()],
+    };
+    let rules = vec![rule(Effect::Deny, "t/secret"), rule(Effect::Allow, "t/#")];
+    let mut world = World::guarded(rules);
+    let (client, _) = world.connect(kept("a"));
+    world.subscribe(client, "t/#", QoS::AtLeastOnce);
+    for connected in [true, false] {
+        publish_one(&mut world, "t/secret", QoS::AtLeastOnce);
+        let known = why(&mut world, "t/secret");
+        let decision = known.decision.expect("there are rules");
+        assert_eq!((decision.is_allowed, decision.rule), (false, Some(1)));
+        if connected {
+            assert_eq!(fates(&mut world, "t/secret"), [(Fate::Denied, 1, true)]);
+            world.cut(client);
+        }
+    }
+    let decision = why(&mut world, "t/open").decision.expect("there are rules");
+    assert_eq!(decision.to_string(), "rule 2 allows it");
 }

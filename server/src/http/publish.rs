@@ -201,7 +201,7 @@ impl<'a> Exchange<'a> {
                 // Nothing was subscribed, so nothing has to be read.
                 if let Question::Authenticate(_) = question {
                     // The HTTP API has let the caller in already.
-                    let identity = ebbtide_broker::Identity { user: None };
+                    let identity = ebbtide_broker::Identity::default();
                     let now = self.surroundings.clock.now();
                     self.connection
                         .handle_answer(Answer::Authenticated(Ok(identity).into()), now);

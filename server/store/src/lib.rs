@@ -3,6 +3,7 @@
 //! A [`Store`] applies batches of [`Operation`]s in order and makes each batch durable before it answers. It decides
 //! nothing about MQTT. Every store runs the same conformance suite (`conformance`).
 
+pub mod access;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod memory;
@@ -14,6 +15,7 @@ pub mod properties;
 pub mod redb;
 pub mod row;
 
+pub use access::{AccessName, AccessRow};
 pub use memory::MemoryStore;
 pub use message::{Message, Recipient, RecipientSet};
 pub use number::{Incarnation, Marks, Revision, Sequence, WallTime};

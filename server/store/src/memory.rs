@@ -12,9 +12,10 @@ use std::{
 use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
-    Accept, DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks, Message, Operation, Part,
-    Queued, Recipient, RecipientSet, RecoveryReport, RetainedChange, RetainedRow, Row, Sequence,
-    SessionRow, Store, StoreError, SubscriptionRow, WillRow, message::moved,
+    Accept, AccessName, AccessRow, DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks,
+    Message, Operation, Part, Queued, Recipient, RecipientSet, RecoveryReport, RetainedChange,
+    RetainedRow, Row, Sequence, SessionRow, Store, StoreError, SubscriptionRow, WillRow,
+    message::moved,
 };
 
 /// The store in memory. Clones share their content.
@@ -69,6 +70,7 @@ impl Store for MemoryStore {
 #[derive(Clone, Debug, Default)]
 struct State {
     marks: Marks,
+    access: BTreeMap<AccessName, AccessRow>,
     sessions: BTreeMap<Incarnation, SessionRow>,
     groups: BTreeMap<Incarnation, GroupRow>,
     subscriptions: BTreeMap<(Incarnation, TopicFilter), SubscriptionRow>,
@@ -183,6 +185,12 @@ impl State {
             }
             Operation::RemoveDropped(session) => {
                 self.dropped.remove(session);
+            }
+            Operation::PutAccess(row) => {
+                self.access.insert(row.name(), AccessRow::clone(row));
+            }
+            Operation::RemoveAccess(name) => {
+                self.access.remove(name);
             }
             Operation::PutWill(row) => {
                 self.wills.insert(row.session, (**row).clone());
@@ -308,6 +316,9 @@ impl State {
 
     fn rows(&self, visit: &mut dyn FnMut(Row)) {
         visit(Row::Marks(self.marks));
+        for row in self.access.values() {
+            visit(Row::Access(Box::new(row.clone())));
+        }
         for row in self.sessions.values() {
             visit(Row::Session(row.clone()));
         }
@@ -327,7 +338,7 @@ impl State {
             visit(Row::Dropped(*row));
         }
         for row in self.wills.values() {
-            visit(Row::Will(row.clone()));
+            visit(Row::Will(Box::new(row.clone())));
         }
         for row in self.retained.values() {
             visit(Row::Retained(row.clone()));

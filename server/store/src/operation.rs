@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
-    DroppedRow, GroupRow, Incarnation, Marks, Message, Recipient, RecipientSet, RetainedRow,
-    Revision, Sequence, SessionRow, SubscriptionRow, WillRow,
+    AccessName, AccessRow, DroppedRow, GroupRow, Incarnation, Marks, Message, Recipient,
+    RecipientSet, RetainedRow, Revision, Sequence, SessionRow, SubscriptionRow, WillRow,
 };
 
 /// One change.
@@ -96,6 +96,10 @@ pub enum Operation {
     PutDropped(DroppedRow),
     /// The session has been told.
     RemoveDropped(Incarnation),
+    /// Creates or replaces a user, a key, the rules or the secret.
+    PutAccess(Box<AccessRow>),
+    /// Removes one of these.
+    RemoveAccess(AccessName),
     /// Creates or replaces the will of a connection, kept or transient.
     PutWill(Box<WillRow>),
     /// Removes a will that is not to be published.

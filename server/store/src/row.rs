@@ -7,16 +7,21 @@ use ebbtide_protocol::{
     packet::{SubscriptionOptions, Will},
 };
 
-use crate::{Incarnation, Marks, Message, RecipientSet, Revision, Sequence, WallTime};
+use crate::{
+    AccessRow, Incarnation, Marks, Message, RecipientSet, Revision, Sequence, WallTime,
+    access::Claims,
+};
 
 /// One thing that was kept.
 ///
-/// [`crate::Store::recover`] gives them in this order: marks (once, always), sessions, groups, subscriptions, inbound ids,
+/// [`crate::Store::recover`] gives them in this order: marks (once, always), access, sessions, groups, subscriptions, inbound ids,
 /// what was dropped, wills, retained messages, queued messages (ascending), flows (ascending by session, then by sequence).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
     /// Numbers continue at or above these.
     Marks(Marks),
+    /// A user, a key, the rules or the secret.
+    Access(Box<AccessRow>),
     /// A session.
     Session(SessionRow),
     /// The group of a shared subscription.
@@ -38,7 +43,7 @@ pub enum Row {
     /// What a session has lost and does not know of.
     Dropped(DroppedRow),
     /// A will that has not been published.
-    Will(WillRow),
+    Will(Box<WillRow>),
     /// A retained message.
     Retained(RetainedRow),
     /// A queued message, without its content: that is read when it is needed.
@@ -104,6 +109,10 @@ pub struct WillRow {
     pub session: Incarnation,
     /// Its client.
     pub client_id: ByteString,
+    /// The authenticated user of that connection; `None`: anonymous.
+    pub user: Option<ByteString>,
+    /// What rules may ask for of it.
+    pub claims: Claims,
     /// The will.
     pub will: Will,
     /// When it is to be published; `None` while its connection is there.

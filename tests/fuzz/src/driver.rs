@@ -216,7 +216,7 @@ impl Line {
             moved = true;
             let answer = match question {
                 Question::Authenticate(_) | Question::Continue(_) | Question::Reauthenticate(_) => {
-                    Answer::Authenticated(Ok(Identity { user: None }).into())
+                    Answer::Authenticated(Ok(Identity::default()).into())
                 }
                 Question::Read {
                     session,

@@ -19,8 +19,8 @@ use rustc_hash::FxHashMap;
 
 use super::{
     open::Open,
-    outbound::publish_ref,
     snapshot::{VISITS, is_due},
+    transmit::publish_ref,
 };
 use crate::{
     Now,

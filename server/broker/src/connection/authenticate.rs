@@ -8,6 +8,7 @@ use ebbtide_protocol::{ByteString, Packet, ReasonCode, Violation, packet::Auth};
 
 use super::{
     Connection, Phase,
+    connect::subject,
     fault::Close,
     question::{Authentication, AuthenticationStep, Identity, Question},
 };
@@ -55,6 +56,12 @@ impl Connection {
                             return Err(Close::new(ReasonCode::NotAuthorized, why));
                         }
                         open.reauthentication = None;
+                        open.expires_at = identity.expires_at.map(|at| now.when(at));
+                        if !identity.is_trusted {
+                            let subject = subject(&identity, &open.session.client_id);
+                            open.session.rights = self.shared.rights(subject);
+                            open.attach_groups();
+                        }
                         self.challenge = Some(auth(ReasonCode::Success, method, data));
                         Ok(())
                     }

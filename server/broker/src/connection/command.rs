@@ -42,7 +42,7 @@ impl Connection {
                     let held = Some(open.outbound.held());
                     Outcome::Queue(queue::part(&open.session, held, shared, offset, count))
                 }
-                Command::Why { topic } => Outcome::Known(known(&open.session, &topic)),
+                Command::Why { topic } => Outcome::Known(known(&open.session, &topic, shared)),
                 Command::Purge { up_to, count } => Outcome::Purged {
                     count: open.purge(shared, up_to, count, now.wall),
                     ticket: shared.journal.last(),

@@ -29,6 +29,7 @@ use crate::{
     inspect::ConnectionInfo,
     registry::{Claim, Control},
     room,
+    rules::Subject,
     session::Session,
     shared::Shared,
     timers::Timer,
@@ -45,6 +46,8 @@ pub(super) struct Arriving {
     pub(super) turn: Turn,
     /// For CONNACK.
     pub(super) authentication_data: Option<Bytes>,
+    /// Who it is, once that is known.
+    identity: Identity,
 }
 
 /// A client that waits for the former owner of its session.
@@ -112,6 +115,7 @@ impl Connection {
             deadline,
             turn: Turn::Authenticator,
             authentication_data: None,
+            identity: Identity::default(),
         }));
         if let Some(refusal) = will_refusal {
             let why = format!("will: {}", refusal.why);
@@ -127,10 +131,24 @@ impl Connection {
 
     /// It may come in as this user: claims its client id.
     pub(super) fn claim(&mut self, identity: Identity, now: Now) -> Result<(), Close> {
-        let Phase::Arriving(arriving) = &self.phase else {
+        let Phase::Arriving(arriving) = &mut self.phase else {
             return Ok(());
         };
-        let control = Control::new(identity.user, self.waker.clone());
+        let control = Control::new(identity.user.clone(), self.waker.clone());
+        let connect = &arriving.connect;
+        let rights = self.shared.rights(subject(&identity, &connect.client_id));
+        // [MQTT-3.1.2-14] is not promised to whom a rule denies it: better now than when it is due.
+        if let (Some(rights), Some(will)) = (rights, &connect.will)
+            && !identity.is_trusted
+        {
+            let decision = rights.decide_publish(&will.topic, will.retain);
+            if !decision.is_allowed {
+                let topic = will.topic.as_str();
+                let why = format!("it may not leave a will in {topic:?}: {decision}");
+                return Err(Close::new(ReasonCode::NotAuthorized, why));
+            }
+        }
+        arriving.identity = identity;
         let Connect {
             client_id,
             clean_start,
@@ -316,6 +334,12 @@ impl Connection {
                 expiry,
             )
         });
+        let identity = &arriving.identity;
+        session.rights = match identity.is_trusted {
+            true => None,
+            false => shared.rights(subject(identity, &session.client_id)),
+        };
+        let expires_at = identity.expires_at.map(|at| now.when(at));
         control.show(
             &session.mailbox,
             ConnectionInfo {
@@ -350,6 +374,8 @@ impl Connection {
                 session: session.incarnation,
                 client_id: session.client_id.clone(),
                 will: will.clone(),
+                user: control.user.clone(),
+                claims: session.claims(),
                 due_at: None,
             }))));
         }
@@ -377,12 +403,12 @@ impl Connection {
             unsettled: 0,
             hindrance: Hindrance::default(),
             outbound: Outbound::new(receive_maximum, self.durability),
+            expires_at,
+            denial: None,
             session,
         };
         open.resume(&shared, &mut self.replies);
-        for group in open.session.groups() {
-            group.attach(open.session.incarnation, receive_maximum);
-        }
+        open.attach_groups();
         shared.counters.connected();
         if self.origin.transport != INSIDE {
             shared.tell(now, || Event::Connected {
@@ -398,6 +424,15 @@ impl Connection {
             .set_maximum_packet_size(shared.limits.maximum_packet_size);
         self.phase = Phase::Open(Box::new(open));
         Ok(())
+    }
+}
+
+/// As rules are asked about it.
+pub(super) fn subject(identity: &Identity, client_id: &ByteString) -> Subject {
+    Subject {
+        user: identity.user.clone(),
+        client_id: client_id.clone(),
+        claims: identity.claims.clone(),
     }
 }
 

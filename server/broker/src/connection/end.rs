@@ -120,6 +120,8 @@ impl Open {
             let row = WillRow {
                 session: session.incarnation,
                 client_id: session.client_id.clone(),
+                user: control.user.clone(),
+                claims: session.claims(),
                 will,
                 due_at: None,
             };
@@ -219,7 +221,7 @@ fn settle_will(shared: &Shared, row: WillRow, session_left_ms: Option<u64>, end:
         End::Normal => {
             shared.journal.submit(Operation::RemoveWill(row.session));
         }
-        _ if delay_ms == 0 => wills::publish(shared, row.session, row.will, now),
+        _ if delay_ms == 0 => wills::publish(shared, row, now),
         // The client is back before the delay is over [MQTT-3.1.3-9].
         End::TakenOver { .. } => {
             shared.journal.submit(Operation::RemoveWill(row.session));

@@ -1,13 +1,14 @@
 //! One connection, from its first byte to its last: a state machine without a socket.
 //!
 //! Read it in this order: this file (what comes in and goes out), `connect` and `authenticate` (from the first packet to a session),
-//! `publish` and `subscribe` (what a client asks for), `outbound`, `resume`, `snapshot` and `announce` (what it gets),
+//! `publish` and `subscribe` (what a client asks for), `authorize` (what it may), `outbound`, `resume`, `snapshot` and `announce` (what it gets),
 //! `acks`, `end`.
 
 mod acks;
 mod aliases;
 mod announce;
 mod authenticate;
+mod authorize;
 mod command;
 mod connack;
 mod connect;
@@ -47,6 +48,7 @@ use self::{
     replies::Replies,
 };
 pub use self::{
+    authorize::Denial,
     fault::Close,
     question::{
         Answer, Authentication, AuthenticationStep, Credentials, Identity, Origin, Question,
@@ -233,6 +235,7 @@ impl Connection {
             Phase::Claiming(_) => self.handle_handover(now),
             Phase::Open(open) => {
                 open.hindrance.look(&self.waker, now.monotonic);
+                open.review_groups(&self.shared);
                 // [MQTT-3.1.4-3]
                 if let Some(eviction) = open.control.eviction() {
                     if !std::mem::replace(&mut open.is_leaving, true) {
@@ -283,6 +286,10 @@ impl Connection {
                 );
             }
             Phase::Open(open) => {
+                if open.expires_at.is_some_and(|at| at <= now.monotonic) {
+                    let why = "what it has authenticated with has expired";
+                    return self.fail(Close::new(ReasonCode::NotAuthorized, why), now);
+                }
                 open.retry_snapshots(&self.shared, now);
                 open.hindrance.look(&self.waker, now.monotonic);
                 if self
@@ -343,6 +350,7 @@ impl Connection {
             Phase::Open(open) => {
                 let retry_at = open.outbound.retry_at.into_iter();
                 let others = retry_at.chain(open.hindrance.deadline());
+                let others = others.chain(open.expires_at);
                 others.chain(self.keep_alive_deadline()).min()
             }
             Phase::Arriving(arriving) if arriving.turn == Turn::Client => Some(arriving.deadline),

@@ -7,7 +7,8 @@ use ebbtide_protocol::{ByteString, PacketId, Version, packet::Will};
 use ebbtide_store::DroppedRow;
 
 use super::{
-    aliases, authenticate::Turn, farewell::Tolerance, hindrance::Hindrance, outbound::Outbound,
+    aliases, authenticate::Turn, authorize::Denial, farewell::Tolerance, hindrance::Hindrance,
+    outbound::Outbound,
 };
 use crate::{Monotonic, presence::Seat, registry::Control, session::Session};
 
@@ -42,6 +43,10 @@ pub(super) struct Open {
     /// While there is any, nothing is read.
     pub hindrance: Hindrance,
     pub outbound: Outbound,
+    /// When it has to have authenticated anew.
+    pub expires_at: Option<Monotonic>,
+    /// What a rule has not allowed, until somebody looks.
+    pub denial: Option<Denial>,
 }
 
 impl Open {

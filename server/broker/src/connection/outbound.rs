@@ -5,13 +5,10 @@
 
 use std::collections::VecDeque;
 
-use ebbtide_protocol::{
-    PacketId, QoS,
-    codec::{PublishRef, publish_len},
-};
+use ebbtide_protocol::{PacketId, QoS, codec::publish_len};
 use ebbtide_store::{FlowStage, Operation, Sequence};
 
-use super::{announce::Ends, open::Open};
+use super::{announce::Ends, open::Open, transmit::publish_ref};
 use crate::{
     Durability, Fate, Monotonic, Now, durability,
     fates::TopicKey,
@@ -297,6 +294,9 @@ impl Open {
             self.session.fates.note(topic, fate, now.wall);
             return self.discard(delivery, shared);
         }
+        if self.may_not_receive(&delivery.message.topic, shared) {
+            return self.deny(delivery, topic, shared, now);
+        }
         if delivery.qos == QoS::AtMostOnce {
             self.session.fates.note(topic, Fate::Sent, now.wall);
         }
@@ -407,6 +407,12 @@ impl Open {
             shared.counters.dropped(DropReason::TooLarge);
             return self.finish(packet_id, Fate::TooLarge, shared, now.wall);
         }
+        // At QoS 2 it is past recall.
+        if delivery.qos == QoS::AtLeastOnce && self.may_not_receive(&delivery.message.topic, shared)
+        {
+            shared.counters.dropped(DropReason::Denied);
+            return self.finish(packet_id, Fate::Denied, shared, now.wall);
+        }
         let topic = TopicKey::of(&delivery.message.topic);
         self.session.flows.count(packet_id, topic);
         self.outbound.quota = self.outbound.quota.saturating_sub(1);
@@ -444,7 +450,7 @@ impl Open {
     }
 
     /// Drops a message without sending it.
-    fn discard(&mut self, delivery: Delivery, shared: &Shared) {
+    pub(super) fn discard(&mut self, delivery: Delivery, shared: &Shared) {
         if let Some(lease) = delivery.lease {
             lease.settle(shared);
         } else if let Some(sequence) = delivery.sequence {
@@ -471,30 +477,5 @@ impl Open {
             self.catch_up(shared);
         }
         !self.outbound.mail.is_empty()
-    }
-}
-
-/// A delivery as a PUBLISH packet. What is left of its lifetime is told [MQTT-3.3.2-6].
-pub(super) fn publish_ref(
-    delivery: &Delivery,
-    packet_id: Option<PacketId>,
-    now: Now,
-) -> PublishRef<'_> {
-    let message = &*delivery.message;
-    let left_s = message.expires_at().map(|expires_at| {
-        let left_ms = expires_at.0.saturating_sub(now.wall.0);
-        u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX)
-    });
-    PublishRef {
-        dup: delivery.dup,
-        qos: delivery.qos,
-        retain: delivery.retain,
-        topic: message.topic.as_str(),
-        packet_id,
-        topic_alias: None,
-        message_expiry_interval: left_s,
-        subscription_identifiers: &delivery.subscription_identifiers,
-        properties: &message.properties,
-        payload: &message.payload,
     }
 }

@@ -57,6 +57,11 @@ impl Open {
             self.refuse(qos, packet_id, refusal, replies);
             return Ok(Vec::new());
         }
+        if let Some(refusal) = self.may_not_publish(&topic, publish.retain, shared) {
+            shared.counters.dropped(DropReason::Denied);
+            self.refuse(qos, packet_id, refusal, replies);
+            return Ok(Vec::new());
+        }
 
         let message = Message {
             topic,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ebbtide_protocol::{ByteString, ReasonCode};
-use ebbtide_store::{Incarnation, Part, Sequence, StoreError};
+use ebbtide_store::{Incarnation, Part, Sequence, StoreError, WallTime, access::Claims};
 
 /// Where a connection comes from, for logs and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +36,27 @@ pub struct AuthenticationStep {
 }
 
 /// Who the client is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// Its user; `None`: anonymous.
     pub user: Option<ByteString>,
+    /// What rules may ask for.
+    pub claims: Claims,
+    /// When it has to be somebody anew: then the connection ends with 0x87, and the session stays.
+    pub expires_at: Option<WallTime>,
+    /// It is the broker's own, or its operator's: no rule is asked.
+    pub is_trusted: bool,
+}
+
+impl Identity {
+    /// Somebody that nothing else is known of.
+    #[must_use]
+    pub fn of_user(user: Option<ByteString>) -> Self {
+        Self {
+            user,
+            ..Self::default()
+        }
+    }
 }
 
 /// What the core needs to know from outside. Each is answered by [`crate::Connection::handle_answer`].

@@ -54,6 +54,7 @@ impl Open {
         for Subscription { filter, options } in subscribe.subscriptions {
             let refusal = self
                 .refusal(&filter, accepted.len(), accepted_bytes, &shared.limits)
+                .or_else(|| self.may_not_subscribe(&filter, shared))
                 .or_else(|| self.no_room(&filter, shared));
             match refusal.or_else(|| self.number(&filter, &mut numbers, shared)) {
                 Some(refusal) => {

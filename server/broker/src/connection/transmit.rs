@@ -3,18 +3,14 @@
 
 use bytes::BytesMut;
 use ebbtide_protocol::{
-    Packet,
-    codec::{encode, encode_publish, publish_len},
+    Packet, PacketId,
+    codec::{PublishRef, encode, encode_publish, publish_len},
 };
 
 use super::{
-    Connection, Phase,
-    aliases::ALIAS_BYTES,
-    open::Open,
-    outbound::{Staged, publish_ref},
-    replies::Replies,
+    Connection, Phase, aliases::ALIAS_BYTES, open::Open, outbound::Staged, replies::Replies,
 };
-use crate::{Now, shared::Shared, stats::Traffic};
+use crate::{Now, route::mailbox::Delivery, shared::Shared, stats::Traffic};
 
 /// How many bytes one call appends at most, but for the last packet.
 const BYTES_PER_TURN: usize = 64 * 1024;
@@ -195,5 +191,30 @@ impl Open {
             }
         }
         encode_publish(&publish, self.version, output);
+    }
+}
+
+/// A delivery as a PUBLISH packet. What is left of its lifetime is told [MQTT-3.3.2-6].
+pub(super) fn publish_ref(
+    delivery: &Delivery,
+    packet_id: Option<PacketId>,
+    now: Now,
+) -> PublishRef<'_> {
+    let message = &*delivery.message;
+    let left_s = message.expires_at().map(|expires_at| {
+        let left_ms = expires_at.0.saturating_sub(now.wall.0);
+        u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX)
+    });
+    PublishRef {
+        dup: delivery.dup,
+        qos: delivery.qos,
+        retain: delivery.retain,
+        topic: message.topic.as_str(),
+        packet_id,
+        topic_alias: None,
+        message_expiry_interval: left_s,
+        subscription_identifiers: &delivery.subscription_identifiers,
+        properties: &message.properties,
+        payload: &message.payload,
     }
 }

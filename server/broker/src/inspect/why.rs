@@ -3,7 +3,7 @@
 use ebbtide_protocol::TopicName;
 
 use super::SubscriptionInfo;
-use crate::{FateInfo, fates::TopicKey, session::Session};
+use crate::{Action, Decision, FateInfo, fates::TopicKey, session::Session, shared::Shared};
 
 /// What is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,9 +12,11 @@ pub struct Known {
     pub subscriptions: Vec<SubscriptionInfo>,
     /// What became of messages lately, the last first. It is in memory only.
     pub fates: Vec<FateInfo>,
+    /// What the rules say to this client about this topic; `None`: there are none, or the client has not been here since the start.
+    pub decision: Option<Decision>,
 }
 
-pub(crate) fn known(session: &Session, topic: &TopicName) -> Known {
+pub(crate) fn known(session: &Session, topic: &TopicName, shared: &Shared) -> Known {
     let matching = session
         .subscriptions
         .values()
@@ -27,8 +29,11 @@ pub(crate) fn known(session: &Session, topic: &TopicName) -> Known {
     let mut fates = session.fates.of(key);
     fates.extend(session.mailbox.fates(key));
     fates.sort_by_key(|info| std::cmp::Reverse(info.last_at));
+    let rights = session.rights.as_ref();
+    let rights = rights.and_then(|rights| shared.rights(rights.subject().clone()));
     Known {
         subscriptions,
         fates,
+        decision: rights.map(|rights| rights.decide(Action::Subscribe, topic)),
     }
 }

@@ -8,7 +8,9 @@ mod purge;
 use std::{collections::HashMap, sync::Arc};
 
 use ebbtide_protocol::{ByteString, PacketId, TopicFilter, version::SESSION_NEVER_EXPIRES};
-use ebbtide_store::{Incarnation, Operation, Sequence, SessionRow, SubscriptionRow, WallTime};
+use ebbtide_store::{
+    Incarnation, Operation, Sequence, SessionRow, SubscriptionRow, WallTime, access::Claims,
+};
 use rustc_hash::FxHashSet;
 
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
     fates::Fates,
     journal::Ticket,
     route::{group::Group, index::Subscriber, mailbox::Mailbox},
+    rules::Rights,
     session::flows::Flows,
     shared::Shared,
 };
@@ -61,6 +64,8 @@ pub(crate) struct Session {
     pub disconnected_at: Option<WallTime>,
     /// What became of messages that its connections took from the mailbox.
     pub fates: Fates,
+    /// What its client may do, since it was here; `None`: anything, or it has not been here yet.
+    pub rights: Option<Box<Rights>>,
 }
 
 impl Session {
@@ -89,7 +94,14 @@ impl Session {
             expires_at: None,
             disconnected_at: None,
             fates: Fates::default(),
+            rights: None,
         }
+    }
+
+    /// What rules may ask for of its client.
+    pub fn claims(&self) -> Claims {
+        let rights = self.rights.as_ref();
+        rights.map_or_else(Vec::new, |rights| rights.subject().claims.clone())
     }
 
     /// Shows how much there is of it.

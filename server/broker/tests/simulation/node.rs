@@ -405,7 +405,7 @@ impl Line {
                     bytes_max,
                 } => Answer::Read(store.read_part(session, &sequences, bytes_max)),
                 Question::Authenticate(_) | Question::Continue(_) | Question::Reauthenticate(_) => {
-                    Answer::Authenticated(Ok(Identity { user: None }).into())
+                    Answer::Authenticated(Ok(Identity::default()).into())
                 }
             };
             self.connection.handle_answer(answer, now);

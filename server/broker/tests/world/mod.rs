@@ -7,6 +7,7 @@
 
 mod riddle;
 pub mod snapshots;
+mod start;
 
 use std::{
     collections::VecDeque,
@@ -15,10 +16,10 @@ use std::{
     task::{Wake, Waker},
 };
 
+use self::start::recover;
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
-    Answer, Broker, Connection, Durability, Limits, Monotonic, Now, Origin, PresenceTopic,
-    Question, Recovery,
+    Answer, Broker, Connection, Durability, Limits, Monotonic, Now, Origin, PresenceTopic, Question,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
@@ -28,13 +29,14 @@ use ebbtide_protocol::{
         Subscription, SubscriptionOptions, Will,
     },
 };
-use ebbtide_store::{Operation, Store, WallTime, memory::MemoryStore};
+use ebbtide_store::{Operation, Store as _, WallTime, access::RuleRow, memory::MemoryStore};
 
 pub struct World {
     pub broker: Broker,
     pub store: MemoryStore,
     pub limits: Limits,
     presence: Option<PresenceTopic>,
+    rules: Option<Vec<RuleRow>>,
     pub now: Now,
     clients: Vec<Line>,
     /// What each commit held, the newest last.
@@ -67,26 +69,27 @@ impl World {
     }
 
     pub fn with(limits: Limits) -> Self {
-        Self::start(limits, None)
+        Self::start(limits, None, None)
     }
 
     /// The broker keeps presence there.
     pub fn with_presence(limits: Limits, topic: PresenceTopic) -> Self {
-        Self::start(limits, Some(topic))
+        Self::start(limits, Some(topic), None)
     }
 
-    fn start(limits: Limits, presence: Option<PresenceTopic>) -> Self {
+    fn start(limits: Limits, presence: Option<PresenceTopic>, rules: Option<Vec<RuleRow>>) -> Self {
         let store = MemoryStore::new();
         let now = Now {
             monotonic: Monotonic(1_000),
             wall: WallTime(1_000_000),
         };
-        let broker = recover(&store, &limits, presence.as_ref(), now);
+        let broker = recover(&store, &limits, presence.as_ref(), rules.as_ref(), now);
         let mut world = Self {
             broker,
             store,
             limits,
             presence,
+            rules,
             now,
             clients: Vec::new(),
             batches: Vec::new(),
@@ -123,7 +126,13 @@ impl World {
         }
         let old = std::mem::replace(
             &mut self.broker,
-            recover(&self.store, &self.limits, self.presence.as_ref(), self.now),
+            recover(
+                &self.store,
+                &self.limits,
+                self.presence.as_ref(),
+                self.rules.as_ref(),
+                self.now,
+            ),
         );
         // The connections of the old broker may no longer speak to anybody.
         self.clients
@@ -404,22 +413,6 @@ impl Line {
         }
         moved
     }
-}
-
-fn recover(
-    store: &MemoryStore,
-    limits: &Limits,
-    presence: Option<&PresenceTopic>,
-    now: Now,
-) -> Broker {
-    let mut recovery = Recovery::new(limits.clone(), 1);
-    if let Some(topic) = presence {
-        recovery.keep_presence(topic.clone());
-    }
-    store
-        .recover(&mut |row| recovery.row(row))
-        .expect("a store in memory does not fail");
-    recovery.finish(now)
 }
 
 pub fn packet_id(id: u16) -> PacketId {

@@ -3,14 +3,22 @@
 use bytes::Bytes;
 use ebbtide_broker::{Authentication, AuthenticationStep, Credentials, Identity};
 use ebbtide_protocol::ReasonCode;
+use ebbtide_store::WallTime;
 
 /// Lets everybody in by their User Name. The method `riddle` asks one riddle, and knows who answers it.
 pub fn authenticate(credentials: Credentials) -> Authentication {
     match credentials.enhanced {
-        None => Ok(Identity {
-            user: credentials.username,
-        })
-        .into(),
+        None => {
+            let user = credentials.username;
+            // So many milliseconds after the world began.
+            let until = user.as_deref().and_then(|user| user.strip_prefix("until "));
+            let expires_at = until.and_then(|ms| ms.parse().ok());
+            Ok(Identity {
+                expires_at: expires_at.map(|ms: u64| WallTime(1_000_000 + ms)),
+                ..Identity::of_user(user)
+            })
+            .into()
+        }
         Some(step) => first_step(&step),
     }
 }
@@ -33,9 +41,7 @@ pub fn next_step(step: &AuthenticationStep) -> Authentication {
             ..step.clone()
         }),
         Some(user) if user != b"wrong" => Authentication::Accepted {
-            identity: Identity {
-                user: Some(String::from_utf8_lossy(user).into_owned().into()),
-            },
+            identity: Identity::of_user(Some(String::from_utf8_lossy(user).into_owned().into())),
             data: Some(Bytes::from_static(b"welcome")),
         },
         _ => Authentication::Refused(ReasonCode::BadUserNameOrPassword),

@@ -61,6 +61,10 @@ pub async fn why(
         waiting: found.waiting,
         looked_at: found.looked_at,
         queue_total: found.total,
+        rule: known
+            .decision
+            .and_then(|decision| decision.rule)
+            .map(|rule| rule as u64),
         fates: known.fates.iter().map(fate).collect(),
     }))
 }
@@ -153,6 +157,7 @@ fn named(fate: Fate) -> Verdict {
         Fate::TooLarge => Verdict::TooLarge,
         Fate::Purged => Verdict::Purged,
         Fate::Damaged => Verdict::Damaged,
+        Fate::Denied => Verdict::Denied,
     }
 }
 
@@ -190,6 +195,7 @@ fn explanation(verdict: Verdict, known: &Known, found: &Waiting) -> String {
         Verdict::Expired => "Its Message Expiry Interval passed before it could be sent.",
         Verdict::TooLarge => "It is larger than the client's Maximum Packet Size.",
         Verdict::Purged => "An operator has emptied the queue.",
+        Verdict::Denied => "A rule did not let the client have it.",
         Verdict::Damaged => "Its row in the store could not be read.",
     };
     let mut text = what.to_owned();
@@ -207,6 +213,11 @@ fn explanation(verdict: Verdict, known: &Known, found: &Waiting) -> String {
                 " Whether it was this topic is not known: of what waits on disk only numbers are in memory.",
             );
         }
+    }
+    if let Some(decision) = known.decision.filter(|decision| !decision.is_allowed) {
+        text.push_str(&format!(
+            " The client may not have messages of this topic: {decision}."
+        ));
     }
     let mut matching = known.subscriptions.iter();
     if matching.any(|subscription| subscription.filter.share().is_some()) {
@@ -244,6 +255,7 @@ mod tests {
         Known {
             subscriptions: subscriptions.collect(),
             fates: fates.collect(),
+            decision: None,
         }
     }
 

@@ -83,9 +83,7 @@ impl Client {
         self.connection.handle_wake(self.clock.now());
         while let Some(question) = self.connection.poll_question() {
             let answer = match question {
-                Question::Authenticate(_) => {
-                    Answer::Authenticated(Ok(Identity { user: None }).into())
-                }
+                Question::Authenticate(_) => Answer::Authenticated(Ok(Identity::default()).into()),
                 other => panic!("unexpected {other:?}"),
             };
             self.connection.handle_answer(answer, self.clock.now());

@@ -50,6 +50,7 @@ pub fn assert_same_reads(store: &impl Store, model: &impl Store) {
 fn documented_order(row: &Row) -> (u8, u64, u64) {
     match row {
         Row::Marks(_) => (0, 0, 0),
+        Row::Access(_) => (0, 1, 0),
         Row::Session(_) => (1, 0, 0),
         Row::Group(_) => (2, 0, 0),
         Row::Subscription { .. } => (3, 0, 0),

@@ -49,6 +49,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         }),
         1 => (session.clone(), seed.clone()).prop_map(|(s, x)| sample::put_dropped(s, x)),
         1 => session.clone().prop_map(|s| Operation::RemoveDropped(Incarnation(s))),
+        2 => (0_u64..4, seed.clone()).prop_map(|(k, x)| sample::put_access(k, x)),
+        1 => (0_u64..4, seed.clone()).prop_map(|(k, x)| sample::remove_access(k, x)),
         2 => (session.clone(), seed).prop_map(|(s, x)| sample::put_will(s, x)),
         1 => session.clone().prop_map(|s| Operation::RemoveWill(Incarnation(s))),
         1 => (session, accept()).prop_map(|(s, accept)| Operation::FireWill {

@@ -7,9 +7,10 @@ use ebbtide_protocol::{
 };
 
 use crate::{
-    DroppedRow, GroupRow, Incarnation, Message, Operation, Queue, Recipient, RecipientSet,
-    RetainedChange, RetainedRow, Revision, Sequence, SessionRow, SubscriptionRow, WallTime,
-    WillRow,
+    AccessRow, DroppedRow, GroupRow, Incarnation, Message, Operation, Queue, Recipient,
+    RecipientSet, RetainedChange, RetainedRow, Revision, Sequence, SessionRow, SubscriptionRow,
+    WallTime, WillRow,
+    access::{Actions, Effect, KeyRow, RuleRow, Scopes, Secret, UserRow, Who},
 };
 
 /// The packet id, which is not zero.
@@ -125,11 +126,79 @@ pub(crate) fn put_dropped(session: u64, seed: u64) -> Operation {
     })
 }
 
+/// Of one of the four kinds.
+fn access(kind: u64, seed: u64) -> AccessRow {
+    let claims = |count| (0..count).map(|n| (format!("claim {n}").into(), "värde".into()));
+    let scopes = Scopes {
+        read: seed.is_multiple_of(2),
+        publish: seed.is_multiple_of(3),
+        admin: seed.is_multiple_of(5),
+    };
+    match kind {
+        0 => AccessRow::User(UserRow {
+            name: format!("user {}", seed % 3).into(),
+            password: Secret(vec![seed as u8; 9]),
+            scopes,
+            claims: claims(seed % 3).collect(),
+            changed_at: WallTime(seed),
+        }),
+        1 => AccessRow::Key(KeyRow {
+            id: format!("key {}", seed % 3).into(),
+            label: "für".into(),
+            hash: Secret(vec![seed as u8; 32]),
+            scopes,
+            created_at: WallTime(seed),
+            used_at: seed.is_multiple_of(2).then_some(WallTime(seed + 1)),
+        }),
+        2 => AccessRow::Rules((0..seed % 6).map(rule).collect()),
+        _ => AccessRow::Secret(Secret(vec![seed as u8; 32])),
+    }
+}
+
+fn rule(number: u64) -> RuleRow {
+    RuleRow {
+        effect: match number.is_multiple_of(2) {
+            true => Effect::Allow,
+            false => Effect::Deny,
+        },
+        who: match number {
+            0 => Who::Any,
+            1 => Who::Anonymous,
+            2 => Who::Authenticated,
+            3 => Who::User("ann".into()),
+            _ => Who::Claim {
+                name: "role".into(),
+                value: "admin".into(),
+            },
+        },
+        actions: Actions {
+            publish: number.is_multiple_of(2),
+            subscribe: number.is_multiple_of(3),
+            retain: number.is_multiple_of(5),
+        },
+        topics: (0..=number % 2)
+            .map(|n| format!("a/{n}/{{user}}/#").into())
+            .collect(),
+    }
+}
+
+pub(crate) fn put_access(kind: u64, seed: u64) -> Operation {
+    Operation::PutAccess(Box::new(access(kind, seed)))
+}
+
+pub(crate) fn remove_access(kind: u64, seed: u64) -> Operation {
+    Operation::RemoveAccess(access(kind, seed).name())
+}
+
 pub(crate) fn put_will(session: u64, seed: u64) -> Operation {
     let message = message(topic(session), seed);
     Operation::PutWill(Box::new(WillRow {
         session: Incarnation(session),
         client_id: format!("client {session}").into(),
+        user: (seed.is_multiple_of(2)).then(|| "user".into()),
+        claims: (0..seed % 3)
+            .map(|n| (format!("claim {n}").into(), "värde".into()))
+            .collect(),
         will: Will {
             topic: message.topic,
             payload: message.payload,

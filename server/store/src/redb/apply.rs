@@ -8,8 +8,9 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
     encoding::{
-        decode_flow, decode_marks, decode_revision, encode_dropped, encode_flow, encode_group,
-        encode_marks, encode_retained, encode_session, encode_subscription, encode_will,
+        access_key, decode_flow, decode_marks, decode_revision, encode_access, encode_dropped,
+        encode_flow, encode_group, encode_marks, encode_retained, encode_session,
+        encode_subscription, encode_will,
     },
     extent,
     intern::Interner,
@@ -24,6 +25,7 @@ type Result<T> = std::result::Result<T, redb::Error>;
 /// A batch being applied.
 pub(super) struct Batch<'a> {
     meta: Table<'a, Bytes, Bytes>,
+    access: Table<'a, (u64, Bytes), Bytes>,
     sessions: Table<'a, u64, Bytes>,
     groups: Table<'a, u64, Bytes>,
     subscriptions: Table<'a, (u64, Bytes), Bytes>,
@@ -47,6 +49,7 @@ impl<'a> Batch<'a> {
     ) -> Result<Self> {
         Ok(Self {
             meta: transaction.open_table(table::META)?,
+            access: transaction.open_table(table::ACCESS)?,
             sessions: transaction.open_table(table::SESSIONS)?,
             groups: transaction.open_table(table::GROUPS)?,
             subscriptions: transaction.open_table(table::SUBSCRIPTIONS)?,
@@ -144,6 +147,14 @@ impl<'a> Batch<'a> {
             }
             Operation::RemoveDropped(session) => {
                 self.dropped.remove(session.0)?;
+            }
+            Operation::PutAccess(row) => {
+                let encoded = encode_access(row);
+                let name = row.name();
+                self.access.insert(access_key(&name), encoded.as_slice())?;
+            }
+            Operation::RemoveAccess(name) => {
+                self.access.remove(access_key(name))?;
             }
             Operation::PutWill(row) => {
                 let encoded = encode_will(row);

@@ -17,7 +17,8 @@ type Result<T> = std::result::Result<T, redb::Error>;
 type Step = fn(&WriteTransaction) -> Result<()>;
 
 /// The first leads from format 1 to 2, and so on.
-const STEPS: [Step; (table::FORMAT_VERSION - 1) as usize] = [add_groups, add_dropped, nothing];
+const STEPS: [Step; (table::FORMAT_VERSION - 1) as usize] =
+    [add_groups, add_dropped, nothing, add_access];
 
 /// Brings a file to [`table::FORMAT_VERSION`]. `false`: there is no way from that format.
 pub(super) fn migrate(database: &Database, found: u64, durability: Durability) -> Result<bool> {
@@ -65,5 +66,11 @@ fn add_dropped(transaction: &WriteTransaction) -> Result<()> {
 
 /// 4 has sessions of row version 2, which say what they may have sent; those of version 1 are still read.
 fn nothing(_: &WriteTransaction) -> Result<()> {
+    Ok(())
+}
+
+/// 5 knows who may do what, and wills of row version 2, which say whose they are; those of version 1 are still read.
+fn add_access(transaction: &WriteTransaction) -> Result<()> {
+    transaction.open_table(table::ACCESS)?;
     Ok(())
 }

@@ -43,8 +43,9 @@ pub(super) enum Shape {
 }
 
 /// Every table of the file; what others are held against comes before them.
-pub(super) const ALL: [Shape; 13] = [
+pub(super) const ALL: [Shape; 14] = [
     Shape::Text(table::META),
+    Shape::NumberAndText(table::ACCESS),
     Shape::Number(table::SESSIONS),
     Shape::Number(table::GROUPS),
     Shape::NumberAndText(table::SUBSCRIPTIONS),

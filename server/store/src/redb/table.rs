@@ -9,6 +9,8 @@ pub(super) type Bytes = &'static [u8];
 
 /// Named values: [`FORMAT`] and [`MARKS`]. Its presence tells our files from other redb files.
 pub(super) const META: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("ebbtide");
+/// Kind and name → user, key, the rules, or the secret.
+pub(super) const ACCESS: TableDefinition<'_, (u64, Bytes), Bytes> = TableDefinition::new("access");
 /// Incarnation → session.
 pub(super) const SESSIONS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("sessions");
 /// Number → the filter of a group that shares a subscription. Numbers are unlike those of sessions.
@@ -43,4 +45,4 @@ pub(super) const MARKS: &[u8] = b"marks";
 
 /// The format that this program writes. It grows with every change that an earlier program could not read: of a table, or
 /// of the version byte of a row; with a step in [`super::migrate`].
-pub(super) const FORMAT_VERSION: u64 = 4;
+pub(super) const FORMAT_VERSION: u64 = 5;

@@ -8,6 +8,9 @@ pub(super) fn meaning(table: &str) -> &'static str {
         "ebbtide" => {
             "the broker does not start: numbers in use could be handed out again; restore a backup"
         }
+        "access" => {
+            "that user, key or secret is gone, or all rules are, and nobody may do anything by them: set it up again"
+        }
         "sessions" => {
             "that client's session is gone: its subscriptions and what waited for it; it starts anew when it connects"
         }
@@ -36,6 +39,10 @@ pub(super) fn name(table: &str, key: Key<'_>) -> String {
         ("groups", Key::Number(number)) => format!("group {number}"),
         ("messages", Key::Number(number)) => format!("message {number}"),
         ("sets", Key::Number(number)) => format!("recipient set {number}"),
+        ("access", Key::NumberAndText(1, text)) => format!("user `{}`", text.0.escape_ascii()),
+        ("access", Key::NumberAndText(2, text)) => format!("key `{}`", text.0.escape_ascii()),
+        ("access", Key::NumberAndText(3, _)) => "the rules".to_owned(),
+        ("access", Key::NumberAndText(4, _)) => "the secret".to_owned(),
         (_, Key::Number(number)) => number.to_string(),
         (_, Key::Text(text)) => format!("`{}`", text.0.escape_ascii()),
         (_, Key::NumberAndText(number, text)) => {

@@ -13,8 +13,9 @@ use crate::{
     Incarnation, Marks, Sequence,
     redb::{
         encoding::{
-            RowError, decode_dropped, decode_flow, decode_group, decode_marks, decode_queued_head,
-            decode_retained, decode_session, decode_set, decode_subscription, decode_will,
+            RowError, decode_access, decode_dropped, decode_flow, decode_group, decode_marks,
+            decode_queued_head, decode_retained, decode_session, decode_set, decode_subscription,
+            decode_will,
         },
         intern::UNUSED_SETS_MAX,
         progress::Progress,
@@ -121,6 +122,10 @@ impl Known {
                 if key.0 == table::MARKS {
                     self.marks = decode_marks(row).map_err(sound)?;
                 }
+                Ok(true)
+            }
+            ("access", Key::NumberAndText(kind, name)) => {
+                decode_access((kind, name.0), row).map_err(sound)?;
                 Ok(true)
             }
             ("sessions", Key::Number(number)) => {

@@ -60,6 +60,10 @@ impl Both<'_> {
             Owned::Progress => self.copy(table::PROGRESS, one),
             Owned::Inbound => self.copy(table::INBOUND, ids),
             Owned::Flows => self.copy(table::FLOWS, ids),
+            Owned::Access => {
+                let all = (owner, FIRST)..(owner + 1, FIRST);
+                self.copy(table::ACCESS, all)
+            }
             Owned::Subscriptions => {
                 // No session has the last number: marks would have had to pass it.
                 let all = (owner, FIRST)..(owner.saturating_add(1), FIRST);

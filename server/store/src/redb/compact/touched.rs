@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Accept, Incarnation, Operation, RetainedChange, Sequence, redb::ranges::Ranges};
+use crate::{
+    Accept, AccessName, Incarnation, Operation, RetainedChange, Sequence,
+    redb::{encoding::access_key, ranges::Ranges},
+};
 
 /// Sessions, groups and topics in one; more are not kept in memory.
 const ENTRIES_MAX: usize = 1_000_000;
@@ -11,6 +14,8 @@ const ENTRIES_MAX: usize = 1_000_000;
 /// A table whose rows belong to sessions or groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::redb) enum Owned {
+    /// Its owner is the kind.
+    Access,
     Sessions,
     Groups,
     Subscriptions,
@@ -94,6 +99,8 @@ impl Touched {
             Operation::ReleaseInbound { session, .. } => self.owned(Owned::Inbound, *session),
             Operation::PutDropped(row) => self.owned(Owned::Dropped, row.session),
             Operation::RemoveDropped(session) => self.owned(Owned::Dropped, *session),
+            Operation::PutAccess(row) => self.access(&row.name()),
+            Operation::RemoveAccess(name) => self.access(name),
             Operation::PutWill(row) => self.owned(Owned::Wills, row.session),
             Operation::RemoveWill(session) => self.owned(Owned::Wills, *session),
             Operation::FireWill { session, accept } => {
@@ -119,6 +126,11 @@ impl Touched {
         if !self.topics.contains(topic) {
             self.topics.insert(topic.into());
         }
+    }
+
+    fn access(&mut self, name: &AccessName) {
+        let (kind, _) = access_key(name);
+        self.owned(Owned::Access, Incarnation(kind));
     }
 
     fn owned(&mut self, table: Owned, owner: Incarnation) {

@@ -3,10 +3,12 @@
 //! The serde types here are the file format and change only together with their version byte; the types of the crate
 //! may change freely. Decoding trusts nothing: what a row says is validated like input from a client.
 
+mod access;
 mod message;
 mod session;
 mod set;
 
+pub(super) use access::{access_key, decode_access, encode_access};
 pub(super) use message::{
     Blob, decode_queued, decode_queued_head, decode_retained, decode_revision, encode_queued,
     encode_retained,

@@ -8,7 +8,9 @@ use ebbtide_protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RowError, decode, encode,
+    RowError,
+    access::{decode_claims, encode_claims},
+    decode, encode,
     message::{Blob, Properties, topic},
     qos,
 };
@@ -24,7 +26,9 @@ const SESSION_WITHOUT_MAYBE_SENT: u8 = 1;
 const GROUP_VERSION: u8 = 1;
 const SUBSCRIPTION_VERSION: u8 = 1;
 const DROPPED_VERSION: u8 = 1;
-const WILL_VERSION: u8 = 1;
+const WILL_VERSION: u8 = 2;
+/// It did not say whose it is.
+const WILL_OF_NOBODY: u8 = 1;
 const FLOW_VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +61,13 @@ struct StoredWill<'a> {
     #[serde(borrow)]
     properties: Properties<'a>,
     payload: Blob<'a>,
+}
+
+/// Whose a will is.
+#[derive(Default, Serialize, Deserialize)]
+struct Owner {
+    user: Option<String>,
+    claims: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -205,27 +216,34 @@ pub(in crate::redb) fn decode_subscription(
 
 /// A will; the incarnation is the key.
 pub(in crate::redb) fn encode_will(row: &WillRow) -> Vec<u8> {
-    encode(
-        WILL_VERSION,
-        &StoredWill {
-            client_id: &row.client_id,
-            due_at: row.due_at,
-            topic: row.will.topic.as_str(),
-            qos: row.will.qos as u8,
-            retain: row.will.retain,
-            delay_interval: row.will.delay_interval,
-            properties: Properties::of(&row.will.properties),
-            payload: Blob(&row.will.payload),
-        },
-    )
+    let will = StoredWill {
+        client_id: &row.client_id,
+        due_at: row.due_at,
+        topic: row.will.topic.as_str(),
+        qos: row.will.qos as u8,
+        retain: row.will.retain,
+        delay_interval: row.will.delay_interval,
+        properties: Properties::of(&row.will.properties),
+        payload: Blob(&row.will.payload),
+    };
+    let owner = Owner {
+        user: row.user.as_ref().map(ToString::to_string),
+        claims: encode_claims(&row.claims),
+    };
+    encode(WILL_VERSION, &(will, owner))
 }
 
 /// A will.
 pub(in crate::redb) fn decode_will(key: u64, row: &[u8]) -> Result<WillRow, RowError> {
-    let row: StoredWill<'_> = decode(WILL_VERSION, row)?;
+    let (row, owner): (StoredWill<'_>, Owner) = match row.first() {
+        Some(&WILL_OF_NOBODY) => (decode(WILL_OF_NOBODY, row)?, Owner::default()),
+        _ => decode(WILL_VERSION, row)?,
+    };
     Ok(WillRow {
         session: Incarnation(key),
         client_id: row.client_id.into(),
+        user: owner.user.map(Into::into),
+        claims: decode_claims(owner.claims),
         due_at: row.due_at,
         will: Will {
             topic: topic(row.topic)?,

@@ -15,8 +15,8 @@ use self::sweep::Sweep;
 use super::{
     RedbStore,
     encoding::{
-        RowError, decode_dropped, decode_flow, decode_group, decode_marks, decode_queued_head,
-        decode_retained, decode_session, decode_subscription, decode_will,
+        RowError, decode_access, decode_dropped, decode_flow, decode_group, decode_marks,
+        decode_queued_head, decode_retained, decode_session, decode_subscription, decode_will,
     },
     intern::Interner,
     progress::Progress,
@@ -72,6 +72,7 @@ impl<'a> Recovery<'a> {
 
     fn run(&mut self) -> Result<()> {
         self.marks()?;
+        self.access()?;
         self.sessions()?;
         self.groups()?;
         self.subscriptions()?;
@@ -97,6 +98,18 @@ impl<'a> Recovery<'a> {
             None => Marks::default(),
         };
         (self.visit)(Row::Marks(marks));
+        Ok(())
+    }
+
+    fn access(&mut self) -> Result<()> {
+        let table = self.snapshot.open_table(table::ACCESS)?;
+        for entry in table.range::<(u64, &[u8])>(..)? {
+            let (key, row) = entry?;
+            match decode_access(key.value(), row.value()) {
+                Ok(row) => (self.visit)(Row::Access(Box::new(row))),
+                Err(why) => self.sweep.put_aside(table::ACCESS, key.value(), &why),
+            }
+        }
         Ok(())
     }
 
@@ -192,7 +205,7 @@ impl<'a> Recovery<'a> {
         for entry in self.snapshot.open_table(table::WILLS)?.range::<u64>(..)? {
             let (key, row) = entry?;
             match decode_will(key.value(), row.value()) {
-                Ok(row) => (self.visit)(Row::Will(row)),
+                Ok(row) => (self.visit)(Row::Will(Box::new(row))),
                 Err(why) => self.sweep.put_aside(table::WILLS, key.value(), &why),
             }
         }

@@ -27,9 +27,11 @@ const FORMATS: [&str; table::FORMAT_VERSION as usize] = [
     include_str!("formats/2.txt"),
     include_str!("formats/3.txt"),
     include_str!("formats/4.txt"),
+    include_str!("formats/5.txt"),
 ];
 
-/// What the files hold: a row in every table that recovery reads. Groups came with format 2, drops with 3, what sessions may have sent with 4.
+/// What the files hold: a row in every table that recovery reads. Groups came with format 2, drops with 3, what sessions may have sent with 4,
+/// access and whose a will is with 5.
 fn batch(format: u64) -> Vec<Operation> {
     let mut batch = vec![
         Operation::Reserve(crate::Marks {
@@ -41,14 +43,17 @@ fn batch(format: u64) -> Vec<Operation> {
         session(2, 6, format),
         sample::put_subscription(1, 1, 1),
         sample::put_subscription(2, 2, 10),
-        sample::put_will(2, 6),
-        sample::put_will(7, 1),
+        will(2, 6, format),
+        will(7, 1, format),
     ];
     if format >= 2 {
         batch.push(sample::put_group(9));
     }
     if format >= 3 {
         batch.push(sample::put_dropped(2, 5));
+    }
+    if format >= 5 {
+        batch.extend((0..4).map(|kind| sample::put_access(kind, 5)));
     }
     batch.extend((1..=4).map(|n| {
         Operation::Accept(Accept {
@@ -69,6 +74,18 @@ fn session(number: u64, seed: u64, format: u64) -> Operation {
                 row.maybe_sent = Sequence(0);
             }
             Operation::PutSession(row)
+        }
+        other => other,
+    }
+}
+
+fn will(session: u64, seed: u64, format: u64) -> Operation {
+    match sample::put_will(session, seed) {
+        Operation::PutWill(mut row) => {
+            if format < 5 {
+                (row.user, row.claims) = (None, Vec::new());
+            }
+            Operation::PutWill(row)
         }
         other => other,
     }

@@ -1,0 +1,180 @@
+//! The topics of all rules as one tree, level by level. To ask it visits what can still match and would come earlier in the order than
+//! what has been found, so that a thousand rules cost hardly more than ten.
+
+use ebbtide_store::access::Actions;
+use rustc_hash::FxHashMap;
+
+use super::Action;
+
+/// A level of a topic in a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Exactly(Box<str>),
+    /// The template with this number.
+    Filled(usize),
+    /// `+`
+    Any,
+    /// `#`
+    Rest,
+}
+
+/// A rule, where one of its topics ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub rule: usize,
+    pub is_allowed: bool,
+    pub actions: Actions,
+    /// Whom it is about, by number.
+    pub who: usize,
+}
+
+impl Entry {
+    fn is_about(&self, action: Action) -> bool {
+        match action {
+            Action::Publish => self.actions.publish,
+            Action::Subscribe => self.actions.subscribe,
+            Action::Retain => self.actions.retain,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tree(Node);
+
+#[derive(Debug)]
+struct Node {
+    /// The first rule of all that end here or below.
+    first: usize,
+    exactly: FxHashMap<Box<str>, Node>,
+    filled: Vec<(usize, Node)>,
+    any: Option<Box<Node>>,
+    /// Those whose topic ends in `#` below here, ascending.
+    rest: Vec<Entry>,
+    /// Those whose topic ends here, ascending.
+    here: Vec<Entry>,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            first: usize::MAX,
+            exactly: FxHashMap::default(),
+            filled: Vec::new(),
+            any: None,
+            rest: Vec::new(),
+            here: Vec::new(),
+        }
+    }
+}
+
+/// Who asks for what.
+pub(super) struct Query<'a> {
+    pub action: Action,
+    /// Whether a rule with this number is about it.
+    pub is_who: &'a dyn Fn(usize) -> bool,
+    /// What stands in the place of each template; `None`: it fits into no topic.
+    pub filled: &'a [Option<Box<str>>],
+}
+
+impl Tree {
+    /// Rules come in their order.
+    pub fn insert(&mut self, levels: &[Level], entry: Entry) {
+        let mut node = &mut self.0;
+        for level in levels {
+            node.first = node.first.min(entry.rule);
+            node = match level {
+                Level::Rest => return node.rest.push(entry),
+                Level::Any => node.any.get_or_insert_default(),
+                Level::Exactly(text) => node.exactly.entry(text.clone()).or_default(),
+                Level::Filled(template) => {
+                    let known = node.filled.iter().position(|(other, _)| other == template);
+                    let at = known.unwrap_or_else(|| {
+                        node.filled.push((*template, Node::default()));
+                        node.filled.len() - 1
+                    });
+                    &mut node.filled[at].1
+                }
+            };
+        }
+        node.first = node.first.min(entry.rule);
+        node.here.push(entry);
+    }
+
+    /// The first rule that matches a topic, or covers a filter: all topics that the filter matches.
+    pub fn first(&self, topic_or_filter: &str, query: &Query<'_>) -> Option<Entry> {
+        let mut search = Search {
+            query,
+            // A wildcard in the first level does not match what begins with `$` [MQTT-4.7.2-1].
+            is_hidden: topic_or_filter.starts_with('$'),
+            found: None,
+        };
+        search.visit(&self.0, Some(topic_or_filter), 0, false);
+        search.found
+    }
+}
+
+struct Search<'a> {
+    query: &'a Query<'a>,
+    is_hidden: bool,
+    found: Option<Entry>,
+}
+
+impl Search<'_> {
+    /// Looks below a node for what is left; `None`: nothing is left. `denies`: a name on the way fits into no topic, so only rules that
+    /// deny count.
+    fn visit(&mut self, node: &Node, left: Option<&str>, depth: usize, denies: bool) {
+        if self.found.is_some_and(|found| found.rule < node.first) {
+            return;
+        }
+        let is_hidden = self.is_hidden && depth == 0;
+        if !is_hidden {
+            // `a/#` matches `a` too.
+            self.take(&node.rest, denies);
+        }
+        let Some(left) = left else {
+            return self.take(&node.here, denies);
+        };
+        let (level, left) = match left.split_once('/') {
+            Some((level, left)) => (level, Some(left)),
+            None => (left, None),
+        };
+        // Only `#` covers `#`, and it has been looked at.
+        if level == "#" {
+            return;
+        }
+        let depth = depth + 1;
+        // `+` is nobody's text, so it is not found here.
+        if let Some(node) = node.exactly.get(level) {
+            self.visit(node, left, depth, denies);
+        }
+        for (template, node) in &node.filled {
+            match &self.query.filled[*template] {
+                // A name does not make a topic the broker's own.
+                Some(filled) if !is_hidden && **filled == *level => {
+                    self.visit(node, left, depth, denies);
+                }
+                Some(_) => {}
+                None if !is_hidden => self.visit(node, left, depth, true),
+                None => {}
+            }
+        }
+        if let Some(node) = &node.any
+            && !is_hidden
+        {
+            self.visit(node, left, depth, denies);
+        }
+    }
+
+    fn take(&mut self, entries: &[Entry], denies: bool) {
+        let earlier = self.found.map_or(usize::MAX, |found| found.rule);
+        let entry = entries.iter().find(|entry| {
+            entry.rule >= earlier
+                || entry.is_about(self.query.action)
+                    && !(denies && entry.is_allowed)
+                    && (self.query.is_who)(entry.who)
+        });
+        if let Some(entry) = entry.filter(|entry| entry.rule < earlier) {
+            self.found = Some(*entry);
+        }
+    }
+}
