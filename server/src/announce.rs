@@ -14,7 +14,9 @@ pub fn started(config: &Config, at: &Addresses) {
         Storage::Directory(path) => path.display().to_string(),
         Storage::Ephemeral => "in memory only, gone when the broker stops (--ephemeral)".to_owned(),
     };
-    let protection = if at.are_loopback() {
+    let protection = if config.auth.is_on() {
+        "everybody is asked who they are, and rules decide what they may do (--auth)"
+    } else if at.are_loopback() {
         "only this machine can connect; nobody is asked who they are"
     } else {
         "anybody who can reach these addresses may read and publish everything (--allow-anonymous)"

@@ -9,7 +9,7 @@ use ebbtide_store::redb::restore::RestoreError;
 
 use crate::{
     bench::BenchError,
-    cli::{CertError, CheckError, ClientError, CopyError, PutBackError},
+    cli::{AccessError, CertError, CheckError, ClientError, CopyError, PutBackError},
     config::ConfigError,
     serve::ServeError,
     storage::StorageError,
@@ -41,8 +41,9 @@ pub const CODES: &[(i32, &str)] = &[
     ),
     (
         7,
-        "A backup or a certificate could not be read or written, or something would have been overwritten.",
+        "A backup, a certificate or a file of rules could not be read or written, or something would have been overwritten.",
     ),
+    (8, "`ebbtide acl test`: it is not allowed."),
     (
         INTERRUPTED,
         "It was stopped by a second signal, before everything was written.",
@@ -70,6 +71,9 @@ pub enum Failure {
     /// There is no certificate.
     #[error(transparent)]
     Cert(#[from] CertError),
+    /// Users, keys or rules are as they were.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// There are no figures.
     #[error(transparent)]
     Bench(#[from] BenchError),
@@ -82,7 +86,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Serve(ServeError::Runtime(_) | ServeError::Unfinished) => 1,
-            Self::Config(_) | Self::Serve(ServeError::Tls(_)) => 2,
+            Self::Config(_) | Self::Serve(ServeError::Tls(_) | ServeError::Auth(_)) => 2,
             Self::Serve(ServeError::Listen { .. }) => 3,
             Self::Serve(ServeError::Storage(error)) => of_storage(error),
             Self::Check(error) => match error {
@@ -99,6 +103,9 @@ impl Failure {
             },
             Self::Bench(BenchError::Runtime(_)) => 1,
             Self::Bench(BenchError::Broker { .. }) => 6,
+            Self::Access(AccessError::Typed(_)) => 2,
+            Self::Access(AccessError::Read { .. }) => 7,
+            Self::Access(AccessError::Denied) => 8,
             Self::Cert(CertError::Make(_)) => 2,
             Self::Cert(CertError::Write { .. }) => 7,
             Self::Restore(error) => match error {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use self::{listeners::Listeners, stop::StopSignal};
 use crate::{
     announce,
-    auth::Authenticator,
+    auth::{Authenticator, Directory, SetUpError},
     clock::Clock,
     config::{Config, ListenAddress},
     connection::Surroundings,
@@ -53,6 +53,9 @@ pub enum ServeError {
     /// There is no TLS with what was given.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Nobody could say who they are.
+    #[error(transparent)]
+    Auth(#[from] SetUpError),
     /// The data could not be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -94,11 +97,13 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let listeners = Listeners::open(&config).await?;
     let clock = Clock::start();
     let events = Events::default();
-    let storage = Storage::start(&config, clock, &events)?;
+    let directory = Directory::default();
+    let storage = Storage::start(&config, clock, &events, &directory)?;
+    let authenticator = Authenticator::new(&config.auth, directory, clock)?;
     let surroundings = Surroundings {
         broker: storage.current().clone(),
         clock,
-        authenticator: Authenticator::default(),
+        authenticator,
         durability: config.mqtt_durability.into(),
         violations: Arc::new(Throttle::new()),
     };

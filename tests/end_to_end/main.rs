@@ -3,6 +3,7 @@
 //! Run by `cargo xtask test`, which gets the programs that these tests drive. Each test has a broker of its own.
 
 mod assets;
+mod auth;
 mod backup;
 mod bad_input;
 mod browsers;

@@ -4,6 +4,7 @@
 //! RFC 3339, in UTC. A member that is absent in an answer has nothing to say; a reader must not mind members that it does
 //! not know.
 
+mod access;
 mod event;
 mod maintenance;
 mod object;
@@ -14,6 +15,7 @@ mod session;
 mod stats;
 mod why;
 
+pub use access::*;
 pub use event::*;
 pub use maintenance::*;
 pub use object::Object;

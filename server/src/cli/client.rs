@@ -4,12 +4,12 @@ use std::io;
 
 use bytes::Bytes;
 use clap::Args;
-use ebbtide_api::ProblemDetails;
+use ebbtide_api::{Password, ProblemDetails};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response, Uri,
+    Method, Request, Response, Uri,
     body::Incoming,
-    header::{CONTENT_TYPE, HOST},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
 };
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -23,6 +23,11 @@ pub struct At {
     /// The HTTP address of the running broker, for example `http://127.0.0.1:8080`. Default: the configured one (`--http`).
     #[arg(long, value_name = "URL", env = "EBBTIDE_URL")]
     url: Option<Uri>,
+
+    /// A key of its HTTP API, or a token of its login; needed once the broker asks who one is. Better given by the variable: others see
+    /// the arguments of a program.
+    #[arg(long, value_name = "KEY", env = "EBBTIDE_KEY", hide_env_values = true)]
+    key: Option<String>,
 }
 
 /// Why a broker did not do what it was asked.
@@ -85,6 +90,7 @@ impl At {
                         .map_or_else(String::new, ToString::to_string),
                     host,
                     port,
+                    key: self.key.map(Password),
                 })
             }
             _ => Err(ClientError::Url(typed)),
@@ -98,14 +104,25 @@ pub struct Broker {
     authority: String,
     host: String,
     port: u16,
+    key: Option<Password>,
 }
 
 impl Broker {
-    /// Sends a request and gives its answer, the body as yet unread.
+    /// POST with a body.
     pub async fn post(
         &self,
         path: &str,
         body: &impl Serialize,
+    ) -> Result<Response<Incoming>, ClientError> {
+        self.request(Method::POST, path, Some(body)).await
+    }
+
+    /// Sends a request and gives its answer, the body as yet unread.
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
     ) -> Result<Response<Incoming>, ClientError> {
         let unreachable = |why: String| ClientError::Unreachable {
             url: format!("http://{}", self.authority),
@@ -119,11 +136,18 @@ impl Broker {
             .map_err(|error| unreachable(error.to_string()))?;
         // Ends with the last of sender and body; its errors reach them.
         tokio::spawn(connection);
-        let body = serde_json::to_vec(body).expect("requests of the API are plain objects");
-        let request = Request::post(path)
+        let body = body
+            .map(|body| serde_json::to_vec(body).expect("requests of the API are plain objects"));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(HOST, &self.authority)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", key.0));
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|error| unreachable(error.to_string()))?;
         let response = sender
             .send_request(request)
@@ -167,7 +191,7 @@ mod tests {
         let options = cli::parse(["--http", http, "--allow-anonymous"]).expect("valid flags");
         let config = Config::resolve(options).expect("valid");
         let url = url.map(|url| url.parse().expect("a URI"));
-        At { url }.resolve(&config)
+        At { url, key: None }.resolve(&config)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The options themselves are defined in [`crate::config::Options`], once for flags, environment and file; what belongs to one
 //! command alone stands in the file of that command.
 
+mod access;
 mod backup;
 mod cert;
 mod check;
@@ -12,8 +13,8 @@ mod progress;
 mod restore;
 
 pub use self::{
-    backup::CopyError, cert::CertError, check::CheckError, client::ClientError,
-    restore::PutBackError,
+    access::AccessError, backup::CopyError, cert::CertError, check::CheckError,
+    client::ClientError, restore::PutBackError,
 };
 
 use std::{
@@ -69,6 +70,15 @@ enum Command {
     Restore(restore::Arguments),
     /// Puts a load on any MQTT broker and says what it did with it.
     Bench(bench::Arguments),
+    /// The users of a running broker.
+    #[command(subcommand)]
+    Users(access::Users),
+    /// The keys of a running broker's HTTP API.
+    #[command(subcommand)]
+    Keys(access::Keys),
+    /// The rules of a running broker.
+    #[command(subcommand)]
+    Acl(access::Acl),
     /// Makes certificates for development.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -115,6 +125,18 @@ pub fn run() -> Result<(), Failure> {
         Some(Command::Restore(ref arguments)) => {
             let arguments = arguments.clone();
             arguments.run(resolve(cli, &matches)?)
+        }
+        Some(Command::Users(ref command)) => {
+            let command = command.clone();
+            command.run(|| resolve(cli, &matches))
+        }
+        Some(Command::Keys(ref command)) => {
+            let command = command.clone();
+            command.run(&resolve(cli, &matches)?)
+        }
+        Some(Command::Acl(ref command)) => {
+            let command = command.clone();
+            command.run(&resolve(cli, &matches)?)
         }
         Some(Command::Cert(command)) => command.run(),
         Some(Command::Bench(arguments)) => Ok(arguments.run()?),

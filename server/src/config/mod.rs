@@ -4,6 +4,7 @@
 //! it resolves to is complete and consistent.
 
 mod address;
+mod auth;
 mod file;
 mod limits;
 mod options;
@@ -12,6 +13,7 @@ mod resolve;
 mod tls;
 
 pub use address::{HostName, ListenAddress, Origin, ProxyNetwork};
+pub use auth::{AuthConfig, JwtKey, Method, UserSeed};
 pub use file::{read_file, unknown_variables};
 pub use options::{Durability, LogFormat, Options};
 pub use reference::reference;
@@ -47,7 +49,7 @@ pub enum ConfigError {
     #[error(
         "{option} {address} can be reached from outside, and no authentication is configured: anybody could read and \
          publish everything. Use a loopback address (for example {option} 127.0.0.1:{port}), or give \
-         --allow-anonymous if that is what you want"
+         --allow-anonymous if that is what you want (to ask everybody who they are: --auth, see docs/security.md)"
     )]
     Exposed {
         /// The option that names the address.
@@ -57,6 +59,19 @@ pub enum ConfigError {
         /// Its port.
         port: u16,
     },
+    /// Something is given for a method that is not named.
+    #[error(
+        "the file has {0}, and `auth` does not name `{1}`: add it, for example auth = [\"{1}\"], or leave {0} out"
+    )]
+    UnusedAuth(&'static str, &'static str),
+    /// Nobody whose tokens count.
+    #[error(
+        "`auth` names `jwt`, and no key is given: add [[jwt]] to the file (see docs/security.md)"
+    )]
+    NoJwtKey,
+    /// Authentication cannot be set up like that.
+    #[error("{0}")]
+    Auth(String),
     /// Two listeners cannot have the same address.
     #[error("{0} and {1} both name {2}: give each a port of its own")]
     SameAddress(&'static str, &'static str, ListenAddress),

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::{ConfigError, HostName, ListenAddress, Origin, ProxyNetwork, limits::LimitOptions};
+use super::{
+    ConfigError, HostName, JwtKey, ListenAddress, Method, Origin, ProxyNetwork, UserSeed,
+    limits::LimitOptions,
+};
 
 /// What was typed.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -120,10 +123,22 @@ pub struct Options {
           default_missing_value = "true")]
     pub ephemeral: Option<bool>,
 
-    /// Lets anybody in without asking who they are, from outside this machine too. Default: `false`.
+    /// Lets anybody in without asking who they are, from outside this machine too. With `auth`: lets those in who say nothing, as
+    /// anonymous clients that rules decide about. Default: `false`.
     #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_ALLOW_ANONYMOUS", num_args = 0..=1,
           require_equals = true, default_missing_value = "true")]
     pub allow_anonymous: Option<bool>,
+
+    /// How clients say who they are, in this order: `password` (users of this broker, see `[[users]]`), `jwt` (tokens that others have
+    /// signed, see `[[jwt]]`). Then rules decide what they may do (see `[[rules]]`). Not given: nobody is asked.
+    #[arg(
+        long,
+        global = true,
+        value_name = "METHOD",
+        env = "EBBTIDE_AUTH",
+        value_delimiter = ','
+    )]
+    pub auth: Vec<Method>,
 
     /// A further name under which browsers reach this broker, as in the address line; may be repeated. Loopback names
     /// and the address itself always pass.
@@ -194,6 +209,18 @@ pub struct Options {
     /// How log lines look. Default: `text`.
     #[arg(long, global = true, value_name = "FORMAT", env = "EBBTIDE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+
+    /// Users to begin with; in the file only.
+    #[arg(skip)]
+    pub users: Vec<UserSeed>,
+
+    /// Rules to begin with; in the file only.
+    #[arg(skip)]
+    pub rules: Vec<ebbtide_api::Rule>,
+
+    /// Whose tokens count; in the file only.
+    #[arg(skip)]
+    pub jwt: Vec<JwtKey>,
 
     /// What the core allows.
     #[command(flatten)]
@@ -289,6 +316,14 @@ impl Options {
             disk_reserve_bytes: self.disk_reserve_bytes.or(lower.disk_reserve_bytes),
             ephemeral,
             allow_anonymous: self.allow_anonymous.or(lower.allow_anonymous),
+            auth: if self.auth.is_empty() {
+                lower.auth
+            } else {
+                self.auth
+            },
+            users: [self.users, lower.users].concat(),
+            rules: [self.rules, lower.rules].concat(),
+            jwt: [self.jwt, lower.jwt].concat(),
             allow_host: if self.allow_host.is_empty() {
                 lower.allow_host
             } else {

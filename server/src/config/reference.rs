@@ -23,6 +23,7 @@ data_dir = "./ebbtide-data"
 disk_reserve_bytes = 67108864
 ephemeral = false
 allow_anonymous = false
+auth = ["password"]
 allow_host = ["broker.example"]
 allow_origin = ["https://app.example", "http://localhost:5173"]
 server_reference = "other.example:1883"
@@ -58,6 +59,17 @@ uncommitted_bytes_max = 4194304
 journal_bytes_max = 67108864
 connect_deadline_ms = 10000
 keep_alive_s_max = 0
+
+[[users]]
+name = "ann"
+password = "only at the first start"
+scopes = ["read"]
+
+[[rules]]
+effect = "allow"
+who = { user = "ann" }
+actions = ["publish", "subscribe"]
+topics = ["app/{user}/#"]
 "#;
 
 /// How a key looks in the file.

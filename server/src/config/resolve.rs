@@ -8,10 +8,9 @@ use ebbtide_protocol::ByteString;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    ConfigError, Durability, HostName, ListenAddress, LogFormat, Options, Origin, ProxyNetwork,
-    TlsFiles, file::nearest, limits,
+    AuthConfig, ConfigError, Durability, HostName, ListenAddress, LogFormat, Options, Origin,
+    ProxyNetwork, TlsFiles, file::nearest, limits,
 };
-use crate::auth::Authenticator;
 
 const RELAXED_COMMIT_MS: u32 = 100;
 /// A week.
@@ -48,8 +47,10 @@ pub struct Config {
     pub storage: Storage,
     /// What the broker leaves free of its file system, bytes.
     pub disk_reserve_bytes: u64,
-    /// Nobody is asked who they are, from outside either.
+    /// Nobody is asked who they are, from outside either; or those who say nothing may come in too.
     pub allow_anonymous: bool,
+    /// Who is asked for what.
+    pub auth: AuthConfig,
     /// Further hosts that pass.
     pub allow_host: Vec<HostName>,
     /// Further origins that pass.
@@ -99,6 +100,7 @@ impl Config {
         let expiry_s = options
             .presence_offline_expiry_s
             .unwrap_or(PRESENCE_OFFLINE_EXPIRY_S);
+        let auth = AuthConfig::resolve(&options)?;
         let config = Self {
             mqtt: options.mqtt.unwrap_or_else(|| loopback(1883)),
             http: options.http.unwrap_or_else(|| loopback(8080)),
@@ -126,6 +128,7 @@ impl Config {
                 }
             },
             disk_reserve_bytes: options.disk_reserve_bytes.unwrap_or(DISK_RESERVE_BYTES),
+            auth,
             allow_anonymous: options.allow_anonymous.unwrap_or(false),
             allow_host: options.allow_host,
             allow_origin: options.allow_origin,
@@ -163,7 +166,7 @@ impl Config {
         if levels > Limits::TOPIC_LEVELS_CEILING {
             return Err(ConfigError::TopicLevels(levels));
         }
-        if self.allow_anonymous || Authenticator::default().is_configured() {
+        if self.allow_anonymous || self.auth.is_on() {
             return Ok(());
         }
         for (option, address) in self.listeners() {
@@ -298,6 +301,19 @@ impl fmt::Display for Config {
             self.disk_reserve_bytes
         )?;
         writeln!(formatter, "allow_anonymous = {}", self.allow_anonymous)?;
+        let methods = self.auth.methods.iter();
+        let methods = methods.map(|method| method.name().to_owned()).collect();
+        writeln!(formatter, "auth = {}", strings(methods))?;
+        // Secrets are among them, or not far.
+        for (what, count) in [
+            ("users", self.auth.users.len()),
+            ("rules", self.auth.rules.len()),
+            ("jwt", self.auth.jwt.len()),
+        ] {
+            if count > 0 {
+                writeln!(formatter, "# and {count} [[{what}]], which are not shown")?;
+            }
+        }
         writeln!(
             formatter,
             "allow_host = {}",

@@ -20,12 +20,18 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Authentication, Broker, Connection, Durability, Origin, Question};
+use ebbtide_broker::{Answer, Broker, Connection, Denial, Durability, Origin, Question};
 use ebbtide_protocol::ReasonCode;
 use tokio::task::{JoinError, JoinSet};
 
 use self::timer::Timer;
-use crate::{auth::Authenticator, clock::Clock, logging::Throttle, storage::Reader, wake::Signal};
+use crate::{
+    auth::{Authenticator, Outcome},
+    clock::Clock,
+    logging::Throttle,
+    storage::Reader,
+    wake::Signal,
+};
 
 /// No more is asked of the core while this many bytes wait for the peer: what waits in the core can still be
 /// taken over by another connection, what is here is lost with this one.
@@ -50,9 +56,15 @@ pub struct Surroundings {
 
 /// What has happened outside.
 enum Moved {
-    Answered(Result<Answer, JoinError>),
+    Answered(Result<Reply, JoinError>),
     Read(io::Result<usize>),
     Written(io::Result<()>),
+}
+
+/// The answer to a question that took its time.
+enum Reply {
+    Read(Answer),
+    Authenticated(Outcome),
 }
 
 struct Driver<S> {
@@ -64,9 +76,11 @@ struct Driver<S> {
     unwritten: bool,
     /// The peer has ended its direction.
     ended: bool,
-    reads: JoinSet<Answer>,
+    reads: JoinSet<Reply>,
     reader: Reader,
     surroundings: Surroundings,
+    /// It is in the log why the client was not let in.
+    is_refusal_told: bool,
 }
 
 /// Serves one client from its first byte to its last.
@@ -91,6 +105,7 @@ pub async fn run<S: ByteStream>(stream: S, origin: Origin, surroundings: Surroun
         reads: JoinSet::new(),
         reader,
         surroundings,
+        is_refusal_told: false,
     };
     let result = driver.exchange(&signal).await;
     driver.finish(&origin, result).await;
@@ -130,8 +145,10 @@ impl<S: ByteStream> Driver<S> {
                 moved = poll_fn(|context| self.poll_world(context)) => match moved {
                     // A reader that panicked leaves a question open; the connection cannot go on without it.
                     Moved::Answered(answer) => {
-                        let answer = answer.map_err(io::Error::other)?;
-                        self.connection.handle_answer(answer, clock.now());
+                        match answer.map_err(io::Error::other)? {
+                            Reply::Read(answer) => self.connection.handle_answer(answer, clock.now()),
+                            Reply::Authenticated(outcome) => self.authenticated(outcome),
+                        }
                     }
                     Moved::Read(Ok(0)) => self.ended = true,
                     Moved::Read(count) => drop(count?),
@@ -184,6 +201,7 @@ impl<S: ByteStream> Driver<S> {
         }
         // To transmit makes room, and then the next part of a backlog is asked for. Nothing else may ever happen here.
         self.ask_all();
+        self.tell_denial();
         let is_full = self.output.len() >= OUTPUT_BYTES_MAX;
         let wants_turn = self.connection.wants_turn() && !is_full;
         // What was held back can be taken in now.
@@ -201,12 +219,17 @@ impl<S: ByteStream> Driver<S> {
     fn ask(&mut self, question: Question) {
         match question {
             Question::Authenticate(credentials) => {
-                let outcome = self.surroundings.authenticator.authenticate(&credentials);
-                self.authenticated(outcome);
+                let authenticator = self.surroundings.authenticator.clone();
+                let address = self.connection.origin().address.clone();
+                self.reads.spawn(async move {
+                    let outcome = authenticator.authenticate(credentials, address);
+                    Reply::Authenticated(outcome.await)
+                });
             }
-            // No method is known that would get so far.
-            Question::Continue(_) | Question::Reauthenticate(_) => {
-                self.authenticated(Authentication::Refused(ReasonCode::BadAuthenticationMethod));
+            // No method asks back, so nobody goes on with one.
+            Question::Continue(step) | Question::Reauthenticate(step) => {
+                let outcome = self.surroundings.authenticator.authenticate_again(&step);
+                self.authenticated(outcome);
             }
             Question::Read {
                 session,
@@ -215,16 +238,57 @@ impl<S: ByteStream> Driver<S> {
             } => {
                 let reader = self.reader.clone();
                 self.reads.spawn_blocking(move || {
-                    Answer::Read(reader.read(session, &sequences, bytes_max))
+                    Reply::Read(Answer::Read(reader.read(session, &sequences, bytes_max)))
                 });
             }
         }
     }
 
-    fn authenticated(&mut self, outcome: Authentication) {
+    fn authenticated(&mut self, outcome: Outcome) {
+        if let Some(why) = &outcome.complaint
+            && let Some(suppressed) = self.surroundings.violations.permit()
+        {
+            let client = self.connection.client_id().map(|id| &**id);
+            let address = &self.connection.origin().address;
+            self.is_refusal_told = true;
+            tracing::warn!(
+                client,
+                address,
+                suppressed,
+                "a client was not let in: {why}"
+            );
+        }
         let now = self.surroundings.clock.now();
-        self.connection
-            .handle_answer(Answer::Authenticated(outcome), now);
+        let connection = &mut self.connection;
+        self.surroundings
+            .authenticator
+            .admit(outcome, |authentication| {
+                connection.handle_answer(Answer::Authenticated(authentication), now);
+            });
+    }
+
+    /// Says what a rule has not allowed.
+    fn tell_denial(&mut self) {
+        let Some(denial) = self.connection.poll_denial() else {
+            return;
+        };
+        let Some(suppressed) = self.surroundings.violations.permit() else {
+            return;
+        };
+        let Denial {
+            action,
+            topic,
+            decision,
+            more,
+        } = denial;
+        let client = self.connection.client_id().map(|id| &**id);
+        tracing::info!(
+            client,
+            more,
+            suppressed,
+            "not allowed to {action}: {:?}: {decision}",
+            &*topic
+        );
     }
 
     /// Reads and writes what the transport takes now. Whoever has to wait leaves no buffer behind.
@@ -258,7 +322,8 @@ impl<S: ByteStream> Driver<S> {
             self.connection.handle_end(self.surroundings.clock.now());
             tracing::debug!(client = &*client, address = origin.address, %error, "connection failed");
         } else if let Some(close) = self.connection.close() {
-            let faulty = is_fault(close.reason);
+            // Once is enough.
+            let faulty = is_fault(close.reason) && !self.is_refusal_told;
             if faulty && let Some(suppressed) = self.surroundings.violations.permit() {
                 tracing::info!(
                     client = &*client,

@@ -12,7 +12,9 @@ use ebbtide_protocol::ReasonCode;
 use ebbtide_store::redb::RedbStore;
 
 use super::{
-    App, content,
+    App,
+    access::Caller,
+    content,
     extract::{bad, json},
     problem::Problem,
     publish::{self, Outgoing},
@@ -32,10 +34,11 @@ const MESSAGES_MAX: usize = 1000;
 )]
 pub async fn publish(
     State(app): State<App>,
+    caller: Caller,
     request: Request,
 ) -> Result<Json<PublishResponse>, Problem> {
     let message = outgoing(json(request).await?)?;
-    let reason = publish::once(&app.surroundings, message).await?;
+    let reason = publish::once(&app.surroundings, &caller, message).await?;
     Ok(Json(response(reason)))
 }
 
@@ -50,6 +53,7 @@ pub async fn publish(
 )]
 pub async fn publish_many(
     State(app): State<App>,
+    caller: Caller,
     request: Request,
 ) -> Result<Json<PublishManyResponse>, Problem> {
     let PublishManyRequest { messages } = json(request).await?;
@@ -60,7 +64,7 @@ pub async fn publish_many(
         outgoing(message).map_err(|problem| problem.within(&format!("messages[{at}]")))
     });
     let messages = messages.collect::<Result<_, _>>()?;
-    let reasons = publish::many(&app.surroundings, messages).await?;
+    let reasons = publish::many(&app.surroundings, &caller, messages).await?;
     Ok(Json(PublishManyResponse {
         results: reasons.into_iter().map(response).collect(),
     }))

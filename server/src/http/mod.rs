@@ -2,6 +2,7 @@
 //!
 //! Every request passes `guard` first; every answer gets the headers of `headers`.
 
+mod access;
 mod api;
 mod assets;
 mod backup;
@@ -149,12 +150,18 @@ fn router(app: App) -> Router {
         .route("/mqtt", get(upgrade::upgrade))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::show))
-        .merge(routes::api())
+        .merge(guarded(&app))
         .fallback(assets::serve)
         .layer(from_fn_with_state(app.clone(), guard::check))
         .layer(from_fn(headers::add))
         .with_state(app)
+}
+
+/// What needs a key or a token where clients are asked who they are.
+fn guarded(app: &App) -> Router<App> {
+    routes::api()
+        .route("/metrics", get(metrics::show))
+        .route_layer(from_fn_with_state(app.clone(), access::check))
 }
 
 /// Request after request on one connection.

@@ -12,7 +12,9 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response},
 };
 
-use super::{App, api, backup, compact, events, problem::Problem, retained, sessions, stats};
+use super::{
+    App, access, api, backup, compact, events, problem::Problem, retained, sessions, stats,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -41,6 +43,18 @@ use super::{App, api, backup, compact, events, problem::Problem, retained, sessi
         events::listen,
         backup::backup,
         compact::compact,
+        access::login::login,
+        access::login::renew,
+        access::users::list,
+        access::users::put,
+        access::users::remove,
+        access::rules::get,
+        access::rules::put,
+        access::rules::validate,
+        access::rules::simulate,
+        access::keys::list,
+        access::keys::make,
+        access::keys::revoke,
     ),
     components(schemas(
         ebbtide_api::ProblemDetails,
@@ -55,6 +69,7 @@ use super::{App, api, backup, compact, events, problem::Problem, retained, sessi
         (name = "sessions", description = "Clients, connected or away, and what waits for them."),
         (name = "stats", description = "Counters, now and over the last hour."),
         (name = "events", description = "What happens, while it happens."),
+        (name = "access", description = "Who may do what: users, rules and keys."),
         (name = "maintenance", description = "The broker's file."),
     )
 )]

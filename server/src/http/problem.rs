@@ -29,6 +29,11 @@ impl Problem {
         self
     }
 
+    /// What was wrong.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Its status.
     #[cfg(test)]
     pub fn status(&self) -> StatusCode {

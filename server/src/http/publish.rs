@@ -4,14 +4,14 @@ use std::{collections::HashMap, sync::Arc, task::Waker};
 
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
-use ebbtide_broker::{Answer, Connection, Origin, Question};
+use ebbtide_broker::{Answer, Connection, Identity, Origin, Question};
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicName, Version,
     codec::{Decoder, Role, encode},
     packet::{Ack, Connect, Disconnect, MessageProperties, Publish},
 };
 
-use super::{commit::DEADLINE, problem::Problem};
+use super::{access::Caller, commit::DEADLINE, problem::Problem};
 use crate::{connection::Surroundings, wake::Signal};
 
 /// So many are on their way at a time.
@@ -28,8 +28,12 @@ pub struct Outgoing {
 }
 
 /// Publishes one and waits for the acknowledgement, which stands for the commit; QoS 0 waits for nothing.
-pub async fn once(surroundings: &Surroundings, message: Outgoing) -> Result<ReasonCode, Problem> {
-    let reasons = many(surroundings, vec![message]).await?;
+pub async fn once(
+    surroundings: &Surroundings,
+    caller: &Caller,
+    message: Outgoing,
+) -> Result<ReasonCode, Problem> {
+    let reasons = many(surroundings, caller, vec![message]).await?;
     let reason = reasons.first().copied().unwrap_or(ReasonCode::Success);
     refused(reason)?;
     Ok(reason)
@@ -43,6 +47,10 @@ pub fn refused(reason: ReasonCode) -> Result<(), Problem> {
             "There is no room for the message now; `/readyz` says why. Try again later.",
         ));
     }
+    if reason == ReasonCode::NotAuthorized {
+        let detail = "The broker refused it: Not authorized. No rule lets this user publish to the topic, or the topic is the broker's own.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
     if reason.is_error() {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -55,6 +63,7 @@ pub fn refused(reason: ReasonCode) -> Result<(), Problem> {
 /// Publishes them in their order and waits for all acknowledgements; gives what became of each.
 pub async fn many(
     surroundings: &Surroundings,
+    caller: &Caller,
     messages: Vec<Outgoing>,
 ) -> Result<Vec<ReasonCode>, Problem> {
     let is_silent = |message: &Outgoing| message.qos == QoS::AtMostOnce && message.retain;
@@ -65,7 +74,7 @@ pub async fn many(
         let detail = format!("{}.", no_room.why());
         return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail));
     }
-    let exchange = Exchange::begin(surroundings).run(messages);
+    let exchange = Exchange::begin(surroundings, caller.identity()).run(messages);
     let outcome = tokio::time::timeout(DEADLINE, exchange).await;
     let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
     outcome
@@ -82,10 +91,12 @@ struct Exchange<'a> {
     unsent: BytesMut,
     received: BytesMut,
     window: usize,
+    /// The HTTP API has let the caller in already.
+    identity: Identity,
 }
 
 impl<'a> Exchange<'a> {
-    fn begin(surroundings: &'a Surroundings) -> Self {
+    fn begin(surroundings: &'a Surroundings, identity: Identity) -> Self {
         let signal = Signal::new();
         let origin = Origin {
             address: "HTTP API".into(),
@@ -102,6 +113,7 @@ impl<'a> Exchange<'a> {
             decoder,
             unsent: BytesMut::new(),
             received: BytesMut::new(),
+            identity,
             window: WINDOW.min(usize::from(broker.limits().receive_maximum)),
         }
     }
@@ -200,8 +212,7 @@ impl<'a> Exchange<'a> {
             while let Some(question) = self.connection.poll_question() {
                 // Nothing was subscribed, so nothing has to be read.
                 if let Question::Authenticate(_) = question {
-                    // The HTTP API has let the caller in already.
-                    let identity = ebbtide_broker::Identity::default();
+                    let identity = self.identity.clone();
                     let now = self.surroundings.clock.now();
                     self.connection
                         .handle_answer(Answer::Authenticated(Ok(identity).into()), now);

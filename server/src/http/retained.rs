@@ -20,7 +20,9 @@ use ebbtide_protocol::{QoS, TopicFilter};
 use ebbtide_store::Message;
 
 use super::{
-    App, api,
+    App,
+    access::Caller,
+    api,
     commit::committed,
     content::{self, Payload},
     extract::{InPath, InQuery, bad, json, within},
@@ -120,6 +122,7 @@ pub async fn one(
 )]
 pub async fn put(
     State(app): State<App>,
+    caller: Caller,
     InPath(topic): InPath<String>,
     request: Request,
 ) -> Result<Json<PublishResponse>, Problem> {
@@ -141,7 +144,7 @@ pub async fn put(
         return Err(not_yours());
     }
     let is_silent = message.qos == QoS::AtMostOnce;
-    let reason = publish::once(&app.surroundings, message).await?;
+    let reason = publish::once(&app.surroundings, &caller, message).await?;
     if is_silent {
         committed(&broker, broker.journal().last()).await?;
     }

@@ -2,11 +2,11 @@
 
 use axum::{
     Router,
-    routing::{MethodRouter, any, get, post},
+    routing::{MethodRouter, any, delete, get, post, put},
 };
 
 use super::{
-    App,
+    App, access,
     api::{self, only},
     backup, compact, events, openapi, retained, sessions, stats,
 };
@@ -24,7 +24,7 @@ pub fn api() -> Router<App> {
 }
 
 /// Every path, with its methods in words and in deed.
-pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 16] {
+pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 25] {
     [
         ("/api/v1/publish", "POST", post(api::publish)),
         ("/api/v1/publish/many", "POST", post(api::publish_many)),
@@ -71,6 +71,35 @@ pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 16] {
         ("/api/v1/events", "GET", get(events::listen)),
         ("/api/v1/backup", "POST", post(backup::backup)),
         ("/api/v1/compact", "POST", post(compact::compact)),
+        ("/api/v1/login", "POST", post(access::login::login)),
+        ("/api/v1/login/renew", "POST", post(access::login::renew)),
+        ("/api/v1/users", "GET", get(access::users::list)),
+        (
+            "/api/v1/users/{name}",
+            "PUT, DELETE",
+            put(access::users::put).delete(access::users::remove),
+        ),
+        (
+            "/api/v1/rules",
+            "GET, PUT",
+            get(access::rules::get).put(access::rules::put),
+        ),
+        (
+            "/api/v1/rules/validate",
+            "POST",
+            post(access::rules::validate),
+        ),
+        (
+            "/api/v1/rules/simulate",
+            "POST",
+            post(access::rules::simulate),
+        ),
+        (
+            "/api/v1/keys",
+            "GET, POST",
+            get(access::keys::list).post(access::keys::make),
+        ),
+        ("/api/v1/keys/{id}", "DELETE", delete(access::keys::revoke)),
         ("/api/v1/openapi.json", "GET", get(openapi::describe)),
     ]
 }

@@ -31,8 +31,9 @@ use parking_lot::RwLock;
 pub use self::{error::StorageError, open::folder};
 use self::{kept::Kept, place::Place};
 use crate::{
+    auth::Directory,
     clock::Clock,
-    config::{self, Config},
+    config::{self, AuthConfig, Config},
     events::Events,
     stats::CommitTimes,
     wake::Signal,
@@ -157,7 +158,12 @@ impl Storage {
     ///
     /// # Errors
     /// When the folder or the file in it cannot be used.
-    pub fn start(config: &Config, clock: Clock, events: &Events) -> Result<Self, StorageError> {
+    pub fn start(
+        config: &Config,
+        clock: Clock,
+        events: &Events,
+        directory: &Directory,
+    ) -> Result<Self, StorageError> {
         let place: Box<dyn Place> = match &config.storage {
             config::Storage::Directory(folder) => Box::new(place::File::new(open::folder(folder)?)),
             config::Storage::Ephemeral => Box::new(place::Memory),
@@ -170,6 +176,7 @@ impl Storage {
             disk_reserve_bytes: config.disk_reserve_bytes,
             clock,
             events: events.clone(),
+            access: (config.auth.is_on()).then(|| (config.auth.clone(), directory.clone())),
         })
     }
 
@@ -229,4 +236,6 @@ struct Source {
     clock: Clock,
     /// Who is told what happens.
     events: Events,
+    /// Who may do what, and where that is kept in memory; `None`: everybody may do anything.
+    access: Option<(AuthConfig, Directory)>,
 }

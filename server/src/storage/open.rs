@@ -8,7 +8,7 @@ use std::{
 };
 
 use ebbtide_broker::{Broker, Recovery};
-use ebbtide_store::{Store, StoreError};
+use ebbtide_store::{Row, Store, StoreError};
 
 use super::{FILE, Source, error::StorageError, kept::Kept};
 
@@ -50,6 +50,7 @@ impl Source {
     pub(super) fn recover(&self, store: &dyn Store) -> Result<Broker, StoreError> {
         let started = Instant::now();
         let mut rows: u64 = 0;
+        let mut access = Vec::new();
         let mut recovery = Recovery::new(self.limits.clone(), seed());
         if let Some(topic) = &self.presence {
             recovery.keep_presence(topic.clone());
@@ -57,12 +58,24 @@ impl Source {
         recovery.observe(Arc::new(self.events.clone()));
         let report = store.recover(&mut |row| {
             rows += 1;
-            recovery.row(row);
+            match row {
+                Row::Access(row) => access.push(*row),
+                row => recovery.row(row),
+            }
         })?;
+        let mut new = Vec::new();
+        if let Some((config, directory)) = &self.access {
+            let found = directory.load(access, config, self.clock.now().wall);
+            recovery.guard(found.rules);
+            new = found.new;
+        }
         for row in &report.put_aside {
             tracing::error!("a damaged row was put aside: {row}");
         }
         let broker = recovery.finish(self.clock.now());
+        for row in new {
+            broker.put_access(row);
+        }
         let implausible = broker.stats().implausible_times;
         if implausible > 0 {
             tracing::warn!(

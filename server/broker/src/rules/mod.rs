@@ -49,6 +49,16 @@ pub enum Action {
     Retain,
 }
 
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+            Self::Retain => "retain",
+        })
+    }
+}
+
 /// What the rules say, and which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {

@@ -13,7 +13,9 @@ use ebbtide_store::Message;
 
 use super::{PART, filter, not_yours, nothing, shown};
 use crate::http::{
-    App, content,
+    App,
+    access::Caller,
+    content,
     extract::{InPath, InQuery},
     problem::Problem,
     publish::{self, Outgoing},
@@ -36,6 +38,7 @@ const UNDO_BYTES_MAX: usize = 4 * 1024 * 1024;
 )]
 pub async fn delete_one(
     State(app): State<App>,
+    caller: Caller,
     InPath(topic): InPath<String>,
 ) -> Result<Json<DeleteRetainedResponse>, Problem> {
     let topic = content::topic(topic)?;
@@ -46,7 +49,7 @@ pub async fn delete_one(
         return Err(not_yours());
     }
     let mut summary = Summary::default();
-    publish::once(&app.surroundings, clear(&message)).await?;
+    publish::once(&app.surroundings, &caller, clear(&message)).await?;
     summary.add(&message, false);
     Ok(Json(summary.response))
 }
@@ -62,6 +65,7 @@ pub async fn delete_one(
 )]
 pub async fn delete_matching(
     State(app): State<App>,
+    caller: Caller,
     InQuery(query): InQuery<DeleteRetainedQuery>,
     _: Request,
 ) -> Result<Json<DeleteRetainedResponse>, Problem> {
@@ -80,7 +84,7 @@ pub async fn delete_matching(
         summary.response.kept += kept.len() as u64;
         if !query.dry_run && !mine.is_empty() {
             let clears = mine.iter().map(|message| clear(message)).collect();
-            let reasons = publish::many(&app.surroundings, clears).await;
+            let reasons = publish::many(&app.surroundings, &caller, clears).await;
             let refused = reasons.and_then(|reasons| {
                 let mut reasons = reasons.into_iter();
                 reasons.try_for_each(publish::refused)

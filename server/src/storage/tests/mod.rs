@@ -40,6 +40,7 @@ impl Running {
         let clock = Clock::start();
         let events = Events::default();
         let storage = Storage::start_at(Source {
+            access: None,
             place: Box::new(disk.clone()),
             limits: Limits::default(),
             presence: None,

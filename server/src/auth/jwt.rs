@@ -1,0 +1,322 @@
+//! Tokens that others have signed (RFC 7519): which keys count, for which algorithms, and what a token says of its client.
+//!
+//! Each key counts for the algorithms that the configuration names for it and no other, whatever a token says: a public key is never
+//! taken for a secret, and a token without a signature never counts.
+
+use std::{
+    fs,
+    path::Path,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ebbtide_protocol::ByteString;
+use ebbtide_store::{WallTime, access::Claims};
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey, Header, Validation, decode, decode_header,
+    jwk::{Jwk, JwkSet},
+};
+use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
+
+use super::{SetUpError, directory::check_name};
+use crate::config::JwtKey;
+
+/// A secret of HS256 and its like has so many bytes at least (RFC 7518, section 3.2).
+const SECRET_BYTES_MIN: usize = 32;
+/// How far clocks may differ for a token that does not count yet.
+const NOT_BEFORE_LEEWAY_S: u64 = 60;
+/// A key set is read again at most so often.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The most values of one claim that rules may ask for.
+const VALUES_MAX: usize = 64;
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub user: ByteString,
+    pub claims: Claims,
+    pub expires_at: WallTime,
+}
+
+/// All keys.
+#[derive(Debug, Default)]
+pub struct Jwt(Vec<Source>);
+
+/// What one entry of the configuration gives.
+#[derive(Debug)]
+struct Source {
+    config: JwtKey,
+    algorithms: Vec<Algorithm>,
+    keys: RwLock<Arc<[Key]>>,
+    /// When the set was read last.
+    read_at: Mutex<Instant>,
+}
+
+struct Key {
+    id: Option<String>,
+    algorithms: Vec<Algorithm>,
+    key: DecodingKey,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Jwt {
+    /// Reads all keys.
+    ///
+    /// # Errors
+    /// Which one cannot be used, and what would be right.
+    pub fn load(config: &[JwtKey]) -> Result<Self, SetUpError> {
+        let sources = config.iter().map(|config| {
+            let fault = |why: String| SetUpError::Jwt(config.name.clone(), why);
+            let algorithms = algorithms(config).map_err(fault)?;
+            let keys = read(config, &algorithms).map_err(fault)?;
+            Ok(Source {
+                config: config.clone(),
+                algorithms,
+                keys: RwLock::new(keys.into()),
+                read_at: Mutex::new(Instant::now()),
+            })
+        });
+        sources.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What a token says, if it counts; or a sentence why not. That never has a part of the token but what its head says openly.
+    pub fn verify(&self, token: &str) -> Result<Said, String> {
+        let header = decode_header(token).map_err(|_| {
+            "its token is none, or of an algorithm that is never accepted (`none`)".to_owned()
+        })?;
+        let mut why = None;
+        for source in &self.0 {
+            match source.verify(token, &header) {
+                Ok(Some(said)) => return Ok(said),
+                Ok(None) => {}
+                Err(other) => why = Some(other),
+            }
+        }
+        Err(why.unwrap_or_else(|| match &header.kid {
+            Some(id) => format!("no key has the id {id:?} of its token"),
+            None => "its token names no key, and each key has an id".to_owned(),
+        }))
+    }
+}
+
+impl Source {
+    /// `None`: none of these keys is meant.
+    fn verify(&self, token: &str, header: &Header) -> Result<Option<Said>, String> {
+        let is_meant = |key: &Key| match (&key.id, &header.kid) {
+            (Some(known), Some(asked)) => known == asked,
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if !self.keys.read().iter().any(is_meant) {
+            self.read_again();
+        }
+        let keys = Arc::clone(&self.keys.read());
+        let mut why = None;
+        for key in keys.iter().filter(|key| is_meant(key)) {
+            match self.verify_with(key, token, header) {
+                Ok(said) => return Ok(Some(said)),
+                Err(other) => why = Some(other),
+            }
+        }
+        why.map_or(Ok(None), Err)
+    }
+
+    fn verify_with(&self, key: &Key, token: &str, header: &Header) -> Result<Said, String> {
+        let name = &self.config.name;
+        if !key.algorithms.contains(&header.alg) {
+            return Err(format!(
+                "its token is signed with {:?}, and the key {name:?} counts for {:?} only",
+                header.alg, key.algorithms
+            ));
+        }
+        let mut validation = Validation::new(header.alg);
+        validation.leeway = 0;
+        let mut required = vec!["exp"];
+        match &self.config.audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                required.push("aud");
+            }
+            None => validation.validate_aud = false,
+        }
+        if let Some(issuer) = &self.config.issuer {
+            validation.set_issuer(&[issuer]);
+            required.push("iss");
+        }
+        validation.set_required_spec_claims(&required);
+        let token = decode::<serde_json::Map<String, Value>>(token, &key.key, &validation)
+            .map_err(|error| format!("its token does not count by the key {name:?}: {error}"))?;
+        self.read_claims(&token.claims)
+    }
+
+    fn read_claims(&self, claims: &serde_json::Map<String, Value>) -> Result<Said, String> {
+        let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
+        let expires_at_s =
+            seconds("exp").ok_or("its token does not say until when it counts (`exp`)")?;
+        let now_s = jsonwebtoken::get_current_timestamp();
+        if seconds("nbf").is_some_and(|from| from > (now_s + NOT_BEFORE_LEEWAY_S) as f64) {
+            return Err("its token does not count yet (`nbf`)".to_owned());
+        }
+        let claim = &self.config.user_claim;
+        let user = claims.get(claim).and_then(Value::as_str);
+        let user = user.ok_or_else(|| format!("its token does not name its user ({claim:?})"))?;
+        check_name(user)
+            .map_err(|why| format!("its token names a user who cannot be one: {why}"))?;
+        let mut found = Claims::new();
+        for name in &self.config.claims {
+            let values = match claims.get(name) {
+                None => continue,
+                Some(Value::Array(values)) => values.as_slice(),
+                Some(value) => std::slice::from_ref(value),
+            };
+            if values.len() > VALUES_MAX {
+                return Err(format!(
+                    "its token has more than {VALUES_MAX} values of {name:?}"
+                ));
+            }
+            let values = values.iter().filter_map(|value| match value {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+                _ => None,
+            });
+            found.extend(values.map(|value| (name.as_str().into(), value.into())));
+        }
+        Ok(Said {
+            user: user.into(),
+            claims: found,
+            expires_at: WallTime((expires_at_s * 1000.0) as u64),
+        })
+    }
+
+    /// A set may have got the key since. What cannot be read changes nothing.
+    fn read_again(&self) {
+        if self.config.jwks_file.is_none() {
+            return;
+        }
+        {
+            let mut read_at = self.read_at.lock();
+            if read_at.elapsed() < AGAIN_AFTER {
+                return;
+            }
+            *read_at = Instant::now();
+        }
+        match read(&self.config, &self.algorithms) {
+            Ok(keys) => *self.keys.write() = keys.into(),
+            Err(why) => tracing::warn!(
+                "the key set {:?} was not read again, and what was read before goes on: {why}",
+                self.config.name
+            ),
+        }
+    }
+}
+
+fn algorithms(config: &JwtKey) -> Result<Vec<Algorithm>, String> {
+    const KNOWN: &str =
+        "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
+    if config.algorithms.is_empty() {
+        return Err(format!("name its algorithms: {KNOWN}"));
+    }
+    let algorithms = config.algorithms.iter().map(|name| {
+        Algorithm::from_str(name)
+            .map_err(|_| format!("{name:?} is no algorithm; there are {KNOWN}"))
+    });
+    algorithms.collect()
+}
+
+fn read(config: &JwtKey, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
+    match (&config.key_file, &config.jwks_file) {
+        (Some(file), None) => {
+            let [algorithm] = algorithms else {
+                return Err("a key_file counts for one algorithm: name one".to_owned());
+            };
+            Ok(vec![Key {
+                id: config.key_id.clone(),
+                algorithms: vec![*algorithm],
+                key: one(&content(file)?, *algorithm).map_err(|why| in_file(file, &why))?,
+            }])
+        }
+        (None, Some(file)) => set(&content(file)?, algorithms).map_err(|why| in_file(file, &why)),
+        _ => Err("give either key_file or jwks_file".to_owned()),
+    }
+}
+
+fn in_file(file: &Path, why: &str) -> String {
+    format!("{}: {why}", file.display())
+}
+
+fn content(file: &Path) -> Result<Vec<u8>, String> {
+    fs::read(file).map_err(|error| in_file(file, &error.to_string()))
+}
+
+fn one(content: &[u8], algorithm: Algorithm) -> Result<DecodingKey, String> {
+    let kind = |what: &str| {
+        format!("it is no public key for {algorithm:?}: give {what} (PEM, `BEGIN PUBLIC KEY`)")
+    };
+    match algorithm.family() {
+        AlgorithmFamily::Hmac => {
+            let secret = content.trim_ascii();
+            if secret.starts_with(b"-----BEGIN") {
+                return Err(format!(
+                    "it is a PEM file, and {algorithm:?} needs a secret"
+                ));
+            }
+            if secret.len() < SECRET_BYTES_MIN {
+                return Err(format!(
+                    "the secret has {} bytes: give at least {SECRET_BYTES_MIN}",
+                    secret.len()
+                ));
+            }
+            Ok(DecodingKey::from_secret(secret))
+        }
+        AlgorithmFamily::Rsa => DecodingKey::from_rsa_pem(content).map_err(|_| kind("one of RSA")),
+        AlgorithmFamily::Ec => {
+            DecodingKey::from_ec_pem(content).map_err(|_| kind("one of its curve"))
+        }
+        AlgorithmFamily::Ed => {
+            DecodingKey::from_ed_pem(content).map_err(|_| kind("one of Ed25519"))
+        }
+    }
+}
+
+fn set(content: &[u8], algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
+    let set: JwkSet = serde_json::from_slice(content)
+        .map_err(|error| format!("it is no JSON Web Key Set: {error}"))?;
+    let keys: Vec<Key> = set
+        .keys
+        .iter()
+        .filter_map(|jwk| from_set(jwk, algorithms))
+        .collect();
+    match keys.is_empty() {
+        true => Err("none of its keys is for the algorithms that are named".to_owned()),
+        false => Ok(keys),
+    }
+}
+
+/// `None`: it is for something else.
+fn from_set(jwk: &Jwk, algorithms: &[Algorithm]) -> Option<Key> {
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    let own = jwk.common.key_algorithm;
+    let counts = algorithms.iter().copied().filter(|algorithm| {
+        let is_own =
+            own.is_none_or(|own| Algorithm::from_str(&format!("{own:?}")).ok() == Some(*algorithm));
+        is_own && algorithm.family() == key.family()
+    });
+    let algorithms: Vec<Algorithm> = counts.collect();
+    (!algorithms.is_empty()).then(|| Key {
+        id: jwk.common.key_id.clone(),
+        algorithms,
+        key,
+    })
+}
+
+#[cfg(test)]
+mod tests;
