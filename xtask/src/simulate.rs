@@ -1,4 +1,5 @@
-//! `cargo xtask simulate`: more seeds of the simulations than the gate runs, with optimisation.
+//! `cargo xtask simulate`: more seeds of the simulations than the gate runs, and more histories of the store with the power cut
+//! after every step, with optimisation.
 
 use anyhow::{Result, bail};
 
@@ -7,10 +8,14 @@ use crate::{args, progress};
 
 const SEEDS: &str = "100000";
 
+/// Of the store, each cut after every step.
+const HISTORIES: &str = "500";
+
 /// Clients of the broker, and the durable client on the broker.
 const SIMULATIONS: [&str; 2] = ["simulation", "client_simulation"];
 
-/// `--seeds N` runs so many, from `--seed K` on; `--seed K` alone replays that one and prints its history.
+/// `--seeds N` runs so many seeds, from `--seed K` on; `--seed K` alone replays that one and prints its history. Without them the
+/// store has its turn as well.
 pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     let (mut seeds, mut seed) = (None, None);
     let mut words = arguments.iter();
@@ -39,7 +44,14 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
         };
         progress::show(simulation, &mut cargo)?;
     }
-    Ok(())
+    if seeds.is_some() || seed.is_some() {
+        return Ok(());
+    }
+    let mut cargo = project.cargo();
+    cargo.args(["test", "--quiet", "--release", "-p", "ebbtide-store"]);
+    cargo.args(["--features", "redb", "--lib", "tests::crash::a_power_cut"]);
+    cargo.env("EBBTIDE_HISTORIES", HISTORIES);
+    progress::show("power cuts", &mut cargo)
 }
 
 fn number(word: &str, value: Option<&String>) -> Result<String> {

@@ -11,6 +11,7 @@ use crate::{
     redb::Settings,
 };
 
+/// How many random histories run unless `EBBTIDE_HISTORIES` says otherwise.
 const HISTORIES: usize = 3;
 
 fn try_open(disk: &Disk) -> Result<RedbStore, StoreError> {
@@ -126,7 +127,10 @@ impl Check<'_> {
 }
 
 fn histories() -> Vec<Vec<Vec<Operation>>> {
-    let mut histories = random_histories(HISTORIES);
+    let count = std::env::var("EBBTIDE_HISTORIES").map_or(HISTORIES, |count| {
+        count.parse().expect("EBBTIDE_HISTORIES is a number")
+    });
+    let mut histories = random_histories(count);
     histories.push(history());
     histories.push(long_batches());
     histories
