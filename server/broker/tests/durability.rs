@@ -300,6 +300,28 @@ fn a_relaxed_listener_acknowledges_at_once_and_a_crash_takes_it_along() {
     assert_eq!(world.take_texts(subscriber), Vec::<String>::new());
 }
 
+/// CONNACK does not wait there for what the session had under way: the reading of it does.
+#[test]
+fn whoever_returns_to_a_relaxed_listener_loses_nothing_that_is_not_written_yet() {
+    let mut world = World::new();
+    let (subscriber, _) = world.connect(kept("s"));
+    world.subscribe(subscriber, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    let message = publish(1, "t", "x", QoS::AtLeastOnce);
+    world.send(publisher, Packet::Publish(Box::new(message)));
+    let received = world.received(subscriber);
+    assert!(matches!(&*received, [Packet::Publish(message)] if !message.dup));
+    world.cut(subscriber);
+    let subscriber = world.open_relaxed();
+    world.send(subscriber, Packet::Connect(Box::new(kept("s"))));
+    let received = world.received(subscriber);
+    assert!(matches!(&*received, [Packet::ConnAck(connack)] if connack.session_present));
+    world.commit();
+    let received = world.received(subscriber);
+    let again = |packet: &Packet| matches!(packet, Packet::Publish(message) if message.dup);
+    assert!(received.iter().any(again), "{received:?}");
+}
+
 #[test]
 fn a_relaxed_client_does_not_run_ahead_of_the_disk_without_end() {
     let mut world = World::with(Limits {
