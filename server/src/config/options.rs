@@ -174,7 +174,8 @@ pub struct Options {
 
     /// Keeps presence: for each client a retained entry in this topic says whether it is connected. `{client}` stands in
     /// it for the client id (percent-encoded), for example `presence/{client}`. Clients that came without an id have
-    /// none, and no client can publish there. Not given: none is kept.
+    /// none, and no client can publish there. Not given: none is kept. Entries of an earlier topic stay as they are when it is
+    /// changed or taken away: clear them.
     #[arg(
         long,
         global = true,
