@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openWindow, startOnProfile } from './harness/browser.mjs';
-import { startEbbtide } from './harness/broker.mjs';
+import { BROKERS } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';
 import { mailbox, outsider } from './harness/mailbox.mjs';
 import { startPages } from './harness/pages.mjs';
@@ -34,10 +34,12 @@ const ENDS = {
   },
 };
 
-for (const [end, open] of Object.entries(ENDS)) {
+for (const { name, start, programs } of BROKERS) for (const [end, open] of Object.entries(ENDS)) {
+  // How the page ends is nothing to the broker.
+  if (end === 'kill' && name !== 'Ebbtide') continue;
   // Fails if a stage is stored after the packet that depends on it has left, or an exchange begins anew.
-  test(`a publish of QoS 2 arrives once, whatever packet a ${end} loses`, needs(), async (t) => {
-    const { broker, link, pages } = await surroundings(t);
+  test(`${name}: a publish of QoS 2 arrives once, whatever packet a ${end} loses`, needs(60_000, programs), async (t) => {
+    const { broker, link, pages } = await surroundings(t, start);
     const box = await mailbox(broker, 'out/#');
     const client = await open(t, pages);
     const connect = () => client.tab.call('connect', link.url, { identity: 'ana' });
@@ -59,8 +61,8 @@ for (const [end, open] of Object.entries(ENDS)) {
   });
 
   // Fails if a message is acknowledged before it is in the inbox, or its packet id is not stored with it.
-  test(`a message of QoS 2 enters the inbox once, whatever packet a ${end} loses`, needs(), async (t) => {
-    const { broker, link, pages } = await surroundings(t);
+  test(`${name}: a message of QoS 2 enters the inbox once, whatever packet a ${end} loses`, needs(60_000, programs), async (t) => {
+    const { broker, link, pages } = await surroundings(t, start);
     const sender = await outsider(t, broker);
     const client = await open(t, pages);
     const watch = async () => {
@@ -87,8 +89,8 @@ for (const [end, open] of Object.entries(ENDS)) {
   });
 
   // Fails if the inbox row goes before the handler has returned, or comes back under another id, or unmarked.
-  test(`a message that its handler had not finished at a ${end} is handed over again, marked`, needs(), async (t) => {
-    const { broker, link, pages } = await surroundings(t);
+  test(`${name}: a message that its handler had not finished at a ${end} is handed over again, marked`, needs(60_000, programs), async (t) => {
+    const { broker, link, pages } = await surroundings(t, start);
     const sender = await outsider(t, broker);
     const client = await open(t, pages);
     const watch = async () => {
@@ -110,8 +112,8 @@ for (const [end, open] of Object.entries(ENDS)) {
   });
 }
 
-async function surroundings(t) {
-  const broker = await startEbbtide(t);
+async function surroundings(t, start) {
+  const broker = await start(t);
   return { broker, link: await startLink(t, broker), pages: await startPages(t) };
 }
 

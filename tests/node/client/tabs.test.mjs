@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openWindow } from './harness/browser.mjs';
-import { startEbbtide } from './harness/broker.mjs';
+import { BROKERS, startEbbtide } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';
 import { mailbox, outsider } from './harness/mailbox.mjs';
 import { startPages } from './harness/pages.mjs';
@@ -13,6 +13,7 @@ import { assertSameList, eventually, needs } from './harness/place.mjs';
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
 /** From the leader's end until another has the connection. */
 const TAKEN_OVER_WITHIN_MS = 3_000;
+const FEED_PAUSE_MS = 10;
 
 /**
  * What happens to the leader; `before`: what takes time in the test; `quiet`: nothing comes at that moment, for a page that is stopped in
@@ -31,10 +32,10 @@ const FATES = {
   },
 };
 
-for (const [fate, { before = () => {}, quiet = false, happens, back, misses = false }] of Object.entries(FATES)) {
+for (const { name, start, programs } of BROKERS) for (const [fate, { before = () => {}, quiet = false, happens, back, misses = false }] of Object.entries(FATES)) {
   // Fails if a lock is kept by a tab that is gone or asleep, if a woken leader writes or sends, or if the inbox is not shared.
-  test(`the leader is ${fate}: another leads within 3 s, nothing is lost or shown twice`, needs(), async (t) => {
-    const { broker, link, tabs } = await fiveTabs(t);
+  test(`${name}, the leader is ${fate}: another leads within 3 s, nothing is lost or shown twice`, needs(60_000, programs), async (t) => {
+    const { broker, link, tabs } = await fiveTabs(t, start);
     const feed = await startFeed(t, broker);
     await everyoneHas(tabs, 20, feed);
     assert.equal(link.open, 1);
@@ -78,14 +79,14 @@ for (const [fate, { before = () => {}, quiet = false, happens, back, misses = fa
       assertSameList(numbers, owed, `${tab.name}: each once, in order; there ${JSON.stringify(around)}`);
     }
     assert.equal(link.open, 1);
-    assert.equal((await broker.sessions()).filter(({ connected }) => connected).length, 2, 'the tabs and the feed');
+    if (broker.sessions) assert.equal((await broker.sessions()).filter(({ connected }) => connected).length, 2, 'the tabs and the feed');
     assert.ok(tookMs <= TAKEN_OVER_WITHIN_MS, `taken over after ${tookMs} ms`);
   });
 }
 
 // Fails if a follower hands its publishes to the leader only in memory, or if the leader does not look at the outbox of the dead.
 test('what a follower published just before its crash goes out', needs(), async (t) => {
-  const { broker, tabs } = await fiveTabs(t);
+  const { broker, tabs } = await fiveTabs(t, startEbbtide);
   const box = await mailbox(broker, 'last/#');
   const leader = await leaderOf(tabs);
   const follower = tabs.find((tab) => tab !== leader);
@@ -99,8 +100,8 @@ test('what a follower published just before its crash goes out', needs(), async 
 });
 
 /** Five tabs of one identity, each subscribed; one WebSocket. */
-async function fiveTabs(t) {
-  const broker = await startEbbtide(t);
+async function fiveTabs(t, start) {
+  const broker = await start(t);
   const link = await startLink(t, broker);
   const pages = await startPages(t);
   const window = await openWindow(t, pages);
@@ -117,7 +118,7 @@ async function fiveTabs(t) {
   return { broker, link, pages, window, tabs };
 }
 
-/** Publishes numbers with QoS 2, each when the one before is acknowledged, until it is stopped. */
+/** Publishes numbers with QoS 2, each when the one before is acknowledged, and no faster than five tabs on a busy machine take them; until it is stopped. */
 async function startFeed(t, broker) {
   const client = await outsider(t, broker);
   const feed = { sent: 0 };
@@ -127,6 +128,7 @@ async function startFeed(t, broker) {
     while (running) {
       await client.publishAsync('feed/numbers', String(feed.sent), { qos: 2 });
       feed.sent += 1;
+      await new Promise((resolve) => setTimeout(resolve, FEED_PAUSE_MS));
     }
   };
   feed.goOn = () => {
