@@ -9,10 +9,10 @@ use yew::prelude::*;
 use crate::api::Listening;
 use crate::browser;
 use crate::components::banner::Banner;
-use crate::components::navigation::Navigation;
+use crate::components::navigation::navigation;
 use crate::components::now::NowProvider;
 use crate::components::toast::{Notice, Toast};
-use crate::components::top_bar::{SEARCH_ID, TopBar};
+use crate::components::top_bar::{SEARCH_ID, top_bar};
 use crate::feed::Feed;
 use crate::frames::Frames;
 use crate::keys;
@@ -39,6 +39,8 @@ pub enum Msg {
     /// The page may be gone in a moment.
     Leaving,
     Happened(Vec<ebbtide_api::Event>),
+    /// Somebody sees the page, or nobody does any more.
+    Seen,
     Go(Location, Step),
     /// The viewer went back or forth in the history.
     Moved,
@@ -57,7 +59,8 @@ pub struct App {
     config: Watched<()>,
     recent: Rc<Recent>,
     notice: Option<Notice>,
-    _events: Option<Listening>,
+    events: Option<Listening>,
+    _seen: Option<EventListener>,
     _keys: EventListener,
     _history: Option<EventListener>,
     _leaving: Option<EventListener>,
@@ -102,11 +105,13 @@ impl Component for App {
             last,
             recent: Rc::default(),
             notice: None,
-            _events: Listening::start({
-                let happened = link.callback(Msg::Happened);
-                let frames = Rc::new(Frames::new(move |events| happened.emit(events)));
-                Callback::from(move |event| frames.push(event))
-            }),
+            events: listen(link),
+            _seen: web_sys::window()
+                .and_then(|window| window.document())
+                .map(|document| {
+                    let seen = link.callback(|()| Msg::Seen);
+                    EventListener::new(&document, "visibilitychange", move |_| seen.emit(()))
+                }),
             _keys: keys::slash_focuses(SEARCH_ID),
             _history: web_sys::window().map(|window| {
                 let moved = link.callback(|()| Msg::Moved);
@@ -146,6 +151,10 @@ impl Component for App {
                     recent.add(event, now_ms);
                 }
             }
+            Msg::Seen => {
+                self.events = listen(ctx.link());
+                return false;
+            }
             Msg::Go(location, step) => {
                 browser::set_address(&location.url(), step);
                 let is_other_page = location.page != self.shell.location.page;
@@ -178,13 +187,8 @@ impl Component for App {
         html! {
             <ContextProvider<Shell> context={shell.clone()}>
                 <NowProvider>
-                    <TopBar
-                        connection={shell.connection.clone()}
-                        search_hint={page.search_hint()}
-                        search={shell.location.search().to_owned()}
-                        {on_search}
-                    />
-                    <Navigation {page} places={self.places()} />
+                    { top_bar(&shell.connection, page.search_hint(), shell.location.search(), on_search) }
+                    { navigation(page, self.places()) }
                     <main id="main" tabindex="-1" data-page={page.title()}>
                         { self.page() }
                     </main>
@@ -217,12 +221,11 @@ impl App {
     }
 
     /// Each page's link leads to where the viewer was on it.
-    fn places(&self) -> Rc<[Location]> {
-        let places = Page::ALL.into_iter().map(|page| {
+    fn places(&self) -> impl Iterator<Item = Location> {
+        Page::ALL.into_iter().map(|page| {
             let last = self.last.iter().find(|last| last.page == page);
             last.cloned().unwrap_or_else(|| Location::new(page))
-        });
-        places.collect()
+        })
     }
 
     fn arrive(&mut self, ctx: &Context<Self>, location: Location) {
@@ -259,6 +262,17 @@ fn watch_config(link: &Scope<App>, source: Source<'_>, filter: &str) -> Watched<
         link.callback(Msg::Config),
         on_keep,
     )
+}
+
+/// Only while the page is seen: a browser opens six connections to a server and no more, for all its tabs together, and a
+/// stream of events holds one.
+fn listen(link: &Scope<App>) -> Option<Listening> {
+    if browser::is_hidden() {
+        return None;
+    }
+    let happened = link.callback(Msg::Happened);
+    let frames = Rc::new(Frames::new(move |events| happened.emit(events)));
+    Listening::start(Callback::from(move |event| frames.push(event)))
 }
 
 /// The address, as far as it names a page.

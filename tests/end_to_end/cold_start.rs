@@ -76,6 +76,33 @@ fn the_dashboard_says_so_when_there_is_nothing_yet() -> Result<()> {
     page.finish()
 }
 
+#[test]
+fn the_dashboard_says_within_three_seconds_that_the_broker_was_killed_and_recovers() -> Result<()> {
+    if !tools::present(&[Tool::Mosquitto, Tool::Node, Tool::Chromium]) {
+        return Ok(());
+    }
+    let mut broker = Broker::start()?;
+    mosquitto_publishes(&broker, FLIPPED, r#"{"status":"online"}"#)?;
+    let mut page = dashboard(&format!("http://{}/", broker.http()))?;
+    page.tell("connection online")?;
+    page.tell("health well")?;
+    broker.kill()?;
+    page.tell("connection offline 3000")?;
+    page.tell("health unknown")?;
+    // What was known stays, also on a page that was not open before.
+    page.tell("painted 1 0")?;
+    page.tell("shown stale")?;
+    page.tell("page Sessions")?;
+    broker.start_again()?;
+    mosquitto_publishes(&broker, FLIPPED, r#"{"status":"offline"}"#)?;
+    page.tell("connection online")?;
+    page.tell("painted 1 0")?;
+    page.tell(&format!("card {FLIPPED} offline"))?;
+    page.tell("page Overview")?;
+    page.tell("health well")?;
+    page.finish()
+}
+
 fn dashboard(url: &str) -> Result<Script> {
     let mut command = tools::node("browser/dashboard.mjs");
     command.arg(url);

@@ -1,9 +1,40 @@
 //! The pages of the dashboard in a real browser: what they say is so, what they do is done, and everybody can use them.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
 use ebbtide_tests::broker::Broker;
 use ebbtide_tests::script;
 use ebbtide_tests::tools::{self, Tool};
+
+/// All WebAssembly of the dashboard, as a web server would send it.
+const WASM_BROTLI_BYTES_MAX: usize = 350_000;
+
+#[test]
+fn the_webassembly_of_the_dashboard_stays_small() -> Result<()> {
+    if !tools::present(&[Tool::Node]) {
+        return Ok(());
+    }
+    let folder = tools::web_assets().join("dashboard");
+    let mut total = 0;
+    for entry in fs::read_dir(&folder).context("the dashboard is not built")? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
+        {
+            let output = tools::node("browser/brotli.mjs").arg(&path).output()?;
+            let bytes = String::from_utf8(output.stdout)?;
+            total += bytes.trim().parse::<usize>()?;
+        }
+    }
+    ensure!(total > 0, "there is no WebAssembly in {}", folder.display());
+    ensure!(
+        total <= WASM_BROTLI_BYTES_MAX,
+        "the WebAssembly of the dashboard has {total} bytes"
+    );
+    Ok(())
+}
 
 fn show(name: &str) -> Result<()> {
     if !tools::present(&[Tool::Node, Tool::Chromium]) {
@@ -29,4 +60,9 @@ fn a_stuck_session_is_found_explained_and_dealt_with() -> Result<()> {
 #[test]
 fn ten_thousand_entries_are_scrolled_filtered_and_updated_without_a_long_task() -> Result<()> {
     show("many")
+}
+
+#[test]
+fn a_thousand_entries_and_two_hundred_values_are_painted_soon() -> Result<()> {
+    show("first_paint")
 }

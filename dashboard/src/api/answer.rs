@@ -39,9 +39,14 @@ impl fmt::Display for Fault {
 
 /// Reads an answer.
 pub fn read<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, Fault> {
-    let is_success = (200..300).contains(&status);
-    if is_success {
-        return serde_json::from_str(body).map_err(|_| Fault::NotUnderstood { status });
+    of_success(status, body)?;
+    serde_json::from_str(body).map_err(|_| Fault::NotUnderstood { status })
+}
+
+/// What all types of answers have in common.
+fn of_success(status: u16, body: &str) -> Result<(), Fault> {
+    if (200..300).contains(&status) {
+        return Ok(());
     }
     Err(match serde_json::from_str(body) {
         Ok(problem) => Fault::Refused(problem),

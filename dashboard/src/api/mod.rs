@@ -97,14 +97,19 @@ pub async fn call<T: DeserializeOwned>(
 ) -> Result<T, Fault> {
     let body = body.map(serde_json::to_string).transpose();
     let body = body.expect("the types of the API become JSON");
-    let exchanged: Exchanged<'_> = Box::pin(exchange(method, path, body.as_deref()));
-    let exchanged = exchanged.await;
-    let (status, text) = exchanged.map_err(|_| Fault::Unreachable)?;
+    let (status, text) = ask(method.to_owned(), path.to_owned(), body).await?;
     answer::read(status, &text)
 }
 
+type Asked = Pin<Box<dyn Future<Output = Result<(u16, String), Fault>>>>;
+
 /// In a box, so that it is in the page once and not for each type of answer.
-type Exchanged<'a> = Pin<Box<dyn Future<Output = Result<(u16, String), JsValue>> + 'a>>;
+fn ask(method: String, path: String, body: Option<String>) -> Asked {
+    Box::pin(async move {
+        let exchanged = exchange(&method, &path, body.as_deref()).await;
+        exchanged.map_err(|_| Fault::Unreachable)
+    })
+}
 
 async fn exchange(method: &str, path: &str, body: Option<&str>) -> Result<(u16, String), JsValue> {
     let init = RequestInit::new();

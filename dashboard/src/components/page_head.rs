@@ -4,26 +4,14 @@ use yew::prelude::*;
 
 use crate::model::page::Page;
 
-#[derive(Properties, PartialEq)]
-pub struct PageHeadProps {
-    pub page: Page,
-    /// Beside the title.
-    #[prop_or_default]
-    pub mark: Html,
-    /// At the other end.
-    #[prop_or_default]
-    pub children: Html,
-}
-
-#[component]
-pub fn PageHead(props: &PageHeadProps) -> Html {
+pub fn page_head(page: Page, mark: Html, other_end: Html) -> Html {
     html! {
         <div class="page-head">
             <div class="page-title">
-                <h1>{ props.page.title() }</h1>
-                { props.mark.clone() }
+                <h1>{ page.title() }</h1>
+                { mark }
             </div>
-            { props.children.clone() }
+            { other_end }
         </div>
     }
 }

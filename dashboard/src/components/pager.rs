@@ -2,29 +2,23 @@
 
 use yew::prelude::*;
 
-#[derive(Properties, PartialEq)]
-pub struct PagerProps {
-    /// Of what, for those who do not see where it stands.
-    pub label: AttrValue,
-    /// Which part is shown, in words.
-    pub range: String,
-    /// `None`: this is the first one.
-    pub previous: Option<Callback<()>>,
-    /// `None`: this is the last one.
-    pub next: Option<Callback<()>>,
-}
-
-#[component]
-pub fn Pager(props: &PagerProps) -> Html {
-    let button = |words: &'static str, to: &Option<Callback<()>>| {
-        let onclick = to.clone().map(|to| to.reform(|_: MouseEvent| ()));
-        html! { <button type="button" class="button button-small" disabled={to.is_none()} {onclick}>{ words }</button> }
+/// `label` says of what, `range` which part is shown. Without `previous` this is the first one, without `next` the last.
+pub fn pager(
+    label: &'static str,
+    range: String,
+    previous: Option<Callback<()>>,
+    next: Option<Callback<()>>,
+) -> Html {
+    let button = |words: &'static str, to: Option<Callback<()>>| {
+        let disabled = to.is_none();
+        let onclick = to.map(|to| to.reform(|_: MouseEvent| ()));
+        html! { <button type="button" class="button button-small" {disabled} {onclick}>{ words }</button> }
     };
     html! {
-        <nav class="pager" aria-label={props.label.clone()}>
-            <span class="note" role="status">{ props.range.clone() }</span>
-            { button("Previous", &props.previous) }
-            { button("Next", &props.next) }
+        <nav class="pager" aria-label={label}>
+            <span class="note" role="status">{ range }</span>
+            { button("Previous", previous) }
+            { button("Next", next) }
         </nav>
     }
 }

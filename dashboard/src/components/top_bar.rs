@@ -11,46 +11,39 @@ use crate::model::page::Page;
 
 pub const SEARCH_ID: &str = "search";
 
-#[derive(Properties, PartialEq)]
-pub struct TopBarProps {
-    pub connection: Connection,
-    /// What the search looks through; `None`: nothing here.
-    pub search_hint: Option<&'static str>,
-    pub search: String,
-    pub on_search: Callback<String>,
-}
-
-#[component]
-pub fn TopBar(props: &TopBarProps) -> Html {
-    let oninput = props.on_search.reform(|event: InputEvent| {
+/// `search_hint` says what the search looks through; `None`: nothing here.
+pub fn top_bar(
+    connection: &Connection,
+    search_hint: Option<&'static str>,
+    search: &str,
+    on_search: Callback<String>,
+) -> Html {
+    let oninput = on_search.reform(|event: InputEvent| {
         let input = event.target_dyn_into::<HtmlInputElement>();
         input.map(|input| input.value()).unwrap_or_default()
     });
-    let onkeydown = {
-        let on_search = props.on_search.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            if event.key() == "Escape" {
-                on_search.emit(String::new());
-            }
-        })
-    };
+    let onkeydown = Callback::from(move |event: KeyboardEvent| {
+        if event.key() == "Escape" {
+            on_search.emit(String::new());
+        }
+    });
     html! {
         <header class="top">
             <PageLink to={Location::new(Page::HOME)} class="brand">{ icon::brand() }<span>{ "Ebbtide" }</span></PageLink>
-            if let Some(hint) = props.search_hint {
+            if let Some(hint) = search_hint {
                 <search class="search">
                     { icon::search() }
                     <input id={SEARCH_ID} type="search" placeholder={hint}
                         aria-label={hint} aria-keyshortcuts="/"
                         autocomplete="off" spellcheck="false"
-                        value={props.search.clone()} {oninput} {onkeydown} />
+                        value={search.to_owned()} {oninput} {onkeydown} />
                     <kbd aria-hidden="true">{ "/" }</kbd>
                 </search>
             }
-            <p class="connection" role="status" data-testid="connection" data-state={props.connection.name()}>
+            <p class="connection" role="status" data-testid="connection" data-state={connection.name()}>
                 <span class="connection-dot" aria-hidden="true"></span>
                 <span class="visually-hidden">{ "Connection: " }</span>
-                { props.connection.words() }
+                { connection.words() }
             </p>
         </header>
     }

@@ -9,7 +9,7 @@ use crate::StoreState;
 /// One event of the stream: its `event` is the type, its `data` this object.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", try_from = "Members")]
 pub enum Event {
     /// A client has connected.
     Connect {
@@ -78,6 +78,98 @@ pub enum Event {
     },
 }
 
+/// The members of any event. An event is read by these: what reads a tagged enum is large, and the dashboard is to be small.
+#[derive(Deserialize)]
+struct Members {
+    r#type: String,
+    at: Option<String>,
+    client_id: Option<String>,
+    user: Option<String>,
+    address: Option<String>,
+    transport: Option<String>,
+    protocol: Option<String>,
+    session_present: Option<bool>,
+    taken_over: Option<bool>,
+    reason_code: Option<u8>,
+    reason: Option<String>,
+    explanation: Option<String>,
+    why: Option<SessionEnd>,
+    reasons: Option<BTreeMap<String, u64>>,
+    sessions: Option<BTreeMap<String, u64>>,
+    others: Option<u64>,
+    state: Option<StoreState>,
+    count: Option<u64>,
+}
+
+/// Of no type that is known here, or without a member that its type has.
+const NO_EVENT: &str = "no event that is known";
+
+impl TryFrom<Members> for Event {
+    type Error = &'static str;
+
+    fn try_from(members: Members) -> Result<Self, Self::Error> {
+        let event = match &*members.r#type {
+            "connect" => members.connect(),
+            "disconnect" => members.disconnect(),
+            "session_end" => members.session_end(),
+            "drops" => members.drops(),
+            "store" => members.store(),
+            "missed" => members.count.map(|count| Self::Missed { count }),
+            _ => None,
+        };
+        event.ok_or(NO_EVENT)
+    }
+}
+
+impl Members {
+    fn connect(self) -> Option<Event> {
+        Some(Event::Connect {
+            at: self.at?,
+            client_id: self.client_id?,
+            user: self.user,
+            address: self.address?,
+            transport: self.transport?,
+            protocol: self.protocol?,
+            session_present: self.session_present?,
+            taken_over: self.taken_over?,
+        })
+    }
+
+    fn disconnect(self) -> Option<Event> {
+        Some(Event::Disconnect {
+            at: self.at?,
+            client_id: self.client_id?,
+            reason_code: self.reason_code?,
+            reason: self.reason?,
+            explanation: self.explanation?,
+        })
+    }
+
+    fn session_end(self) -> Option<Event> {
+        Some(Event::SessionEnd {
+            at: self.at?,
+            client_id: self.client_id?,
+            why: self.why?,
+        })
+    }
+
+    fn drops(self) -> Option<Event> {
+        Some(Event::Drops {
+            at: self.at?,
+            reasons: self.reasons?,
+            sessions: self.sessions?,
+            others: self.others?,
+        })
+    }
+
+    fn store(self) -> Option<Event> {
+        Some(Event::Store {
+            at: self.at?,
+            state: self.state?,
+        })
+    }
+}
+
 /// Why a session has ended.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -114,10 +206,33 @@ mod tests {
     fn the_name_of_an_event_is_its_type() {
         let at = String::new;
         for event in [
+            Event::Connect {
+                at: at(),
+                client_id: "a".to_owned(),
+                user: None,
+                address: "127.0.0.1:5".to_owned(),
+                transport: "ws".to_owned(),
+                protocol: "5.0".to_owned(),
+                session_present: true,
+                taken_over: false,
+            },
+            Event::Disconnect {
+                at: at(),
+                client_id: "a".to_owned(),
+                reason_code: 142,
+                reason: "Session taken over".to_owned(),
+                explanation: "another connection".to_owned(),
+            },
             Event::SessionEnd {
                 at: at(),
                 client_id: at(),
                 why: SessionEnd::CleanStart,
+            },
+            Event::Drops {
+                at: at(),
+                reasons: [("expired".to_owned(), 2)].into(),
+                sessions: [("a".to_owned(), 2)].into(),
+                others: 1,
             },
             Event::Store {
                 at: at(),
@@ -128,6 +243,19 @@ mod tests {
             let json = serde_json::to_value(&event).expect("json");
             assert_eq!(json["type"], event.name());
             assert_eq!(serde_json::from_value::<Event>(json).ok(), Some(event));
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_not_read_as_one() {
+        for text in [
+            r#"{"type":"moon"}"#,
+            r#"{"type":"missed"}"#,
+            r#"{"type":"store","at":""}"#,
+            r#"{"count":3}"#,
+        ] {
+            let read = serde_json::from_str::<Event>(text);
+            assert!(read.is_err(), "{text}: {read:?}");
         }
     }
 }

@@ -3,7 +3,8 @@
 //   page <title>                 goes there by the navigation
 //   exactly <file>               what is there is what the JSON file says: { cards: { topic: status }, values: { topic: JSON } }
 //   card <topic> <status>        the card of that topic shows the status
-//   connection <state>           the page says how it is connected
+//   connection <state> [ms]      the page says how it is connected, within so much time
+//   health <state>               the overview says how the broker is
 //   shown <test id>              it is there and visible
 //   screenshot <scheme> <file>   light or dark
 // Answers `done`; ends with an error when something does not come about.
@@ -61,9 +62,13 @@ const orders = {
   async shown(id) {
     await byTestId(id).first().waitFor({ state: 'visible' });
   },
-  async connection(state) {
+  async connection(state, withinMs) {
     const shown = () => byTestId('connection').getAttribute('data-state');
-    await eventually(`connection ${state}`, shown, (seen) => seen === state);
+    await eventually(`connection ${state}`, shown, (seen) => seen === state, withinMs && Number(withinMs));
+  },
+  async health(state) {
+    const shown = () => byTestId('health').getAttribute('data-state');
+    await eventually(`health ${state}`, shown, (seen) => seen === state);
   },
   async screenshot(scheme, file) {
     await page.emulateMedia({ colorScheme: scheme });

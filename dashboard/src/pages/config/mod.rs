@@ -13,7 +13,7 @@ use self::entry::ConfigEntry;
 use crate::components::board_frame::{entries_or_state, stale_mark};
 use crate::components::filter_field::FilterField;
 use crate::components::link::PageLink;
-use crate::components::page_head::PageHead;
+use crate::components::page_head::page_head;
 use crate::model::filter::{fixed_part, relative};
 use crate::model::location::FILTER;
 use crate::model::page::Page;
@@ -46,9 +46,7 @@ pub fn page(shell: &Shell, watched: &Watched<()>) -> Html {
     };
     html! {
         <section class="page" data-stale={watched.board.stale_since_ms.map(|_| "true")} data-board="config">
-            <PageHead page={Page::Config} {mark}>
-                <FilterField id="config-filter" filter={watched.filter.clone()} on_change={on_filter} />
-            </PageHead>
+            { page_head(Page::Config, mark, html! { <FilterField id="config-filter" filter={watched.filter.clone()} on_change={on_filter} /> }) }
             <div class="page-tools">
                 <p class="note"><span class="count">{ shown.len() }</span>{ if shown.len() == 1 { " value" } else { " values" } }</p>
                 <PageLink to={location.clone().with(NEW, "1")} class="button button-small">{ "New value" }</PageLink>

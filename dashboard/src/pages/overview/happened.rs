@@ -1,4 +1,4 @@
-//! What has happened while this page was open, the newest first.
+//! What has happened while this page was in sight, the newest first.
 
 use yew::prelude::*;
 
@@ -30,7 +30,7 @@ pub fn happened(recent: &Recent) -> Html {
         <section class="panel digest" aria-labelledby="digest-events" data-testid="events">
             <div class="digest-head">
                 <h2 id="digest-events">{ "Events" }</h2>
-                <p class="digest-count">{ "since this page was opened" }</p>
+                <p class="digest-count">{ "while this page is in sight" }</p>
             </div>
             if recent.is_empty() {
                 <p class="note">{ "Nothing yet. Clients that come and go, and what is lost, show here." }</p>

@@ -15,7 +15,7 @@ use self::charts::Charts;
 use self::digest::{Presences, Values};
 use crate::api::{self, use_polled};
 use crate::components::board_frame::first_steps;
-use crate::components::page_head::PageHead;
+use crate::components::page_head::page_head;
 use crate::model::change::Phase;
 use crate::model::format::duration_s;
 use crate::model::page::Page;
@@ -73,9 +73,7 @@ fn Overview(props: &OverviewProps) -> Html {
     let mark = health(stats.value.as_deref(), stats.fault.as_ref());
     html! {
         <section class="page overview" data-stale={is_stale.then_some("true")}>
-            <PageHead page={Page::Overview} {mark}>
-                <div class="chips" role="group" aria-label="How far back">{ for spans }</div>
-            </PageHead>
+            { page_head(Page::Overview, mark, html! { <div class="chips" role="group" aria-label="How far back">{ for spans }</div> }) }
             <div class="slot">{ props.first.clone() }</div>
             { tiles::tiles(stats.value.as_deref(), series.as_deref()) }
             <div class="overview-body">

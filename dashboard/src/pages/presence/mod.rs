@@ -10,7 +10,7 @@ use yew::prelude::*;
 use self::card::PresenceCard;
 use crate::components::board_frame::{entries_or_state, stale_mark};
 use crate::components::filter_field::FilterField;
-use crate::components::page_head::PageHead;
+use crate::components::page_head::page_head;
 use crate::components::virtual_list::{DrawItem, VirtualList};
 use crate::model::board::Entry;
 use crate::model::filter::{fixed_part, relative};
@@ -48,9 +48,7 @@ pub fn page(shell: &Shell, watched: &Watched<Presence>) -> Html {
     let cards = || cards(shown, &watched.filter);
     html! {
         <section class="page" data-stale={watched.board.stale_since_ms.map(|_| "true")} data-board="presence">
-            <PageHead page={Page::Presence} {mark}>
-                <FilterField id="presence-filter" filter={watched.filter.clone()} on_change={on_filter} />
-            </PageHead>
+            { page_head(Page::Presence, mark, html! { <FilterField id="presence-filter" filter={watched.filter.clone()} on_change={on_filter} /> }) }
             <div class="page-tools">
                 { tools::status_chips(shell, status, counts) }
                 { tools::sort_choice(shell, sort) }

@@ -10,7 +10,7 @@ use yew::prelude::*;
 
 use self::form::PublishForm;
 use self::live_list::LivePanel;
-use crate::components::page_head::PageHead;
+use crate::components::page_head::page_head;
 use crate::model::location::Location;
 use crate::model::page::Page;
 use crate::shell::Shell;
@@ -28,7 +28,7 @@ pub fn page(shell: &Shell) -> Html {
     let search = shell.location.search().to_owned();
     html! {
         <section class="page">
-            <PageHead page={Page::Publish} />
+            { page_head(Page::Publish, Html::default(), Html::default()) }
             <div class="publish-columns">
                 <PublishForm {topic} />
                 <LivePanel {search} />

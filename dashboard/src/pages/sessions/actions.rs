@@ -1,7 +1,6 @@
 //! What an operator can do to a session. Each asks once, and says what it did or why it was not done.
 
 use std::future::Future;
-use std::rc::Rc;
 
 use ebbtide_api::Session;
 use yew::prelude::*;
@@ -13,22 +12,13 @@ use crate::model::format::counted;
 use crate::model::location::Location;
 use crate::model::page::Page;
 use crate::model::session::purge_question;
-use crate::shell::{Step, use_shell};
+use crate::shell::{Shell, Step};
 
-#[derive(Properties, PartialEq)]
-pub struct ActionsProps {
-    pub session: Rc<Session>,
-    /// Asks for the session anew.
-    pub refresh: Callback<()>,
-}
-
-#[component]
-pub fn Actions(props: &ActionsProps) -> Html {
-    let shell = use_shell();
-    let session = &props.session;
+/// `refresh` asks for the session anew.
+pub fn actions(shell: &Shell, session: &Session, refresh: &Callback<()>) -> Html {
     let client_id = session.client_id.clone();
     let told = {
-        let (notify, refresh) = (shell.notify.clone(), props.refresh.clone());
+        let (notify, refresh) = (shell.notify.clone(), refresh.clone());
         Callback::from(move |text: String| {
             notify.emit(Notice::new(text));
             refresh.emit(());

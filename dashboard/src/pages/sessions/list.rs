@@ -6,8 +6,8 @@ use yew::prelude::*;
 use super::row::row;
 use super::{ORDER, SORT, STATE};
 use crate::api::{self, Polled, use_polled};
-use crate::components::page_head::PageHead;
-use crate::components::pager::Pager;
+use crate::components::page_head::page_head;
+use crate::components::pager::pager;
 use crate::components::state_panel::{message, rows_skeleton};
 use crate::model::format::count;
 use crate::model::location::{Location, SEARCH};
@@ -53,9 +53,7 @@ pub fn List() -> Html {
     let is_stale = polled.fault.is_some() || !shell.connection.is_online();
     html! {
         <section class="page" data-stale={is_stale.then_some("true")}>
-            <PageHead page={Page::Sessions}>
-                <Pager label="Pages of sessions" {range} {previous} {next} />
-            </PageHead>
+            { page_head(Page::Sessions, Html::default(), pager("Pages of sessions", range, previous, next)) }
             <div class="page-tools">{ states(&shell, &asked) }</div>
             if let (Some(fault), Some(_)) = (&polled.fault, page) {
                 <p class="note" role="status">{ format!("{fault} What is shown may have been overtaken.") }</p>

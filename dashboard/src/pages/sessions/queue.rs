@@ -6,7 +6,7 @@ use yew::prelude::*;
 use super::OFFSET;
 use crate::api::{self, use_polled};
 use crate::components::now::RelativeTime;
-use crate::components::pager::Pager;
+use crate::components::pager::pager;
 use crate::components::topic_path::topic_path;
 use crate::model::clock;
 use crate::model::format::{bytes, count, duration_s};
@@ -72,7 +72,7 @@ pub fn Queue(props: &QueueProps) -> Html {
         <section class="part" aria-labelledby="queue-title" data-testid="queue">
             <div class="part-head">
                 <h2 id="queue-title">{ "Queue" }</h2>
-                <Pager label="Pages of the queue" {range} {previous} {next} />
+                { pager("Pages of the queue", range, previous, next) }
             </div>
             if let Some(fault) = &polled.fault {
                 <p class="note">{ fault.to_string() }</p>

@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::actions::Actions;
+use super::actions::actions;
 use super::facts::facts;
 use super::queue::Queue;
 use super::subscriptions::Subscriptions;
@@ -56,7 +56,7 @@ pub fn SessionView(props: &SessionViewProps) -> Html {
         },
         (None, Some(_)) => Html::default(),
     };
-    let actions = polled.value.as_ref().filter(|_| polled.fault.is_none());
+    let known = polled.value.as_ref().filter(|_| polled.fault.is_none());
     html! {
         <section class="page" data-stale={is_stale.then_some("true")} data-testid="session">
             <div class="page-head">
@@ -64,8 +64,8 @@ pub fn SessionView(props: &SessionViewProps) -> Html {
                     <nav aria-label="Above"><PageLink to={back.clone()} class="crumb">{ "Sessions" }</PageLink></nav>
                     <h1><bdi>{ client_id.clone() }</bdi></h1>
                 </div>
-                if let Some(session) = actions {
-                    <Actions session={session.clone()} refresh={polled.refresh.clone()} />
+                if let Some(session) = known {
+                    { actions(&shell, session, &polled.refresh) }
                 }
             </div>
             { body }

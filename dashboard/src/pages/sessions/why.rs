@@ -1,7 +1,5 @@
 //! "Why did this client not get that message?": asked for a topic, answered from what the broker itself decided.
 
-use std::rc::Rc;
-
 use ebbtide_api::{Why, WhyQuery};
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
@@ -59,21 +57,14 @@ pub fn WhyNot(props: &WhyNotProps) -> Html {
                     <p class="note">{ fault.to_string() }</p>
                 }
                 if let Some(why) = answer {
-                    <Answer why={Rc::new(why.clone())} />
+                    { answer_in_words(why) }
                 }
             </div>
         </section>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct AnswerProps {
-    why: Rc<Why>,
-}
-
-#[component]
-fn Answer(props: &AnswerProps) -> Html {
-    let why = &*props.why;
+fn answer_in_words(why: &Why) -> Html {
     let (words, tone) = verdict(why.verdict);
     let waiting = why.waiting.iter().map(|message| {
         let at_ms = clock::parse(&message.accepted_at);

@@ -21,7 +21,7 @@ use self::detail::Detail;
 use self::tree::TopicTree;
 use crate::browser;
 use crate::components::filter_field::FilterField;
-use crate::components::page_head::PageHead;
+use crate::components::page_head::page_head;
 use crate::components::state_panel::{message, skeleton};
 use crate::model::change::Phase;
 use crate::model::connection::Link;
@@ -129,9 +129,7 @@ impl Component for TopicsPage {
         html! {
             <section class="page topics-page" data-selected={has_selection.then_some("true")}
                 data-stale={topics.stale_since_ms.map(|_| "true")}>
-                <PageHead page={Page::Topics} mark={stale_mark(&topics)}>
-                    <FilterField id="topics-filter" filter={filter.clone()} on_change={on_filter} />
-                </PageHead>
+                { page_head(Page::Topics, stale_mark(&topics), html! { <FilterField id="topics-filter" filter={filter.clone()} on_change={on_filter} /> }) }
                 <div class="topics-columns">
                     <div class="topics-left">
                         { self.tools(ctx, &topics) }
