@@ -109,11 +109,16 @@ pub struct Events(BufReader<TcpStream>);
 impl Events {
     /// Listens; what happens from then on is told.
     pub fn listen(address: SocketAddr) -> Result<Self> {
+        Self::listen_with(address, "")
+    }
+
+    /// The same with more headers, each with its line end.
+    pub fn listen_with(address: SocketAddr, more: &str) -> Result<Self> {
         let mut stream = TcpStream::connect(address).context("connecting")?;
         stream.set_read_timeout(Some(DEADLINE))?;
         write!(
             stream,
-            "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n"
+            "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\n{more}\r\n"
         )?;
         let mut events = Self(BufReader::new(stream));
         let status = events.line()?;

@@ -242,10 +242,10 @@ impl Authenticator {
         token::make(&self.0.directory, &user.name, user.changed_at, now)
     }
 
-    /// The user whose token of this broker that is.
-    pub fn by_own_token(&self, token: &str) -> Result<UserRow, String> {
+    /// The user whose token of this broker that is, and until when it counts.
+    pub fn by_own_token(&self, token: &str) -> Result<(UserRow, WallTime), String> {
         let owner = token::verify(&self.0.directory, token)?;
-        self.owner(&owner)
+        Ok((self.owner(&owner)?, owner.expires_at))
     }
 
     fn owner(&self, owner: &token::Owner) -> Result<UserRow, String> {

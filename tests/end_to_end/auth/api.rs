@@ -1,7 +1,7 @@
 //! The HTTP API and the command line, once authentication is on.
 
 use anyhow::{Context, Result, ensure};
-use ebbtide_tests::http::api;
+use ebbtide_tests::http::{Events, api};
 use ebbtide_tests::peer::clean;
 use ebbtide_tests::tools;
 use serde_json::{Value, json};
@@ -89,9 +89,12 @@ fn the_api_asks_for_a_key_or_a_token_with_the_scope() -> Result<()> {
     ensure!(!keys.to_string().contains(&read), "{keys}");
     let (status, renewed) = guarded.ask(&bob, "POST", "/api/v1/login/renew", &Value::Null)?;
     ensure!(status == 200 && renewed["expires_in_s"] == 900, "{renewed}");
+    // Who listens when its key is revoked does so no longer.
+    let events = Events::listen_with(http, &format!("Authorization: Bearer {read}\r\n"))?;
     let path = format!("/api/v1/keys/{read_id}");
     let (status, _) = guarded.ask(&root, "DELETE", &path, &Value::Null)?;
     ensure!(status == 200);
+    events.end()?;
     for _ in 0..2 {
         let (status, answer) = guarded.ask(&read, "GET", "/api/v1/sessions", &Value::Null)?;
         ensure!(

@@ -32,7 +32,7 @@ impl Connection {
     /// What has been denied since the last look: the first, and how many more.
     pub fn poll_denial(&mut self) -> Option<Denial> {
         match &mut self.phase {
-            Phase::Open(open) => open.denial.take(),
+            Phase::Open(open) => open.denial.take().map(|denial| *denial),
             _ => None,
         }
     }
@@ -148,13 +148,13 @@ impl Open {
         match &mut self.denial {
             Some(denial) => denial.more += 1,
             None => {
-                self.denial = Some(Denial {
+                self.denial = Some(Box::new(Denial {
                     action,
                     // Not a slice of what the client has sent, which would be kept with it.
                     topic: ByteString::from(&**topic),
                     decision,
                     more: 0,
-                });
+                }));
             }
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct Open {
     /// When it has to have authenticated anew.
     pub expires_at: Option<Monotonic>,
     /// What a rule has not allowed, until somebody looks.
-    pub denial: Option<Denial>,
+    pub denial: Option<Box<Denial>>,
 }
 
 impl Open {

@@ -76,7 +76,7 @@ pub async fn renew(
 ) -> Result<Json<LoginResponse>, Problem> {
     let token = bearer(request.headers())?;
     let user = app.surroundings.authenticator.by_own_token(token);
-    let user =
+    let (user, _) =
         user.map_err(|why| Problem::new(StatusCode::UNAUTHORIZED, format!("Not let in: {why}.")))?;
     answer(&app, &user)
 }

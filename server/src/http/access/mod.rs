@@ -33,23 +33,41 @@ pub enum Caller {
     /// Nobody is asked who they are.
     Anybody,
     /// A key.
-    Key,
-    /// A user by its token.
-    User(Box<UserRow>),
+    Key(Box<KeyRow>),
+    /// A user by its token, and until when that counts.
+    User(Box<UserRow>, WallTime),
 }
 
 impl Caller {
     /// As which client it publishes. Rules are about users; a key is the operator's.
     pub fn identity(&self) -> Identity {
         match self {
-            Self::Anybody | Self::Key => Identity {
+            Self::Anybody | Self::Key(_) => Identity {
                 is_trusted: true,
                 ..Identity::default()
             },
-            Self::User(user) => Identity {
+            Self::User(user, _) => Identity {
                 claims: user.claims.clone(),
                 ..Identity::of_user(Some(user.name.clone()))
             },
+        }
+    }
+}
+
+impl Caller {
+    /// Whether what it has shown still counts: it may have been revoked, replaced or expired since.
+    pub fn still_counts(&self, app: &App) -> bool {
+        let content = app.surroundings.authenticator.directory().read();
+        match self {
+            Self::Anybody => true,
+            Self::Key(key) => content.keys.contains_key(&key.id),
+            Self::User(user, expires_at) => {
+                let known = content.users.get(&user.name);
+                let is_same = |known: &UserRow| {
+                    known.changed_at == user.changed_at && known.scopes == user.scopes
+                };
+                known.is_some_and(is_same) && app.surroundings.clock.now().wall < *expires_at
+            }
         }
     }
 }
@@ -127,14 +145,15 @@ fn caller(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Caller, Proble
     let (caller, scopes) = match token.strip_prefix(KEY_PREFIX) {
         Some(key) => {
             let row = by_key(app, token, key)?;
-            (Caller::Key, row.scopes)
+            let scopes = row.scopes;
+            (Caller::Key(Box::new(row)), scopes)
         }
         None => {
-            let user = authenticator.by_own_token(token).map_err(|why| {
+            let (user, expires_at) = authenticator.by_own_token(token).map_err(|why| {
                 Problem::new(StatusCode::UNAUTHORIZED, format!("Not let in: {why}."))
             })?;
             let scopes = user.scopes;
-            (Caller::User(Box::new(user)), scopes)
+            (Caller::User(Box::new(user), expires_at), scopes)
         }
     };
     if has(scopes, scope) {
