@@ -137,6 +137,7 @@ pub fn verdict(verdict: Verdict) -> (&'static str, Tone) {
         Verdict::TooLarge => ("It was larger than the client takes", Tone::Bad),
         Verdict::Purged => ("It was purged by an operator", Tone::Bad),
         Verdict::Damaged => ("It could not be read from the store", Tone::Bad),
+        Verdict::Denied => ("A rule does not let the client have it", Tone::Bad),
     }
 }
 
