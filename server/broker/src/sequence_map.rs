@@ -1,21 +1,28 @@
 //! A map from sequence numbers to small values. Numbers grow and lie close together, so values stand in blocks: for a
-//! million messages that takes a third of the memory that a hash map would.
+//! million messages that takes a third of the memory that a hash map would, and where most of the numbers around are gone, not much
+//! more.
 
 use ebbtide_store::Sequence;
 use rustc_hash::FxHashMap;
 
-/// Small enough that a few numbers far apart do not keep much alive.
-const BLOCK: usize = 32;
+/// So many bits has [`Block::present`].
+const BLOCK: u64 = u32::BITS as u64;
+/// A block of one has room for so many, and grows by this factor: a few numbers far apart take little.
+const FIRST_CAPACITY: usize = 2;
+const GROWTH: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct SequenceMap<T> {
-    blocks: FxHashMap<u64, Box<Block<T>>>,
+    blocks: FxHashMap<u64, Block<T>>,
 }
 
+/// Neighbours. There is memory for those only that are there: of many that came together, one may wait for years.
 #[derive(Debug)]
 struct Block<T> {
-    len: usize,
-    values: [Option<T>; BLOCK],
+    /// Bit by bit, the lowest first.
+    present: u32,
+    /// Of those that are present, ascending.
+    values: Vec<T>,
 }
 
 impl<T> Default for SequenceMap<T> {
@@ -28,34 +35,32 @@ impl<T> Default for SequenceMap<T> {
 
 impl<T> SequenceMap<T> {
     pub fn insert(&mut self, sequence: Sequence, value: T) {
-        let (block, at) = place(sequence);
-        let block = self.blocks.entry(block).or_insert_with(|| {
-            Box::new(Block {
-                len: 0,
-                values: [const { None }; BLOCK],
-            })
+        let (block, bit) = place(sequence);
+        let block = self.blocks.entry(block).or_insert_with(|| Block {
+            present: 0,
+            values: Vec::new(),
         });
-        if block.values[at].replace(value).is_none() {
-            block.len += 1;
-        }
+        block.insert(bit, value);
     }
 
     pub fn get(&self, sequence: Sequence) -> Option<&T> {
-        let (block, at) = place(sequence);
-        self.blocks.get(&block)?.values[at].as_ref()
+        let (block, bit) = place(sequence);
+        let block = self.blocks.get(&block)?;
+        block.values.get(block.index(bit)?)
     }
 
     pub fn get_mut(&mut self, sequence: Sequence) -> Option<&mut T> {
-        let (block, at) = place(sequence);
-        self.blocks.get_mut(&block)?.values[at].as_mut()
+        let (block, bit) = place(sequence);
+        let block = self.blocks.get_mut(&block)?;
+        let index = block.index(bit)?;
+        block.values.get_mut(index)
     }
 
     pub fn remove(&mut self, sequence: Sequence) -> Option<T> {
-        let (number, at) = place(sequence);
+        let (number, bit) = place(sequence);
         let block = self.blocks.get_mut(&number)?;
-        let value = block.values[at].take()?;
-        block.len -= 1;
-        if block.len == 0 {
+        let value = block.remove(bit)?;
+        if block.present == 0 {
             self.blocks.remove(&number);
         }
         // A peak does not stay in memory for ever.
@@ -66,10 +71,44 @@ impl<T> SequenceMap<T> {
     }
 }
 
-fn place(sequence: Sequence) -> (u64, usize) {
-    let block = BLOCK as u64;
-    let at = usize::try_from(sequence.0 % block).expect("below the size of a block");
-    (sequence.0 / block, at)
+impl<T> Block<T> {
+    fn insert(&mut self, bit: u32, value: T) {
+        if let Some(index) = self.index(bit) {
+            self.values[index] = value;
+            return;
+        }
+        if self.values.len() == self.values.capacity() {
+            let room = (self.values.len() * GROWTH).max(FIRST_CAPACITY);
+            self.values.reserve_exact(room - self.values.len());
+        }
+        self.values.insert(self.below(bit), value);
+        self.present |= bit;
+    }
+
+    fn remove(&mut self, bit: u32) -> Option<T> {
+        let value = self.values.remove(self.index(bit)?);
+        self.present &= !bit;
+        let len = self.values.len();
+        if len > 0 && len * GROWTH <= self.values.capacity() {
+            self.values.shrink_to(len);
+        }
+        Some(value)
+    }
+
+    /// Where its value is.
+    fn index(&self, bit: u32) -> Option<usize> {
+        (self.present & bit != 0).then(|| self.below(bit))
+    }
+
+    /// How many lower ones there are.
+    fn below(&self, bit: u32) -> usize {
+        (self.present & (bit - 1)).count_ones() as usize
+    }
+}
+
+/// The number of its block, and its bit in there.
+fn place(sequence: Sequence) -> (u64, u32) {
+    (sequence.0 / BLOCK, 1 << (sequence.0 % BLOCK))
 }
 
 #[cfg(test)]
@@ -100,5 +139,27 @@ mod tests {
             assert_eq!(map.remove(sequence), model.remove(&sequence));
         }
         assert!(map.blocks.is_empty(), "empty blocks are gone");
+    }
+
+    #[test]
+    fn what_is_left_of_many_takes_little() {
+        let mut map = SequenceMap::default();
+        for n in 0..32_000_u64 {
+            map.insert(Sequence(n), n);
+        }
+        let room = |map: &SequenceMap<u64>| {
+            let blocks = map.blocks.values();
+            blocks.map(|block| block.values.capacity()).sum::<usize>()
+        };
+        assert_eq!(
+            room(&map),
+            32_000,
+            "without a gap there is no room to spare"
+        );
+        for n in (0..32_000_u64).filter(|n| n % 32 != 7) {
+            assert_eq!(map.remove(Sequence(n)), Some(n));
+        }
+        assert!(room(&map) <= 4 * 1000, "{}", room(&map));
+        assert_eq!(map.get(Sequence(32 * 500 + 7)), Some(&(32 * 500 + 7)));
     }
 }
