@@ -7,9 +7,9 @@
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use ebbtide_store::{Operation, Sequence, WallTime};
-use rustc_hash::FxHashMap;
 
 use super::Journal;
+use crate::sequence_map::SequenceMap;
 
 /// A connection goes by the time at which its turn began: it may still begin an exchange a moment after the end.
 const GRACE_MS: u64 = 10_000;
@@ -22,7 +22,7 @@ const CHUNK: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Expiring {
-    messages: FxHashMap<Sequence, Entry>,
+    messages: SequenceMap<Entry>,
     /// Those that have not expired, by when they are looked at.
     due: BTreeSet<(WallTime, Sequence)>,
 }
@@ -48,21 +48,21 @@ impl Expiring {
 
     /// It gets a packet id.
     pub fn begin(&mut self, sequence: Sequence) {
-        if let Some(entry) = self.messages.get_mut(&sequence) {
+        if let Some(entry) = self.messages.get_mut(sequence) {
             entry.exchanges += 1;
         }
     }
 
     /// One of its exchanges is over.
     pub fn end(&mut self, sequence: Sequence) {
-        if let Some(entry) = self.messages.get_mut(&sequence) {
+        if let Some(entry) = self.messages.get_mut(sequence) {
             entry.exchanges = entry.exchanges.saturating_sub(1);
         }
     }
 
     /// Nobody waits for it any more. `true`: it had expired.
     pub fn remove(&mut self, sequence: Sequence) -> bool {
-        let Some(entry) = self.messages.remove(&sequence) else {
+        let Some(entry) = self.messages.remove(sequence) else {
             return false;
         };
         self.due.remove(&(entry.due, sequence));
@@ -70,7 +70,7 @@ impl Expiring {
     }
 
     pub fn has_expired(&self, sequence: Sequence) -> bool {
-        let entry = self.messages.get(&sequence);
+        let entry = self.messages.get(sequence);
         entry.is_some_and(|entry| entry.has_expired)
     }
 
@@ -82,7 +82,7 @@ impl Expiring {
                 return None;
             }
             self.due.pop_first();
-            let Some(entry) = self.messages.get_mut(&sequence) else {
+            let Some(entry) = self.messages.get_mut(sequence) else {
                 continue;
             };
             if entry.exchanges == 0 {
