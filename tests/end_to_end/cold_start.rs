@@ -111,18 +111,23 @@ fn dashboard(url: &str) -> Result<Script> {
     Ok(page)
 }
 
+/// Pictures of the pages that say something of this fleet, in light and dark.
 fn take_pictures(page: &mut Script, folder: &Path) -> Result<()> {
-    for scheme in ["light", "dark"] {
-        let picture = folder.join(format!("dashboard-{scheme}.png"));
-        page.tell(&format!("screenshot {scheme} {}", picture.display()))?;
-        let bytes = fs::metadata(&picture)
-            .with_context(|| format!("{} was not written", picture.display()))?
-            .len();
-        ensure!(
-            bytes < PICTURE_BYTES_MAX,
-            "{} has {bytes} bytes",
-            picture.display()
-        );
+    for title in ["Sessions", "Overview", "Presence"] {
+        page.tell(&format!("page {title}"))?;
+        for scheme in ["light", "dark"] {
+            let name = title.to_lowercase();
+            let picture = folder.join(format!("dashboard-{name}-{scheme}.png"));
+            page.tell(&format!("screenshot {scheme} {}", picture.display()))?;
+            let bytes = fs::metadata(&picture)
+                .with_context(|| format!("{} was not written", picture.display()))?
+                .len();
+            ensure!(
+                bytes < PICTURE_BYTES_MAX,
+                "{} has {bytes} bytes",
+                picture.display()
+            );
+        }
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ import { eventually, open } from './chromium.mjs';
 
 // Tall, so that a list which renders only what is visible renders all of it.
 const TALL = { width: 1280, height: 6000 };
-const PICTURE = { width: 1280, height: 800 };
+const PICTURE = { width: 1440, height: 900 };
 
 const [url] = process.argv.slice(2);
 const { browser, page, faults } = await open({ viewport: TALL, deviceScaleFactor: 1 });
@@ -73,7 +73,8 @@ const orders = {
   async screenshot(scheme, file) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize(PICTURE);
-    await page.waitForTimeout(500);
+    // What changes with the size has been drawn, and what is asked for now and then is there.
+    await page.waitForTimeout(2_500);
     await page.screenshot({ path: file });
     await page.setViewportSize(TALL);
     await page.emulateMedia({ colorScheme: 'light' });

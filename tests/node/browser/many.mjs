@@ -1,8 +1,10 @@
-// Ten thousand presence entries: scrolled, searched, and updated a thousand times a second, without a long task.
+// Ten thousand presence entries: scrolled, searched, and updated a thousand times a second, without a long task. Says
+// `ready` when all are there, does what it is told a line at a time (scroll, search, update), and says `done`.
 //
 // A task is long when it takes more than 50 ms of the main thread's own CPU time: what the machine does beside is left out.
 
 import assert from 'node:assert/strict';
+import { createInterface } from 'node:readline';
 import mqtt from 'mqtt';
 import { eventually, open } from './chromium.mjs';
 import { show } from './pages.mjs';
@@ -41,44 +43,52 @@ const total = () => page.locator('.virtual-items').first().getAttribute('data-it
 const drawn = () => page.getByTestId('presence-card').count();
 const count = (word) => page.getByRole('button', { name: new RegExp(`^${word}`) }).innerText();
 
-await show(opened, async () => {
-  await page.goto(`${base}/presence`);
-  await eventually('all of them', total, (seen) => seen === String(ENTRIES));
-  assert.ok(await drawn() < 200, 'only what is in sight is drawn');
-
-  await longest('scrolling', async () => {
+const orders = {
+  scroll: () => longest('scrolling', async () => {
     for (let step = 0; step < 60; step += 1) {
       await page.mouse.wheel(0, 4_000);
       await page.evaluate(() => new Promise(requestAnimationFrame));
     }
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
     await page.locator('[data-topic="presence/agent-09999"]').waitFor();
-  });
-  await longest('searching', async () => {
+  }),
+  search: () => longest('searching', async () => {
     await page.evaluate(() => scrollTo(0, 0));
     await page.keyboard.press('/');
     await page.keyboard.type('agent-0777', { delay: 30 });
     await eventually('what matches', total, (seen) => seen === '10');
     await page.keyboard.press('Escape');
     await eventually('all again', total, (seen) => seen === String(ENTRIES));
-  });
+  }),
+  async update() {
+    const gone = new Set();
+    await longest('updating', async () => {
+      const start = Date.now();
+      const sent = [];
+      for (let n = 0; n < UPDATES_PER_S * SECONDS; n += 1) {
+        // Not more than there would be by now.
+        while (n > ((Date.now() - start) / 1000) * UPDATES_PER_S) await new Promise((resolve) => setTimeout(resolve, 5));
+        const agent = (n * 7919) % ENTRIES;
+        const status = n % 2 ? 'offline' : 'online';
+        if (status === 'offline') gone.add(agent); else gone.delete(agent);
+        sent.push(publish(agent, status));
+        // It answers its viewer meanwhile.
+        if (n % 1_000 === 500) await page.getByRole('combobox', { name: 'Sort by' }).selectOption(n % 2_000 === 500 ? 'status' : 'name');
+      }
+      await Promise.all(sent);
+    });
+    await eventually('right at the end', () => count('Offline'), (seen) => seen.replace(/\D/g, '') === String(gone.size));
+    assert.equal((await count('Online')).replace(/\D/g, ''), String(ENTRIES - gone.size));
+  },
+};
 
-  const gone = new Set();
-  await longest('updating', async () => {
-    const start = Date.now();
-    const sent = [];
-    for (let n = 0; n < UPDATES_PER_S * SECONDS; n += 1) {
-      // Not more than there would be by now.
-      while (n > ((Date.now() - start) / 1000) * UPDATES_PER_S) await new Promise((resolve) => setTimeout(resolve, 5));
-      const agent = (n * 7919) % ENTRIES;
-      const status = n % 2 ? 'offline' : 'online';
-      if (status === 'offline') gone.add(agent); else gone.delete(agent);
-      sent.push(publish(agent, status));
-      // It answers its viewer meanwhile.
-      if (n % 1_000 === 500) await page.getByRole('combobox', { name: 'Sort by' }).selectOption(n % 2_000 === 500 ? 'status' : 'name');
-    }
-    await Promise.all(sent);
-  });
-  await eventually('right at the end', () => count('Offline'), (seen) => seen.replace(/\D/g, '') === String(gone.size));
-  assert.equal((await count('Online')).replace(/\D/g, ''), String(ENTRIES - gone.size));
+await show(opened, async () => {
+  await page.goto(`${base}/presence`);
+  await eventually('all of them', total, (seen) => seen === String(ENTRIES));
+  assert.ok(await drawn() < 200, 'only what is in sight is drawn');
+  console.log('ready');
+  for await (const order of createInterface({ input: process.stdin })) {
+    await orders[order.trim()]();
+    console.log('done');
+  }
 });
