@@ -58,9 +58,9 @@ struct OverviewProps {
 #[component]
 fn Overview(props: &OverviewProps) -> Html {
     let shell = use_shell();
-    let span = shell.location.get(SPAN).and_then(Span::from_name);
-    let span = span.unwrap_or_default();
     let stats = use_polled((), ASKED_EVERY_MS, |()| api::stats());
+    let chosen = shell.location.get(SPAN).and_then(Span::from_name);
+    let span = chosen.unwrap_or_else(|| fitting(stats.value.as_deref()));
     let series = use_series(span);
     let is_stale = stats.fault.is_some() || !shell.connection.is_online();
     let spans = Span::ALL.into_iter().map(|choice| {
@@ -85,6 +85,14 @@ fn Overview(props: &OverviewProps) -> Html {
                 </div>
             </div>
         </section>
+    }
+}
+
+/// Of a broker that has just begun, the last hour would be a few points.
+fn fitting(stats: Option<&Stats>) -> Span {
+    match stats {
+        Some(stats) if stats.uptime_s * 1_000 < Span::Minutes.length_ms() => Span::Minutes,
+        _ => Span::default(),
     }
 }
 
