@@ -55,6 +55,8 @@ fn the_api_asks_for_a_key_or_a_token_with_the_scope() -> Result<()> {
     for (bearer, method, path, body, expected) in [
         (&read, "GET", "/api/v1/sessions", &Value::Null, 200),
         (&read, "GET", "/api/v1/rules", &Value::Null, 200),
+        (&read, "GET", "/metrics", &Value::Null, 200),
+        (&publishing, "GET", "/metrics", &Value::Null, 403),
         (&read, "POST", "/api/v1/publish", &message, 403),
         (&read, "GET", "/api/v1/keys", &Value::Null, 403),
         (&read, "DELETE", "/api/v1/sessions/x", &Value::Null, 403),

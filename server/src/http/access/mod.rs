@@ -275,6 +275,7 @@ mod tests {
             (Method::DELETE, "/api/v1/sessions/a", Scope::Admin),
             (Method::POST, "/api/v1/backup", Scope::Admin),
             (Method::GET, "/api/v1/loginx", Scope::Read),
+            (Method::GET, "/metrics", Scope::Read),
         ] {
             assert_eq!(needed(&method, path), Some(scope), "{method} {path}");
         }
