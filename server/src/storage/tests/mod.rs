@@ -141,7 +141,13 @@ fn kept(disk: &Disk) -> BTreeMap<String, String> {
 
 #[test]
 fn whatever_step_fails_nothing_acknowledged_is_lost_and_it_heals() {
-    for how in [ErrorKind::Other, ErrorKind::StorageFull] {
+    // EIO, ENOSPC, and EROFS: a system that has lost faith in its disk makes it read-only.
+    let kinds = [
+        ErrorKind::Other,
+        ErrorKind::StorageFull,
+        ErrorKind::ReadOnlyFilesystem,
+    ];
+    for how in kinds {
         for tears in [false, true] {
             // Until the steps of one commit are all behind.
             for step in 0.. {
