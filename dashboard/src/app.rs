@@ -182,12 +182,17 @@ impl Component for App {
         let page = shell.location.page;
         let on_search = link.callback({
             let location = shell.location.clone();
-            move |text: String| Msg::Go(location.clone().with(SEARCH, &text), Step::Replace)
+            move |text: String| match location.page.searched() {
+                here if here == location.page => {
+                    Msg::Go(location.clone().with(SEARCH, &text), Step::Replace)
+                }
+                other => Msg::Go(Location::new(other).with(SEARCH, &text), Step::Push),
+            }
         });
         html! {
             <ContextProvider<Shell> context={shell.clone()}>
                 <NowProvider>
-                    { top_bar(&shell.connection, page.search_hint(), shell.location.search(), on_search) }
+                    { top_bar(&shell.connection, page.searched().search_hint(), shell.location.search(), on_search) }
                     { navigation(page, self.places()) }
                     <main id="main" tabindex="-1" data-page={page.title()}>
                         { self.page() }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use ebbtide_protocol::QoS;
 use ebbtide_tests::broker::Broker;
+use ebbtide_tests::peer::{Peer, Transport, kept, publish};
 use ebbtide_tests::proxy::Proxy;
 use ebbtide_tests::script::{self, Script};
 use ebbtide_tests::tools::{self, Tool};
@@ -43,6 +45,7 @@ fn the_dashboard_paints_what_was_acknowledged_before_a_kill_and_survives_its_net
     page.tell(&format!("exactly {}", published.path().display()))?;
 
     if let Some(folder) = std::env::var_os("EBBTIDE_TEST_SCREENSHOTS") {
+        let _connected = sessions(&broker)?;
         take_pictures(&mut page, Path::new(&folder))?;
     }
 
@@ -130,6 +133,31 @@ fn take_pictures(page: &mut Script, folder: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sessions to be seen: some away with what waits for them, some connected.
+fn sessions(broker: &Broker) -> Result<Vec<Peer>> {
+    let mut connected = Vec::new();
+    for (number, site) in ["aarhus", "bremen", "kiel", "odense", "rostock", "turku"]
+        .into_iter()
+        .enumerate()
+    {
+        for kind in ["gate", "scanner"] {
+            let client_id = format!("{site}-{kind}-1");
+            let (mut peer, _) = Peer::connect(broker, Transport::Tcp, kept(&client_id))?;
+            peer.subscribe(&[&format!("orders/{site}"), "notices/#"], QoS::AtLeastOnce)?;
+            if kind == "scanner" {
+                connected.push(peer);
+            }
+        }
+        let mut publisher = Peer::clean(broker, "orders")?;
+        for order in 0..number * 7 {
+            let payload = format!(r#"{{"order":{order},"lines":3}}"#);
+            let topic = format!("orders/{site}");
+            publisher.publish(publish(&topic, payload, QoS::AtLeastOnce, 1)?)?;
+        }
+    }
+    Ok(connected)
 }
 
 fn mosquitto_publishes(broker: &Broker, topic: &str, payload: &str) -> Result<()> {

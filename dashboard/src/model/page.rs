@@ -50,6 +50,14 @@ impl Page {
         }
     }
 
+    /// Where the search field leads to: what is typed on the overview is looked for in all topics.
+    pub fn searched(self) -> Self {
+        match self {
+            Self::Overview => Self::Topics,
+            other => other,
+        }
+    }
+
     /// What the search field looks through; `None`: the page has nothing to search.
     pub fn search_hint(self) -> Option<&'static str> {
         match self {

@@ -97,6 +97,7 @@ pub fn screenshots(project: &Project, arguments: Vec<String>) -> Result<()> {
         "end_to_end",
         "--",
         "cold_start::the_dashboard_paints",
+        "dashboard_tasks::topics",
     ]);
     progress::show("the screenshots' test", &mut cargo)
 }

@@ -1,4 +1,4 @@
-//! The static site, copied as it is.
+//! The static site, copied as it is, with the pictures that README shows as well.
 
 use std::path::Path;
 
@@ -9,16 +9,12 @@ use crate::project::Project;
 
 pub const ASSET: Asset = Asset {
     folder: "docs",
-    inputs: &["www"],
+    inputs: &["www", "docs/images"],
     build,
 };
 
 fn build(project: &Project, output: &Path) -> Result<()> {
     empty_folder(output)?;
-    let site = project.root.join("www");
-    if site.is_dir() {
-        copy_folder(&site, output)
-    } else {
-        Ok(())
-    }
+    copy_folder(&project.root.join("www"), output)?;
+    copy_folder(&project.root.join("docs/images"), &output.join("images"))
 }
