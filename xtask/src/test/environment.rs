@@ -60,6 +60,10 @@ impl Environment {
                 Err(error) => missing.push(format!("{error:#}")),
             }
         }
+        // What the browser tests have seen is kept, to be looked at.
+        let screenshots = project.target.join("screenshots");
+        fs::create_dir_all(&screenshots).context("creating the folder of screenshots")?;
+        variables.push(("EBBTIDE_TEST_SCREENSHOTS", screenshots));
         let skips = project.target.join("skipped-tests.txt");
         fs::create_dir_all(&project.target).context("creating the build directory")?;
         fs::write(&skips, "").with_context(|| format!("writing {}", skips.display()))?;
