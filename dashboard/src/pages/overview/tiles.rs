@@ -48,19 +48,11 @@ fn commits(series: Option<&Series>) -> (Option<String>, Option<String>) {
     };
     let commits = series.points().filter_map(|point| point.commits.as_ref());
     let Some(last) = commits.last() else {
-        return (
-            Some("–".to_owned()),
-            Some("nothing to commit yet".to_owned()),
-        );
+        return (Some("–".to_owned()), Some("no commit yet".to_owned()));
     };
-    let value = format!("{} / {}", short(last.p50_ms), milliseconds(last.p99_ms));
-    (Some(value), Some("p50 / p99".to_owned()))
-}
-
-/// Without its unit, which follows.
-fn short(ms: f64) -> String {
-    let text = milliseconds(ms);
-    text.strip_suffix(" ms").map_or(text.clone(), str::to_owned)
+    // One number alone: two would not fit the tile.
+    let quantiles = format!("p50; p99 {}", milliseconds(last.p99_ms));
+    (Some(milliseconds(last.p50_ms)), Some(quantiles))
 }
 
 /// Of the span that is shown.
