@@ -42,6 +42,8 @@ pub enum Msg {
     /// Somebody sees the page, or nobody does any more.
     Seen,
     Go(Location, Step),
+    /// Something was typed into the search field.
+    Search(String),
     /// The viewer went back or forth in the history.
     Moved,
     Reconnect,
@@ -164,6 +166,17 @@ impl Component for App {
                     browser::focus("main");
                 }
             }
+            Msg::Search(text) => {
+                let here = &self.shell.location;
+                let (location, step) = match here.page.searched() {
+                    page if page == here.page => (here.clone(), Step::Replace),
+                    other => (Location::new(other), Step::Push),
+                };
+                let location = location.with(SEARCH, &text);
+                browser::set_address(&location.url(), step);
+                // The field keeps the focus, on another page too: there is more to type.
+                self.arrive(ctx, location);
+            }
             Msg::Moved => self.arrive(ctx, here()),
             Msg::Reconnect => {
                 if let Some(feed) = &self.shell.feed {
@@ -180,15 +193,7 @@ impl Component for App {
         let link = ctx.link();
         let shell = &self.shell;
         let page = shell.location.page;
-        let on_search = link.callback({
-            let location = shell.location.clone();
-            move |text: String| match location.page.searched() {
-                here if here == location.page => {
-                    Msg::Go(location.clone().with(SEARCH, &text), Step::Replace)
-                }
-                other => Msg::Go(Location::new(other).with(SEARCH, &text), Step::Push),
-            }
-        });
+        let on_search = link.callback(Msg::Search);
         html! {
             <ContextProvider<Shell> context={shell.clone()}>
                 <NowProvider>

@@ -36,8 +36,15 @@ await show(opened, async () => {
   await page.getByText('1 of 3 online').waitFor();
   await page.getByText('{"on":true}').waitFor();
   await shows('connections', (seen) => Number(seen) >= 2);
-  await shows('commits', (seen) => /^[\d.]+ \/ [\d.]+ m?s$/.test(seen));
+  await shows('commits', (seen) => /^[\d.]+ m?s$/.test(seen));
   await shows('backlog', (seen) => seen === '0');
+  // What is typed on the overview is looked for in all topics, to the last letter.
+  await page.keyboard.press('/');
+  await page.keyboard.type('lamp');
+  await heading(page, 'Topics').waitFor();
+  await page.waitForURL('**/topics?q=lamp');
+  await page.goBack();
+  await heading(page, 'Overview').waitFor();
 
   // The exact values of a moment, by keyboard; and all of them, in a table.
   await page.getByRole('button', { name: '10 minutes' }).click();

@@ -122,10 +122,7 @@ fn health(stats: Option<&Stats>, fault: Option<&api::Fault>) -> Html {
         (_, Some(fault)) => ("unknown", fault.to_string()),
         (None, None) => ("loading", "Asking the broker".to_owned()),
         (Some(stats), None) => match stats.store {
-            StoreState::Working => (
-                "well",
-                "Working: what it acknowledges is on disk.".to_owned(),
-            ),
+            StoreState::Working => ("well", "Working: everything is taken in.".to_owned()),
             StoreState::Full => (
                 "ill",
                 "The disk is full: nothing that must be kept is taken in.".to_owned(),

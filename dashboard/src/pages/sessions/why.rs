@@ -98,6 +98,9 @@ fn answer_in_words(why: &Why) -> Html {
         <>
             <p class="verdict" data-tone={tone.name()} data-testid="verdict">{ words }</p>
             <p class="lead">{ why.explanation.clone() }</p>
+            if let Some(rule) = why.rule {
+                <p class="note">{ format!("Rule {rule} decides whether it may have messages of this topic.") }</p>
+            }
             if !why.waiting.is_empty() {
                 <h3>{ "Waiting" }</h3>
                 <ul class="why-list">{ for waiting }</ul>
