@@ -90,7 +90,9 @@ impl Environment {
                 .push(("EBBTIDE_TEST_AEDES", PathBuf::from("node")));
         }
         match tools::ensure_rumqttd(project) {
-            Ok(path) => self.variables.push(("EBBTIDE_TEST_RUMQTTD", path)),
+            Ok(program) => self
+                .variables
+                .push(("EBBTIDE_TEST_RUMQTTD", PathBuf::from(program))),
             Err(error) => self.missing.push(format!("{error:#}")),
         }
         for missing in &self.missing {

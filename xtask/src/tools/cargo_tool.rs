@@ -13,7 +13,7 @@ use crate::project::Project;
 
 pub struct CargoTool {
     krate: &'static str,
-    program: &'static str,
+    pub program: &'static str,
     version: &'static str,
     why: &'static str,
     flags: &'static [&'static str],

@@ -57,11 +57,10 @@ pub fn ensure_fuzz(project: &Project) -> Result<()> {
     cargo_tool::ensure(project, &cargo_tool::FUZZ)
 }
 
-/// The broker of that name, and where it then is.
-pub fn ensure_rumqttd(project: &Project) -> Result<PathBuf> {
+/// The broker of that name; found on the search path from then on.
+pub fn ensure_rumqttd(project: &Project) -> Result<&'static str> {
     cargo_tool::ensure(project, &cargo_tool::RUMQTTD)?;
-    let folder = project.tools.join(cargo_tool::RUMQTTD.folder());
-    Ok(folder.join("bin/rumqttd"))
+    Ok(cargo_tool::RUMQTTD.program)
 }
 
 pub fn ensure_trunk(project: &Project) -> Result<()> {
@@ -88,6 +87,7 @@ pub fn cached_bin_directories(project: &Project) -> Vec<PathBuf> {
         tools.join(cargo_tool::WASM_BINDGEN.folder()).join("bin"),
         tools.join(cargo_tool::DENY.folder()).join("bin"),
         tools.join(cargo_tool::FUZZ.folder()).join("bin"),
+        tools.join(cargo_tool::RUMQTTD.folder()).join("bin"),
         tools.join(npm::BINARYEN_FOLDER).join("node_modules/.bin"),
     ];
     candidates

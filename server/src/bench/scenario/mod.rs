@@ -3,6 +3,7 @@
 mod connect;
 mod offline;
 mod retained;
+mod stall;
 mod traffic;
 
 use std::io;

@@ -3,13 +3,13 @@
 use std::{
     io,
     rc::Rc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ebbtide_protocol::QoS;
 use tokio::task::JoinSet;
 
-use super::Stage;
+use super::{Stage, stall::unless_stalled};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
     link::{Link, Session, Template},
@@ -17,8 +17,7 @@ use crate::bench::{
     report::Report,
 };
 
-/// Without a delivery for so long the drain has failed.
-const STALL: Duration = Duration::from_secs(10);
+/// How often it is looked whether all have come.
 const LOOK: Duration = Duration::from_millis(1);
 /// All have the same topic.
 const TOPIC: &str = "bench/offline";
@@ -86,9 +85,9 @@ async fn publish(stage: &Stage<'_>, messages: usize) -> io::Result<Duration> {
         window: settings.window,
         pace: None::<Pace>,
     };
-    Publisher::new(link, publishing, Rc::clone(&run))
-        .run()
-        .await?;
+    let acknowledged = || run.tally.counts().acknowledged;
+    let work = Publisher::new(link, publishing, Rc::clone(&run)).run();
+    unless_stalled(acknowledged, messages as u64, work).await?;
     let refused = run.tally.counts().refused;
     if refused > 0 {
         return Err(io::Error::other(format!(
@@ -111,23 +110,18 @@ async fn drain(
         tasks.spawn_local(Subscriber::new(link, Rc::clone(&run)).run());
     }
     let expected = (sessions * messages) as u64;
-    let (mut first, mut seen) = (None, (0, Instant::now()));
-    loop {
-        let came = run.tally.counts().received;
-        if came > 0 {
-            first.get_or_insert_with(|| run.start.elapsed());
+    let came = || run.tally.counts().received;
+    let mut first = None;
+    let work = async {
+        while came() < expected {
+            if came() > 0 {
+                first.get_or_insert_with(|| run.start.elapsed());
+            }
+            tokio::time::sleep(LOOK).await;
         }
-        if came >= expected {
-            break;
-        }
-        if came != seen.0 {
-            seen = (came, Instant::now());
-        } else if seen.1.elapsed() > STALL {
-            let why = format!("{came} of {expected} deliveries have come, and no more do");
-            return Err(io::Error::other(why));
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+        Ok(run.start.elapsed())
+    };
+    let last = unless_stalled(came, expected, work).await?;
     tasks.abort_all();
-    Ok((first.unwrap_or_default(), run.start.elapsed()))
+    Ok((first.unwrap_or(last), last))
 }

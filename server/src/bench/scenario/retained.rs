@@ -1,6 +1,7 @@
 //! Retained messages: how fast they are set, all of them read by a wildcard, and single ones looked up.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     io,
     time::{Duration, Instant},
@@ -8,7 +9,7 @@ use std::{
 
 use ebbtide_protocol::QoS;
 
-use super::Stage;
+use super::{Stage, stall::unless_stalled};
 use crate::bench::{
     endpoint::receive,
     frame::Frame,
@@ -18,17 +19,25 @@ use crate::bench::{
 
 /// Written at once, about.
 const OUTPUT_BYTES: usize = 64 * 1024;
-/// Single topics that are looked up.
+/// Single topics that are looked up, at most.
 const LOOK_UPS: usize = 2_000;
+/// No more are looked up after as long: some brokers read through all topics for each.
+const LOOK_UP_TIME: Duration = Duration::from_secs(10);
 
 pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let settings = stage.settings;
     let count = settings.messages;
     let before = stage.usage();
-    let set = set(stage, count).await?;
+    let came = Cell::new(0);
+    let (progress, expected) = (|| came.get(), count as u64);
+    let set = unless_stalled(progress, expected, set(stage, count, &came)).await?;
     let after = stage.usage();
-    let (first, last) = read_all(stage, count).await?;
-    let look_up = look_up(stage, count).await?;
+    came.set(0);
+    let all = read_all(stage, count, &came);
+    let (first, last) = unless_stalled(progress, expected, all).await?;
+    came.set(0);
+    let one = look_up(stage, count, &came);
+    let look_up = unless_stalled(progress, LOOK_UPS as u64, one).await?;
 
     let mut report = Report::new("retained");
     report.note("set_per_s", count as f64 / set.as_secs_f64());
@@ -51,8 +60,8 @@ fn topic(number: usize) -> String {
     format!("bench/retained/{number}")
 }
 
-/// How long until all are acknowledged; at QoS 0 until all are written.
-async fn set(stage: &Stage<'_>, count: usize) -> io::Result<Duration> {
+/// How long until all are acknowledged; at QoS 0 until all are written. `came`: how many are.
+async fn set(stage: &Stage<'_>, count: usize, came: &Cell<u64>) -> io::Result<Duration> {
     let settings = stage.settings;
     let id = format!("{}-set", settings.client_prefix);
     let mut link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
@@ -97,6 +106,7 @@ async fn set(stage: &Stage<'_>, count: usize) -> io::Result<Duration> {
                 Frame::PubComp => acknowledged += 1,
                 _ => {}
             })?;
+            came.set(acknowledged as u64);
             let has_room = sent < count && settings.qos == QoS::AtMostOnce && written.is_ready();
             if read.is_pending() && !has_room {
                 return std::task::Poll::Pending;
@@ -113,17 +123,21 @@ async fn set(stage: &Stage<'_>, count: usize) -> io::Result<Duration> {
 }
 
 /// Until the first and until the last.
-async fn read_all(stage: &Stage<'_>, count: usize) -> io::Result<(Duration, Duration)> {
+async fn read_all(
+    stage: &Stage<'_>,
+    count: usize,
+    came: &Cell<u64>,
+) -> io::Result<(Duration, Duration)> {
     let id = format!("{}-all", stage.settings.client_prefix);
     let mut link = Link::connect(stage.dialer, stage.settings.version, &id, Session::Clean).await?;
     link.ask_to_subscribe("bench/retained/#", stage.settings.qos)?;
     let start = Instant::now();
     link.flush().await?;
-    let (mut first, mut came) = (None, 0);
-    while came < count {
+    let mut first = None;
+    while came.get() < count as u64 {
         next(&mut link, |_| {
             first.get_or_insert_with(|| start.elapsed());
-            came += 1;
+            came.update(|came| came + 1);
         })
         .await?;
     }
@@ -131,11 +145,15 @@ async fn read_all(stage: &Stage<'_>, count: usize) -> io::Result<(Duration, Dura
 }
 
 /// The median of single subscriptions, each to its message.
-async fn look_up(stage: &Stage<'_>, count: usize) -> io::Result<Duration> {
+async fn look_up(stage: &Stage<'_>, count: usize, came: &Cell<u64>) -> io::Result<Duration> {
     let id = format!("{}-one", stage.settings.client_prefix);
     let mut link = Link::connect(stage.dialer, stage.settings.version, &id, Session::Clean).await?;
     let mut times = Vec::with_capacity(LOOK_UPS);
+    let begin = Instant::now();
     for turn in 0..LOOK_UPS {
+        if begin.elapsed() > LOOK_UP_TIME {
+            break;
+        }
         // Spread over all of them.
         let number = turn * 7919 % count;
         link.ask_to_subscribe(&topic(number), QoS::AtMostOnce)?;
@@ -146,6 +164,7 @@ async fn look_up(stage: &Stage<'_>, count: usize) -> io::Result<Duration> {
             next(&mut link, |_| has_come = true).await?;
         }
         times.push(start.elapsed());
+        came.update(|came| came + 1);
     }
     times.sort_unstable();
     Ok(times[times.len() / 2])

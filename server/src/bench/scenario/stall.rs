@@ -1,0 +1,36 @@
+//! A broker that goes quiet ends the run with an error: a load never waits for ever.
+//!
+//! What counts is progress, not time: a slow broker may take as long as it likes.
+
+use std::{
+    io,
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+/// With nothing new for as long, it is over.
+const STALL: Duration = Duration::from_secs(20);
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The outcome of `work`, unless `progress` stands still for too long. `expected`: what it would come to; in the error.
+pub async fn unless_stalled<T>(
+    progress: impl Fn() -> u64,
+    expected: u64,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let mut work = pin!(work);
+    let mut seen = (progress(), Instant::now());
+    loop {
+        if let Ok(outcome) = tokio::time::timeout(LOOK, &mut work).await {
+            return outcome;
+        }
+        let now = progress();
+        if now != seen.0 {
+            seen = (now, Instant::now());
+        } else if seen.1.elapsed() > STALL {
+            let why = format!("{now} of {expected} have come, and no more do");
+            return Err(io::Error::other(why));
+        }
+    }
+}
