@@ -243,6 +243,6 @@ export class Client {
   }
 
   #emit<E extends keyof ClientEvents>(event: E, value: ClientEvents[E]): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) callOut(() => listener(value as never));
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) callOut(listener, value as never);
   }
 }

@@ -53,7 +53,7 @@ export class Message<P = Readonly<Record<string, string>>> {
     return this.#payload.length === 0;
   }
 
-  /** The payload as it came. */
+  /** The payload as it came. The buffer may hold more than it: views of it go by `byteOffset` and `length`. */
   bytes(): Uint8Array {
     return this.#payload;
   }

@@ -147,7 +147,7 @@ export class Presence {
     this.#wasReady = ready;
     this.#users = users;
     if (!same) this.#list = [...users.values()];
-    for (const listener of [...this.#listeners]) callOut(() => listener(change));
+    for (const listener of [...this.#listeners]) callOut(listener, change);
   }
 }
 

@@ -14,24 +14,25 @@ export class Deferred<T> {
 }
 
 /**
- * @internal Calls the application, and then `then`: when the promise that it returns has settled, or at once. What it throws or rejects with
- * is reported as its own error.
+ * @internal Calls the application with `value`, and then `then`: when the promise that it returns has settled, or at once. What it throws or
+ * rejects with is reported as its own error.
  */
-export function callOut(call: () => unknown, then: () => void = () => {}): void {
-  const report = (error: unknown): void => {
-    setTimeout(() => {
-      throw error;
-    });
-  };
+export function callOut<V>(call: (value: V) => unknown, value: V, then?: () => void): void {
   let result: unknown;
   try {
-    result = call();
+    result = call(value);
   } catch (error) {
     report(error);
   }
   // Most handlers return nothing, and there may be very many messages.
   if ((result as PromiseLike<unknown> | null | undefined)?.then) Promise.resolve(result).catch(report).then(then);
-  else then();
+  else then?.();
+}
+
+function report(error: unknown): void {
+  setTimeout(() => {
+    throw error;
+  });
 }
 
 /** @internal The promise itself: when nobody observes it, a rejection stays silent. */

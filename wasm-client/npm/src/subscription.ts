@@ -83,7 +83,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
       failed: (error) => this.end(error),
       snapshot: (inferred) => {
         this.#snapshot.resolve({ inferred });
-        for (const listener of [...this.#snapshotListeners]) callOut(() => listener({ inferred }));
+        for (const listener of [...this.#snapshotListeners]) callOut(listener, { inferred });
       },
     });
     if (this.#over) side.end();
@@ -184,7 +184,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   }
 
   #handle(handler: (message: Message<P>) => unknown, { message, done }: Item<P>): void {
-    callOut(() => handler(message), done);
+    callOut(handler, message, done);
   }
 
   #oldest(): Item<P> | undefined {

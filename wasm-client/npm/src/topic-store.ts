@@ -104,7 +104,7 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
       this.#pending = undefined;
       if (!this.#subscription) return;
       this.#values = { ...this.#values, ...pending, messages: new Map(this.#messages) };
-      for (const listener of [...this.#listeners]) callOut(listener);
+      for (const listener of [...this.#listeners]) callOut(listener, undefined);
     });
   }
 }

@@ -235,7 +235,7 @@ export class MemoryEngine implements Engine {
       await undefined;
       if (always || this.state.state !== 'closed') call();
     };
-    callOut(run, () => this.#around.busy(-1));
+    callOut(run, undefined, () => this.#around.busy(-1));
   }
 
   #timer(ms: number, call: () => void): void {

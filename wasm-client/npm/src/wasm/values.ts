@@ -9,7 +9,11 @@ const TEXT = 3;
 const BYTES = 4;
 const LIST = 5;
 const FLOAT = 6;
+const PASSING = 7;
 const HEAD_BYTES = 5;
+/** A buffer of its own for each payload would cost more than all else that is done for a message. Whoever keeps one keeps no more than this. */
+const SLAB_BYTES = 4096;
+const SHARED_BYTES_MAX = SLAB_BYTES / 8;
 
 const KINDS: Readonly<Partial<Record<string, number>>> = { number: NUMBER, boolean: FLAG, string: TEXT };
 
@@ -35,7 +39,7 @@ export function pack(values: readonly Value[], parts: Uint8Array[] = []): Uint8A
   return parts;
 }
 
-/** The value at a place in memory; bytes are copied out of it. */
+/** The value at a place in memory; bytes are copied out of it. Those that pass by share a buffer, if they are small. */
 export function unpack(memory: Memory, at: number): Value {
   const { bytes, view } = memory;
   const next = (): Value => {
@@ -53,7 +57,8 @@ export function unpack(memory: Memory, at: number): Value {
     const start = at;
     at += number;
     if (kind === FLOAT) return view.getFloat64(start, true);
-    return kind === TEXT ? decoder.decode(bytes.subarray(start, at)) : bytes.slice(start, at);
+    if (kind === TEXT) return decoder.decode(bytes.subarray(start, at));
+    return kind === PASSING && number <= SHARED_BYTES_MAX ? memory.share(start, at) : bytes.slice(start, at);
   };
   return next();
 }
@@ -63,8 +68,24 @@ export class Memory {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView;
 
+  #slab = new Uint8Array();
+  #used = 0;
+
   constructor(readonly buffer: ArrayBuffer) {
     this.bytes = new Uint8Array(buffer);
     this.view = new DataView(buffer);
+  }
+
+  /** A copy in a buffer that has others, too; aligned for any view. */
+  share(from: number, to: number): Uint8Array<ArrayBuffer> {
+    const length = to - from;
+    if (this.#used + length > this.#slab.length) {
+      this.#slab = new Uint8Array(SLAB_BYTES);
+      this.#used = 0;
+    }
+    const copy = this.#slab.subarray(this.#used, this.#used + length);
+    copy.set(this.bytes.subarray(from, to));
+    this.#used += (length + 7) & ~7;
+    return copy;
   }
 }

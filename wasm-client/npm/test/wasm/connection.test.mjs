@@ -92,6 +92,28 @@ test('bytes that were told are a copy, and a byte order mark stays', () => {
   assert.deepEqual([text, [...bytes]], ['\ufeffa', [1]]);
 });
 
+test('small bytes that pass by share a buffer and nothing else, large ones have their own', () => {
+  const passing = (...contents) => {
+    const head = (length) => [7, ...new Uint8Array(Uint32Array.of(length).buffer)];
+    const list = [5, ...new Uint8Array(Uint32Array.of(contents.length).buffer)];
+    return Uint8Array.from([...list, ...contents.flatMap((content) => [...head(content.length), ...content])]);
+  };
+  const large = new Uint8Array(513).fill(9);
+  const bytes = passing(Uint8Array.of(1, 2, 3), large, Uint8Array.of(4), Uint8Array.of());
+  const memory = new Memory(bytes.buffer);
+  const values = unpack(memory, 0);
+  bytes.fill(0);
+  assert.deepEqual(values.map((value) => [...value]), [[1, 2, 3], [...large], [4], []]);
+  const [a, own, b] = values;
+  assert.equal(a.buffer, b.buffer);
+  assert.ok(a.buffer.byteLength <= 4096, 'whoever keeps one byte keeps no more than that');
+  assert.equal(b.byteOffset % 8, 0, 'any typed array may look at it');
+  assert.equal(own.buffer.byteLength, own.length);
+  // More than one of them fills.
+  const many = Array.from({ length: 100 }, (_, at) => new Uint8Array(256).fill(at));
+  assert.deepEqual(unpack(new Memory(passing(...many).buffer), 0), many);
+});
+
 test('hooks get objects for lists, and words for faults', () => {
   const { heard, tell } = open();
   tell('message', ['t', Uint8Array.of(1), 1, true, false, [3], [true, 60, undefined, 'back', undefined, [['k', 'v']]]]);

@@ -8,7 +8,7 @@ use ebbtide_protocol::client::{
     SubscriptionChange, SubscriptionHandle,
 };
 use ebbtide_protocol::packet::Auth;
-use ebbtide_protocol::{PacketId, ReasonCode};
+use ebbtide_protocol::{PacketId, QoS, ReasonCode};
 
 use crate::calls::hear;
 use crate::faults::Fault;
@@ -180,7 +180,11 @@ fn write_state(state: &State, to: &mut Writer) {
 /// Topic, payload, QoS, RETAIN, DUP, numbers of subscriptions, properties.
 fn write_message(message: &IncomingMessage, subscriptions: &[SubscriptionHandle], to: &mut Writer) {
     to.text(message.topic.as_str());
-    to.maybe_bytes(Some(&message.payload));
+    // An event without an acknowledgement passes by. All else is stored, or is the state of its topic and kept.
+    match message.qos == QoS::AtMostOnce && !message.retain {
+        true => to.passing(&message.payload),
+        false => to.maybe_bytes(Some(&message.payload)),
+    }
     to.number(message.qos as u8);
     to.flag(message.retain);
     to.flag(message.dup);

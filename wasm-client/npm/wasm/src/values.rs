@@ -17,6 +17,8 @@ const TEXT: u8 = 3;
 const BYTES: u8 = 4;
 const LIST: u8 = 5;
 const FLOAT: u8 = 6;
+/// [`BYTES`] that the other side may copy into a buffer together with others.
+const PASSING: u8 = 7;
 /// The length of a [`FLOAT`].
 const FLOAT_BYTES: u32 = 8;
 
@@ -160,6 +162,11 @@ impl Writer {
     /// Bytes, if they are there.
     pub fn maybe_bytes(&mut self, bytes: Option<&Bytes>) {
         self.block(BYTES, bytes.map(|bytes| &bytes[..]));
+    }
+
+    /// Bytes that are looked at and let go, as a rule: small ones share a buffer over there.
+    pub fn passing(&mut self, bytes: &Bytes) {
+        self.block(PASSING, Some(bytes));
     }
 
     /// So many values follow as a list.
