@@ -23,6 +23,8 @@ use crate::connection::ByteStream;
 const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(4096).expect("not zero");
 /// Sessions that are kept are kept that long, seconds: longer than any run.
 const SESSION_EXPIRY_S: u32 = 3600;
+/// The longest there is: nobody sends pings during a run. Not zero, which some brokers refuse.
+const KEEP_ALIVE_S: u16 = u16::MAX;
 
 /// A connection on which the broker has let the client in.
 pub struct Link {
@@ -68,7 +70,7 @@ impl Link {
                 Session::New => version == Version::V5,
                 Session::Kept => false,
             },
-            keep_alive: 0,
+            keep_alive: KEEP_ALIVE_S,
             client_id: client_id.to_owned().into(),
             session_expiry_interval: (session != Session::Clean).then_some(SESSION_EXPIRY_S),
             receive_maximum: Some(RECEIVE_MAXIMUM),

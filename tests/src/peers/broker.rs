@@ -88,7 +88,7 @@ pub const ALL: [Peer; 5] = [
     Peer {
         name: "rumqttd",
         settings: "in memory, as in its own `rumqttd.toml`, more connections",
-        qos_max: 2,
+        qos_max: 1,
         variable: Some("EBBTIDE_TEST_RUMQTTD"),
         command: rumqttd,
     },
@@ -112,7 +112,7 @@ impl Peer {
             return Ok(Running {
                 pid: broker.id(),
                 mqtt: format!("mqtt://{}", broker.mqtt()),
-                websocket: format!("ws://{}", broker.http()),
+                websocket: format!("ws://{}/mqtt", broker.http()),
                 _held: Held::Ours {
                     _broker: Box::new(broker),
                 },
@@ -134,7 +134,7 @@ impl Peer {
         let running = Running {
             pid: child.id(),
             mqtt: format!("mqtt://127.0.0.1:{}", ports.mqtt),
-            websocket: format!("ws://127.0.0.1:{}", ports.websocket),
+            websocket: format!("ws://127.0.0.1:{}/mqtt", ports.websocket),
             _held: Held::Peer {
                 child,
                 _folder: folder,
