@@ -83,32 +83,37 @@ struct Driver<S> {
     is_refusal_told: bool,
 }
 
-/// Serves one client from its first byte to its last.
-pub async fn run<S: ByteStream>(stream: S, origin: Origin, surroundings: Surroundings) {
+/// Serves one client in a task of its own, from its first byte to its last, and gives its place back then. What came before, a handshake
+/// of TLS above all, would otherwise keep its room in the task for as long as the client stays.
+pub fn spawn<S: ByteStream + 'static>(
+    stream: S,
+    origin: Origin,
+    surroundings: Surroundings,
+    place: impl Send + 'static,
+) {
     let signal = Signal::new();
-    let (broker, reader) = surroundings.broker.get();
-    tracing::debug!(
-        address = origin.address,
-        transport = origin.transport,
-        "connection opened"
-    );
-    let mut connection = open(&broker, origin.clone(), &signal, &surroundings.clock);
-    connection.set_durability(surroundings.durability);
-    drop(broker);
-    let mut driver = Driver {
-        stream,
-        connection,
-        input: BytesMut::new(),
-        output: BytesMut::new(),
-        unwritten: false,
-        ended: false,
-        reads: JoinSet::new(),
-        reader,
-        surroundings,
-        is_refusal_told: false,
-    };
-    let result = driver.exchange(&signal).await;
-    driver.finish(&origin, result).await;
+    let driver = Driver::new(stream, &origin, &signal, surroundings);
+    tokio::spawn(serve(driver, origin, signal, place));
+}
+
+/// A task takes what its largest moment takes, and keeps it while the client is idle. So what is rare is boxed, and this is a block: an `async
+/// fn` would have its arguments twice.
+fn serve<S: ByteStream>(
+    mut driver: Driver<S>,
+    origin: Origin,
+    signal: Arc<Signal>,
+    place: impl Send,
+) -> impl Future<Output = ()> {
+    async move {
+        tracing::debug!(
+            address = origin.address,
+            transport = origin.transport,
+            "connection opened"
+        );
+        let result = driver.exchange(&signal).await;
+        Box::pin(driver.finish(&origin, result)).await;
+        drop(place);
+    }
 }
 
 fn open(broker: &Broker, origin: Origin, signal: &Arc<Signal>, clock: &Clock) -> Connection {
@@ -116,6 +121,29 @@ fn open(broker: &Broker, origin: Origin, signal: &Arc<Signal>, clock: &Clock) ->
 }
 
 impl<S: ByteStream> Driver<S> {
+    fn new(
+        stream: S,
+        origin: &Origin,
+        signal: &Arc<Signal>,
+        surroundings: Surroundings,
+    ) -> Self {
+        let (broker, reader) = surroundings.broker.get();
+        let mut connection = open(&broker, origin.clone(), signal, &surroundings.clock);
+        connection.set_durability(surroundings.durability);
+        Self {
+            stream,
+            connection,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            unwritten: false,
+            ended: false,
+            reads: JoinSet::new(),
+            reader,
+            surroundings,
+            is_refusal_told: false,
+        }
+    }
+
     /// Turn after turn until the connection is over for the core, the peer has gone or the stream has failed.
     async fn exchange(&mut self, signal: &Signal) -> io::Result<()> {
         let clock = self.surroundings.clock;
@@ -137,7 +165,7 @@ impl<S: ByteStream> Driver<S> {
             tokio::select! {
                 () = signal.wait() => {
                     if self.connection.is_leaving() {
-                        self.catch_up().await?;
+                        Box::pin(self.catch_up()).await?;
                     }
                     self.connection.handle_wake(clock.now());
                 }
@@ -372,4 +400,20 @@ fn is_fault(reason: ReasonCode) -> bool {
                 | ReasonCode::KeepAliveTimeout
                 | ReasonCode::AdministrativeAction
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_of<F>(_: impl FnOnce(Driver<Tcp>, Origin, Arc<Signal>, ()) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_an_idle_client_is_small() {
+        let (task, driver) = (bytes_of(serve), size_of::<Driver<Tcp>>());
+        assert!(driver <= 768, "the driver takes {driver} bytes");
+        assert!(task <= driver + 640, "the task takes {task} bytes, {driver} of them the driver");
+    }
 }

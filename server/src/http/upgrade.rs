@@ -65,13 +65,12 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
             Ok(upgraded) => {
                 let io = TokioIo::new(upgraded);
                 let stream = WebSocket::new(io, Role::Server, packet_size).await;
-                connection::run(stream, origin, app.surroundings).await;
+                connection::spawn(stream, origin, app.surroundings, permit);
             }
             Err(error) => {
                 tracing::debug!(address = origin.address, %error, "the WebSocket handshake was not completed");
             }
         }
-        drop(permit);
     });
     Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)

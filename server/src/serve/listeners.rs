@@ -1,7 +1,7 @@
 //! The addresses that are listened on: opened before anything else, so that a broker that could not be reached never touches
 //! the data, and served once the broker is there.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use ebbtide_broker::Origin;
 use tokio::{
@@ -144,27 +144,23 @@ async fn accept_mqtt(
                 Err(error) => return proxy::refused(&peer, &error),
             };
             match tls {
-                None => run_plain(stream, &peer, surroundings).await,
-                Some(tls) => run_encrypted(stream, &peer, surroundings, &tls).await,
+                None => Tcp::new(stream).map_or_else(gone, |stream| {
+                    connection::spawn(stream, origin(&peer, "tcp"), surroundings, permit);
+                }),
+                Some(tls) => match tls.accept(stream).await.and_then(Encrypted::new) {
+                    Ok(stream) => {
+                        connection::spawn(stream, origin(&peer, "tls"), surroundings, permit);
+                    }
+                    Err(error) => tls::refused(&peer, &error),
+                },
             }
-            drop(permit);
         });
     };
     tcp::accept(listener, door, handle).await;
 }
 
-async fn run_plain(stream: TcpStream, peer: &Peer, surroundings: Surroundings) {
-    match Tcp::new(stream) {
-        Ok(stream) => connection::run(stream, origin(peer, "tcp"), surroundings).await,
-        Err(error) => tracing::debug!(%error, "the connection was gone before it began"),
-    }
-}
-
-async fn run_encrypted(stream: TcpStream, peer: &Peer, surroundings: Surroundings, tls: &Tls) {
-    match tls.accept(stream).await.and_then(Encrypted::new) {
-        Ok(stream) => connection::run(stream, origin(peer, "tls"), surroundings).await,
-        Err(error) => tls::refused(peer, &error),
-    }
+fn gone(error: io::Error) {
+    tracing::debug!(%error, "the connection was gone before it began");
 }
 
 fn origin(peer: &Peer, transport: &'static str) -> Origin {
