@@ -1,6 +1,8 @@
 //! MQTT over WebSocket (section 6): the bytes of binary frames are one stream, packets may be split over frames and several
 //! may share one [MQTT-6.0.0-2].
 
+mod read_ahead;
+
 use std::{
     io,
     pin::Pin,
@@ -19,6 +21,7 @@ use tokio_tungstenite::{
     },
 };
 
+use self::read_ahead::ReadAhead;
 use crate::connection::ByteStream;
 
 /// The subprotocols that are taken, the best first: that of the standard [MQTT-6.0.0-4], and the name from before it for
@@ -28,13 +31,13 @@ pub const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 const FRAME_SLACK: usize = 64 * 1024;
 /// The most that one read gives. A small packet that is kept must not keep a whole large frame in memory.
 const READ_BYTES_MAX: usize = 64 * 1024;
-/// Read and write buffers of the library: small, for most connections are idle.
-const BUFFER_BYTES: usize = 4 * 1024;
+/// The read buffer that the library keeps: small, for most connections are idle.
+const BUFFER_BYTES: usize = 1024;
 
 /// The stream of bytes in a WebSocket.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    stream: WebSocketStream<S>,
+    stream: WebSocketStream<ReadAhead<S>>,
     /// What is left of a large message.
     rest: Bytes,
     /// What the close frame says.
@@ -51,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             .write_buffer_size(0)
             .max_message_size(Some(bytes_max))
             .max_frame_size(Some(bytes_max));
-        let stream = WebSocketStream::from_raw_socket(io, role, Some(config)).await;
+        let stream = WebSocketStream::from_raw_socket(ReadAhead::new(io), role, Some(config)).await;
         let close = CloseFrame {
             code: CloseCode::Normal,
             reason: Utf8Bytes::default(),

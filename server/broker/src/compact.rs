@@ -1,9 +1,19 @@
-//! Copies of what has been read. A decoded string or payload is a slice of its packet and keeps all of it in memory: what
-//! stays longer is copied.
+//! What stays in memory takes no more than it needs. A decoded string or payload is a slice of its packet and keeps all of it: what stays longer
+//! is copied. A queue begins with room for four, and most clients never have two of anything.
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use ebbtide_protocol::{ByteString, TopicFilter, TopicName, packet::MessageProperties};
 use ebbtide_store::Message;
+
+/// As `push_back`; the first one gets room for itself alone. A queue that is used grows as ever.
+pub(crate) fn push<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.capacity() == 0 {
+        queue.reserve_exact(1);
+    }
+    queue.push_back(item);
+}
 
 pub(crate) fn text(text: &str) -> ByteString {
     ByteString::from(text.to_owned())

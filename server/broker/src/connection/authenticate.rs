@@ -39,7 +39,7 @@ impl Connection {
                 Authentication::Continue { data } => {
                     let method = arriving.connect.authentication_method.clone();
                     arriving.turn = Turn::Client;
-                    self.challenge = Some(challenge(method, data));
+                    self.challenge = Some(Box::new(challenge(method, data)));
                     Ok(())
                 }
                 // [MQTT-3.1.4-2, MQTT-4.12.0-4]
@@ -62,12 +62,12 @@ impl Connection {
                             open.session.rights = self.shared.rights(subject);
                             open.attach_groups();
                         }
-                        self.challenge = Some(auth(ReasonCode::Success, method, data));
+                        self.challenge = Some(Box::new(auth(ReasonCode::Success, method, data)));
                         Ok(())
                     }
                     Authentication::Continue { data } => {
                         open.reauthentication = Some(Turn::Client);
-                        self.challenge = Some(challenge(method, data));
+                        self.challenge = Some(Box::new(challenge(method, data)));
                         Ok(())
                     }
                     // [MQTT-4.12.1-2]. Why in particular has no code of its own in DISCONNECT.

@@ -388,7 +388,7 @@ impl Connection {
             control,
             is_leaving: false,
             version,
-            will,
+            will: will.map(Box::new),
             keep_alive_ms: (keep_alive > 0).then_some(u64::from(keep_alive) * 1500),
             last_received: now.monotonic,
             authentication_method: connect.authentication_method.clone(),

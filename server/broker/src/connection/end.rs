@@ -122,7 +122,7 @@ impl Open {
                 client_id: session.client_id.clone(),
                 user: control.user.clone(),
                 claims: session.claims(),
-                will,
+                will: *will,
                 due_at: None,
             };
             let left_ms = match end {

@@ -52,7 +52,7 @@ impl Tolerance {
 
 impl Connection {
     /// The packet that says why it ends, where the version has one for it and the client takes it.
-    pub(super) fn farewell_for(&self, close: &Close) -> Option<Packet> {
+    pub(super) fn farewell_for(&self, close: &Close) -> Option<Box<Packet>> {
         let version = self.decoder.version()?;
         let tolerance = self.tolerance();
         // Whoever speaks a version that nobody knows may not know texts either.
@@ -89,7 +89,8 @@ impl Connection {
             }
         };
         // [MQTT-3.2.2-19, MQTT-3.14.2-3]
-        tolerance.fits(&mut packet, version).then_some(packet)
+        let fits = tolerance.fits(&mut packet, version);
+        fits.then(|| Box::new(packet))
     }
 
     pub(super) fn tolerance(&self) -> Tolerance {

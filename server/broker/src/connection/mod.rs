@@ -78,9 +78,9 @@ pub struct Connection {
     /// PINGRESPs to send: they wait for nothing [MQTT-3.12.4-1].
     pings: usize,
     /// AUTH to send: it waits for nothing.
-    challenge: Option<Packet>,
+    challenge: Option<Box<Packet>>,
     /// The last packet, once all is over [MQTT-3.14.4-1].
-    farewell: Option<Packet>,
+    farewell: Option<Box<Packet>>,
     close: Option<Close>,
     /// A wake-up is due from the journal when this is durable.
     awaited: Ticket,
@@ -339,7 +339,12 @@ impl Connection {
 
     /// The next question to the outside. Questions may be asked while others are open.
     pub fn poll_question(&mut self) -> Option<Question> {
-        self.questions.pop_front()
+        let question = self.questions.pop_front();
+        if self.questions.is_empty() {
+            // Most clients are asked about once, when they come.
+            self.questions = VecDeque::new();
+        }
+        question
     }
 
     /// When [`Connection::handle_timeout`] wants to be called.

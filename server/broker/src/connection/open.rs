@@ -19,7 +19,7 @@ pub(super) struct Open {
     /// Another connection has asked for the session: the next wake-up ends this one.
     pub is_leaving: bool,
     pub version: Version,
-    pub will: Option<Will>,
+    pub will: Option<Box<Will>>,
     /// 1.5 times the keep alive; `None`: off.
     pub keep_alive_ms: Option<u64>,
     pub last_received: Monotonic,

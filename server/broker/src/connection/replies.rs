@@ -6,7 +6,7 @@ use ebbtide_protocol::Packet;
 use ebbtide_store::Message;
 
 use crate::{
-    Durability,
+    Durability, compact,
     journal::{Journal, Ticket},
 };
 
@@ -94,7 +94,7 @@ impl Replies {
     fn push_reply(&mut self, mut reply: Reply) -> u64 {
         reply.ticket = self.durability.wait(reply.ticket);
         self.uncommitted_bytes += reply.bytes;
-        self.queue.push_back(reply);
+        compact::push(&mut self.queue, reply);
         self.pushed += 1;
         self.pushed
     }

@@ -23,7 +23,7 @@ pub(crate) use super::{
     snapshot::{End, Snapshot},
 };
 use crate::{
-    Fate, Limits, Monotonic,
+    Fate, Limits, Monotonic, compact,
     fates::{Fates, TopicKey},
 };
 
@@ -206,7 +206,7 @@ impl Mailbox {
             }
             state.queue_bytes += delivery.bytes();
             state.queue_kept += usize::from(delivery.sequence.is_some());
-            state.queue.push_back(Mail::Message(delivery));
+            compact::push(&mut state.queue, Mail::Message(delivery));
         }
         state.wake();
         match state.crowded(now) {
@@ -251,7 +251,7 @@ impl Mailbox {
             }
         } else {
             state.snapshot_bytes += snapshot.bytes();
-            state.queue.push_back(Mail::Snapshot(Box::new(snapshot)));
+            compact::push(&mut state.queue, Mail::Snapshot(Box::new(snapshot)));
             if state.snapshot_bytes > state.snapshot_bytes_max {
                 state.forget_replaced_snapshots();
             }
@@ -300,7 +300,7 @@ impl Mailbox {
                 Mail::Snapshot(snapshot) => state.snapshot_bytes -= snapshot.bytes(),
                 Mail::Resend(..) | Mail::Unread(_) | Mail::End(_) => {}
             }
-            into.push_back(mail);
+            compact::push(into, mail);
         }
         if state.queue.is_empty() && state.queue.capacity() > 64 {
             state.queue = VecDeque::new();

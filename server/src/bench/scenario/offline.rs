@@ -1,10 +1,6 @@
 //! Sessions that are away: what is published for all of them, and how fast it reaches them when they are back.
 
-use std::{
-    io,
-    rc::Rc,
-    time::Duration,
-};
+use std::{io, rc::Rc, time::Duration};
 
 use ebbtide_protocol::QoS;
 use tokio::task::JoinSet;
