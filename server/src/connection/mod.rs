@@ -96,8 +96,11 @@ pub fn spawn<S: ByteStream + 'static>(
     tokio::spawn(serve(driver, origin, signal, place));
 }
 
-/// A task takes what its largest moment takes, and keeps it while the client is idle. So what is rare is boxed, and this is a block: an `async
-/// fn` would have its arguments twice.
+/// A task takes what its largest moment takes, and keeps it while the client is idle. So what is rare is boxed.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "a function would have its arguments twice"
+)]
 fn serve<S: ByteStream>(
     mut driver: Driver<S>,
     origin: Origin,

@@ -14,7 +14,7 @@ use crate::bench::{
 };
 
 /// How many are on their way at a time: more would overflow the queue of the listener.
-const CONNECTING_MAX: usize = 256;
+pub(super) const CONNECTING_MAX: usize = 256;
 /// The broker has come to rest.
 const SETTLE: Duration = Duration::from_secs(1);
 

@@ -3,9 +3,10 @@
 use std::{io, rc::Rc, time::Duration};
 
 use ebbtide_protocol::QoS;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::task::JoinSet;
 
-use super::{Stage, stall::unless_stalled};
+use super::{Stage, connect::CONNECTING_MAX, stall::unless_stalled};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
     link::{Link, Session, Template},
@@ -101,10 +102,14 @@ async fn drain(
 ) -> io::Result<(Duration, Duration)> {
     let run = Rc::new(Run::new());
     let mut tasks = JoinSet::new();
-    for number in 0..sessions {
-        let link = connect(stage, number, Session::Kept).await?;
+    // All of them come at once, and each begins to read when it is in.
+    let mut links = stream::iter(0..sessions)
+        .map(|number| connect(stage, number, Session::Kept))
+        .buffer_unordered(CONNECTING_MAX);
+    while let Some(link) = links.try_next().await? {
         tasks.spawn_local(Subscriber::new(link, Rc::clone(&run)).run());
     }
+    drop(links);
     let expected = (sessions * messages) as u64;
     let came = || run.tally.counts().received;
     let mut first = None;
