@@ -107,7 +107,7 @@ mod tests {
             let mut rest = &sent[..];
             for size in (1..).map(|turn: usize| turn * turn % 100_003 + 1) {
                 let (piece, left) = rest.split_at(size.min(rest.len()));
-                writer.write_all(piece).await.unwrap();
+                writer.write_all(piece).await.expect("a pipe");
                 rest = left;
                 if rest.is_empty() {
                     break;
@@ -117,13 +117,13 @@ mod tests {
         let mut reader = ReadAhead::new(reader);
         let (mut came, mut buffer) = (Vec::new(), [0; 1024]);
         loop {
-            let count = reader.read(&mut buffer).await.unwrap();
+            let count = reader.read(&mut buffer).await.expect("a pipe");
             if count == 0 {
                 break;
             }
             came.extend_from_slice(&buffer[..count]);
         }
-        write.await.unwrap();
+        write.await.expect("a pipe");
         assert_eq!(came, written);
     }
 
@@ -131,12 +131,12 @@ mod tests {
     async fn nothing_is_held_when_nothing_waits() {
         let (mut writer, reader) = duplex(1 << 20);
         let mut reader = ReadAhead::new(reader);
-        writer.write_all(&vec![7; 100_000]).await.unwrap();
+        writer.write_all(&vec![7; 100_000]).await.expect("a pipe");
         let mut all = vec![0; 100_000];
         let mut at = 0;
         while at < all.len() {
             let end = all.len().min(at + 1024);
-            at += reader.read(&mut all[at..end]).await.unwrap();
+            at += reader.read(&mut all[at..end]).await.expect("a pipe");
         }
         assert!(all.iter().all(|byte| *byte == 7));
         // It looks for more, and there is none.
@@ -145,8 +145,8 @@ mod tests {
         assert!(waits.await.is_err());
         assert!(reader.ahead.is_empty());
         assert_eq!(reader.ahead_bytes, 0);
-        writer.write_all(b"later").await.unwrap();
-        assert_eq!(reader.read(&mut one).await.unwrap(), 5);
+        writer.write_all(b"later").await.expect("a pipe");
+        assert_eq!(reader.read(&mut one).await.expect("a pipe"), 5);
         assert_eq!(&one[..5], b"later");
     }
 }
