@@ -323,11 +323,23 @@ impl Client {
         Ok(())
     }
 
-    /// The next event. Taking a message acknowledges it.
+    /// The next event, if it is a message. It stays, unacknowledged, until [`Client::poll_event`] takes it.
+    #[must_use]
+    pub fn next_message(&self) -> Option<&IncomingMessage> {
+        match self.events.front() {
+            Some(Queued {
+                event: Event::Message { message, .. },
+                ..
+            }) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The next event. Taking a message acknowledges it, unless acknowledgements are held.
     pub fn poll_event(&mut self) -> Option<Event> {
         let Queued { event, owed } = self.events.pop_front()?;
         if let Some(owed) = owed {
-            self.acknowledge(owed);
+            self.let_go(Effect::Acknowledge(owed));
         }
         Some(event)
     }

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::transport::{Address, Reader, Writer};
+use crate::{Acknowledgement, Setup};
 
 type Reply<T> = oneshot::Sender<Result<T, ClientError>>;
 type Opening = Pin<Box<dyn Future<Output = io::Result<(Reader, Writer)>> + Send>>;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Publish(OutgoingMessage, Reply<ReasonCode>),
     Subscribe(TopicFilter, SubscriptionOptions, Reply<SubscriptionHandle>),
     Unsubscribe(SubscriptionHandle),
+    /// The message that was handed over last is done with.
+    Done,
     Close,
     Abort,
 }
@@ -45,6 +48,7 @@ enum Wake {
 
 pub(crate) struct Driver {
     address: Address,
+    setup: Setup,
     machine: Machine,
     commands: mpsc::Receiver<Command>,
     messages: mpsc::Sender<IncomingMessage>,
@@ -57,6 +61,8 @@ pub(crate) struct Driver {
     output: BytesMut,
     /// Taken from the machine, but the channel is full.
     stuck: Option<IncomingMessage>,
+    /// A copy of the machine's next event is with the application, which is to say when it is done with it.
+    awaits_done: bool,
     publishes: BTreeMap<PublishHandle, Reply<ReasonCode>>,
     subscribes: BTreeMap<SubscriptionHandle, Reply<SubscriptionHandle>>,
 }
@@ -69,6 +75,7 @@ impl Driver {
 
     pub(crate) fn new(
         address: Address,
+        setup: Setup,
         mut options: Options,
         commands: mpsc::Receiver<Command>,
         messages: mpsc::Sender<IncomingMessage>,
@@ -77,9 +84,12 @@ impl Driver {
         if options.seed == 0 {
             options.seed = random_bits();
         }
+        let mut machine = Machine::new(0, options);
+        machine.hold_acknowledgements(setup.acknowledgement == Acknowledgement::Never);
         Self {
             address,
-            machine: Machine::new(0, options),
+            setup,
+            machine,
             commands,
             messages,
             state,
@@ -90,6 +100,7 @@ impl Driver {
             input: BytesMut::new(),
             output: BytesMut::new(),
             stuck: None,
+            awaits_done: false,
             publishes: BTreeMap::new(),
             subscribes: BTreeMap::new(),
         }
@@ -118,6 +129,7 @@ impl Driver {
         let deadline = self.machine.poll_timeout();
         let deadline = deadline.map(|at| self.start + Duration::from_millis(at));
         let is_stuck = self.stuck.is_some();
+        let is_reading = !is_stuck && !self.awaits_done;
         tokio::select! {
             command = self.commands.recv() => Wake::Command(command),
             opened = async {
@@ -128,7 +140,7 @@ impl Driver {
             } => Wake::Opened(opened),
             read = async {
                 match &mut self.reader {
-                    Some(reader) if !is_stuck => reader.read(&mut self.input).await,
+                    Some(reader) if is_reading => reader.read(&mut self.input).await,
                     _ => pending().await,
                 }
             } => Wake::Read(read),
@@ -166,6 +178,12 @@ impl Driver {
                 }
             }
             Command::Unsubscribe(handle) => self.machine.unsubscribe(handle),
+            Command::Done => {
+                if std::mem::take(&mut self.awaits_done) {
+                    // Taking it is what acknowledges it.
+                    self.machine.poll_event();
+                }
+            }
             Command::Close => self.machine.close(),
             Command::Abort => {}
         }
@@ -211,7 +229,8 @@ impl Driver {
             match self.machine.poll_action() {
                 Some(Action::Open) => {
                     self.let_go();
-                    self.opening = Some(Box::pin(self.address.clone().open()));
+                    self.opening =
+                        Some(Box::pin(self.address.clone().open(self.setup.tls.clone())));
                 }
                 Some(Action::Close) => {
                     if let Some(writer) = &mut self.writer {
@@ -232,6 +251,8 @@ impl Driver {
             self.hand_over(message);
         }
         while self.stuck.is_none()
+            && !self.awaits_done
+            && !self.lend_message()
             && let Some(event) = self.machine.poll_event()
         {
             match event {
@@ -260,6 +281,18 @@ impl Driver {
                 | Event::Auth(_) => {}
             }
         }
+    }
+
+    /// Whether the next event is a message that the machine keeps until the application is done with it.
+    fn lend_message(&mut self) -> bool {
+        if self.setup.acknowledgement == Acknowledgement::WhenDone
+            && let Some(message) = self.machine.next_message()
+        {
+            // There is room, for none is handed over before the one before is done with. Closed: it is never done with.
+            let _ = self.messages.try_send(message.clone());
+            self.awaits_done = true;
+        }
+        self.awaits_done
     }
 
     fn hand_over(&mut self, message: IncomingMessage) {

@@ -1,4 +1,5 @@
-//! MQTT 3.1.1 and 5.0 on tokio: the client machine of `ebbtide-protocol` over TCP (`mqtt://`) or WebSocket (`ws://`).
+//! MQTT 3.1.1 and 5.0 on tokio: the client machine of `ebbtide-protocol` over TCP (`mqtt://`) or WebSocket (`ws://`), and
+//! both with TLS (`mqtts://`, `wss://`).
 //!
 //! One task owns machine and transport; [`Client`] sends it commands and [`Messages`] is what comes back. Both channels
 //! are bounded: who does not take messages stops the reading, so the server sees it as a slow client.
@@ -6,7 +7,10 @@
 mod driver;
 mod transport;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use ebbtide_protocol::client::{
@@ -26,15 +30,26 @@ const MESSAGES_MAX: usize = 1024;
 /// Why something failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL is not `mqtt://host[:port]` or `ws://host[:port]/path`.
-    #[error("{0} is not an mqtt:// or ws:// URL")]
+    /// The URL is not `mqtt://host[:port]` or `ws://host[:port]/path`, nor the same with `mqtts` or `wss`.
+    #[error("{0} is not an mqtt://, mqtts://, ws:// or wss:// URL")]
     Url(String),
+    /// With `mqtts` and `wss` [`Setup::tls`] says whom to trust.
+    #[error("{0} needs TLS, and nothing says whom to trust")]
+    NoTls(String),
     /// Something in CONNECT or in a publish has more than 65,535 bytes.
     #[error("a field has more than 65,535 bytes")]
     FieldTooLong,
-    /// The first attempt failed, with what the server or the network said.
+    /// The first attempt failed, with what the network said.
     #[error("cannot connect: {0}")]
     Connect(String),
+    /// The server answered the first attempt, and refused.
+    #[error("refused: {reason}")]
+    Refused {
+        /// Why, for people.
+        reason: String,
+        /// The same as a code.
+        reason_code: ReasonCode,
+    },
     /// The machine refused it, or the server did.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -50,9 +65,34 @@ pub struct Client {
     state: watch::Receiver<State>,
 }
 
-/// The messages of all subscriptions, in the order in which they came. Taken means acknowledged.
+/// The messages of all subscriptions, in the order in which they came.
 #[derive(Debug)]
-pub struct Messages(mpsc::Receiver<IncomingMessage>);
+pub struct Messages {
+    queue: mpsc::Receiver<IncomingMessage>,
+    /// Weak: who only listens does not keep the connection.
+    commands: mpsc::WeakSender<Command>,
+}
+
+/// What concerns neither MQTT nor its options.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// For `mqtts://` and `wss://`: whom to trust, and what to show.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// When messages are acknowledged.
+    pub acknowledgement: Acknowledgement,
+}
+
+/// When a message at QoS 1 or 2 is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledgement {
+    /// When it goes into the queue of [`Messages`].
+    #[default]
+    WhenTaken,
+    /// When [`Messages::done`] says so; the next one comes only then.
+    WhenDone,
+    /// Not at all: the server sends it again to whoever comes back to the session.
+    Never,
+}
 
 /// Options around a CONNECT with this client id; see [`Options`] for what can be set.
 #[must_use]
@@ -87,9 +127,24 @@ pub fn message(
 /// Connects, and returns once the server has accepted. Afterwards lost connections are made again if `options` say so.
 ///
 /// # Errors
-/// [`Error::Url`], [`Error::FieldTooLong`], and [`Error::Connect`] when the first attempt fails.
+/// [`Error::Url`], [`Error::FieldTooLong`], and [`Error::Connect`] or [`Error::Refused`] when the first attempt fails.
 pub async fn connect(url: &str, options: Options) -> Result<(Client, Messages), Error> {
+    connect_with(url, options, Setup::default()).await
+}
+
+/// As [`connect`].
+///
+/// # Errors
+/// As there, and [`Error::NoTls`].
+pub async fn connect_with(
+    url: &str,
+    options: Options,
+    setup: Setup,
+) -> Result<(Client, Messages), Error> {
     let address = Address::parse(url).ok_or_else(|| Error::Url(url.to_owned()))?;
+    if address.is_encrypted() && setup.tls.is_none() {
+        return Err(Error::NoTls(url.to_owned()));
+    }
     let packet = Packet::Connect(Box::new(options.connect.clone()));
     check(&packet, options.connect.version).map_err(|_| Error::FieldTooLong)?;
     let (commands, command_queue) = mpsc::channel(COMMANDS_MAX);
@@ -97,6 +152,7 @@ pub async fn connect(url: &str, options: Options) -> Result<(Client, Messages), 
     let (state_sender, mut state) = watch::channel(State::Connecting);
     let driver = Driver::new(
         address,
+        setup,
         options,
         command_queue,
         message_sender,
@@ -106,10 +162,26 @@ pub async fn connect(url: &str, options: Options) -> Result<(Client, Messages), 
     let settled = state.wait_for(|state| *state != State::Connecting).await;
     let settled = settled.map_err(|_| Error::Ended)?.clone();
     match settled {
-        State::Online { .. } => Ok((Client { commands, state }, Messages(messages))),
-        State::Offline { reason, .. } | State::NeedsAuth { reason, .. } => {
-            Err(Error::Connect(reason))
+        State::Online { .. } => {
+            let messages = Messages {
+                queue: messages,
+                commands: commands.downgrade(),
+            };
+            Ok((Client { commands, state }, messages))
         }
+        State::Offline {
+            reason,
+            reason_code: Some(reason_code),
+            ..
+        }
+        | State::NeedsAuth {
+            reason,
+            reason_code,
+        } => Err(Error::Refused {
+            reason,
+            reason_code,
+        }),
+        State::Offline { reason, .. } => Err(Error::Connect(reason)),
         State::Connecting | State::Closed => Err(Error::Ended),
     }
 }
@@ -136,7 +208,22 @@ impl Client {
     /// # Errors
     /// [`Error::Client`] with what the machine or the server said, [`Error::Ended`].
     pub async fn publish(&self, message: OutgoingMessage) -> Result<ReasonCode, Error> {
-        self.ask(|reply| Command::Publish(message, reply)).await
+        self.submit(message).await?.settled().await
+    }
+
+    /// As [`Client::publish`], and returns once the message has its place in the line: what is submitted one after the
+    /// other is sent in that order.
+    ///
+    /// # Errors
+    /// [`Error::Ended`].
+    pub async fn submit(&self, message: OutgoingMessage) -> Result<Submitted, Error> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Publish(message, reply);
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| Error::Ended)?;
+        Ok(Submitted(answer))
     }
 
     /// Subscribes, and waits for the SUBACK.
@@ -185,9 +272,31 @@ impl Client {
     }
 }
 
+/// A publish under way.
+#[derive(Debug)]
+pub struct Submitted(oneshot::Receiver<Result<ReasonCode, ClientError>>);
+
+impl Submitted {
+    /// Waits for its acknowledgement (QoS 0: until it is on its way). May be cancelled and called again until it has answered.
+    ///
+    /// # Errors
+    /// [`Error::Client`] with what the machine or the server said, [`Error::Ended`].
+    pub async fn settled(&mut self) -> Result<ReasonCode, Error> {
+        Ok((&mut self.0).await.map_err(|_| Error::Ended)??)
+    }
+}
+
 impl Messages {
     /// The next message; `None` once the client has ended.
     pub async fn next(&mut self) -> Option<IncomingMessage> {
-        self.0.recv().await
+        self.queue.recv().await
+    }
+
+    /// The message that came last may be acknowledged. Means nothing with [`Acknowledgement::WhenTaken`].
+    pub async fn done(&self) {
+        if let Some(commands) = self.commands.upgrade() {
+            // If the task is gone so is the connection: the server sends it again.
+            let _ = commands.send(Command::Done).await;
+        }
     }
 }

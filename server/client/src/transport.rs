@@ -1,13 +1,17 @@
-//! TCP and WebSocket as two halves that move bytes. Both halves may be dropped in mid-operation without losing any.
+//! TCP and WebSocket, with TLS or without, as two halves that move bytes. Both halves may be dropped in mid-operation
+//! without losing any.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -15,44 +19,86 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 /// Where the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
-    Tcp(String),
-    WebSocket { host: String, url: String },
+pub(crate) struct Address {
+    /// A name or an IP address, without brackets.
+    host: String,
+    port: u16,
+    is_encrypted: bool,
+    /// Of a WebSocket.
+    url: Option<String>,
 }
+
+/// A stream of bytes, encrypted or not.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
+pub(crate) type Stream = Box<dyn ByteStream>;
 
 pub(crate) enum Reader {
-    Tcp(OwnedReadHalf),
-    WebSocket(SplitStream<WebSocketStream<TcpStream>>),
+    Plain(ReadHalf<Stream>),
+    WebSocket(SplitStream<WebSocketStream<Stream>>),
 }
 
+/// What was written may wait in TLS or in a frame until it is flushed.
 pub(crate) enum Writer {
-    Tcp(OwnedWriteHalf),
+    Plain {
+        half: WriteHalf<Stream>,
+        unflushed: bool,
+    },
     WebSocket {
-        sink: SplitSink<WebSocketStream<TcpStream>, Message>,
+        sink: SplitSink<WebSocketStream<Stream>, Message>,
         unflushed: bool,
     },
 }
 
 impl Address {
+    /// Scheme, port if none is typed, TLS, WebSocket.
+    const SCHEMES: [(&str, u16, bool, bool); 4] = [
+        ("mqtt", 1883, false, false),
+        ("mqtts", 8883, true, false),
+        ("ws", 80, false, true),
+        ("wss", 443, true, true),
+    ];
+
     pub(crate) fn parse(url: &str) -> Option<Self> {
-        if let Some(rest) = url.strip_prefix("mqtt://") {
-            return Some(Self::Tcp(with_port(rest.trim_end_matches('/'), 1883)?));
+        let (scheme, rest) = url.split_once("://")?;
+        let (_, default_port, is_encrypted, is_web_socket) = Self::SCHEMES
+            .into_iter()
+            .find(|(known, ..)| *known == scheme)?;
+        let authority = match is_web_socket {
+            true => rest.split(['/', '?']).next()?,
+            false => rest.trim_end_matches('/'),
+        };
+        let typed = authority
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        let (host, port) = typed.unwrap_or((authority, default_port));
+        let host = host.trim_matches(['[', ']']);
+        if host.is_empty() || host.contains(['/', '@']) {
+            return None;
         }
-        let rest = url.strip_prefix("ws://")?;
-        let host = rest.split(['/', '?']).next()?;
-        Some(Self::WebSocket {
-            host: with_port(host, 80)?,
-            url: url.to_owned(),
+        Some(Self {
+            host: host.to_owned(),
+            port,
+            is_encrypted,
+            url: is_web_socket.then(|| url.to_owned()),
         })
     }
 
-    pub(crate) async fn open(self) -> io::Result<(Reader, Writer)> {
-        let (Self::Tcp(host) | Self::WebSocket { host, .. }) = &self;
-        let stream = TcpStream::connect(host).await?;
-        stream.set_nodelay(true)?;
-        let Self::WebSocket { url, .. } = self else {
-            let (reader, writer) = stream.into_split();
-            return Ok((Reader::Tcp(reader), Writer::Tcp(writer)));
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    pub(crate) async fn open(self, tls: Option<Arc<ClientConfig>>) -> io::Result<(Reader, Writer)> {
+        let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        socket.set_nodelay(true)?;
+        let stream: Stream = match tls {
+            Some(tls) if self.is_encrypted => Box::new(self.encrypt(tls, socket).await?),
+            _ => Box::new(socket),
+        };
+        let unflushed = false;
+        let Some(url) = self.url else {
+            let (reader, half) = tokio::io::split(stream);
+            return Ok((Reader::Plain(reader), Writer::Plain { half, unflushed }));
         };
         let mut request = url.into_client_request().map_err(io::Error::other)?;
         // [MQTT-6.0.0-3]
@@ -64,24 +110,22 @@ impl Address {
             .await
             .map_err(io::Error::other)?;
         let (sink, stream) = socket.split();
-        let unflushed = false;
         Ok((
             Reader::WebSocket(stream),
             Writer::WebSocket { sink, unflushed },
         ))
     }
-}
 
-fn with_port(host: &str, default: u16) -> Option<String> {
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if host.is_empty() || host.contains(['/', '@']) {
-        None
-    } else if has_port {
-        Some(host.to_owned())
-    } else {
-        Some(format!("{host}:{default}"))
+    async fn encrypt(
+        &self,
+        tls: Arc<ClientConfig>,
+        socket: TcpStream,
+    ) -> io::Result<impl ByteStream + use<>> {
+        let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(tls).connect(name, socket).await;
+        stream.map_err(|error| {
+            io::Error::new(error.kind(), format!("the TLS handshake failed: {error}"))
+        })
     }
 }
 
@@ -89,9 +133,13 @@ impl Reader {
     /// Appends what arrives; `false` at the end.
     pub(crate) async fn read(&mut self, input: &mut BytesMut) -> io::Result<bool> {
         match self {
-            Self::Tcp(reader) => {
+            Self::Plain(reader) => {
                 input.reserve(4096);
-                Ok(reader.read_buf(input).await? > 0)
+                match reader.read_buf(input).await {
+                    // TLS without a farewell: MQTT has one of its own.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+                    read => Ok(read? > 0),
+                }
             }
             Self::WebSocket(stream) => loop {
                 match stream.next().await.transpose().map_err(io::Error::other)? {
@@ -112,23 +160,22 @@ impl Reader {
 impl Writer {
     /// Whether `write` has something to do.
     pub(crate) fn wants(&self, output: &BytesMut) -> bool {
-        let unflushed = matches!(
-            self,
-            Self::WebSocket {
-                unflushed: true,
-                ..
-            }
-        );
-        unflushed || !output.is_empty()
+        let (Self::Plain { unflushed, .. } | Self::WebSocket { unflushed, .. }) = self;
+        *unflushed || !output.is_empty()
     }
 
     /// Writes from the front of `output`: some of it at least.
     pub(crate) async fn write(&mut self, output: &mut BytesMut) -> io::Result<()> {
         match self {
-            Self::Tcp(writer) => {
-                if writer.write_buf(output).await? == 0 {
-                    return Err(io::ErrorKind::WriteZero.into());
+            Self::Plain { half, unflushed } => {
+                if !output.is_empty() {
+                    if half.write_buf(output).await? == 0 {
+                        return Err(io::ErrorKind::WriteZero.into());
+                    }
+                    *unflushed = true;
                 }
+                half.flush().await?;
+                *unflushed = false;
                 Ok(())
             }
             Self::WebSocket { sink, unflushed } => {
@@ -154,7 +201,7 @@ impl Writer {
             self.write(output).await?;
         }
         match self {
-            Self::Tcp(writer) => writer.shutdown().await,
+            Self::Plain { half, .. } => half.shutdown().await,
             Self::WebSocket { sink, .. } => sink.close().await.map_err(io::Error::other),
         }
     }
@@ -166,20 +213,19 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let tcp = |host: &str| Some(Address::Tcp(host.to_owned()));
-        assert_eq!(Address::parse("mqtt://a"), tcp("a:1883"));
-        assert_eq!(Address::parse("mqtt://127.0.0.1:7/"), tcp("127.0.0.1:7"));
-        assert_eq!(Address::parse("mqtt://[::1]:7"), tcp("[::1]:7"));
-        assert_eq!(Address::parse("mqtt://"), None);
-        assert_eq!(Address::parse("http://a"), None);
-        let url = "ws://a:9001/mqtt".to_owned();
-        let host = "a:9001".to_owned();
-        assert_eq!(
-            Address::parse(&url),
-            Some(Address::WebSocket {
-                host,
-                url: url.clone()
-            })
-        );
+        let parsed = |url: &str| {
+            let address = Address::parse(url)?;
+            Some((address.host, address.port, address.is_encrypted))
+        };
+        let at = |host: &str, port, is_encrypted| Some((host.to_owned(), port, is_encrypted));
+        assert_eq!(parsed("mqtt://a"), at("a", 1883, false));
+        assert_eq!(parsed("mqtt://127.0.0.1:7/"), at("127.0.0.1", 7, false));
+        assert_eq!(parsed("mqtt://[::1]:7"), at("::1", 7, false));
+        assert_eq!(parsed("mqtts://[::1]"), at("::1", 8883, true));
+        assert_eq!(parsed("ws://a:9001/mqtt"), at("a", 9001, false));
+        assert_eq!(parsed("wss://a/mqtt"), at("a", 443, true));
+        for strange in ["mqtt://", "mqtt://a/b", "http://a", "a:1883", "mqtts://u@a"] {
+            assert_eq!(parsed(strange), None, "{strange}");
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! The driver against a server that grants everything and echoes publishes, over TCP and WebSocket.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::BytesMut;
-use ebbtide_client::{ClientError, Error, connect, message, options};
+use ebbtide_client::{
+    Acknowledgement, ClientError, Error, Setup, connect, connect_with, message, options,
+};
 use ebbtide_protocol::packet::{Ack, ConnAck, SubAck, SubscriptionOptions};
 use ebbtide_protocol::{
     Decoder, Packet, QoS, ReasonCode, Role, TopicFilter, Version, codec::encode,
@@ -99,6 +102,28 @@ async fn serve_websocket(stream: TcpStream) -> Result<(), tokio_tungstenite::tun
     Ok(())
 }
 
+/// The next message comes when the one before is done with, and both have come in by then.
+#[tokio::test]
+async fn a_message_is_the_only_one_until_it_is_done_with() -> TestResult {
+    let url = start("mqtt").await?;
+    let setup = Setup {
+        acknowledgement: Acknowledgement::WhenDone,
+        ..Setup::default()
+    };
+    let (client, mut messages) = connect_with(&url, options("done"), setup).await?;
+    for text in ["first", "second"] {
+        let message = message("a", text, QoS::AtMostOnce, false)?;
+        client.publish(message).await?;
+    }
+    assert_eq!(messages.next().await.ok_or("ended")?.payload, "first");
+    let second = tokio::time::timeout(Duration::from_millis(200), messages.next()).await;
+    assert!(second.is_err(), "it has come too soon: {second:?}");
+    messages.done().await;
+    assert_eq!(messages.next().await.ok_or("ended")?.payload, "second");
+    client.disconnect().await;
+    Ok(())
+}
+
 /// The URL of a server that lives as long as the test.
 async fn start(scheme: &'static str) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -187,7 +212,12 @@ async fn comes_back_after_a_cut_and_subscribes_again() -> TestResult {
 async fn says_why_it_cannot_connect() -> TestResult {
     let url = start("mqtt").await?;
     let refused = connect(&url, options("unwanted")).await.err();
-    assert!(matches!(refused, Some(Error::Connect(reason)) if reason == "Not authorized"));
+    assert!(matches!(
+        refused,
+        Some(Error::Refused { reason, reason_code: ReasonCode::NotAuthorized }) if reason == "Not authorized"
+    ));
+    let no_trust = connect("mqtts://127.0.0.1:1", options("a")).await.err();
+    assert!(matches!(no_trust, Some(Error::NoTls(_))));
     let no_url = connect("127.0.0.1:1883", options("a")).await.err();
     assert!(matches!(no_url, Some(Error::Url(_))));
     let (client, _messages) = connect(&url, options("a")).await?;
