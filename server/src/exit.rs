@@ -9,7 +9,7 @@ use ebbtide_store::redb::restore::RestoreError;
 
 use crate::{
     bench::BenchError,
-    cli::{AccessError, CertError, CheckError, ClientError, CopyError, PutBackError},
+    cli::{AccessError, CertError, CheckError, ClientError, CopyError, MqttError, PutBackError},
     config::ConfigError,
     serve::ServeError,
     storage::StorageError,
@@ -45,6 +45,18 @@ pub const CODES: &[(i32, &str)] = &[
     ),
     (8, "`ebbtide acl test`: it is not allowed."),
     (
+        9,
+        "`ebbtide pub`, `ebbtide sub`: the broker does not let this user in, or not do this.",
+    ),
+    (
+        10,
+        "`ebbtide pub`, `ebbtide sub`: the time (`-W`) is over, or the broker did not answer.",
+    ),
+    (
+        11,
+        "`ebbtide pub`, `ebbtide sub`: the broker does not support it, or it is against the protocol.",
+    ),
+    (
         INTERRUPTED,
         "It was stopped by a second signal, before everything was written.",
     ),
@@ -74,6 +86,9 @@ pub enum Failure {
     /// Users, keys or rules are as they were.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// It was not published, or nothing comes any more.
+    #[error(transparent)]
+    Mqtt(#[from] MqttError),
     /// There are no figures.
     #[error(transparent)]
     Bench(#[from] BenchError),
@@ -101,6 +116,7 @@ impl Failure {
                 CopyError::Write { .. } => 7,
                 CopyError::NotWhole(_) => 6,
             },
+            Self::Mqtt(error) => error.code(),
             Self::Bench(BenchError::Runtime(_)) => 1,
             Self::Bench(BenchError::Broker { .. }) => 6,
             Self::Access(AccessError::Typed(_)) => 2,

@@ -15,10 +15,8 @@ use ebbtide_api::{
     SimulateResponse, User, UserChange, UserList, UserRemoved,
 };
 use hyper::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Serialize, de::DeserializeOwned};
 
-use super::client::{self, At, ClientError, whole};
+use super::ask::{Ask, path};
 use crate::{auth, config::Config, exit::Failure};
 
 /// Why it was not done.
@@ -73,17 +71,6 @@ pub enum Acl {
     Set(SetRules),
     /// Says which rule decides; exit code 8: it is not allowed.
     Test(Test),
-}
-
-/// Where the broker is, and how to print.
-#[derive(Args, Clone, Debug)]
-pub struct Ask {
-    #[command(flatten)]
-    at: At,
-
-    /// Prints the answer as one JSON object.
-    #[arg(long)]
-    json: bool,
 }
 
 /// One by its name.
@@ -330,48 +317,6 @@ impl Acl {
             }
         }
     }
-}
-
-impl Ask {
-    fn get<T: DeserializeOwned + Serialize>(
-        self,
-        config: &Config,
-        path: &str,
-        show: impl FnOnce(T),
-    ) -> Result<(), Failure> {
-        self.send(config, Method::GET, path, None::<&()>, show)
-    }
-
-    fn send<T: DeserializeOwned + Serialize>(
-        self,
-        config: &Config,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-        show: impl FnOnce(T),
-    ) -> Result<(), Failure> {
-        let broker = self.at.resolve(config)?;
-        let exchange = async {
-            let answer = broker.request(method, path, body).await?;
-            whole(answer).await
-        };
-        let answer = client::run(exchange)??;
-        let broken_off = |error: serde_json::Error| ClientError::BrokenOff(error.to_string());
-        let read: T = serde_json::from_slice(&answer).map_err(broken_off)?;
-        if self.json {
-            println!("{}", String::from_utf8_lossy(&answer));
-        } else {
-            show(read);
-        }
-        Ok(())
-    }
-}
-
-fn path(what: &str, name: &str) -> String {
-    format!(
-        "/api/v1/{what}/{}",
-        utf8_percent_encode(name, NON_ALPHANUMERIC)
-    )
 }
 
 fn scopes(names: &[ScopeName]) -> Vec<Scope> {

@@ -4,17 +4,19 @@
 //! command alone stands in the file of that command.
 
 mod access;
+mod ask;
 mod backup;
 mod cert;
 mod check;
 mod client;
 mod compact;
+mod mqtt;
 mod progress;
 mod restore;
 
 pub use self::{
     access::AccessError, backup::CopyError, cert::CertError, check::CheckError,
-    client::ClientError, restore::PutBackError,
+    client::ClientError, mqtt::MqttError, restore::PutBackError,
 };
 
 use std::{
@@ -68,6 +70,10 @@ enum Command {
     Compact(compact::Arguments),
     /// Makes the data folder of a broker from a backup.
     Restore(restore::Arguments),
+    /// Publishes to any MQTT broker.
+    Pub(mqtt::Publish),
+    /// Subscribes at any MQTT broker, and writes what comes.
+    Sub(mqtt::Subscribe),
     /// Puts a load on any MQTT broker and says what it did with it.
     Bench(bench::Arguments),
     /// The users of a running broker.
@@ -90,6 +96,40 @@ enum ConfigCommand {
     Check,
     /// Prints the reference of all options in Markdown (docs/configuration.md).
     Reference,
+}
+
+/// The command line as it is read and shown: where an option of `serve` means nothing it is not offered.
+fn definition() -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    command.mut_subcommands(|command| match configuration_of(command.get_name()) {
+        Some(read) => offering(command, read),
+        None => command,
+    })
+}
+
+/// The options of `serve` that a command reads; none: all of them.
+fn configuration_of(command: &str) -> Option<&'static [&'static str]> {
+    match command {
+        "bench" | "cert" | "completions" | "help" | "man" | "pub" | "sub" => Some(&[]),
+        "acl" | "backup" | "compact" | "keys" | "retained" | "sessions" | "users" => {
+            Some(&["config", "http"])
+        }
+        "check" | "restore" => Some(&["config", "data_dir"]),
+        _ => None,
+    }
+}
+
+fn offering(command: clap::Command, read: &'static [&'static str]) -> clap::Command {
+    let is_offered = |argument: &clap::Arg| {
+        !argument.is_global_set() || read.contains(&argument.get_id().as_str())
+    };
+    command
+        .mut_args(|argument| {
+            let is_hidden = argument.is_hide_set() || !is_offered(&argument);
+            argument.hide(is_hidden)
+        })
+        .mut_subcommands(|command| offering(command, read))
 }
 
 /// Does what the command line asks for.
@@ -139,6 +179,8 @@ pub fn run() -> Result<(), Failure> {
             command.run(&resolve(cli, &matches)?)
         }
         Some(Command::Cert(command)) => command.run(),
+        Some(Command::Pub(arguments)) => arguments.run(),
+        Some(Command::Sub(arguments)) => arguments.run(),
         Some(Command::Bench(arguments)) => Ok(arguments.run()?),
         None | Some(Command::Serve) => {
             let config = resolve(cli, &matches)?;
@@ -155,7 +197,7 @@ pub fn run() -> Result<(), Failure> {
 fn read(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<ArgMatches, clap::Error> {
-    let command = without_empty(Cli::command(), |name| std::env::var_os(name));
+    let command = without_empty(definition(), |name| std::env::var_os(name));
     command
         .try_get_matches_from(arguments)
         .map_err(|mut error| {
@@ -180,10 +222,11 @@ fn read(
 /// The command as if the variables that are empty did not exist.
 fn without_empty(
     command: clap::Command,
-    variable: impl Fn(&OsStr) -> Option<OsString>,
+    variable: fn(&OsStr) -> Option<OsString>,
 ) -> clap::Command {
+    let command = command.mut_subcommands(|command| without_empty(command, variable));
     command.mut_args(|argument| {
-        let value = argument.get_env().and_then(&variable);
+        let value = argument.get_env().and_then(variable);
         if value.is_some_and(|value| value.is_empty()) {
             argument.env(None::<&'static str>)
         } else {

@@ -8,7 +8,7 @@ mod assets;
 mod backup;
 mod commit;
 mod compact;
-mod content;
+pub mod content;
 mod events;
 mod extract;
 mod guard;
