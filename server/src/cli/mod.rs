@@ -13,6 +13,8 @@ mod compact;
 mod mqtt;
 mod progress;
 mod restore;
+mod retained;
+mod sessions;
 
 pub use self::{
     access::AccessError, backup::CopyError, cert::CertError, check::CheckError,
@@ -82,6 +84,12 @@ enum Command {
     /// The keys of a running broker's HTTP API.
     #[command(subcommand)]
     Keys(access::Keys),
+    /// The retained messages of a running broker.
+    #[command(subcommand)]
+    Retained(retained::Retained),
+    /// The sessions of a running broker.
+    #[command(subcommand)]
+    Sessions(sessions::Sessions),
     /// The rules of a running broker.
     #[command(subcommand)]
     Acl(access::Acl),
@@ -171,6 +179,14 @@ pub fn run() -> Result<(), Failure> {
             command.run(|| resolve(cli, &matches))
         }
         Some(Command::Keys(ref command)) => {
+            let command = command.clone();
+            command.run(&resolve(cli, &matches)?)
+        }
+        Some(Command::Retained(ref command)) => {
+            let command = command.clone();
+            command.run(&resolve(cli, &matches)?)
+        }
+        Some(Command::Sessions(ref command)) => {
             let command = command.clone();
             command.run(&resolve(cli, &matches)?)
         }
