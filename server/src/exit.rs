@@ -9,7 +9,10 @@ use ebbtide_store::redb::restore::RestoreError;
 
 use crate::{
     bench::BenchError,
-    cli::{AccessError, CertError, CheckError, ClientError, CopyError, MqttError, PutBackError},
+    cli::{
+        AccessError, CertError, CheckError, ClientError, CopyError, MqttError, PageError,
+        PutBackError,
+    },
     config::ConfigError,
     serve::ServeError,
     storage::StorageError,
@@ -89,6 +92,9 @@ pub enum Failure {
     /// It was not published, or nothing comes any more.
     #[error(transparent)]
     Mqtt(#[from] MqttError),
+    /// There is no manual page.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// There are no figures.
     #[error(transparent)]
     Bench(#[from] BenchError),
@@ -117,6 +123,7 @@ impl Failure {
                 CopyError::NotWhole(_) => 6,
             },
             Self::Mqtt(error) => error.code(),
+            Self::Page(_) => 7,
             Self::Bench(BenchError::Runtime(_)) => 1,
             Self::Bench(BenchError::Broker { .. }) => 6,
             Self::Access(AccessError::Typed(_)) => 2,

@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod compact;
 mod mqtt;
+mod pages;
 mod progress;
 mod restore;
 mod retained;
@@ -18,7 +19,7 @@ mod sessions;
 
 pub use self::{
     access::AccessError, backup::CopyError, cert::CertError, check::CheckError,
-    client::ClientError, mqtt::MqttError, restore::PutBackError,
+    client::ClientError, mqtt::MqttError, pages::PageError, restore::PutBackError,
 };
 
 use std::{
@@ -93,6 +94,10 @@ enum Command {
     /// The rules of a running broker.
     #[command(subcommand)]
     Acl(access::Acl),
+    /// Prints a script that makes a shell complete commands and options.
+    Completions(pages::Completions),
+    /// Prints the manual page.
+    Man(pages::Man),
     /// Makes certificates for development.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -194,6 +199,11 @@ pub fn run() -> Result<(), Failure> {
             let command = command.clone();
             command.run(&resolve(cli, &matches)?)
         }
+        Some(Command::Completions(completions)) => {
+            completions.run(definition());
+            Ok(())
+        }
+        Some(Command::Man(man)) => man.run(definition()),
         Some(Command::Cert(command)) => command.run(),
         Some(Command::Pub(arguments)) => arguments.run(),
         Some(Command::Sub(arguments)) => arguments.run(),

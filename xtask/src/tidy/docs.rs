@@ -9,7 +9,10 @@ use crate::project::Project;
 use crate::server::{self, Profile};
 
 /// A page and the words after `ebbtide` that print it.
-const GENERATED: &[(&str, &[&str])] = &[("docs/configuration.md", &["config", "reference"])];
+const GENERATED: &[(&str, &[&str])] = &[
+    ("docs/cli.md", &["man", "--markdown"]),
+    ("docs/configuration.md", &["config", "reference"]),
+];
 
 pub fn check(project: &Project) -> Result<Vec<String>> {
     let mut faults = Vec::new();
