@@ -29,6 +29,7 @@ mod metrics;
 mod package;
 mod presence;
 mod proxies;
+mod pub_sub;
 mod retained_api;
 mod semantics;
 mod sessions;

@@ -304,13 +304,18 @@ fn wrapped(wrapper: &[String]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    without_variables(&mut command);
+    command
+}
+
+/// What is set where the tests run does not reach the program.
+pub fn without_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("EBBTIDE_") && name != "EBBTIDE_WEB_DIR" {
             command.env_remove(&*name);
         }
     }
-    command
 }
 
 fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {

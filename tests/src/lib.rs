@@ -11,6 +11,7 @@ pub mod load;
 pub mod memory;
 pub mod peer;
 pub mod peers;
+pub mod program;
 pub mod proxy;
 pub mod scale;
 pub mod script;

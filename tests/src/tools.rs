@@ -23,6 +23,8 @@ pub enum Tool {
     Faketime,
     /// `mosquitto_pub`.
     Mosquitto,
+    /// `mosquitto`, the broker.
+    MosquittoBroker,
     /// `nginx`.
     Nginx,
     /// Node with the packages of `tests/node`.
@@ -38,6 +40,7 @@ impl Tool {
             Self::Chromium => "EBBTIDE_TEST_CHROMIUM",
             Self::Faketime => "EBBTIDE_TEST_FAKETIME",
             Self::Mosquitto => "EBBTIDE_TEST_MOSQUITTO_PUB",
+            Self::MosquittoBroker => "EBBTIDE_TEST_MOSQUITTO",
             Self::Nginx => "EBBTIDE_TEST_NGINX",
             Self::Node => "EBBTIDE_TEST_NODE",
             Self::Python => "EBBTIDE_TEST_PYTHON",

@@ -163,13 +163,15 @@ fn remedy(code: ReasonCode) -> &'static str {
 
 /// What to do about a connection that does not come about.
 fn advice(url: &str, why: &str) -> &'static str {
-    if why.contains("UnknownIssuer") || why.contains("CaUsedAsEndEntity") {
+    let is_of = |faults: &[&str]| faults.iter().any(|fault| why.contains(fault));
+    // BadSignature: an authority of the same name has another key.
+    if is_of(&["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"]) {
         "; its certificate is of nobody who is trusted here: give the authority that has signed it with --cafile"
-    } else if why.contains("not valid for name") || why.contains("NotValidForName") {
+    } else if is_of(&["not valid for name", "NotValidForName"]) {
         "; its certificate is for another name: use that one, or --insecure to take any name"
     } else if why.contains("Expired") {
         "; its certificate is out of date, or the clock of this machine is wrong"
-    } else if why.contains("handshake") || why.contains("corrupt message") {
+    } else if is_of(&["handshake", "corrupt message"]) {
         "; does that port speak TLS, and does it want a certificate of yours (--cert and --key)?"
     } else if url.starts_with("ws") && why.contains("HTTP error") {
         "; is that the path of its WebSocket (Ebbtide: /mqtt), and is the host on its list (--allow-host)?"

@@ -1,0 +1,199 @@
+//! `ebbtide retained` and `ebbtide sessions`: through the HTTP API of a running broker; and what the program says of itself.
+
+use super::*;
+use tempfile::TempDir;
+
+struct Asked {
+    broker: Broker,
+}
+
+impl Asked {
+    fn said(&self, words: &[&str]) -> Result<Said> {
+        let mut command = ebbtide(words);
+        command.env("EBBTIDE_URL", format!("http://{}", self.broker.http()));
+        run(command, "")
+    }
+
+    fn well(&self, words: &[&str]) -> Result<String> {
+        self.said(words)?
+            .well()
+            .with_context(|| format!("{words:?}"))
+    }
+}
+
+#[test]
+fn retained_messages_are_listed_set_and_deleted() -> Result<()> {
+    let asked = Asked {
+        broker: Broker::start()?,
+    };
+    let set = [
+        "retained",
+        "set",
+        "lamp/1",
+        "-m",
+        "on",
+        "--content-type",
+        "text/plain",
+    ];
+    ensure!(asked.well(&set)? == "it is kept; no matching subscribers");
+    let folder = TempDir::new()?;
+    let file = folder.path().join("picture");
+    std::fs::write(&file, [0xff, 0, 0x1b])?;
+    let file = file.to_str().context("a path")?;
+    asked.well(&["retained", "set", "lamp/\u{1b}[2J", "-f", file])?;
+    let list = asked.well(&["retained", "list", "lamp/#"])?;
+    ensure!(
+        list == "lamp/\\u{1b}[2J  (3 bytes, no text)\nlamp/1  on",
+        "{list}"
+    );
+    let json = asked.well(&["retained", "list", "lamp/1", "--json"])?;
+    let json: Value = serde_json::from_str(&json)?;
+    ensure!(json["payload"] == "on" && json["properties"]["content_type"] == "text/plain");
+    ensure!(asked.well(&["retained", "get", "lamp/1"])? == "on");
+    let mut bytes = ebbtide(&["retained", "get", "lamp/\u{1b}[2J"]);
+    bytes.env("EBBTIDE_URL", format!("http://{}", asked.broker.http()));
+    ensure!(bytes.output()?.stdout == [0xff, 0, 0x1b]);
+    // More than a page, and an end in the middle.
+    for number in 0..3 {
+        let lines: String = (0..400).map(|line| format!("{line}\n")).collect();
+        for line in lines.lines().step_by(40) {
+            asked.well(&[
+                "retained",
+                "set",
+                &format!("many/{number}/{line}"),
+                "-m",
+                line,
+            ])?;
+        }
+    }
+    ensure!(asked.well(&["retained", "list", "many/#"])?.lines().count() == 30);
+    ensure!(
+        asked
+            .well(&["retained", "list", "many/#", "--limit", "7"])?
+            .lines()
+            .count()
+            == 7
+    );
+    let dry = asked.well(&["retained", "delete", "many/1/#", "--dry-run"])?;
+    ensure!(
+        dry.contains("10 messages") && dry.ends_with("would be deleted"),
+        "{dry}"
+    );
+    ensure!(
+        asked
+            .well(&["retained", "list", "many/1/#"])?
+            .lines()
+            .count()
+            == 10
+    );
+    let gone = asked.well(&["retained", "delete", "many/1/#"])?;
+    ensure!(gone.ends_with("bytes deleted"), "{gone}");
+    ensure!(asked.well(&["retained", "list", "many/1/#"])?.is_empty());
+    let absent = asked.said(&["retained", "get", "nothing"])?;
+    ensure!(
+        absent.code == 6 && absent.stderr.contains("404"),
+        "{absent:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn sessions_are_looked_at_and_ended() -> Result<()> {
+    let asked = Asked {
+        broker: Broker::start()?,
+    };
+    let port = asked.broker.mqtt().port().to_string();
+    let client = "away / 1";
+    well(&["sub", "-p", &port, "-t", "q/#", "-c", "-i", client, "-E"])?;
+    run(
+        ebbtide(&["pub", "-p", &port, "-t", "q/1", "-l"]),
+        "one\ntwo\nthree\n",
+    )?
+    .well()?;
+    let there = ["sub", "-p", &port, "-t", "ready", "-i", "there"];
+    let there = Running::start(ebbtide(&there))?;
+    well(&["pub", "-p", &port, "-t", "ready", "-m", "r", "-r"])?;
+    there.line()?;
+    let away = asked.well(&["sessions", "list", "--state", "away"])?;
+    ensure!(
+        away.contains("3 messages wait") && away.lines().count() == 1,
+        "{away}"
+    );
+    let sorted = [
+        "sessions",
+        "list",
+        "--sort",
+        "queue-messages",
+        "--descending",
+        "--json",
+        "--limit",
+        "1",
+    ];
+    let first: Value = serde_json::from_str(&asked.well(&sorted)?)?;
+    ensure!(
+        first["client_id"] == client && first["queue_messages"] == 3,
+        "{first}"
+    );
+    ensure!(
+        asked
+            .well(&["sessions", "list", "--search", "THERE"])?
+            .contains("connected from")
+    );
+    let shown = asked.well(&["sessions", "show", client])?;
+    ensure!(
+        shown.contains("ends at 20") && shown.contains("3 messages (20 bytes) wait"),
+        "{shown}"
+    );
+    ensure!(asked.well(&["sessions", "subscriptions", client])? == "q/#  QoS 1");
+    let queue = asked.well(&["sessions", "queue", client, "--offset", "1", "--limit", "1"])?;
+    ensure!(queue == "1  waits  QoS 1  q/1  two", "{queue}");
+    let why = asked.well(&["sessions", "why", client, "q/1"])?;
+    ensure!(why.contains("waits"), "{why}");
+    ensure!(asked.well(&["sessions", "purge", client])? == "3 messages dropped");
+    ensure!(asked.well(&["sessions", "queue", client])?.is_empty());
+    asked.well(&["sessions", "delete", client])?;
+    let gone = asked.said(&["sessions", "show", client])?;
+    ensure!(gone.code == 6 && gone.stderr.contains("404"), "{gone:?}");
+    // Who is disconnected by an operator may come back, and `sub` does.
+    asked.well(&["sessions", "disconnect", "there"])?;
+    ensure!(there.line()? == "r", "it has subscribed again");
+    there.ask_to_end()?;
+    ensure!(there.end()?.stderr.contains("Administrative action"));
+    Ok(())
+}
+
+/// Without the right there is nothing to see, and the message says what is missing.
+#[test]
+fn a_key_is_asked_for() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("ebbtide.toml");
+    std::fs::write(&file, "auth = ['password']\n")?;
+    let file = file.to_str().context("a path")?;
+    let asked = Asked {
+        broker: Broker::start_with(&["--config", file])?,
+    };
+    for words in [["retained", "list"], ["sessions", "list"]] {
+        let said = asked.said(&words)?;
+        ensure!(said.code == 6 && said.stderr.contains("401"), "{said:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn completions_and_manual_pages() -> Result<()> {
+    let folder = TempDir::new()?;
+    let path = folder.path().to_str().context("a path")?;
+    well(&["man", "--out", path])?;
+    for page in ["ebbtide.1", "ebbtide-pub.1", "ebbtide-retained-delete.1"] {
+        let text = std::fs::read_to_string(folder.path().join(page))?;
+        ensure!(text.contains(".SH NAME"), "{page}");
+    }
+    ensure!(well(&["man"])?.contains(".TH ebbtide 1"));
+    let script = folder.path().join("ebbtide.bash");
+    std::fs::write(&script, well(&["completions", "bash"])?)?;
+    let mut bash = std::process::Command::new("bash");
+    let lines = "source \"$1\" && COMP_WORDS=(ebbtide retained de) COMP_CWORD=2 && _ebbtide ebbtide de retained && echo \"${COMPREPLY[@]}\"";
+    bash.args(["-c", lines, "bash"]).arg(&script);
+    ensure!(run(bash, "")?.well()? == "delete");
+    Ok(())
+}
