@@ -158,7 +158,8 @@ fn of_storage(error: &StorageError) -> u8 {
 
 fn of_client(error: &ClientError) -> u8 {
     match error {
-        ClientError::Url(_) => 2,
+        ClientError::Url(_) | ClientError::NoPassword(_) => 2,
+        ClientError::Password { .. } => 7,
         ClientError::Runtime(_) => 1,
         ClientError::Unreachable { .. }
         | ClientError::Refused { .. }

@@ -20,6 +20,7 @@ mod exactly_once;
 mod fleet;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod getting_started;
 mod ledger;
 mod limits;
 mod load_generator;

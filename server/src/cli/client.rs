@@ -1,10 +1,14 @@
 //! Asking a running broker over its HTTP API, one request a connection.
 
-use std::io;
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use bytes::Bytes;
 use clap::Args;
-use ebbtide_api::{Password, ProblemDetails};
+use ebbtide_api::{LoginRequest, LoginResponse, Password, ProblemDetails};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, Uri,
@@ -28,7 +32,20 @@ pub struct At {
     /// the arguments of a program.
     #[arg(long, value_name = "KEY", env = "EBBTIDE_KEY", hide_env_values = true)]
     key: Option<String>,
+
+    /// Instead of a key: the name of a user, who is logged in with the password of --password-file or EBBTIDE_PASSWORD.
+    #[arg(long, value_name = "NAME")]
+    login: Option<String>,
+
+    /// A file whose first line is that user's password; `-` is standard input.
+    #[arg(long, value_name = "FILE", requires = "login")]
+    password_file: Option<PathBuf>,
 }
+
+/// The password where --password-file does not name one; `ebbtide pub` and `ebbtide sub` define it.
+const PASSWORD_VARIABLE: &str = "EBBTIDE_PASSWORD";
+/// A file with a password or a token is not longer.
+const PASSWORD_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Why a broker did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +55,17 @@ pub enum ClientError {
         "{0} is no address of a broker: give --url http://HOST:PORT, the one that `ebbtide serve` prints as dashboard"
     )]
     Url(String),
+    /// A user is to be logged in, and nothing says the password.
+    #[error("--login {0} needs a password: give --password-file FILE, or EBBTIDE_PASSWORD")]
+    NoPassword(String),
+    /// There is none to be read.
+    #[error("cannot read --password-file {}: {why}", .file.display())]
+    Password {
+        /// Where.
+        file: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The async runtime could not be started.
     #[error("cannot start: {0}")]
     Runtime(io::Error),
@@ -67,6 +95,7 @@ pub enum ClientError {
 impl At {
     /// The one named, or the configured one.
     pub fn resolve(self, config: &Config) -> Result<Broker, ClientError> {
+        let bearer = self.bearer()?;
         let (url, typed) = match self.url {
             Some(url) => (url.clone(), url.to_string()),
             None => {
@@ -90,12 +119,44 @@ impl At {
                         .map_or_else(String::new, ToString::to_string),
                     host,
                     port,
-                    key: self.key.map(Password),
+                    bearer,
+                    token: OnceLock::new(),
                 })
             }
             _ => Err(ClientError::Url(typed)),
         }
     }
+
+    fn bearer(&self) -> Result<Bearer, ClientError> {
+        let Some(user) = &self.login else {
+            return Ok(match &self.key {
+                Some(key) => Bearer::Key(Password(key.clone())),
+                None => Bearer::Nobody,
+            });
+        };
+        let password = match &self.password_file {
+            Some(file) => first_line(file).map_err(|why| ClientError::Password {
+                file: file.clone(),
+                why,
+            })?,
+            None => std::env::var(PASSWORD_VARIABLE)
+                .ok()
+                .filter(|password| !password.is_empty())
+                .ok_or_else(|| ClientError::NoPassword(user.clone()))?,
+        };
+        Ok(Bearer::User(LoginRequest {
+            user: user.clone(),
+            password: Password(password),
+        }))
+    }
+}
+
+/// As whom one asks.
+#[derive(Clone, Debug)]
+enum Bearer {
+    Nobody,
+    Key(Password),
+    User(LoginRequest),
 }
 
 /// A broker that can be asked.
@@ -104,7 +165,9 @@ pub struct Broker {
     authority: String,
     host: String,
     port: u16,
-    key: Option<Password>,
+    bearer: Bearer,
+    /// Of the login, once that has been.
+    token: OnceLock<Password>,
 }
 
 impl Broker {
@@ -123,6 +186,30 @@ impl Broker {
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let key = match &self.bearer {
+            Bearer::Nobody => None,
+            Bearer::Key(key) => Some(key.clone()),
+            Bearer::User(login) if self.token.get().is_none() => {
+                let answer = self
+                    .exchange(Method::POST, "/api/v1/login", Some(login), None)
+                    .await?;
+                let answer = whole(answer).await?;
+                let answer: LoginResponse = serde_json::from_slice(&answer)
+                    .map_err(|error| ClientError::BrokenOff(error.to_string()))?;
+                Some(self.token.get_or_init(|| answer.token).clone())
+            }
+            Bearer::User(_) => self.token.get().cloned(),
+        };
+        self.exchange(method, path, body, key.as_ref()).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        key: Option<&Password>,
     ) -> Result<Response<Incoming>, ClientError> {
         let unreachable = |why: String| ClientError::Unreachable {
             url: format!("http://{}", self.authority),
@@ -143,7 +230,7 @@ impl Broker {
             .uri(path)
             .header(HOST, &self.authority)
             .header(CONTENT_TYPE, "application/json");
-        if let Some(key) = &self.key {
+        if let Some(key) = key {
             request = request.header(AUTHORIZATION, format!("Bearer {}", key.0));
         }
         let request = request
@@ -173,6 +260,25 @@ pub async fn whole(response: Response<Incoming>) -> Result<Bytes, ClientError> {
     Ok(body.to_bytes())
 }
 
+/// What a file (or standard input, `-`) has as a password: its first line.
+pub fn first_line(file: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let read = if file.as_os_str() == "-" {
+        io::stdin()
+            .lock()
+            .take(PASSWORD_FILE_BYTES_MAX)
+            .read_to_string(&mut text)
+    } else {
+        let opened = std::fs::File::open(file);
+        opened.and_then(|file| file.take(PASSWORD_FILE_BYTES_MAX).read_to_string(&mut text))
+    };
+    read.map_err(|error| error.to_string())?;
+    match text.lines().next().unwrap_or_default() {
+        "" => Err("its first line is empty".to_owned()),
+        password => Ok(password.to_owned()),
+    }
+}
+
 /// Runs one exchange.
 pub fn run<T>(exchange: impl Future<Output = T>) -> Result<T, ClientError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -191,7 +297,13 @@ mod tests {
         let options = cli::parse(["--http", http, "--allow-anonymous"]).expect("valid flags");
         let config = Config::resolve(options).expect("valid");
         let url = url.map(|url| url.parse().expect("a URI"));
-        At { url, key: None }.resolve(&config)
+        At {
+            url,
+            key: None,
+            login: None,
+            password_file: None,
+        }
+        .resolve(&config)
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 import { chromium } from 'playwright-core';
 
-export async function open(contextOptions = {}) {
+export async function open(contextOptions = {}, moreArgs = []) {
   const browser = await chromium.launch({
     executablePath: process.env.EBBTIDE_TEST_CHROMIUM,
     headless: true,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync',
+      '--disable-component-update', '--disable-sync', ...moreArgs,
     ],
   });
   const context = await browser.newContext(contextOptions);

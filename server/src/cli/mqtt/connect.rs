@@ -2,7 +2,7 @@
 //!
 //! A password need not stand among the arguments, where others see it: a variable or a file may hold it.
 
-use std::{io::Read, num::NonZeroU16, path::PathBuf, time::Duration};
+use std::{num::NonZeroU16, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
@@ -12,6 +12,7 @@ use ebbtide_protocol::{
     packet::{Connect, MessageProperties, Will},
 };
 
+use super::super::client::first_line;
 use super::{
     MqttError,
     place::Place,
@@ -23,8 +24,6 @@ use super::{
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Messages that the broker may have under way, unless `-D connect receive-maximum` says otherwise.
 const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(256).expect("not zero");
-/// A file with a password is not longer, bytes.
-const PASSWORD_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where the broker is, and who one is there.
 #[derive(Args, Clone, Debug)]
@@ -198,7 +197,10 @@ impl Connection {
         let tls = place.is_encrypted.then(|| self.tls.config()).transpose()?;
         let typed_password = self.password.clone().or(place.password.clone());
         let password = match &self.password_file {
-            Some(file) => Some(first_line(file)?),
+            Some(file) => Some(first_line(file).map_err(|why| MqttError::Read {
+                what: format!("--password-file {}", file.display()),
+                why,
+            })?),
             None => typed_password,
         };
         let mut connect = Connect {
@@ -315,26 +317,4 @@ impl WillFlags {
 /// One of 0, 1 and 2.
 pub fn qos(typed: u8) -> QoS {
     QoS::from_bits(typed).expect("the range is checked where it is typed")
-}
-
-fn first_line(file: &std::path::Path) -> Result<String, MqttError> {
-    let mut text = String::new();
-    let read = if file.as_os_str() == "-" {
-        std::io::stdin()
-            .lock()
-            .take(PASSWORD_BYTES_MAX)
-            .read_to_string(&mut text)
-    } else {
-        std::fs::File::open(file)
-            .and_then(|opened| opened.take(PASSWORD_BYTES_MAX).read_to_string(&mut text))
-    };
-    let fault = |why: String| MqttError::Read {
-        what: format!("--password-file {}", file.display()),
-        why,
-    };
-    read.map_err(|error| fault(error.to_string()))?;
-    match text.lines().next().unwrap_or_default() {
-        "" => Err(fault("its first line is empty".to_owned())),
-        password => Ok(password.to_owned()),
-    }
 }
