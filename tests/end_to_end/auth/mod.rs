@@ -2,6 +2,7 @@
 //! operator, and no secret in any log.
 
 mod api;
+mod refusals;
 mod rules;
 mod tokens;
 mod users;
