@@ -53,6 +53,7 @@ pub(crate) struct Driver {
     commands: mpsc::Receiver<Command>,
     messages: mpsc::Sender<IncomingMessage>,
     state: watch::Sender<State>,
+    refused: watch::Sender<Option<ReasonCode>>,
     start: Instant,
     opening: Option<Opening>,
     reader: Option<Reader>,
@@ -79,7 +80,7 @@ impl Driver {
         mut options: Options,
         commands: mpsc::Receiver<Command>,
         messages: mpsc::Sender<IncomingMessage>,
-        state: watch::Sender<State>,
+        (state, refused): (watch::Sender<State>, watch::Sender<Option<ReasonCode>>),
     ) -> Self {
         if options.seed == 0 {
             options.seed = random_bits();
@@ -93,6 +94,7 @@ impl Driver {
             commands,
             messages,
             state,
+            refused,
             start: Instant::now(),
             opening: None,
             reader: None,
@@ -266,6 +268,12 @@ impl Driver {
                     }
                 }
                 Event::Subscription { handle, change } => {
+                    if let SubscriptionChange::Refused(reason) = change
+                        && !self.subscribes.contains_key(&handle)
+                    {
+                        // It was granted once: nobody waits for this answer.
+                        self.refused.send_replace(Some(reason));
+                    }
                     let result = match change {
                         SubscriptionChange::Granted(_) => Ok(handle),
                         SubscriptionChange::Refused(reason) => Err(ClientError::Refused(reason)),

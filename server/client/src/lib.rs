@@ -63,6 +63,7 @@ pub enum Error {
 pub struct Client {
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<State>,
+    refused: watch::Receiver<Option<ReasonCode>>,
 }
 
 /// The messages of all subscriptions, in the order in which they came.
@@ -150,13 +151,14 @@ pub async fn connect_with(
     let (commands, command_queue) = mpsc::channel(COMMANDS_MAX);
     let (message_sender, messages) = mpsc::channel(MESSAGES_MAX);
     let (state_sender, mut state) = watch::channel(State::Connecting);
+    let (refused_sender, refused) = watch::channel(None);
     let driver = Driver::new(
         address,
         setup,
         options,
         command_queue,
         message_sender,
-        state_sender,
+        (state_sender, refused_sender),
     );
     tokio::spawn(driver.run());
     let settled = state.wait_for(|state| *state != State::Connecting).await;
@@ -167,7 +169,12 @@ pub async fn connect_with(
                 queue: messages,
                 commands: commands.downgrade(),
             };
-            Ok((Client { commands, state }, messages))
+            let client = Client {
+                commands,
+                state,
+                refused,
+            };
+            Ok((client, messages))
         }
         State::Offline {
             reason,
@@ -237,6 +244,17 @@ impl Client {
     ) -> Result<SubscriptionHandle, Error> {
         self.ask(|reply| Command::Subscribe(filter, options, reply))
             .await
+    }
+
+    /// Waits until the server refuses a subscription that it had granted before: when a new connection finds no session it is
+    /// asked for again, and what is allowed may have changed.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] when the client ends before.
+    pub async fn refused_later(&mut self) -> Result<ReasonCode, Error> {
+        let refused = self.refused.wait_for(Option::is_some).await;
+        let reason = *refused.map_err(|_| Error::Ended)?;
+        reason.ok_or(Error::Ended)
     }
 
     /// Ends a subscription, without waiting for the UNSUBACK.

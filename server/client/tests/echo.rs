@@ -1,6 +1,7 @@
 //! The driver against a server that grants everything and echoes publishes, over TCP and WebSocket.
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -19,6 +20,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+/// How often `once` was subscribed to; one test does.
+static ONCE: AtomicU32 = AtomicU32::new(0);
+
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 /// What such a server says to a packet.
@@ -32,6 +36,19 @@ fn answers(packet: Packet) -> Vec<Packet> {
             ReasonCode::Success,
             false,
         )))],
+        // Granted once, and refused from then on.
+        Packet::Subscribe(subscribe) if subscribe.subscriptions[0].filter.as_str() == "once" => {
+            let reason = match ONCE.fetch_add(1, Ordering::Relaxed) {
+                0 => ReasonCode::GrantedQoS1,
+                _ => ReasonCode::NotAuthorized,
+            };
+            vec![Packet::SubAck(SubAck {
+                packet_id: subscribe.packet_id,
+                reason_string: None,
+                user_properties: Vec::new(),
+                reasons: vec![reason],
+            })]
+        }
         Packet::Subscribe(subscribe) => vec![Packet::SubAck(SubAck {
             packet_id: subscribe.packet_id,
             reason_string: None,
@@ -205,6 +222,22 @@ async fn comes_back_after_a_cut_and_subscribes_again() -> TestResult {
         .await?;
     assert_eq!(messages.next().await.ok_or("ended")?.payload, "again");
     client.abort().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_refused_later_is_told() -> TestResult {
+    let url = start("mqtt").await?;
+    let mut options = options("once");
+    options.backoff.base_ms = 1;
+    let (mut client, _messages) = connect(&url, options).await?;
+    let filter = TopicFilter::new("once")?;
+    client
+        .subscribe(filter, SubscriptionOptions::default())
+        .await?;
+    let cut = message("cut", "", QoS::AtMostOnce, false)?;
+    client.publish(cut).await?;
+    assert_eq!(client.refused_later().await?, ReasonCode::NotAuthorized);
     Ok(())
 }
 

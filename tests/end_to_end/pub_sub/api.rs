@@ -175,6 +175,18 @@ fn a_key_is_asked_for() -> Result<()> {
     for words in [["retained", "list"], ["sessions", "list"]] {
         let said = asked.said(&words)?;
         ensure!(said.code == 6 && said.stderr.contains("401"), "{said:?}");
+        let login = [&words[..], &["--login", "ann"]].concat();
+        let said = asked.said(&login)?;
+        ensure!(
+            said.code == 2 && said.stderr.contains("--password-file"),
+            "{said:?}"
+        );
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "wr0ng-password\n")?;
+        let secret = secret.to_str().context("a path")?;
+        let said = asked.said(&[&login[..], &["--password-file", secret]].concat())?;
+        ensure!(said.code == 6 && said.stderr.contains("401"), "{said:?}");
+        ensure!(!said.stderr.contains("wr0ng"), "{said:?}");
     }
     Ok(())
 }

@@ -78,6 +78,24 @@ fn who_is_not_let_in_or_may_not() -> Result<()> {
     ];
     run(ebbtide(&[&by_stdin, &own[..]].concat()), PASSWORD)?.well()?;
 
+    // A URL may have it, and beats the variable; a file beats both.
+    let mut by_url = ebbtide(
+        &[
+            &["pub", "-m", "x", "-L"],
+            &[&*format!(
+                "mqtt://ann:correct%20horse%20battery%20staple@127.0.0.1:{port}/own/ann/x"
+            )][..],
+        ]
+        .concat(),
+    );
+    by_url
+        .env("EBBTIDE_PASSWORD", "wrong")
+        .env("EBBTIDE_USER", "bob");
+    run(by_url, "")?.well()?;
+    let mut by_file = ebbtide(&[&["pub", "-m", "x"], &ann[..], &own].concat());
+    by_file.env("EBBTIDE_PASSWORD", "wrong");
+    run(by_file, "")?.well()?;
+
     let wrong = [&["-p", &port, "-u", "ann", "-P", "wrong"], &own[..]].concat();
     fails(&publish(&wrong)?, 9, &["0x86", "--password-file"])?;
     fails(&subscribe(&wrong)?, 9, &["0x86"])?;

@@ -60,8 +60,8 @@ pub struct Connection {
     )]
     password: Option<String>,
 
-    /// A file whose first line is the password, or a token; `-` is standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    /// A file whose first line is the password, or a token; `-` is standard input. Beats the others.
+    #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
     /// The version of MQTT.
@@ -195,7 +195,8 @@ impl Connection {
             ));
         }
         let tls = place.is_encrypted.then(|| self.tls.config()).transpose()?;
-        let typed_password = self.password.clone().or(place.password.clone());
+        // What is typed in the URL beats a variable.
+        let typed_password = place.password.clone().or(self.password);
         let password = match &self.password_file {
             Some(file) => Some(first_line(file).map_err(|why| MqttError::Read {
                 what: format!("--password-file {}", file.display()),
@@ -209,7 +210,7 @@ impl Connection {
             keep_alive: self.keepalive,
             client_id: self.id.unwrap_or_default().into(),
             will: self.will.will()?,
-            username: self.username.or(place.username.clone()).map(Into::into),
+            username: place.username.clone().or(self.username).map(Into::into),
             password: password.map(Bytes::from),
             session_expiry_interval: kept.map(|kept| kept.expiry_s),
             receive_maximum: Some(RECEIVE_MAXIMUM),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{ArgAction, Args, ValueEnum};
-use ebbtide_client::{Client, IncomingMessage, Messages, State};
+use ebbtide_client::{Client, ClientError, Error, IncomingMessage, Messages, State};
 use ebbtide_protocol::{
     ReasonCode, TopicFilter, Version,
     packet::{RetainHandling, SubscriptionOptions},
@@ -270,8 +270,19 @@ fn write(output: &mut impl Write, format: Format, message: &IncomingMessage) -> 
 /// Says what becomes of the connection; ends when it is not made again.
 async fn watch(mut client: Client) -> MqttError {
     let mut last = client.state();
+    let mut subscriptions = client.clone();
     loop {
-        let state = match client.wait_for(|state| *state != last).await {
+        let state = tokio::select! {
+            refused = subscriptions.refused_later() => {
+                let error = match refused {
+                    Ok(reason) => Error::Client(ClientError::Refused(reason)),
+                    Err(error) => error,
+                };
+                return MqttError::of("a subscription that it had granted before", error, "");
+            }
+            state = client.wait_for(|state| *state != last) => state,
+        };
+        let state = match state {
             Ok(state) => state,
             Err(error) => return MqttError::of("the connection", error, ""),
         };
