@@ -68,7 +68,7 @@ pub fn write(
                 retain: message.retain,
                 dup: message.dup,
                 properties: shown(&message.properties),
-                received_at: rfc3339(received_at),
+                received_at: to_the_millisecond(received_at),
             };
             serde_json::to_writer(&mut *output, &shown)?;
             end(output, true)?;
@@ -77,9 +77,26 @@ pub fn write(
     output.flush()
 }
 
+/// RFC 3339, in UTC.
+fn to_the_millisecond(at: WallTime) -> String {
+    let seconds = rfc3339(at);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), at.0 % 1000)
+}
+
 fn end(output: &mut impl Write, ends_line: bool) -> io::Result<()> {
     match ends_line {
         true => output.write_all(b"\n"),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_milliseconds() {
+        let shown = to_the_millisecond(WallTime(1_000_000_000_007));
+        assert_eq!(shown, "2001-09-09T01:46:40.007Z");
     }
 }
