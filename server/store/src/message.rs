@@ -48,10 +48,10 @@ impl Message {
             + user_properties
     }
 
-    /// Bytes of topic and payload: what limits of queues and of retained messages count.
+    /// The same, as limits of queues and of retained messages count it: topic, payload and properties.
     #[must_use]
     pub fn content_bytes(&self) -> u64 {
-        (self.topic.as_str().len() + self.payload.len()) as u64
+        self.size_bytes() as u64
     }
 
     /// When it expires, if it does.

@@ -52,7 +52,7 @@ pub enum Row {
         sequence: Sequence,
         /// When it expires, if it does.
         expires_at: Option<WallTime>,
-        /// Size of topic and payload, bytes.
+        /// Size of topic, payload and properties, bytes.
         size_bytes: u64,
         /// Those who still wait for it, never empty.
         recipients: RecipientSet,

@@ -23,7 +23,7 @@ pub(in crate::redb) struct QueuedHead<'a> {
     pub(in crate::redb) set: u64,
     /// When it expires.
     pub(in crate::redb) expires_at: Option<WallTime>,
-    /// Size of topic and payload.
+    /// Size of topic, payload and properties.
     pub(in crate::redb) size_bytes: u64,
     topic: &'a str,
 }
@@ -82,7 +82,7 @@ pub(in crate::redb) fn encode_queued(set: u64, message: &Message, rows: &mut Vec
     let head = QueuedHead {
         set,
         expires_at: message.expires_at(),
-        size_bytes: (message.topic.as_str().len() + message.payload.len()) as u64,
+        size_bytes: message.content_bytes(),
         topic: message.topic.as_str(),
     };
     rows.push(QUEUED_VERSION);
