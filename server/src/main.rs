@@ -15,6 +15,7 @@ mod events;
 mod exit;
 mod http;
 mod logging;
+mod memory;
 mod proxy;
 mod serve;
 mod stats;

@@ -20,6 +20,7 @@ use crate::{
     events::Events,
     exit, http,
     logging::Throttle,
+    memory,
     proxy::Proxies,
     stats::{self, History},
     storage::{CurrentBroker, Storage, StorageError},
@@ -117,7 +118,14 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         durability: config.http_durability.into(),
         ..surroundings.clone()
     };
-    let (door, close) = Door::new();
+    let trusted: Vec<_> = config
+        .trusted_proxies
+        .iter()
+        .map(|network| network.0)
+        .collect();
+    let proxies = Proxies::new(&trusted, config.proxy_protocol);
+    let (door, close) = Door::new(storage.current().clone(), clock, proxies.clone());
+    tokio::spawn(memory::watch(storage.current().clone()));
     tokio::spawn(keep_time(storage.current().clone(), clock));
     tokio::spawn(drops::watch(
         storage.current().clone(),
@@ -135,12 +143,6 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         tokio::spawn(sys::publish(storage.current().clone(), clock, interval));
     }
     announce::started(&config, &listeners.addresses());
-    let trusted: Vec<_> = config
-        .trusted_proxies
-        .iter()
-        .map(|network| network.0)
-        .collect();
-    let proxies = Proxies::new(&trusted, config.proxy_protocol);
     let web = http::Service::new(
         door.clone(),
         &config,

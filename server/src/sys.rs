@@ -87,13 +87,15 @@ fn values(stats: &Stats, uptime_s: u64) -> Vec<(String, String)> {
     ];
     let drops = stats.dropped.by_reason();
     let drops = drops.map(|(reason, count)| (format!("publish/messages/dropped/{reason}"), count));
+    let hits = stats.limits.by_name();
+    let hits = hits.map(|(name, count)| (format!("limits/{name}"), count));
     let counts = counts.map(|(name, count)| (name.to_owned(), count));
     let version = concat!("ebbtide version ", env!("CARGO_PKG_VERSION"));
     let texts = [
         ("version".to_owned(), version.to_owned()),
         ("uptime".to_owned(), format!("{uptime_s} seconds")),
     ];
-    let numbers = counts.into_iter().chain(drops);
+    let numbers = counts.into_iter().chain(drops).chain(hits);
     let numbers = numbers.map(|(name, count)| (name, count.to_string()));
     texts.into_iter().chain(numbers).collect()
 }

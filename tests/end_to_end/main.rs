@@ -11,6 +11,7 @@ mod clients;
 mod cold_start;
 mod command_line;
 mod compaction;
+mod connection_limits;
 mod dashboard_pages;
 mod dashboard_tasks;
 mod data_commands;

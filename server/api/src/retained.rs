@@ -121,7 +121,7 @@ pub struct DeleteRetainedResponse {
     pub dry_run: bool,
     /// How many messages.
     pub count: u64,
-    /// Bytes of their topics and payloads.
+    /// Bytes of their topics, payloads and properties.
     pub bytes: u64,
     /// Their topics, the first 100.
     pub topics: Vec<String>,

@@ -125,7 +125,7 @@ pub struct Session {
     pub in_flight: u64,
     /// Messages that wait and have not been sent.
     pub queue_messages: u64,
-    /// Bytes of their topics and payloads.
+    /// Bytes of their topics, payloads and properties.
     pub queue_bytes: u64,
     /// What it has lost since its client was told last.
     #[serde(default, skip_serializing_if = "Option::is_none")]

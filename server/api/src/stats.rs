@@ -32,11 +32,11 @@ pub struct Stats {
     pub shared_subscriptions: u64,
     /// Retained messages.
     pub retained_messages: u64,
-    /// Bytes of their topics and payloads.
+    /// Bytes of their topics, payloads and properties.
     pub retained_bytes: u64,
     /// Messages that wait for any session; one that waits for several counts once.
     pub queue_messages: u64,
-    /// Bytes of their topics and payloads.
+    /// Bytes of their topics, payloads and properties.
     pub queue_bytes: u64,
     /// What clients have sent.
     pub received: Traffic,
@@ -44,6 +44,9 @@ pub struct Stats {
     pub sent: Traffic,
     /// Deliveries that did not take place, by reason.
     pub dropped: BTreeMap<String, u64>,
+    /// How often a limit has kept something out, by its name.
+    #[serde(default)]
+    pub limits: BTreeMap<String, u64>,
     /// The last second; none: the broker has just begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<StatsPoint>,
@@ -117,7 +120,7 @@ pub struct StatsPoint {
     pub retained_messages: u64,
     /// Messages that waited.
     pub queue_messages: u64,
-    /// Bytes of their topics and payloads.
+    /// Bytes of their topics, payloads and properties.
     pub queue_bytes: u64,
     /// Clients that connected, in a second.
     pub connects_per_s: f64,

@@ -11,7 +11,7 @@ use ebbtide_protocol::{ByteString, TopicName};
 use ebbtide_store::{AccessName, AccessRow, Operation};
 
 use crate::{
-    Connection, Event, Journal, Limits, Monotonic, Now, Origin, Rules, SessionEnd, expiry,
+    Connection, Event, Journal, Limit, Limits, Monotonic, Now, Origin, Rules, SessionEnd, expiry,
     journal::Ticket, route, rules::Book, shared::Shared, stats::Stats, timers::Timer,
 };
 
@@ -36,6 +36,18 @@ impl Broker {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    /// Counts that a limit has kept something out: one that is looked after outside.
+    pub fn count_hit(&self, limit: Limit) {
+        self.shared.counters.limits.hit(limit);
+    }
+
+    /// Whether more memory is in use than [`Limits::memory_bytes_max`].
+    pub fn set_short_of_memory(&self, is_short: bool) {
+        self.shared
+            .is_short_of_memory
+            .store(is_short, Ordering::Relaxed);
     }
 
     /// The way to the store.
@@ -168,6 +180,7 @@ impl Broker {
             received: counters.received.read(),
             sent: counters.sent.read(),
             dropped: counters.drops(),
+            limits: counters.limits.read(),
         }
     }
 }

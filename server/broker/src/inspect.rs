@@ -44,7 +44,7 @@ pub struct SessionInfo {
     pub in_flight: u32,
     /// Messages that wait and have not been sent.
     pub queue_messages: u64,
-    /// Bytes of their topics and payloads.
+    /// Bytes of their topics, payloads and properties.
     pub queue_bytes: u64,
     /// What it has lost since its client was told last.
     pub dropped: Option<Dropped>,

@@ -88,7 +88,7 @@ struct State {
 #[derive(Debug)]
 struct Waiting {
     recipients: NonZeroU32,
-    /// Of topic and payload.
+    /// Of topic, payload and properties.
     bytes: u32,
     /// Of its `Accept`; zero if it was on disk at start.
     accepted: Ticket,
@@ -225,13 +225,13 @@ impl Journal {
         self.waiting_messages.load(Ordering::Relaxed)
     }
 
-    /// Bytes of topics and payloads of messages that somebody waits for.
+    /// Bytes of topics, payloads and properties of messages that somebody waits for.
     #[must_use]
     pub fn waiting_bytes(&self) -> u64 {
         self.waiting_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes of topics and payloads of these messages, of those that somebody waits for.
+    /// Bytes of topics, payloads and properties of these messages, of those that somebody waits for.
     pub(crate) fn bytes_of(&self, sequences: &[Sequence]) -> u64 {
         let state = self.state.lock();
         let found = sequences

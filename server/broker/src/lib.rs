@@ -15,12 +15,14 @@ mod ended;
 mod event;
 mod expiry;
 mod fates;
+mod hits;
 mod inspect;
 mod journal;
 mod limits;
 mod numbers;
 mod plausible;
 mod presence;
+mod rate;
 mod recovery;
 mod registry;
 mod room;
@@ -43,6 +45,7 @@ pub use connection::{
 pub use durability::Durability;
 pub use event::{Event, Observer, SessionEnd};
 pub use fates::{Fate, FateInfo};
+pub use hits::{Hits, Limit};
 pub use inspect::{
     ConnectionInfo, Dropped, Known, LostSince, QueueEntry, QueuePart, QueuedContent, RetainedPart,
     SessionInfo, SessionList, SessionOrder, SessionPosition, SessionSelection, SubscriptionInfo,
@@ -51,6 +54,7 @@ pub use inspect::{
 pub use journal::{Batch, Journal, Ticket};
 pub use limits::{Limits, QueueOverflow};
 pub use presence::{PresenceTopic, PresenceTopicError};
+pub use rate::Bucket;
 pub use recovery::Recovery;
 pub use room::NoRoom;
 pub use rules::{Action, Decision, Rights, RuleError, Rules, Subject};

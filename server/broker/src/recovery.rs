@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64},
+    },
 };
 
 use ebbtide_protocol::{ByteString, QoS, TopicFilter};
@@ -215,6 +218,7 @@ impl Recovery {
             timers: Timers::default(),
             journal: self.journal,
             counters,
+            is_short_of_memory: AtomicBool::new(false),
             recent_losses: RecentLosses::default(),
             started: now.wall,
             presence,

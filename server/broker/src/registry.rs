@@ -5,7 +5,10 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Waker,
 };
 
@@ -14,7 +17,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Monotonic,
+    Limit, Monotonic,
     command::{COMMANDS_MAX, Command, Reply},
     ended::Ended,
     inspect::{ConnectionInfo, Holder, Seen},
@@ -33,30 +36,50 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Slots {
     slots: HashMap<ByteString, Slot>,
-    /// How many of them each user has.
-    users: HashMap<Option<ByteString>, usize>,
+    /// How many of them each user has, and how many connections.
+    users: HashMap<Option<ByteString>, Count>,
+}
+
+/// What one user has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    sessions: usize,
+    connections: usize,
+}
+
+/// The most that one user may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PerUser {
+    pub sessions_max: usize,
+    pub connections_max: usize,
 }
 
 impl Slots {
+    fn change(&mut self, user: &Option<ByteString>, change: impl FnOnce(&mut Count)) {
+        let count = match self.users.get_mut(user) {
+            Some(count) => count,
+            None => self.users.entry(user.clone()).or_default(),
+        };
+        change(count);
+        if *count == Count::default() {
+            self.users.remove(user);
+        }
+    }
+
     fn insert(&mut self, client_id: ByteString, session: Box<Session>) {
         let user = session.user.clone();
         if self.slots.insert(client_id, Slot::Away(session)).is_none() {
-            *self.users.entry(user).or_default() += 1;
+            self.change(&user, |count| count.sessions += 1);
         }
     }
 
     fn remove(&mut self, client_id: &ByteString) -> Option<Slot> {
         let slot = self.slots.remove(client_id)?;
         let user = match &slot {
-            Slot::Away(session) => &session.user,
-            Slot::Live { owner, .. } => &owner.user,
+            Slot::Away(session) => session.user.clone(),
+            Slot::Live { owner, .. } => owner.user.clone(),
         };
-        if let Some(count) = self.users.get_mut(user) {
-            *count -= 1;
-            if *count == 0 {
-                self.users.remove(user);
-            }
-        }
+        self.change(&user, |count| count.sessions -= 1);
         Some(slot)
     }
 }
@@ -90,6 +113,8 @@ pub(crate) struct Control {
     /// The same; never, if the session is only borrowed.
     connection: OnceLock<ConnectionInfo>,
     waker: Waker,
+    /// It counts among the connections of its user.
+    is_counted: AtomicBool,
     state: Mutex<ControlState>,
 }
 
@@ -140,8 +165,8 @@ pub(crate) enum Claim {
     Asked,
     /// It belongs to another user.
     Refused,
-    /// The user has as many sessions as it may.
-    TooMany,
+    /// The user has as many of these as it may.
+    TooMany(Limit),
 }
 
 impl Control {
@@ -151,6 +176,7 @@ impl Control {
             mailbox: OnceLock::new(),
             connection: OnceLock::new(),
             waker,
+            is_counted: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -207,26 +233,34 @@ impl Registry {
         client_id: &ByteString,
         claimant: &Arc<Control>,
         clean_start: bool,
-        sessions_per_user_max: usize,
+        per_user: PerUser,
     ) -> Claim {
         let mut slots = self.slots.lock();
-        let Slots { slots, users } = &mut *slots;
-        match slots.entry(client_id.clone()) {
+        let count = slots.users.get(&claimant.user).copied();
+        let Count {
+            sessions,
+            connections,
+        } = count.unwrap_or_default();
+        let is_full = connections >= per_user.connections_max;
+        let claim = match slots.slots.entry(client_id.clone()) {
             Entry::Vacant(entry) => {
-                let count = users.entry(claimant.user.clone()).or_default();
-                if *count >= sessions_per_user_max {
-                    return Claim::TooMany;
+                if sessions >= per_user.sessions_max {
+                    return Claim::TooMany(Limit::SessionsPerUserMax);
                 }
-                *count += 1;
+                if is_full {
+                    return Claim::TooMany(Limit::ConnectionsPerUserMax);
+                }
                 entry.insert(Slot::Live {
                     owner: Arc::clone(claimant),
                     next: None,
                 });
+                slots.change(&claimant.user, |count| count.sessions += 1);
                 Claim::Granted(None)
             }
             Entry::Occupied(mut entry) => match entry.get_mut() {
-                Slot::Away(session) if session.user != claimant.user => Claim::Refused,
-                Slot::Live { owner, .. } if owner.user != claimant.user => Claim::Refused,
+                Slot::Away(session) if session.user != claimant.user => return Claim::Refused,
+                Slot::Live { owner, .. } if owner.user != claimant.user => return Claim::Refused,
+                Slot::Away(_) if is_full => return Claim::TooMany(Limit::ConnectionsPerUserMax),
                 Slot::Away(_) => {
                     let live = Slot::Live {
                         owner: Arc::clone(claimant),
@@ -244,10 +278,14 @@ impl Registry {
                         overtaken.evict(eviction);
                     }
                     owner.evict(eviction);
+                    // Its forerunner goes: the limit is not passed for long.
                     Claim::Asked
                 }
             },
-        }
+        };
+        claimant.is_counted.store(true, Ordering::Relaxed);
+        slots.change(&claimant.user, |count| count.connections += 1);
+        claim
     }
 
     /// The owner lets go: the session, if it goes on, passes to who waits, or rests. `true`: nobody holds it now.
@@ -258,6 +296,9 @@ impl Registry {
         session: Option<Box<Session>>,
     ) -> bool {
         let mut slots = self.slots.lock();
+        if owner.is_counted.swap(false, Ordering::Relaxed) {
+            slots.change(&owner.user, |count| count.connections -= 1);
+        }
         let Some(Slot::Live {
             owner: holder,
             next,
@@ -309,6 +350,11 @@ impl Registry {
             Slot::Away(session) => Some(session),
             Slot::Live { .. } => unreachable!("looked at above"),
         }
+    }
+
+    /// Whether this client has a session.
+    pub fn has(&self, client_id: &str) -> bool {
+        self.slots.lock().slots.contains_key(client_id)
     }
 
     /// Finds out who carries out a command for the session of this client.

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use ebbtide_protocol::ByteString;
@@ -10,7 +10,7 @@ use ebbtide_store::{Incarnation, RetainedChange, WallTime};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Journal, Limits,
+    Journal, Limit, Limits,
     event::Observer,
     inspect::RecentLosses,
     numbers::{Exhausted, Numbers},
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     /// When this run began.
     pub started: WallTime,
     pub counters: Counters,
+    /// What takes memory for long is refused.
+    pub is_short_of_memory: AtomicBool,
     /// Who has lost messages since somebody looked.
     pub recent_losses: RecentLosses,
     /// Who watches, if anybody may.
@@ -91,6 +93,15 @@ impl Shared {
             scramble(self.seed ^ scramble(count))
         )
         .into()
+    }
+
+    /// Whether too much memory is in use for something that takes more of it for long; counted if so.
+    pub fn lacks_memory(&self) -> bool {
+        let is_short = self.is_short_of_memory.load(Ordering::Relaxed);
+        if is_short {
+            self.counters.limits.hit(Limit::MemoryBytesMax);
+        }
+        is_short
     }
 
     pub fn is_stopping(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::hits::{HitCounters, Hits};
+
 /// Why a message did not reach a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DropReason {
@@ -43,6 +45,7 @@ pub(crate) struct Counters {
     pub received: TrafficCounters,
     pub sent: TrafficCounters,
     dropped: [AtomicU64; DROP_REASONS],
+    pub limits: HitCounters,
 }
 
 #[derive(Debug, Default)]
@@ -148,9 +151,9 @@ pub struct Stats {
     pub retained: u64,
     /// Messages that the store keeps because a session waits for them, now.
     pub waiting: u64,
-    /// Bytes of their topics and payloads.
+    /// Bytes of their topics, payloads and properties.
     pub waiting_bytes: u64,
-    /// Bytes of topics and payloads of retained messages.
+    /// Bytes of topics, payloads and properties of retained messages.
     pub retained_bytes: u64,
     /// What clients have sent since start.
     pub received: Traffic,
@@ -158,6 +161,8 @@ pub struct Stats {
     pub sent: Traffic,
     /// Deliveries that did not take place since start.
     pub dropped: Drops,
+    /// How often limits have kept something out since start.
+    pub limits: Hits,
 }
 
 /// What has passed in one direction.

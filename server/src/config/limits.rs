@@ -106,6 +106,19 @@ macro_rules! limits {
 }
 
 limits! {
+    /// The most connections at a time, over all listeners. Default: `100000`.
+    connections_max: NonZeroUsize, "COUNT", "EBBTIDE_CONNECTIONS_MAX";
+
+    /// The most connections at a time from one address (of IPv6: one /64 network); 0: no limit. What trusted proxies name counts,
+    /// and not the proxies themselves. Default: `10000`.
+    connections_per_address_max: usize, "COUNT", "EBBTIDE_CONNECTIONS_PER_ADDRESS_MAX";
+
+    /// The most connections that one address opens in a second, ten seconds of it at once; 0: no limit. Default: `1000`.
+    connect_rate_per_address_max: u32, "PER_SECOND", "EBBTIDE_CONNECT_RATE_PER_ADDRESS_MAX";
+
+    /// The most connections of one user at a time; of all anonymous clients together. Default: `100000`.
+    connections_per_user_max: usize, "COUNT", "EBBTIDE_CONNECTIONS_PER_USER_MAX";
+
     /// The largest packet that is taken, announced to clients as Maximum Packet Size. Default: `16777216`.
     maximum_packet_size: NonZeroU32, "BYTES", "EBBTIDE_MAXIMUM_PACKET_SIZE";
 
@@ -117,6 +130,10 @@ limits! {
 
     /// The highest topic alias that a client may use, announced as Topic Alias Maximum; 0: none. Default: `64`.
     topic_alias_maximum: u16, "COUNT", "EBBTIDE_TOPIC_ALIAS_MAXIMUM";
+
+    /// The most publishes that one client is read in a second, one second of it at once: then it is read more slowly; 0: no limit.
+    /// Default: `0`.
+    publish_rate_max: u32, "PER_SECOND", "EBBTIDE_PUBLISH_RATE_MAX";
 
     /// The longest topic name or filter. Default: `65535`.
     topic_bytes_max: NonZeroUsize, "BYTES", "EBBTIDE_TOPIC_BYTES_MAX";
@@ -137,7 +154,7 @@ limits! {
     /// The most messages that wait for one session. Default: `1000000`.
     queue_messages_per_session_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_PER_SESSION_MAX";
 
-    /// The most bytes of topics and payloads that wait for one session. Default: `4294967296`.
+    /// The most bytes of topics, payloads and properties that wait for one session. Default: `4294967296`.
     queue_bytes_per_session_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_PER_SESSION_MAX";
 
     /// What a session loses when more than that would wait for it: what has waited longest, or what has just come.
@@ -148,13 +165,13 @@ limits! {
     /// or one of the next three, is refused with 0x97. Default: `10000000`.
     queue_messages_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_MAX";
 
-    /// The most bytes of topics and payloads that wait in all. Default: `68719476736`.
+    /// The most bytes of topics, payloads and properties that wait in all. Default: `68719476736`.
     queue_bytes_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_MAX";
 
     /// The most retained messages. Default: `10000000`.
     retained_messages_max: usize, "COUNT", "EBBTIDE_RETAINED_MESSAGES_MAX";
 
-    /// The most bytes of topics and payloads of retained messages, which are in memory. Default: `4294967296`.
+    /// The most bytes of topics, payloads and properties of retained messages, which are in memory. Default: `4294967296`.
     retained_bytes_max: u64, "BYTES", "EBBTIDE_RETAINED_BYTES_MAX";
 
     /// The most sessions of one user, connected or away; of all anonymous clients together. Default: `1000000`.
@@ -182,6 +199,10 @@ limits! {
     /// Default: `67108864`.
     journal_bytes_max: usize, "BYTES", "EBBTIDE_JOURNAL_BYTES_MAX";
 
+    /// The most memory that the broker takes: beyond it, new clients, new subscriptions and what would have to be kept are refused until
+    /// it is a twentieth less; 0: three quarters of what the machine or the container has. Default: `0`.
+    memory_bytes_max: u64, "BYTES", "EBBTIDE_MEMORY_BYTES_MAX";
+
     /// How long a new connection may take to its CONNECT. Default: `10000`.
     connect_deadline_ms: u64, "MILLISECONDS", "EBBTIDE_CONNECT_DEADLINE_MS";
 
@@ -197,10 +218,15 @@ mod tests {
     fn every_limit_of_the_core_is_an_option() {
         // A new field in the core would not compile here without its line above.
         let Limits {
+            connections_max: _,
+            connections_per_address_max: _,
+            connect_rate_per_address_max: _,
+            connections_per_user_max: _,
             maximum_packet_size: _,
             connect_packet_size_max: _,
             receive_maximum: _,
             topic_alias_maximum: _,
+            publish_rate_max: _,
             topic_bytes_max: _,
             topic_levels_max: _,
             subscriptions_per_session_max: _,
@@ -220,6 +246,7 @@ mod tests {
             replies_max: _,
             uncommitted_bytes_max: _,
             journal_bytes_max: _,
+            memory_bytes_max: _,
             connect_deadline_ms: _,
             keep_alive_s_max: _,
         } = LimitOptions::default().resolve();

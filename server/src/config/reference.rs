@@ -34,10 +34,15 @@ log = "info,ebbtide=debug"
 log_format = "text"
 
 [limits]
+connections_max = 100000
+connections_per_address_max = 10000
+connect_rate_per_address_max = 1000
+connections_per_user_max = 100000
 maximum_packet_size = 16777216
 connect_packet_size_max = 1048576
 receive_maximum = 1024
 topic_alias_maximum = 64
+publish_rate_max = 0
 topic_bytes_max = 65535
 topic_levels_max = 1024
 subscriptions_per_session_max = 20000
@@ -57,6 +62,7 @@ back_pressure_ms_max = 500
 replies_max = 65536
 uncommitted_bytes_max = 4194304
 journal_bytes_max = 67108864
+memory_bytes_max = 0
 connect_deadline_ms = 10000
 keep_alive_s_max = 0
 

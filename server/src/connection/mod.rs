@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Broker, Connection, Denial, Durability, Origin, Question};
+use ebbtide_broker::{Answer, Broker, Connection, Denial, Durability, Limit, Origin, Question};
 use ebbtide_protocol::ReasonCode;
 use tokio::task::{JoinError, JoinSet};
 
@@ -85,14 +85,17 @@ struct Driver<S> {
 
 /// Serves one client in a task of its own, from its first byte to its last, and gives its place back then. What came before, a handshake
 /// of TLS above all, would otherwise keep its room in the task for as long as the client stays.
+///
+/// `refusal`: it is one too many, and is only told so.
 pub fn spawn<S: ByteStream + 'static>(
     stream: S,
     origin: Origin,
     surroundings: Surroundings,
+    refusal: Option<Limit>,
     place: impl Send + 'static,
 ) {
     let signal = Signal::new();
-    let driver = Driver::new(stream, &origin, &signal, surroundings);
+    let driver = Driver::new(stream, &origin, &signal, surroundings, refusal);
     tokio::spawn(serve(driver, origin, signal, place));
 }
 
@@ -124,10 +127,19 @@ fn open(broker: &Broker, origin: Origin, signal: &Arc<Signal>, clock: &Clock) ->
 }
 
 impl<S: ByteStream> Driver<S> {
-    fn new(stream: S, origin: &Origin, signal: &Arc<Signal>, surroundings: Surroundings) -> Self {
+    fn new(
+        stream: S,
+        origin: &Origin,
+        signal: &Arc<Signal>,
+        surroundings: Surroundings,
+        refusal: Option<Limit>,
+    ) -> Self {
         let (broker, reader) = surroundings.broker.get();
         let mut connection = open(&broker, origin.clone(), signal, &surroundings.clock);
         connection.set_durability(surroundings.durability);
+        if let Some(limit) = refusal {
+            connection.refuse(limit, surroundings.clock.now());
+        }
         Self {
             stream,
             connection,
@@ -138,7 +150,8 @@ impl<S: ByteStream> Driver<S> {
             reads: JoinSet::new(),
             reader,
             surroundings,
-            is_refusal_told: false,
+            // The door has noted it.
+            is_refusal_told: refusal.is_some(),
         }
     }
 

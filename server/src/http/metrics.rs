@@ -1,7 +1,7 @@
 //! `/metrics`: what the broker counts, for Prometheus, in the OpenMetrics text format.
 //!
-//! The only label with more than one value is the reason of a drop, of which there are few: no topic and no client ever becomes a
-//! label, so a series cannot be made from outside.
+//! The only labels with more than one value are the reason of a drop and the name of a limit, of which there are few: no topic and no
+//! client ever becomes a label, so a series cannot be made from outside.
 
 use std::fmt;
 
@@ -76,7 +76,7 @@ impl Moment {
             ("retained_messages", "Retained messages", stats.retained),
             (
                 "retained_bytes",
-                "Bytes of topics and payloads of retained messages",
+                "Bytes of topics, payloads and properties of retained messages",
                 stats.retained_bytes,
             ),
             (
@@ -86,7 +86,7 @@ impl Moment {
             ),
             (
                 "queue_bytes",
-                "Bytes of topics and payloads of messages that wait",
+                "Bytes of topics, payloads and properties of messages that wait",
                 stats.waiting_bytes,
             ),
             (
@@ -179,6 +179,13 @@ impl Collector for Moment {
         for (reason, count) in self.stats.dropped.by_reason() {
             dropped
                 .encode_family(&[("reason", reason)])?
+                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+        let help = "How often a limit has kept something out";
+        let hits = name("limit_hits");
+        let mut hits = encoder.encode_descriptor(&hits, help, None, MetricType::Counter)?;
+        for (limit, count) in self.stats.limits.by_name() {
+            hits.encode_family(&[("limit", limit)])?
                 .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
         let Totals {

@@ -28,11 +28,14 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     extract::Request,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::get,
 };
+use ebbtide_broker::Limit;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -49,10 +52,12 @@ use crate::{
     events::Events,
     proxy::{self, Proxies},
     stats::{CommitTimes, History},
-    tcp::{self, Door, Peer},
+    tcp::{self, Door, Peer, Permit},
     tls::{self, Tls},
 };
 
+/// Where MQTT over WebSocket is.
+const WEB_SOCKET: &str = "/mqtt";
 /// How long a client may take to send the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// The largest head of a request, bytes.
@@ -96,7 +101,7 @@ pub struct Service {
 /// Serves on a listener until the door is closed; with `tls` every connection begins with a handshake.
 pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Option<Tls>) {
     let closing = door.clone();
-    let handle = move |mut stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
+    let handle = move |mut stream: TcpStream, peer: Peer, mut permit: Permit| {
         let (service, door, tls) = (service.clone(), closing.clone(), tls.clone());
         tokio::spawn(async move {
             if let Err(error) = stream.set_nodelay(true) {
@@ -107,9 +112,16 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
                 Ok(peer) => peer,
                 Err(error) => return proxy::refused(&peer, &error),
             };
+            if !door.locate(&mut permit, peer.remote.ip()) {
+                return;
+            }
             let Some(tls) = tls else {
                 return exchange(stream, peer, permit, service, door).await;
             };
+            if permit.refusal().is_some() {
+                // To tell it why would take a handshake.
+                return;
+            }
             peer.is_encrypted = true;
             match tls.accept(stream).await {
                 Ok(stream) => exchange(stream, peer, permit, service, door).await,
@@ -147,7 +159,7 @@ impl Service {
 
 fn router(app: App) -> Router {
     Router::new()
-        .route("/mqtt", get(upgrade::upgrade))
+        .route(WEB_SOCKET, get(upgrade::upgrade))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(guarded(&app))
@@ -164,11 +176,24 @@ fn guarded(app: &App) -> Router<App> {
         .route_layer(from_fn_with_state(app.clone(), access::check))
 }
 
+/// The answer to whoever is one too many.
+fn too_many(limit: Limit) -> Response {
+    let status = match limit {
+        Limit::ConnectionsMax => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::TOO_MANY_REQUESTS,
+    };
+    let detail = format!("Too many connections: {} is reached.", limit.name());
+    let mut response = Problem::new(status, detail).into_response();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}
+
 /// Request after request on one connection.
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     service: Service,
     mut door: Door,
 ) {
@@ -179,7 +204,16 @@ async fn exchange(
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(Arc::clone(&permit));
         let router = service.router.clone();
-        router.oneshot(request.map(axum::body::Body::new) as Request)
+        // MQTT over WebSocket tells it in its own words.
+        let refusal = permit
+            .refusal()
+            .filter(|_| request.uri().path() != WEB_SOCKET);
+        async move {
+            match refusal {
+                Some(limit) => Ok(too_many(limit)),
+                None => router.oneshot(request.map(Body::new) as Request).await,
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

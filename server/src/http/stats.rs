@@ -56,6 +56,11 @@ pub async fn now(State(app): State<App>) -> Json<Stats> {
         dropped: dropped
             .map(|(reason, count)| (reason.to_owned(), count))
             .collect(),
+        limits: stats
+            .limits
+            .by_name()
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect(),
         last: app.history.last().map(shown),
     })
 }

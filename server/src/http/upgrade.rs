@@ -10,13 +10,12 @@ use axum::{
 };
 use ebbtide_broker::Origin;
 use hyper_util::rt::TokioIo;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{App, problem::Problem};
 use crate::{
     connection,
-    tcp::Peer,
+    tcp::{Peer, Permit},
     websocket::{Role, SUBPROTOCOLS, WebSocket},
 };
 
@@ -54,10 +53,23 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
         address: peer.map(Peer::shown).unwrap_or_default(),
         transport: if is_encrypted { "wss" } else { "ws" },
     };
-    let permit = request
-        .extensions()
-        .get::<Arc<OwnedSemaphorePermit>>()
-        .cloned();
+    let permit = request.extensions().get::<Arc<Permit>>().cloned();
+    let mut refusal = permit.as_ref().and_then(|permit| permit.refusal());
+    // Behind a proxy the client's address is known only now.
+    let is_unplaced = permit.as_ref().is_some_and(|permit| !permit.has_place());
+    let (mut place, mut told) = (None, None);
+    if let Some(peer) = peer.filter(|_| is_unplaced && refusal.is_none()) {
+        let address = peer.remote.ip();
+        match app.door.place(address) {
+            Ok(found) => place = found,
+            Err(limit) => {
+                let why = "This address has too many connections, or opens them too fast.";
+                let too_many = || Problem::new(StatusCode::TOO_MANY_REQUESTS, why);
+                told = Some(app.door.refuse(limit, address).ok_or_else(too_many)?);
+                refusal = Some(limit);
+            }
+        }
+    }
     let upgraded = hyper::upgrade::on(&mut request);
     let packet_size = app.surroundings.broker.get().0.limits().maximum_packet_size;
     tokio::spawn(async move {
@@ -65,7 +77,8 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
             Ok(upgraded) => {
                 let io = TokioIo::new(upgraded);
                 let stream = WebSocket::new(io, Role::Server, packet_size).await;
-                connection::spawn(stream, origin, app.surroundings, permit);
+                let place = (permit, place, told);
+                connection::spawn(stream, origin, app.surroundings, refusal, place);
             }
             Err(error) => {
                 tracing::debug!(address = origin.address, %error, "the WebSocket handshake was not completed");

@@ -4,10 +4,7 @@
 use std::{io, net::SocketAddr};
 
 use ebbtide_broker::Origin;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::OwnedSemaphorePermit,
-};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::ServeError;
 use crate::{
@@ -15,7 +12,7 @@ use crate::{
     connection::{self, Surroundings, Tcp},
     http,
     proxy::{self, Proxies},
-    tcp::{self, Door, Peer},
+    tcp::{self, Door, Peer, Permit},
     tls::{self, Encrypted, Tls},
 };
 
@@ -136,20 +133,30 @@ async fn accept_mqtt(
     tls: Option<Tls>,
     proxies: Proxies,
 ) {
-    let handle = move |mut stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit| {
+    let entrance = door.clone();
+    let handle = move |mut stream: TcpStream, peer: Peer, mut permit: Permit| {
         let (surroundings, tls, proxies) = (surroundings.clone(), tls.clone(), proxies.clone());
+        let door = entrance.clone();
         tokio::spawn(async move {
             let peer = match proxies.greet(&mut stream, peer).await {
                 Ok(peer) => peer,
                 Err(error) => return proxy::refused(&peer, &error),
             };
+            if !door.locate(&mut permit, peer.remote.ip()) {
+                return;
+            }
             match tls {
                 None => Tcp::new(stream).map_or_else(gone, |stream| {
-                    connection::spawn(stream, origin(&peer, "tcp"), surroundings, permit);
+                    let refusal = permit.refusal();
+                    let origin = origin(&peer, "tcp");
+                    connection::spawn(stream, origin, surroundings, refusal, permit);
                 }),
+                // To tell it why would take a handshake.
+                Some(_) if permit.refusal().is_some() => {}
                 Some(tls) => match tls.accept(stream).await.and_then(Encrypted::new) {
                     Ok(stream) => {
-                        connection::spawn(stream, origin(&peer, "tls"), surroundings, permit);
+                        let origin = origin(&peer, "tls");
+                        connection::spawn(stream, origin, surroundings, None, permit);
                     }
                     Err(error) => tls::refused(&peer, &error),
                 },

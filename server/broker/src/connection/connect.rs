@@ -21,13 +21,14 @@ use super::{
     hindrance::Hindrance,
     open::Open,
     outbound::Outbound,
+    pace::Pace,
     publish::refusal as refusal_of,
     question::{AuthenticationStep, Credentials, Identity, Question},
 };
 use crate::{
-    Event, Monotonic, Now, SessionEnd, compact, durability,
+    Event, Limit, Monotonic, Now, SessionEnd, compact, durability,
     inspect::ConnectionInfo,
-    registry::{Claim, Control},
+    registry::{Claim, Control, PerUser},
     room,
     rules::Subject,
     session::Session,
@@ -124,6 +125,16 @@ impl Connection {
         if self.shared.is_stopping() {
             return Err(Close::stopping(&self.shared));
         }
+        if let Some(limit) = self.refusal {
+            return Err(Close::beyond(limit));
+        }
+        // Who has a session is let in to it: to take what waits there makes room.
+        let client_id = self.client_id.as_deref().unwrap_or_default();
+        if self.shared.is_short_of_memory.load(Ordering::Relaxed)
+            && !self.shared.registry.has(client_id)
+        {
+            return Err(Close::over(&self.shared, Limit::MemoryBytesMax));
+        }
         self.questions
             .push_back(Question::Authenticate(credentials));
         Ok(())
@@ -155,12 +166,14 @@ impl Connection {
             ..
         } = &arriving.connect;
         let shared = &self.shared;
-        let per_user = shared.limits.sessions_per_user_max;
+        let per_user = PerUser {
+            sessions_max: shared.limits.sessions_per_user_max,
+            connections_max: shared.limits.connections_per_user_max,
+        };
         let registry = &shared.registry;
         let claim = registry.claim(client_id, &control, *clean_start, per_user);
-        if matches!(claim, Claim::TooMany) {
-            let why = "the user has sessions_per_user_max sessions";
-            return Err(Close::new(ReasonCode::QuotaExceeded, why));
+        if let Claim::TooMany(limit) = claim {
+            return Err(Close::over(shared, limit));
         }
         // [MQTT-3.1.3-8]
         if matches!(claim, Claim::Refused) {
@@ -175,7 +188,7 @@ impl Connection {
         self.leave_newcomers();
         match claim {
             Claim::Granted(session) => self.open(arriving, control, session, false, now),
-            Claim::Asked | Claim::Refused | Claim::TooMany => {
+            Claim::Asked | Claim::Refused | Claim::TooMany(_) => {
                 self.phase = Phase::Claiming(Box::new(Claiming { arriving, control }));
                 Ok(())
             }
@@ -405,6 +418,7 @@ impl Connection {
             outbound: Outbound::new(receive_maximum, self.durability),
             expires_at,
             denial: None,
+            pace: Pace::default(),
             session,
         };
         open.resume(&shared, &mut self.replies);

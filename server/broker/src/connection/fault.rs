@@ -2,7 +2,7 @@
 
 use ebbtide_protocol::{ReasonCode, Violation};
 
-use crate::{numbers::Exhausted, room::NoRoom, shared::Shared};
+use crate::{Limit, numbers::Exhausted, room::NoRoom, shared::Shared};
 
 /// Why one thing is not done; the connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,44 @@ impl Close {
             reason,
             explanation: explanation.into(),
         }
+    }
+
+    /// A limit keeps it out; counted.
+    pub(crate) fn over(shared: &Shared, limit: Limit) -> Self {
+        shared.counters.limits.hit(limit);
+        Self::beyond(limit)
+    }
+
+    /// A limit keeps it out that has been counted.
+    pub(crate) fn beyond(limit: Limit) -> Self {
+        let (reason, why) = match limit {
+            Limit::ConnectionsMax => (
+                ReasonCode::ServerBusy,
+                "the broker has connections_max connections",
+            ),
+            Limit::ConnectionsPerAddressMax => (
+                ReasonCode::QuotaExceeded,
+                "the address has connections_per_address_max connections",
+            ),
+            Limit::ConnectRatePerAddressMax => (
+                ReasonCode::ConnectionRateExceeded,
+                "the address connects faster than connect_rate_per_address_max",
+            ),
+            Limit::ConnectionsPerUserMax => (
+                ReasonCode::QuotaExceeded,
+                "the user has connections_per_user_max connections",
+            ),
+            Limit::SessionsPerUserMax => (
+                ReasonCode::QuotaExceeded,
+                "the user has sessions_per_user_max sessions",
+            ),
+            Limit::MemoryBytesMax => (
+                ReasonCode::ServerBusy,
+                "the broker has memory_bytes_max in use",
+            ),
+            other => (ReasonCode::QuotaExceeded, other.name()),
+        };
+        Self::new(reason, why)
     }
 
     /// The server stops, or asks its clients to go elsewhere.

@@ -18,6 +18,7 @@ mod fault;
 mod hindrance;
 mod open;
 mod outbound;
+mod pace;
 mod publish;
 mod question;
 mod replies;
@@ -55,12 +56,15 @@ pub use self::{
     },
 };
 use crate::{
-    Durability, Monotonic, Now, journal::Ticket, registry::Newcomer, route::overflow,
+    Durability, Limit, Monotonic, Now, hits, journal::Ticket, registry::Newcomer, route::overflow,
     shared::Shared, stats::Traffic,
 };
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
 const PACKETS_PER_TURN: usize = 256;
+
+/// How long a connection that is one too many has to its CONNECT.
+const REFUSED_MS: u64 = 1_000;
 
 /// The transport of connections that the program makes to itself: they are nobody's presence, and no news.
 const INSIDE: &str = "api";
@@ -91,6 +95,8 @@ pub struct Connection {
     incoming: Traffic,
     /// While nobody can reach it by its client id.
     newcomer: Option<Newcomer>,
+    /// It is not let in, because of this.
+    refusal: Option<Limit>,
 }
 
 /// It only goes forward, so CONNACK is sent once [MQTT-3.2.0-2].
@@ -140,6 +146,7 @@ impl Connection {
             durability: Durability::default(),
             incoming: Traffic::default(),
             newcomer: Some(newcomer),
+            refusal: None,
         }
     }
 
@@ -147,6 +154,15 @@ impl Connection {
     pub fn set_durability(&mut self, durability: Durability) {
         self.durability = durability;
         self.replies.set_durability(durability);
+    }
+
+    /// It is one too many: its CONNECT will be answered with why, and has to come soon. To be said before anything else, and counted
+    /// by whoever says it.
+    pub fn refuse(&mut self, limit: Limit, now: Now) {
+        self.refusal = Some(limit);
+        if let Phase::Silent { deadline } = &mut self.phase {
+            *deadline = now.monotonic.plus_ms(REFUSED_MS).min(*deadline);
+        }
     }
 
     /// Takes packets off the front of `input`. Returns `true` when a budget ended the turn while complete packets
@@ -180,6 +196,10 @@ impl Connection {
                 Err(violation) => Err(self.refuse_violation(violation)),
             };
             if let Err(close) = handled {
+                let is_in = matches!(self.phase, Phase::Open(_));
+                if let Some(limit) = hits::passed_by(close.reason, is_in) {
+                    self.shared.counters.limits.hit(limit);
+                }
                 self.fail(close, now);
                 return false;
             }
@@ -200,13 +220,13 @@ impl Connection {
         is_listening
             && self.replies.uncommitted_bytes() <= limits.uncommitted_bytes_max
             && self.replies.len() + self.pings <= limits.replies_max
-            && !self.is_hindered()
+            && !self.is_held_back()
             && !self.is_ahead_of_disk()
     }
 
-    /// Somebody has to read before more may be published to them.
-    fn is_hindered(&self) -> bool {
-        matches!(&self.phase, Phase::Open(open) if !open.hindrance.is_none())
+    /// Somebody has to read before more may be published to them, or it has published too fast.
+    fn is_held_back(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if !open.hindrance.is_none() || open.pace.holds())
     }
 
     /// Nothing that it sent is waited for, so this is what keeps it from filling the memory.
@@ -279,6 +299,9 @@ impl Connection {
         }
         match &mut self.phase {
             Phase::Silent { .. } => {
+                if self.refusal.is_none() {
+                    self.shared.counters.limits.hit(Limit::ConnectDeadline);
+                }
                 // Section 3.1.4: there is nobody yet to say a word to.
                 self.fail(
                     Close::new(ReasonCode::MaximumConnectTime, "no CONNECT in time"),
@@ -292,6 +315,9 @@ impl Connection {
                 }
                 open.retry_snapshots(&self.shared, now);
                 open.hindrance.look(&self.waker, now.monotonic);
+                if open.pace.ends(now.monotonic) {
+                    open.last_received = now.monotonic;
+                }
                 if self
                     .keep_alive_deadline()
                     .is_none_or(|deadline| deadline > now.monotonic)
@@ -355,6 +381,7 @@ impl Connection {
             Phase::Open(open) => {
                 let retry_at = open.outbound.retry_at.into_iter();
                 let others = retry_at.chain(open.hindrance.deadline());
+                let others = others.chain(open.pace.deadline());
                 let others = others.chain(open.expires_at);
                 others.chain(self.keep_alive_deadline()).min()
             }
@@ -416,6 +443,7 @@ impl Connection {
                 self.incoming.payload_bytes += publish.payload.len() as u64;
                 let crowded = open.handle_publish(*publish, shared, replies, now)?;
                 open.hindrance.add(crowded, &self.waker);
+                open.pace.count(shared, now.monotonic);
                 Ok(())
             }
             Packet::PubAck(ack) => open.handle_puback(&ack, shared, now.wall),

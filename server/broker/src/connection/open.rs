@@ -8,7 +8,7 @@ use ebbtide_store::DroppedRow;
 
 use super::{
     aliases, authenticate::Turn, authorize::Denial, farewell::Tolerance, hindrance::Hindrance,
-    outbound::Outbound,
+    outbound::Outbound, pace::Pace,
 };
 use crate::{Monotonic, presence::Seat, registry::Control, session::Session};
 
@@ -42,6 +42,8 @@ pub(super) struct Open {
     pub unsettled: u32,
     /// While there is any, nothing is read.
     pub hindrance: Hindrance,
+    /// While it holds, nothing is read either.
+    pub pace: Pace,
     pub outbound: Outbound,
     /// When it has to have authenticated anew.
     pub expires_at: Option<Monotonic>,

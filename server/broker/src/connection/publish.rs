@@ -12,7 +12,7 @@ use super::{
     replies::Replies,
 };
 use crate::{
-    Now, compact, durability,
+    Limit, Now, compact, durability,
     journal::Ticket,
     numbers::Exhausted,
     route::{self, Crowded, Incoming, Published, Refused, Source},
@@ -200,13 +200,16 @@ impl Open {
 pub(super) fn refusal(topic: &TopicName, shared: &Shared) -> Option<Refusal> {
     let limits = &shared.limits;
     let name = topic.as_str();
+    let hits = &shared.counters.limits;
     if name.len() > limits.topic_bytes_max {
+        hits.hit(Limit::TopicBytesMax);
         return Some(Refusal {
             reason: ReasonCode::TopicNameInvalid,
             why: "the topic is longer than topic_bytes_max",
         });
     }
     if topic.levels().count() > limits.topic_levels_max {
+        hits.hit(Limit::TopicLevelsMax);
         return Some(Refusal {
             reason: ReasonCode::TopicNameInvalid,
             why: "the topic has more levels than topic_levels_max",

@@ -13,7 +13,7 @@ use ebbtide_store::{Incarnation, Operation, SubscriptionRow};
 
 use super::{announce::Announcement, fault::Refusal, open::Open, replies::Replies};
 use crate::{
-    Limits, Now, compact, durability,
+    Limit, Now, compact, durability,
     numbers::Exhausted,
     room,
     route::{
@@ -53,7 +53,7 @@ impl Open {
         let mut why = None;
         for Subscription { filter, options } in subscribe.subscriptions {
             let refusal = self
-                .refusal(&filter, accepted.len(), accepted_bytes, &shared.limits)
+                .refusal(&filter, accepted.len(), accepted_bytes, shared)
                 .or_else(|| self.may_not_subscribe(&filter, shared))
                 .or_else(|| self.no_room(&filter, shared));
             match refusal.or_else(|| self.number(&filter, &mut numbers, shared)) {
@@ -300,16 +300,20 @@ impl Open {
         filter: &TopicFilter,
         also: usize,
         also_bytes: usize,
-        limits: &Limits,
+        shared: &Shared,
     ) -> Option<Refusal> {
+        let limits = &shared.limits;
+        let hits = &shared.counters.limits;
         let text = filter.as_str();
         if text.len() > limits.topic_bytes_max {
+            hits.hit(Limit::TopicBytesMax);
             return Some(Refusal {
                 reason: ReasonCode::TopicFilterInvalid,
                 why: "the filter is longer than topic_bytes_max",
             });
         }
         if text.split('/').count() > limits.topic_levels_max {
+            hits.hit(Limit::TopicLevelsMax);
             return Some(Refusal {
                 reason: ReasonCode::TopicFilterInvalid,
                 why: "the filter has more levels than topic_levels_max",
@@ -323,13 +327,17 @@ impl Open {
         };
         let bytes = self.session.subscription_bytes + also_bytes + subscription_bytes(filter);
         if is_new && count >= limits.subscriptions_per_session_max {
+            hits.hit(Limit::SubscriptionsPerSessionMax);
             Some(quota(
                 "the session has subscriptions_per_session_max subscriptions",
             ))
         } else if is_new && bytes > limits.subscription_bytes_per_session_max {
+            hits.hit(Limit::SubscriptionBytesPerSessionMax);
             Some(quota(
                 "the session's subscriptions take subscription_bytes_per_session_max",
             ))
+        } else if is_new && shared.lacks_memory() {
+            Some(quota("the broker has memory_bytes_max in use"))
         } else {
             None
         }

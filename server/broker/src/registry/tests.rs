@@ -10,6 +10,13 @@ fn away(shared: &Shared) -> Box<Session> {
     Box::new(Session::new(shared, number, "a".into(), None, 60))
 }
 
+fn per_user(most: usize) -> PerUser {
+    PerUser {
+        sessions_max: most,
+        connections_max: most,
+    }
+}
+
 fn control() -> Arc<Control> {
     Control::new(None, Waker::noop().clone())
 }
@@ -24,7 +31,7 @@ fn who_comes_while_it_is_lent_gets_it_afterwards() {
         panic!("it is away");
     };
     let newcomer = control();
-    let claim = registry.claim(&"a".into(), &newcomer, false, 10);
+    let claim = registry.claim(&"a".into(), &newcomer, false, per_user(10));
     assert!(matches!(claim, Claim::Asked), "{claim:?}");
     assert!(newcomer.take_handed().is_none());
     let is_away = registry.release(&loan.client_id, &loan.control, Some(loan.session));
@@ -44,9 +51,9 @@ fn it_rests_again_and_counts_once() {
         };
         assert!(registry.release(&loan.client_id, &loan.control, Some(loan.session)));
     }
-    let other = registry.claim(&"b".into(), &control(), false, 1);
+    let other = registry.claim(&"b".into(), &control(), false, per_user(1));
     assert!(
-        matches!(other, Claim::TooMany),
+        matches!(other, Claim::TooMany(Limit::SessionsPerUserMax)),
         "the user has one: {other:?}"
     );
 }
@@ -54,7 +61,7 @@ fn it_rests_again_and_counts_once() {
 #[test]
 fn so_many_wait_for_a_connection_and_no_more() {
     let registry = Registry::default();
-    registry.claim(&"a".into(), &control(), false, 10);
+    registry.claim(&"a".into(), &control(), false, per_user(10));
     let mut waiting = Vec::new();
     for _ in 0..COMMANDS_MAX {
         let (pending, reply) = Pending::new();

@@ -47,7 +47,7 @@ struct Terms {
     /// Held here if nothing else has it.
     message: Option<Arc<Message>>,
     bytes: usize,
-    /// Of topic and payload, if the store keeps it.
+    /// Of topic, payload and properties, if the store keeps it.
     kept_bytes: u64,
     options: SubscriptionOptions,
     identifier: Option<u32>,

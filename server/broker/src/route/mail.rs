@@ -41,7 +41,7 @@ impl Delivery {
         }
     }
 
-    /// Bytes of topic and payload, if the store keeps it for this session.
+    /// Bytes of topic, payload and properties, if the store keeps it for this session.
     pub fn kept_bytes(&self) -> u64 {
         match self.sequence {
             Some(_) => self.message.content_bytes(),

@@ -3,7 +3,7 @@
 use ebbtide_store::Message;
 
 use super::mailbox::Mailbox;
-use crate::{numbers::Exhausted, room::NoRoom, shared::Shared};
+use crate::{Limit, numbers::Exhausted, room::NoRoom, shared::Shared};
 
 /// Why a message is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,27 +32,37 @@ impl From<NoRoom> for Refused {
 pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Result<(), Refused> {
     let (limits, journal) = (&shared.limits, &shared.journal);
     let bytes = message.content_bytes();
+    let over = |limit, why| {
+        shared.counters.limits.hit(limit);
+        Err(Refused::Quota(why))
+    };
+    let is_retained = message.retain && !message.payload.is_empty();
+    if (is_queued || is_retained) && shared.lacks_memory() {
+        return Err(Refused::Quota("the broker has memory_bytes_max in use"));
+    }
     if is_queued {
         if journal.waiting_messages() >= limits.queue_messages_max {
-            return Err(Refused::Quota("queue_messages_max messages wait"));
+            return over(Limit::QueueMessagesMax, "queue_messages_max messages wait");
         }
         if journal.waiting_bytes() + bytes > limits.queue_bytes_max {
-            return Err(Refused::Quota("queue_bytes_max bytes wait"));
+            return over(Limit::QueueBytesMax, "queue_bytes_max bytes wait");
         }
     }
-    if message.retain && !message.payload.is_empty() {
+    if is_retained {
         let retained = shared.retained.read();
         let old = retained.get(&message.topic);
         if old.is_none() && retained.len() >= limits.retained_messages_max {
-            return Err(Refused::Quota(
+            return over(
+                Limit::RetainedMessagesMax,
                 "there are retained_messages_max retained messages",
-            ));
+            );
         }
         let old_bytes = old.map_or(0, |row| row.message.content_bytes());
         if bytes > old_bytes && retained.bytes() - old_bytes + bytes > limits.retained_bytes_max {
-            return Err(Refused::Quota(
+            return over(
+                Limit::RetainedBytesMax,
                 "retained messages have retained_bytes_max bytes",
-            ));
+            );
         }
     }
     Ok(())

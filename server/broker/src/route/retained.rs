@@ -10,7 +10,7 @@ use ebbtide_store::RetainedRow;
 pub(crate) struct Retained {
     root: Node,
     len: usize,
-    /// Of topics and payloads.
+    /// Of topics, payloads and properties.
     bytes: u64,
 }
 
@@ -79,7 +79,7 @@ impl Retained {
         self.len
     }
 
-    /// Of topics and payloads.
+    /// Of topics, payloads and properties.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

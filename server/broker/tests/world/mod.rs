@@ -19,7 +19,8 @@ use std::{
 use self::start::recover;
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
-    Answer, Broker, Connection, Durability, Limits, Monotonic, Now, Origin, PresenceTopic, Question,
+    Answer, Broker, Connection, Durability, Limit, Limits, Monotonic, Now, Origin, PresenceTopic,
+    Question,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
@@ -183,6 +184,11 @@ impl World {
         let line = &mut self.clients[client.0];
         line.connection.set_durability(Durability::Relaxed);
         client
+    }
+
+    /// The door says that it is one too many.
+    pub fn refuse(&mut self, client: Client, limit: Limit) {
+        self.clients[client.0].connection.refuse(limit, self.now);
     }
 
     pub fn send(&mut self, client: Client, packet: Packet) {

@@ -47,7 +47,7 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) enum Item {
     InMemory(Arc<Message>, Option<Sequence>),
-    /// With the bytes of its topic and payload.
+    /// With the bytes of its topic, payload and properties.
     Stored(Sequence, u64),
 }
 
@@ -148,7 +148,7 @@ impl Item {
         }
     }
 
-    /// Of topic and payload, if the store keeps it.
+    /// Of topic, payload and properties, if the store keeps it.
     pub fn kept_bytes(&self) -> u64 {
         match self {
             Self::InMemory(message, Some(_)) => message.content_bytes(),

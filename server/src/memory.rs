@@ -1,0 +1,102 @@
+//! How much memory the program takes, as Linux counts it, against what it may: beyond that the core takes in less, until enough has
+//! been given back. Elsewhere nobody looks.
+
+use std::{fs, time::Duration};
+
+use tokio::time::interval;
+
+use crate::storage::CurrentBroker;
+
+/// How often is looked.
+const TICK: Duration = Duration::from_millis(250);
+/// So much less than the limit has to be in use before everything is taken in again: a twentieth.
+const MARGIN_DIVISOR: u64 = 20;
+
+/// Watches for as long as the broker runs.
+pub async fn watch(current: CurrentBroker) {
+    let own_limit = three_quarters();
+    let mut ticks = interval(TICK);
+    let mut is_short = false;
+    loop {
+        ticks.tick().await;
+        let (broker, _) = current.get();
+        let limit = match broker.limits().memory_bytes_max {
+            0 => own_limit,
+            limit => Some(limit),
+        };
+        let (Some(limit), Some(used)) = (limit, resident_bytes()) else {
+            continue;
+        };
+        let was_short = is_short;
+        is_short = exceeds(used, limit, was_short);
+        // Each time: a store that has healed has another broker.
+        broker.set_short_of_memory(is_short);
+        if is_short && !was_short {
+            tracing::error!(
+                used,
+                memory_bytes_max = limit,
+                "too much memory is in use: new clients, subscriptions and what would be kept are refused"
+            );
+        } else if was_short && !is_short {
+            tracing::info!(used, "there is enough memory again");
+        }
+    }
+}
+
+fn exceeds(used: u64, limit: u64, exceeded: bool) -> bool {
+    let margin = match exceeded {
+        true => limit / MARGIN_DIVISOR,
+        false => 0,
+    };
+    used > limit - margin
+}
+
+/// In memory now; `None`: nobody tells.
+fn resident_bytes() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    Some(line(&text, "VmRSS:")? * 1024)
+}
+
+/// Of what this machine has, or its container may have.
+fn three_quarters() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok();
+    let machine = machine.and_then(|text| Some(line(&text, "MemTotal:")? * 1024));
+    // Version 2 of control groups, as the container sees it, and version 1.
+    let files = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let container = files.iter().filter_map(|file| {
+        let text = fs::read_to_string(file).ok()?;
+        text.trim().parse::<u64>().ok()
+    });
+    let least = container.chain(machine).min()?;
+    Some(least / 4 * 3)
+}
+
+/// The number behind a name.
+fn line(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_too_much_has_to_become_enough_less() {
+        assert!(!exceeds(1_000, 1_000, false));
+        assert!(exceeds(1_001, 1_000, false));
+        assert!(exceeds(960, 1_000, true));
+        assert!(!exceeds(950, 1_000, true));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn linux_tells() {
+        let used = resident_bytes().expect("it is in /proc");
+        let limit = three_quarters().expect("it is in /proc");
+        assert!(used > 0 && used < limit, "{used} of {limit}");
+    }
+}
