@@ -189,6 +189,8 @@ async fn keep_time(current: CurrentBroker, clock: Clock) {
         broker.set_timer_waker(Arc::clone(&moved).into());
         let is_replaced = loop {
             broker.handle_timeout(clock.now());
+            // What is left of this turn's work has to wait for others.
+            tokio::task::yield_now().await;
             let due = async {
                 match broker.poll_timeout() {
                     Some(deadline) => tokio::time::sleep_until(clock.instant(deadline)).await,

@@ -12,7 +12,13 @@ use ebbtide_store::{AccessName, AccessRow, Operation};
 
 use crate::{
     Connection, Event, Journal, Limit, Limits, Monotonic, Now, Origin, Rules, SessionEnd, expiry,
-    journal::Ticket, route, rules::Book, shared::Shared, stats::Stats, timers::Timer,
+    journal::Ticket,
+    route,
+    rules::Book,
+    shared::Shared,
+    stats::Stats,
+    timers::Timer,
+    work::{STEPS_PER_TURN, TIMER_STEPS},
 };
 
 /// When presence is looked at again that could not be settled.
@@ -67,10 +73,15 @@ impl Broker {
         self.shared.timers.set_waker(waker);
     }
 
-    /// Publishes wills that are due, ends sessions and removes retained messages that have expired.
-    pub fn handle_timeout(&self, now: Now) {
+    /// Publishes wills that are due, ends sessions and removes retained messages that have expired: as much as one turn may. While
+    /// [`Broker::poll_timeout`] is not later than now, call it again once others have had their turn. Gives how many steps it took.
+    pub fn handle_timeout(&self, now: Now) -> usize {
         let shared = &*self.shared;
-        while let Some(timer) = shared.timers.pop(now.monotonic) {
+        let mut steps = 0;
+        while steps < STEPS_PER_TURN
+            && let Some(timer) = shared.timers.pop(now.monotonic)
+        {
+            steps += TIMER_STEPS;
             match timer {
                 Timer::Presence => {
                     if let Some(presence) = &shared.presence
@@ -80,7 +91,7 @@ impl Broker {
                         shared.timers.set(later, Timer::Presence);
                     }
                 }
-                Timer::Will(session) => shared.wills.fire_if_due(shared, session, now),
+                Timer::Will(session) => steps += shared.wills.fire_if_due(shared, session, now),
                 Timer::Session(client_id) => {
                     if let Some(session) = shared.registry.take_expired(&client_id, now.monotonic) {
                         shared
@@ -88,7 +99,8 @@ impl Broker {
                             .expired_sessions
                             .fetch_add(1, Ordering::Relaxed);
                         // The will goes when the session does, whatever its delay [MQTT-3.1.2-8].
-                        shared.wills.fire(shared, session.incarnation, now);
+                        steps += shared.wills.fire(shared, session.incarnation, now);
+                        steps += session.steps_to_end();
                         session.end(shared);
                         shared.tell(now, || Event::SessionEnded {
                             client_id,
@@ -99,9 +111,11 @@ impl Broker {
                 Timer::Retained(topic) => {
                     expiry::retained(shared, &topic, now);
                 }
-                Timer::Queued => expiry::queued(shared, now),
+                Timer::Queued => steps += expiry::queued(shared, now),
+                Timer::Abandoned => steps += shared.abandon_more(),
             }
         }
+        steps
     }
 
     /// The server stops: every connection says 0x8B and closes, new ones are refused. With a Server Reference they say

@@ -69,10 +69,11 @@ pub(crate) fn watch_first(shared: &Shared, now: Now) {
     }
 }
 
-/// Removes what waits and has expired.
-pub(crate) fn queued(shared: &Shared, now: Now) {
+/// Removes what waits and has expired. Gives how much work that was.
+pub(crate) fn queued(shared: &Shared, now: Now) -> usize {
     let numbers = shared.numbers.lock();
-    shared.journal.expire(now.wall);
+    let count = shared.journal.expire(now.wall);
     watch_first(shared, now);
     drop(numbers);
+    count
 }

@@ -35,6 +35,7 @@ mod stats;
 mod time;
 mod timers;
 mod wills;
+mod work;
 
 pub use broker::Broker;
 pub use command::{Command, NotDone, Outcome, Pending};
@@ -60,3 +61,4 @@ pub use room::NoRoom;
 pub use rules::{Action, Decision, Rights, RuleError, Rules, Subject};
 pub use stats::{Drops, Stats, Traffic};
 pub use time::{Monotonic, Now};
+pub use work::STEPS_PER_TURN;

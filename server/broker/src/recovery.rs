@@ -218,6 +218,7 @@ impl Recovery {
             timers: Timers::default(),
             journal: self.journal,
             counters,
+            abandoned: Mutex::default(),
             is_short_of_memory: AtomicBool::new(false),
             recent_losses: RecentLosses::default(),
             started: now.wall,

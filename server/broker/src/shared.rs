@@ -6,11 +6,11 @@ use std::sync::{
 };
 
 use ebbtide_protocol::ByteString;
-use ebbtide_store::{Incarnation, RetainedChange, WallTime};
+use ebbtide_store::{Incarnation, RetainedChange, Sequence, WallTime};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Journal, Limit, Limits,
+    Journal, Limit, Limits, Monotonic,
     event::Observer,
     inspect::RecentLosses,
     numbers::{Exhausted, Numbers},
@@ -19,8 +19,9 @@ use crate::{
     route::{index::Index, mailbox::Mailbox, retained::Retained, sets::RecentSets},
     rules::Book,
     stats::Counters,
-    timers::Timers,
+    timers::{Timer, Timers},
     wills::Wills,
+    work::ABANDONED_PER_LOCK,
 };
 
 /// What every connection and the broker itself work on. Locks are taken in the order of the fields, those of a group and of a
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub numbers: Mutex<Numbers>,
     pub retained: RwLock<Retained>,
     pub recent_sets: Mutex<RecentSets>,
+    /// Messages that nobody waits for any more, to be forgotten part by part.
+    pub abandoned: Mutex<Vec<Vec<Sequence>>>,
     pub timers: Timers,
     pub journal: Journal,
     /// When this run began.
@@ -93,6 +96,36 @@ impl Shared {
             scramble(self.seed ^ scramble(count))
         )
         .into()
+    }
+
+    /// Nobody waits for these messages any more, one recipient of each at least: as many as go at once, and the rest in turns of the
+    /// timers. A crash in between leaves them to recovery, which sweeps what no session owns.
+    pub fn abandon(&self, mut sequences: Vec<Sequence>) {
+        let rest = sequences.split_off(sequences.len().min(ABANDONED_PER_LOCK));
+        self.journal.abandon(sequences);
+        if !rest.is_empty() {
+            self.abandoned.lock().push(rest);
+            self.timers.ensure(Monotonic(0), Timer::Abandoned);
+        }
+    }
+
+    /// The next of them. Gives how many.
+    pub fn abandon_more(&self) -> usize {
+        let mut abandoned = self.abandoned.lock();
+        let Some(last) = abandoned.last_mut() else {
+            return 0;
+        };
+        let part = last.split_off(last.len().saturating_sub(ABANDONED_PER_LOCK));
+        if last.is_empty() {
+            abandoned.pop();
+        }
+        if !abandoned.is_empty() {
+            self.timers.ensure(Monotonic(0), Timer::Abandoned);
+        }
+        drop(abandoned);
+        let count = part.len();
+        self.journal.abandon(part);
+        count
     }
 
     /// Whether too much memory is in use for something that takes more of it for long; counted if so.

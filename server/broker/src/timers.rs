@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Retained(TopicName),
     /// The first of all messages that wait.
     Queued,
+    /// Messages that ended sessions have left behind.
+    Abandoned,
 }
 
 #[derive(Debug, Default)]

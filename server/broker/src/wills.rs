@@ -46,14 +46,14 @@ impl Wills {
         Some(shared.journal.submit(Operation::RemoveWill(session)))
     }
 
-    /// Publishes the will if it still waits: its session ends.
-    pub fn fire(&self, shared: &Shared, session: Incarnation, now: Now) {
-        self.fire_if(shared, session, now, |_| true);
+    /// Publishes the will if it still waits: its session ends. Gives how much work that was.
+    pub fn fire(&self, shared: &Shared, session: Incarnation, now: Now) -> usize {
+        self.fire_if(shared, session, now, |_| true)
     }
 
     /// Publishes the will if its delay is over. A timer of an earlier absence finds a later time here.
-    pub fn fire_if_due(&self, shared: &Shared, session: Incarnation, now: Now) {
-        self.fire_if(shared, session, now, |due| due <= now.monotonic);
+    pub fn fire_if_due(&self, shared: &Shared, session: Incarnation, now: Now) -> usize {
+        self.fire_if(shared, session, now, |due| due <= now.monotonic)
     }
 
     fn fire_if(
@@ -62,14 +62,15 @@ impl Wills {
         session: Incarnation,
         now: Now,
         is_wanted: impl Fn(Monotonic) -> bool,
-    ) {
+    ) -> usize {
         let mut wills = self.0.lock();
         if let Entry::Occupied(entry) = wills.entry(session)
             && is_wanted(entry.get().1)
         {
             let (row, _) = entry.remove();
-            publish(shared, *row, now);
+            return publish(shared, *row, now);
         }
+        0
     }
 
     /// A will that was found at start.
@@ -80,7 +81,8 @@ impl Wills {
 
 /// Publishes a will, retained or not [MQTT-3.1.2-14, MQTT-3.1.2-15], taking it from the store at the same time
 /// [MQTT-3.1.2-10]. Whoever has lost the right since has lost the will too.
-pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) {
+/// Gives how much work that was.
+pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) -> usize {
     let WillRow {
         session,
         client_id,
@@ -99,7 +101,7 @@ pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) {
     {
         shared.counters.dropped(DropReason::Denied);
         shared.journal.submit(Operation::RemoveWill(session));
-        return;
+        return 0;
     }
     let message = Message {
         topic: will.topic,
@@ -114,7 +116,7 @@ pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) {
         source: Source::Will(session),
     };
     // No number can be had: the will stays on disk and is published at the next start.
-    let _ = route::publish(shared, incoming, now);
+    route::publish(shared, incoming, now).map_or(0, |published| published.steps)
 }
 
 /// How long a will waits: its delay, cut short by the end of the session.

@@ -239,6 +239,9 @@ impl<S: ByteStream> Driver<S> {
             && self.connection.poll_transmit(&mut self.output, now)
         {
             self.unwritten = true;
+            if self.connection.wants_turn() {
+                break;
+            }
         }
         // To transmit makes room, and then the next part of a backlog is asked for. Nothing else may ever happen here.
         self.ask_all();

@@ -136,7 +136,7 @@ impl Driver {
     pub fn pass_ms(&mut self, ms: u64) {
         self.now.monotonic = self.now.monotonic.plus_ms(ms);
         self.now.wall.0 += ms;
-        self.broker.handle_timeout(self.now);
+        keep_time(&self.broker, self.now);
         for line in &mut self.lines {
             line.connection.handle_timeout(self.now);
         }
@@ -176,13 +176,13 @@ impl Driver {
         }
         self.commit();
         // What is due now was due before a restart, too.
-        self.broker.handle_timeout(self.now);
+        keep_time(&self.broker, self.now);
         self.commit();
         let old = self.broker.stats();
         assert_eq!(old.connections, 0);
         assert_eq!(self.broker.journal().queue_bytes(), 0);
         let new = recover(&self.store, self.now);
-        new.handle_timeout(self.now);
+        keep_time(&new, self.now);
         let new = new.stats();
         let kept = |stats: ebbtide_broker::Stats| {
             [
@@ -249,6 +249,14 @@ fn commit(store: &MemoryStore, operations: &[ebbtide_store::Operation]) {
     store
         .commit(operations)
         .expect("a store in memory does not fail");
+}
+
+/// Turn after turn, until nothing is due.
+fn keep_time(broker: &Broker, now: Now) {
+    broker.handle_timeout(now);
+    while (broker.poll_timeout()).is_some_and(|at| at <= now.monotonic) {
+        broker.handle_timeout(now);
+    }
 }
 
 fn recover(store: &MemoryStore, now: Now) -> Broker {

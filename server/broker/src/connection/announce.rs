@@ -176,16 +176,15 @@ impl Open {
     }
 
     /// What SUBACK says of the numbers; from now on the end is awaited. `owed` are the subscriptions whose retained messages
-    /// follow, each with its place among the filters of the packet.
+    /// follow, each with its revision and its place among the filters of the packet.
     pub fn announce<'a>(
         &mut self,
         mut announcement: Announcement,
-        owed: impl IntoIterator<Item = (&'a SubscriptionRow, usize)>,
-        revision: Revision,
+        owed: impl IntoIterator<Item = (&'a SubscriptionRow, Revision, usize)>,
         shared: &Shared,
         now: Now,
     ) -> Vec<UserProperty> {
-        for (row, place) in owed {
+        for (row, revision, place) in owed {
             // Copies that are kept may have to wait for room, and begin again.
             announcement.is_ambiguous |= self.session.kept && row.options.qos > QoS::AtMostOnce;
             let visits_left = &mut self.outbound.ends.visits_left;
@@ -220,8 +219,9 @@ impl Open {
             unreachable!("the caller has looked at it")
         };
         let subscriptions = &self.session.subscriptions;
-        let is_put_off = self.outbound.put_off.iter().any(|snapshot| {
-            let subscribed = subscriptions.get(&snapshot.filter);
+        self.outbound.steps += self.outbound.put_off.len();
+        let is_put_off = self.outbound.put_off.keys().any(|filter| {
+            let subscribed = subscriptions.get(filter);
             subscribed.is_some_and(|one| one.row.identifier.unwrap_or(0) == end.identifier)
         });
         let ends = &mut self.outbound.ends;

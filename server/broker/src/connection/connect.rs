@@ -418,6 +418,7 @@ impl Connection {
             outbound: Outbound::new(receive_maximum, self.durability),
             expires_at,
             denial: None,
+            steps: 0,
             pace: Pace::default(),
             session,
         };

@@ -221,7 +221,9 @@ fn settle_will(shared: &Shared, row: WillRow, session_left_ms: Option<u64>, end:
         End::Normal => {
             shared.journal.submit(Operation::RemoveWill(row.session));
         }
-        _ if delay_ms == 0 => wills::publish(shared, row, now),
+        _ if delay_ms == 0 => {
+            wills::publish(shared, row, now);
+        }
         // The client is back before the delay is over [MQTT-3.1.3-9].
         End::TakenOver { .. } => {
             shared.journal.submit(Operation::RemoveWill(row.session));

@@ -58,7 +58,7 @@ pub use self::{
 };
 use crate::{
     Durability, Limit, Monotonic, Now, hits, journal::Ticket, registry::Newcomer, route::overflow,
-    shared::Shared, stats::Traffic,
+    shared::Shared, stats::Traffic, work::STEPS_PER_TURN,
 };
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
@@ -174,6 +174,7 @@ impl Connection {
         let before = input.len();
         if let Phase::Open(open) = &mut self.phase {
             open.outbound.ends.begin_turn();
+            open.steps = 0;
         }
         let more = self.take_packets(input, now);
         self.incoming.bytes += (before - input.len()) as u64;
@@ -183,10 +184,22 @@ impl Connection {
         more
     }
 
+    /// How many steps the packets of the last turn took.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        match &self.phase {
+            Phase::Open(open) => open.steps,
+            _ => 0,
+        }
+    }
+
     fn take_packets(&mut self, input: &mut BytesMut, now: Now) -> bool {
         for _ in 0..PACKETS_PER_TURN {
             if !self.wants_input() {
                 return false;
+            }
+            if self.steps() >= STEPS_PER_TURN {
+                return true;
             }
             let handled = match self.decoder.decode(input) {
                 Ok(None) => return false,

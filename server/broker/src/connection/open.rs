@@ -42,6 +42,8 @@ pub(super) struct Open {
     pub unsettled: u32,
     /// While there is any, nothing is read.
     pub hindrance: Hindrance,
+    /// How much the packets of this turn have caused.
+    pub steps: usize,
     /// While it holds, nothing is read either.
     pub pace: Pace,
     pub outbound: Outbound,

@@ -3,9 +3,9 @@
 //! One strict order for all QoS levels [MQTT-4.6.0-5]. `mail` has been taken from the mailbox; `staged` has its packet id and leaves as soon
 //! as its commit allows; what stands behind a message that has to wait, waits too.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use ebbtide_protocol::{PacketId, QoS, codec::publish_len};
+use ebbtide_protocol::{PacketId, QoS, TopicFilter, codec::publish_len};
 use ebbtide_store::{FlowStage, Operation, Sequence};
 
 use super::{announce::Ends, open::Open, transmit::publish_ref};
@@ -19,6 +19,7 @@ use crate::{
     },
     shared::Shared,
     stats::DropReason,
+    work::DROP_STEPS,
 };
 
 /// How much is taken from the mailbox at a time.
@@ -39,12 +40,12 @@ pub(super) struct Outbound {
     pub resend_after: Ticket,
     pub reading: Option<Reading>,
     /// Snapshots that there was no room for, and when they have another turn.
-    pub put_off: Vec<Snapshot>,
+    pub put_off: BTreeMap<TopicFilter, Snapshot>,
     pub retry_at: Option<Monotonic>,
     /// What is to be told of snapshots.
     pub ends: Ends,
-    /// How many levels of topics have been looked at for snapshots in this turn, and whether that ended it.
-    pub visits: usize,
+    /// How much has been looked at in this turn without anything to send, and whether that ended it.
+    pub steps: usize,
     pub is_cut_short: bool,
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
     quota: u16,
@@ -90,10 +91,10 @@ impl Outbound {
             to_resend: VecDeque::new(),
             resend_after: Ticket(0),
             reading: None,
-            put_off: Vec::new(),
+            put_off: BTreeMap::new(),
             retry_at: None,
             ends: Ends::default(),
-            visits: 0,
+            steps: 0,
             is_cut_short: false,
             quota: receive_maximum,
             quota_max: receive_maximum,
@@ -204,7 +205,7 @@ impl Outbound {
     pub fn into_unsent(mut self) -> (VecDeque<Mail>, Vec<Sequence>) {
         self.mail.extend(
             self.put_off
-                .into_iter()
+                .into_values()
                 .map(|one| Mail::Snapshot(Box::new(one))),
         );
         let unread = match self.reading {
@@ -237,6 +238,10 @@ impl Open {
     /// Gives messages their turn until the window is full, something has to be waited for, or nothing is left.
     pub fn stage(&mut self, shared: &Shared, is_sent: impl Fn(u64) -> bool, now: Now) {
         while !self.outbound.is_full() {
+            if self.outbound.has_looked_enough() {
+                self.outbound.is_cut_short = true;
+                return;
+            }
             match self.outbound.mail.front() {
                 None => {
                     if !self.refill(shared) {
@@ -245,10 +250,6 @@ impl Open {
                 }
                 Some(Mail::Snapshot(snapshot)) => {
                     if !is_sent(snapshot.after_reply) {
-                        return;
-                    }
-                    if self.outbound.has_looked_enough() {
-                        self.outbound.is_cut_short = true;
                         return;
                     }
                     self.advance_snapshot(shared, now);
@@ -451,6 +452,7 @@ impl Open {
 
     /// Drops a message without sending it.
     pub(super) fn discard(&mut self, delivery: Delivery, shared: &Shared) {
+        self.outbound.steps += DROP_STEPS;
         if let Some(lease) = delivery.lease {
             lease.settle(shared);
         } else if let Some(sequence) = delivery.sequence {

@@ -98,6 +98,7 @@ impl Open {
                     .map(|()| Vec::new());
             }
         };
+        self.steps += published.steps;
         let crowded = std::mem::take(&mut published.crowded);
         replies.release(&shared.journal);
         match (packet_id, published.ticket) {

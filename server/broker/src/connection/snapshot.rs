@@ -19,6 +19,7 @@ use crate::{
         mailbox::{Delivery, Mail, Snapshot},
     },
     shared::Shared,
+    work::{SNAPSHOT_STEPS, STEPS_PER_TURN},
 };
 
 /// The most messages of one chunk.
@@ -27,8 +28,6 @@ const MESSAGES: usize = 256;
 const BYTES: usize = 64 * 1024;
 /// The most levels of topics that are looked at for one chunk, whether or not anything there matches.
 pub(super) const VISITS: usize = 4096;
-/// The same for one turn of the connection: others wait for this thread.
-const VISITS_PER_TURN: usize = 4 * VISITS;
 /// How long the rest is put off when there is no room for it.
 const PUT_OFF_MS: u64 = 1000;
 
@@ -61,7 +60,7 @@ impl Open {
         // One at least: it may be one that is not kept.
         let most = copies.map_or(MESSAGES, |copies| copies.clamp(1, MESSAGES));
         let (messages, is_complete, visits) = next_chunk(shared, &mut snapshot, most, now);
-        self.outbound.visits += visits;
+        self.outbound.steps += SNAPSHOT_STEPS + visits;
         let kept = messages
             .iter()
             .filter(|message| self.is_kept(message, &snapshot))
@@ -99,7 +98,7 @@ impl Open {
         // Nobody accepts a message between the look at the revision and the place in the mailbox.
         let numbers = shared.numbers.lock();
         let revision = numbers.last_revision();
-        for mut snapshot in outbound.put_off.drain(..) {
+        for mut snapshot in std::mem::take(&mut outbound.put_off).into_values() {
             snapshot.revision = revision;
             self.session.mailbox.push_snapshot(snapshot);
         }
@@ -184,13 +183,12 @@ impl Open {
 impl Outbound {
     /// Enough has been looked at in this turn, whatever came of it.
     pub fn has_looked_enough(&self) -> bool {
-        self.visits >= VISITS_PER_TURN
+        self.steps >= STEPS_PER_TURN
     }
 
     /// It gets another turn later. Of one filter the last is wanted.
     fn put_off(&mut self, snapshot: Snapshot, now: Now) {
-        self.put_off.retain(|other| other.filter != snapshot.filter);
-        self.put_off.push(snapshot);
+        self.put_off.insert(snapshot.filter.clone(), snapshot);
         self.retry_at
             .get_or_insert(now.monotonic.plus_ms(PUT_OFF_MS));
     }

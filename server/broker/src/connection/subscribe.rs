@@ -23,15 +23,13 @@ use crate::{
     },
     session::{Subscribed, subscription_bytes},
     shared::Shared,
+    work,
 };
-
-/// How many filters are taken out of the index at a time.
-const FILTERS_PER_LOCK: usize = 256;
 
 impl Open {
     /// The subscriptions enter the index, the revision of the retained messages is noted and the snapshots are queued
     /// while nobody can publish: what is published later comes live, what was before comes with the snapshot
-    /// [MQTT-3.8.4-4]. One SUBACK with the packet id of the request [MQTT-2.2.1-6, MQTT-3.8.4-1, MQTT-3.8.4-2] answers for
+    /// [MQTT-3.8.4-4]. If they are many this goes part by part; then no numbers can be relied on, and the marker comes. One SUBACK with the packet id of the request [MQTT-2.2.1-6, MQTT-3.8.4-1, MQTT-3.8.4-2] answers for
     /// each filter in its order [MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.9.3-1].
     pub fn handle_subscribe(
         &mut self,
@@ -44,7 +42,8 @@ impl Open {
         let asks_for_end = self.asks_for_end(&subscribe);
         let count = subscribe.subscriptions.len();
         let filters = subscribe.subscriptions.iter().map(|one| &one.filter);
-        let bytes = waiting_bytes(filters);
+        let bytes = waiting_bytes(filters.clone());
+        self.steps += filters.map(levels).sum::<usize>();
         let mut reasons = Vec::with_capacity(count);
         let (mut accepted, mut accepted_bytes) = (Vec::new(), 0);
         // Where each filter stands, the last time.
@@ -82,82 +81,104 @@ impl Open {
         self.session.generation += 1;
         let generation = self.session.generation;
         let reply = replies.next();
-        let mut index = shared.index.write();
-        let revision = shared.numbers.lock().last_revision();
         let mut owed = Vec::new();
         let mut groups = HashMap::new();
         let mut unfinished = HashMap::new();
-        for row in &mut accepted {
-            if row.filter.share().is_some() {
-                // No retained messages for these (section 4.8.2).
-                let group = self.join(&mut index, row, &numbers, shared);
-                groups.insert(row.filter.clone(), group);
-                continue;
-            }
-            // It replaces one of the same filter [MQTT-3.8.4-3].
-            let is_new = index.insert(row.filter.pattern(), self.session.subscriber(row));
-            // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
-            row.retained_owed = match row.options.retain_handling {
-                RetainHandling::Send => true,
-                RetainHandling::SendIfNew => is_new,
-                RetainHandling::DoNotSend => false,
-            };
-            if row.retained_owed {
-                owed.push(row.clone());
-            } else if let Some(before) = self.session.subscriptions.get(&row.filter)
-                && before.row.retained_owed
-            {
-                // What the one before has asked for is still under way, and goes on.
-                row.retained_owed = true;
-                let outbound = &mut self.outbound;
-                outbound
-                    .ends
-                    .promise(before.row.identifier, before.generation);
-                unfinished.insert(row.filter.clone(), before.generation);
-            }
-        }
+        let mut announcement = None;
+        let mut rows = None;
         let session = self.session.incarnation;
-        let rows = (self.session.kept && !accepted.is_empty()).then(|| {
-            shared
-                .journal
-                .submit_all(accepted.iter().map(|row| Operation::PutSubscription {
-                    session,
-                    subscription: row.clone(),
-                }))
-        });
-        let announcement = asks_for_end.then(|| {
-            let end = End {
-                identifier: identifier.unwrap_or(0),
-                generation,
-                after_reply: reply,
-            };
-            // What is owed later comes as it is then, not as it is counted now.
-            let is_later = !owed.is_empty() && self.session.mailbox.is_spilling();
-            // What an earlier one was owed may still come with the same identifier.
-            let is_behind = groups.len() < accepted.len() && self.may_carry(identifier);
-            let is_promised = is_later || is_behind || !unfinished.is_empty();
-            Announcement::new(end, is_promised, !groups.is_empty(), count)
-        });
-        for row in &owed {
-            self.session.mailbox.push_snapshot(Snapshot {
-                filter: row.filter.clone(),
-                options: row.options,
-                identifier,
-                generation,
-                revision,
-                after_reply: reply,
-                position: None,
-            });
+        let mut left = &mut accepted[..];
+        loop {
+            let (part, rest) = left.split_at_mut(work::part(left, |row| levels(&row.filter)));
+            left = rest;
+            let is_first = announcement.is_none();
+            let first_owed = owed.len();
+            let mut index = shared.index.write();
+            let revision = shared.numbers.lock().last_revision();
+            for row in part.iter_mut() {
+                if row.filter.share().is_some() {
+                    // No retained messages for these (section 4.8.2).
+                    let group = self.join(&mut index, row, &numbers, shared);
+                    groups.insert(row.filter.clone(), group);
+                    continue;
+                }
+                // It replaces one of the same filter [MQTT-3.8.4-3].
+                let is_new = index.insert(row.filter.pattern(), self.session.subscriber(row));
+                // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
+                row.retained_owed = match row.options.retain_handling {
+                    RetainHandling::Send => true,
+                    RetainHandling::SendIfNew => is_new,
+                    RetainHandling::DoNotSend => false,
+                };
+                if row.retained_owed {
+                    owed.push((row.clone(), revision));
+                } else if let Some(before) = self.session.subscriptions.get(&row.filter)
+                    && before.row.retained_owed
+                {
+                    // What the one before has asked for is still under way, and goes on.
+                    row.retained_owed = true;
+                    let outbound = &mut self.outbound;
+                    outbound
+                        .ends
+                        .promise(before.row.identifier, before.generation);
+                    unfinished.insert(row.filter.clone(), before.generation);
+                }
+            }
+            if self.session.kept && !part.is_empty() {
+                rows = Some(shared.journal.submit_all(part.iter().map(|row| {
+                    Operation::PutSubscription {
+                        session,
+                        subscription: row.clone(),
+                    }
+                })));
+            }
+            let is_last = left.is_empty();
+            if is_first && asks_for_end {
+                let end = End {
+                    identifier: identifier.unwrap_or(0),
+                    generation,
+                    after_reply: reply,
+                };
+                // What is owed later comes as it is then, not as it is counted now.
+                let is_later = !owed.is_empty() && self.session.mailbox.is_spilling();
+                // What an earlier one was owed may still come with the same identifier.
+                let is_behind = groups.len() < part.len() && self.may_carry(identifier);
+                // And between the parts somebody may publish.
+                let is_promised = is_later || is_behind || !is_last || !unfinished.is_empty();
+                announcement = Some(Announcement::new(
+                    end,
+                    is_promised,
+                    !groups.is_empty(),
+                    count,
+                ));
+            }
+            for (row, _) in &owed[first_owed..] {
+                self.session.mailbox.push_snapshot(Snapshot {
+                    filter: row.filter.clone(),
+                    options: row.options,
+                    identifier,
+                    generation,
+                    revision,
+                    after_reply: reply,
+                    position: None,
+                });
+            }
+            if is_last
+                && let Some(announcement) = &announcement
+                && (announcement.is_promised || !owed.is_empty())
+            {
+                self.push_end(announcement.end);
+            }
+            drop(index);
+            if is_last {
+                break;
+            }
         }
-        if let Some(announcement) = &announcement
-            && (announcement.is_promised || !owed.is_empty())
-        {
-            self.push_end(announcement.end);
-        }
-        drop(index);
         let user_properties = announcement.map(|announcement| {
-            let owed = owed.iter().map(|row| (row, places[&row.filter]));
-            self.announce(announcement, owed, revision, shared, now)
+            let owed = owed
+                .iter()
+                .map(|(row, revision)| (row, *revision, places[&row.filter]));
+            self.announce(announcement, owed, shared, now)
         });
         self.session.identifier_max = self.session.identifier_max.max(identifier.unwrap_or(0));
         let suback = SubAck {
@@ -197,9 +218,13 @@ impl Open {
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         let (mut removed, mut ended) = (Vec::new(), Vec::new());
         // In parts, for nobody can publish meanwhile.
-        for filters in unsubscribe.filters.chunks(FILTERS_PER_LOCK) {
+        let mut left = &unsubscribe.filters[..];
+        self.steps += left.iter().map(levels).sum::<usize>();
+        while !left.is_empty() {
+            let (part, rest) = left.split_at(work::part(left, levels));
+            left = rest;
             let mut index = shared.index.write();
-            for filter in filters {
+            for filter in part {
                 let Some(subscribed) = self.session.unsubscribe(filter) else {
                     reasons.push(ReasonCode::NoSubscriptionExisted);
                     continue;
@@ -342,6 +367,11 @@ impl Open {
             None
         }
     }
+}
+
+/// Of a filter.
+fn levels(filter: &TopicFilter) -> usize {
+    work::levels(filter.as_str())
 }
 
 /// What waits for the disk together with the answer: a row for each filter.

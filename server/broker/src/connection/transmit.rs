@@ -33,7 +33,7 @@ impl Connection {
             }
         }
         if let Phase::Open(open) = &mut self.phase {
-            (open.outbound.visits, open.outbound.is_cut_short) = (0, false);
+            (open.outbound.steps, open.outbound.is_cut_short) = (0, false);
             if open.is_acknowledged {
                 while self.pings > 0 && output.len() < limit {
                     encode(&Packet::PingResp, version, output);

@@ -96,12 +96,13 @@ impl Expiring {
 }
 
 impl Journal {
-    /// Takes off the disk what has expired, not all at once if it is much. It no longer counts as waiting.
-    pub(crate) fn expire(&self, now: WallTime) {
+    /// Takes off the disk what has expired, not all at once if it is much. It no longer counts as waiting. Gives how
+    /// many.
+    pub(crate) fn expire(&self, now: WallTime) -> usize {
         let mut state = self.state.lock();
-        for _ in 0..CHUNK {
+        for count in 0..CHUNK {
             let Some(sequence) = state.expiring.take(now) else {
-                return;
+                return count;
             };
             let Some(message) = state.messages.get(sequence) else {
                 continue;
@@ -116,6 +117,7 @@ impl Journal {
                 state.push(Operation::RemoveMessage(sequence));
             }
         }
+        CHUNK
     }
 
     /// Whether the message has been taken off the disk because it has expired.

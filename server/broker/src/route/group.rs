@@ -94,6 +94,11 @@ impl Group {
         true
     }
 
+    /// How many there are: each is looked at for each message.
+    pub fn members(&self) -> usize {
+        self.state.lock().members.len()
+    }
+
     /// For recovery: whether it is closed, because nobody is left in it.
     pub fn has_no_members(&self) -> bool {
         let mut state = self.state.lock();
@@ -122,7 +127,7 @@ impl Group {
             state.waiting = VecDeque::new();
             (std::mem::take(&mut state.open), state.is_kept)
         };
-        shared.journal.abandon(open);
+        shared.abandon(open.into_iter().collect());
         is_kept.then(|| shared.journal.submit(Operation::RemoveGroup(self.number)))
     }
 

@@ -86,15 +86,21 @@ impl Index {
         Arc::clone(group)
     }
 
-    /// The lists of subscribers whose filter matches. A session may stand in several of them.
-    pub fn matching<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [Subscriber])) {
-        self.own.matching(topic, visit);
+    /// The lists of subscribers whose filter matches. A session may stand in several of them. Gives how much was looked
+    /// at.
+    pub fn matching<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [Subscriber])) -> usize {
+        self.own.matching(topic, visit)
     }
 
     /// The groups whose filter matches. Each stands in one list.
-    pub fn matching_groups<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [Arc<Group>])) {
-        if self.shared.len() > 0 {
-            self.shared.matching(topic, visit);
+    pub fn matching_groups<'a>(
+        &'a self,
+        topic: &str,
+        visit: &mut impl FnMut(&'a [Arc<Group>]),
+    ) -> usize {
+        match self.shared.len() {
+            0 => 0,
+            _ => self.shared.matching(topic, visit),
         }
     }
 

@@ -8,7 +8,7 @@ mod look;
 mod park;
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeSet, HashSet, VecDeque},
     task::Waker,
 };
 
@@ -73,7 +73,7 @@ struct State {
     is_sorted: bool,
     spilling: bool,
     /// Snapshots that were asked for while spilling: run when all that waits is out.
-    owed: Vec<TopicFilter>,
+    owed: BTreeSet<TopicFilter>,
     /// The ends that were asked for meanwhile: behind those. They go with the connection.
     ends: Vec<End>,
     overflowed: bool,
@@ -102,7 +102,7 @@ impl Mailbox {
             kept_bytes: 0,
             is_sorted: true,
             spilling: false,
-            owed: Vec::new(),
+            owed: BTreeSet::new(),
             ends: Vec::new(),
             overflowed: false,
             waker: None,
@@ -246,9 +246,7 @@ impl Mailbox {
     pub fn push_snapshot(&self, snapshot: Snapshot) {
         let mut state = self.state.lock();
         if state.spilling {
-            if !state.owed.contains(&snapshot.filter) {
-                state.owed.push(snapshot.filter);
-            }
+            state.owed.insert(snapshot.filter);
         } else {
             state.snapshot_bytes += snapshot.bytes();
             compact::push(&mut state.queue, Mail::Snapshot(Box::new(snapshot)));
@@ -353,7 +351,7 @@ impl Mailbox {
         state.spilling = false;
         state.spilled = VecDeque::new();
         let owed = std::mem::take(&mut state.owed);
-        Some((owed, std::mem::take(&mut state.ends)))
+        Some((owed.into_iter().collect(), std::mem::take(&mut state.ends)))
     }
 
     pub fn is_spilling(&self) -> bool {

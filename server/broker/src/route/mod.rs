@@ -100,6 +100,8 @@ pub(crate) struct Published {
     pub matched: bool,
     /// Queues that have more in them than they should.
     pub crowded: Vec<Crowded>,
+    /// Work that it was, see [`crate::work`].
+    pub steps: usize,
     /// What was published. Whoever waits for the commit holds it until then: memory goes back to where it came from for less
     /// in the thread that took it than in the writer.
     pub message: Arc<Message>,
@@ -113,8 +115,9 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     let Incoming { message, source } = incoming;
     let message = Arc::new(message);
     let index = shared.index.read();
-    let mut targets = targets(&index, &message, source.session());
-    let mut groups = groups(&index, &message);
+    let (mut targets, own_steps) = targets(&index, &message, source.session());
+    let (mut groups, group_steps) = groups(&index, &message);
+    let steps = own_steps + group_steps;
     let matched = !targets.is_empty() || !groups.is_empty();
     let is_queued = is_queued(&targets, &groups);
     let inbound = match source {
@@ -141,6 +144,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             ticket,
             matched,
             crowded,
+            steps,
             message,
         });
     }
@@ -203,6 +207,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         ticket,
         matched,
         crowded,
+        steps,
         message,
     })
 }
@@ -218,8 +223,8 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
         properties: Properties::default(),
     });
     let index = shared.index.read();
-    let targets = targets(&index, &message, NOBODY);
-    let groups = groups(&index, &message);
+    let (targets, _) = targets(&index, &message, NOBODY);
+    let (groups, _) = groups(&index, &message);
     let mut numbers = shared.numbers.lock();
     // Without a number it is left out this time: the next value comes soon.
     if let Ok(revision) = numbers.revision(&shared.journal) {
@@ -304,22 +309,31 @@ fn is_queued(targets: &[Target], groups: &[GroupTarget]) -> bool {
     targets.iter().any(|target| target.is_queued) || groups.iter().any(|target| target.is_queued)
 }
 
-fn groups(index: &index::Index, message: &Message) -> Vec<GroupTarget> {
+/// Those of shared subscriptions, and how many steps it took to find them and will take to reach them.
+fn groups(index: &index::Index, message: &Message) -> (Vec<GroupTarget>, usize) {
     let mut targets = Vec::new();
-    index.matching_groups(message.topic.as_str(), &mut |list| {
+    let mut steps = index.matching_groups(message.topic.as_str(), &mut |list| {
         targets.extend(list.iter().map(|group| GroupTarget {
             group: Arc::clone(group),
             is_queued: group.keeps(message.qos),
         }));
     });
-    targets
+    steps += targets
+        .iter()
+        .map(|target| target.group.members())
+        .sum::<usize>();
+    (targets, steps)
 }
 
-/// Ascending by session.
-fn targets(index: &index::Index, message: &Message, publisher: Incarnation) -> Vec<Target> {
+/// Ascending by session; and how many steps it took to find them and will take to reach them.
+fn targets(
+    index: &index::Index,
+    message: &Message,
+    publisher: Incarnation,
+) -> (Vec<Target>, usize) {
     let mut found: Vec<&Subscriber> = Vec::new();
     let mut lists: usize = 0;
-    index.matching(message.topic.as_str(), &mut |list| {
+    let steps = index.matching(message.topic.as_str(), &mut |list| {
         lists += 1;
         found.extend(list);
     });
@@ -330,7 +344,7 @@ fn targets(index: &index::Index, message: &Message, publisher: Incarnation) -> V
     for same in runs(&found) {
         targets.extend(target(&found[same], message, publisher));
     }
-    targets
+    (targets, steps + found.len())
 }
 
 /// The runs of subscriptions that belong to one session.

@@ -70,11 +70,11 @@ impl<T: Entry> Trie<T> {
     }
 
     /// The lists of entries whose filter matches [MQTT-3.3.2-3], byte by byte [MQTT-4.7.3-4]. A number may stand in several
-    /// of them.
-    pub fn matching<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [T])) {
+    /// of them. Gives how many nodes were looked at.
+    pub fn matching<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [T])) -> usize {
         // Wildcards in the first level do not match topics that begin with `$` [MQTT-4.7.2-1].
         let is_system = topic.starts_with('$');
-        self.root.matching(Some(topic), is_system, visit);
+        self.root.matching(Some(topic), is_system, visit)
     }
 
     pub fn len(&self) -> usize {
@@ -141,7 +141,7 @@ impl<T: Entry> Node<T> {
         path: Option<&str>,
         is_system: bool,
         visit: &mut impl FnMut(&'a [T]),
-    ) {
+    ) -> usize {
         // `a/#` matches `a` as well (section 4.7.1.2).
         if !self.all.is_empty() && !is_system {
             visit(&self.all);
@@ -150,17 +150,19 @@ impl<T: Entry> Node<T> {
             if !self.here.is_empty() {
                 visit(&self.here);
             }
-            return;
+            return 1;
         };
         let (level, rest) = split(path);
+        let mut steps = 1;
         if let Some(child) = self.children.get(level) {
-            child.matching(rest, false, visit);
+            steps += child.matching(rest, false, visit);
         }
         if let Some(any) = &self.any
             && !is_system
         {
-            any.matching(rest, false, visit);
+            steps += any.matching(rest, false, visit);
         }
+        steps
     }
 
     fn is_empty(&self) -> bool {

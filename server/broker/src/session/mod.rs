@@ -21,6 +21,7 @@ use crate::{
     rules::Rights,
     session::flows::Flows,
     shared::Shared,
+    work,
 };
 
 /// What a subscription takes besides its filter, and what a level of it takes in the index, bytes, roughly.
@@ -193,12 +194,25 @@ impl Session {
         groups
     }
 
+    /// How much work it is to end it, but for what goes on later.
+    pub fn steps_to_end(&self) -> usize {
+        let filters = self.subscriptions.keys();
+        filters.map(|filter| work::levels(filter.as_str())).sum()
+    }
+
     /// Removes it with everything that waits for it. Retained messages are none of its own [MQTT3-3.1.2-7].
     pub fn end(mut self, shared: &Shared) -> Option<Ticket> {
         let mut ended = Vec::new();
-        {
+        let subscriptions: Vec<_> = self.subscriptions.drain().collect();
+        let mut left = &subscriptions[..];
+        // In parts, for nobody can publish meanwhile.
+        while !left.is_empty() {
+            let (part, rest) = left.split_at(work::part(left, |(filter, _)| {
+                work::levels(filter.as_str())
+            }));
+            left = rest;
             let mut index = shared.index.write();
-            for (filter, subscribed) in &self.subscriptions {
+            for (filter, subscribed) in part {
                 match &subscribed.group {
                     None => {
                         index.remove(filter.pattern(), self.incarnation);
@@ -215,7 +229,7 @@ impl Session {
         let under_way = self.flows.drain();
         shared.journal.end_exchanges(&under_way);
         waiting.extend(under_way);
-        shared.journal.abandon(waiting);
+        shared.abandon(waiting);
         self.kept.then(|| {
             let removed = Operation::RemoveSession(self.incarnation);
             let ticket = shared.journal.submit(removed);

@@ -198,7 +198,7 @@ impl Node {
         let now_ms = self.now_ms;
         let now = now(now_ms);
         let mut outputs = Vec::new();
-        if self
+        while self
             .broker
             .poll_timeout()
             .is_some_and(|due| due.0 <= now_ms)

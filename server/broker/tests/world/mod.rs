@@ -19,8 +19,7 @@ use std::{
 use self::start::recover;
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
-    Answer, Broker, Connection, Durability, Limit, Limits, Monotonic, Now, Origin, PresenceTopic,
-    Question,
+    Answer, Broker, Connection, Durability, Limits, Monotonic, Now, Origin, PresenceTopic, Question,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
@@ -146,7 +145,7 @@ impl World {
     pub fn pass_ms(&mut self, ms: u64) {
         self.now.monotonic = self.now.monotonic.plus_ms(ms);
         self.now.wall.0 += ms;
-        self.broker.handle_timeout(self.now);
+        self.keep_time();
         for line in &mut self.clients {
             line.connection.handle_timeout(self.now);
         }
@@ -184,11 +183,6 @@ impl World {
         let line = &mut self.clients[client.0];
         line.connection.set_durability(Durability::Relaxed);
         client
-    }
-
-    /// The door says that it is one too many.
-    pub fn refuse(&mut self, client: Client, limit: Limit) {
-        self.clients[client.0].connection.refuse(limit, self.now);
     }
 
     pub fn send(&mut self, client: Client, packet: Packet) {

@@ -1,9 +1,9 @@
-//! How a world begins: a broker recovered from the store, with rules or without.
+//! How a world begins: a broker recovered from the store, with rules or without. And what is done to it from beside the clients.
 
-use ebbtide_broker::{Broker, Limits, Now, PresenceTopic, Recovery, Rules};
+use ebbtide_broker::{Broker, Limit, Limits, Now, PresenceTopic, Recovery, Rules};
 use ebbtide_store::{Store, access::RuleRow, memory::MemoryStore};
 
-use super::World;
+use super::{Client, World};
 
 impl World {
     /// Rules decide who may do what.
@@ -14,6 +14,19 @@ impl World {
     /// The same from the next start on.
     pub fn guard(&mut self, rules: Vec<RuleRow>) {
         self.rules = Some(rules);
+    }
+
+    /// The door says that it is one too many.
+    pub fn refuse(&mut self, client: Client, limit: Limit) {
+        self.clients[client.0].connection.refuse(limit, self.now);
+    }
+
+    /// What is due is done, turn after turn.
+    pub fn keep_time(&mut self) {
+        self.broker.handle_timeout(self.now);
+        while (self.broker.poll_timeout()).is_some_and(|at| at <= self.now.monotonic) {
+            self.broker.handle_timeout(self.now);
+        }
     }
 }
 

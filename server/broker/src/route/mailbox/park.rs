@@ -34,16 +34,18 @@ impl Mailbox {
         state.kept_bytes += unsent.iter().map(Mail::kept_bytes).sum::<u64>();
         for mail in unsent.into_iter().chain(queued) {
             numbers.extend(mail.sequence());
-            if let Mail::Snapshot(snapshot) = mail
-                && !state.owed.contains(&snapshot.filter)
-            {
-                state.owed.push(snapshot.filter);
+            if let Mail::Snapshot(snapshot) = mail {
+                state.owed.insert(snapshot.filter);
             }
         }
-        numbers.extend(state.spilled.drain(..));
         // Messages made from a snapshot have later numbers than live ones that wait behind them.
-        state.is_sorted = numbers.is_sorted();
-        state.spilled = numbers.into();
+        let (last, next) = (numbers.last(), state.spilled.front());
+        let is_sorted = numbers.is_sorted() && (next.is_none() || last <= next);
+        state.is_sorted = is_sorted && (state.is_sorted || state.spilled.is_empty());
+        // What has spilled stays where it is: it may be much.
+        for sequence in numbers.into_iter().rev() {
+            state.spilled.push_front(sequence);
+        }
     }
 
     /// The lowest number of an exchange that is under way, while the session is away.
@@ -63,12 +65,12 @@ impl Mailbox {
     pub fn recover_owed(&self, filter: TopicFilter) {
         let mut state = self.state.lock();
         state.spilling = true;
-        state.owed.push(filter);
+        state.owed.insert(filter);
     }
 
     /// The subscription has ended, and what it was owed with it.
     pub fn forget_owed(&self, filter: &TopicFilter) {
-        self.state.lock().owed.retain(|owed| owed != filter);
+        self.state.lock().owed.remove(filter);
     }
 
     /// The session ends: everything that still waits for it.
