@@ -35,6 +35,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// More threads than this only wait for each other: the writer has its own.
 const WORKERS_MAX: usize = 8;
 
+/// After so many turns of connections a thread looks which sockets have something. With one that always has something to do, and
+/// others that only wait, nobody else looks: these are waited for by those who have just woken up.
+const TURNS_PER_LOOK: u32 = 4;
+
 /// Why the broker does not run, or has not ended well.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -85,6 +89,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
         .min(WORKERS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
+        .event_interval(TURNS_PER_LOOK)
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;

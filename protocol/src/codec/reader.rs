@@ -12,8 +12,9 @@ use super::property::Properties;
 use crate::topic::NameError;
 use crate::{ByteString, PacketId, ReasonCode, TopicFilter, TopicName, Version, Violation};
 
-/// The most that one packet may list of anything. An item takes a few bytes in the packet and many times that in memory.
-const ITEMS_MAX: usize = 65_536;
+/// The most that one packet may list of anything. An item takes a few bytes in the packet and many times that in memory, and one packet is
+/// the work of one turn. A broker allows a session 20,000 subscriptions.
+const ITEMS_MAX: usize = 20_480;
 
 /// Adds to a list what was read, if there may be so many.
 pub(super) fn add<T>(list: &mut Vec<T>, item: T) -> Result<(), Violation> {

@@ -395,8 +395,8 @@ fn a_packet_lists_no_more_than_any_use_has_for() {
         ("UNSUBSCRIBE", "A2", "0001 00", "0001 61"),
         ("user properties of PUBLISH", "30", "", "26 0000 0000"),
     ] {
-        assert_eq!(read(first, head, item, 65_536), Ok(()), "{what}");
-        let refused = read(first, head, item, 65_537);
+        assert_eq!(read(first, head, item, 20_480), Ok(()), "{what}");
+        let refused = read(first, head, item, 20_481);
         assert_eq!(refused, Err(Violation::TooManyItems), "{what}");
     }
     assert_eq!(Violation::TooManyItems.reason(), ReasonCode::QuotaExceeded);

@@ -11,7 +11,9 @@ pub const STEPS_PER_TURN: usize = 16_384;
 pub(crate) const TIMER_STEPS: usize = 64;
 /// A snapshot costs as much, however little it finds.
 pub(crate) const SNAPSHOT_STEPS: usize = 16;
-/// A message that is taken out of the queue and not sent costs as much.
+/// A message that is sent costs as much: it is looked at, numbered and encoded.
+pub(crate) const SENT_STEPS: usize = 8;
+/// One that is taken out of the queue and not sent costs as much.
 pub(crate) const DROP_STEPS: usize = 4;
 
 /// How many filters enter or leave the index at a time: nobody can publish meanwhile.

@@ -19,7 +19,7 @@ use crate::{
     },
     shared::Shared,
     stats::DropReason,
-    work::DROP_STEPS,
+    work::{DROP_STEPS, SENT_STEPS},
 };
 
 /// How much is taken from the mailbox at a time.
@@ -44,7 +44,7 @@ pub(super) struct Outbound {
     pub retry_at: Option<Monotonic>,
     /// What is to be told of snapshots.
     pub ends: Ends,
-    /// How much has been looked at in this turn without anything to send, and whether that ended it.
+    /// How much has been done in this turn to find what is to be sent, and whether that ended it.
     pub steps: usize,
     pub is_cut_short: bool,
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
@@ -121,6 +121,7 @@ impl Outbound {
 
     fn stage(&mut self, mut staged: Staged) {
         staged.ticket = self.durability.wait(staged.ticket);
+        self.steps += SENT_STEPS;
         self.staged_bytes += staged.delivery.bytes();
         self.staged.push_back(staged);
     }
