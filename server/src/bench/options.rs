@@ -35,7 +35,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PID", requires = "compare")]
     pub compare_pid: Option<u32>,
 
-    /// Who may have signed the broker's certificate: a PEM file, for `mqtts` and `wss`.
+    /// Who may have signed the broker's certificate: a PEM file, for `mqtts` and `wss`. Default: those that this machine trusts.
     #[arg(long, value_name = "FILE")]
     pub cafile: Option<PathBuf>,
 

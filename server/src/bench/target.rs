@@ -1,18 +1,15 @@
 //! The broker under load: where it is, and how bytes get there.
 
-use std::{fmt, io, str::FromStr, sync::Arc};
+use std::{fmt, io, str::FromStr};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::tungstenite::{client::IntoClientRequest, http::HeaderValue};
 
 use crate::{
     connection::{ByteStream, Tcp},
-    tls::Encrypted,
+    tls::{Encrypted, Trust},
     websocket::{Role, SUBPROTOCOLS, WebSocket},
 };
 
@@ -106,17 +103,15 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// `authorities`: a PEM file of those who may have signed the broker's certificate; needed with TLS.
+    /// `authorities`: a PEM file of those who may have signed the broker's certificate; without it those of this machine.
     pub fn new(target: Target, authorities: Option<&std::path::Path>) -> io::Result<Self> {
         let is_encrypted = matches!(target.scheme, Scheme::Mqtts | Scheme::Wss);
-        let tls = match (is_encrypted, authorities) {
-            (false, _) => None,
-            (true, None) => {
-                let why = "with mqtts and wss give --cafile FILE: the authority that has signed the broker's certificate";
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-            }
-            (true, Some(path)) => Some(connector(path).map_err(io::Error::other)?),
+        let trust = Trust {
+            authorities,
+            ..Trust::default()
         };
+        let config = is_encrypted.then(|| trust.config()).transpose();
+        let tls = config.map_err(io::Error::other)?.map(TlsConnector::from);
         Ok(Self { target, tls })
     }
 
@@ -157,28 +152,18 @@ impl Dialer {
     }
 }
 
-fn connector(
-    path: &std::path::Path,
-) -> Result<TlsConnector, Box<dyn std::error::Error + Send + Sync>> {
-    let mut roots = RootCertStore::empty();
-    for authority in CertificateDer::pem_file_iter(path)? {
-        roots.add(authority?)?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
 async fn encrypt(
     tls: &TlsConnector,
     host: &str,
     socket: TcpStream,
 ) -> io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    tls.connect(name, socket).await
+    tls.connect(name, socket).await.map_err(|error| {
+        let why = format!(
+            "the TLS handshake failed: {error}; an authority that this machine does not trust is given with --cafile FILE"
+        );
+        io::Error::new(error.kind(), why)
+    })
 }
 
 #[cfg(test)]

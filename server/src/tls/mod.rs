@@ -1,12 +1,15 @@
-//! TLS on the listeners: the files it needs, the handshake, and the stream that the handshake gives.
+//! TLS on the listeners: the files it needs, the handshake, and the stream that the handshake gives; in `client` the other side,
+//! for the commands that are clients.
 //!
 //! The files are read at the start, where a mistake ends the program, and again when they change, where it is logged and
 //! the old ones go on. A connection keeps what it began with. Versions 1.2 and 1.3, the cipher suites of rustls.
 
+mod client;
 mod files;
 mod stream;
 mod watch;
 
+pub use client::{Trust, TrustError};
 pub use files::TlsError;
 pub use stream::Encrypted;
 pub use watch::watch;

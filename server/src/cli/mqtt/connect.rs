@@ -17,8 +17,8 @@ use super::{
     MqttError,
     place::Place,
     properties::{self, Targets, topic_name},
-    tls::Files,
 };
+use crate::tls::Trust;
 
 /// How long the first attempt may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -290,12 +290,12 @@ impl Prepared {
 
 impl Tls {
     fn config(&self) -> Result<std::sync::Arc<rustls::ClientConfig>, MqttError> {
-        let files = Files {
+        let trust = Trust {
             authorities: self.cafile.as_deref(),
             identity: self.cert.as_deref().zip(self.key.as_deref()),
             any_name: self.insecure,
         };
-        files.config()
+        Ok(trust.config()?)
     }
 }
 

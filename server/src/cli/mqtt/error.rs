@@ -5,6 +5,8 @@ use std::io;
 use ebbtide_client::{ClientError, Error};
 use ebbtide_protocol::ReasonCode;
 
+use crate::tls::TrustError;
+
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum MqttError {
@@ -107,6 +109,15 @@ impl MqttError {
                 why: error.to_string(),
                 done,
             },
+        }
+    }
+}
+
+impl From<TrustError> for MqttError {
+    fn from(error: TrustError) -> Self {
+        match error {
+            TrustError::Read { what, why } => Self::Read { what, why },
+            TrustError::Unusable(why) => Self::Typed(why),
         }
     }
 }

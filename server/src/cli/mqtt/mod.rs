@@ -11,7 +11,6 @@ mod place;
 mod properties;
 mod publish;
 mod subscribe;
-mod tls;
 
 pub use self::{
     error::MqttError, lines::whole, properties::MessageFlags, publish::Publish,

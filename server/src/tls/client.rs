@@ -1,4 +1,4 @@
-//! Whom to trust, and which certificate to show.
+//! The other side: whom a client of ours trusts, and which certificate it shows.
 
 use std::{path::Path, sync::Arc};
 
@@ -11,11 +11,9 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 
-use super::MqttError;
-
 /// What was typed about TLS.
-#[derive(Clone, Copy, Debug)]
-pub struct Files<'a> {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trust<'a> {
     /// Authorities; without it those of this machine count.
     pub authorities: Option<&'a Path>,
     /// A certificate with its chain, and its key.
@@ -24,13 +22,30 @@ pub struct Files<'a> {
     pub any_name: bool,
 }
 
-impl Files<'_> {
-    pub fn config(self) -> Result<Arc<ClientConfig>, MqttError> {
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// A file.
+    #[error("cannot read {what}: {why}")]
+    Read {
+        /// Which, with its flag.
+        what: String,
+        /// Why not.
+        why: String,
+    },
+    /// What was typed cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl Trust<'_> {
+    /// What a connection needs.
+    pub fn config(self) -> Result<Arc<ClientConfig>, TrustError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(self.roots()?);
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider));
-        let no_trust = |why: String| MqttError::Typed(format!("--cafile: {why}"));
+        let no_trust = |why: String| TrustError::Unusable(format!("--cafile: {why}"));
         let verifier = verifier
             .build()
             .map_err(|error| no_trust(error.to_string()))?;
@@ -52,20 +67,20 @@ impl Files<'_> {
         let config = builder
             .with_client_auth_cert(certificates, private)
             .map_err(|error| {
-                MqttError::Typed(format!(
+                TrustError::Unusable(format!(
                     "--cert and --key are no pair that can be used: {error}"
                 ))
             })?;
         Ok(Arc::new(config))
     }
 
-    fn roots(&self) -> Result<RootCertStore, MqttError> {
+    fn roots(&self) -> Result<RootCertStore, TrustError> {
         let mut roots = RootCertStore::empty();
         let Some(file) = self.authorities else {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             return match roots.is_empty() {
-                true => Err(MqttError::Typed(
+                true => Err(TrustError::Unusable(
                     "this machine has no list of authorities to trust: give --cafile FILE, the one that has signed the broker's certificate".to_owned(),
                 )),
                 false => Ok(roots),
@@ -80,7 +95,7 @@ impl Files<'_> {
     }
 }
 
-fn certificates(flag: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, MqttError> {
+fn certificates(flag: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     let certificates: Vec<_> = read.map_err(|error| unreadable(flag, file, &error.to_string()))?;
     match certificates.is_empty() {
@@ -89,8 +104,8 @@ fn certificates(flag: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>,
     }
 }
 
-fn unreadable(flag: &str, file: &Path, why: &str) -> MqttError {
-    MqttError::Read {
+fn unreadable(flag: &str, file: &Path, why: &str) -> TrustError {
+    TrustError::Read {
         what: format!("{flag} {}", file.display()),
         why: why.to_owned(),
     }
