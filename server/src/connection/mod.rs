@@ -95,8 +95,8 @@ pub fn spawn<S: ByteStream + 'static>(
     place: impl Send + 'static,
 ) {
     let signal = Signal::new();
-    let driver = Driver::new(stream, &origin, &signal, surroundings, refusal);
-    tokio::spawn(serve(driver, origin, signal, place));
+    let driver = Driver::new(stream, origin, &signal, surroundings, refusal);
+    tokio::spawn(serve(driver, signal, place));
 }
 
 /// A task takes what its largest moment takes, and keeps it while the client is idle. So what is rare is boxed.
@@ -106,18 +106,12 @@ pub fn spawn<S: ByteStream + 'static>(
 )]
 fn serve<S: ByteStream>(
     mut driver: Driver<S>,
-    origin: Origin,
     signal: Arc<Signal>,
     place: impl Send,
 ) -> impl Future<Output = ()> {
     async move {
-        tracing::debug!(
-            address = origin.address,
-            transport = origin.transport,
-            "connection opened"
-        );
         let result = driver.exchange(&signal).await;
-        Box::pin(driver.finish(&origin, result)).await;
+        Box::pin(driver.finish(result)).await;
         drop(place);
     }
 }
@@ -129,13 +123,18 @@ fn open(broker: &Broker, origin: Origin, signal: &Arc<Signal>, clock: &Clock) ->
 impl<S: ByteStream> Driver<S> {
     fn new(
         stream: S,
-        origin: &Origin,
+        origin: Origin,
         signal: &Arc<Signal>,
         surroundings: Surroundings,
         refusal: Option<Limit>,
     ) -> Self {
+        tracing::debug!(
+            address = origin.address,
+            transport = origin.transport,
+            "connection opened"
+        );
         let (broker, reader) = surroundings.broker.get();
-        let mut connection = open(&broker, origin.clone(), signal, &surroundings.clock);
+        let mut connection = open(&broker, origin, signal, &surroundings.clock);
         connection.set_durability(surroundings.durability);
         if let Some(limit) = refusal {
             connection.refuse(limit, surroundings.clock.now());
@@ -360,12 +359,14 @@ impl<S: ByteStream> Driver<S> {
     }
 
     /// The log line, the last bytes, the end of the stream.
-    async fn finish(mut self, origin: &Origin, result: io::Result<()>) {
+    async fn finish(mut self, result: io::Result<()>) {
         let client = self.connection.client_id().cloned().unwrap_or_default();
         if let Err(error) = result {
             self.connection.handle_end(self.surroundings.clock.now());
+            let origin = self.connection.origin();
             tracing::debug!(client = &*client, address = origin.address, %error, "connection failed");
         } else if let Some(close) = self.connection.close() {
+            let origin = self.connection.origin();
             // Once is enough.
             let faulty = is_fault(close.reason) && !self.is_refusal_told;
             if faulty && let Some(suppressed) = self.surroundings.violations.permit() {
@@ -390,7 +391,7 @@ impl<S: ByteStream> Driver<S> {
         } else {
             tracing::debug!(
                 client = &*client,
-                address = origin.address,
+                address = self.connection.origin().address,
                 "connection ended by the peer"
             );
         }
@@ -422,7 +423,7 @@ fn is_fault(reason: ReasonCode) -> bool {
 mod tests {
     use super::*;
 
-    fn bytes_of<F>(_: impl FnOnce(Driver<Tcp>, Origin, Arc<Signal>, ()) -> F) -> usize {
+    fn bytes_of<F>(_: impl FnOnce(Driver<Tcp>, Arc<Signal>, ()) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -51,7 +51,7 @@ impl Proxies {
     pub async fn greet(&self, stream: &mut TcpStream, mut peer: Peer) -> io::Result<Peer> {
         if self.has_header
             && self.trusts(peer.remote.ip())
-            && let Some(client) = header::read(stream).await?
+            && let Some(client) = Box::pin(header::read(stream)).await?
         {
             peer.remote = client;
         }
