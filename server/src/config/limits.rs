@@ -252,6 +252,70 @@ mod tests {
         } = LimitOptions::default().resolve();
     }
 
+    struct Written;
+
+    impl fmt::Display for Written {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write(&Limits::default(), formatter)
+        }
+    }
+
+    /// How a default may be written for people.
+    fn forms(key: &str, value: &str) -> Vec<String> {
+        let Ok(number) = value.parse::<u64>() else {
+            return vec![value.replace('"', "`")];
+        };
+        let mut digits = number.to_string();
+        for at in (1..digits.len())
+            .rev()
+            .filter(|at| (digits.len() - at).is_multiple_of(3))
+            .collect::<Vec<_>>()
+        {
+            digits.insert(at, ',');
+        }
+        let mut forms = vec![digits];
+        for (unit, size) in [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)] {
+            forms.extend(
+                (number > 0 && number % size == 0).then(|| format!("{} {unit}", number / size)),
+            );
+        }
+        let is_seconds = key.contains("_ms") && number.is_multiple_of(1000);
+        forms.extend(is_seconds.then(|| format!("{} s", number / 1000)));
+        forms.extend((number == 0).then(|| "none".to_owned()));
+        forms.extend((number == u64::from(u32::MAX)).then(|| "no end".to_owned()));
+        forms.extend((key == "memory_bytes_max").then(|| "¾".to_owned()));
+        forms
+    }
+
+    #[test]
+    fn the_page_about_limits_has_all_of_them_with_their_defaults() {
+        let page = include_str!("../../../docs/limits.md");
+        let row_of = |key: &str| {
+            let name = format!("`{key}`");
+            let mut rows = page.lines().filter(|line| line.starts_with("| `"));
+            let found = rows.find(|row| {
+                row.split('|')
+                    .nth(1)
+                    .is_some_and(|cell| cell.contains(&name))
+            });
+            found.unwrap_or_else(|| panic!("docs/limits.md has no row for {key}"))
+        };
+        for line in Written.to_string().lines() {
+            let Some((key, value)) = line.split_once(" = ") else {
+                continue;
+            };
+            let default = row_of(key).split('|').nth(2).unwrap_or_default();
+            let forms = forms(key, value);
+            assert!(
+                forms.iter().any(|form| default.contains(form.as_str())),
+                "docs/limits.md: the default of {key} is {forms:?}, not{default}"
+            );
+        }
+        for limit in ebbtide_broker::Limit::ALL {
+            row_of(limit.name());
+        }
+    }
+
     #[test]
     fn what_is_given_beats_what_ranks_lower_and_the_default() {
         let given = LimitOptions {

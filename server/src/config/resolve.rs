@@ -471,7 +471,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 39);
+        assert_eq!(named, 45);
     }
 
     #[test]
