@@ -18,10 +18,23 @@ const INPUTS: usize = 200;
 
 #[test]
 fn what_was_found_is_found_no_more() {
-    let regressions = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regressions");
+    assert!(run_all("regressions") > 0, "they are not where they were");
+}
+
+#[test]
+fn what_fuzzing_begins_with_does_no_harm() {
+    let count = run_all("seeds");
+    assert!(count >= 16, "{count}: they are not where they were");
+}
+
+/// Every file of that kind.
+fn run_all(kind: &str) -> usize {
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz")
+        .join(kind);
     let mut count = 0;
     for (name, target) in TARGETS {
-        let Ok(folder) = fs::read_dir(regressions.join(name)) else {
+        let Ok(folder) = fs::read_dir(folders.join(name)) else {
             continue;
         };
         for file in folder {
@@ -31,7 +44,7 @@ fn what_was_found_is_found_no_more() {
             count += 1;
         }
     }
-    assert!(count > 0, "the inputs are not where they were");
+    count
 }
 
 #[test]
@@ -44,4 +57,15 @@ fn random_inputs_do_no_harm() {
             target(&input.current());
         }
     }
+}
+
+/// Else the target for HTTP would try nothing.
+#[test]
+fn requests_reach_their_routes() {
+    let api = ebbtide::fuzz::Api::start();
+    let message = br#"{"topic":"a","payload":"x","retain":true}"#;
+    assert_eq!(api.request("POST", "/api/v1/publish", message), Some(200));
+    assert_eq!(api.request("GET", "/api/v1/retained/a", b""), Some(200));
+    assert_eq!(api.request("POST", "/api/v1/publish", b"{}"), Some(400));
+    assert_eq!(api.request("GET", "/api/v1/retained/b", b""), Some(404));
 }

@@ -10,7 +10,17 @@ use anyhow::{Context, Result, bail};
 use crate::project::Project;
 use crate::{args, progress, tools};
 
-const TARGETS: [&str; 5] = ["decoder", "packet", "topic_filter", "broker", "sequence"];
+const TARGETS: [&str; 9] = [
+    "decoder",
+    "packet",
+    "topic_filter",
+    "broker",
+    "sequence",
+    "rules",
+    "configuration",
+    "http",
+    "proxy",
+];
 const SECONDS: &str = "60";
 /// The longest input that is tried.
 const BYTES_MAX: &str = "4096";
@@ -75,7 +85,10 @@ fn fuzz(project: &Project, work: &Path, target: &str, seconds: &str) -> Result<(
     for folder in [&corpus, &artifacts] {
         fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     }
-    let regressions = project.root.join("tests/fuzz/regressions").join(target);
+    let inputs = ["regressions", "seeds"].map(|kind| {
+        let folder = project.root.join("tests/fuzz").join(kind);
+        folder.join(target)
+    });
     let mut command = project.command("rustup");
     command.args([
         "run",
@@ -89,9 +102,7 @@ fn fuzz(project: &Project, work: &Path, target: &str, seconds: &str) -> Result<(
     command.arg("--target-dir").arg(work.join("target"));
     command.env("CARGO_TARGET_DIR", work.join("target"));
     command.arg(target).arg(corpus);
-    if regressions.is_dir() {
-        command.arg(regressions);
-    }
+    command.args(inputs.iter().filter(|folder| folder.is_dir()));
     command.arg("--").args([
         format!("-max_total_time={seconds}"),
         format!("-max_len={BYTES_MAX}"),

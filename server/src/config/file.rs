@@ -43,7 +43,8 @@ pub fn read_file(named: Option<&Path>, command: &Command) -> Result<Options, Con
     }
 }
 
-fn parse(text: &str, path: &Path, command: &Command) -> Result<Options, ConfigError> {
+/// Takes in what such a file says.
+pub fn parse(text: &str, path: &Path, command: &Command) -> Result<Options, ConfigError> {
     let mistake = |offset: usize, message: String| ConfigError::File {
         path: PathBuf::from(path),
         line: 1 + text

@@ -14,7 +14,7 @@ mod tls;
 
 pub use address::{HostName, ListenAddress, Origin, ProxyNetwork};
 pub use auth::{AuthConfig, JwtKey, Method, UserSeed};
-pub use file::{read_file, unknown_variables};
+pub use file::{parse, read_file, unknown_variables};
 pub use options::{Durability, LogFormat, Options};
 pub use reference::reference;
 pub use resolve::{Config, Storage};

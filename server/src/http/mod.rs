@@ -45,6 +45,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+pub use self::routes::paths;
 use self::{guard::Guard, problem::Problem};
 use crate::{
     config::Config,
@@ -133,6 +134,11 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
 }
 
 impl Service {
+    /// What answers requests.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// What they share is made once.
     pub fn new(
         door: Door,
@@ -203,7 +209,7 @@ async fn exchange(
         let client = service.proxies.forwarded(request.headers(), peer);
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(Arc::clone(&permit));
-        let router = service.router.clone();
+        let router = service.router();
         // MQTT over WebSocket tells it in its own words.
         let refusal = permit
             .refusal()

@@ -23,6 +23,12 @@ pub fn api() -> Router<App> {
     router
 }
 
+/// Every path, with its methods.
+pub fn paths() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let routes = routes().into_iter();
+    routes.map(|(path, methods, _)| (path, methods))
+}
+
 /// Every path, with its methods in words and in deed.
 pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 25] {
     [

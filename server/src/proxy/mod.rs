@@ -3,8 +3,8 @@
 //! MQTT and TLS know the PROXY protocol ([`header`]), HTTP has `X-Forwarded-For` ([`forwarded`]). Both can be forged by whoever
 //! reaches the broker directly, so they count only from the addresses that were named.
 
-mod forwarded;
-mod header;
+pub(crate) mod forwarded;
+pub(crate) mod header;
 
 use std::{io, net::IpAddr, sync::Arc};
 

@@ -4,9 +4,13 @@
 //! every input that was ever found.
 
 pub mod broker;
+pub mod configuration;
 pub mod decoder;
 pub mod driver;
+pub mod http;
 pub mod packet;
+pub mod proxy;
+pub mod rules;
 pub mod sequence;
 pub mod topic_filter;
 
@@ -20,4 +24,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("topic_filter", topic_filter::run),
     ("broker", broker::run),
     ("sequence", sequence::run),
+    ("rules", rules::run),
+    ("configuration", configuration::run),
+    ("http", http::run),
+    ("proxy", proxy::run),
 ];
