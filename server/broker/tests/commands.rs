@@ -338,6 +338,12 @@ fn sessions_are_listed_in_the_order_that_is_wanted() {
         ..SessionSelection::default()
     };
     assert_eq!(ids(&listed(&world, &all)), ["B", "a", "c1", "d", "there"]);
+    let backwards = SessionSelection {
+        descending: true,
+        ..all.clone()
+    };
+    let list = listed(&world, &backwards);
+    assert_eq!(ids(&list), ["there", "d", "c1", "a", "B"]);
     let most = SessionSelection {
         order: SessionOrder::QueueMessages,
         descending: true,
@@ -356,7 +362,7 @@ fn sessions_are_listed_in_the_order_that_is_wanted() {
         };
         page = listed(&world, &next);
     }
-    assert_eq!(found, ["B", "d", "c1", "there", "a"]);
+    assert_eq!(found, ["B", "c1", "d", "a", "there"]);
     for descending in [false, true] {
         let first = SessionSelection {
             order: SessionOrder::DisconnectedAt,

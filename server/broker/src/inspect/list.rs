@@ -40,7 +40,7 @@ pub struct SessionSelection {
     pub connected: Option<bool>,
     /// In this order.
     pub order: SessionOrder,
-    /// The other way round.
+    /// The greatest first. Of equal ones the client ids ascend all the same.
     pub descending: bool,
     /// Behind this one.
     pub after: Option<SessionPosition>,
@@ -74,7 +74,7 @@ impl Broker {
     pub fn sessions(&self, selection: &SessionSelection, now: Now) -> SessionList {
         let text = selection.text.as_deref().map(str::as_bytes);
         let text = text.filter(|text| !text.is_empty());
-        let descending = selection.descending;
+        let direction = Direction::of(selection);
         let mut first: BinaryHeap<Ranked> = BinaryHeap::with_capacity(selection.count + 1);
         let after = selection.after.as_ref();
         let (mut total, mut has_more) = (0, false);
@@ -89,7 +89,9 @@ impl Broker {
             total += 1;
             let place = (value(&seen, selection), &**seen.client_id);
             let is_before = after.is_some_and(|after| {
-                !is_behind(place, (after.value, &after.client_id), descending)
+                direction
+                    .compare(place, (after.value, &after.client_id))
+                    .is_le()
             });
             if is_before {
                 return;
@@ -98,7 +100,7 @@ impl Broker {
                 has_more = true;
                 if first
                     .peek()
-                    .is_none_or(|last| is_behind(place, last.place(), descending))
+                    .is_none_or(|last| direction.compare(place, last.place()).is_gt())
                 {
                     return;
                 }
@@ -107,7 +109,7 @@ impl Broker {
             first.push(Ranked {
                 value: place.0,
                 client_id: seen.client_id.clone(),
-                descending,
+                direction,
             });
         });
         let first = first.into_sorted_vec();
@@ -163,10 +165,29 @@ fn value(seen: &Seen<'_>, selection: &SessionSelection) -> u64 {
     value.unwrap_or(none)
 }
 
-fn is_behind(place: (u64, &str), other: (u64, &str), descending: bool) -> bool {
-    match descending {
-        true => place < other,
-        false => place > other,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Direction {
+    values_descend: bool,
+    client_ids_descend: bool,
+}
+
+impl Direction {
+    fn of(selection: &SessionSelection) -> Self {
+        let is_by_client_id = selection.order == SessionOrder::ClientId;
+        Self {
+            values_descend: selection.descending,
+            client_ids_descend: selection.descending && is_by_client_id,
+        }
+    }
+
+    /// Greater is further behind.
+    fn compare(self, place: (u64, &str), other: (u64, &str)) -> Ordering {
+        let turned = |order: Ordering, is_turned| match is_turned {
+            true => order.reverse(),
+            false => order,
+        };
+        let by_value = turned(place.0.cmp(&other.0), self.values_descend);
+        by_value.then_with(|| turned(place.1.cmp(other.1), self.client_ids_descend))
     }
 }
 
@@ -175,7 +196,7 @@ fn is_behind(place: (u64, &str), other: (u64, &str), descending: bool) -> bool {
 struct Ranked {
     value: u64,
     client_id: ByteString,
-    descending: bool,
+    direction: Direction,
 }
 
 impl Ranked {
@@ -186,11 +207,7 @@ impl Ranked {
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
-        let ascending = self.place().cmp(&other.place());
-        match self.descending {
-            true => ascending.reverse(),
-            false => ascending,
-        }
+        self.direction.compare(self.place(), other.place())
     }
 }
 
