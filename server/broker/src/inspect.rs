@@ -234,7 +234,7 @@ impl<'a> Seen<'a> {
 
     pub fn info(&self, now: Now) -> SessionInfo {
         let (mailbox, connection, away) = (self.mailbox(), self.connection(), self.away());
-        let (queue_messages, queue_bytes) = mailbox.waiting();
+        let (queue_messages, queue_bytes) = mailbox.backlog();
         let dropped = mailbox.losses.get().map(|row| Dropped {
             count: row.count,
             first_at: row.first_at,
@@ -255,7 +255,7 @@ impl<'a> Seen<'a> {
             }),
             subscriptions: mailbox.gauges.subscriptions(),
             in_flight: mailbox.gauges.in_flight(),
-            queue_messages: queue_messages as u64,
+            queue_messages,
             queue_bytes,
             dropped,
         }

@@ -26,7 +26,12 @@ use crate::{
     plausible,
     presence::{Presence, PresenceTopic},
     registry::Registry,
-    route::{group::Group, index::Index, mailbox::Mailbox, retained::Retained},
+    route::{
+        group::Group,
+        index::Index,
+        mailbox::{Mailbox, Unsent},
+        retained::Retained,
+    },
     rules::{Book, Rules},
     session::{Session, Subscribed, flows::Flows},
     shared::Shared,
@@ -245,7 +250,7 @@ impl Recovery {
         }
         for (mut session, disconnected_at) in newest {
             session.mailbox.set_in_flight(session.flows.lowest());
-            session.count();
+            session.count(Unsent::default());
             session.disconnected_at = Some(disconnected_at.unwrap_or(now.wall));
             if disconnected_at.is_none() {
                 session.maybe_sent = self.last_sequence;

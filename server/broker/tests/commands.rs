@@ -237,6 +237,29 @@ fn whoever_is_held_back_by_a_queue_goes_on_when_it_is_emptied() {
 }
 
 #[test]
+fn what_a_slow_client_has_not_been_sent_is_counted_wherever_it_waits() {
+    let mut world = World::new();
+    let (client, _) = world.connect(Connect {
+        receive_maximum: NonZeroU16::new(1),
+        ..kept("a")
+    });
+    world.subscribe(client, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    for number in 1..=30 {
+        world.publish(publisher, number, "t", "x", QoS::AtLeastOnce, false);
+    }
+    let listed = |world: &World| {
+        let list = listed(world, &one("a"));
+        let info = &list.sessions[0];
+        (info.in_flight, info.queue_messages, info.queue_bytes)
+    };
+    assert_eq!(listed(&world), (1, 29, 29 * 2));
+    // It is the same without the connection.
+    world.cut(client);
+    assert_eq!(listed(&world), (1, 29, 29 * 2));
+}
+
+#[test]
 fn a_connection_is_ended_and_its_session_stays() {
     let mut world = World::new();
     let (watcher, _) = world.connect(clean("w"));
@@ -312,6 +335,15 @@ fn whoever_asked_a_connection_that_ends_is_told() {
 
 fn listed(world: &World, selection: &SessionSelection) -> SessionList {
     world.broker.sessions(selection, world.now)
+}
+
+/// That session alone.
+fn one(client_id: &str) -> SessionSelection {
+    SessionSelection {
+        text: Some(client_id.to_owned()),
+        count: 1,
+        ..SessionSelection::default()
+    }
 }
 
 fn ids(list: &SessionList) -> Vec<&str> {

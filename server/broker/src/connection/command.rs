@@ -17,7 +17,10 @@ use crate::{
         queue::{self, Held},
         subscriptions,
     },
-    route::{mailbox::Mail, overflow},
+    route::{
+        mailbox::{Mail, Unsent},
+        overflow,
+    },
     shared::Shared,
     stats::DropReason,
 };
@@ -67,7 +70,7 @@ impl Connection {
     /// Shows how much there is of its session.
     pub(super) fn count(&self) {
         if let Phase::Open(open) = &self.phase {
-            open.session.count();
+            open.session.count(open.outbound.unsent());
         }
     }
 }
@@ -93,6 +96,32 @@ impl Open {
 }
 
 impl Outbound {
+    /// What the store keeps and is not in an exchange.
+    pub fn unsent(&self) -> Unsent {
+        let unread = match &self.reading {
+            Some(Reading {
+                what: Read::Spilled(sequences),
+                ..
+            }) => sequences.len(),
+            _ => 0,
+        };
+        let mut unsent = Unsent {
+            messages: unread,
+            bytes: 0,
+        };
+        for mail in &self.mail {
+            // What is a group's waits for no client in particular.
+            if let Mail::Message(delivery) = mail
+                && delivery.sequence.is_some()
+                && delivery.lease.is_none()
+            {
+                unsent.messages += 1;
+                unsent.bytes += delivery.kept_bytes();
+            }
+        }
+        unsent
+    }
+
     /// What it has taken from the mailbox and not begun to send.
     pub fn held(&self) -> Held<'_> {
         let unread = match &self.reading {

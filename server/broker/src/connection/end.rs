@@ -8,7 +8,10 @@ use ebbtide_store::{Incarnation, Operation, WallTime, WillRow};
 use super::{Connection, INSIDE, Phase, fault::Close, open::Open, outbound::Outbound};
 use crate::{
     Event, Now,
-    route::group::{Group, Lease},
+    route::{
+        group::{Group, Lease},
+        mailbox::Unsent,
+    },
     session::Session,
     shared::Shared,
     stats::DropReason,
@@ -169,7 +172,7 @@ fn rest(mut session: Session, shared: &Shared, now: Now) -> Box<Session> {
         .journal
         .submit(Operation::PutSession(session.row(Some(now.wall))));
     session.disconnected_at = Some(now.wall);
-    session.count();
+    session.count(Unsent::default());
     session.expires_at = session
         .expires_after_ms()
         .map(|ms| now.monotonic.plus_ms(ms));

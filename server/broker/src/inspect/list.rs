@@ -154,8 +154,8 @@ fn value(seen: &Seen<'_>, selection: &SessionSelection) -> u64 {
             let at = seen.away().and_then(|session| session.expires_at);
             at.map(|at| at.0)
         }
-        SessionOrder::QueueMessages => Some(seen.mailbox().waiting().0 as u64),
-        SessionOrder::QueueBytes => Some(seen.mailbox().waiting().1),
+        SessionOrder::QueueMessages => Some(seen.mailbox().backlog().0),
+        SessionOrder::QueueBytes => Some(seen.mailbox().backlog().1),
         SessionOrder::Subscriptions => Some(seen.mailbox().gauges.subscriptions().into()),
         SessionOrder::InFlight => Some(seen.mailbox().gauges.in_flight().into()),
         SessionOrder::Dropped => Some(seen.mailbox().losses.get().map_or(0, |row| row.count)),

@@ -17,6 +17,7 @@ use ebbtide_store::{Incarnation, Sequence};
 use parking_lot::Mutex;
 
 use self::look::Gauges;
+pub(crate) use self::look::Unsent;
 use super::{crowding::Crowding, group::Lease, losses::Losses};
 pub(crate) use super::{
     mail::{Delivery, Mail},

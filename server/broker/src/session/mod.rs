@@ -17,7 +17,11 @@ use crate::{
     Monotonic, Now,
     fates::Fates,
     journal::Ticket,
-    route::{group::Group, index::Subscriber, mailbox::Mailbox},
+    route::{
+        group::Group,
+        index::Subscriber,
+        mailbox::{Mailbox, Unsent},
+    },
     rules::Rights,
     session::flows::Flows,
     shared::Shared,
@@ -105,10 +109,10 @@ impl Session {
         rights.map_or_else(Vec::new, |rights| rights.subject().claims.clone())
     }
 
-    /// Shows how much there is of it.
-    pub fn count(&self) {
+    /// Shows how much there is of it. `unsent` is with its connection.
+    pub fn count(&self, unsent: Unsent) {
         let gauges = &self.mailbox.gauges;
-        gauges.set(self.subscriptions.len(), self.flows.len());
+        gauges.set(self.subscriptions.len(), self.flows.len(), unsent);
     }
 
     /// Its row. `disconnected_at` is `None` while a connection owns it.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use ebbtide_store::{Sequence, WallTime};
@@ -15,15 +15,28 @@ use crate::{Fate, FateInfo, fates::TopicKey};
 pub(crate) struct Gauges {
     subscriptions: AtomicU32,
     in_flight: AtomicU32,
+    unsent_messages: AtomicU32,
+    unsent_bytes: AtomicU64,
+}
+
+/// What a connection has taken from its mailbox and not sent yet, of what the store keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    pub messages: usize,
+    /// Of those that have been read.
+    pub bytes: u64,
 }
 
 impl Gauges {
-    pub fn set(&self, subscriptions: usize, in_flight: usize) {
+    pub fn set(&self, subscriptions: usize, in_flight: usize, unsent: Unsent) {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         // One writer, so nothing has to be read.
         self.subscriptions
             .store(number(subscriptions), Ordering::Relaxed);
         self.in_flight.store(number(in_flight), Ordering::Relaxed);
+        self.unsent_messages
+            .store(number(unsent.messages), Ordering::Relaxed);
+        self.unsent_bytes.store(unsent.bytes, Ordering::Relaxed);
     }
 
     pub fn subscriptions(&self) -> u32 {
@@ -37,6 +50,18 @@ impl Gauges {
 }
 
 impl Mailbox {
+    /// How many messages wait for the client and have not been sent, here or with its connection, and their bytes. What moves
+    /// from the one to the other meanwhile may be missed, or counted twice.
+    pub fn backlog(&self) -> (u64, u64) {
+        let (messages, bytes) = self.waiting();
+        let unsent_messages = self.gauges.unsent_messages.load(Ordering::Relaxed);
+        let unsent_bytes = self.gauges.unsent_bytes.load(Ordering::Relaxed);
+        (
+            messages as u64 + u64::from(unsent_messages),
+            bytes + unsent_bytes,
+        )
+    }
+
     /// What waits: messages of groups, what is in memory, and the numbers of the rest.
     pub fn look(&self, look: impl FnOnce(&VecDeque<Mail>, &VecDeque<Mail>, &VecDeque<Sequence>)) {
         let state = self.state.lock();
