@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::change::{Change, Phase};
 use super::last_known::LastKnown;
 use super::message::{Message, Properties};
+use super::natural::Natural;
 use super::payload::{Payload, shorten};
 
 /// More topics than this are counted but not kept: the filter is too wide for a board.
@@ -56,7 +57,7 @@ pub struct Board<V> {
     pub began_empty: bool,
     /// Topics beyond [`ENTRIES_MAX`] were seen.
     pub overflowed: bool,
-    slots: BTreeMap<Rc<str>, Slot<V>>,
+    slots: BTreeMap<Natural, Slot<V>>,
     snapshot: u32,
     /// Whether a whole snapshot was ever seen: what is new after that has changed in front of the viewer.
     completed_once: bool,
@@ -88,7 +89,7 @@ impl<V: FromPayload> Board<V> {
             }
             Change::Message(message) if !message.retained => {}
             Change::Message(message) if message.payload.is_empty() => {
-                self.slots.remove(&message.topic);
+                self.slots.remove(&Natural(message.topic));
             }
             Change::Message(message) => self.keep(message, now_ms),
             Change::SnapshotComplete => {
@@ -131,7 +132,8 @@ impl<V: FromPayload> Board<V> {
             properties,
             ..
         } = message;
-        let known = self.slots.get_mut(&topic);
+        let place = Natural(Rc::clone(&topic));
+        let known = self.slots.get_mut(&place);
         let changes = match &known {
             Some(slot) => slot.entry.changes.wrapping_add(1).max(1),
             None => u32::from(self.completed_once),
@@ -149,25 +151,27 @@ impl<V: FromPayload> Board<V> {
         let entry = Rc::new(Entry {
             searched: format!("{topic}\n{text}").to_lowercase(),
             value: V::from_payload(&payload),
-            topic: Rc::clone(&topic),
+            topic,
             payload,
             properties,
             changed_at_ms: (changes > 0).then_some(now_ms),
             changes,
         });
         let seen_in = self.snapshot;
-        self.slots.insert(topic, Slot { entry, seen_in });
+        self.slots.insert(place, Slot { entry, seen_in });
     }
 }
 
 impl<V> Board<V> {
-    /// By topic.
+    /// By topic, as people count.
     pub fn entries(&self) -> impl Iterator<Item = &Rc<Entry<V>>> {
         self.slots.values().map(|slot| &slot.entry)
     }
 
     pub fn get(&self, topic: &str) -> Option<&Rc<Entry<V>>> {
-        self.slots.get(topic).map(|slot| &slot.entry)
+        self.slots
+            .get(&Natural(topic.into()))
+            .map(|slot| &slot.entry)
     }
 
     /// Whether all that there is has been seen at least once.
@@ -190,6 +194,14 @@ mod tests {
 
     fn message(topic: &str, payload: &str) -> Change {
         Change::Message(Message::retained(topic, payload))
+    }
+
+    #[test]
+    fn entries_are_in_the_order_in_which_people_count() {
+        let topics = ["p/agent-10", "p/agent-2", "p/agent-1"];
+        let board = board(topics.map(|topic| message(topic, "x")));
+        let shown: Vec<&str> = board.entries().map(|entry| &*entry.topic).collect();
+        assert_eq!(shown, ["p/agent-1", "p/agent-2", "p/agent-10"]);
     }
 
     fn board(changes: impl IntoIterator<Item = Change>) -> Board<()> {

@@ -4,7 +4,6 @@
 //! not bring leaves when it is complete. Everything here has a named limit; what is over one is counted.
 
 mod history;
-mod level;
 pub mod rows;
 mod tree;
 

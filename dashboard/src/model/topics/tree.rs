@@ -5,8 +5,8 @@
 
 use std::rc::Rc;
 
-use super::level::Level;
 use crate::model::message::Message;
+use crate::model::natural::Natural;
 
 /// Messages of further topics are counted, not kept: the filter is too wide.
 pub const TOPICS_MAX: usize = 20_000;
@@ -27,7 +27,7 @@ pub struct Node {
     pub name: Rc<str>,
     pub parent: NodeId,
     /// In the order of their names.
-    children: Vec<(Level, NodeId)>,
+    children: Vec<(Natural, NodeId)>,
     pub topic: Option<Topic>,
     /// Topics at and below it.
     pub topics: usize,
@@ -73,7 +73,7 @@ impl Node {
     }
 
     /// The child of that name, or the place where it would be.
-    fn child(&self, name: &Level) -> Result<NodeId, usize> {
+    fn child(&self, name: &Natural) -> Result<NodeId, usize> {
         let place = self.children.binary_search_by(|(level, _)| level.cmp(name));
         place.map(|place| self.children[place].1)
     }
@@ -104,7 +104,7 @@ impl Tree {
     pub fn find(&self, topic: &str) -> Option<NodeId> {
         let mut id = ROOT;
         for name in levels(topic) {
-            id = self.nodes[id].child(&Level(name.into())).ok()?;
+            id = self.nodes[id].child(&Natural(name.into())).ok()?;
         }
         Some(id)
     }
@@ -197,7 +197,7 @@ impl Tree {
                 return Some(gone.newest);
             }
             if is_empty {
-                let name = Level(std::mem::take(&mut self.nodes[id]).name);
+                let name = Natural(std::mem::take(&mut self.nodes[id]).name);
                 let siblings = &mut self.nodes[parent].children;
                 if let Ok(place) = siblings.binary_search_by(|(level, _)| level.cmp(&name)) {
                     siblings.remove(place);
@@ -245,7 +245,7 @@ impl Tree {
         self.structure += 1;
         let mut at = ROOT;
         for name in levels(topic) {
-            let name = Level(name.into());
+            let name = Natural(name.into());
             at = match self.nodes[at].child(&name) {
                 Ok(child) => child,
                 Err(place) => self.add(at, place, name),
@@ -254,7 +254,7 @@ impl Tree {
         Some(at)
     }
 
-    fn add(&mut self, parent: NodeId, place: usize, name: Level) -> NodeId {
+    fn add(&mut self, parent: NodeId, place: usize, name: Natural) -> NodeId {
         let node = Node {
             name: Rc::clone(&name.0),
             parent,
