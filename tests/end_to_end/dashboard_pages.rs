@@ -64,6 +64,11 @@ fn a_stuck_session_is_found_explained_and_dealt_with() -> Result<()> {
 }
 
 #[test]
+fn client_identifiers_of_strangers_are_only_ever_text() -> Result<()> {
+    show("strangers")
+}
+
+#[test]
 fn ten_thousand_entries_are_scrolled_filtered_and_updated_without_a_long_task() -> Result<()> {
     if !tools::present(&[Tool::Node, Tool::Chromium]) {
         return Ok(());

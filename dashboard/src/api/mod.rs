@@ -29,6 +29,8 @@ use self::path::{query, segment};
 
 /// An answer that takes longer is not waited for.
 const ANSWER_WITHIN_MS: u32 = 15_000;
+/// The broker takes a head of 16 KiB in all.
+const SESSION_PATH_BYTES_MAX: usize = 8 * 1024;
 
 pub async fn stats() -> Result<Stats, Fault> {
     get("/api/v1/stats").await
@@ -81,6 +83,11 @@ pub async fn delete_session(client_id: &str) -> Result<Done, Fault> {
     call("DELETE", &session_path(client_id), None::<&()>).await
 }
 
+/// Whether a session can be asked about: its client id is part of the address, which has no room for 64 KiB.
+pub fn has_room_for(client_id: &str) -> bool {
+    session_path(client_id).len() <= SESSION_PATH_BYTES_MAX
+}
+
 fn session_path(client_id: &str) -> String {
     format!("/api/v1/sessions/{}", segment(client_id))
 }
@@ -89,7 +96,8 @@ async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Fault> {
     call("GET", path, None::<&()>).await
 }
 
-/// One request. What changes something says that it is JSON, also without a body (docs/api.md).
+/// One request. What changes something says that it is JSON, also without a body (docs/api.md). What takes something away goes
+/// on when the page is left meanwhile.
 pub async fn call<T: DeserializeOwned>(
     method: &str,
     path: &str,
@@ -119,6 +127,9 @@ async fn exchange(method: &str, path: &str, body: Option<&str>) -> Result<(u16, 
         let headers = Headers::new()?;
         headers.set("content-type", "application/json")?;
         init.set_headers(&headers);
+    }
+    if method == "DELETE" {
+        js_sys::Reflect::set(&init, &"keepalive".into(), &JsValue::TRUE)?;
     }
     if let Some(body) = body {
         init.set_body(&JsValue::from_str(body));

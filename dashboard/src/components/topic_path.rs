@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use crate::model::name::visible;
 use crate::model::payload::shorten;
 
 /// Of one topic; the whole of it is in the title.
@@ -22,11 +23,11 @@ pub fn topic_path(topic: &str) -> Html {
     html! { <bdi class="topic">{ for levels }</bdi> }
 }
 
-/// An empty level is valid in MQTT and would be invisible.
+/// An empty level is valid in MQTT and would be invisible, as would be characters that cannot be seen.
 pub fn level_name(level: &str) -> Html {
     if level.is_empty() {
         html! { <span class="topic-empty">{ "(empty)" }</span> }
     } else {
-        html! { level.to_owned() }
+        html! { visible(level).into_owned() }
     }
 }

@@ -19,6 +19,7 @@ pub mod last_known;
 pub mod live;
 pub mod location;
 pub mod message;
+pub mod name;
 pub mod natural;
 pub mod page;
 pub mod past;

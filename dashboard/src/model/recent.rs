@@ -7,6 +7,7 @@ use ebbtide_api::{Event, SessionEnd, StoreState};
 
 use super::clock;
 use super::format::{counted, drop_reason};
+use super::name;
 
 /// Older lines go.
 pub const LINES_MAX: usize = 50;
@@ -87,7 +88,7 @@ fn line(event: &Event, number: u64, now_ms: i64) -> Line {
         } => {
             let mut detail = format!("MQTT {protocol} over {transport} from {address}");
             if let Some(user) = user {
-                detail.push_str(&format!(", user {user}"));
+                detail.push_str(&format!(", user {}", name::shown(user)));
             }
             if *session_present {
                 detail.push_str(", goes on with its session");

@@ -19,6 +19,8 @@ use crate::watched::Watched;
 
 const PEOPLE_SHOWN: usize = 24;
 const VALUES_SHOWN: usize = 8;
+/// Of a name.
+const NAME_CHARS_MAX: usize = 60;
 /// Of a value on its line.
 const VALUE_CHARS_MAX: usize = 60;
 
@@ -37,7 +39,7 @@ impl Presences {
         let (entries, counts) = select::presence(board, &Search::new(""), None, Sort::Status);
         let fixed = fixed_part(&watched.filter);
         let shown = entries.iter().take(PEOPLE_SHOWN).map(|entry| {
-            let name = display_name(relative(&entry.topic, fixed));
+            let name = shorten(&display_name(relative(&entry.topic, fixed)), NAME_CHARS_MAX);
             (name.into(), entry.value.status)
         });
         Self {

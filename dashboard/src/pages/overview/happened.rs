@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use crate::browser;
+use crate::model::name;
 use crate::model::recent::Recent;
 
 /// More are kept; so many are shown.
@@ -16,7 +17,7 @@ pub fn happened(recent: &Recent) -> Html {
                 <time datetime={browser::iso_time(at_ms)}>{ browser::time_of_day(at_ms) }</time>
                 <p>
                     if let Some(client_id) = &line.client_id {
-                        <bdi class="client-id">{ client_id.clone() }</bdi>{ " " }
+                        <bdi class="client-id">{ name::shown(client_id) }</bdi>{ " " }
                     }
                     { line.what.clone() }
                     if !line.detail.is_empty() {

@@ -7,11 +7,17 @@ use super::row::state;
 use crate::components::now::RelativeTime;
 use crate::model::clock;
 use crate::model::format::{bytes, count, counted, duration_s};
+use crate::model::name;
 use crate::model::session::ends;
 
 pub fn facts(session: &Session) -> Html {
     let connection = session.connection.as_ref();
-    let waits = html! { { format!("{} ({})", counted(session.queue_messages, "message"), bytes(session.queue_bytes as f64)) } };
+    let waits = html! {
+        <>
+            { counted(session.queue_messages, "message") }
+            <span class="cell-detail">{ bytes(session.queue_bytes as f64) }</span>
+        </>
+    };
     let text = |text: String| html! { { text } };
     let mut facts = vec![
         ("State", state(session)),
@@ -20,8 +26,8 @@ pub fn facts(session: &Session) -> Html {
             text(
                 session
                     .user
-                    .clone()
-                    .unwrap_or_else(|| "anonymous".to_owned()),
+                    .as_deref()
+                    .map_or_else(|| "anonymous".to_owned(), name::shown),
             ),
         ),
         ("Backlog", waits),

@@ -4,24 +4,32 @@ use ebbtide_api::Session;
 use yew::prelude::*;
 
 use super::CLIENT;
+use crate::api;
 use crate::components::link::PageLink;
 use crate::components::now::RelativeTime;
 use crate::model::clock;
 use crate::model::format::{bytes, count};
 use crate::model::location::Location;
+use crate::model::name;
 use crate::model::page::Page;
 use crate::model::session::ends;
 
 pub fn row(session: &Session) -> Html {
     let to = Location::new(Page::Sessions).with(CLIENT, &session.client_id);
+    let name = html! { <bdi>{ name::shown(&session.client_id) }</bdi> };
     let connection = session.connection.as_ref();
     let dropped = session.dropped.as_ref().map_or(0, |dropped| dropped.count);
     html! {
         <tr key={session.client_id.clone()} data-client={session.client_id.clone()}>
             <th scope="row" class="cell-client">
-                <PageLink {to}><bdi>{ session.client_id.clone() }</bdi></PageLink>
+                if api::has_room_for(&session.client_id) {
+                    <PageLink {to}>{ name }</PageLink>
+                } else {
+                    { name }
+                    <span class="cell-detail">{ format!("{}: too long to be asked about", bytes(session.client_id.len() as f64)) }</span>
+                }
                 if let Some(user) = &session.user {
-                    <span class="cell-detail" dir="auto">{ user.clone() }</span>
+                    <span class="cell-detail" dir="auto">{ name::shown(user) }</span>
                 }
             </th>
             <td>{ state(session) }</td>
@@ -37,7 +45,9 @@ pub fn row(session: &Session) -> Html {
             <td class="number wide-only">{ count(session.in_flight) }</td>
             <td class="number">
                 { count(session.queue_messages) }
-                <span class="cell-detail">{ bytes(session.queue_bytes as f64) }</span>
+                if session.queue_messages > 0 {
+                    <span class="cell-detail">{ bytes(session.queue_bytes as f64) }</span>
+                }
             </td>
             <td class="number medium-only">{ ends(session) }</td>
             <td class="number medium-only" data-lost={(dropped > 0).then_some("true")}>{ count(dropped) }</td>

@@ -8,9 +8,11 @@ use super::queue::Queue;
 use super::subscriptions::Subscriptions;
 use super::why::WhyNot;
 use crate::api::{self, use_polled};
+use crate::components::copy_button::CopyButton;
 use crate::components::link::PageLink;
 use crate::components::state_panel::{message, rows_skeleton};
 use crate::model::location::Location;
+use crate::model::name;
 use crate::model::page::Page;
 use crate::shell::use_shell;
 
@@ -62,7 +64,10 @@ pub fn SessionView(props: &SessionViewProps) -> Html {
             <div class="page-head">
                 <div class="page-title page-title-of">
                     <nav aria-label="Above"><PageLink to={back.clone()} class="crumb">{ "Sessions" }</PageLink></nav>
-                    <h1><bdi>{ client_id.clone() }</bdi></h1>
+                    <div class="session-name">
+                        <h1><bdi>{ name::shown(client_id) }</bdi></h1>
+                        <CopyButton text={client_id.clone()} label="the client id" />
+                    </div>
                 </div>
                 if let Some(session) = known {
                     { actions(&shell, session, &polled.refresh) }
