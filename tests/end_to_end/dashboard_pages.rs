@@ -64,6 +64,15 @@ fn a_stuck_session_is_found_explained_and_dealt_with() -> Result<()> {
 }
 
 #[test]
+fn why_a_message_did_not_come_is_said_in_words() -> Result<()> {
+    if !tools::present(&[Tool::Node, Tool::Chromium]) {
+        return Ok(());
+    }
+    let broker = Broker::start_with(&["--queue-messages-per-session-max", "4"])?;
+    script::run(script_for("why", &broker))
+}
+
+#[test]
 fn client_identifiers_of_strangers_are_only_ever_text() -> Result<()> {
     show("strangers")
 }

@@ -1,8 +1,9 @@
 //! Sessions in words: what one is at, what a message is at, and why one did not arrive.
 
-use ebbtide_api::{QueuedState, Session, SessionSort, SessionState, Subscription, Verdict};
+use ebbtide_api::{Order, QueuedState, Session, SessionSort, SessionState, Subscription, Verdict};
 
 use super::format::{count, counted, duration_s};
+use super::name;
 
 /// A column of the list that can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,20 @@ const fn column(
         name,
         title,
         is_number,
+    }
+}
+
+/// What the list begins with: the one that is most stuck stands first.
+pub const FIRST_COLUMN: Column = COLUMNS[3];
+
+impl Column {
+    /// When it is chosen: the greatest first, or from A to Z.
+    pub fn first_order(&self) -> Order {
+        if self.is_number {
+            Order::Desc
+        } else {
+            Order::Asc
+        }
     }
 }
 
@@ -153,9 +168,35 @@ pub fn range(first: u64, shown: u64, total: u64) -> String {
 /// What is asked before the queue is emptied.
 pub fn purge_question(session: &Session) -> String {
     format!(
-        "Drop the {} that wait for {}? They are lost. What is being sent stays.",
+        "Drop the {} that wait for {}? What is being sent stays.",
         counted(session.queue_messages, "message"),
-        session.client_id
+        name::shown(&session.client_id)
+    )
+}
+
+pub fn disconnect_question(session: &Session) -> String {
+    let client = name::shown(&session.client_id);
+    let left = counted(session.queue_messages + session.in_flight, "message");
+    format!(
+        "End the connection of {client}? Its will is published. Its session stays, with the {left} that wait for it, if it outlives the connection."
+    )
+}
+
+pub fn delete_question(session: &Session) -> String {
+    format!(
+        "Delete the session of {}? {}, and its connection ends.",
+        name::shown(&session.client_id),
+        lost(session)
+    )
+}
+
+/// What goes with a session: `3 subscriptions and 10,000 messages that wait are lost`.
+pub fn lost(session: &Session) -> String {
+    let waiting = session.queue_messages + session.in_flight;
+    format!(
+        "{} and {} that wait for it are lost",
+        counted(session.subscriptions, "subscription"),
+        counted(waiting, "message")
     )
 }
 
@@ -177,6 +218,23 @@ mod tests {
         check(None, None, "never");
         check(None, Some(0), "with its connection");
         check(None, Some(3600), "1 h away");
+    }
+
+    #[test]
+    fn questions_say_what_is_lost() {
+        let session = Session {
+            client_id: "a\u{202e}b".to_owned(),
+            queue_messages: 9_999,
+            in_flight: 1,
+            subscriptions: 1,
+            ..Session::default()
+        };
+        assert_eq!(
+            delete_question(&session),
+            "Delete the session of a\\u{202e}b? 1 subscription and 10,000 messages that wait for it are lost, and its connection ends."
+        );
+        assert!(purge_question(&session).contains("the 9,999 messages that wait"));
+        assert!(disconnect_question(&session).contains("with the 10,000 messages"));
     }
 
     #[test]
@@ -208,5 +266,6 @@ mod tests {
             assert_eq!(name, column.name);
             assert_eq!(column_named(column.name), Some(column));
         }
+        assert_eq!(FIRST_COLUMN.title, "Backlog");
     }
 }

@@ -12,7 +12,7 @@ use crate::components::state_panel::{message, rows_skeleton};
 use crate::model::format::count;
 use crate::model::location::{Location, SEARCH};
 use crate::model::page::Page;
-use crate::model::session::{COLUMNS, Column, column_named, range, state_named};
+use crate::model::session::{COLUMNS, Column, FIRST_COLUMN, column_named, range, state_named};
 use crate::shell::{Shell, Step, use_shell};
 
 /// The broker looks at every session for an answer.
@@ -65,14 +65,16 @@ pub fn List() -> Html {
 
 fn asked(location: &Location) -> SessionQuery {
     let column = location.get(SORT).and_then(column_named);
+    let column = column.unwrap_or(FIRST_COLUMN);
     let search = location.search().trim();
     SessionQuery {
         q: (!search.is_empty()).then(|| search.to_owned()),
         state: location.get(STATE).and_then(state_named),
-        sort: column.unwrap_or(COLUMNS[0]).sort,
+        sort: column.sort,
         order: match location.get(ORDER) {
             Some("desc") => Order::Desc,
-            _ => Order::Asc,
+            Some("asc") => Order::Asc,
+            _ => column.first_order(),
         },
         cursor: None,
         limit: Some(PAGE_LEN),
@@ -146,18 +148,16 @@ fn sessions_or_state(
 fn head(shell: &Shell, asked: &SessionQuery, column: &Column) -> Html {
     let is_chosen = asked.sort == column.sort;
     let is_descending = asked.order == Order::Desc;
-    let descend = if is_chosen {
-        !is_descending
-    } else {
-        column.is_number
+    let is_first = column.name == FIRST_COLUMN.name;
+    let order = match (is_chosen, asked.order) {
+        (true, order) if order != column.first_order() => "",
+        (true, Order::Desc) => "asc",
+        (true, Order::Asc) => "desc",
+        (false, _) => "",
     };
-    let sort = if column.name == COLUMNS[0].name {
-        ""
-    } else {
-        column.name
-    };
-    let to = shell.location.clone().with(SORT, sort);
-    let to = to.with(ORDER, if descend { "desc" } else { "" });
+    let to = shell.location.clone();
+    let to = to.with(SORT, if is_first { "" } else { column.name });
+    let to = to.with(ORDER, order);
     let onclick = shell
         .go
         .reform(move |_: MouseEvent| (to.clone(), Step::Replace));

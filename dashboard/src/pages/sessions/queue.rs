@@ -111,7 +111,7 @@ fn message(message: &QueuedMessage) -> Html {
     };
     html! {
         <tr key={message.position}>
-            <th scope="row" class="number">{ count(message.position) }</th>
+            <th scope="row" class="number">{ count(message.position + 1) }</th>
             <td class="cell-topic">
                 if let Some(topic) = &message.topic {
                     { topic_path(topic) }

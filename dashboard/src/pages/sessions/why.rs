@@ -70,7 +70,7 @@ fn answer_in_words(why: &Why) -> Html {
         let at_ms = clock::parse(&message.accepted_at);
         html! {
             <li>
-                { format!("At position {}: {}", count(message.position), queued(message.state)) }
+                { format!("At position {}: {}", count(message.position + 1), queued(message.state)) }
                 if let Some(at_ms) = at_ms {
                     { ", taken in " }<RelativeTime {at_ms} />
                 }

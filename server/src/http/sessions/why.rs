@@ -200,8 +200,11 @@ fn explanation(verdict: Verdict, known: &Known, found: &Waiting) -> String {
     };
     let mut text = what.to_owned();
     if let Some(first) = found.waiting.first() {
-        let (position, total) = (first.position, found.total);
-        text.push_str(&format!(" Position {position} of {total}, counted from 0."));
+        let (before, total) = (first.position, found.total);
+        text.push_str(&match before {
+            0 => format!(" It is the next of {total}."),
+            before => format!(" {before} of {total} come before it."),
+        });
         return text;
     }
     if verdict != Verdict::NoMatchingFilter
