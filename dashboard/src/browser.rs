@@ -21,6 +21,12 @@ pub fn now_ms() -> i64 {
     js_sys::Date::now() as i64
 }
 
+/// For lengths of time: a clock that is never set.
+pub fn running_ms() -> f64 {
+    let performance = window().and_then(|window| window.performance());
+    performance.map_or(0.0, |performance| performance.now())
+}
+
 /// The time in the viewer's language and zone.
 pub fn exact_time(at_ms: i64) -> String {
     let date = js_sys::Date::new(&JsValue::from_f64(at_ms as f64));
@@ -89,14 +95,42 @@ pub fn scroll_to_top() {
     }
 }
 
+/// What has the focus; the body has it when nothing else does.
+pub fn focused() -> Option<Element> {
+    window()?.document()?.active_element()
+}
+
+/// Whether what had the focus has gone.
+pub fn has_no_focus() -> bool {
+    focused().is_none_or(|element| element.tag_name() == "BODY")
+}
+
 /// Whether keys go into a text field or a list just now.
 pub fn is_typing() -> bool {
-    let active = window()
-        .and_then(|window| window.document())
-        .and_then(|document| document.active_element());
-    active.is_some_and(|element| {
+    focused().is_some_and(|element| {
         matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
     })
+}
+
+/// Whether a dialog is in front of the page.
+pub fn is_asking() -> bool {
+    let document = window().and_then(|window| window.document());
+    let dialog = document.and_then(|document| document.query_selector("dialog[open]").ok());
+    dialog.flatten().is_some()
+}
+
+/// Tells whether it was possible.
+pub fn focus_on(element: &Element) -> bool {
+    let element = element.dyn_ref::<HtmlElement>();
+    element.is_some_and(|element| element.focus().is_ok())
+}
+
+/// Back to what had the focus earlier, if it is still in the page, else to the element of that id.
+pub fn focus_again(earlier: Option<HtmlElement>, otherwise: &str) {
+    match earlier.filter(|earlier| earlier.is_connected()) {
+        Some(earlier) => drop(earlier.focus()),
+        None => focus(otherwise),
+    }
 }
 
 pub fn focus(id: &str) {

@@ -64,6 +64,11 @@ fn a_stuck_session_is_found_explained_and_dealt_with() -> Result<()> {
 }
 
 #[test]
+fn a_backlog_is_looked_into_and_what_loses_it_can_be_taken_back() -> Result<()> {
+    show("backlog")
+}
+
+#[test]
 fn why_a_message_did_not_come_is_said_in_words() -> Result<()> {
     if !tools::present(&[Tool::Node, Tool::Chromium]) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! A button for what cannot be taken back: it asks once, and then it is done.
+//! A button for what has consequences: it asks once.
 
 use yew::prelude::*;
 
@@ -14,6 +14,11 @@ pub struct ConfirmButtonProps {
     pub question: AttrValue,
     /// What says yes: a verb.
     pub yes: AttrValue,
+    /// What becomes of it afterwards: whether it can be taken back.
+    pub outlook: AttrValue,
+    /// Something is lost by it.
+    #[prop_or_default]
+    pub is_dangerous: bool,
     #[prop_or_default]
     pub disabled: bool,
     pub on_yes: Callback<()>,
@@ -36,15 +41,17 @@ pub fn ConfirmButton(props: &ConfirmButtonProps) -> Html {
     };
     let open = set(true).reform(|_: MouseEvent| ());
     let no = close.reform(|_: MouseEvent| ());
+    let danger = props.is_dangerous.then_some("button-danger");
     html! {
         <>
-            <button type="button" class="button" disabled={props.disabled} onclick={open}>{ props.label.clone() }</button>
+            <button type="button" class={classes!("button", danger)} disabled={props.disabled} onclick={open}>{ props.label.clone() }</button>
             if *is_asking {
                 <Dialog id={props.id.clone()} title={props.label.clone()} on_close={close}>
-                    <p>{ props.question.clone() }</p>
+                    <p class="dialog-text">{ props.question.clone() }</p>
+                    <p class="note">{ props.outlook.clone() }</p>
                     <div class="dialog-actions">
                         <button type="button" class="button" onclick={no}>{ "Cancel" }</button>
-                        <button type="button" class="button button-primary button-danger" onclick={yes}>{ props.yes.clone() }</button>
+                        <button type="button" class={classes!("button", "button-primary", danger)} onclick={yes}>{ props.yes.clone() }</button>
                     </div>
                 </Dialog>
             }

@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod change;
 pub mod clock;
 pub mod connection;
+pub mod deed;
 pub mod diff;
 pub mod edit;
 pub mod export;

@@ -33,6 +33,11 @@ export async function eventually(what, look, holds, limitMs = 30_000) {
   throw new Error(`${what}: last seen ${JSON.stringify(seen)}`);
 }
 
+// One figure, as a row of a table, and the line that it stays under.
+export function figure(what, is, line) {
+  console.error(`| ${what} | ${is} | ${line} |`);
+}
+
 // A picture in both schemes, where the tests were asked for pictures.
 export async function picture(page, name) {
   const folder = process.env.EBBTIDE_TEST_SCREENSHOTS;
@@ -40,6 +45,7 @@ export async function picture(page, name) {
   for (const scheme of ['light', 'dark']) {
     // Nothing that is just fading.
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await page.evaluate(() => scrollTo(0, 0));
     await page.waitForTimeout(300);
     await page.screenshot({ path: `${folder}/${name}-${scheme}.png` });
   }

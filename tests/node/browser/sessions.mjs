@@ -32,14 +32,19 @@ const confirm = async (button, answer) => {
   await page.getByRole('dialog').getByRole('button', { name: answer, exact: true }).click();
   await page.getByRole('dialog').waitFor({ state: 'hidden' });
 };
+const now = () => page.locator('.toast').getByRole('button', { name: 'Do it now' }).click();
 const told = (text) => page.locator('.toast').filter({ hasText: text }).waitFor();
 
 await show(opened, async () => {
   // Found by what is wrong with it, and by its name.
   await page.goto(base);
   await go(page, 'Sessions');
-  await page.getByRole('button', { name: 'Backlog' }).click();
   await eventually('the most stuck one first', clients, (seen) => seen[0] === STUCK);
+  await page.getByRole('button', { name: 'Client' }).click();
+  await listed('by name', [...(await clients())].sort());
+  await page.getByRole('button', { name: 'Backlog' }).click();
+  await eventually('by backlog again', clients, (seen) => seen[0] === STUCK);
+  assert.equal(new URL(page.url()).search, '');
   await page.getByRole('button', { name: 'Away' }).click();
   await listed('who is away', [STUCK]);
   await page.getByRole('button', { name: 'All' }).click();
@@ -69,7 +74,7 @@ await show(opened, async () => {
     await why.getByTestId('verdict').filter({ hasText: verdict }).waitFor();
   };
   await ask('sensors/2', 'It still waits');
-  await why.getByText('At position 2: waiting').waitFor();
+  await why.getByText('At position 3: waiting').waitFor();
   await ask('weather', 'It does not subscribe to this topic');
   await accessible(page, 'a session');
   await fits(page, 'a session');
@@ -80,6 +85,7 @@ await show(opened, async () => {
   await confirm('Purge queue', 'Cancel');
   assert.match(await facts(), /10,000 messages/);
   await confirm('Purge queue', 'Drop them');
+  await now();
   await told('Dropped 10,000 messages');
   await eventually('nothing waits', facts, (seen) => /\b0 messages/.test(seen));
   await ask('sensors/2', 'It was purged by an operator');
@@ -95,6 +101,7 @@ await show(opened, async () => {
   // Deleted: there is no such session any more, neither in the list nor at its address.
   await page.goto(`${base}/sessions?client=${encodeURIComponent(STUCK)}`);
   await confirm('Delete session', 'Delete');
+  await now();
   await told('Deleted the session');
   await heading(page, 'Sessions').waitFor();
   await eventually('it is gone', clients, (seen) => seen.includes('gateway') && !seen.includes(STUCK));

@@ -1,81 +1,130 @@
 //! What an operator can do to a session. Each asks once, and says what it did or why it was not done.
-
-use std::future::Future;
+//!
+//! The broker takes nothing back that it has dropped. So what loses something is announced, and sent to the broker only when
+//! the announcement ends: until then it can be taken back.
 
 use ebbtide_api::Session;
 use yew::prelude::*;
 
+use super::CLIENT;
 use crate::api::{self, Fault};
+use crate::browser;
 use crate::components::confirm::ConfirmButton;
 use crate::components::toast::Notice;
 use crate::model::format::counted;
 use crate::model::location::Location;
+use crate::model::name;
 use crate::model::page::Page;
-use crate::model::session::purge_question;
+use crate::model::session::{delete_question, disconnect_question, lost, purge_question};
 use crate::shell::{Shell, Step};
+
+const IN_A_MOMENT: &str =
+    "For ten seconds, or until this page is left, it can be taken back. Then it is lost for good.";
+
+#[derive(Clone, Copy)]
+enum Action {
+    Disconnect,
+    Purge,
+    Delete,
+}
+
+/// What an action is done to, and where its outcome goes.
+#[derive(Clone)]
+struct Subject {
+    client_id: String,
+    /// The client identifier, for people.
+    client: String,
+    /// What goes with the session.
+    lost: String,
+    notify: Callback<Notice>,
+    go: Callback<(Location, Step)>,
+    refresh: Callback<()>,
+}
 
 /// `refresh` asks for the session anew.
 pub fn actions(shell: &Shell, session: &Session, refresh: &Callback<()>) -> Html {
-    let client_id = session.client_id.clone();
-    let told = {
-        let (notify, refresh) = (shell.notify.clone(), refresh.clone());
-        Callback::from(move |text: String| {
-            notify.emit(Notice::new(text));
-            refresh.emit(());
-        })
+    let subject = Subject {
+        client_id: session.client_id.clone(),
+        client: name::shown(&session.client_id),
+        lost: lost(session),
+        notify: shell.notify.clone(),
+        go: shell.go.clone(),
+        refresh: refresh.clone(),
     };
-    let purge = act(&told, &client_id, |client_id| async move {
-        let done = api::purge(&client_id).await?;
-        let purged = counted(done.purged, "message");
-        Ok(format!("Dropped {purged} that waited for {client_id}."))
-    });
-    let disconnect = act(&told, &client_id, |client_id| async move {
-        api::disconnect(&client_id).await?;
-        Ok(format!(
-            "Disconnected {client_id}. It may come back at once."
-        ))
-    });
-    let go = shell.go.clone();
-    let delete = act(&told, &client_id, move |client_id| {
-        let go = go.clone();
-        async move {
-            api::delete_session(&client_id).await?;
-            go.emit((Location::new(Page::Sessions), Step::Push));
-            Ok(format!("Deleted the session of {client_id}."))
-        }
-    });
-    let disconnect_question = format!(
-        "End the connection of {client_id}? Its will is published and its session stays. The client may come back at once."
+    let client = &subject.client;
+    let waiting = counted(session.queue_messages, "message");
+    let purge = subject.announced(
+        Action::Purge,
+        format!("Dropping {waiting} that wait for {client}."),
+        format!("Nothing was dropped: {client} keeps its messages."),
     );
-    let delete_question = format!(
-        "Delete the session of {client_id}? Its {} and all that waits for it are lost, and its connection ends.",
-        counted(session.subscriptions, "subscription")
+    let delete = subject.announced(
+        Action::Delete,
+        format!("Deleting the session of {client}."),
+        format!("Nothing was deleted: {client} keeps its session."),
     );
+    let disconnect = Callback::from(move |()| subject.clone().act(Action::Disconnect));
     html! {
         <div class="actions">
-            <ConfirmButton id="ask-disconnect" label="Disconnect" question={disconnect_question} yes="Disconnect"
-                disabled={!session.connected} on_yes={disconnect} />
-            <ConfirmButton id="ask-purge" label="Purge queue" question={purge_question(session)} yes="Drop them"
-                disabled={session.queue_messages == 0} on_yes={purge} />
-            <ConfirmButton id="ask-delete" label="Delete session" question={delete_question} yes="Delete" on_yes={delete} />
+            <ConfirmButton id="ask-disconnect" label="Disconnect" question={disconnect_question(session)} yes="Disconnect"
+                outlook="The client may come back at once." disabled={!session.connected} on_yes={disconnect} />
+            <ConfirmButton id="ask-purge" label="Purge queue" question={purge_question(session)} yes="Drop them" is_dangerous={true}
+                outlook={IN_A_MOMENT} disabled={session.queue_messages == 0} on_yes={purge} />
+            <ConfirmButton id="ask-delete" label="Delete session" question={delete_question(session)} yes="Delete" is_dangerous={true}
+                outlook={IN_A_MOMENT} on_yes={delete} />
         </div>
     }
 }
 
-/// Does it, and tells what came of it.
-fn act<F, A>(told: &Callback<String>, client_id: &str, action: F) -> Callback<()>
-where
-    F: Fn(String) -> A + 'static,
-    A: Future<Output = Result<String, Fault>> + 'static,
-{
-    let (told, client_id) = (told.clone(), client_id.to_owned());
-    Callback::from(move |()| {
-        let (told, done) = (told.clone(), action(client_id.clone()));
+impl Subject {
+    /// Says what is about to be done, and does it when that notice ends.
+    fn announced(&self, action: Action, text: String, undone: String) -> Callback<()> {
+        let subject = self.clone();
+        Callback::from(move |()| {
+            let (notify, undone) = (subject.notify.clone(), undone.clone());
+            let undone = Callback::from(move |()| notify.emit(Notice::new(undone.clone())));
+            let acting = subject.clone();
+            let notice = Notice::before(text.clone(), move || acting.act(action), undone);
+            subject.notify.emit(notice);
+        })
+    }
+
+    /// Does it, and tells what came of it.
+    fn act(self, action: Action) {
         wasm_bindgen_futures::spawn_local(async move {
-            let text = done
-                .await
-                .unwrap_or_else(|fault| format!("It was not done. {fault}"));
-            told.emit(text);
+            let outcome = self.outcome(action).await;
+            let text = outcome.unwrap_or_else(|fault| format!("It was not done. {fault}"));
+            self.notify.emit(Notice::new(text));
+            self.refresh.emit(());
         });
-    })
+    }
+
+    async fn outcome(&self, action: Action) -> Result<String, Fault> {
+        let (client_id, client) = (&self.client_id, &self.client);
+        match action {
+            Action::Disconnect => {
+                api::disconnect(client_id).await?;
+                Ok(format!("Disconnected {client}. It may come back at once."))
+            }
+            Action::Purge => {
+                let purged = counted(api::purge(client_id).await?.purged, "message");
+                Ok(format!("Dropped {purged} that waited for {client}."))
+            }
+            Action::Delete => {
+                api::delete_session(client_id).await?;
+                if is_shown(client_id) {
+                    self.go.emit((Location::new(Page::Sessions), Step::Push));
+                }
+                let lost = &self.lost;
+                Ok(format!("Deleted the session of {client}: {lost}."))
+            }
+        }
+    }
+}
+
+/// Whether the viewer still looks at this session.
+fn is_shown(client_id: &str) -> bool {
+    let (path, query) = browser::address();
+    let place = Location::parse(&path, &query);
+    place.is_some_and(|place| place.get(CLIENT) == Some(client_id))
 }
