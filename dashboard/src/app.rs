@@ -9,8 +9,10 @@ use yew::prelude::*;
 use crate::api::Listening;
 use crate::browser;
 use crate::components::banner::Banner;
+use crate::components::link::PageLink;
 use crate::components::navigation::navigation;
 use crate::components::now::NowProvider;
+use crate::components::state_panel::message;
 use crate::components::toast::{Notice, Toast};
 use crate::components::top_bar::{SEARCH_ID, top_bar};
 use crate::feed::Feed;
@@ -27,6 +29,8 @@ use crate::shell::{Shell, Step};
 use crate::watched::Watched;
 
 const PRESENCE_FILTER: &str = "presence/+";
+/// The title of an address that leads nowhere.
+const NOWHERE: &str = "Not found · Ebbtide";
 const CONFIG_FILTER: &str = "config/#";
 
 pub enum Msg {
@@ -55,6 +59,8 @@ pub struct App {
     shell: Shell,
     /// Why there is no feed, in words.
     no_feed: String,
+    /// The address that the viewer came with is none of a page.
+    is_nowhere: bool,
     /// Where the viewer was last on each page.
     last: Vec<Location>,
     presence: Watched<Presence>,
@@ -86,12 +92,18 @@ impl Component for App {
                 (None, connection, reason)
             }
         };
-        let location = here();
+        let named = here();
+        let is_nowhere = named.is_none();
+        let location = named.unwrap_or_else(|| Location::new(Page::HOME));
         let last = vec![location.clone()];
         let source = feed.as_deref().ok_or(no_feed.as_str());
         let presence_filter = filter_of(&last, Page::Presence, PRESENCE_FILTER);
         let config_filter = filter_of(&last, Page::Config, CONFIG_FILTER);
-        browser::set_title(&title(&location));
+        browser::set_title(&if is_nowhere {
+            NOWHERE.to_owned()
+        } else {
+            title(&location)
+        });
         Self {
             presence: watch_presence(link, source, presence_filter),
             config: watch_config(link, source, config_filter),
@@ -104,6 +116,7 @@ impl Component for App {
                 notify: link.callback(Msg::Notify),
             },
             no_feed,
+            is_nowhere,
             last,
             recent: Rc::default(),
             notice: None,
@@ -177,7 +190,10 @@ impl Component for App {
                 // The field keeps the focus, on another page too: there is more to type.
                 self.arrive(ctx, location);
             }
-            Msg::Moved => self.arrive(ctx, here()),
+            Msg::Moved => {
+                let location = here().unwrap_or_else(|| Location::new(Page::HOME));
+                self.arrive(ctx, location);
+            }
             Msg::Reconnect => {
                 if let Some(feed) = &self.shell.feed {
                     feed.reconnect_now();
@@ -218,6 +234,9 @@ impl Component for App {
 
 impl App {
     fn page(&self) -> Html {
+        if self.is_nowhere {
+            return nowhere();
+        }
         match self.shell.location.page {
             Page::Overview => {
                 pages::overview::page(&self.shell, &self.presence, &self.config, &self.recent)
@@ -243,6 +262,7 @@ impl App {
         self.last.retain(|last| last.page != location.page);
         self.last.push(location.clone());
         self.shell.location = location;
+        self.is_nowhere = false;
         let source = self.shell.feed.as_deref().ok_or(self.no_feed.as_str());
         let filter = filter_of(&self.last, Page::Presence, PRESENCE_FILTER);
         if filter != self.presence.filter {
@@ -285,10 +305,22 @@ fn listen(link: &Scope<App>) -> Option<Listening> {
     Listening::start(Callback::from(move |event| frames.push(event)))
 }
 
-/// The address, as far as it names a page.
-fn here() -> Location {
+/// The place that the address names. `None`: there is no such page.
+fn here() -> Option<Location> {
     let (path, query) = browser::address();
-    Location::parse(&path, &query).unwrap_or_else(|| Location::new(Page::HOME))
+    Location::parse(&path, &query)
+}
+
+/// For an address that leads nowhere (the server answers it with this dashboard and status 404).
+fn nowhere() -> Html {
+    let home = html! { <PageLink to={Location::new(Page::HOME)} class="button">{ "To the overview" }</PageLink> };
+    let text = "The address may be mistyped, or the link is of another version.";
+    html! {
+        <section class="page" data-testid="nowhere">
+            <h1 class="visually-hidden">{ "Not found" }</h1>
+            { message("There is nothing at this address", text, home) }
+        </section>
+    }
 }
 
 fn filter_of<'a>(last: &'a [Location], page: Page, default: &'a str) -> &'a str {

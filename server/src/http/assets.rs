@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use rust_embed::{Embed, EmbeddedFile};
@@ -20,6 +20,9 @@ const REVALIDATED: &str = "no-cache";
 
 /// The pages of the dashboard (dashboard/src/model/page.rs): each address opens it.
 const PAGES: [&str; 5] = ["config", "presence", "publish", "sessions", "topics"];
+
+/// The dashboard.
+const PAGE: &str = "dashboard/index.html";
 
 /// The coding, and the folder of the same files in it (xtask/src/web/compress.rs).
 const BROTLI: &str = "br";
@@ -42,25 +45,40 @@ pub async fn serve(request: Request) -> Response {
         return Redirect::permanent("/docs/").into_response();
     }
     let name = name(path);
-    if takes_brotli(request.headers())
-        && let Some(file) = Assets::get(&format!("{BROTLI}/{name}"))
-    {
-        return answer(&name, file, request.headers(), true);
+    if let Some(answer) = file(&name, request.headers()) {
+        return answer;
     }
-    match Assets::get(&name) {
-        Some(file) => answer(&name, file, request.headers(), false),
-        None if Assets::iter().next().is_none() => not_built(),
-        None => {
-            Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.").into_response()
+    if Assets::iter().next().is_none() {
+        return not_built();
+    }
+    if !path.starts_with("/api/") && takes_html(request.headers()) {
+        // A person in a browser: the dashboard itself says that there is nothing. Whole, for it is not the page of this address.
+        let mut headers = request.headers().clone();
+        headers.remove(header::IF_NONE_MATCH);
+        if let Some(mut page) = file(PAGE, &headers) {
+            *page.status_mut() = StatusCode::NOT_FOUND;
+            return page;
         }
     }
+    Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.").into_response()
+}
+
+/// The answer with a file, in the coding that the client takes.
+fn file(name: &str, headers: &HeaderMap) -> Option<Response> {
+    if takes_brotli(headers)
+        && let Some(file) = Assets::get(&format!("{BROTLI}/{name}"))
+    {
+        return Some(answer(name, file, headers, true));
+    }
+    let file = Assets::get(name)?;
+    Some(answer(name, file, headers, false))
 }
 
 /// The file behind a path.
 fn name(path: &str) -> String {
     let path = path.trim_start_matches('/');
     if PAGES.contains(&path) {
-        return "dashboard/index.html".to_owned();
+        return PAGE.to_owned();
     }
     let mut name = if path.starts_with("docs/") || path.starts_with("pkg/") {
         path.to_owned()
@@ -73,13 +91,24 @@ fn name(path: &str) -> String {
     name
 }
 
+/// Whether a page is wanted, as browsers say it when somebody goes to an address. `*/*` alone is a program.
+fn takes_html(headers: &HeaderMap) -> bool {
+    let mut kinds = listed(headers, &header::ACCEPT);
+    kinds.any(|kind| kind == "text/html")
+}
+
 /// Whether the client takes Brotli. `q=0` would say that it does not; no client says so of it.
 fn takes_brotli(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let mut codings = accepted
+    listed(headers, &header::ACCEPT_ENCODING).any(|coding| coding == BROTLI)
+}
+
+/// The members of a list in a header, without their parameters.
+fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter();
+    values
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    codings.any(|coding| coding.split(';').next().map(str::trim) == Some(BROTLI))
+        .flat_map(|value| value.split(','))
+        .map(|member| member.split(';').next().unwrap_or_default().trim())
 }
 
 fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap, is_brotli: bool) -> Response {
@@ -158,9 +187,9 @@ mod tests {
 
     #[test]
     fn paths_and_files() {
-        assert_eq!(name("/"), "dashboard/index.html");
+        assert_eq!(name("/"), PAGE);
         assert_eq!(name("/app-0123.js"), "dashboard/app-0123.js");
-        assert_eq!(name("/sessions"), "dashboard/index.html");
+        assert_eq!(name("/sessions"), PAGE);
         assert_eq!(name("/sessions/x"), "dashboard/sessions/x");
         assert_eq!(name("/docs/"), "docs/index.html");
         assert_eq!(name("/docs/demo.html"), "docs/demo.html");
@@ -191,6 +220,20 @@ mod tests {
         assert!(takes("br;q=0.5"));
         assert!(!takes("gzip, brx"));
         assert!(!takes_brotli(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn pages_for_those_who_browse() {
+        let takes = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(value));
+            takes_html(&headers)
+        };
+        assert!(takes("text/html,application/xhtml+xml,*/*;q=0.8"));
+        assert!(takes("application/json, text/html;q=0.5"));
+        assert!(!takes("*/*"));
+        assert!(!takes("application/json"));
+        assert!(!takes_html(&HeaderMap::new()));
     }
 
     #[test]
