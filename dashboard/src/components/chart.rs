@@ -46,10 +46,9 @@ pub fn Chart(props: &ChartProps) -> Html {
     let plot = use_memo(Rc::clone(data), |data| data.plot(kind.least_max));
     let is_open = use_state_eq(|| false);
     let last = data.times_ms.len().checked_sub(1);
-    let at = props
-        .pointed
-        .filter(|at| *at < data.times_ms.len())
-        .or(last);
+    let pointed = props.pointed.filter(|at| *at < data.times_ms.len());
+    // Where nothing is pointed at, what was known last says more than that there is nothing now.
+    let at = pointed.or_else(|| data.last_known()).or(last);
     let plot_ref = use_node_ref();
     let title_id = format!("chart-{}", kind.id);
     let onpointermove = {
@@ -112,12 +111,17 @@ pub fn Chart(props: &ChartProps) -> Html {
     let lines = plot.lines.iter().enumerate().map(|(curve, path)| {
         html! { <path class="chart-line" data-curve={curve.to_string()} d={path.clone()} /> }
     });
-    let pointed = props.pointed.and(at).map(|at| pointer(data, at, plot.max));
+    let moment = match &when {
+        Some(when) if pointed.is_some() => when.clone(),
+        Some(when) if at != last => format!("last at {when}"),
+        _ => "now".to_owned(),
+    };
+    let pointed = pointed.map(|at| pointer(data, at, plot.max));
     html! {
         <figure class="panel chart" data-chart={kind.id}>
             <figcaption>
                 <h2 id={title_id.clone()}>{ kind.title }</h2>
-                <p class="chart-when">{ if props.pointed.is_some() { when.clone().unwrap_or_default() } else { "now".to_owned() } }</p>
+                <p class="chart-when">{ moment }</p>
             </figcaption>
             <dl class="chart-legend">{ for legend }</dl>
             <div class="chart-body">
@@ -139,7 +143,7 @@ pub fn Chart(props: &ChartProps) -> Html {
                     </svg>
                 </div>
                 <div class="chart-times" aria-hidden="true">
-                    <span>{ ago(data.length_ms) }</span>
+                    <span>{ if data.is_from_start { format!("start, {}", ago(data.length_ms)) } else { ago(data.length_ms) } }</span>
                     <span>{ ago(data.length_ms / 2) }</span>
                     <span>{ "now" }</span>
                 </div>

@@ -18,6 +18,8 @@ pub struct Data {
     pub step_ms: u64,
     /// From the left to the right edge.
     pub length_ms: u64,
+    /// The left edge is where it all began: there was nothing before.
+    pub is_from_start: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +37,7 @@ impl Data {
     pub fn fit(&mut self) {
         if let (Some(first), Some(last)) = (self.times_ms.first(), self.times_ms.last()) {
             let known_ms = last.saturating_sub(*first);
+            self.is_from_start = (LENGTH_MS_MIN..self.length_ms).contains(&known_ms);
             self.length_ms = known_ms.clamp(LENGTH_MS_MIN.min(self.length_ms), self.length_ms);
         }
     }
@@ -94,6 +97,12 @@ impl Data {
         WIDTH * (1.0 - back_ms as f64 / self.length_ms.max(1) as f64)
     }
 
+    /// The last point at which a curve has a value.
+    pub fn last_known(&self) -> Option<usize> {
+        let is_known = |at: &usize| self.values.iter().any(|values| values[*at].is_some());
+        (0..self.times_ms.len()).rev().find(is_known)
+    }
+
     /// The point that is nearest to a place, from 0 at the left to 1 at the right edge.
     pub fn nearest(&self, fraction: f64) -> Option<usize> {
         let distance = |index: &usize| (self.x(*index) - fraction * WIDTH).abs();
@@ -129,6 +138,7 @@ mod tests {
             values: vec![values.to_vec()],
             step_ms: 1_000,
             length_ms: 10_000,
+            is_from_start: false,
         }
     }
 
@@ -189,12 +199,21 @@ mod tests {
             let mut data = data(times_ms, &vec![None; times_ms.len()]);
             data.length_ms = 600_000;
             data.fit();
-            data.length_ms
+            (data.length_ms, data.is_from_start)
         };
-        assert_eq!(fitted(&[]), 600_000);
-        assert_eq!(fitted(&[5_000]), LENGTH_MS_MIN);
-        assert_eq!(fitted(&[0, 240_000]), 240_000);
-        assert_eq!(fitted(&[0, 900_000]), 600_000);
+        assert_eq!(fitted(&[]), (600_000, false));
+        assert_eq!(fitted(&[5_000]), (LENGTH_MS_MIN, false));
+        assert_eq!(fitted(&[0, 240_000]), (240_000, true));
+        assert_eq!(fitted(&[0, 600_000]), (600_000, false));
+        assert_eq!(fitted(&[0, 900_000]), (600_000, false));
+    }
+
+    #[test]
+    fn finds_the_last_value() {
+        let last = |values: &[Option<f64>]| data(&[1_000, 2_000], values).last_known();
+        assert_eq!(last(&[Some(1.0), None]), Some(0));
+        assert_eq!(last(&[None, Some(0.0)]), Some(1));
+        assert_eq!(last(&[None, None]), None);
     }
 
     #[test]
