@@ -63,6 +63,8 @@ pub struct App {
     is_nowhere: bool,
     /// Where the viewer was last on each page.
     last: Vec<Location>,
+    /// The viewer has just gone somewhere: what had the focus may be gone with the place that they left.
+    has_gone: bool,
     presence: Watched<Presence>,
     config: Watched<()>,
     recent: Rc<Recent>,
@@ -118,6 +120,7 @@ impl Component for App {
             no_feed,
             is_nowhere,
             last,
+            has_gone: false,
             recent: Rc::default(),
             notice: None,
             events: listen(link),
@@ -174,6 +177,7 @@ impl Component for App {
                 browser::set_address(&location.url(), step);
                 let is_other_page = location.page != self.shell.location.page;
                 self.arrive(ctx, location);
+                self.has_gone = true;
                 if is_other_page {
                     browser::scroll_to_top();
                     browser::focus("main");
@@ -203,6 +207,12 @@ impl Component for App {
             Msg::DismissNotice => self.notice = None,
         }
         true
+    }
+
+    fn rendered(&mut self, _: &Context<Self>, _: bool) {
+        if std::mem::take(&mut self.has_gone) && browser::has_no_focus() {
+            browser::focus("main");
+        }
     }
 
     fn view(&self, ctx: &Context<Self>) -> Html {

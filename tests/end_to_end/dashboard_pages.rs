@@ -78,6 +78,11 @@ fn why_a_message_did_not_come_is_said_in_words() -> Result<()> {
 }
 
 #[test]
+fn every_page_is_used_with_the_keyboard_alone() -> Result<()> {
+    show("keyboard")
+}
+
+#[test]
 fn client_identifiers_of_strangers_are_only_ever_text() -> Result<()> {
     show("strangers")
 }

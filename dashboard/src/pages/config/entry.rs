@@ -46,7 +46,7 @@ pub fn ConfigEntry(props: &ConfigEntryProps) -> Html {
         })
     };
     html! {
-        <li class="card config-entry" data-testid="config-entry" data-topic={AttrValue::Rc(Rc::clone(&entry.topic))}>
+        <li class="card config-entry" tabindex="-1" data-testid="config-entry" data-topic={AttrValue::Rc(Rc::clone(&entry.topic))}>
             if entry.changes > 0 {
                 <span class="flash" key={entry.changes} aria-hidden="true"></span>
             }
