@@ -114,7 +114,8 @@ impl Ways {
         let (host, url) = (browser::host_name(), browser::broker_url());
         let [terminal_topic, script_topic] = words.names.map(|name| example_topic(filter, name));
         let quoted = shell_quoted(&terminal_topic);
-        let command = format!("mosquitto_pub -h {host} -q 1 -r -t {quoted} \\\n  -m '{json}'");
+        let command =
+            format!("mosquitto_pub -h {host} -q 1 -r \\\n  -t {quoted} \\\n  -m '{json}'");
         let quoted = js_quoted(&script_topic);
         let script = format!(
             "import {{ connect }} from 'ebbtide';\n\nconst client = connect('{url}');\nclient.publish({quoted}, {object}, {{ qos: 1, retain: true }});"

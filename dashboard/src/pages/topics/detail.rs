@@ -170,7 +170,7 @@ fn standing(
     let accepted = kept.and_then(|kept| kept.accepted_at_ms);
     let qos = kept.map_or(newest.qos, |kept| kept.qos);
     html! {
-        <dl class="facts" data-testid="topic-standing">
+        <dl class="standing" data-testid="topic-standing">
             <div><dt>{ "Kept" }</dt><dd>{ if props.is_retained { "Retained" } else { "Not retained" } }</dd></div>
             if let Some(at_ms) = accepted {
                 <div><dt>{ "Published" }</dt><dd>{ time(at_ms) }</dd></div>
@@ -202,7 +202,7 @@ pub fn properties(properties: &Properties) -> Html {
     html! {
         <section class="topic-part" aria-labelledby="topic-properties">
             <h3 id="topic-properties">{ "Properties" }</h3>
-            <dl class="facts">{ for rows }</dl>
+            <dl class="standing">{ for rows }</dl>
             if !properties.user_properties.is_empty() {
                 <table class="pairs">
                     <caption>{ "User Properties" }</caption>
