@@ -95,7 +95,9 @@ fn the_dashboard_says_within_three_seconds_that_the_broker_was_killed_and_recove
     // What was known stays, also on a page that was not open before.
     page.tell("painted 1 0")?;
     page.tell("shown stale")?;
+    page.tell("accessible")?;
     page.tell("page Sessions")?;
+    page.tell("accessible")?;
     broker.start_again()?;
     mosquitto_publishes(&broker, FLIPPED, r#"{"status":"offline"}"#)?;
     page.tell("connection online")?;

@@ -83,6 +83,12 @@ fn every_page_is_used_with_the_keyboard_alone() -> Result<()> {
 }
 
 #[test]
+fn what_is_copied_pointed_at_and_searched_is_right_and_rare_places_are_for_everybody() -> Result<()>
+{
+    show("closer")
+}
+
+#[test]
 fn client_identifiers_of_strangers_are_only_ever_text() -> Result<()> {
     show("strangers")
 }

@@ -6,12 +6,14 @@
 //   connection <state> [ms]      the page says how it is connected, within so much time
 //   health <state>               the overview says how the broker is
 //   shown <test id>              it is there and visible
+//   accessible                   axe-core finds nothing on it as it is now
 //   screenshot <scheme> <file>   light or dark
 // Answers `done`; ends with an error when something does not come about.
 
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { eventually, open } from './chromium.mjs';
+import { accessible } from './pages.mjs';
 
 // Tall, so that a list which renders only what is visible renders all of it.
 const TALL = { width: 1280, height: 6000 };
@@ -69,6 +71,10 @@ const orders = {
   async health(state) {
     const shown = () => byTestId('health').getAttribute('data-state');
     await eventually(`health ${state}`, shown, (seen) => seen === state);
+  },
+  async accessible() {
+    await accessible(page, page.url());
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'no-preference' });
   },
   async screenshot(scheme, file) {
     await page.emulateMedia({ colorScheme: scheme });
