@@ -93,7 +93,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        help: "measure what durability costs, beside redb itself: [--short] [NAME]; beside other brokers: peers",
+        help: "measure what durability costs, the client and the dashboard: [--short] [NAME]; beside other brokers: peers",
         run: measure::bench,
     },
     Command {

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import mqtt from 'mqtt';
-import { eventually, open } from './chromium.mjs';
+import { eventually, figure, open } from './chromium.mjs';
 import { show } from './pages.mjs';
 
 const ENTRIES = 10_000;
@@ -35,7 +35,7 @@ async function longest(what, act) {
   const tasks = traceEvents.filter((e) => e.ph === 'X' && e.name === 'RunTask' && main.has(`${e.pid}/${e.tid}`) && e.tdur !== undefined);
   assert.ok(tasks.length > 0, `no task was seen while ${what}`);
   const us = tasks.map((e) => e.tdur).reduce((a, b) => Math.max(a, b), 0);
-  console.error(`${what}: ${tasks.length} tasks, the longest with ${(us / 1000).toFixed(1)} ms of CPU time`);
+  figure(`${ENTRIES.toLocaleString('en')} entries: ${what}, the longest of ${tasks.length} tasks`, `${(us / 1000).toFixed(1)} ms`, `${(LONG_US * FACTOR) / 1000} ms`);
   assert.ok(us <= LONG_US * FACTOR, `${what}: a task took ${us / 1000} ms`);
 }
 

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
 import { api } from './api.mjs';
-import { eventually, open, picture } from './chromium.mjs';
+import { eventually, figure, open, picture } from './chromium.mjs';
 
 const CARDS = 1_000;
 const VALUES = 200;
-/** What the tests allow; the aim on a quiet machine is 300 ms. */
+/** What the tests allow; the line of the benchmark, which comes as an argument, is 300 ms. */
 const PAINTED_MS_MAX = 1_500;
 const RUNS = 5;
 const OTHER_BUILD = 'other-build';
@@ -124,8 +124,9 @@ try {
   took.sort((a, b) => a - b);
   const median = took[Math.floor(RUNS / 2)];
   const figures = took.map((ms) => ms.toFixed(0)).join(', ');
-  console.error(`without the broker, ${CARDS} entries and ${VALUES} values: painted after ${figures} ms`);
-  assert.ok(median <= Number(aim ?? PAINTED_MS_MAX), `median ${median} ms`);
+  const paintedMsMax = Number(aim ?? PAINTED_MS_MAX);
+  figure(`without the broker, ${CARDS} entries: from navigation to all painted, median of ${figures}`, `${median.toFixed(0)} ms`, `${paintedMsMax} ms`);
+  assert.ok(median <= paintedMsMax, `median ${median} ms`);
 
   // Back, with one who left and one who came meanwhile: live, and nothing stale.
   await broker.publish([{ topic: 'presence/agent-5', payload: '' }, { topic: 'presence/zoe', payload: '{"status":"online"}' }]);

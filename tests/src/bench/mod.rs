@@ -4,6 +4,7 @@
 //! run: absolute figures say more about the disk than about the broker.
 
 mod client;
+mod dashboard;
 mod drain;
 mod latency;
 mod publish;
@@ -24,7 +25,7 @@ pub struct Benchmark {
 }
 
 /// All of them.
-pub const ALL: [Benchmark; 6] = [
+pub const ALL: [Benchmark; 7] = [
     Benchmark {
         name: "publish",
         title: "Durable QoS 1 publishes for a session that is away, 256 bytes, window of 100 each",
@@ -54,5 +55,10 @@ pub const ALL: [Benchmark; 6] = [
         name: "client",
         title: "The npm package in Chromium",
         run: client::run,
+    },
+    Benchmark {
+        name: "dashboard",
+        title: "The dashboard in Chromium",
+        run: dashboard::run,
     },
 ];
