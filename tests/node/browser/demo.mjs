@@ -16,7 +16,16 @@ const online = (tab) =>
   eventually('online', () => tab.locator('#state').getAttribute('data-state'), (seen) => seen === 'online');
 
 try {
-  await page.goto(`${base}/docs/`);
+  // The pictures are there, each in the colours that are asked for.
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    await page.goto(`${base}/docs/`);
+    await page.locator('img').evaluateAll((all) => all.forEach((image) => { image.loading = 'eager'; }));
+    const shown = () => page.locator('img').evaluateAll((all) => all.map(({ currentSrc, naturalWidth }) => ({ currentSrc, naturalWidth })));
+    await eventually(`four ${colorScheme} pictures`, shown, (seen) => {
+      return seen.length === 4 && seen.every(({ currentSrc, naturalWidth }) => currentSrc.endsWith(`-${colorScheme}.png`) && naturalWidth > 0);
+    });
+  }
   await page.getByRole('link', { name: 'Presence demo' }).first().click();
   await online(page);
   const other = await context.newPage();
