@@ -7,7 +7,7 @@ pub const HEIGHT: f64 = 100.0;
 /// Where so many steps are missing, nothing is drawn: the broker was not there.
 const STEPS_MISSING: u64 = 3;
 /// A chart is no shorter.
-const LENGTH_MS_MIN: u64 = 60_000;
+const LENGTH_MS_MIN: u64 = 10_000;
 
 /// The values of several curves at the same times. What is absent is not drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
