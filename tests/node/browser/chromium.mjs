@@ -43,9 +43,12 @@ export async function picture(page, name) {
   const folder = process.env.EBBTIDE_TEST_SCREENSHOTS;
   if (!folder) return;
   for (const scheme of ['light', 'dark']) {
-    // Nothing that is just fading.
+    // Nothing that is just fading, pointed at or scrolled.
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-    await page.evaluate(() => scrollTo(0, 0));
+    await page.mouse.move(0, 0);
+    await page.evaluate(() => {
+      for (const element of document.querySelectorAll('*')) element.scrollTop = 0;
+    });
     await page.waitForTimeout(300);
     await page.screenshot({ path: `${folder}/${name}-${scheme}.png` });
   }
