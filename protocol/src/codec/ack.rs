@@ -1,10 +1,11 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7).
 
+use super::packet_type;
 use super::reader::Reader;
 use super::reasons;
 use super::sink::{Sink, length};
 use crate::packet::Ack;
-use crate::{ReasonCode, Version, Violation};
+use crate::{Packet, PacketId, ReasonCode, Version, Violation};
 
 /// Which half of the flow: it decides on the reason codes.
 #[derive(Clone, Copy)]
@@ -13,6 +14,22 @@ pub(super) enum Step {
     Received,
     /// PUBREL and PUBCOMP.
     Released,
+}
+
+/// One that says no more than its Packet Identifier, as most do: it takes no memory. `None`: it is another packet, or says more.
+pub(super) fn bare(first: u8, body: &[u8]) -> Option<Result<Packet, Violation>> {
+    let &[high, low] = body else { return None };
+    let packet: fn(Ack) -> Packet = match first >> 4 {
+        packet_type::PUBACK => Packet::PubAck,
+        packet_type::PUBREC => Packet::PubRec,
+        packet_type::PUBREL => Packet::PubRel,
+        packet_type::PUBCOMP => Packet::PubComp,
+        _ => return None,
+    };
+    let packet_id = PacketId::new(u16::from_be_bytes([high, low]));
+    let ack = |packet_id| packet(Ack::new(packet_id, ReasonCode::Success));
+    // [MQTT-2.2.1-3]
+    Some(packet_id.map(ack).ok_or(Violation::PacketIdZero))
 }
 
 pub(super) fn decode(mut body: Reader, version: Version, step: Step) -> Result<Ack, Violation> {

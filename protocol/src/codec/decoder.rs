@@ -105,6 +105,10 @@ impl Decoder {
         if input.len() < total {
             return Ok(None);
         }
+        if let Some(packet) = ack::bare(first, &input[head..total]) {
+            input.advance(total);
+            return Ok(Some(packet?));
+        }
         let mut packet = take(input, total);
         packet.advance(head);
         let packet = self.decode_body(role, first, Reader::new(packet))?;
