@@ -7,6 +7,7 @@ mod args;
 mod ci;
 mod crash;
 mod fuzz;
+mod guard;
 mod measure;
 mod package;
 mod progress;
@@ -93,7 +94,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        help: "measure what durability costs, the client and the dashboard: [--short] [NAME]; beside other brokers: peers",
+        help: "measure what durability costs, the client and the dashboard: [--short] [NAME]; beside other brokers: peers; growth; guard",
         run: measure::bench,
     },
     Command {

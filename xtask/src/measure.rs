@@ -3,22 +3,32 @@
 
 use anyhow::{Result, bail};
 
+use crate::guard;
 use crate::project::Project;
 use crate::server::{self, Profile};
 use crate::test::Environment;
 use crate::web;
 
-/// `bench peers …` is a program of its own: it needs the other brokers.
+/// `bench peers …` and `bench growth …` are programs of their own; `bench guard` needs no broker at all.
 pub fn bench(project: &Project, mut arguments: Vec<String>) -> Result<()> {
-    if arguments.first().is_some_and(|first| first == PEERS) {
+    let of_its_own = [PEERS, GROWTH].into_iter();
+    let mut of_its_own =
+        of_its_own.filter(|name| arguments.first().is_some_and(|first| first == name));
+    if let Some(program) = of_its_own.next() {
         arguments.remove(0);
-        return run(project, PEERS, arguments);
+        return run(project, program, arguments);
+    }
+    if arguments.first().is_some_and(|first| first == "guard") {
+        arguments.remove(0);
+        return guard::run(project, arguments);
     }
     run(project, "bench", arguments)
 }
 
 /// Beside other brokers.
 const PEERS: &str = "peers";
+/// With more and more of something.
+const GROWTH: &str = "growth";
 
 pub fn scale(project: &Project, arguments: Vec<String>) -> Result<()> {
     run(project, "scale", arguments)

@@ -12,7 +12,7 @@ use super::environment::Environment;
 use super::tally::Tally;
 use crate::project::Project;
 use crate::server::{self, Profile};
-use crate::{tools, web};
+use crate::{guard, tools, web};
 
 pub struct Stage {
     pub name: &'static str,
@@ -28,6 +28,12 @@ pub const ALL: &[Stage] = &[
         what: "unit and property tests of all crates, the logic of the browser code among them",
         budget: Duration::from_mins(8),
         run: native,
+    },
+    Stage {
+        name: "guard",
+        what: "instructions of the core for each kind of work, against what is written down",
+        budget: Duration::from_mins(3),
+        run: |project, _| guard::stage(project),
     },
     Stage {
         name: "npm",

@@ -37,6 +37,10 @@ impl SystemTool {
         programs: &["nginx"],
         package: "nginx-light",
     };
+    pub const VALGRIND: Self = Self {
+        programs: &["valgrind"],
+        package: "valgrind",
+    };
     pub const NATS: Self = Self {
         programs: &["nats-server"],
         package: "nats-server",

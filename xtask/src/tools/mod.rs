@@ -39,6 +39,7 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
             SystemTool::FAKETIME,
             SystemTool::MOSQUITTO_CLIENTS,
             SystemTool::NGINX,
+            SystemTool::VALGRIND,
         ]);
         if !missing.is_empty() {
             bail!("missing: {}", missing.join("; "));
