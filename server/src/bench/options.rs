@@ -66,6 +66,10 @@ struct Load {
     #[arg(long, value_name = "BYTES", default_value_t = 256)]
     payload_bytes: usize,
 
+    /// Levels of the topics (p2p, fan-out, fan-in, shared).
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    topic_levels: u16,
+
     /// Publishers. Default: 10; for fan-out 1, for fan-in and shared 100.
     #[arg(long, value_name = "COUNT")]
     publishers: Option<usize>,
@@ -114,6 +118,7 @@ pub struct Settings {
     pub qos: QoS,
     pub version: Version,
     pub payload_bytes: usize,
+    pub topic_levels: u16,
     publishers: Option<usize>,
     subscribers: Option<usize>,
     pub window: usize,
@@ -141,6 +146,7 @@ impl Arguments {
             qos: QoS::from_bits(load.qos).unwrap_or_default(),
             version: load.protocol,
             payload_bytes: load.payload_bytes,
+            topic_levels: load.topic_levels,
             publishers: load.publishers,
             subscribers: load.subscribers,
             window: load.window,

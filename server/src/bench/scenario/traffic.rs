@@ -42,22 +42,23 @@ struct Plan {
 }
 
 impl Plan {
+    /// `prefix`: what all topics begin with, up to their last level.
     fn new(scenario: Scenario, prefix: &str, publishers: usize, subscribers: usize) -> Self {
-        let own = |count: usize| (0..count).map(|number| format!("{prefix}/{number}"));
+        let own = |count: usize| (0..count).map(|number| format!("{prefix}{number}"));
         match scenario {
             Scenario::FanOut => Self {
-                topics: vec![format!("{prefix}/all"); publishers],
-                filters: vec![format!("{prefix}/all"); subscribers],
+                topics: vec![format!("{prefix}all"); publishers],
+                filters: vec![format!("{prefix}all"); subscribers],
                 fan: subscribers as u64,
             },
             Scenario::FanIn => Self {
                 topics: own(publishers).collect(),
-                filters: vec![format!("{prefix}/#"); subscribers],
+                filters: vec![format!("{prefix}#"); subscribers],
                 fan: subscribers as u64,
             },
             Scenario::Shared => Self {
                 topics: own(publishers).collect(),
-                filters: vec![format!("$share/bench/{prefix}/#"); subscribers],
+                filters: vec![format!("$share/bench/{prefix}#"); subscribers],
                 fan: 1,
             },
             _ => Self {
@@ -69,10 +70,18 @@ impl Plan {
     }
 }
 
+/// `bench/p2p/`, and more levels or fewer.
+fn prefix(scenario: Scenario, levels: u16) -> String {
+    let names = ["bench", scenario.name()].into_iter();
+    let names = names.chain(std::iter::repeat("level"));
+    let above = usize::from(levels).saturating_sub(1);
+    names.take(above).map(|name| format!("{name}/")).collect()
+}
+
 pub async fn play(scenario: Scenario, stage: &Stage<'_>) -> io::Result<Report> {
     let settings = stage.settings;
     let (publishers, subscribers) = settings.people(scenario);
-    let prefix = format!("bench/{}", scenario.name());
+    let prefix = prefix(scenario, settings.topic_levels);
     let plan = Plan::new(scenario, &prefix, publishers, subscribers);
     let run = Rc::new(Run::new());
     let mut tasks = JoinSet::new();
@@ -195,5 +204,22 @@ async fn drain(run: &Run, fan: u64, qos: QoS) {
 impl Stage<'_> {
     pub(super) fn usage(&self) -> Option<Usage> {
         self.process?.usage()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_have_as_many_levels_as_asked_for() {
+        for (levels, topic) in [
+            (1, "7"),
+            (2, "bench/7"),
+            (3, "bench/p2p/7"),
+            (5, "bench/p2p/level/level/7"),
+        ] {
+            assert_eq!(format!("{}7", prefix(Scenario::P2p, levels)), topic);
+        }
     }
 }
