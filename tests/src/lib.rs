@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod broker;
 pub mod cases;
+pub mod growth;
 pub mod http;
 pub mod ledger;
 pub mod load;

@@ -46,25 +46,33 @@ impl Link {
         }
     }
 
-    /// Subscribes to one filter and waits for SUBACK; gives what came before it.
+    /// Subscribes to one filter and waits for SUBACK.
     pub fn subscribe(&mut self, filter: &str, qos: QoS) -> Result<()> {
+        self.subscribe_to(&[filter], qos)
+    }
+
+    /// Subscribes to some filters and waits for SUBACK.
+    pub fn subscribe_to(&mut self, filters: &[impl AsRef<str>], qos: QoS) -> Result<()> {
         let options = SubscriptionOptions {
             qos,
             ..SubscriptionOptions::default()
         };
+        let subscription = |filter: &str| {
+            let filter = TopicFilter::new(filter.to_owned())?;
+            Ok(Subscription { filter, options })
+        };
+        let subscriptions = filters.iter().map(|filter| subscription(filter.as_ref()));
         self.put(&Packet::Subscribe(Subscribe {
             packet_id: PacketId::MIN,
             subscription_identifier: None,
             user_properties: Vec::new(),
-            subscriptions: vec![Subscription {
-                filter: TopicFilter::new(filter.to_owned())?,
-                options,
-            }],
+            subscriptions: subscriptions.collect::<Result<_>>()?,
         }));
         self.flush()?;
         match self.packet()? {
             Packet::SubAck(suback) => {
-                ensure!(!suback.reasons[0].is_error(), "{:?}", suback.reasons);
+                let refused = suback.reasons.iter().find(|reason| reason.is_error());
+                ensure!(refused.is_none(), "{refused:?}");
                 Ok(())
             }
             other => bail!("no SUBACK: {other:?}"),

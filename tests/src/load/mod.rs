@@ -2,11 +2,13 @@
 //!
 //! They check what comes only as far as a measurement needs it to be true: counts, and reason codes.
 
+mod generator;
 mod link;
 mod process;
 mod publish;
 mod receive;
 
+pub use generator::{Figures, generate};
 pub use link::{Link, clean, kept};
 pub use process::{Process, disk};
 pub use publish::{Published, publish};

@@ -1,18 +1,11 @@
 //! One run of the load generator against one broker, and the figures of all runs.
 
-use std::{
-    collections::BTreeMap,
-    process::{Command, Stdio},
-};
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Result, bail};
 
 use super::{Peer, Row};
-use crate::tools;
-
-/// Figures by their names.
-pub type Figures = BTreeMap<String, f64>;
+use crate::load::{Figures, generate};
 
 /// All runs.
 #[derive(Default)]
@@ -47,29 +40,21 @@ pub fn measure(peer: &Peer, row: &Row, seconds: f64) -> Result<Figures> {
         true => &running.websocket,
         false => &running.mqtt,
     };
-    let mut command = Command::new(tools::broker());
-    command
-        .arg("bench")
-        .args(row.arguments)
-        .args(["--protocol", "3.1.1", "--json", "--url", url])
-        .args(["--qos", &row.qos.to_string()])
-        .args(["--pid", &running.pid.to_string()]);
+    let (qos, pid) = (row.qos.to_string(), running.pid.to_string());
+    let words = row.arguments.iter().copied();
+    let words = words.chain([
+        "--protocol",
+        "3.1.1",
+        "--url",
+        url,
+        "--qos",
+        &qos,
+        "--pid",
+        &pid,
+    ]);
+    let mut words: Vec<String> = words.map(str::to_owned).collect();
     if !row.ends {
-        command.args(["--duration-s", &seconds.to_string()]);
+        words.extend(["--duration-s".to_owned(), seconds.to_string()]);
     }
-    let output = command
-        .stderr(Stdio::piped())
-        .output()
-        .context("starting the load generator")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("the load ended early: {}", said.trim());
-    }
-    let line = String::from_utf8(output.stdout)?;
-    let line = line.lines().next().context("the load said nothing")?;
-    let found: BTreeMap<String, Value> = serde_json::from_str(line).context("its JSON")?;
-    let numbers = found.into_iter();
-    Ok(numbers
-        .filter_map(|(name, value)| Some((name, value.as_f64()?)))
-        .collect())
+    generate(&[], &words)
 }

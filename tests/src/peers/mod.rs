@@ -11,6 +11,7 @@ mod table;
 
 pub use broker::{ALL, Peer};
 pub use rows::{ROWS, Row};
+pub(crate) use table::{grouped, shown};
 
 use anyhow::Result;
 

@@ -104,7 +104,7 @@ pub fn shown(value: f64) -> String {
 }
 
 /// With a comma between thousands.
-fn grouped(value: f64) -> String {
+pub fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
