@@ -13,8 +13,10 @@ pub(super) struct Hindrance {
 impl Hindrance {
     /// Its publish has crowded these; `waker` is woken when one of them has room.
     pub fn add(&mut self, crowded: Vec<Crowded>, waker: &Waker) {
-        self.crowded
-            .extend(crowded.into_iter().filter(|queue| queue.wait(waker)));
+        let still = crowded
+            .into_iter()
+            .filter_map(|mut queue| queue.wait(waker).then_some(queue));
+        self.crowded.extend(still);
     }
 
     pub fn is_none(&self) -> bool {
@@ -24,7 +26,7 @@ impl Hindrance {
     /// Which of them are crowded still?
     pub fn look(&mut self, waker: &Waker, now: Monotonic) {
         self.crowded
-            .retain(|queue| queue.until > now && queue.wait(waker));
+            .retain_mut(|queue| queue.until > now && queue.wait(waker));
         if self.crowded.is_empty() {
             self.crowded = Vec::new();
         }

@@ -19,6 +19,9 @@ pub(crate) struct Crowding {
     until: Option<Monotonic>,
     /// Connections that are not read meanwhile.
     waiting: Vec<Waker>,
+    /// How often those who waited were woken: who has noted this number stands in the list. To look for it there would take as
+    /// long as the list is, for each of them.
+    times_woken: u64,
 }
 
 impl Crowding {
@@ -28,6 +31,7 @@ impl Crowding {
             pause_ms_max: limits.back_pressure_ms_max,
             until: None,
             waiting: Vec::new(),
+            times_woken: 0,
         }
     }
 
@@ -50,17 +54,18 @@ impl Crowding {
     /// Nobody waits for it any more.
     pub fn clear(&mut self) {
         self.until = None;
+        self.times_woken += 1;
         for waker in std::mem::take(&mut self.waiting) {
             waker.wake();
         }
     }
 
-    /// Wakes this connection when there is room; `false`: there is already.
-    fn wait(&mut self, waker: &Waker) -> bool {
+    /// Wakes this connection when there is room; `false`: there is already. `noted` is what it has kept of the last time.
+    fn wait(&mut self, waker: &Waker, noted: &mut Option<u64>) -> bool {
         if self.until.is_none() {
             return false;
         }
-        if !self.waiting.iter().any(|other| other.will_wake(waker)) {
+        if noted.replace(self.times_woken) != Some(self.times_woken) {
             self.waiting.push(waker.clone());
         }
         true
@@ -70,8 +75,10 @@ impl Crowding {
 /// A queue that a publisher has filled, and until when to wait for it.
 #[derive(Debug)]
 pub(crate) struct Crowded {
-    pub queue: Queue,
+    queue: Queue,
     pub until: Monotonic,
+    /// See [`Crowding::wait`].
+    noted: Option<u64>,
 }
 
 /// Whose it is.
@@ -82,9 +89,18 @@ pub(crate) enum Queue {
 }
 
 impl Crowded {
+    pub fn new(queue: Queue, until: Monotonic) -> Self {
+        Self {
+            queue,
+            until,
+            noted: None,
+        }
+    }
+
     /// Wakes this connection when there is room; `false`: there is already.
-    pub fn wait(&self, waker: &Waker) -> bool {
-        let wait = |crowding: &mut Crowding| crowding.wait(waker);
+    pub fn wait(&mut self, waker: &Waker) -> bool {
+        let noted = &mut self.noted;
+        let wait = |crowding: &mut Crowding| crowding.wait(waker, noted);
         match &self.queue {
             Queue::Session(mailbox) => mailbox.with_crowding(wait),
             Queue::Group(group) => group.with_crowding(wait),
@@ -119,12 +135,19 @@ mod tests {
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
         crowding.pushed(101, Monotonic(1));
-        assert!(crowding.wait(&waker) && crowding.wait(&waker));
+        let mut noted = None;
+        assert!(crowding.wait(&waker, &mut noted) && crowding.wait(&waker, &mut noted));
         crowding.taken(26);
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
         crowding.taken(25);
         crowding.taken(0);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(!crowding.wait(&waker, &mut noted), "there is room");
+        // Crowded again before it has looked: it is to be woken again.
+        crowding.pushed(101, Monotonic(1));
+        assert!(crowding.wait(&waker, &mut noted));
+        crowding.taken(0);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
     }
 
     #[test]
@@ -137,13 +160,13 @@ mod tests {
         let at = Monotonic;
         assert_eq!(crowding.pushed(100, at(1)), None);
         assert_eq!(crowding.pushed(101, at(1)), Some(at(51)));
-        assert!(crowding.wait(Waker::noop()));
+        assert!(crowding.wait(Waker::noop(), &mut None));
         assert_eq!(crowding.pushed(200, at(20)), Some(at(51)));
         assert_eq!(crowding.pushed(300, at(51)), None, "it was long enough");
         crowding.taken(26);
         assert_eq!(crowding.pushed(101, at(60)), None, "it never had room");
         crowding.taken(25);
-        assert!(!crowding.wait(Waker::noop()));
+        assert!(!crowding.wait(Waker::noop(), &mut None));
         assert_eq!(crowding.pushed(101, at(70)), Some(at(120)));
     }
 }

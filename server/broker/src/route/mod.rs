@@ -407,7 +407,7 @@ fn push(
             Pushed::Queued => {}
             Pushed::Crowded(until) => {
                 let queue = crowding::Queue::Group(target.group);
-                crowded.push(Crowded { queue, until });
+                crowded.push(Crowded::new(queue, until));
             }
             Pushed::DroppedQoS0 | Pushed::Overflow => {
                 shared.counters.dropped(DropReason::NobodyThere);
@@ -425,7 +425,7 @@ fn push(
                     overflow::evict(shared, &mailbox, message.accepted_at);
                 }
                 let queue = crowding::Queue::Session(mailbox);
-                crowded.push(Crowded { queue, until });
+                crowded.push(Crowded::new(queue, until));
             }
             Pushed::DroppedQoS0 => shared.counters.dropped(DropReason::QoS0Unready),
             Pushed::Overflow => shared.counters.dropped(DropReason::Overflow),
