@@ -18,7 +18,6 @@ mod data_commands;
 mod description;
 mod events_api;
 mod exactly_once;
-mod fairness;
 mod fleet;
 #[cfg(target_os = "linux")]
 mod full_disk;

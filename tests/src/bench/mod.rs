@@ -1,11 +1,12 @@
 //! Benchmarks of what the guarantee costs: acknowledged means on disk.
 //!
 //! Everything is measured beside redb itself, which inserts rows of the same size in batches, on the same disk in the same
-//! run: absolute figures say more about the disk than about the broker.
+//! run: absolute figures say more about the disk than about the broker. And what one busy client costs the others.
 
 mod client;
 mod dashboard;
 mod drain;
+mod fairness;
 mod latency;
 mod publish;
 mod raw;
@@ -50,6 +51,11 @@ pub const ALL: [Benchmark; 7] = [
         name: "start",
         title: "From exec to ready after SIGKILL, by what is on disk",
         run: start::run,
+    },
+    Benchmark {
+        name: "fairness",
+        title: "What others wait beside one busy client, on one core",
+        run: fairness::run,
     },
     Benchmark {
         name: "client",
