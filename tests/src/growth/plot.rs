@@ -1,5 +1,5 @@
-//! A curve as a picture in SVG: what a unit costs, and the rate, side by side. Both axes begin where nothing is; where there is more
-//! and more of something by factors, the axis below is logarithmic, and a curve that is level costs the same everywhere.
+//! A curve as a picture in SVG: what a unit costs, and the rate, side by side. What should make no difference grows by factors, on a
+//! logarithmic axis: a level curve costs the same everywhere. What is work grows evenly: a straight one costs the same for each bit.
 //!
 //! The ground is white, not transparent: it is read on dark pages as well.
 
@@ -46,8 +46,11 @@ fn panel(
         .collect();
     let top = line.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     let last = points.last().copied().context("a curve has points")?;
-    let (first, last) = (place(points[0]) * 0.8, place(last) * 1.25);
-    let across = (first..last).log_scale();
+    if curve.is_work {
+        let across = RangedCoordf64::from(0.0..last as f64 * 1.05);
+        return draw(area, curve, figure, &line, across, top);
+    }
+    let across = (place(points[0]) * 0.8..place(last) * 1.25).log_scale();
     draw(area, curve, figure, &line, across, top)
 }
 
@@ -82,7 +85,7 @@ where
         .x_label_formatter(&|value| grouped(*value))
         .y_label_formatter(&|value| shown(*value))
         .draw()?;
-    chart.draw_series(LineSeries::new(line.iter().copied(), INK.stroke_width(2)))?;
+    chart.draw_series([PathElement::new(line, INK.stroke_width(2))])?;
     chart.draw_series(line.iter().map(|at| Circle::new(*at, 3, INK.filled())))?;
     Ok(())
 }
