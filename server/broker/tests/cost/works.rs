@@ -12,6 +12,8 @@ use super::{
 const AT_ONCE: usize = 10;
 const PAIRS: usize = 10;
 const SUBSCRIBERS: usize = 100;
+/// More than a queue has room for, with as many messages each as come at once.
+const CROWD: usize = 1_000;
 const MEMBERS: usize = 10;
 const AWAY: usize = 10;
 const TOPICS: usize = 1_000;
@@ -43,7 +45,7 @@ impl Work {
 }
 
 /// All of them.
-pub const ALL: [Work; 14] = [
+pub const ALL: [Work; 15] = [
     work("p2p-0", "message at QoS 0 from one to one", 1_000, 1, |n| {
         p2p(AtMostOnce, n)
     }),
@@ -73,6 +75,13 @@ pub const ALL: [Work; 14] = [
         1_000,
         1,
         fan_in,
+    ),
+    work(
+        "crowd-1",
+        "message at QoS 1 of one of a thousand who wait for room",
+        10_000,
+        1,
+        crowd,
     ),
     work(
         "shared-1",
@@ -206,6 +215,17 @@ fn fan_in(count: usize) -> u64 {
         let publisher = come(&mut rig, &format!("pub-{number}"));
         let topic = format!("cost/{number}/value");
         publishers.push((publisher, Template::new(&topic, AtMostOnce, false)));
+    }
+    publish(&mut rig, &mut publishers, count)
+}
+
+fn crowd(count: usize) -> u64 {
+    let mut rig = Rig::new();
+    subscriber(&mut rig, "sub", "cost/all", AtLeastOnce);
+    let mut publishers = Vec::new();
+    for number in 0..CROWD {
+        let publisher = come(&mut rig, &format!("pub-{number}"));
+        publishers.push((publisher, Template::new("cost/all", AtLeastOnce, false)));
     }
     publish(&mut rig, &mut publishers, count)
 }
