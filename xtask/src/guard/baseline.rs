@@ -6,7 +6,7 @@ use std::fmt;
 use anyhow::{Context, Result};
 
 /// Per cent. Other data in the same places of the code comes out a little different: capacities, the order of a hash map.
-const MARGIN: f64 = 3.0;
+const MARGIN: u64 = 3;
 
 const HEAD: &str = "# Instructions of the core for one unit of each work in works.rs.\n\
                     # Compared by `cargo xtask test guard`, written by `cargo xtask bench guard --write`.\n";
@@ -56,9 +56,9 @@ impl Baseline {
             return Verdict::Unknown;
         };
         let more = (instructions as f64 / written as f64 - 1.0) * 100.0;
-        if more > MARGIN {
+        if instructions * 100 > written * (100 + MARGIN) {
             Verdict::More(more)
-        } else if more < -MARGIN {
+        } else if instructions * 100 < written * (100 - MARGIN) {
             Verdict::Less(more)
         } else {
             Verdict::Same(more)
