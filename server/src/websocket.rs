@@ -1,6 +1,7 @@
 //! MQTT over WebSocket (section 6): the bytes of binary frames are one stream, packets may be split over frames and several
 //! may share one [MQTT-6.0.0-2].
 
+mod gate;
 mod read_ahead;
 
 use std::{
@@ -21,7 +22,7 @@ use tokio_tungstenite::{
     },
 };
 
-use self::read_ahead::ReadAhead;
+use self::{gate::Gate, read_ahead::ReadAhead};
 use crate::connection::ByteStream;
 
 /// The subprotocols that are taken, the best first: that of the standard [MQTT-6.0.0-4], and the name from before it for
@@ -29,6 +30,8 @@ use crate::connection::ByteStream;
 pub const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 /// A frame may carry the largest packet and some more.
 const FRAME_SLACK: usize = 64 * 1024;
+/// With their heads frames may be so many times as large as what they carry.
+const GATE_FACTOR: usize = 2;
 /// The most that one read gives. A small packet that is kept must not keep a whole large frame in memory.
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// The read buffer that the library keeps: small, for most connections are idle.
@@ -37,7 +40,7 @@ const BUFFER_BYTES: usize = 1024;
 /// The stream of bytes in a WebSocket.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    stream: WebSocketStream<ReadAhead<S>>,
+    stream: WebSocketStream<Gate<ReadAhead<S>>>,
     /// What is left of a large message.
     rest: Bytes,
     /// What the close frame says.
@@ -46,15 +49,23 @@ pub struct WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Takes over after the handshake. No message above the largest packet, and a little, is taken.
-    pub async fn new(io: S, role: Role, maximum_packet_size: u32) -> Self {
+    /// Takes over after the handshake. No message above the largest packet, and a little, is taken, and until
+    /// [`ByteStream::let_in`] no more than a connect packet of that size takes in frames; `None`: there is no such limit.
+    pub async fn new(
+        io: S,
+        role: Role,
+        maximum_packet_size: u32,
+        connect_packet_size_max: Option<u32>,
+    ) -> Self {
         let bytes_max = maximum_packet_size as usize + FRAME_SLACK;
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(0)
             .max_message_size(Some(bytes_max))
             .max_frame_size(Some(bytes_max));
-        let stream = WebSocketStream::from_raw_socket(ReadAhead::new(io), role, Some(config)).await;
+        let most = connect_packet_size_max.map(|bytes| GATE_FACTOR * bytes as usize + FRAME_SLACK);
+        let io = Gate::new(ReadAhead::new(io), most);
+        let stream = WebSocketStream::from_raw_socket(io, role, Some(config)).await;
         let close = CloseFrame {
             code: CloseCode::Normal,
             reason: Utf8Bytes::default(),
@@ -90,6 +101,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
+    fn let_in(&mut self) {
+        self.stream.get_mut().open();
+    }
+
+    fn is_exceeded(&self) -> bool {
+        self.stream.get_ref().is_exceeded()
+    }
+
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,

@@ -13,6 +13,7 @@ use ebbtide_protocol::codec::encode;
 use ebbtide_protocol::packet::{Connect, Publish};
 use ebbtide_protocol::{Packet, QoS, ReasonCode, Version};
 use ebbtide_tests::broker::Broker;
+use ebbtide_tests::http;
 use ebbtide_tests::memory::Watch;
 use ebbtide_tests::peer::{Peer, Transport, clean, kept, publish, subscribe};
 
@@ -85,6 +86,29 @@ fn a_client_that_is_not_in_yet_may_send_no_more_than_a_connect() -> Result<()> {
         ensure!(answer.is_none(), "{answer:?}");
     }
     Ok(())
+}
+
+/// A frame is taken in as a whole before anybody sees that it is no CONNECT.
+#[test]
+fn a_web_socket_frame_from_who_is_not_in_yet_is_no_larger_than_a_connect() -> Result<()> {
+    const CLIENTS: usize = 40;
+    let broker = Broker::start()?;
+    let mut connect = announcement(0x10, MIB - 5)?;
+    connect.resize(15 * MIB, 0);
+    let watch = Watch::begin(&broker)?;
+    let mut peers = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut peer = Peer::open(&broker, Transport::WebSocket)?;
+        // The broker may close it before all of it has been sent.
+        let _ = peer.send_bytes(&connect);
+        peers.push(peer);
+    }
+    let limit = usize::try_from(Limits::default().connect_packet_size_max)?;
+    watch.expect_below(CLIENTS * 3 * limit + OWN)?;
+    let metrics = http::get(broker.http(), "/metrics")?.body;
+    let hits = format!("ebbtide_limit_hits_total{{limit=\"connect_packet_size_max\"}} {CLIENTS}\n");
+    ensure!(metrics.contains(&hits), "{metrics}");
+    Peer::clean(&broker, "bystander")?.ping()
 }
 
 /// Floods a subscriber that reads nothing.

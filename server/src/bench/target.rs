@@ -147,7 +147,7 @@ impl Dialer {
             .map_err(io::Error::other)?;
         let stream = socket.into_inner();
         Ok(Box::new(
-            WebSocket::new(stream, Role::Client, PACKET_BYTES_MAX).await,
+            WebSocket::new(stream, Role::Client, PACKET_BYTES_MAX, None).await,
         ))
     }
 }

@@ -308,6 +308,9 @@ impl<S: ByteStream> Driver<S> {
             .admit(outcome, |authentication| {
                 connection.handle_answer(Answer::Authenticated(authentication), now);
             });
+        if connection.close().is_none() {
+            self.stream.let_in();
+        }
     }
 
     /// Says what a rule has not allowed.
@@ -362,6 +365,10 @@ impl<S: ByteStream> Driver<S> {
     async fn finish(mut self, result: io::Result<()>) {
         let client = self.connection.client_id().cloned().unwrap_or_default();
         if let Err(error) = result {
+            if self.stream.is_exceeded() {
+                let (broker, _) = self.surroundings.broker.get();
+                broker.count_hit(Limit::ConnectPacketSizeMax);
+            }
             self.connection.handle_end(self.surroundings.clock.now());
             let origin = self.connection.origin();
             tracing::debug!(client = &*client, address = origin.address, %error, "connection failed");

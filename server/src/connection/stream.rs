@@ -31,6 +31,14 @@ pub trait ByteStream: Send + Unpin {
         output: &mut BytesMut,
     ) -> Poll<io::Result<()>>;
 
+    /// The client has been let in: it may send as large packets as it is told.
+    fn let_in(&mut self) {}
+
+    /// It has failed because more came before that than may.
+    fn is_exceeded(&self) -> bool {
+        false
+    }
+
     /// Ends our direction, saying why where the transport can: the peer reads what was written, then the end.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 }

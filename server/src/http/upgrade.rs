@@ -71,12 +71,16 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
         }
     }
     let upgraded = hyper::upgrade::on(&mut request);
-    let packet_size = app.surroundings.broker.get().0.limits().maximum_packet_size;
+    let (broker, _) = app.surroundings.broker.get();
+    let packet_size = broker.limits().maximum_packet_size;
+    let connect_size = broker.limits().connect_packet_size_max;
+    drop(broker);
     tokio::spawn(async move {
         match upgraded.await {
             Ok(upgraded) => {
                 let io = TokioIo::new(upgraded);
-                let stream = WebSocket::new(io, Role::Server, packet_size).await;
+                let stream =
+                    WebSocket::new(io, Role::Server, packet_size, Some(connect_size)).await;
                 let place = (permit, place, told);
                 connection::spawn(stream, origin, app.surroundings, refusal, place);
             }
