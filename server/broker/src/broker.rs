@@ -40,8 +40,14 @@ impl Broker {
 
     /// What it allows.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.shared.limits
+    pub fn limits(&self) -> Arc<Limits> {
+        self.shared.limits.load_full()
+    }
+
+    /// From now on it allows this: at once for what is in all, of a user or of a session, and for the connections to come in what a
+    /// connection was told or given when it began. What is there already above a lower limit stays.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.limits.store(Arc::new(limits));
     }
 
     /// Counts that a limit has kept something out: one that is looked after outside.

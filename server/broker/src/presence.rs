@@ -83,7 +83,7 @@ impl Presence {
             return true;
         };
         let retained = shared.retained.read();
-        !is_full(&retained, &shared.limits) || retained.get(&topic).is_some()
+        !is_full(&retained, &shared.limits()) || retained.get(&topic).is_some()
     }
 
     /// The client is connected. `None`: its name is too long for a topic.
@@ -128,7 +128,7 @@ impl Presence {
         }
         state.present.remove(&seat.topic);
         let mut entry = self.offline(seat.topic, reason, now);
-        if is_kept || !is_full(&shared.retained.read(), &shared.limits) {
+        if is_kept || !is_full(&shared.retained.read(), &shared.limits()) {
             publish(shared, entry, now);
             return;
         }

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwap;
 use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{
     FlowStage, GroupRow, Incarnation, Marks, Operation, RecipientSet, RetainedRow, Row, Sequence,
@@ -212,7 +213,7 @@ impl Recovery {
         let presence = self.presence;
         let presence = presence.map(|topic| Presence::recover(topic, &retained));
         let shared = Arc::new(Shared {
-            limits: self.limits,
+            limits: ArcSwap::from_pointee(self.limits),
             registry: Registry::default(),
             index: RwLock::new(self.index),
             numbers: Mutex::new(numbers),

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
+use arc_swap::{ArcSwap, Guard};
 use ebbtide_protocol::ByteString;
 use ebbtide_store::{Incarnation, RetainedChange, Sequence, WallTime};
 use parking_lot::{Mutex, RwLock};
@@ -36,7 +37,8 @@ use crate::{
 /// - a mailbox, and what counts its losses: to reach the journal.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub limits: Limits,
+    /// Those of now. A connection keeps what it began with: CONNACK has announced it.
+    pub limits: ArcSwap<Limits>,
     pub registry: Registry,
     /// If it is kept at all.
     pub presence: Option<Presence>,
@@ -70,8 +72,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What holds for all of them now.
+    pub fn limits(&self) -> Guard<Arc<Limits>> {
+        self.limits.load()
+    }
+
     pub fn new_mailbox(&self, session: Incarnation, client_id: ByteString, kept: bool) -> Mailbox {
-        Mailbox::new(session, client_id, kept, &self.limits)
+        Mailbox::new(session, client_id, kept, &self.limits())
     }
 
     pub fn new_incarnation(&self) -> Result<Incarnation, Exhausted> {

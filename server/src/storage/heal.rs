@@ -125,10 +125,14 @@ fn replace(shared: &Shared, source: &Source, old: &Broker, store: Kept) -> Resul
     tracing::error!("another store was found in the place of the one that failed: it is used");
     let broker = source.recover(&*store)?;
     old.shut_down(None);
-    *shared.current.write() = Current {
+    let mut current = shared.current.write();
+    // They may have changed since the start.
+    broker.set_limits((*old.limits()).clone());
+    *current = Current {
         broker,
         reader: Reader::new(store),
     };
+    drop(current);
     shared.generation.fetch_add(1, Ordering::Release);
     Arc::clone(&shared.replaced).wake();
     Ok(())

@@ -129,6 +129,11 @@ impl CurrentBroker {
         (current.broker.clone(), current.reader.clone())
     }
 
+    /// From now on these hold, also for the broker that may take over.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.current.read().broker.set_limits(limits);
+    }
+
     /// Why what has to be kept is not taken in now.
     pub fn no_room(&self) -> Option<NoRoom> {
         self.shared.broker().journal().no_room()

@@ -166,9 +166,10 @@ impl Connection {
             ..
         } = &arriving.connect;
         let shared = &self.shared;
+        let limits = shared.limits();
         let per_user = PerUser {
-            sessions_max: shared.limits.sessions_per_user_max,
-            connections_max: shared.limits.connections_per_user_max,
+            sessions_max: limits.sessions_per_user_max,
+            connections_max: limits.connections_per_user_max,
         };
         let registry = &shared.registry;
         let claim = registry.claim(client_id, &control, *clean_start, per_user);
@@ -240,7 +241,7 @@ impl Connection {
         let connect = &arriving.connect;
         let version = connect.version;
         let asked = version.session_expiry_interval(connect);
-        let expiry = asked.min(shared.limits.session_expiry_interval_max);
+        let expiry = asked.min(self.limits.session_expiry_interval_max);
         let will = connect.will.clone();
         let client_id = connect.client_id.clone();
 
@@ -272,7 +273,7 @@ impl Connection {
                 return Err(close);
             }
         };
-        let limits = &shared.limits;
+        let limits = &self.limits;
         let present = session_present;
         let connack = connack::success(&arriving, limits, expiry, present, incarnation, dropped);
         let Some((connack, is_told)) = connack::fit(connack, connect) else {
@@ -359,11 +360,11 @@ impl Connection {
                 version,
                 origin: Arc::clone(&self.origin),
                 connected_at: now.wall,
-                keep_alive_s: connack::keep_alive(connect, &shared.limits),
+                keep_alive_s: connack::keep_alive(connect, &self.limits),
                 session_expiry_interval: expiry,
             },
         );
-        session.mailbox.attach(self.waker.clone());
+        session.mailbox.attach(self.waker.clone(), &self.limits);
         if session.kept {
             session.flows.raise_mark();
             changes.push(
@@ -395,9 +396,10 @@ impl Connection {
 
         self.replies.push(durability::connack(changes), connack);
 
-        let keep_alive = connack::keep_alive(connect, &shared.limits);
+        let keep_alive = connack::keep_alive(connect, &self.limits);
         let receive_maximum = connect.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
         let mut open = Open {
+            limits: Arc::clone(&self.limits),
             control,
             is_leaving: false,
             version,
@@ -436,7 +438,7 @@ impl Connection {
             });
         }
         self.decoder
-            .set_maximum_packet_size(shared.limits.maximum_packet_size);
+            .set_maximum_packet_size(self.limits.maximum_packet_size);
         self.phase = Phase::Open(Box::new(open));
         Ok(())
     }

@@ -46,7 +46,7 @@ impl Connection {
             if open.asked_no_expiry && interval > 0 {
                 return Err(Violation::SessionExpiryAfterZero.into());
             }
-            let maximum = self.shared.limits.session_expiry_interval_max;
+            let maximum = self.limits.session_expiry_interval_max;
             open.session.session_expiry_interval = interval.min(maximum);
         }
         let end = if disconnect.reason == ReasonCode::Success {

@@ -57,8 +57,8 @@ pub use self::{
     },
 };
 use crate::{
-    Durability, Limit, Monotonic, Now, hits, journal::Ticket, registry::Newcomer, route::overflow,
-    shared::Shared, stats::Traffic, work::STEPS_PER_TURN,
+    Durability, Limit, Limits, Monotonic, Now, hits, journal::Ticket, registry::Newcomer,
+    route::overflow, shared::Shared, stats::Traffic, work::STEPS_PER_TURN,
 };
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
@@ -74,6 +74,8 @@ const INSIDE: &str = "api";
 #[derive(Debug)]
 pub struct Connection {
     shared: Arc<Shared>,
+    /// Of its beginning: what CONNACK announces holds for as long as it is there.
+    limits: Arc<Limits>,
     origin: Arc<Origin>,
     waker: Waker,
     decoder: Decoder,
@@ -118,9 +120,9 @@ enum Phase {
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, origin: Origin, waker: Waker, now: Now) -> Self {
-        let deadline = now.monotonic.plus_ms(shared.limits.connect_deadline_ms);
+        let limits = shared.limits.load_full();
+        let deadline = now.monotonic.plus_ms(limits.connect_deadline_ms);
         // Until it is let in; then it may send what CONNACK announces.
-        let limits = &shared.limits;
         let largest = limits.connect_packet_size_max;
         let decoder = Decoder::new(Role::Server, largest.min(limits.maximum_packet_size));
         shared.counters.opened.fetch_add(1, Ordering::Relaxed);
@@ -131,6 +133,7 @@ impl Connection {
         }
         Self {
             shared,
+            limits,
             origin: Arc::new(origin),
             waker,
             decoder,
@@ -225,7 +228,7 @@ impl Connection {
     /// its CONNECT is being decided, and after its end [MQTT-3.1.4-6].
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        let limits = &self.shared.limits;
+        let limits = &self.limits;
         let is_listening = match &self.phase {
             Phase::Silent { .. } | Phase::Open(_) => true,
             Phase::Arriving(arriving) => arriving.turn == Turn::Client,
@@ -246,7 +249,7 @@ impl Connection {
     /// Nothing that it sent is waited for, so this is what keeps it from filling the memory.
     fn is_ahead_of_disk(&self) -> bool {
         self.durability == Durability::Relaxed
-            && self.shared.journal.queue_bytes() > self.shared.limits.journal_bytes_max
+            && self.shared.journal.queue_bytes() > self.limits.journal_bytes_max
     }
 
     /// Another connection takes over the session, and the next [`Connection::handle_wake`] ends this one. What has come by

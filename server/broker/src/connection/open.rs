@@ -10,11 +10,13 @@ use super::{
     aliases, authenticate::Turn, authorize::Denial, farewell::Tolerance, hindrance::Hindrance,
     outbound::Outbound, pace::Pace,
 };
-use crate::{Monotonic, presence::Seat, registry::Control, session::Session};
+use crate::{Limits, Monotonic, presence::Seat, registry::Control, session::Session};
 
 #[derive(Debug)]
 pub(super) struct Open {
     pub session: Session,
+    /// Those that CONNACK has announced.
+    pub limits: Arc<Limits>,
     pub control: Arc<Control>,
     /// Another connection has asked for the session: the next wake-up ends this one.
     pub is_leaving: bool,

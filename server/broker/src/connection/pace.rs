@@ -13,7 +13,7 @@ pub(super) struct Pace {
 impl Pace {
     /// It has published.
     pub fn count(&mut self, shared: &Shared, now: Monotonic) {
-        let per_s = shared.limits.publish_rate_max;
+        let per_s = shared.limits().publish_rate_max;
         if per_s == 0 {
             return;
         }

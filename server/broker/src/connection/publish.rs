@@ -32,7 +32,7 @@ impl Open {
         let topic = self.incoming_aliases.resolve(
             publish.topic,
             publish.topic_alias,
-            shared.limits.topic_alias_maximum,
+            self.limits.topic_alias_maximum,
         )?;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         if let Some(packet_id) = packet_id {
@@ -48,7 +48,7 @@ impl Open {
             self.unsettled += 1;
             // [MQTT-3.3.4-7]; 3.1.1 knows no such limit: there the connection is read more slowly.
             if self.version.has_properties()
-                && self.unsettled > u32::from(shared.limits.receive_maximum)
+                && self.unsettled > u32::from(self.limits.receive_maximum)
             {
                 return Err(Violation::ReceiveMaximumExceeded.into());
             }
@@ -199,7 +199,7 @@ impl Open {
 
 /// Why nothing may be published to this topic.
 pub(super) fn refusal(topic: &TopicName, shared: &Shared) -> Option<Refusal> {
-    let limits = &shared.limits;
+    let limits = shared.limits();
     let name = topic.as_str();
     let hits = &shared.counters.limits;
     if name.len() > limits.topic_bytes_max {

@@ -306,7 +306,7 @@ impl Open {
         let group = match index.group(&row.filter) {
             Some(group) => Arc::clone(group),
             None => {
-                let group = Group::new(numbers[&row.filter], row.filter.clone(), &shared.limits);
+                let group = Group::new(numbers[&row.filter], row.filter.clone(), &shared.limits());
                 let group = Arc::new(group);
                 index.insert_group(&group);
                 group
@@ -327,7 +327,7 @@ impl Open {
         also_bytes: usize,
         shared: &Shared,
     ) -> Option<Refusal> {
-        let limits = &shared.limits;
+        let limits = shared.limits();
         let hits = &shared.counters.limits;
         let text = filter.as_str();
         if text.len() > limits.topic_bytes_max {

@@ -35,6 +35,12 @@ impl Crowding {
         }
     }
 
+    /// From now on these count.
+    pub fn set_limits(&mut self, limits: &Limits) {
+        self.high_bytes = limits.back_pressure_bytes;
+        self.pause_ms_max = limits.back_pressure_ms_max;
+    }
+
     /// After a push, with what waits now: until when its publisher should wait, if it should.
     pub fn pushed(&mut self, bytes: usize, now: Monotonic) -> Option<Monotonic> {
         if bytes <= self.high_bytes {

@@ -218,9 +218,10 @@ impl Group {
         state.count(&item);
         state.waiting.push_back(item);
         self.hand_out(&mut state);
-        match shared.limits.queue_overflow {
+        let limits = shared.limits();
+        match limits.queue_overflow {
             QueueOverflow::DropOldest => {
-                while !state.is_within(&shared.limits)
+                while !state.is_within(&limits)
                     && let Some(oldest) = state.waiting.pop_front()
                 {
                     self.lose(&mut state, &oldest, shared);
@@ -229,7 +230,7 @@ impl Group {
             // What the store keeps had room when it was taken in.
             QueueOverflow::DropNewest if sequence.is_some() => {}
             QueueOverflow::DropNewest => {
-                if !state.is_within(&shared.limits)
+                if !state.is_within(&limits)
                     && let Some(newest) = state.waiting.pop_back()
                 {
                     self.lose(&mut state, &newest, shared);

@@ -276,8 +276,11 @@ impl Mailbox {
     }
 
     /// From now on this connection is woken. What has waited while the session was away is still spilled.
-    pub fn attach(&self, waker: Waker) {
-        self.state.lock().waker = Some(waker);
+    pub fn attach(&self, waker: Waker, limits: &Limits) {
+        let mut state = self.state.lock();
+        state.waker = Some(waker);
+        state.bytes_max = limits.outgoing_bytes_max;
+        state.crowding.set_limits(limits);
     }
 
     /// The owner looks: whatever is pushed from now on wakes it again.

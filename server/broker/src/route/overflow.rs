@@ -23,14 +23,15 @@ pub(super) fn leave_out(
     groups: &mut Vec<GroupTarget>,
     message: &Message,
 ) -> LeftOut {
-    let limits = &shared.limits;
+    let limits = shared.limits();
     if limits.queue_overflow == QueueOverflow::DropOldest {
         return LeftOut::default();
     }
     let bytes = message.content_bytes();
-    let is_full = |target: &mut Target| target.is_queued && !target.mailbox.has_room(bytes, limits);
+    let is_full =
+        |target: &mut Target| target.is_queued && !target.mailbox.has_room(bytes, &limits);
     let is_full_group =
-        |target: &mut GroupTarget| target.is_queued && !target.group.has_room(bytes, limits);
+        |target: &mut GroupTarget| target.is_queued && !target.group.has_room(bytes, &limits);
     LeftOut {
         targets: targets.extract_if(.., is_full).collect(),
         groups: groups.extract_if(.., is_full_group).collect(),
@@ -54,7 +55,8 @@ impl LeftOut {
 
 /// With `DropOldest`: drops what has waited longest until the queue is within its limits.
 pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
-    if shared.limits.queue_overflow != QueueOverflow::DropOldest {
+    let limits = shared.limits();
+    if limits.queue_overflow != QueueOverflow::DropOldest {
         return;
     }
     let size_of = |sequence| shared.journal.bytes_of(&[sequence]);
@@ -66,7 +68,7 @@ pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
             has_expired = shared.journal.has_expired(sequence);
             shared.journal.done(mailbox.session, sequence, None, cursor);
         };
-        if !mailbox.pop_above(&shared.limits, size_of, done) {
+        if !mailbox.pop_above(&limits, size_of, done) {
             return;
         }
         let fate = match has_expired {

@@ -30,7 +30,7 @@ impl From<NoRoom> for Refused {
 
 /// Whether there is room for it. The caller holds the order lock, so that two cannot take the same room.
 pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Result<(), Refused> {
-    let (limits, journal) = (&shared.limits, &shared.journal);
+    let (limits, journal) = (shared.limits(), &shared.journal);
     let bytes = message.content_bytes();
     let over = |limit, why| {
         shared.counters.limits.hit(limit);
@@ -71,7 +71,7 @@ pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Resu
 /// How many copies of retained messages may be kept for a session now, besides what waits: nobody publishes them who could be
 /// refused. The caller holds the order lock.
 pub(crate) fn copies(shared: &Shared, mailbox: &Mailbox) -> usize {
-    let (limits, journal) = (&shared.limits, &shared.journal);
+    let (limits, journal) = (shared.limits(), &shared.journal);
     let (waiting, bytes) = mailbox.waiting();
     if journal.no_room().is_some()
         || journal.waiting_bytes() >= limits.queue_bytes_max
