@@ -1,6 +1,9 @@
 //! Logs: to standard error, as text or JSON lines, and never faster than a person could want to read.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use tracing_subscriber::EnvFilter;
@@ -12,18 +15,39 @@ const LINES_PER_WINDOW: u32 = 20;
 /// See [`LINES_PER_WINDOW`].
 const WINDOW: Duration = Duration::from_secs(10);
 
+/// The filter of the whole program's log, to be exchanged.
+#[derive(Clone)]
+pub struct Filter(Arc<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl Filter {
+    /// From now on this counts. It has been checked by `config`.
+    pub fn set(&self, filter: &str) {
+        (self.0)(EnvFilter::new(filter));
+    }
+}
+
 /// Sets up logging for the whole program.
 ///
 /// `filter` has been checked by `config`.
-pub fn start(filter: &str, format: LogFormat) {
+pub fn start(filter: &str, format: LogFormat) -> Filter {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr);
+    // An error would mean that the log is gone: nobody could be told.
     match format {
-        LogFormat::Text => builder
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => {
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let builder = builder.with_ansi(is_terminal).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.init();
+            Filter(Arc::new(move |filter| drop(handle.reload(filter))))
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.init();
+            Filter(Arc::new(move |filter| drop(handle.reload(filter))))
+        }
     }
 }
 

@@ -1,15 +1,20 @@
 //! `ebbtide serve`: opens the store, then the listeners, says where they are, and stops in good order.
 
 mod listeners;
+mod reload;
 mod stop;
 
 use std::{io, sync::Arc, time::Duration};
 
-pub use self::listeners::Addresses;
+pub use self::{listeners::Addresses, reload::Reread};
 
 use tokio::time::timeout;
 
-use self::{listeners::Listeners, stop::StopSignal};
+use self::{
+    listeners::Listeners,
+    reload::Running,
+    stop::{ReloadSignal, StopSignal},
+};
 use crate::{
     announce,
     auth::{Authenticator, Directory, SetUpError},
@@ -19,7 +24,7 @@ use crate::{
     drops,
     events::Events,
     exit, http,
-    logging::Throttle,
+    logging::{Filter, Throttle},
     memory,
     proxy::Proxies,
     stats::{self, History},
@@ -82,8 +87,8 @@ fn remedy(option: &str, source: &io::Error) -> String {
     }
 }
 
-/// Runs until a signal.
-pub fn run(config: Config) -> Result<(), ServeError> {
+/// Runs until a signal. `reread` gives the configuration anew, `filter` is that of the log.
+pub fn run(config: Config, reread: Reread, filter: Filter) -> Result<(), ServeError> {
     let workers = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(WORKERS_MAX);
@@ -93,12 +98,13 @@ pub fn run(config: Config) -> Result<(), ServeError> {
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, reread, filter))
 }
 
-async fn serve(config: Config) -> Result<(), ServeError> {
+async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), ServeError> {
     // From here on a signal stops the broker in good order, however early it comes.
     let mut stop = StopSignal::catch().map_err(ServeError::Runtime)?;
+    let mut reload = ReloadSignal::catch().map_err(ServeError::Runtime)?;
     // Ports first: a broker that could not be reached must not touch the data.
     let listeners = Listeners::open(&config).await?;
     let clock = Clock::start();
@@ -123,12 +129,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         durability: config.http_durability.into(),
         ..surroundings.clone()
     };
-    let trusted: Vec<_> = config
-        .trusted_proxies
-        .iter()
-        .map(|network| network.0)
-        .collect();
-    let proxies = Proxies::new(&trusted, config.proxy_protocol);
+    let proxies = Proxies::new(&config);
     let (door, close) = Door::new(storage.current().clone(), clock, proxies.clone());
     tokio::spawn(memory::watch(storage.current().clone()));
     tokio::spawn(keep_time(storage.current().clone(), clock));
@@ -157,10 +158,26 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         events,
         proxies.clone(),
     );
+    let mut running = Running {
+        reread,
+        filter,
+        tls: listeners.tls(),
+        proxies: proxies.clone(),
+        web: web.clone(),
+        authenticator: surroundings.authenticator.clone(),
+        broker: storage.current().clone(),
+        started: config.clone(),
+        current: config,
+    };
     listeners.accept(&door, &surroundings, &web, &proxies);
     announce::ready();
 
-    stop.received().await;
+    loop {
+        tokio::select! {
+            () = stop.received() => break,
+            () = reload.received() => running.reload().await,
+        }
+    }
     tracing::info!("stopping: no new connections, those that are there are told to go");
     tokio::spawn(async move {
         stop.received().await;
@@ -171,7 +188,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         .current()
         .get()
         .0
-        .shut_down(config.server_reference.clone());
+        .shut_down(running.current.server_reference.clone());
     if timeout(DRAIN, door.empty()).await.is_err() {
         tracing::warn!("some connections did not go in time");
     }

@@ -32,6 +32,7 @@ mod package;
 mod presence;
 mod proxies;
 mod pub_sub;
+mod reload;
 mod retained_api;
 mod semantics;
 mod sessions;

@@ -42,7 +42,7 @@ pub struct Said {
 
 /// All keys.
 #[derive(Debug, Default)]
-pub struct Jwt(Vec<Source>);
+pub struct Jwt(Vec<Arc<Source>>);
 
 /// What one entry of the configuration gives.
 #[derive(Debug)]
@@ -78,12 +78,12 @@ impl Jwt {
             let fault = |why: String| SetUpError::Jwt(config.name.clone(), why);
             let algorithms = algorithms(config).map_err(fault)?;
             let keys = read(config, &algorithms).map_err(fault)?;
-            Ok(Source {
+            Ok(Arc::new(Source {
                 config: config.clone(),
                 algorithms,
                 keys: RwLock::new(keys.into()),
                 read_at: Mutex::new(Instant::now()),
-            })
+            }))
         });
         sources.collect::<Result<_, _>>().map(Self)
     }

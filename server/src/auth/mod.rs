@@ -16,6 +16,7 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use ebbtide_broker::{Authentication, AuthenticationStep, Credentials, Identity, RuleError};
 use ebbtide_protocol::{ByteString, ReasonCode};
@@ -23,10 +24,11 @@ use ebbtide_store::{WallTime, access::UserRow};
 
 pub use self::{
     directory::{Directory, KEYS_MAX, USERS_MAX, check_name},
+    jwt::Jwt,
     password::{Busy, PASSWORD_BYTES_MAX, hash},
     token::LIFETIME_S,
 };
-use self::{failures::Failures, jwt::Jwt, password::Checker};
+use self::{failures::Failures, password::Checker};
 use crate::{
     clock::Clock,
     config::{AuthConfig, Method},
@@ -65,7 +67,7 @@ struct Inner {
     methods: Vec<Method>,
     allow_anonymous: bool,
     directory: Directory,
-    jwt: Jwt,
+    jwt: ArcSwap<Jwt>,
     /// `None`: nobody is asked for a password.
     passwords: Option<Checker>,
     failures: Failures,
@@ -142,12 +144,17 @@ impl Authenticator {
             methods: config.methods.clone(),
             allow_anonymous: config.allow_anonymous,
             directory,
-            jwt: Jwt::load(&config.jwt)?,
+            jwt: ArcSwap::from_pointee(Jwt::load(&config.jwt)?),
             passwords: has_passwords.then(Checker::new),
             failures: Failures::default(),
             guessers: Throttle::new(),
             clock,
         })))
+    }
+
+    /// From now on these keys verify tokens. Who came in by an earlier one stays until its token expires.
+    pub fn set_jwt(&self, jwt: Jwt) {
+        self.0.jwt.store(Arc::new(jwt));
     }
 
     /// Whether anybody is asked.
@@ -374,7 +381,12 @@ impl Authenticator {
 
     fn by_foreign_token(&self, token: &[u8]) -> Result<Known, Refusal> {
         let refused = |why| Refusal::new(ReasonCode::BadUserNameOrPassword, why);
-        let said = self.0.jwt.verify(text(token)).map_err(refused)?;
+        let said = self
+            .0
+            .jwt
+            .load_full()
+            .verify(text(token))
+            .map_err(refused)?;
         Ok(Known {
             identity: Identity {
                 user: Some(said.user),

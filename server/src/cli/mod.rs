@@ -25,6 +25,7 @@ pub use self::{
 use std::{
     ffi::{OsStr, OsString},
     path::PathBuf,
+    sync::Arc,
 };
 
 use clap::{
@@ -35,7 +36,7 @@ use clap::{
 
 use crate::{
     bench,
-    config::{self, Config, Options},
+    config::{self, Config, ConfigError, Options},
     exit::{self, Failure},
     logging, serve,
 };
@@ -209,12 +210,13 @@ pub fn run() -> Result<(), Failure> {
         Some(Command::Sub(arguments)) => arguments.run(),
         Some(Command::Bench(arguments)) => Ok(arguments.run()?),
         None | Some(Command::Serve) => {
-            let config = resolve(cli, &matches)?;
-            logging::start(&config.log, config.log_format);
+            let read = reader(cli, &matches)?;
+            let config = read()?;
+            let filter = logging::start(&config.log, config.log_format);
             for hint in hints {
                 tracing::warn!("{hint}");
             }
-            Ok(serve::run(config)?)
+            Ok(serve::run(config, Arc::new(read), filter)?)
         }
     }
 }
@@ -262,10 +264,21 @@ fn without_empty(
 }
 
 fn resolve(cli: Cli, matches: &ArgMatches) -> Result<Config, Failure> {
+    Ok(reader(cli, matches)?()?)
+}
+
+/// Gives the configuration, each time from the file as it is then.
+fn reader(
+    cli: Cli,
+    matches: &ArgMatches,
+) -> Result<impl Fn() -> Result<Config, ConfigError> + use<>, ConfigError> {
     let is_flag = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let typed = cli.options.ranked(is_flag)?;
-    let file = config::read_file(cli.config.as_deref(), &Cli::command())?;
-    Ok(Config::resolve(typed.or(file))?)
+    let named = cli.config;
+    Ok(move || {
+        let file = config::read_file(named.as_deref(), &Cli::command())?;
+        Config::resolve(typed.clone().or(file))
+    })
 }
 
 /// The command line for tests.

@@ -10,6 +10,8 @@ use clap::{Args, ValueEnum};
 use ebbtide_broker::Limits;
 use serde::Deserialize;
 
+use super::reload::{AT_ONCE, CONNECTIONS};
+
 /// The heading in the help, by which the other parts of `config` know a limit.
 pub(super) const HEADING: &str = "Limits";
 /// The table in the file.
@@ -63,7 +65,7 @@ impl AsToml for ebbtide_broker::QueueOverflow {
 }
 
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: $kind:ty, $unit:literal, $variable:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty, $unit:literal, $variable:literal, $reload:ident;)*) => {
         /// What was typed.
         #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
         #[serde(default, deny_unknown_fields)]
@@ -71,7 +73,7 @@ macro_rules! limits {
         pub struct LimitOptions {
             $(
                 $(#[$doc])*
-                #[arg(long, global = true, value_name = $unit, env = $variable)]
+                #[arg(long, global = true, value_name = $unit, env = $variable, add = $reload)]
                 pub $name: Option<$kind>,
             )*
         }
@@ -107,107 +109,107 @@ macro_rules! limits {
 
 limits! {
     /// The most connections at a time, over all listeners. Default: `100000`.
-    connections_max: NonZeroUsize, "COUNT", "EBBTIDE_CONNECTIONS_MAX";
+    connections_max: NonZeroUsize, "COUNT", "EBBTIDE_CONNECTIONS_MAX", AT_ONCE;
 
     /// The most connections at a time from one address (of IPv6: one /64 network); 0: no limit. What trusted proxies name counts,
     /// and not the proxies themselves. Default: `10000`.
-    connections_per_address_max: usize, "COUNT", "EBBTIDE_CONNECTIONS_PER_ADDRESS_MAX";
+    connections_per_address_max: usize, "COUNT", "EBBTIDE_CONNECTIONS_PER_ADDRESS_MAX", AT_ONCE;
 
     /// The most connections that one address opens in a second, ten seconds of it at once; 0: no limit. Default: `1000`.
-    connect_rate_per_address_max: u32, "PER_SECOND", "EBBTIDE_CONNECT_RATE_PER_ADDRESS_MAX";
+    connect_rate_per_address_max: u32, "PER_SECOND", "EBBTIDE_CONNECT_RATE_PER_ADDRESS_MAX", AT_ONCE;
 
     /// The most connections of one user at a time; of all anonymous clients together. Default: `100000`.
-    connections_per_user_max: usize, "COUNT", "EBBTIDE_CONNECTIONS_PER_USER_MAX";
+    connections_per_user_max: usize, "COUNT", "EBBTIDE_CONNECTIONS_PER_USER_MAX", AT_ONCE;
 
     /// The largest packet that is taken, announced to clients as Maximum Packet Size. Default: `16777216`.
-    maximum_packet_size: NonZeroU32, "BYTES", "EBBTIDE_MAXIMUM_PACKET_SIZE";
+    maximum_packet_size: NonZeroU32, "BYTES", "EBBTIDE_MAXIMUM_PACKET_SIZE", CONNECTIONS;
 
     /// The largest packet of a client that has not been let in: its CONNECT. Default: `1048576`.
-    connect_packet_size_max: NonZeroU32, "BYTES", "EBBTIDE_CONNECT_PACKET_SIZE_MAX";
+    connect_packet_size_max: NonZeroU32, "BYTES", "EBBTIDE_CONNECT_PACKET_SIZE_MAX", CONNECTIONS;
 
     /// How many QoS 1 and 2 publishes a client may have unacknowledged, announced as Receive Maximum. Default: `1024`.
-    receive_maximum: NonZeroU16, "COUNT", "EBBTIDE_RECEIVE_MAXIMUM";
+    receive_maximum: NonZeroU16, "COUNT", "EBBTIDE_RECEIVE_MAXIMUM", CONNECTIONS;
 
     /// The highest topic alias that a client may use, announced as Topic Alias Maximum; 0: none. Default: `64`.
-    topic_alias_maximum: u16, "COUNT", "EBBTIDE_TOPIC_ALIAS_MAXIMUM";
+    topic_alias_maximum: u16, "COUNT", "EBBTIDE_TOPIC_ALIAS_MAXIMUM", CONNECTIONS;
 
     /// The most publishes that one client is read in a second, one second of it at once: then it is read more slowly; 0: no limit.
     /// Default: `0`.
-    publish_rate_max: u32, "PER_SECOND", "EBBTIDE_PUBLISH_RATE_MAX";
+    publish_rate_max: u32, "PER_SECOND", "EBBTIDE_PUBLISH_RATE_MAX", AT_ONCE;
 
     /// The longest topic name or filter. Default: `65535`.
-    topic_bytes_max: NonZeroUsize, "BYTES", "EBBTIDE_TOPIC_BYTES_MAX";
+    topic_bytes_max: NonZeroUsize, "BYTES", "EBBTIDE_TOPIC_BYTES_MAX", AT_ONCE;
 
     /// The most levels in a topic name or filter; at most 2048. Default: `1024`.
-    topic_levels_max: NonZeroUsize, "COUNT", "EBBTIDE_TOPIC_LEVELS_MAX";
+    topic_levels_max: NonZeroUsize, "COUNT", "EBBTIDE_TOPIC_LEVELS_MAX", AT_ONCE;
 
     /// The most subscriptions of one session. Default: `20000`.
-    subscriptions_per_session_max: usize, "COUNT", "EBBTIDE_SUBSCRIPTIONS_PER_SESSION_MAX";
+    subscriptions_per_session_max: usize, "COUNT", "EBBTIDE_SUBSCRIPTIONS_PER_SESSION_MAX", AT_ONCE;
 
     /// The most memory that the subscriptions of one session take; each counts for its filter and 512 bytes a level.
     /// Default: `134217728`.
-    subscription_bytes_per_session_max: usize, "BYTES", "EBBTIDE_SUBSCRIPTION_BYTES_PER_SESSION_MAX";
+    subscription_bytes_per_session_max: usize, "BYTES", "EBBTIDE_SUBSCRIPTION_BYTES_PER_SESSION_MAX", AT_ONCE;
 
     /// The longest Session Expiry Interval that is granted; 4294967295: no end. Default: `4294967295`.
-    session_expiry_interval_max: u32, "SECONDS", "EBBTIDE_SESSION_EXPIRY_INTERVAL_MAX";
+    session_expiry_interval_max: u32, "SECONDS", "EBBTIDE_SESSION_EXPIRY_INTERVAL_MAX", CONNECTIONS;
 
     /// The most messages that wait for one session. Default: `1000000`.
-    queue_messages_per_session_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_PER_SESSION_MAX";
+    queue_messages_per_session_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_PER_SESSION_MAX", AT_ONCE;
 
     /// The most bytes of topics, payloads and properties that wait for one session. Default: `4294967296`.
-    queue_bytes_per_session_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_PER_SESSION_MAX";
+    queue_bytes_per_session_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_PER_SESSION_MAX", AT_ONCE;
 
     /// What a session loses when more than that would wait for it: what has waited longest, or what has just come.
     /// Default: `drop_oldest`.
-    queue_overflow: QueueOverflow, "POLICY", "EBBTIDE_QUEUE_OVERFLOW";
+    queue_overflow: QueueOverflow, "POLICY", "EBBTIDE_QUEUE_OVERFLOW", AT_ONCE;
 
     /// The most messages that wait in all; one that waits for several sessions counts once. What would pass this limit,
     /// or one of the next three, is refused with 0x97. Default: `10000000`.
-    queue_messages_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_MAX";
+    queue_messages_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_MAX", AT_ONCE;
 
     /// The most bytes of topics, payloads and properties that wait in all. Default: `68719476736`.
-    queue_bytes_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_MAX";
+    queue_bytes_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_MAX", AT_ONCE;
 
     /// The most retained messages. Default: `10000000`.
-    retained_messages_max: usize, "COUNT", "EBBTIDE_RETAINED_MESSAGES_MAX";
+    retained_messages_max: usize, "COUNT", "EBBTIDE_RETAINED_MESSAGES_MAX", AT_ONCE;
 
     /// The most bytes of topics, payloads and properties of retained messages, which are in memory. Default: `4294967296`.
-    retained_bytes_max: u64, "BYTES", "EBBTIDE_RETAINED_BYTES_MAX";
+    retained_bytes_max: u64, "BYTES", "EBBTIDE_RETAINED_BYTES_MAX", AT_ONCE;
 
     /// The most sessions of one user, connected or away; of all anonymous clients together. Default: `1000000`.
-    sessions_per_user_max: usize, "COUNT", "EBBTIDE_SESSIONS_PER_USER_MAX";
+    sessions_per_user_max: usize, "COUNT", "EBBTIDE_SESSIONS_PER_USER_MAX", AT_ONCE;
 
     /// The most bytes that wait in memory for one connected client; beyond, a persistent session's messages are read
     /// from disk again, and a transient one's are dropped (QoS 0) or end its connection. Default: `4194304`.
-    outgoing_bytes_max: usize, "BYTES", "EBBTIDE_OUTGOING_BYTES_MAX";
+    outgoing_bytes_max: usize, "BYTES", "EBBTIDE_OUTGOING_BYTES_MAX", CONNECTIONS;
 
     /// With more bytes of messages in memory for one connected client, or for one shared subscription, whoever publishes to it is not
     /// read from until three quarters of that have left. Default: `262144`.
-    back_pressure_bytes: usize, "BYTES", "EBBTIDE_BACK_PRESSURE_BYTES";
+    back_pressure_bytes: usize, "BYTES", "EBBTIDE_BACK_PRESSURE_BYTES", CONNECTIONS;
 
     /// For how long a publisher waits for a client that reads too slowly, at the most; then it goes on, and the limits of queues hold.
     /// It waits for that client again once everything has left; 0: never. Default: `500`.
-    back_pressure_ms_max: u64, "MILLISECONDS", "EBBTIDE_BACK_PRESSURE_MS_MAX";
+    back_pressure_ms_max: u64, "MILLISECONDS", "EBBTIDE_BACK_PRESSURE_MS_MAX", CONNECTIONS;
 
     /// A client is not read from while this many answers to it wait. Default: `65536`.
-    replies_max: usize, "COUNT", "EBBTIDE_REPLIES_MAX";
+    replies_max: usize, "COUNT", "EBBTIDE_REPLIES_MAX", CONNECTIONS;
 
     /// A client is not read from while this many bytes of what it published wait for the disk. Default: `4194304`.
-    uncommitted_bytes_max: usize, "BYTES", "EBBTIDE_UNCOMMITTED_BYTES_MAX";
+    uncommitted_bytes_max: usize, "BYTES", "EBBTIDE_UNCOMMITTED_BYTES_MAX", CONNECTIONS;
 
     /// A client of a relaxed listener is not read from while this many bytes wait for the disk, of all clients together.
     /// Default: `67108864`.
-    journal_bytes_max: usize, "BYTES", "EBBTIDE_JOURNAL_BYTES_MAX";
+    journal_bytes_max: usize, "BYTES", "EBBTIDE_JOURNAL_BYTES_MAX", CONNECTIONS;
 
     /// The most memory that the broker takes: beyond it, new clients, new subscriptions and what would have to be kept are refused until
     /// it is a twentieth less; 0: three quarters of what the machine or the container has. Default: `0`.
-    memory_bytes_max: u64, "BYTES", "EBBTIDE_MEMORY_BYTES_MAX";
+    memory_bytes_max: u64, "BYTES", "EBBTIDE_MEMORY_BYTES_MAX", AT_ONCE;
 
     /// How long a new connection may take to its CONNECT. Default: `10000`.
-    connect_deadline_ms: u64, "MILLISECONDS", "EBBTIDE_CONNECT_DEADLINE_MS";
+    connect_deadline_ms: u64, "MILLISECONDS", "EBBTIDE_CONNECT_DEADLINE_MS", CONNECTIONS;
 
     /// The keep alive that is imposed on clients which ask for none or a longer one; 0: none is. Default: `0`.
-    keep_alive_s_max: u16, "SECONDS", "EBBTIDE_KEEP_ALIVE_S_MAX";
+    keep_alive_s_max: u16, "SECONDS", "EBBTIDE_KEEP_ALIVE_S_MAX", CONNECTIONS;
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod file;
 mod limits;
 mod options;
 mod reference;
+mod reload;
 mod resolve;
 mod tls;
 
@@ -17,8 +18,11 @@ pub use auth::{AuthConfig, JwtKey, Method, UserSeed};
 pub use file::{parse, read_file, unknown_variables};
 pub use options::{Durability, LogFormat, Options};
 pub use reference::reference;
+pub use reload::{Reload, differences};
 pub use resolve::{Config, Storage};
 pub use tls::TlsFiles;
+
+use self::file::Section;
 
 use std::path::PathBuf;
 

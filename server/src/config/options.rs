@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     ConfigError, HostName, JwtKey, ListenAddress, Method, Origin, ProxyNetwork, UserSeed,
     limits::LimitOptions,
+    reload::{AT_ONCE, CONNECTIONS, RESTART},
 };
 
 /// What was typed.
@@ -18,21 +19,21 @@ use super::{
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Where MQTT clients connect; port 0 takes a free one. Default: `127.0.0.1:1883`.
-    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_MQTT")]
+    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_MQTT", add = RESTART)]
     pub mqtt: Option<ListenAddress>,
 
     /// Where the dashboard, the API and MQTT over WebSocket (`/mqtt`) are. Default: `127.0.0.1:8080`.
-    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_HTTP")]
+    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_HTTP", add = RESTART)]
     pub http: Option<ListenAddress>,
 
     /// Where MQTT clients connect with TLS, for example `0.0.0.0:8883`; needs `tls_certificate` and `tls_key`. Not given:
     /// nowhere.
-    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_MQTTS")]
+    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_MQTTS", add = RESTART)]
     pub mqtts: Option<ListenAddress>,
 
     /// Where the dashboard, the API and MQTT over WebSocket are with TLS (`https`, `wss`), for example `0.0.0.0:8443`; needs
     /// `tls_certificate` and `tls_key`. Not given: nowhere.
-    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_HTTPS")]
+    #[arg(long, global = true, value_name = "ADDR", env = "EBBTIDE_HTTPS", add = RESTART)]
     pub https: Option<ListenAddress>,
 
     /// The certificate of this broker, followed by those between it and its authority: a PEM file. It is read again when it
@@ -41,12 +42,12 @@ pub struct Options {
         long,
         global = true,
         value_name = "FILE",
-        env = "EBBTIDE_TLS_CERTIFICATE"
+        env = "EBBTIDE_TLS_CERTIFICATE", add = CONNECTIONS
     )]
     pub tls_certificate: Option<PathBuf>,
 
     /// The private key of that certificate: a PEM file (PKCS#8, PKCS#1 or SEC1) that only the broker can read.
-    #[arg(long, global = true, value_name = "FILE", env = "EBBTIDE_TLS_KEY")]
+    #[arg(long, global = true, value_name = "FILE", env = "EBBTIDE_TLS_KEY", add = CONNECTIONS)]
     pub tls_key: Option<PathBuf>,
 
     /// Authorities that sign certificates of clients: a PEM file. With it a client without such a certificate is turned away
@@ -55,7 +56,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "FILE",
-        env = "EBBTIDE_TLS_CLIENT_CA"
+        env = "EBBTIDE_TLS_CLIENT_CA", add = CONNECTIONS
     )]
     pub tls_client_ca: Option<PathBuf>,
 
@@ -65,14 +66,14 @@ pub struct Options {
         long,
         global = true,
         value_name = "NETWORK",
-        env = "EBBTIDE_TRUSTED_PROXIES",
+        env = "EBBTIDE_TRUSTED_PROXIES", add = CONNECTIONS,
         value_delimiter = ','
     )]
     pub trusted_proxies: Vec<ProxyNetwork>,
 
     /// Connections of trusted proxies begin with a header of the PROXY protocol, version 1 or 2, on every listener; one without it
     /// is closed. Default: `false`.
-    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_PROXY_PROTOCOL", num_args = 0..=1, require_equals = true,
+    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_PROXY_PROTOCOL", add = CONNECTIONS, num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     pub proxy_protocol: Option<bool>,
 
@@ -82,7 +83,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "KIND",
-        env = "EBBTIDE_MQTT_DURABILITY"
+        env = "EBBTIDE_MQTT_DURABILITY", add = RESTART
     )]
     pub mqtt_durability: Option<Durability>,
 
@@ -91,7 +92,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "KIND",
-        env = "EBBTIDE_HTTP_DURABILITY"
+        env = "EBBTIDE_HTTP_DURABILITY", add = RESTART
     )]
     pub http_durability: Option<Durability>,
 
@@ -100,12 +101,12 @@ pub struct Options {
         long,
         global = true,
         value_name = "MILLISECONDS",
-        env = "EBBTIDE_RELAXED_COMMIT_MS"
+        env = "EBBTIDE_RELAXED_COMMIT_MS", add = RESTART
     )]
     pub relaxed_commit_ms: Option<u32>,
 
     /// The folder that keeps the data; it is created if need be. Default: `./ebbtide-data`.
-    #[arg(long, global = true, value_name = "DIR", env = "EBBTIDE_DATA_DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "EBBTIDE_DATA_DIR", add = RESTART)]
     pub data_dir: Option<PathBuf>,
 
     /// How many bytes of its file system the broker leaves free: with less, it refuses what would have to be kept, until there
@@ -114,18 +115,18 @@ pub struct Options {
         long,
         global = true,
         value_name = "BYTES",
-        env = "EBBTIDE_DISK_RESERVE_BYTES"
+        env = "EBBTIDE_DISK_RESERVE_BYTES", add = RESTART
     )]
     pub disk_reserve_bytes: Option<u64>,
 
     /// Keeps everything in memory only: what was acknowledged is gone when the broker stops. Default: `false`.
-    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_EPHEMERAL", num_args = 0..=1, require_equals = true,
+    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_EPHEMERAL", add = RESTART, num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     pub ephemeral: Option<bool>,
 
     /// Lets anybody in without asking who they are, from outside this machine too. With `auth`: lets those in who say nothing, as
     /// anonymous clients that rules decide about. Default: `false`.
-    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_ALLOW_ANONYMOUS", num_args = 0..=1,
+    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_ALLOW_ANONYMOUS", add = RESTART, num_args = 0..=1,
           require_equals = true, default_missing_value = "true")]
     pub allow_anonymous: Option<bool>,
 
@@ -135,7 +136,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "METHOD",
-        env = "EBBTIDE_AUTH",
+        env = "EBBTIDE_AUTH", add = RESTART,
         value_delimiter = ','
     )]
     pub auth: Vec<Method>,
@@ -146,7 +147,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "HOST",
-        env = "EBBTIDE_ALLOW_HOST",
+        env = "EBBTIDE_ALLOW_HOST", add = AT_ONCE,
         value_delimiter = ','
     )]
     pub allow_host: Vec<HostName>,
@@ -157,7 +158,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "ORIGIN",
-        env = "EBBTIDE_ALLOW_ORIGIN",
+        env = "EBBTIDE_ALLOW_ORIGIN", add = AT_ONCE,
         value_delimiter = ','
     )]
     pub allow_origin: Vec<Origin>,
@@ -168,7 +169,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "SERVER",
-        env = "EBBTIDE_SERVER_REFERENCE"
+        env = "EBBTIDE_SERVER_REFERENCE", add = AT_ONCE
     )]
     pub server_reference: Option<String>,
 
@@ -180,7 +181,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "TOPIC",
-        env = "EBBTIDE_PRESENCE_TOPIC"
+        env = "EBBTIDE_PRESENCE_TOPIC", add = RESTART
     )]
     pub presence_topic: Option<String>,
 
@@ -189,7 +190,7 @@ pub struct Options {
         long,
         global = true,
         value_name = "SECONDS",
-        env = "EBBTIDE_PRESENCE_OFFLINE_EXPIRY_S"
+        env = "EBBTIDE_PRESENCE_OFFLINE_EXPIRY_S", add = RESTART
     )]
     pub presence_offline_expiry_s: Option<u32>,
 
@@ -198,17 +199,17 @@ pub struct Options {
         long,
         global = true,
         value_name = "SECONDS",
-        env = "EBBTIDE_SYS_INTERVAL"
+        env = "EBBTIDE_SYS_INTERVAL", add = RESTART
     )]
     pub sys_interval: Option<u32>,
 
     /// What is logged: a level (off, error, warn, info, debug, trace) or a list such as `info,ebbtide=debug`. Default:
     /// `info`.
-    #[arg(long, global = true, value_name = "FILTER", env = "EBBTIDE_LOG")]
+    #[arg(long, global = true, value_name = "FILTER", env = "EBBTIDE_LOG", add = AT_ONCE)]
     pub log: Option<String>,
 
     /// How log lines look. Default: `text`.
-    #[arg(long, global = true, value_name = "FORMAT", env = "EBBTIDE_LOG_FORMAT")]
+    #[arg(long, global = true, value_name = "FORMAT", env = "EBBTIDE_LOG_FORMAT", add = RESTART)]
     pub log_format: Option<LogFormat>,
 
     /// Users to begin with; in the file only.

@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use clap::{Arg, ArgAction, Command};
 
-use super::file::{self, Section};
+use super::{
+    Reload,
+    file::{self, Section},
+};
 
 /// A file in which every key stands; error messages quote it.
 const EXAMPLE: &str = r#"mqtt = "127.0.0.1:1883"
@@ -93,6 +96,9 @@ pub fn reference(command: &Command, codes: &[(i32, &str)]) -> String {
          A flag beats the environment, the environment beats the file `ebbtide.toml` (another one: `--config FILE` or \
          `EBBTIDE_CONFIG`).\n`ebbtide config check` says what is wrong, or what would be used. An environment variable \
          that is empty counts as not set.\n\n\
+         SIGHUP reads the file again while the broker runs, and nobody is disconnected; the log says what has changed. Each option says when a change \
+         holds. `[[jwt]]` is read again too, with the files of its keys; `[[users]]` and `[[rules]]` are for the first start only \
+         ([security.md](security.md)). A file with a mistake changes nothing.\n\n\
          A file in which every key stands; each may be left out:\n\n```toml\n",
     );
     page.push_str(EXAMPLE);
@@ -149,9 +155,13 @@ fn option(argument: &Arg, section: Section) -> String {
     };
     let mut text =
         format!("\n{level} `{key}`\n\n{help}.\n\nFlag `--{flag}{value}`, environment `{variable}`");
+    let reload = argument
+        .get::<Reload>()
+        .map(|reload| format!(" A change holds {reload}."));
+    let reload = reload.unwrap_or_default();
     let choices = argument.get_possible_values();
     if section == Section::Limits && choices.is_empty() {
-        return text + ".\n";
+        return format!("{text}.{reload}\n");
     }
     let is_bool = choices.iter().any(|choice| choice.get_name() == "true");
     let is_list = matches!(argument.get_action(), ArgAction::Append);
@@ -176,7 +186,7 @@ fn option(argument: &Arg, section: Section) -> String {
             .collect();
         let _ = write!(text, " One of: {}.", names.join(", "));
     }
-    text + "\n"
+    text + &reload + "\n"
 }
 
 #[cfg(test)]
@@ -205,7 +215,7 @@ mod tests {
     fn the_page_says_how_each_value_is_written() {
         let page = reference(&Cli::command(), exit::CODES);
         for part in [
-            "Flag `--mqtt ADDR`, environment `EBBTIDE_MQTT`, in the file a string.",
+            "Flag `--mqtt ADDR`, environment `EBBTIDE_MQTT`, in the file a string. A change holds after a restart.",
             "Flag `--ephemeral[=BOOL]`, environment `EBBTIDE_EPHEMERAL`, in the file a boolean.",
             "`EBBTIDE_ALLOW_HOST` (several: separated by commas), in the file an array of strings.",
             "One of: `text`, `json`.",

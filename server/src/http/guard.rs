@@ -1,6 +1,9 @@
 //! Who may ask at all: the `Host` must be one of ours (against DNS rebinding), the `Origin` our own or an allowed one, and
 //! what changes something comes as JSON, which no foreign form can send.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header},
@@ -16,19 +19,35 @@ use crate::{
 
 /// What is allowed beside the obvious.
 #[derive(Debug)]
-pub struct Guard {
+pub struct Guard(ArcSwap<Allowed>);
+
+#[derive(Debug)]
+struct Allowed {
     hosts: Vec<HostName>,
     origins: Vec<Origin>,
 }
 
-impl Guard {
-    pub fn new(config: &Config) -> Self {
+impl Allowed {
+    fn new(config: &Config) -> Self {
         Self {
             hosts: config.allow_host.clone(),
             origins: config.allow_origin.clone(),
         }
     }
+}
 
+impl Guard {
+    pub fn new(config: &Config) -> Self {
+        Self(ArcSwap::from_pointee(Allowed::new(config)))
+    }
+
+    /// From now on this is allowed.
+    pub fn set(&self, config: &Config) {
+        self.0.store(Arc::new(Allowed::new(config)));
+    }
+}
+
+impl Allowed {
     fn check(&self, request: &Request) -> Result<(), Problem> {
         let authority = authority(request);
         let host = authority.and_then(HostName::of_authority).ok_or_else(|| {
@@ -98,7 +117,7 @@ pub async fn check(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    app.guard.check(&request)?;
+    app.guard.0.load().check(&request)?;
     Ok(next.run(request).await)
 }
 
@@ -126,8 +145,8 @@ mod tests {
 
     use super::*;
 
-    fn guard() -> Guard {
-        Guard {
+    fn allowed() -> Allowed {
+        Allowed {
             hosts: vec!["broker.example".parse().expect("a host")],
             origins: vec!["https://app.example".parse().expect("an origin")],
         }
@@ -145,7 +164,7 @@ mod tests {
             local,
             is_encrypted: false,
         });
-        guard()
+        allowed()
             .check(&request)
             .err()
             .map(|problem| problem.status())

@@ -97,6 +97,7 @@ impl App {
 pub struct Service {
     router: Router,
     proxies: Proxies,
+    guard: Arc<Guard>,
 }
 
 /// Serves on a listener until the door is closed; with `tls` every connection begins with a handshake.
@@ -149,9 +150,10 @@ impl Service {
         events: Events,
         proxies: Proxies,
     ) -> Self {
+        let guard = Arc::new(Guard::new(config));
         let router = router(App {
             surroundings,
-            guard: Arc::new(Guard::new(config)),
+            guard: Arc::clone(&guard),
             maintenance: Arc::new(Semaphore::new(1)),
             door,
             history,
@@ -159,7 +161,16 @@ impl Service {
             events,
             description: openapi::description().into(),
         });
-        Self { router, proxies }
+        Self {
+            router,
+            proxies,
+            guard,
+        }
+    }
+
+    /// From now on these hosts and origins are allowed.
+    pub fn set_allowed(&self, config: &Config) {
+        self.guard.set(config);
     }
 }
 

@@ -8,38 +8,55 @@ pub(crate) mod header;
 
 use std::{io, net::IpAddr, sync::Arc};
 
+use arc_swap::ArcSwap;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 use tokio::net::TcpStream;
 
-use crate::tcp::Peer;
+use crate::{config::Config, tcp::Peer};
 
 /// Notes a connection that could not begin.
 pub fn refused(peer: &Peer, error: &io::Error) {
     tracing::warn!(proxy = %peer.remote, %error, "a proxy did not say who its client is: connection closed");
 }
 
-/// What was configured.
-#[derive(Clone, Debug, Default)]
-pub struct Proxies {
-    trusted: Arc<[IpNet]>,
+/// What is configured now.
+#[derive(Clone, Debug)]
+pub struct Proxies(Arc<ArcSwap<Trust>>);
+
+#[derive(Debug)]
+struct Trust {
+    networks: Vec<IpNet>,
     /// Connections of theirs begin with a PROXY header.
     has_header: bool,
 }
 
-impl Proxies {
-    /// `has_header`: connections of trusted proxies begin with a PROXY header.
-    pub fn new(trusted: &[IpNet], has_header: bool) -> Self {
+impl Trust {
+    fn new(config: &Config) -> Self {
+        let networks = config.trusted_proxies.iter();
         Self {
-            trusted: trusted.into(),
-            has_header,
+            networks: networks.map(|network| network.0).collect(),
+            has_header: config.proxy_protocol,
         }
+    }
+}
+
+impl Proxies {
+    pub fn new(config: &Config) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Trust::new(config))))
+    }
+
+    /// From now on these count: for the connections and requests to come.
+    pub fn set(&self, config: &Config) {
+        self.0.store(Arc::new(Trust::new(config)));
     }
 
     /// Whether it speaks for others.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.trusted
+        let trust = self.0.load();
+        trust
+            .networks
             .iter()
             .any(|network| network.contains(&address))
     }
@@ -49,7 +66,7 @@ impl Proxies {
     /// # Errors
     /// There is none, it does not come in time, or it is malformed: the connection cannot be used.
     pub async fn greet(&self, stream: &mut TcpStream, mut peer: Peer) -> io::Result<Peer> {
-        if self.has_header
+        if self.0.load().has_header
             && self.trusts(peer.remote.ip())
             && let Some(client) = Box::pin(header::read(stream)).await?
         {

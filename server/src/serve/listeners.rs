@@ -81,6 +81,11 @@ impl Listeners {
         }
     }
 
+    /// What those with TLS show to clients.
+    pub fn tls(&self) -> Option<Tls> {
+        self.tls.clone()
+    }
+
     /// Takes clients in, at each of them, until the door is closed.
     pub fn accept(
         self,

@@ -1,6 +1,7 @@
-//! The signals that stop the broker: SIGTERM and Ctrl-C.
+//! The signals that stop the broker, SIGTERM and Ctrl-C, and the one that makes it read its configuration again, SIGHUP.
 //!
-//! They are caught from the moment that a [`StopSignal`] exists: one that comes before anybody waits for it is kept.
+//! They are caught from the moment that a [`StopSignal`] or [`ReloadSignal`] exists: one that comes before anybody waits for it is
+//! kept.
 
 use std::io;
 
@@ -26,6 +27,29 @@ impl StopSignal {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// Where there is no such signal, it never comes.
+pub struct ReloadSignal {
+    #[cfg(unix)]
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl ReloadSignal {
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            hang_up: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+        })
+    }
+
+    /// Ready once per signal; of several that came meanwhile, once.
+    pub async fn received(&mut self) {
+        #[cfg(unix)]
+        let _ = self.hang_up.recv().await;
+        #[cfg(not(unix))]
+        std::future::pending::<()>().await;
     }
 }
 

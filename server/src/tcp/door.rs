@@ -129,7 +129,7 @@ impl Door {
         let (broker, _) = self.broker.get();
         let now = self.clock.now().monotonic;
         self.addresses
-            .enter(address, broker.limits(), now)
+            .enter(address, &broker.limits(), now)
             .map(Some)
     }
 

@@ -16,7 +16,7 @@ pub use watch::watch;
 
 use std::{io, sync::Arc, time::Duration};
 
-use parking_lot::RwLock;
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -29,30 +29,51 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// What the listeners show to clients now.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    files: Arc<TlsFiles>,
-    current: Arc<RwLock<Arc<ServerConfig>>>,
+    files: Arc<ArcSwap<TlsFiles>>,
+    current: Arc<ArcSwap<ServerConfig>>,
+}
+
+/// Files that have been read and can be used.
+#[derive(Debug)]
+pub struct Prepared {
+    files: TlsFiles,
+    config: ServerConfig,
+}
+
+impl Prepared {
+    /// Reads the files.
+    pub fn read(files: TlsFiles) -> Result<Self, TlsError> {
+        let config = files::read(&files)?;
+        Ok(Self { files, config })
+    }
 }
 
 impl Tls {
     /// Reads the files.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let config = files::read(&files)?;
+        let Prepared { files, config } = Prepared::read(files)?;
         Ok(Self {
-            files: Arc::new(files),
-            current: Arc::new(RwLock::new(Arc::new(config))),
+            files: Arc::new(ArcSwap::from_pointee(files)),
+            current: Arc::new(ArcSwap::from_pointee(config)),
         })
+    }
+
+    /// Uses these, for the connections to come.
+    pub fn set(&self, prepared: Prepared) {
+        self.files.store(Arc::new(prepared.files));
+        self.current.store(Arc::new(prepared.config));
     }
 
     /// Reads them again: for the connections to come. On an error nothing changes.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let config = files::read(&self.files)?;
-        *self.current.write() = Arc::new(config);
+        let config = files::read(&self.files.load())?;
+        self.current.store(Arc::new(config));
         Ok(())
     }
 
     /// Does the handshake with a client that has just connected.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.current.read()));
+        let acceptor = TlsAcceptor::from(self.current.load_full());
         // In a place of its own: it takes ten times what else is done before a client is in.
         let handshake = Box::pin(acceptor.accept(stream));
         timeout(HANDSHAKE_DEADLINE, handshake)

@@ -34,7 +34,7 @@ pub async fn watch(tls: Tls) {
 }
 
 fn look(tls: &Tls) -> Vec<Look> {
-    let files = &tls.files;
+    let files = tls.files.load();
     [
         Some(&files.certificate),
         Some(&files.key),

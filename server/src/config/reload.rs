@@ -1,0 +1,189 @@
+//! What a change of the file needs while the broker runs: each option carries it in its definition, and two configurations are
+//! compared by what `ebbtide config check` would print of them.
+//!
+//! Flags and environment cannot change while a program runs, so a difference is always one of the file.
+
+use std::fmt;
+
+use clap::{Command, builder::ArgExt};
+
+use super::{Config, Method, Section, limits::TABLE};
+
+/// When a changed option holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// As soon as it has been read.
+    AtOnce,
+    /// For the connections to come; those that are there keep what they were told.
+    Connections,
+    /// After a restart.
+    Restart,
+}
+
+pub(super) const AT_ONCE: Reload = Reload::AtOnce;
+pub(super) const CONNECTIONS: Reload = Reload::Connections;
+pub(super) const RESTART: Reload = Reload::Restart;
+
+impl ArgExt for Reload {}
+
+impl fmt::Display for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AtOnce => "at once",
+            Self::Connections => "for the connections to come",
+            Self::Restart => "after a restart",
+        })
+    }
+}
+
+/// One option that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// As in the file.
+    pub key: String,
+    /// What it was and is; `None`: it is not shown, for secrets are in it, or not far.
+    pub values: Option<(String, String)>,
+    /// When it holds.
+    pub reload: Reload,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.key)?;
+        match &self.values {
+            Some((before, after)) => write!(f, ": {before} → {after}"),
+            None => f.write_str(" is another one"),
+        }
+    }
+}
+
+/// In what `next` differs from what runs: from `started` in what holds since the start, from `current` in everything else.
+pub fn differences(
+    started: &Config,
+    current: &Config,
+    next: &Config,
+    command: &Command,
+) -> Vec<Difference> {
+    let [old, now, new] = [started, current, next].map(Shown::new);
+    let mut found = Vec::new();
+    for argument in command.get_arguments() {
+        let Some(reload) = argument.get::<Reload>().copied() else {
+            continue;
+        };
+        let key = argument.get_id().as_str();
+        let section = Section::of(argument);
+        // With nobody who listens for TLS there is nothing that could take new files.
+        let reload = match key.starts_with("tls_") && started.tls.is_some() != next.tls.is_some() {
+            true => Reload::Restart,
+            false => reload,
+        };
+        let base = match reload {
+            Reload::Restart => &old,
+            _ => &now,
+        };
+        let (before, after) = (base.value(section, key), new.value(section, key));
+        if before != after {
+            found.push(Difference {
+                key: key.to_owned(),
+                values: Some((before, after)),
+                reload,
+            });
+        }
+    }
+    if current.auth.jwt != next.auth.jwt {
+        let reload = match started.auth.methods.contains(&Method::Jwt) {
+            true => Reload::AtOnce,
+            false => Reload::Restart,
+        };
+        found.push(Difference {
+            key: "[[jwt]]".to_owned(),
+            values: None,
+            reload,
+        });
+    }
+    found
+}
+
+/// A configuration as it is printed.
+struct Shown(toml::Table);
+
+impl Shown {
+    fn new(config: &Config) -> Self {
+        Self(toml::from_str(&config.to_string()).expect("what is printed can be read"))
+    }
+
+    fn value(&self, section: Section, key: &str) -> String {
+        let table = match section {
+            Section::Top => Some(&self.0),
+            Section::Limits => self.0.get(TABLE).and_then(toml::Value::as_table),
+        };
+        let value = table.and_then(|table| table.get(key));
+        value.map_or_else(|| "not given".to_owned(), ToString::to_string)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::{
+        cli::Cli,
+        config::{Options, file},
+    };
+
+    fn config(text: &str) -> Config {
+        let options: Options = toml::from_str(text).expect("valid TOML");
+        Config::resolve(options).expect("a valid configuration")
+    }
+
+    fn found(started: &str, current: &str, next: &str) -> Vec<String> {
+        let [started, current, next] = [started, current, next].map(config);
+        let found = differences(&started, &current, &next, &Cli::command());
+        found
+            .iter()
+            .map(|one| format!("{one} ({})", one.reload))
+            .collect()
+    }
+
+    #[test]
+    fn every_option_says_when_a_change_holds() {
+        let command = Cli::command();
+        for section in [Section::Top, Section::Limits] {
+            for key in file::keys(&command, section) {
+                let argument = command.get_arguments().find(|one| one.get_id() == key);
+                let reload = argument.and_then(|argument| argument.get::<Reload>());
+                assert!(reload.is_some(), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_differs_is_named_with_both_values() {
+        assert_eq!(found("", "", ""), Vec::<String>::new());
+        assert_eq!(
+            found(
+                "",
+                "",
+                "log = 'debug'\nallow_host = ['a.example']\nsys_interval = 1\nserver_reference = 'b:1'\n[limits]\nreceive_maximum = 7"
+            ),
+            [
+                "allow_host: [] → [\"a.example\"] (at once)",
+                "server_reference: not given → \"b:1\" (at once)",
+                "sys_interval: 10 → 1 (after a restart)",
+                "log: \"info\" → \"debug\" (at once)",
+                "receive_maximum: 1024 → 7 (for the connections to come)",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_said_until_there_was_one() {
+        let next = "sys_interval = 1\nlog = 'debug'";
+        assert_eq!(
+            found("", next, next),
+            ["sys_interval: 10 → 1 (after a restart)"]
+        );
+        assert_eq!(found("", next, ""), ["log: \"debug\" → \"info\" (at once)"]);
+    }
+}
