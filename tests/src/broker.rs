@@ -143,9 +143,9 @@ impl Broker {
     /// Another address that the broker has printed, by its scheme: `mqtts` or `https`.
     pub fn address(&self, scheme: &str) -> Result<SocketAddr> {
         let log = self.log();
-        let found = log
-            .lines()
-            .find_map(|line| address_after(line, &format!("{scheme}://")));
+        // After a restart it may be another one.
+        let mut lines = log.lines().rev();
+        let found = lines.find_map(|line| address_after(line, &format!("{scheme}://")));
         found.with_context(|| format!("the broker named no {scheme} address:\n{log}"))
     }
 

@@ -1,8 +1,9 @@
-//! Who a client is: users with passwords, tokens of this broker and of others, in the order that the configuration says.
+//! Who a client is: users with passwords, tokens of this broker and of others, certificates, in the order that the configuration says.
 //!
 //! A client learns nothing but that it may not come in, and as fast for a user who is not there as for a wrong password. Why, is in the
 //! log, and never with what it has shown.
 
+mod chain;
 mod directory;
 mod failures;
 mod jwt;
@@ -31,12 +32,10 @@ pub use self::{
 use self::{failures::Failures, password::Checker};
 use crate::{
     clock::Clock,
-    config::{AuthConfig, Method},
+    config::{AuthConfig, CertificateRules, Method},
     logging::Throttle,
+    tls::ClientCertificate,
 };
-
-/// The Authentication Method of enhanced authentication: Authentication Data is the token.
-const METHOD: &str = "ebbtide-jwt";
 
 /// Why authentication cannot be set up as configured.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +65,7 @@ pub struct Authenticator(Arc<Inner>);
 struct Inner {
     methods: Vec<Method>,
     allow_anonymous: bool,
+    certificates: CertificateRules,
     directory: Directory,
     jwt: ArcSwap<Jwt>,
     /// `None`: nobody is asked for a password.
@@ -74,6 +74,16 @@ struct Inner {
     /// Keeps those who guess from flooding the log.
     guessers: Throttle,
     clock: Clock,
+}
+
+/// What somebody has shown who wants to come in.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub credentials: Credentials,
+    /// Of the client, with its port or without.
+    pub address: String,
+    /// In the handshake of TLS, which has verified it.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// What became of somebody who wants to come in.
@@ -143,6 +153,7 @@ impl Authenticator {
         Ok(Self(Arc::new(Inner {
             methods: config.methods.clone(),
             allow_anonymous: config.allow_anonymous,
+            certificates: config.certificates,
             directory,
             jwt: ArcSwap::from_pointee(Jwt::load(&config.jwt)?),
             passwords: has_passwords.then(Checker::new),
@@ -168,8 +179,8 @@ impl Authenticator {
     }
 
     /// Who a client is, or why it may not come in.
-    pub async fn authenticate(self, credentials: Credentials, address: String) -> Outcome {
-        let result = self.who(credentials, &address).await;
+    pub async fn authenticate(self, shown: Shown) -> Outcome {
+        let result = self.who(shown).await;
         self.outcome(result)
     }
 
@@ -285,125 +296,6 @@ impl Authenticator {
             },
         }
     }
-
-    async fn who(
-        &self,
-        credentials: Credentials,
-        address: &str,
-    ) -> Result<(Known, Option<Bytes>), Refusal> {
-        if !self.is_on() {
-            if credentials.enhanced.is_some() {
-                // No method is supported [MQTT-4.12.0-1].
-                let why =
-                    "it asks for enhanced authentication, and nobody is asked who they are here";
-                return Err(Refusal::new(ReasonCode::BadAuthenticationMethod, why));
-            }
-            return Ok((Known::anonymous(), None));
-        }
-        if let Some(step) = &credentials.enhanced {
-            return self.by_step(step);
-        }
-        let password = credentials
-            .password
-            .as_deref()
-            .filter(|password| !password.is_empty());
-        let mut refusal = None;
-        for method in &self.0.methods {
-            let result = match (method, &credentials.username, password) {
-                (Method::Jwt, _, Some(password)) if looks_like_token(password) => {
-                    self.by_foreign_token(password)
-                }
-                (Method::Password, _, Some(password)) if is_own_token(password) => {
-                    self.by_token_of_ours(password)
-                }
-                (Method::Password, Some(user), Some(password)) => {
-                    let ip = ip_of(address);
-                    let user = self.by_password(user, password, ip).await;
-                    user.map(|user| Known::user(&user, None))
-                }
-                _ => continue,
-            };
-            match result {
-                Ok(known) => return Ok((known, None)),
-                // What was tried first says the most.
-                Err(other) => {
-                    refusal.get_or_insert(other);
-                }
-            }
-        }
-        match refusal {
-            Some(refusal) => Err(refusal),
-            None if credentials.username.is_none()
-                && password.is_none()
-                && self.0.allow_anonymous =>
-            {
-                Ok((Known::anonymous(), None))
-            }
-            None => {
-                let names: Vec<&str> = self.0.methods.iter().map(|method| method.name()).collect();
-                let why = format!(
-                    "it has shown nothing that `auth` asks for ({})",
-                    names.join(", ")
-                );
-                Err(Refusal::new(ReasonCode::NotAuthorized, why))
-            }
-        }
-    }
-
-    fn by_step(&self, step: &AuthenticationStep) -> Result<(Known, Option<Bytes>), Refusal> {
-        if &*step.method != METHOD {
-            let why = format!(
-                "the authentication method {:?} is not known; there is {METHOD:?}",
-                &*step.method
-            );
-            return Err(Refusal::new(ReasonCode::BadAuthenticationMethod, why));
-        }
-        let token = step.data.as_deref().unwrap_or_default();
-        let has = |method| self.0.methods.contains(&method);
-        let known = if has(Method::Password) && is_own_token(token) {
-            self.by_token_of_ours(token)
-        } else if has(Method::Jwt) {
-            self.by_foreign_token(token)
-        } else {
-            let why = "its token is none of this broker, and `auth` does not name `jwt`";
-            Err(Refusal::new(ReasonCode::NotAuthorized, why))
-        };
-        known
-            .map(|known| (known, None))
-            .map_err(|refusal| match refusal.reason {
-                ReasonCode::BadUserNameOrPassword => Refusal {
-                    reason: ReasonCode::NotAuthorized,
-                    ..refusal
-                },
-                _ => refusal,
-            })
-    }
-
-    fn by_foreign_token(&self, token: &[u8]) -> Result<Known, Refusal> {
-        let refused = |why| Refusal::new(ReasonCode::BadUserNameOrPassword, why);
-        let said = self
-            .0
-            .jwt
-            .load_full()
-            .verify(text(token))
-            .map_err(refused)?;
-        Ok(Known {
-            identity: Identity {
-                user: Some(said.user),
-                claims: said.claims,
-                expires_at: Some(said.expires_at),
-                is_trusted: false,
-            },
-            standing: None,
-        })
-    }
-
-    fn by_token_of_ours(&self, token: &[u8]) -> Result<Known, Refusal> {
-        let refused = |why| Refusal::new(ReasonCode::BadUserNameOrPassword, why);
-        let owner = token::verify(&self.0.directory, text(token)).map_err(refused)?;
-        let user = self.owner(&owner).map_err(refused)?;
-        Ok(Known::user(&user, Some(owner.expires_at)))
-    }
 }
 
 impl Known {
@@ -437,20 +329,6 @@ fn ip_of(address: &str) -> IpAddr {
     ip.unwrap_or(IpAddr::from([0, 0, 0, 0]))
 }
 
-/// Three parts, of which the first is an object: `{"` is `eyJ` in base64.
-fn looks_like_token(password: &[u8]) -> bool {
-    password.starts_with(b"eyJ") && password.iter().filter(|byte| **byte == b'.').count() == 2
-}
-
-fn is_own_token(password: &[u8]) -> bool {
-    looks_like_token(password) && token::is_ours(text(password))
-}
-
-/// What is no text is no token.
-fn text(token: &[u8]) -> &str {
-    std::str::from_utf8(token).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -465,16 +343,6 @@ mod tests {
             ("", "0.0.0.0"),
         ] {
             assert_eq!(ip_of(text).to_string(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_looks_like_a_token() {
-        for token in ["eyJhbGciOiJIUzI1NiJ9.e30.x", "eyJ.."] {
-            assert!(looks_like_token(token.as_bytes()), "{token}");
-        }
-        for other in ["", "eyJ", "eyJ.a", "eyJ.a.b.c", "secret", "a.b.c"] {
-            assert!(!looks_like_token(other.as_bytes()), "{other}");
         }
     }
 }

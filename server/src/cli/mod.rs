@@ -284,7 +284,13 @@ fn reader(
 /// The command line for tests.
 #[cfg(test)]
 pub fn parse<const N: usize>(arguments: [&str; N]) -> Result<Options, clap::Error> {
-    let matches = read(std::iter::once("ebbtide").chain(arguments))?;
+    parse_all(&arguments)
+}
+
+/// The same for any number of them.
+#[cfg(test)]
+pub fn parse_all(arguments: &[&str]) -> Result<Options, clap::Error> {
+    let matches = read(std::iter::once("ebbtide").chain(arguments.iter().copied()))?;
     Ok(Cli::from_arg_matches(&matches)?.options)
 }
 

@@ -8,6 +8,7 @@ use ebbtide_api::{Password, Rule, Scope};
 use serde::Deserialize;
 
 use super::{ConfigError, Options};
+use crate::tls::CertificateUser;
 
 /// The tables of the file that have no flag.
 pub(super) const TABLES: [&str; 3] = ["users", "rules", "jwt"];
@@ -20,6 +21,8 @@ pub enum Method {
     Password,
     /// A token that somebody else has signed.
     Jwt,
+    /// The certificate that it has shown in the handshake of TLS.
+    Certificate,
 }
 
 impl Method {
@@ -28,6 +31,7 @@ impl Method {
         match self {
             Self::Password => "password",
             Self::Jwt => "jwt",
+            Self::Certificate => "certificate",
         }
     }
 }
@@ -80,6 +84,15 @@ fn subject() -> String {
     "sub".to_owned()
 }
 
+/// How a certificate says who a client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CertificateRules {
+    /// Which name of it is the user.
+    pub user: CertificateUser,
+    /// The user has to be one of this broker.
+    pub known_only: bool,
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthConfig {
@@ -93,6 +106,8 @@ pub struct AuthConfig {
     pub rules: Vec<Rule>,
     /// Who signs tokens.
     pub jwt: Vec<JwtKey>,
+    /// Whose certificates are whose.
+    pub certificates: CertificateRules,
 }
 
 impl AuthConfig {
@@ -103,6 +118,10 @@ impl AuthConfig {
             users: options.users.clone(),
             rules: options.rules.clone(),
             jwt: options.jwt.clone(),
+            certificates: CertificateRules {
+                user: options.certificate_user.unwrap_or_default(),
+                known_only: options.certificate_known_users.unwrap_or(false),
+            },
         };
         config.check()?;
         Ok(config)
@@ -115,7 +134,9 @@ impl AuthConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         let has = |method| self.methods.contains(&method);
-        if !self.users.is_empty() && !has(Method::Password) {
+        // Those whom a certificate names may have claims.
+        let are_used = has(Method::Password) || has(Method::Certificate);
+        if !self.users.is_empty() && !are_used {
             return Err(ConfigError::UnusedAuth("[[users]]", "password"));
         }
         if !self.jwt.is_empty() && !has(Method::Jwt) {

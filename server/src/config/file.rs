@@ -198,12 +198,12 @@ mod tests {
     #[test]
     fn every_option_can_stand_in_the_file() {
         let options = check(
-            "mqtt = '127.0.0.1:1'\nhttp = '127.0.0.1:2'\nmqtts = '127.0.0.1:3'\nhttps = '127.0.0.1:4'\ntls_certificate = 'c'\ntls_key = 'k'\ntls_client_ca = 'a'\ntrusted_proxies = ['10.0.0.0/8']\nproxy_protocol = true\nmqtt_durability = 'relaxed'\nhttp_durability = 'durable'\nrelaxed_commit_ms = 5\ndisk_reserve_bytes = 1\ndata_dir = 'd'\nephemeral = false\nallow_anonymous = true\n\
+            "mqtt = '127.0.0.1:1'\nhttp = '127.0.0.1:2'\nmqtts = '127.0.0.1:3'\nhttps = '127.0.0.1:4'\ntls_certificate = 'c'\ntls_key = 'k'\ntls_client_ca = 'a'\ntls_client_certificates = 'optional'\ntls_client_crl = 'r'\ncertificate_user = 'dns'\ncertificate_known_users = true\ntrusted_proxies = ['10.0.0.0/8']\nproxy_protocol = true\nmqtt_durability = 'relaxed'\nhttp_durability = 'durable'\nrelaxed_commit_ms = 5\ndisk_reserve_bytes = 1\ndata_dir = 'd'\nephemeral = false\nallow_anonymous = true\n\
              auth = ['password']\nallow_host = ['a.example']\nallow_origin = ['*']\nserver_reference = 'b:1883'\nsys_interval = 0\npresence_topic = 'p/{client}'\npresence_offline_expiry_s = 5\nlog = 'debug'\n\
              log_format = 'json'\n[limits]\nreceive_maximum = 7\n",
         )
         .expect("valid");
-        assert_eq!(keys(&Cli::command(), Section::Top).count(), 25);
+        assert_eq!(keys(&Cli::command(), Section::Top).count(), 29);
         assert_eq!(
             options.limits.receive_maximum.map(|maximum| maximum.get()),
             Some(7)

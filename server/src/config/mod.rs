@@ -11,12 +11,13 @@ mod options;
 mod reference;
 mod reload;
 mod resolve;
+mod show;
 mod tls;
 
 pub use address::{HostName, ListenAddress, Origin, ProxyNetwork};
-pub use auth::{AuthConfig, JwtKey, Method, UserSeed};
+pub use auth::{AuthConfig, CertificateRules, JwtKey, Method, UserSeed};
 pub use file::{parse, read_file, unknown_variables};
-pub use options::{Durability, LogFormat, Options};
+pub use options::{ClientCertificates, Durability, LogFormat, Options};
 pub use reference::reference;
 pub use reload::{Reload, differences};
 pub use resolve::{Config, Storage};
@@ -91,6 +92,17 @@ pub enum ConfigError {
     /// Clients are to show certificates to nobody.
     #[error("--tls-client-ca is about listeners with TLS: give --mqtts or --https as well")]
     UnusedClientAuthorities,
+    /// Certificates of clients that nobody has signed.
+    #[error(
+        "{0} is about certificates of clients: name the authorities that sign them with --tls-client-ca FILE"
+    )]
+    NoClientAuthorities(&'static str),
+    /// Browsers show their certificates to every page.
+    #[error(
+        "`auth` names `certificate`, and --allow-origin `*` would let any web page act as whoever has one in the browser: name the origins \
+         of your pages"
+    )]
+    CertificatesForAnyOrigin,
     /// A header from nobody.
     #[error(
         "--proxy-protocol is about connections of --trusted-proxies, and none is given: name the address of your proxy, for \

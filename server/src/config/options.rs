@@ -13,6 +13,7 @@ use super::{
     limits::LimitOptions,
     reload::{AT_ONCE, CONNECTIONS, RESTART},
 };
+use crate::tls::CertificateUser;
 
 /// What was typed.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -59,6 +60,15 @@ pub struct Options {
         env = "EBBTIDE_TLS_CLIENT_CA", add = CONNECTIONS
     )]
     pub tls_client_ca: Option<PathBuf>,
+
+    /// Whether a client may do without such a certificate: `required` turns it away, `optional` leaves it to `auth`. Default: `required`.
+    #[arg(long, global = true, value_name = "KIND", env = "EBBTIDE_TLS_CLIENT_CERTIFICATES", add = CONNECTIONS)]
+    pub tls_client_certificates: Option<ClientCertificates>,
+
+    /// Certificates of clients that these authorities have revoked: a PEM file of revocation lists (CRL), read again when it
+    /// changes. Not given: none is.
+    #[arg(long, global = true, value_name = "FILE", env = "EBBTIDE_TLS_CLIENT_CRL", add = CONNECTIONS)]
+    pub tls_client_crl: Option<PathBuf>,
 
     /// A reverse proxy whose word about its clients is taken, as an address or a network (`10.0.0.0/8`); may be repeated. From it
     /// count `X-Forwarded-For` and, with `proxy_protocol`, the PROXY header. Not given: nobody's.
@@ -131,7 +141,7 @@ pub struct Options {
     pub allow_anonymous: Option<bool>,
 
     /// How clients say who they are, in this order: `password` (users of this broker, see `[[users]]`), `jwt` (tokens that others have
-    /// signed, see `[[jwt]]`). Then rules decide what they may do (see `[[rules]]`). Not given: nobody is asked.
+    /// signed, see `[[jwt]]`), `certificate` (of the client, see `tls_client_ca`). Then rules decide what they may do (see `[[rules]]`). Not given: nobody is asked.
     #[arg(
         long,
         global = true,
@@ -140,6 +150,16 @@ pub struct Options {
         value_delimiter = ','
     )]
     pub auth: Vec<Method>,
+
+    /// Which name of a client's certificate is its user: `common_name` (of the subject), `dns` or `email` (the one subject
+    /// alternative name of that kind). Default: `common_name`.
+    #[arg(long, global = true, value_name = "NAME", env = "EBBTIDE_CERTIFICATE_USER", add = RESTART)]
+    pub certificate_user: Option<CertificateUser>,
+
+    /// Lets those in by a certificate only who are users of this broker as well: who is removed there stays out. Default: `false`.
+    #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_CERTIFICATE_KNOWN_USERS", add = RESTART, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true")]
+    pub certificate_known_users: Option<bool>,
 
     /// A further name under which browsers reach this broker, as in the address line; may be repeated. Loopback names
     /// and the address itself always pass.
@@ -229,6 +249,17 @@ pub struct Options {
     pub limits: LimitOptions,
 }
 
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// Without one there is no handshake.
+    #[default]
+    Required,
+    /// Those who have none may come as well.
+    Optional,
+}
+
 /// What acknowledgements stand for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -305,6 +336,10 @@ impl Options {
             tls_certificate: self.tls_certificate.or(lower.tls_certificate),
             tls_key: self.tls_key.or(lower.tls_key),
             tls_client_ca: self.tls_client_ca.or(lower.tls_client_ca),
+            tls_client_certificates: self
+                .tls_client_certificates
+                .or(lower.tls_client_certificates),
+            tls_client_crl: self.tls_client_crl.or(lower.tls_client_crl),
             trusted_proxies: if self.trusted_proxies.is_empty() {
                 lower.trusted_proxies
             } else {
@@ -323,6 +358,10 @@ impl Options {
             } else {
                 self.auth
             },
+            certificate_user: self.certificate_user.or(lower.certificate_user),
+            certificate_known_users: self
+                .certificate_known_users
+                .or(lower.certificate_known_users),
             users: [self.users, lower.users].concat(),
             rules: [self.rules, lower.rules].concat(),
             jwt: [self.jwt, lower.jwt].concat(),

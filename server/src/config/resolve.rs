@@ -1,6 +1,6 @@
 //! From what was typed to what holds: defaults filled in, contradictions and dangers refused.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use ebbtide_broker::{Limits, PresenceTopic};
 use ebbtide_protocol::ByteString;
@@ -8,8 +8,8 @@ use ebbtide_protocol::ByteString;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    AuthConfig, ConfigError, Durability, HostName, ListenAddress, LogFormat, Options, Origin,
-    ProxyNetwork, TlsFiles, file::nearest, limits,
+    AuthConfig, ConfigError, Durability, HostName, ListenAddress, LogFormat, Method, Options,
+    Origin, ProxyNetwork, TlsFiles, file::nearest,
 };
 
 const RELAXED_COMMIT_MS: u32 = 100;
@@ -60,8 +60,8 @@ pub struct Config {
     /// Where presence is kept, if it is.
     pub presence: Option<PresenceTopic>,
     /// What was typed for it.
-    presence_topic: Option<String>,
-    presence_offline_expiry_s: u32,
+    pub(super) presence_topic: Option<String>,
+    pub(super) presence_offline_expiry_s: u32,
     /// How often the topics below `$SYS` are published; `None`: never.
     pub sys_interval: Option<Duration>,
     /// What the core allows.
@@ -106,11 +106,7 @@ impl Config {
             http: options.http.unwrap_or_else(|| loopback(8080)),
             mqtts: options.mqtts,
             https: options.https,
-            tls: TlsFiles::resolve(
-                options.tls_certificate,
-                options.tls_key,
-                options.tls_client_ca,
-            )?,
+            tls: TlsFiles::resolve(&options)?,
             trusted_proxies: options.trusted_proxies,
             proxy_protocol: options.proxy_protocol.unwrap_or(false),
             mqtt_durability: options.mqtt_durability.unwrap_or_default(),
@@ -154,6 +150,7 @@ impl Config {
             why,
         })?;
         self.check_listeners()?;
+        self.check_certificates()?;
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
             return Err(ConfigError::NoProxies);
         }
@@ -216,6 +213,27 @@ impl Config {
     }
 }
 
+impl Config {
+    fn check_certificates(&self) -> Result<(), ConfigError> {
+        if !self.auth.methods.contains(&Method::Certificate) {
+            return Ok(());
+        }
+        let authorities = self
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.client_authorities.as_ref());
+        if authorities.is_none() {
+            return Err(ConfigError::NoClientAuthorities(
+                "`auth` with `certificate`",
+            ));
+        }
+        match self.allow_origin.contains(&Origin::Any) {
+            true => Err(ConfigError::CertificatesForAnyOrigin),
+            false => Ok(()),
+        }
+    }
+}
+
 fn presence(template: Option<&str>, expiry_s: u32) -> Result<Option<PresenceTopic>, ConfigError> {
     let Some(template) = template else {
         return Ok(None);
@@ -242,114 +260,6 @@ fn check_filter(filter: &str) -> Result<(), String> {
         return Err(format!("`{word}` is not a level{hint}"));
     }
     Ok(())
-}
-
-/// As a file that says the same.
-impl fmt::Display for Config {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let strings = |items: Vec<String>| toml::Value::from(items);
-        writeln!(
-            formatter,
-            "mqtt = {}",
-            toml::Value::from(self.mqtt.to_string())
-        )?;
-        writeln!(
-            formatter,
-            "http = {}",
-            toml::Value::from(self.http.to_string())
-        )?;
-        for (key, address) in [("mqtts", self.mqtts), ("https", self.https)] {
-            if let Some(address) = address {
-                writeln!(formatter, "{key} = \"{address}\"")?;
-            }
-        }
-        if let Some(tls) = &self.tls {
-            tls.write(formatter)?;
-        }
-        let proxies = self.trusted_proxies.iter().map(ToString::to_string);
-        writeln!(
-            formatter,
-            "trusted_proxies = {}",
-            strings(proxies.collect())
-        )?;
-        writeln!(formatter, "proxy_protocol = {}", self.proxy_protocol)?;
-        for (key, durability) in [
-            ("mqtt_durability", self.mqtt_durability),
-            ("http_durability", self.http_durability),
-        ] {
-            writeln!(formatter, "{key} = \"{}\"", durability.name())?;
-        }
-        writeln!(
-            formatter,
-            "relaxed_commit_ms = {}",
-            self.relaxed_commit.as_millis()
-        )?;
-        match &self.storage {
-            Storage::Directory(path) => {
-                writeln!(
-                    formatter,
-                    "data_dir = {}",
-                    toml::Value::from(path.to_string_lossy().into_owned())
-                )?;
-                writeln!(formatter, "ephemeral = false")?;
-            }
-            Storage::Ephemeral => writeln!(formatter, "ephemeral = true")?,
-        }
-        writeln!(
-            formatter,
-            "disk_reserve_bytes = {}",
-            self.disk_reserve_bytes
-        )?;
-        writeln!(formatter, "allow_anonymous = {}", self.allow_anonymous)?;
-        let methods = self.auth.methods.iter();
-        let methods = methods.map(|method| method.name().to_owned()).collect();
-        writeln!(formatter, "auth = {}", strings(methods))?;
-        // Secrets are among them, or not far.
-        for (what, count) in [
-            ("users", self.auth.users.len()),
-            ("rules", self.auth.rules.len()),
-            ("jwt", self.auth.jwt.len()),
-        ] {
-            if count > 0 {
-                writeln!(formatter, "# and {count} [[{what}]], which are not shown")?;
-            }
-        }
-        writeln!(
-            formatter,
-            "allow_host = {}",
-            strings(self.allow_host.iter().map(ToString::to_string).collect())
-        )?;
-        writeln!(
-            formatter,
-            "allow_origin = {}",
-            strings(self.allow_origin.iter().map(ToString::to_string).collect())
-        )?;
-        if let Some(reference) = &self.server_reference {
-            writeln!(
-                formatter,
-                "server_reference = {}",
-                toml::Value::from(reference.to_string())
-            )?;
-        }
-        if let Some(topic) = &self.presence_topic {
-            let topic = toml::Value::from(topic.clone());
-            writeln!(formatter, "presence_topic = {topic}")?;
-        }
-        let expiry_s = self.presence_offline_expiry_s;
-        writeln!(formatter, "presence_offline_expiry_s = {expiry_s}")?;
-        writeln!(
-            formatter,
-            "sys_interval = {}",
-            self.sys_interval.unwrap_or_default().as_secs()
-        )?;
-        writeln!(formatter, "log = {}", toml::Value::from(self.log.clone()))?;
-        let format = match self.log_format {
-            LogFormat::Text => "text",
-            LogFormat::Json => "json",
-        };
-        writeln!(formatter, "log_format = \"{format}\"")?;
-        limits::write(&self.limits, formatter)
-    }
 }
 
 #[cfg(test)]
@@ -406,6 +316,26 @@ mod tests {
         );
         let unused = resolve([a, b, c, d, "--tls-client-ca", "a"]);
         assert!(matches!(unused, Err(ConfigError::UnusedClientAuthorities)));
+        let nobody = resolve([
+            a,
+            b,
+            c,
+            d,
+            "--mqtts",
+            "127.0.0.1:9",
+            "--auth",
+            "certificate",
+        ]);
+        let nobody = nobody.expect_err("no authority").to_string();
+        assert!(nobody.contains("--tls-client-ca FILE"), "{nobody}");
+        let signed = [a, b, c, d, "--mqtts", "127.0.0.1:9", "--tls-client-ca", "a"];
+        let with = |more: &[&str]| {
+            let all = [&signed, &["--auth", "certificate"], more].concat();
+            Config::resolve(cli::parse_all(&all).expect("valid flags"))
+        };
+        assert!(with(&[]).is_ok());
+        let any = with(&["--allow-origin", "*"]).expect_err("any page");
+        assert!(any.to_string().contains("any web page"), "{any}");
         assert!(matches!(
             resolve(["--log", "ebbtide=loud"]),
             Err(ConfigError::LogFilter { .. })

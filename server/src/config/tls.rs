@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::ConfigError;
+use super::{ClientCertificates, ConfigError, Options};
 
 /// What a listener with TLS needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,19 +13,25 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Who signs the certificates of clients, PEM; `None`: clients show none.
     pub client_authorities: Option<PathBuf>,
+    /// Whether they have to.
+    pub client_certificates: ClientCertificates,
+    /// Which of them have been revoked, PEM.
+    pub revoked: Option<PathBuf>,
 }
 
 impl TlsFiles {
-    pub(super) fn resolve(
-        certificate: Option<PathBuf>,
-        key: Option<PathBuf>,
-        client_authorities: Option<PathBuf>,
-    ) -> Result<Option<Self>, ConfigError> {
-        match (certificate, key) {
+    pub(super) fn resolve(options: &Options) -> Result<Option<Self>, ConfigError> {
+        let client_authorities = options.tls_client_ca.clone();
+        if client_authorities.is_none() && options.tls_client_crl.is_some() {
+            return Err(ConfigError::NoClientAuthorities("--tls-client-crl"));
+        }
+        match (options.tls_certificate.clone(), options.tls_key.clone()) {
             (Some(certificate), Some(key)) => Ok(Some(Self {
                 certificate,
                 key,
                 client_authorities,
+                client_certificates: options.tls_client_certificates.unwrap_or_default(),
+                revoked: options.tls_client_crl.clone(),
             })),
             (None, None) if client_authorities.is_some() => {
                 Err(ConfigError::UnusedClientAuthorities)
@@ -41,12 +47,16 @@ impl TlsFiles {
             ("tls_certificate", Some(&self.certificate)),
             ("tls_key", Some(&self.key)),
             ("tls_client_ca", self.client_authorities.as_ref()),
+            ("tls_client_crl", self.revoked.as_ref()),
         ];
         for (key, file) in files {
             if let Some(file) = file {
                 let path = toml::Value::from(file.to_string_lossy().into_owned());
                 writeln!(formatter, "{key} = {path}")?;
             }
+        }
+        if self.client_certificates == ClientCertificates::Optional {
+            writeln!(formatter, "tls_client_certificates = \"optional\"")?;
         }
         Ok(())
     }

@@ -26,10 +26,11 @@ use tokio::task::{JoinError, JoinSet};
 
 use self::timer::Timer;
 use crate::{
-    auth::{Authenticator, Outcome},
+    auth::{Authenticator, Outcome, Shown},
     clock::Clock,
     logging::Throttle,
     storage::Reader,
+    tls::ClientCertificate,
     wake::Signal,
 };
 
@@ -78,6 +79,8 @@ struct Driver<S> {
     ended: bool,
     reads: JoinSet<Reply>,
     reader: Reader,
+    /// What the client has shown in the handshake of TLS.
+    certificate: Option<Arc<ClientCertificate>>,
     surroundings: Surroundings,
     /// It is in the log why the client was not let in.
     is_refusal_told: bool,
@@ -90,12 +93,14 @@ struct Driver<S> {
 pub fn spawn<S: ByteStream + 'static>(
     stream: S,
     origin: Origin,
+    certificate: Option<Arc<ClientCertificate>>,
     surroundings: Surroundings,
     refusal: Option<Limit>,
     place: impl Send + 'static,
 ) {
     let signal = Signal::new();
-    let driver = Driver::new(stream, origin, &signal, surroundings, refusal);
+    let mut driver = Driver::new(stream, origin, &signal, surroundings, refusal);
+    driver.certificate = certificate;
     tokio::spawn(serve(driver, signal, place));
 }
 
@@ -148,6 +153,7 @@ impl<S: ByteStream> Driver<S> {
             ended: false,
             reads: JoinSet::new(),
             reader,
+            certificate: None,
             surroundings,
             // The door has noted it.
             is_refusal_told: refusal.is_some(),
@@ -263,10 +269,13 @@ impl<S: ByteStream> Driver<S> {
         match question {
             Question::Authenticate(credentials) => {
                 let authenticator = self.surroundings.authenticator.clone();
-                let address = self.connection.origin().address.clone();
+                let shown = Shown {
+                    credentials,
+                    address: self.connection.origin().address.clone(),
+                    certificate: self.certificate.clone(),
+                };
                 self.reads.spawn(async move {
-                    let outcome = authenticator.authenticate(credentials, address);
-                    Reply::Authenticated(outcome.await)
+                    Reply::Authenticated(authenticator.authenticate(shown).await)
                 });
             }
             // No method asks back, so nobody goes on with one.

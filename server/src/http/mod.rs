@@ -54,7 +54,7 @@ use crate::{
     proxy::{self, Proxies},
     stats::{CommitTimes, History},
     tcp::{self, Door, Peer, Permit},
-    tls::{self, Tls},
+    tls::{self, ClientCertificate, Tls},
 };
 
 /// Where MQTT over WebSocket is.
@@ -118,7 +118,7 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
                 return;
             }
             let Some(tls) = tls else {
-                return exchange(stream, peer, permit, service, door).await;
+                return exchange(stream, peer, None, permit, service, door).await;
             };
             if permit.refusal().is_some() {
                 // To tell it why would take a handshake.
@@ -126,8 +126,11 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
             }
             peer.is_encrypted = true;
             match tls.accept(stream).await {
-                Ok(stream) => exchange(stream, peer, permit, service, door).await,
-                Err(error) => tls::refused(&peer, &error),
+                Ok(stream) => {
+                    let certificate = tls::certificate(&stream);
+                    exchange(stream, peer, certificate, permit, service, door).await;
+                }
+                Err(error) => tls.refused(&peer, &error),
             }
         });
     };
@@ -210,6 +213,7 @@ fn too_many(limit: Limit) -> Response {
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
+    certificate: Option<Arc<ClientCertificate>>,
     permit: Permit,
     service: Service,
     mut door: Door,
@@ -220,6 +224,9 @@ async fn exchange(
         let client = service.proxies.forwarded(request.headers(), peer);
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(Arc::clone(&permit));
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         let router = service.router();
         // MQTT over WebSocket tells it in its own words.
         let refusal = permit

@@ -16,6 +16,7 @@ use super::{App, problem::Problem};
 use crate::{
     connection,
     tcp::{Peer, Permit},
+    tls::ClientCertificate,
     websocket::{Role, SUBPROTOCOLS, WebSocket},
 };
 
@@ -70,6 +71,10 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
             }
         }
     }
+    let certificate = request
+        .extensions()
+        .get::<Arc<ClientCertificate>>()
+        .cloned();
     let upgraded = hyper::upgrade::on(&mut request);
     let (broker, _) = app.surroundings.broker.get();
     let packet_size = broker.limits().maximum_packet_size;
@@ -82,7 +87,7 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
                 let stream =
                     WebSocket::new(io, Role::Server, packet_size, Some(connect_size)).await;
                 let place = (permit, place, told);
-                connection::spawn(stream, origin, app.surroundings, refusal, place);
+                connection::spawn(stream, origin, certificate, app.surroundings, refusal, place);
             }
             Err(error) => {
                 tracing::debug!(address = origin.address, %error, "the WebSocket handshake was not completed");

@@ -154,17 +154,23 @@ async fn accept_mqtt(
                 None => Tcp::new(stream).map_or_else(gone, |stream| {
                     let refusal = permit.refusal();
                     let origin = origin(&peer, "tcp");
-                    connection::spawn(stream, origin, surroundings, refusal, permit);
+                    connection::spawn(stream, origin, None, surroundings, refusal, permit);
                 }),
                 // To tell it why would take a handshake.
                 Some(_) if permit.refusal().is_some() => {}
-                Some(tls) => match tls.accept(stream).await.and_then(Encrypted::new) {
-                    Ok(stream) => {
-                        let origin = origin(&peer, "tls");
-                        connection::spawn(stream, origin, surroundings, None, permit);
+                Some(tls) => {
+                    let accepted = tls.accept(stream).await.and_then(|stream| {
+                        let certificate = tls::certificate(&stream);
+                        Ok((Encrypted::new(stream)?, certificate))
+                    });
+                    match accepted {
+                        Ok((stream, certificate)) => {
+                            let origin = origin(&peer, "tls");
+                            connection::spawn(stream, origin, certificate, surroundings, None, permit);
+                        }
+                        Err(error) => tls.refused(&peer, &error),
                     }
-                    Err(error) => tls::refused(&peer, &error),
-                },
+                }
             }
         });
     };

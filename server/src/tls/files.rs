@@ -9,13 +9,13 @@ use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
     pki_types::{
-        CertificateDer, PrivateKeyDer,
+        CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
     server::{VerifierBuilderError, WebPkiClientVerifier},
 };
 
-use crate::config::TlsFiles;
+use crate::config::{ClientCertificates, TlsFiles};
 
 /// Why there can be no TLS with these files.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ pub fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let builder = match &files.client_authorities {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let verifier = verifier(path, &provider)?;
+            let verifier = verifier(path, files, &provider)?;
             builder.with_client_cert_verifier(verifier)
         }
     };
@@ -119,9 +119,27 @@ fn certificates(
     Ok(chain)
 }
 
+fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let unreadable = |source| TlsError::Unreadable {
+        what: "lists of revoked certificates (`BEGIN X509 CRL`)",
+        option: "tls-client-crl",
+        path: path.into(),
+        source,
+    };
+    let lists: Vec<_> = CertificateRevocationListDer::pem_file_iter(path)
+        .map_err(unreadable)?
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
+    match lists.is_empty() {
+        true => Err(unreadable(pem::Error::NoItemsFound)),
+        false => Ok(lists),
+    }
+}
+
 /// What turns away clients that none of these authorities has signed.
 fn verifier(
     path: &Path,
+    files: &TlsFiles,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
     let refused = |why: String| TlsError::Authorities {
@@ -134,7 +152,18 @@ fn verifier(
             .add(authority)
             .map_err(|error| refused(error.to_string()))?;
     }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+    let mut builder =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    if files.client_certificates == ClientCertificates::Optional {
+        builder = builder.allow_unauthenticated();
+    }
+    if let Some(path) = &files.revoked {
+        // An authority without a list has revoked nothing.
+        builder = builder
+            .with_crls(revocation_lists(path)?)
+            .allow_unknown_revocation_status();
+    }
+    builder
         .build()
         .map_err(|error: VerifierBuilderError| refused(error.to_string()))
 }

@@ -4,11 +4,13 @@
 //! The files are read at the start, where a mistake ends the program, and again when they change, where it is logged and
 //! the old ones go on. A connection keeps what it began with. Versions 1.2 and 1.3, the cipher suites of rustls.
 
+mod certificate;
 mod client;
 mod files;
 mod stream;
 mod watch;
 
+pub use certificate::{CertificateUser, ClientCertificate};
 pub use client::{Trust, TrustError};
 pub use files::TlsError;
 pub use stream::Encrypted;
@@ -17,11 +19,11 @@ pub use watch::watch;
 use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
+use rustls::{CertificateError, ServerConfig};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::{config::TlsFiles, tcp::Peer};
+use crate::{config::TlsFiles, logging::Throttle, tcp::Peer};
 
 /// How long a client may take for its handshake.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -31,6 +33,8 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Tls {
     files: Arc<ArcSwap<TlsFiles>>,
     current: Arc<ArcSwap<ServerConfig>>,
+    /// Keeps strangers from flooding the log.
+    complaints: Arc<Throttle>,
 }
 
 /// Files that have been read and can be used.
@@ -55,6 +59,7 @@ impl Tls {
         Ok(Self {
             files: Arc::new(ArcSwap::from_pointee(files)),
             current: Arc::new(ArcSwap::from_pointee(config)),
+            complaints: Arc::new(Throttle::new()),
         })
     }
 
@@ -71,6 +76,20 @@ impl Tls {
         Ok(())
     }
 
+    /// A handshake that came to nothing: what a scanner or a client with another authority leaves behind, and a client whose
+    /// certificate does not count, which its operator has to hear of.
+    pub fn refused(&self, peer: &Peer, error: &io::Error) {
+        let address = peer.remote;
+        match complaint(error) {
+            None => tracing::debug!(%address, %error, "the TLS handshake was not completed"),
+            Some(why) => {
+                if let Some(suppressed) = self.complaints.permit() {
+                    tracing::warn!(%address, suppressed, "a client was not let in: {why}");
+                }
+            }
+        }
+    }
+
     /// Does the handshake with a client that has just connected.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let acceptor = TlsAcceptor::from(self.current.load_full());
@@ -82,7 +101,31 @@ impl Tls {
     }
 }
 
-/// A handshake that came to nothing: what a scanner or a client with another authority leaves behind.
-pub fn refused(peer: &Peer, error: &io::Error) {
-    tracing::debug!(address = %peer.remote, %error, "the TLS handshake was not completed");
+/// What a client has shown in its handshake.
+pub fn certificate(stream: &TlsStream<TcpStream>) -> Option<Arc<ClientCertificate>> {
+    let chain = stream.get_ref().1.peer_certificates()?;
+    ClientCertificate::read(chain.first()?).map(Arc::new)
+}
+
+/// Why a client's certificate does not count; `None`: it is about something else.
+fn complaint(error: &io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    match error {
+        rustls::Error::NoCertificatesPresented => {
+            Some("it has shown no certificate, and `tls_client_ca` asks for one".to_owned())
+        }
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(
+            "its certificate was signed by none of the authorities in `tls_client_ca`".to_owned(),
+        ),
+        rustls::Error::InvalidCertificate(CertificateError::Revoked) => {
+            Some("its certificate was revoked (`tls_client_crl`)".to_owned())
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => Some("its certificate has expired".to_owned()),
+        rustls::Error::InvalidCertificate(why) => {
+            Some(format!("its certificate does not count: {why}"))
+        }
+        _ => None,
+    }
 }

@@ -39,6 +39,7 @@ fn look(tls: &Tls) -> Vec<Look> {
         Some(&files.certificate),
         Some(&files.key),
         files.client_authorities.as_ref(),
+        files.revoked.as_ref(),
     ]
     .into_iter()
     .flatten()

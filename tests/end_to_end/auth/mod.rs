@@ -2,6 +2,7 @@
 //! operator, and no secret in any log.
 
 mod api;
+mod certificates;
 mod refusals;
 mod rules;
 mod tokens;
@@ -131,16 +132,7 @@ impl Guarded {
 
     /// Waits for the line.
     fn logged(&self, part: &str) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.broker.log().contains(part) {
-            ensure!(
-                Instant::now() < deadline,
-                "not in the log: {part}\n{}",
-                self.broker.log()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
+        logged(&self.broker, part)
     }
 
     /// None of the secrets of this test is in the log.
@@ -167,6 +159,20 @@ impl Guarded {
         let value = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
         Ok((answer.status, value))
     }
+}
+
+/// Waits for the line.
+fn logged(broker: &Broker, part: &str) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !broker.log().contains(part) {
+        ensure!(
+            Instant::now() < deadline,
+            "not in the log: {part}\n{}",
+            broker.log()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn ask(broker: &Broker, bearer: &str, method: &str, path: &str, body: &Value) -> Result<Response> {
