@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ebbtide_broker::{AuthenticationStep, Identity};
 use ebbtide_protocol::ReasonCode;
 
-use super::{Authenticator, Known, Refusal, Shown, check_name, ip_of, token};
+use super::{Authenticator, Known, Refusal, Shown, check_name, ip_of, jwt::Unverified, token};
 use crate::{config::Method, tls::ClientCertificate};
 
 /// The Authentication Method of enhanced authentication: Authentication Data is the token.
@@ -27,7 +27,7 @@ impl Authenticator {
             return Ok((Known::anonymous(), None));
         }
         if let Some(step) = &credentials.enhanced {
-            return self.by_step(step);
+            return self.by_step(step).await;
         }
         let password = credentials
             .password
@@ -37,7 +37,7 @@ impl Authenticator {
         for method in &self.0.methods {
             let result = match (method, &credentials.username, password) {
                 (Method::Jwt, _, Some(password)) if looks_like_token(password) => {
-                    self.by_foreign_token(password)
+                    self.by_foreign_token(password).await
                 }
                 (Method::Password, _, Some(password)) if is_own_token(password) => {
                     self.by_token_of_ours(password)
@@ -79,7 +79,7 @@ impl Authenticator {
         }
     }
 
-    pub(super) fn by_step(
+    pub(super) async fn by_step(
         &self,
         step: &AuthenticationStep,
     ) -> Result<(Known, Option<Bytes>), Refusal> {
@@ -95,7 +95,7 @@ impl Authenticator {
         let known = if has(Method::Password) && is_own_token(token) {
             self.by_token_of_ours(token)
         } else if has(Method::Jwt) {
-            self.by_foreign_token(token)
+            self.by_foreign_token(token).await
         } else {
             let why = "its token is none of this broker, and `auth` does not name `jwt`";
             Err(Refusal::new(ReasonCode::NotAuthorized, why))
@@ -140,10 +140,14 @@ impl Authenticator {
         }
     }
 
-    fn by_foreign_token(&self, token: &[u8]) -> Result<Known, Refusal> {
+    async fn by_foreign_token(&self, token: &[u8]) -> Result<Known, Refusal> {
         let jwt = self.0.jwt.load_full();
-        let refused = |why| Refusal::new(ReasonCode::BadUserNameOrPassword, why);
-        let said = jwt.verify(text(token)).map_err(refused)?;
+        let said = jwt.verify_soon(text(token)).await;
+        let said = said.map_err(|error| match error {
+            Unverified::Refused(why) => Refusal::new(ReasonCode::BadUserNameOrPassword, why),
+            // It is not the client's fault: it may come again.
+            Unverified::Unavailable(why) => Refusal::new(ReasonCode::ServerUnavailable, why),
+        })?;
         Ok(Known {
             identity: Identity {
                 user: Some(said.user),

@@ -20,6 +20,9 @@ use jsonwebtoken::{
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
+mod remote;
+
+use self::remote::Remote;
 use super::{SetUpError, directory::check_name};
 use crate::config::JwtKey;
 
@@ -50,14 +53,43 @@ struct Source {
     config: JwtKey,
     algorithms: Vec<Algorithm>,
     keys: RwLock<Arc<[Key]>>,
-    /// When the set was read last.
+    /// When the set was read last from its file.
     read_at: Mutex<Instant>,
+    /// Where it comes from, if that is a URL.
+    remote: Option<Arc<Remote>>,
+}
+
+/// Why a token does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    /// It is a wrong one.
+    #[error("{0}")]
+    Refused(String),
+    /// Nobody can say now: the key set that it may need is not there.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<String> for Unverified {
+    fn from(why: String) -> Self {
+        Self::Refused(why)
+    }
 }
 
 struct Key {
     id: Option<String>,
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
+}
+
+impl Key {
+    fn is_meant_by(&self, header: &Header) -> bool {
+        match (&self.id, &header.kid) {
+            (Some(known), Some(asked)) => known == asked,
+            (None, _) => true,
+            (Some(_), None) => false,
+        }
+    }
 }
 
 impl std::fmt::Debug for Key {
@@ -77,8 +109,13 @@ impl Jwt {
         let sources = config.iter().map(|config| {
             let fault = |why: String| SetUpError::Jwt(config.name.clone(), why);
             let algorithms = algorithms(config).map_err(fault)?;
-            let keys = read(config, &algorithms).map_err(fault)?;
+            let remote = Remote::new(config).map_err(fault)?.map(Arc::new);
+            let keys = match &remote {
+                None => read(config, &algorithms).map_err(fault)?,
+                Some(_) => none_yet(config, &algorithms).map_err(fault)?,
+            };
             Ok(Arc::new(Source {
+                remote,
                 config: config.clone(),
                 algorithms,
                 keys: RwLock::new(keys.into()),
@@ -88,46 +125,100 @@ impl Jwt {
         sources.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Takes over what an earlier one has fetched, and begins to fetch the rest. To be called where tasks can run.
+    #[must_use]
+    pub fn begin(mut self, earlier: Option<&Self>) -> Self {
+        for source in &mut self.0 {
+            let Some(remote) = &source.remote else {
+                continue;
+            };
+            let is_same = |other: &&Arc<Source>| {
+                let trusts_as = |other: &Arc<Remote>| other.trusts_as(remote);
+                other.config == source.config && other.remote.as_ref().is_some_and(trusts_as)
+            };
+            match earlier.and_then(|earlier| earlier.0.iter().find(is_same)) {
+                Some(same) => *source = Arc::clone(same),
+                None => drop(tokio::spawn(remote::keep(Arc::downgrade(source)))),
+            }
+        }
+        self
+    }
+
+    /// What a token says, if it counts; or a sentence why not. A key that is not there yet is waited for.
+    pub async fn verify_soon(&self, token: &str) -> Result<Said, Unverified> {
+        let said = self.verify(token);
+        let Ok(header) = decode_header(token) else {
+            return said;
+        };
+        let mut has_looked = false;
+        for source in &self.0 {
+            if said.is_err()
+                && !source.has_key_for(&header)
+                && let Some(remote) = &source.remote
+            {
+                remote.look_again().await;
+                has_looked = true;
+            }
+        }
+        match has_looked {
+            true => self.verify(token),
+            false => said,
+        }
+    }
+
     /// What a token says, if it counts; or a sentence why not. That never has a part of the token but what its head says openly.
-    pub fn verify(&self, token: &str) -> Result<Said, String> {
+    pub fn verify(&self, token: &str) -> Result<Said, Unverified> {
         let header = decode_header(token).map_err(|_| {
             "its token is none, or of an algorithm that is never accepted (`none`)".to_owned()
         })?;
-        let mut why = None;
+        let (mut why, mut outage) = (None, None);
         for source in &self.0 {
+            if let Some(because) = source.remote.as_ref().and_then(|remote| remote.outage()) {
+                outage = Some(format!("the key set {:?} {because}", source.config.name));
+                continue;
+            }
             match source.verify(token, &header) {
                 Ok(Some(said)) => return Ok(said),
                 Ok(None) => {}
                 Err(other) => why = Some(other),
             }
         }
-        Err(why.unwrap_or_else(|| match &header.kid {
-            Some(id) => format!("no key has the id {id:?} of its token"),
-            None => "its token names no key, and each key has an id".to_owned(),
-        }))
+        if let (None, Some(outage)) = (&why, outage) {
+            return Err(Unverified::Unavailable(outage));
+        }
+        Err(why
+            .unwrap_or_else(|| match &header.kid {
+                Some(id) => format!("no key has the id {id:?} of its token"),
+                None => "its token names no key, and each key has an id".to_owned(),
+            })
+            .into())
     }
 }
 
 impl Source {
     /// `None`: none of these keys is meant.
     fn verify(&self, token: &str, header: &Header) -> Result<Option<Said>, String> {
-        let is_meant = |key: &Key| match (&key.id, &header.kid) {
-            (Some(known), Some(asked)) => known == asked,
-            (None, _) => true,
-            (Some(_), None) => false,
-        };
-        if !self.keys.read().iter().any(is_meant) {
+        if !self.has_key_for(header) {
             self.read_again();
         }
         let keys = Arc::clone(&self.keys.read());
         let mut why = None;
-        for key in keys.iter().filter(|key| is_meant(key)) {
+        for key in keys.iter().filter(|key| key.is_meant_by(header)) {
             match self.verify_with(key, token, header) {
                 Ok(said) => return Ok(Some(said)),
                 Err(other) => why = Some(other),
             }
         }
         why.map_or(Ok(None), Err)
+    }
+
+    fn has_key_for(&self, header: &Header) -> bool {
+        self.keys.read().iter().any(|key| key.is_meant_by(header))
+    }
+
+    /// These count from now on.
+    fn replace(&self, keys: Vec<Key>) {
+        *self.keys.write() = keys.into();
     }
 
     fn verify_with(&self, key: &Key, token: &str, header: &Header) -> Result<Said, String> {
@@ -210,7 +301,7 @@ impl Source {
             *read_at = Instant::now();
         }
         match read(&self.config, &self.algorithms) {
-            Ok(keys) => *self.keys.write() = keys.into(),
+            Ok(keys) => self.replace(keys),
             Err(why) => tracing::warn!(
                 "the key set {:?} was not read again, and what was read before goes on: {why}",
                 self.config.name
@@ -245,7 +336,21 @@ fn read(config: &JwtKey, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
             }])
         }
         (None, Some(file)) => set(&content(file)?, algorithms).map_err(|why| in_file(file, &why)),
-        _ => Err("give either key_file or jwks_file".to_owned()),
+        _ => Err("give one of key_file, jwks_file and jwks_url".to_owned()),
+    }
+}
+
+/// Those of a URL before they have been fetched.
+fn none_yet(config: &JwtKey, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
+    if config.key_file.is_some() || config.jwks_file.is_some() {
+        return Err("give one of key_file, jwks_file and jwks_url".to_owned());
+    }
+    let is_secret = |algorithm: &&Algorithm| algorithm.family() == AlgorithmFamily::Hmac;
+    match algorithms.iter().find(is_secret) {
+        Some(algorithm) => Err(format!(
+            "{algorithm:?} needs a secret, and what is at a URL is none: name algorithms with public keys"
+        )),
+        None => Ok(Vec::new()),
     }
 }
 

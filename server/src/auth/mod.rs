@@ -155,7 +155,7 @@ impl Authenticator {
             allow_anonymous: config.allow_anonymous,
             certificates: config.certificates,
             directory,
-            jwt: ArcSwap::from_pointee(Jwt::load(&config.jwt)?),
+            jwt: ArcSwap::from_pointee(Jwt::load(&config.jwt)?.begin(None)),
             passwords: has_passwords.then(Checker::new),
             failures: Failures::default(),
             guessers: Throttle::new(),
@@ -165,6 +165,7 @@ impl Authenticator {
 
     /// From now on these keys verify tokens. Who came in by an earlier one stays until its token expires.
     pub fn set_jwt(&self, jwt: Jwt) {
+        let jwt = jwt.begin(Some(&self.0.jwt.load()));
         self.0.jwt.store(Arc::new(jwt));
     }
 
@@ -185,8 +186,9 @@ impl Authenticator {
     }
 
     /// Whether a client that is in may stay.
-    pub fn authenticate_again(&self, step: &AuthenticationStep) -> Outcome {
-        self.outcome(self.by_step(step))
+    pub async fn authenticate_again(self, step: AuthenticationStep) -> Outcome {
+        let result = self.by_step(&step).await;
+        self.outcome(result)
     }
 
     /// Lets it in, unless its user has gone or changed meanwhile. Nobody is removed while `admit` runs.

@@ -66,6 +66,16 @@ pub struct JwtKey {
     pub key_file: Option<PathBuf>,
     /// A JSON Web Key Set instead; it is read again when a token names a key that is not in it.
     pub jwks_file: Option<PathBuf>,
+    /// Or one at a URL: fetched at the start, from time to time, and when a token names a key that is not in it.
+    pub jwks_url: Option<String>,
+    /// Who may have signed the certificate of that URL: a PEM file; not given: the authorities of the system.
+    pub jwks_ca_file: Option<PathBuf>,
+    /// How often it is fetched, seconds.
+    #[serde(default = "refresh_s")]
+    pub jwks_refresh_s: u32,
+    /// For how long what was fetched counts while it cannot be fetched again, seconds.
+    #[serde(default = "max_age_s")]
+    pub jwks_max_age_s: u32,
     /// The `kid` of the tokens that this key is for; not given: of all that name no other one.
     pub key_id: Option<String>,
     /// The `iss` that tokens must have.
@@ -78,6 +88,15 @@ pub struct JwtKey {
     /// Which claims rules may ask for.
     #[serde(default)]
     pub claims: Vec<String>,
+}
+
+fn refresh_s() -> u32 {
+    300
+}
+
+/// A day.
+fn max_age_s() -> u32 {
+    86_400
 }
 
 fn subject() -> String {

@@ -280,8 +280,10 @@ impl<S: ByteStream> Driver<S> {
             }
             // No method asks back, so nobody goes on with one.
             Question::Continue(step) | Question::Reauthenticate(step) => {
-                let outcome = self.surroundings.authenticator.authenticate_again(&step);
-                self.authenticated(outcome);
+                let authenticator = self.surroundings.authenticator.clone();
+                self.reads.spawn(async move {
+                    Reply::Authenticated(authenticator.authenticate_again(step).await)
+                });
             }
             Question::Read {
                 session,

@@ -3,6 +3,7 @@
 
 mod api;
 mod certificates;
+mod key_sets;
 mod refusals;
 mod rules;
 mod tokens;

@@ -32,11 +32,23 @@ fn config(algorithm: &str, file: std::path::PathBuf) -> JwtKey {
         algorithms: vec![algorithm.into()],
         key_file: Some(file),
         jwks_file: None,
+        jwks_url: None,
+        jwks_ca_file: None,
+        jwks_refresh_s: 300,
+        jwks_max_age_s: 86_400,
         key_id: None,
         issuer: None,
         audience: None,
         user_claim: "sub".into(),
         claims: vec!["site".into(), "roles".into()],
+    }
+}
+
+fn remote(algorithm: &str, url: &str) -> JwtKey {
+    JwtKey {
+        key_file: None,
+        jwks_url: Some(url.into()),
+        ..config(algorithm, std::path::PathBuf::new())
     }
 }
 
@@ -62,7 +74,10 @@ fn ann() -> Value {
 }
 
 fn fault(jwt: &Jwt, token: &str) -> String {
-    let why = jwt.verify(token).expect_err("it does not count");
+    let why = jwt
+        .verify(token)
+        .expect_err("it does not count")
+        .to_string();
     for part in token.split('.').filter(|part| part.len() > 8) {
         assert!(!why.contains(part), "a part of the token is in: {why}");
     }
@@ -282,7 +297,36 @@ fn a_key_that_cannot_be_used_is_told_with_what_would_be_right() {
         (config("EdDSA", rsa.clone()), "one of Ed25519"),
         (config("none", secret.clone()), "is no algorithm"),
         (config("HS256", files.0.path().join("none")), "No such file"),
-        (both, "either key_file or jwks_file"),
+        (both, "one of key_file, jwks_file and jwks_url"),
+        (
+            remote("ES256", "http://issuer.example/keys"),
+            "http:// is for this machine only",
+        ),
+        (
+            remote("HS256", "https://127.0.0.1/keys"),
+            "what is at a URL is none",
+        ),
+        (
+            JwtKey {
+                key_file: Some(rsa.clone()),
+                ..remote("RS256", "https://127.0.0.1/keys")
+            },
+            "one of key_file, jwks_file and jwks_url",
+        ),
+        (
+            JwtKey {
+                jwks_ca_file: Some(secret.clone()),
+                ..remote("ES256", "https://127.0.0.1/keys")
+            },
+            "there is no certificate in it",
+        ),
+        (
+            JwtKey {
+                jwks_ca_file: Some(secret.clone()),
+                ..config("HS256", secret.clone())
+            },
+            "jwks_ca_file is about jwks_url",
+        ),
         (two, "name one"),
     ] {
         let error = Jwt::load(&[config]).expect_err(expected).to_string();
