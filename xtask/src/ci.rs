@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::project::Project;
 use crate::test::{self, Tally};
-use crate::{args, crash, fuzz, measure, progress, reference, simulate, tidy, tools};
+use crate::{advisories, args, crash, fuzz, measure, progress, reference, simulate, tidy, tools};
 
 /// The crates that run in the browser. They compile natively as well, but that is not what ships.
 const WASM_PACKAGES: [&str; 4] = [
@@ -54,7 +54,11 @@ const CHECKS: [Check; 6] = [
 ];
 
 /// After the tests, with `--full`: what takes long, needs a nightly toolchain, or runs other brokers.
-const FULL: [Check; 6] = [
+const FULL: [Check; 7] = [
+    Check {
+        name: "advisories",
+        run: |project| advisories::run(project, Vec::new()),
+    },
     Check {
         name: "simulate",
         run: |project| simulate::run(project, Vec::new()),
@@ -171,7 +175,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Licences, sources and banned crates. Not advisories: they change without us, and a gate should not.
+/// Licences, sources and banned crates. Not advisories: they change without us, and a gate should not; `--full` has them.
 fn deny(project: &Project) -> Result<()> {
     tools::ensure_deny(project)?;
     progress::show(

@@ -3,6 +3,7 @@
 //! One file or folder per command. What a command needs it gets itself (see `tools`); nothing here reads stdin, and nothing is
 //! installed outside the per-user tool cache, except what `apt` installs for the tests.
 
+mod advisories;
 mod args;
 mod ci;
 mod crash;
@@ -51,6 +52,11 @@ const COMMANDS: &[Command] = &[
         name: "ci",
         help: "the gate: format, clippy, tidy, deny, test; --full adds what takes long",
         run: ci::run,
+    },
+    Command {
+        name: "advisories",
+        help: "what is known against the crates in the lock file; skipped with a message when offline",
+        run: advisories::run,
     },
     Command {
         name: "tidy",
