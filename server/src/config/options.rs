@@ -260,6 +260,16 @@ pub enum ClientCertificates {
     Optional,
 }
 
+impl ClientCertificates {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        }
+    }
+}
+
 /// What acknowledgements stand for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "lowercase")]

@@ -330,7 +330,7 @@ mod tests {
         assert!(nobody.contains("--tls-client-ca FILE"), "{nobody}");
         let signed = [a, b, c, d, "--mqtts", "127.0.0.1:9", "--tls-client-ca", "a"];
         let with = |more: &[&str]| {
-            let all = [&signed, &["--auth", "certificate"], more].concat();
+            let all = [&signed[..], &["--auth", "certificate"], more].concat();
             Config::resolve(cli::parse_all(&all).expect("valid flags"))
         };
         assert!(with(&[]).is_ok());
@@ -401,7 +401,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 45);
+        assert_eq!(named, 46);
     }
 
     #[test]

@@ -26,6 +26,10 @@ impl fmt::Display for Config {
         if let Some(tls) = &self.tls {
             tls.write(formatter)?;
         }
+        let tls = self.tls.as_ref();
+        let certificates = tls.map(|tls| tls.client_certificates);
+        let certificates = certificates.unwrap_or_default().name();
+        writeln!(formatter, "tls_client_certificates = \"{certificates}\"")?;
         let proxies = self.trusted_proxies.iter().map(ToString::to_string);
         writeln!(
             formatter,

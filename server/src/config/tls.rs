@@ -55,9 +55,6 @@ impl TlsFiles {
                 writeln!(formatter, "{key} = {path}")?;
             }
         }
-        if self.client_certificates == ClientCertificates::Optional {
-            writeln!(formatter, "tls_client_certificates = \"optional\"")?;
-        }
         Ok(())
     }
 }

@@ -109,12 +109,14 @@ fn wall_time(time: ASN1Time) -> WallTime {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 
     use super::*;
 
     fn read(common_names: &[&str], other: &[SanType]) -> ClientCertificate {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        // It has one by itself.
+        params.distinguished_name = DistinguishedName::new();
         for name in common_names {
             params.distinguished_name.push(DnType::CommonName, *name);
         }
@@ -139,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_there_is_nobody() {
-        let why = read(&[], &[]).user(CertificateUser::CommonName);
+        let nameless = read(&[], &[]);
+        let why = nameless.user(CertificateUser::CommonName);
         let why = why.expect_err("no name");
         assert!(why.contains("has no common name"), "{why}");
         assert_eq!(
