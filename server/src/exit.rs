@@ -10,7 +10,7 @@ use ebbtide_store::redb::restore::RestoreError;
 use crate::{
     bench::BenchError,
     cli::{
-        AccessError, CertError, CheckError, ClientError, CopyError, MqttError, PageError,
+        AccessError, CertError, CheckError, ClientError, CopyError, MoveError, MqttError, PageError,
         PutBackError,
     },
     config::ConfigError,
@@ -44,7 +44,7 @@ pub const CODES: &[(i32, &str)] = &[
     ),
     (
         7,
-        "A backup, a certificate or a file of rules could not be read or written, or something would have been overwritten.",
+        "A backup, a certificate, a file of rules or of another broker could not be read or written, or something would have been overwritten.",
     ),
     (8, "`ebbtide acl test`: it is not allowed."),
     (
@@ -86,6 +86,9 @@ pub enum Failure {
     /// There is no certificate.
     #[error(transparent)]
     Cert(#[from] CertError),
+    /// Another broker's files are no configuration yet.
+    #[error(transparent)]
+    Import(#[from] MoveError),
     /// Users, keys or rules are as they were.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -129,6 +132,7 @@ impl Failure {
             Self::Access(AccessError::Typed(_)) => 2,
             Self::Access(AccessError::Read { .. }) => 7,
             Self::Access(AccessError::Denied) => 8,
+            Self::Import(MoveError::Read(_) | MoveError::Write { .. }) => 7,
             Self::Cert(CertError::Make(_)) => 2,
             Self::Cert(CertError::Write { .. }) => 7,
             Self::Restore(error) => match error {

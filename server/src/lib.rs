@@ -17,6 +17,7 @@ mod exit;
 #[doc(hidden)]
 pub mod fuzz;
 mod http;
+mod import;
 mod logging;
 mod memory;
 mod proxy;

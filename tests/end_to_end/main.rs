@@ -19,6 +19,7 @@ mod description;
 mod events_api;
 mod exactly_once;
 mod fleet;
+mod from_mosquitto;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod getting_started;

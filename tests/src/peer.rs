@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use ebbtide_protocol::codec::{Decoder, PACKET_SIZE_MAX, Role, encode};
 use ebbtide_protocol::packet::{
-    Ack, ConnAck, Connect, MessageProperties, Publish, Subscribe, Subscription, SubscriptionOptions,
+    Ack, ConnAck, Connect, MessageProperties, Publish, Subscribe, Subscription,
+    SubscriptionOptions, Unsubscribe,
 };
 use ebbtide_protocol::{Packet, QoS, ReasonCode, TopicFilter, TopicName, Version};
 use tungstenite::client::IntoClientRequest;
@@ -56,7 +57,7 @@ impl Peer {
     /// Connects without a word of MQTT.
     pub fn open(broker: &Broker, transport: Transport) -> Result<Self> {
         let stream = match transport {
-            Transport::Tcp => Stream::Tcp(tcp(broker.mqtt())?),
+            Transport::Tcp => return Self::at(broker.mqtt()),
             Transport::WebSocket => {
                 let address = broker.http();
                 let mut request = format!("ws://{address}/mqtt").into_client_request()?;
@@ -74,14 +75,23 @@ impl Peer {
                 Stream::WebSocket(Box::new(socket))
             }
         };
-        Ok(Self {
+        Ok(Self::on(stream))
+    }
+
+    /// The same at any broker, over TCP.
+    pub fn at(address: SocketAddr) -> Result<Self> {
+        Ok(Self::on(Stream::Tcp(tcp(address)?)))
+    }
+
+    fn on(stream: Stream) -> Self {
+        Self {
             stream,
             decoder: Decoder::new(Role::Client, PACKET_SIZE_MAX),
             version: Version::V5,
             input: BytesMut::new(),
             ahead: VecDeque::new(),
             buffer: vec![0; 64 * 1024].into(),
-        })
+        }
     }
 
     /// Connects, and takes the CONNACK, which must be a success.
@@ -330,5 +340,14 @@ pub fn subscribe(filters: &[&str], qos: QoS) -> Result<Packet> {
         subscription_identifier: None,
         user_properties: Vec::new(),
         subscriptions: subscriptions.collect::<Result<_>>()?,
+    }))
+}
+
+/// UNSUBSCRIBE from this filter.
+pub fn unsubscribe(filter: &str) -> Result<Packet> {
+    Ok(Packet::Unsubscribe(Unsubscribe {
+        packet_id: NonZeroU16::MIN,
+        user_properties: Vec::new(),
+        filters: vec![TopicFilter::new(filter)?],
     }))
 }

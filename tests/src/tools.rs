@@ -151,6 +151,11 @@ pub fn mosquitto_pub() -> Command {
     program(Tool::Mosquitto)
 }
 
+/// `mosquitto`, the broker.
+pub fn mosquitto_broker() -> Command {
+    program(Tool::MosquittoBroker)
+}
+
 /// `nginx`.
 pub fn nginx() -> Command {
     program(Tool::Nginx)

@@ -186,7 +186,7 @@ pub fn check_seeds(config: &AuthConfig) -> Result<(), SetUpError> {
         match (&seed.password, &seed.password_hash) {
             (Some(password), None) if password.0.len() <= password::PASSWORD_BYTES_MAX => {}
             (Some(_), None) => return fault("a password has at most 1024 bytes"),
-            (None, Some(hash)) if password::is_usual(&hash.0) => {}
+            (None, Some(hash)) if password::is_known_hash(&hash.0) => {}
             (None, Some(_)) => {
                 return fault(
                     "its password_hash is none that this program makes: `ebbtide users hash` prints one for a password that it reads from standard input",

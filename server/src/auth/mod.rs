@@ -7,6 +7,7 @@ mod chain;
 mod directory;
 mod failures;
 mod jwt;
+mod mosquitto;
 mod password;
 pub mod random;
 pub mod rows;
@@ -26,7 +27,7 @@ use ebbtide_store::{WallTime, access::UserRow};
 pub use self::{
     directory::{Directory, KEYS_MAX, USERS_MAX, check_name},
     jwt::Jwt,
-    password::{Busy, PASSWORD_BYTES_MAX, hash},
+    password::{Busy, PASSWORD_BYTES_MAX, hash, is_known_hash},
     token::LIFETIME_S,
 };
 use self::{failures::Failures, password::Checker};

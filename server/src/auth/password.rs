@@ -8,6 +8,8 @@ use std::sync::{
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
 use tokio::sync::Semaphore;
 
+use super::mosquitto;
+
 /// So many passwords are checked at a time: each takes 19 MiB and a core for some hundredths of a second.
 const CHECKS_MAX: usize = 2;
 /// So many wait for that. Those who come then are told that the broker is busy.
@@ -43,8 +45,16 @@ impl Checker {
             hash.and_then(|hash| std::str::from_utf8(hash).ok().map(Into::into));
         let password = password.to_vec();
         let (known, nobody) = (hash.is_some(), Arc::clone(&self.nobody));
-        let hash = hash.unwrap_or(nobody);
-        self.run(move || verify(&password, &hash) && known).await
+        let hash = hash.unwrap_or_else(|| Arc::clone(&nobody));
+        self.run(move || match mosquitto::is_hash(&hash) {
+            false => verify(&password, &hash) && known,
+            // It is quick: whose hash is such a one must not be told by the time.
+            true => {
+                let _ = verify(&password, &nobody);
+                mosquitto::verify(&password, &hash)
+            }
+        })
+        .await
     }
 
     /// The hash of a new password.
@@ -99,8 +109,13 @@ pub fn hash(password: &str) -> String {
         .to_string()
 }
 
+/// Whether passwords can be checked by it.
+pub fn is_known_hash(hash: &str) -> bool {
+    is_usual(hash) || mosquitto::is_hash(hash)
+}
+
 /// Whether it is one that this program can check at its usual cost, so that nobody learns from the time who is there.
-pub fn is_usual(hash: &str) -> bool {
+fn is_usual(hash: &str) -> bool {
     let Ok(parsed) = PasswordHash::new(hash) else {
         return false;
     };
@@ -125,6 +140,9 @@ fn verify(password: &[u8], hash: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Of mosquitto_passwd 2.0.11.
+    const OTHER: &str = "$7$101$G7bX8MgKhtDZFxjN$eO7AJwutZcOtInham+aZp1TjzHzWBgDcIUVO+hD576uA1rLgyFOYx5AQo6QZ/i6Sm0Aredvh/uJFPphVIKMUug==";
+
     #[tokio::test]
     async fn only_the_right_password_is_right() {
         let checker = Checker::new();
@@ -135,6 +153,8 @@ mod tests {
             ("Secret", Some(hash.as_bytes()), false),
             ("", Some(hash.as_bytes()), false),
             ("secret", None, false),
+            ("secret of ann", Some(OTHER.as_bytes()), true),
+            ("secret", Some(OTHER.as_bytes()), false),
             ("secret", Some(&b"no hash"[..]), false),
         ] {
             let is_right = checker.is_right(password.as_bytes(), hash).await;

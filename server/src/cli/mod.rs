@@ -10,6 +10,7 @@ mod cert;
 mod check;
 mod client;
 mod compact;
+mod import;
 mod mqtt;
 mod pages;
 mod progress;
@@ -19,7 +20,8 @@ mod sessions;
 
 pub use self::{
     access::AccessError, backup::CopyError, cert::CertError, check::CheckError,
-    client::ClientError, mqtt::MqttError, pages::PageError, restore::PutBackError,
+    client::ClientError, import::MoveError, mqtt::MqttError, pages::PageError,
+    restore::PutBackError,
 };
 
 use std::{
@@ -95,6 +97,9 @@ enum Command {
     /// The rules of a running broker.
     #[command(subcommand)]
     Acl(access::Acl),
+    /// Makes the configuration from that of another broker, and says what cannot be carried over.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Prints a script that makes a shell complete commands and options.
     Completions(pages::Completions),
     /// Prints the manual page.
@@ -206,6 +211,7 @@ pub fn run() -> Result<(), Failure> {
         }
         Some(Command::Man(man)) => man.run(definition()),
         Some(Command::Cert(command)) => command.run(),
+        Some(Command::Import(command)) => Ok(command.run()?),
         Some(Command::Pub(arguments)) => arguments.run(),
         Some(Command::Sub(arguments)) => arguments.run(),
         Some(Command::Bench(arguments)) => Ok(arguments.run()?),
