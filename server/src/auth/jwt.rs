@@ -19,6 +19,7 @@ use jsonwebtoken::{
 };
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
+use tokio::sync::watch;
 
 mod remote;
 
@@ -57,6 +58,8 @@ struct Source {
     read_at: Mutex<Instant>,
     /// Where it comes from, if that is a URL.
     remote: Option<Arc<Remote>>,
+    /// Goes with it: whoever fetches for it sees that nobody needs it any more.
+    alive: watch::Sender<()>,
 }
 
 /// Why a token does not count.
@@ -116,6 +119,7 @@ impl Jwt {
             };
             Ok(Arc::new(Source {
                 remote,
+                alive: watch::Sender::new(()),
                 config: config.clone(),
                 algorithms,
                 keys: RwLock::new(keys.into()),
@@ -138,7 +142,10 @@ impl Jwt {
             };
             match earlier.and_then(|earlier| earlier.0.iter().find(is_same)) {
                 Some(same) => *source = Arc::clone(same),
-                None => drop(tokio::spawn(remote::keep(Arc::downgrade(source)))),
+                None => {
+                    let alive = source.alive.subscribe();
+                    tokio::spawn(remote::keep(Arc::downgrade(source), alive));
+                }
             }
         }
         self
@@ -147,14 +154,13 @@ impl Jwt {
     /// What a token says, if it counts; or a sentence why not. A key that is not there yet is waited for.
     pub async fn verify_soon(&self, token: &str) -> Result<Said, Unverified> {
         let said = self.verify(token);
-        let Ok(header) = decode_header(token) else {
+        let (Err(_), Ok(header)) = (&said, decode_header(token)) else {
             return said;
         };
         let mut has_looked = false;
         for source in &self.0 {
-            if said.is_err()
+            if let Some(remote) = &source.remote
                 && !source.has_key_for(&header)
-                && let Some(remote) = &source.remote
             {
                 remote.look_again().await;
                 has_looked = true;

@@ -160,7 +160,7 @@ impl Listeners {
                 notes.add(line, "the cipher suites are those of rustls");
             }
             "socket_domain" | "bind_interface" => {
-                notes.add(line, "give the IP address to listen on")
+                notes.add(line, "give the IP address to listen on");
             }
             "websockets_headers_size" => {}
             _ => return false,

@@ -149,7 +149,7 @@ impl Remote {
 }
 
 /// Fetches until nobody needs the source any more.
-pub(super) async fn keep(source: Weak<Source>) {
+pub(super) async fn keep(source: Weak<Source>, mut alive: watch::Receiver<()>) {
     let mut delays = None;
     loop {
         let Some(current) = source.upgrade() else {
@@ -202,6 +202,8 @@ pub(super) async fn keep(source: Weak<Source>) {
         remote.times.lock().is_fetching = false;
         remote.attempts.send_modify(|attempts| *attempts += 1);
         tokio::select! {
+            // Nothing is ever sent: it ends with the source.
+            _ = alive.changed() => return,
             () = tokio::time::sleep(pause) => {}
             () = remote.wanted.notified() => {
                 // Whoever guesses key ids does not make it ask more often.
