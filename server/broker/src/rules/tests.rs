@@ -332,6 +332,17 @@ fn any_filter() -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn all_topics_have_a_first_level() {
+    let all = rights(&["++/#"], ann());
+    assert_eq!(subscribe(&all, "#"), 1);
+    assert_eq!(subscribe(&all, "+"), 1);
+    // `a/#` matches `a` as well, which has no second one.
+    let below = rights(&["+a/+/#"], ann());
+    assert_eq!(subscribe(&below, "a/#"), 0);
+    assert_eq!(subscribe(&below, "a/+/#"), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

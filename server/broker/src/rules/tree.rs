@@ -138,8 +138,13 @@ impl Search<'_> {
             Some((level, left)) => (level, Some(left)),
             None => (left, None),
         };
-        // Only `#` covers `#`, and it has been looked at.
+        // Only `#` covers `#`, and it has been looked at; but every topic has a first level, so `+/#` is the same as `#`.
         if level == "#" {
+            if depth == 0
+                && let Some(node) = &node.any
+            {
+                self.take(&node.rest, denies);
+            }
             return;
         }
         let depth = depth + 1;
