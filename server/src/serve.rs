@@ -175,7 +175,12 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
     loop {
         tokio::select! {
             () = stop.received() => break,
-            () = reload.received() => running.reload().await,
+            () = reload.received() => {
+                if reload.is_end_of_terminal() {
+                    break;
+                }
+                running.reload().await;
+            }
         }
     }
     tracing::info!("stopping: no new connections, those that are there are told to go");

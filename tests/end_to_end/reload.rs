@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use ebbtide_tests::broker::Broker;
 use ebbtide_tests::http::{request, upgrade};
 use ebbtide_tests::peer::{Peer, Transport, clean, subscribe};
 use ebbtide_tests::tls::{Certificates, Secured};
+use ebbtide_tests::tools;
 use jsonwebtoken::{EncodingKey, Header, encode, get_current_timestamp};
 use serde_json::json;
 use tempfile::TempDir;
@@ -163,6 +165,41 @@ fn a_file_that_cannot_be_used_changes_nothing() -> Result<()> {
         &["0 changes hold, 0 need a restart"],
     )?;
     peer.ping()
+}
+
+/// Closing a terminal sends the same signal.
+#[test]
+fn a_broker_whose_terminal_is_closed_ends() -> Result<()> {
+    let folder = TempDir::new()?;
+    let broker = tools::broker();
+    let program = format!(
+        "{} serve --ephemeral --mqtt 127.0.0.1:0 --http 127.0.0.1:0",
+        broker.display()
+    );
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--flush", "--command", &program, "seen"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("starting script (package bsdutils)")?;
+    let deadline = Instant::now() + DEADLINE;
+    let seen = || fs::read_to_string(folder.path().join("seen")).unwrap_or_default();
+    while !seen().contains("ready") {
+        ensure!(Instant::now() < deadline, "{}", seen());
+        thread::sleep(Duration::from_millis(20));
+    }
+    let seen = seen();
+    let address = seen.lines().find_map(|line| line.split("mqtt://").nth(1));
+    let address: std::net::SocketAddr = address.context("an address")?.trim().parse()?;
+    ensure!(TcpStream::connect(address).is_ok());
+    terminal.kill()?;
+    terminal.wait()?;
+    while TcpStream::connect(address).is_ok() {
+        ensure!(Instant::now() < deadline, "it goes on without a terminal");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn token(secret: &str) -> Result<String> {

@@ -102,7 +102,8 @@ pub fn reference(command: &Command, codes: &[(i32, &str)]) -> String {
          that is empty counts as not set.\n\n\
          SIGHUP reads the file again while the broker runs, and nobody is disconnected; the log says what has changed. Each option says when a change \
          holds. `[[jwt]]` is read again too, with the files of its keys; `[[users]]` and `[[rules]]` are for the first start only \
-         ([security.md](security.md)). A file with a mistake changes nothing.\n\n\
+         ([security.md](security.md)). A file with a mistake changes nothing. (A broker whose terminal \
+         is closed ends.)\n\n\
          A file in which every key stands; each may be left out:\n\n```toml\n",
     );
     page.push_str(EXAMPLE);

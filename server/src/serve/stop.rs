@@ -3,7 +3,7 @@
 //! They are caught from the moment that a [`StopSignal`] or [`ReloadSignal`] exists: one that comes before anybody waits for it is
 //! kept.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 #[cfg(unix)]
 pub struct StopSignal {
@@ -34,6 +34,7 @@ impl StopSignal {
 pub struct ReloadSignal {
     #[cfg(unix)]
     hang_up: tokio::signal::unix::Signal,
+    had_terminal: bool,
 }
 
 impl ReloadSignal {
@@ -41,7 +42,13 @@ impl ReloadSignal {
         Ok(Self {
             #[cfg(unix)]
             hang_up: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+            had_terminal: has_terminal(),
         })
+    }
+
+    /// The signal came because the terminal was closed that the broker was started in: it is to end, as any program there.
+    pub fn is_end_of_terminal(&self) -> bool {
+        self.had_terminal && !has_terminal()
     }
 
     /// Ready once per signal; of several that came meanwhile, once.
@@ -51,6 +58,11 @@ impl ReloadSignal {
         #[cfg(not(unix))]
         std::future::pending::<()>().await;
     }
+}
+
+/// One that is gone is none.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stderr().is_terminal()
 }
 
 #[cfg(not(unix))]
