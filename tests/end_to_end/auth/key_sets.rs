@@ -228,6 +228,46 @@ fn a_key_that_comes_later_is_fetched_when_a_token_names_it_and_not_too_often() -
 }
 
 #[test]
+fn a_reload_keeps_what_was_fetched_from_the_same_address() -> Result<()> {
+    let (signer, other) = (Signer::new("k")?, Signer::new("other")?);
+    let server = Server::new(Says::Ok(set(&[&signer])));
+    let (listener, address) = free()?;
+    server.start(listener, None);
+    let (broker, folder) = start(&format!("http://{address}/keys"), "")?;
+    let mut before = until(&broker, &signer, ReasonCode::Success)?;
+    logged(
+        &broker,
+        r#"the key set "remote" has other keys than before"#,
+    )?;
+    server.say(Says::Status(503));
+    let reload = |more: &str, times: usize| -> Result<()> {
+        let file = folder.path().join("ebbtide.toml");
+        let text = fs::read_to_string(&file)?;
+        fs::write(&file, text + more)?;
+        let kill = std::process::Command::new("kill")
+            .args(["-HUP", &broker.id().to_string()])
+            .status()?;
+        ensure!(kill.success());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while broker.log().matches("was read again: ").count() < times {
+            ensure!(Instant::now() < deadline, "{}", broker.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    };
+    reload("", 1)?;
+    ensure!(connect(&broker, &signer.token()?)?.1 == ReasonCode::Success);
+    // Of another entry nothing has been fetched yet.
+    reload("claims = ['role']\n", 2)?;
+    let (_, reason) = connect(&broker, &signer.token()?)?;
+    ensure!(reason == ReasonCode::ServerUnavailable, "{reason:?}");
+    server.say(Says::Ok(set(&[&other])));
+    until(&broker, &other, ReasonCode::Success)?;
+    ensure!(connect(&broker, &signer.token()?)?.1 == ReasonCode::BadUserNameOrPassword);
+    before.ping()
+}
+
+#[test]
 fn a_server_that_is_not_there_at_the_start_or_later_is_asked_again() -> Result<()> {
     let signer = Signer::new("k")?;
     let (closed, address) = free()?;

@@ -21,7 +21,7 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use super::Source;
+use super::{Key, Source};
 use crate::config::JwtKey;
 
 /// The largest key set, bytes.
@@ -172,10 +172,13 @@ pub(super) async fn keep(source: Weak<Source>, mut alive: watch::Receiver<()>) {
             .await
             .unwrap_or_else(|error| Err(error.to_string()));
         let pause = match fetched {
-            Ok(()) => {
+            Ok(other_keys) => {
                 remote.times.lock().fetched_at = Some(Instant::now());
                 if delays.take().is_some() {
                     tracing::info!("the key set {name:?} is fetched again");
+                }
+                if let Some(keys) = other_keys {
+                    tracing::info!(keys, "the key set {name:?} has other keys than before");
                 }
                 remote.refresh
             }
@@ -215,11 +218,16 @@ pub(super) async fn keep(source: Weak<Source>, mut alive: watch::Receiver<()>) {
     }
 }
 
-fn attempt(source: &Source) -> Result<(), String> {
+/// How many keys there are, if they are others than before by their ids.
+fn attempt(source: &Source) -> Result<Option<usize>, String> {
     let remote = source.remote.as_ref().ok_or("it has no URL")?;
     let keys = super::set(&remote.fetch()?, &source.algorithms)?;
+    let ids =
+        |keys: &[Key]| -> Vec<Option<String>> { keys.iter().map(|key| key.id.clone()).collect() };
+    let is_same = ids(&keys) == ids(&source.keys.read());
+    let count = keys.len();
     source.replace(keys);
-    Ok(())
+    Ok((!is_same).then_some(count))
 }
 
 /// `http://` is for this machine only: whoever can change the keys on their way lets in whom they like.
