@@ -3,7 +3,9 @@
 mod world;
 
 use ebbtide_broker::Limits;
-use ebbtide_protocol::{Packet, QoS, ReasonCode};
+use std::num::NonZeroU16;
+
+use ebbtide_protocol::{Packet, QoS, ReasonCode, packet::Connect};
 use world::{World, clean, kept, publish};
 
 fn limits(receive_maximum: u16) -> Limits {
@@ -57,4 +59,29 @@ fn what_a_session_may_have_changes_for_those_that_are_there() {
     world.broker.set_limits(limits(8));
     let suback = world.subscribe(client, "a/b/c", QoS::AtMostOnce);
     assert_eq!(suback.reasons, [ReasonCode::Success]);
+}
+
+#[test]
+fn a_shared_subscription_that_is_there_gets_the_limits_of_now() {
+    let mut world = World::with(limits(100));
+    // It acknowledges nothing, and takes one message.
+    let (member, _) = world.connect(Connect {
+        receive_maximum: NonZeroU16::new(1),
+        ..clean("member")
+    });
+    world.subscribe(member, "$share/g/t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("publisher"));
+    let mut is_read_after = |world: &mut World, id| {
+        let message = publish(id, "t", &"x".repeat(100), QoS::AtLeastOnce);
+        world.send(publisher, Packet::Publish(Box::new(message)));
+        world.is_reading(publisher)
+    };
+    for id in 1..=4 {
+        assert!(is_read_after(&mut world, id), "{id}");
+    }
+    world.broker.set_limits(Limits {
+        back_pressure_bytes: 50,
+        ..limits(100)
+    });
+    assert!(!is_read_after(&mut world, 5), "it is crowded by now");
 }

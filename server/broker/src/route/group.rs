@@ -30,7 +30,6 @@ pub(crate) struct Group {
     pub number: Incarnation,
     /// As subscribed to, `$share` and name included.
     pub filter: TopicFilter,
-    bytes_max: usize,
     state: Mutex<State>,
 }
 
@@ -58,7 +57,6 @@ impl Group {
         Self {
             number,
             filter,
-            bytes_max: limits.outgoing_bytes_max,
             state: Mutex::new(State::new(limits)),
         }
     }
@@ -203,13 +201,15 @@ impl Group {
         shared: &Shared,
         now: Now,
     ) -> Pushed {
+        let limits = shared.limits();
         let mut state = self.state.lock();
+        state.set_limits(&limits);
         if let Some(sequence) = sequence {
             state.open.insert(sequence);
             state.highest = state.highest.max(sequence);
         }
         let is_anybody_there = state.members.iter().any(|member| member.leases_max > 0);
-        let has_memory = is_anybody_there && state.waiting_bytes <= self.bytes_max;
+        let has_memory = is_anybody_there && state.waiting_bytes <= state.bytes_max;
         let item = match sequence {
             Some(sequence) if !has_memory => Item::Stored(sequence, message.content_bytes()),
             None if !has_memory => return Pushed::DroppedQoS0,
@@ -218,7 +218,6 @@ impl Group {
         state.count(&item);
         state.waiting.push_back(item);
         self.hand_out(&mut state);
-        let limits = shared.limits();
         match limits.queue_overflow {
             QueueOverflow::DropOldest => {
                 while !state.is_within(&limits)
@@ -273,7 +272,7 @@ impl Group {
     /// Gives what waits to members as long as there are some who can send more.
     fn hand_out(self: &Arc<Self>, state: &mut State) {
         while !state.waiting.is_empty()
-            && let Some(at) = state.next_member(self.bytes_max)
+            && let Some(at) = state.next_member()
             && let Some(item) = state.waiting.pop_front()
         {
             state.uncount(&item);

@@ -30,6 +30,8 @@ pub(super) struct State {
     /// Its last member has left.
     pub is_closed: bool,
     pub crowding: Crowding,
+    /// See [`Limits::outgoing_bytes_max`].
+    pub bytes_max: usize,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,14 @@ impl State {
             is_kept: false,
             is_closed: false,
             crowding: Crowding::new(limits),
+            bytes_max: limits.outgoing_bytes_max,
         }
+    }
+
+    /// They may have changed.
+    pub fn set_limits(&mut self, limits: &Limits) {
+        self.crowding.set_limits(limits);
+        self.bytes_max = limits.outgoing_bytes_max;
     }
 
     pub fn member(&mut self, session: Incarnation) -> Option<&mut Member> {
@@ -73,14 +82,14 @@ impl State {
     }
 
     /// The least loaded of those who can send more; among equals the one whose turn it is.
-    pub fn next_member(&mut self, bytes_max: usize) -> Option<usize> {
+    pub fn next_member(&mut self) -> Option<usize> {
         let count = self.members.len();
         let mut best: Option<(usize, u16)> = None;
         for step in 0..count {
             let at = (self.turn + step) % count;
             let member = &self.members[at];
             let can_take = member.leases < member.leases_max
-                && (member.leases == 0 || member.leased_bytes <= bytes_max);
+                && (member.leases == 0 || member.leased_bytes <= self.bytes_max);
             if can_take && best.is_none_or(|(_, leases)| member.leases < leases) {
                 best = Some((at, member.leases));
                 if member.leases == 0 {
