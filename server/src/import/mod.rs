@@ -120,12 +120,19 @@ pub fn mosquitto(
         None => None,
     };
     settings.conclude(rules.is_some(), &mut notes);
-    Ok(Imported {
+    let mut imported = Imported {
         settings,
         users,
         rules,
         notes,
-    })
+    };
+    if !write::is_open(&imported) {
+        imported.notes.add_general(
+            "nobody may use the HTTP API and the dashboard yet: give a user with a password `scopes = [\"admin\"]` before the first start \
+             (and name `password` in `auth`)",
+        );
+    }
+    Ok(imported)
 }
 
 /// A relative name is one of the folder that the broker was started in, which may be that of its file.

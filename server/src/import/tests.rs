@@ -68,13 +68,14 @@ fn a_file_with_users_rules_and_limits() {
         "mosquitto.conf:8: 0 is no limit there",
         "mosquitto.conf:3: MQTT over WebSocket is at the path `/mqtt`",
         "Mosquitto grants every subscription",
+        "nobody may use the HTTP API",
     ] {
         assert!(
             notes.iter().any(|note| note.starts_with(part)),
             "{part}: {notes:#?}"
         );
     }
-    assert_eq!(notes.len(), 4, "{notes:#?}");
+    assert_eq!(notes.len(), 5, "{notes:#?}");
 }
 
 #[test]
@@ -103,6 +104,9 @@ fn who_may_come_in_is_as_it_was() {
         text.contains("allow_anonymous = true") && !text.contains(open),
         "{text}"
     );
+    let (_, notes) = folder.import("");
+    let is_about_the_api = |note: &String| note.contains("HTTP API and");
+    assert!(!notes.iter().any(is_about_the_api), "{notes:#?}");
     // With a listener nobody may, unless it is said.
     let (text, _) = folder.import("listener 1883\n");
     assert!(

@@ -52,7 +52,7 @@ pub fn file(imported: &Imported) -> String {
 }
 
 /// Nobody is asked who they are, and everybody may do everything.
-fn is_open(imported: &Imported) -> bool {
+pub(super) fn is_open(imported: &Imported) -> bool {
     methods(imported).is_empty()
 }
 
