@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use clap::CommandFactory;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -179,4 +180,86 @@ fn files_of_a_folder_are_read_in_the_order_of_their_names() {
         "{text}"
     );
     assert!(mosquitto(&folder.0.path().join("none"), None, None).is_err());
+}
+
+/// Keys that mean something, each with whatever stands behind it.
+fn any_line() -> impl Strategy<Value = String> {
+    let keys = vec![
+        "listener",
+        "port",
+        "bind_address",
+        "protocol",
+        "certfile",
+        "keyfile",
+        "cafile",
+        "crlfile",
+        "require_certificate",
+        "use_identity_as_username",
+        "allow_anonymous",
+        "max_queued_messages",
+        "max_packet_size",
+        "max_keepalive",
+        "message_size_limit",
+        "persistent_client_expiration",
+        "log_type",
+        "sys_interval",
+        "bridge_x",
+        "user",
+        "topic",
+        "pattern",
+        "nonsense",
+        "",
+    ];
+    let values = vec![
+        "",
+        "0",
+        "7",
+        "true",
+        "false",
+        "websockets",
+        "1883",
+        "1883 127.0.0.1",
+        "1884 ::1",
+        "8883 a b",
+        "99999999999999999999",
+        "-1",
+        "14d",
+        "d",
+        "9999999999999y",
+        "é",
+        "1é",
+        "read a/#",
+        "deny x\u{7f}y",
+        "write %u/%c",
+        "\"quoted\"",
+        "all",
+    ];
+    let (key, value) = (prop::sample::select(keys), prop::sample::select(values));
+    (key, value).prop_map(|(key, value)| format!("{key} {value}\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is written can always be read, and nobody's file makes the program fail.
+    #[test]
+    fn any_files_give_one_that_can_be_read(
+        conf in prop::collection::vec(any_line(), 0..12),
+        acl in prop::collection::vec(any_line(), 0..12),
+        passwords in "(\\PC{0,9}(:\\$[67]\\$\\PC{0,9})?\n){0,5}",
+    ) {
+        let folder = Folder::new();
+        let conf = folder.put("mosquitto.conf", &conf.concat());
+        let acl = folder.put("acl", &acl.concat());
+        let passwords = folder.put("passwords", &passwords);
+        let imported = mosquitto(&conf, Some(&passwords), Some(&acl)).expect("they can be read");
+        let text = file(&imported);
+        let parsed = toml::from_str::<crate::config::Options>(&text);
+        prop_assert!(parsed.is_ok() || is_about_an_address(&text), "{parsed:?}\n{text}");
+    }
+}
+
+/// Its note says so.
+fn is_about_an_address(text: &str) -> bool {
+    text.contains("is no IP address: host names are not resolved")
 }
