@@ -10,8 +10,8 @@ use ebbtide_store::redb::restore::RestoreError;
 use crate::{
     bench::BenchError,
     cli::{
-        AccessError, CertError, CheckError, ClientError, CopyError, MoveError, MqttError, PageError,
-        PutBackError,
+        AccessError, CertError, CheckError, ClientError, CopyError, MoveError, MqttError,
+        PageError, PutBackError,
     },
     config::ConfigError,
     serve::ServeError,

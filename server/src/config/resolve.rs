@@ -401,7 +401,7 @@ mod tests {
             assert_eq!(value, Some(default), "{key}");
             named += 1;
         }
-        assert_eq!(named, 46);
+        assert_eq!(named, 48);
     }
 
     #[test]

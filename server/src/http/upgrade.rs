@@ -87,7 +87,14 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
                 let stream =
                     WebSocket::new(io, Role::Server, packet_size, Some(connect_size)).await;
                 let place = (permit, place, told);
-                connection::spawn(stream, origin, certificate, app.surroundings, refusal, place);
+                connection::spawn(
+                    stream,
+                    origin,
+                    certificate,
+                    app.surroundings,
+                    refusal,
+                    place,
+                );
             }
             Err(error) => {
                 tracing::debug!(address = origin.address, %error, "the WebSocket handshake was not completed");

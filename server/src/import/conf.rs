@@ -71,6 +71,8 @@ impl Settings {
             },
             "password_file" => self.once(line, notes, |it| &mut it.password_file, value.to_owned()),
             "acl_file" => self.once(line, notes, |it| &mut it.acl_file, value.to_owned()),
+            "max_connections" if value == "-1" => {}
+            "max_connections" => self.connections(line, value, notes),
             "sys_interval" => self.number(line, value, notes, "sys_interval", false, None),
             "max_queued_messages" => {
                 let key = "queue_messages_per_session_max";
@@ -177,6 +179,30 @@ impl Settings {
         }
     }
 
+    /// There it is one for each listener.
+    fn connections(&mut self, line: &Line, value: &str, notes: &mut Notes) {
+        const KEY: &str = "connections_max";
+        let known = self.limits.iter().find(|(known, _)| *known == KEY);
+        let known = known.and_then(|(_, count)| count.parse::<u64>().ok());
+        match value.parse::<u64>() {
+            Ok(count) if count > 0 => {
+                self.limits.retain(|(known, _)| *known != KEY);
+                let sum = known.unwrap_or_default().saturating_add(count);
+                // As much as the file can say.
+                let sum = sum.min(i64::MAX as u64);
+                self.limits.push((KEY, sum.to_string()));
+                notes.add(
+                    line,
+                    "connections_max counts those of all listeners together: the sum is taken",
+                );
+            }
+            _ => notes.add(
+                line,
+                format!("{value:?} is no number of connections: left out"),
+            ),
+        }
+    }
+
     /// What can be said once everything was read.
     pub fn conclude(&mut self, has_rules: bool, notes: &mut Notes) {
         if !self.listeners.are_given() {
@@ -254,7 +280,7 @@ fn known(key: &str, value: &str) -> Option<&'static str> {
         "check_retain_source" => "rules are asked again whenever a retained message is sent",
         "max_inflight_bytes" => "there is no such limit: `receive_maximum` counts messages",
         "memory_limit" => {
-            "there is none in all: `queue_bytes_max` and `retained_bytes_max` bound what grows"
+            "`memory_bytes_max` does the same, for all that the program takes: choose one anew"
         }
         "per_listener_settings" if is_default("false") => "",
         "per_listener_settings" => "users and rules are those of all listeners here",

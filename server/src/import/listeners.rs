@@ -132,11 +132,6 @@ impl Listeners {
                 );
             }
             "use_username_as_clientid" => {}
-            "max_connections" => {
-                if value != "-1" {
-                    notes.add(line, "limits of connections are in docs/configuration.md");
-                }
-            }
             "max_qos" => {
                 if value != "2" {
                     notes.add(line, "QoS 2 is always there");

@@ -135,6 +135,19 @@ fn who_may_come_in_is_as_it_was() {
 }
 
 #[test]
+fn connections_of_all_listeners_are_counted_together() {
+    let folder = Folder::new();
+    let (text, notes) = folder.import(
+        "listener 1883\nmax_connections 100\nlistener 9001\nprotocol websockets\nmax_connections 50\n",
+    );
+    assert!(text.contains("connections_max = 150\n"), "{text}");
+    let is_told = |note: &String| note.starts_with("mosquitto.conf:5: connections_max");
+    assert!(notes.iter().any(is_told), "{notes:#?}");
+    let (text, _) = folder.import("max_connections -1\n");
+    assert!(!text.contains("connections_max"), "{text}");
+}
+
+#[test]
 fn tls_and_certificates_of_clients() {
     let folder = Folder::new();
     let tls = "listener 8883 127.0.0.1\ncafile ca.pem\ncertfile c.pem\nkeyfile k.pem\nrequire_certificate true\nuse_identity_as_username true\n\
@@ -202,6 +215,7 @@ fn any_line() -> impl Strategy<Value = String> {
         "message_size_limit",
         "persistent_client_expiration",
         "log_type",
+        "max_connections",
         "sys_interval",
         "bridge_x",
         "user",

@@ -166,7 +166,14 @@ async fn accept_mqtt(
                     match accepted {
                         Ok((stream, certificate)) => {
                             let origin = origin(&peer, "tls");
-                            connection::spawn(stream, origin, certificate, surroundings, None, permit);
+                            connection::spawn(
+                                stream,
+                                origin,
+                                certificate,
+                                surroundings,
+                                None,
+                                permit,
+                            );
                         }
                         Err(error) => tls.refused(&peer, &error),
                     }
