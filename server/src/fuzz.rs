@@ -196,7 +196,7 @@ impl Api {
             durability: config.http_durability.into(),
             violations: Arc::new(Throttle::new()),
         };
-        let proxies = Proxies::default();
+        let proxies = Proxies::new(&config);
         let (door, open) = Door::new(storage.current().clone(), clock, proxies.clone());
         let service = Service::new(
             door,

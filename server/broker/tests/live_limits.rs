@@ -71,7 +71,7 @@ fn a_shared_subscription_that_is_there_gets_the_limits_of_now() {
     });
     world.subscribe(member, "$share/g/t", QoS::AtLeastOnce);
     let (publisher, _) = world.connect(clean("publisher"));
-    let mut is_read_after = |world: &mut World, id| {
+    let is_read_after = |world: &mut World, id| {
         let message = publish(id, "t", &"x".repeat(100), QoS::AtLeastOnce);
         world.send(publisher, Packet::Publish(Box::new(message)));
         world.is_reading(publisher)
