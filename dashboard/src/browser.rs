@@ -112,17 +112,32 @@ pub fn is_typing() -> bool {
     })
 }
 
-/// Whether a dialog is in front of the page.
-pub fn is_asking() -> bool {
-    let document = window().and_then(|window| window.document());
-    let dialog = document.and_then(|document| document.query_selector("dialog[open]").ok());
-    dialog.flatten().is_some()
+/// The first element that a selector means.
+pub fn first(selector: &str) -> Option<Element> {
+    window()?.document()?.query_selector(selector).ok()?
+}
+
+pub fn finds(selector: &str) -> bool {
+    first(selector).is_some()
 }
 
 /// Tells whether it was possible.
 pub fn focus_on(element: &Element) -> bool {
     let element = element.dyn_ref::<HtmlElement>();
     element.is_some_and(|element| element.focus().is_ok())
+}
+
+/// From the entry of a list that an event comes from, and that is about to go, to its neighbour; else to the page.
+pub fn focus_beside(event: &Event) {
+    let target = event.target().and_then(|target| target.dyn_into().ok());
+    let entry = target.and_then(|target: Element| target.closest("li").ok().flatten());
+    let beside = entry.and_then(|entry| {
+        let next = entry.next_element_sibling();
+        next.or_else(|| entry.previous_element_sibling())
+    });
+    if !beside.is_some_and(|beside| focus_on(&beside)) {
+        focus("main");
+    }
 }
 
 /// Back to what had the focus earlier, if it is still in the page, else to the element of that id.

@@ -19,24 +19,24 @@ pub fn slash_focuses(id: &'static str) -> EventListener {
     })
 }
 
-/// Control and Z takes back what a notice offers to take back, F8 goes to the notice. In a text field both belong to it, and
-/// before a dialog is answered nothing behind it is reached.
-pub fn for_notices(
-    undo: Option<Callback<()>>,
-    to_notice: impl Fn() -> bool + 'static,
-) -> EventListener {
+/// For the notice that is shown: Control and Z takes back what it offers to take back, except in a text field, F8 goes to it,
+/// Escape leaves it. Before a dialog is answered nothing behind it is reached.
+pub fn for_notice(undo: Option<Callback<()>>, dismiss: Callback<()>) -> EventListener {
     on_key(move |key| {
-        if browser::is_asking() {
+        if browser::finds("dialog[open]") {
             return false;
         }
-        match &*key.key() {
-            "F8" => to_notice(),
-            "z" if is_command(key) && !key.shift_key() && !browser::is_typing() => {
-                let is_there = undo.is_some();
-                if let Some(undo) = &undo {
-                    undo.emit(());
-                }
-                is_there
+        match (&*key.key(), &undo) {
+            ("F8", _) => {
+                browser::first(".toast button").is_some_and(|button| browser::focus_on(&button))
+            }
+            ("Escape", _) if browser::finds(".toast:focus-within") => {
+                dismiss.emit(());
+                true
+            }
+            ("z", Some(undo)) if is_command(key) && !key.shift_key() && !browser::is_typing() => {
+                undo.emit(());
+                true
             }
             _ => false,
         }

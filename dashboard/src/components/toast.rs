@@ -9,7 +9,7 @@ use std::rc::Rc;
 use gloo::events::EventListener;
 use gloo::timers::callback::Interval;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, EventTarget, HtmlElement, Node};
+use web_sys::HtmlElement;
 use yew::prelude::*;
 
 use crate::browser;
@@ -19,6 +19,9 @@ use crate::model::deed::{Countdown, Deed};
 const SHOWN_MS: f64 = 10_000.0;
 /// As often the time that is left is looked at.
 const LOOK_EVERY_MS: u32 = 100;
+/// In the words of stylesheets: it has the focus, or the pointer.
+const FOCUSED: &str = ".toast:focus-within";
+const HELD: &str = ".toast:focus-within, .toast:hover";
 /// Where the focus goes when there is nothing left to go back to.
 const ELSEWHERE: &str = "main";
 
@@ -67,36 +70,36 @@ pub struct ToastProps {
     pub on_dismiss: Callback<()>,
 }
 
-/// What keeps a notice from ending.
-#[derive(Clone, Copy, Default)]
-struct Held {
-    by_pointer: bool,
-    by_focus: bool,
+/// What has been shown with a notice, until another or none is.
+struct Shown {
+    deed: Option<Deed>,
+    _time: Interval,
+    _listeners: [EventListener; 2],
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        act(self.deed.as_ref());
+    }
 }
 
 #[component]
 pub fn Toast(props: &ToastProps) -> Html {
-    let place = use_node_ref();
-    let held = use_mut_ref(Held::default);
-    // Where the focus was before it came here.
+    // What had the focus last, outside of it.
     let before = use_mut_ref(|| None::<HtmlElement>);
+    let before_of = Rc::clone(&before);
     let left_s = use_state_eq(|| 0);
     let dismiss = {
-        let (place, before, held) = (place.clone(), Rc::clone(&before), Rc::clone(&held));
         let on_dismiss = props.on_dismiss.clone();
         Callback::from(move |()| {
-            let before = before.borrow_mut().take();
-            if has_focus(&place) {
-                browser::focus_again(before, ELSEWHERE);
+            if browser::finds(FOCUSED) {
+                browser::focus_again(before.borrow_mut().take(), ELSEWHERE);
             }
-            // What holds it goes without a word when it is taken out of the page.
-            *held.borrow_mut() = Held::default();
             on_dismiss.emit(());
         })
     };
     let undo = props.notice.as_ref().and_then(|notice| {
-        let (undo, deed) = (notice.undo.clone()?, notice.deed.clone());
-        let dismiss = dismiss.clone();
+        let (undo, deed, dismiss) = (notice.undo.clone()?, notice.deed.clone(), dismiss.clone());
         Some(Callback::from(move |()| {
             let is_undone = deed.as_ref().is_none_or(Deed::take_back);
             dismiss.emit(());
@@ -106,75 +109,24 @@ pub fn Toast(props: &ToastProps) -> Html {
         }))
     });
     use_effect_with(props.notice.clone(), {
-        let (held, left_s, dismiss) = (Rc::clone(&held), left_s.clone(), dismiss.clone());
+        let (left_s, dismiss, undo) = (left_s.clone(), dismiss.clone(), undo.clone());
         move |notice| {
-            let running = notice.as_ref().map(|notice| {
-                let deed = notice.deed.clone();
-                let leaving = deed.clone().zip(web_sys::window()).map(|(deed, window)| {
-                    EventListener::new(&window, "pagehide", move |_| deed.act())
+            let shown = notice
+                .as_ref()
+                .zip(web_sys::window())
+                .map(|(notice, window)| {
+                    let deed = notice.deed.clone();
+                    let leaving =
+                        EventListener::new(&window, "pagehide", move |_| act(deed.as_ref()));
+                    Shown {
+                        deed: notice.deed.clone(),
+                        _listeners: [leaving, keys::for_notice(undo, dismiss.clone())],
+                        _time: runs_out(before_of, left_s, dismiss),
+                    }
                 });
-                (runs_out(held, left_s, dismiss), leaving, deed)
-            });
-            move || {
-                if let Some((_, _, Some(deed))) = &running {
-                    deed.act();
-                }
-            }
+            move || drop(shown)
         }
     });
-    use_effect_with((undo.clone(), place.clone()), {
-        move |(undo, place): &(Option<Callback<()>>, NodeRef)| {
-            let place = place.clone();
-            let to_notice = move || {
-                let first = place.cast::<Element>();
-                let first = first.and_then(|place| place.query_selector("button").ok().flatten());
-                first.is_some_and(|button| browser::focus_on(&button))
-            };
-            let heard = keys::for_notices(undo.clone(), to_notice);
-            move || drop(heard)
-        }
-    });
-    let hold = |change: fn(&mut Held)| {
-        let held = Rc::clone(&held);
-        move || change(&mut held.borrow_mut())
-    };
-    let (enter, leave) = (
-        hold(|held| held.by_pointer = true),
-        hold(|held| held.by_pointer = false),
-    );
-    let (into, out) = (
-        hold(|held| held.by_focus = true),
-        hold(|held| held.by_focus = false),
-    );
-    let onpointerout = {
-        let place = place.clone();
-        Callback::from(move |event: PointerEvent| {
-            let to = event.related_target();
-            if !to.is_some_and(|to| is_within(&place, &to)) {
-                leave();
-            }
-        })
-    };
-    let onfocusin = {
-        let place = place.clone();
-        Callback::from(move |event: FocusEvent| {
-            into();
-            if let Some(from) = event
-                .related_target()
-                .filter(|from| !is_within(&place, from))
-            {
-                *before.borrow_mut() = from.dyn_into().ok();
-            }
-        })
-    };
-    let onkeydown = {
-        let dismiss = dismiss.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            if event.key() == "Escape" {
-                dismiss.emit(());
-            }
-        })
-    };
     let shown = props.notice.as_ref().map(|notice| {
         let waits = notice.deed.is_some();
         let onclick = dismiss.reform(|_: MouseEvent| ());
@@ -201,43 +153,33 @@ pub fn Toast(props: &ToastProps) -> Html {
         }
     });
     // The live region stays in the page: only then is a change of it read aloud.
-    html! {
-        <div class="toasts" role="status" ref={place} {onkeydown} {onfocusin}
-            onfocusout={move |_: FocusEvent| out()}
-            onpointerover={move |_: PointerEvent| enter()} {onpointerout}>
-            { shown }
-        </div>
+    html! { <div class="toasts" role="status">{ shown }</div> }
+}
+
+fn act(deed: Option<&Deed>) {
+    if let Some(deed) = deed {
+        deed.act();
     }
 }
 
 /// Dismisses when the time is up.
 fn runs_out(
-    held: Rc<RefCell<Held>>,
+    before: Rc<RefCell<Option<HtmlElement>>>,
     left_s: UseStateHandle<u32>,
     dismiss: Callback<()>,
 ) -> Interval {
     let countdown = Cell::new(Countdown::new(browser::running_ms(), SHOWN_MS));
     left_s.set(countdown.get().left_s());
     Interval::new(LOOK_EVERY_MS, move || {
-        let Held {
-            by_pointer,
-            by_focus,
-        } = *held.borrow();
+        if !browser::finds(FOCUSED) {
+            *before.borrow_mut() = browser::focused().and_then(|element| element.dyn_into().ok());
+        }
         let mut now = countdown.get();
-        now.look(browser::running_ms(), by_pointer || by_focus);
+        now.look(browser::running_ms(), browser::finds(HELD));
         countdown.set(now);
         left_s.set(now.left_s());
         if now.is_over() {
             dismiss.emit(());
         }
     })
-}
-
-fn is_within(place: &NodeRef, target: &EventTarget) -> bool {
-    let node = target.dyn_ref::<Node>();
-    place.get().is_some_and(|place| place.contains(node))
-}
-
-fn has_focus(place: &NodeRef) -> bool {
-    browser::focused().is_some_and(|element| is_within(place, &element))
 }

@@ -19,6 +19,8 @@ impl PartialOrd for Natural {
     }
 }
 
+/// Once in the page, not wherever something is looked up.
+#[inline(never)]
 fn natural(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = without_common_start(left, right);
     loop {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use crate::browser;
 use crate::components::content::PayloadView;
 use crate::components::link::PageLink;
 use crate::components::now::RelativeTime;
@@ -36,7 +37,8 @@ pub fn ConfigEntry(props: &ConfigEntryProps) -> Html {
     let entry = &*props.entry;
     let on_clear = {
         let (shell, entry) = (shell.clone(), Rc::clone(&props.entry));
-        Callback::from(move |_: MouseEvent| {
+        Callback::from(move |event: MouseEvent| {
+            browser::focus_beside(&event);
             retained::clear(
                 &shell,
                 &entry.topic,

@@ -3,7 +3,6 @@
 mod editor;
 mod entry;
 mod fault;
-mod grid;
 
 use std::rc::Rc;
 
@@ -11,7 +10,6 @@ use yew::prelude::*;
 
 use self::editor::Editor;
 use self::entry::ConfigEntry;
-use self::grid::Grid;
 use crate::components::board_frame::{entries_or_state, stale_mark};
 use crate::components::filter_field::FilterField;
 use crate::components::link::PageLink;
@@ -40,13 +38,11 @@ pub fn page(shell: &Shell, watched: &Watched<()>) -> Html {
     let mark = stale_mark(&watched.board);
     let fixed = fixed_part(&watched.filter);
     let entries = || {
-        let shown = || shown.iter().take(ENTRIES_SHOWN_MAX);
-        let topics: Vec<_> = shown().map(|entry| Rc::clone(&entry.topic)).collect();
-        let entries = shown().map(|entry| {
+        let entries = shown.iter().take(ENTRIES_SHOWN_MAX).map(|entry| {
             let path = relative(&entry.topic, fixed).to_owned();
             html! { <ConfigEntry key={&*entry.topic} entry={Rc::clone(entry)} {path} edit={location.clone().with(EDIT, &entry.topic)} /> }
         });
-        html! { <Grid {topics}>{ for entries }</Grid> }
+        html! { <ul class="grid config-grid" aria-label="Config">{ for entries }</ul> }
     };
     html! {
         <section class="page" data-stale={watched.board.stale_since_ms.map(|_| "true")} data-board="config">
