@@ -1,5 +1,8 @@
 //! The few things that the page asks of the browser itself: address, clock, focus, clipboard, styles.
 
+use std::future::Future;
+use std::task::{Context, Waker};
+
 use gloo::timers::callback::Timeout;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
@@ -271,6 +274,15 @@ pub fn keep(name: &str, text: &str) -> bool {
 pub fn is_hidden() -> bool {
     let document = window().and_then(|window| window.document());
     document.is_some_and(|document| document.hidden())
+}
+
+/// Begins a task at once, up to its first wait, and not in a turn of its own: for a page that is being left there is none.
+pub fn begin(task: impl Future<Output = ()> + 'static) {
+    let mut task = Box::pin(task);
+    let first = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    if first.is_pending() {
+        wasm_bindgen_futures::spawn_local(task);
+    }
 }
 
 pub async fn sleep_ms(ms: u32) {

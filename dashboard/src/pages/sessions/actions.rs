@@ -91,7 +91,7 @@ impl Subject {
 
     /// Does it, and tells what came of it.
     fn act(self, action: Action) {
-        wasm_bindgen_futures::spawn_local(async move {
+        browser::begin(async move {
             let outcome = self.outcome(action).await;
             let text = outcome.unwrap_or_else(|fault| format!("It was not done. {fault}"));
             self.notify.emit(Notice::new(text));
