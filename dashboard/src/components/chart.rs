@@ -8,7 +8,7 @@ use web_sys::Element;
 use yew::prelude::*;
 
 use crate::browser;
-use crate::model::format::duration_s;
+use crate::model::format::{duration_s, fixed};
 use crate::model::plot::{Data, HEIGHT, WIDTH, y};
 
 /// What a chart shows; its values come in the order of `curves`.
@@ -135,8 +135,8 @@ pub fn Chart(props: &ChartProps) -> Html {
                     aria-valuenow={at.unwrap_or_default().to_string()}
                     aria-valuetext={format!("{}: {}", when.unwrap_or_default(), said.join(", "))}
                     {onpointermove} {onpointerleave} {onkeydown} {onblur}>
-                    <svg viewBox={format!("0 0 {WIDTH} {HEIGHT}")} preserveAspectRatio="none" aria-hidden="true" focusable="false">
-                        <path class="chart-grid" d={format!("M0 0H{WIDTH}M0 {0}H{WIDTH}M0 {HEIGHT}H{WIDTH}", HEIGHT / 2.0)} />
+                    <svg viewBox={format!("0 0 {} {}", fixed(WIDTH, 0), fixed(HEIGHT, 0))} preserveAspectRatio="none" aria-hidden="true" focusable="false">
+                        <path class="chart-grid" d={grid()} />
                         <path class="chart-area" d={plot.area.clone()} />
                         { for lines }
                         { pointed }
@@ -158,6 +158,13 @@ pub fn Chart(props: &ChartProps) -> Html {
     }
 }
 
+/// Lines at the top, in the middle and at the foot.
+fn grid() -> String {
+    let width = fixed(WIDTH, 0);
+    let line = |y: f64| format!("M0 {}H{width}", fixed(y, 0));
+    line(0.0) + &line(HEIGHT / 2.0) + &line(HEIGHT)
+}
+
 fn ago(ms: u64) -> String {
     format!("{} ago", duration_s(ms / 1_000))
 }
@@ -172,12 +179,12 @@ fn pointer(data: &Data, at: usize, max: f64) -> Html {
         .filter_map(|(curve, values)| {
             let y = y(values[at]?, max);
             // A line without length and with round ends stays round however the box is stretched.
-            let d = format!("M{x:.1} {y:.2}h0");
+            let d = format!("M{} {}h0", fixed(x, 1), fixed(y, 2));
             Some(html! { <path class="chart-dot" data-curve={curve.to_string()} {d} /> })
         });
     html! {
         <>
-            <path class="chart-pointer" d={format!("M{x:.1} 0V{HEIGHT}")} />
+            <path class="chart-pointer" d={format!("M{} 0V{}", fixed(x, 1), fixed(HEIGHT, 0))} />
             { for dots }
         </>
     }

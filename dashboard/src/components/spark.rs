@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use crate::browser;
+use crate::model::format::fixed;
 use crate::model::series;
 
 const WIDTH: f64 = 600.0;
@@ -23,7 +24,7 @@ pub fn spark(points: &[(i64, f64)], label: &str) -> Html {
     let words = format!("{label}: {count} values, least {min}, greatest {max}, latest {last}");
     html! {
         <figure class="spark" data-testid="spark">
-            <svg viewBox={format!("0 0 {WIDTH} {HEIGHT}")} preserveAspectRatio="none" role="img" aria-label={words}>
+            <svg viewBox={format!("0 0 {} {}", fixed(WIDTH, 0), fixed(HEIGHT, 0))} preserveAspectRatio="none" role="img" aria-label={words}>
                 <g transform={format!("translate({MARGIN} {MARGIN})")}>
                     <path class="spark-line" d={line.path} />
                 </g>
@@ -42,9 +43,13 @@ pub fn spark(points: &[(i64, f64)], label: &str) -> Html {
 fn number(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-4..1e12).contains(&size) {
-        return format!("{value:.3e}");
+        // In two steps: a power as large as its number is no number.
+        let exponent = size.log10().floor() as i32;
+        let half = exponent / 2;
+        let mantissa = value / 10_f64.powi(half) / 10_f64.powi(exponent - half);
+        return format!("{}e{exponent}", fixed(mantissa, 3));
     }
-    let text = format!("{value:.4}");
+    let text = fixed(value, 4);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 

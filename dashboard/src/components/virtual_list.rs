@@ -13,6 +13,7 @@ use web_sys::{Element, ResizeObserver};
 use yew::prelude::*;
 
 use crate::browser;
+use crate::model::format::fixed;
 use crate::model::rows::{Layout, Part};
 
 /// Draws the item at an index; the result is an `li` with a key.
@@ -170,7 +171,7 @@ impl VirtualList {
 }
 
 fn px(length: f64) -> String {
-    format!("{length}px")
+    format!("{}px", fixed(length, 2))
 }
 
 /// Looks again whenever the page scrolls or the list has another width.

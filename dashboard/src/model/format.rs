@@ -19,13 +19,26 @@ pub fn counted(number: u64, one: &str) -> String {
     format!("{} {one}{plural}", count(number))
 }
 
+/// So many digits behind the point, which are none or a few; a half is rounded away from zero. The standard library's way
+/// shows every number exactly, and weighs more than the page has room for.
+pub fn fixed(number: f64, digits: u32) -> String {
+    let scale = 10_u64.pow(digits);
+    let scaled = (number.abs() * scale as f64).round() as u64;
+    let sign = if number < 0.0 && scaled > 0 { "-" } else { "" };
+    let (whole, rest) = (scaled / scale, scaled % scale);
+    match digits {
+        0 => format!("{sign}{whole}"),
+        _ => format!("{sign}{whole}.{rest:0width$}", width = digits as usize),
+    }
+}
+
 /// `0`, `0.4`, `12`, `1,234`: a rate or a gauge.
 pub fn amount(number: f64) -> String {
     match number {
         number if number.is_nan() || number <= 0.0 => "0".to_owned(),
         ..0.05 => "<0.1".to_owned(),
         ..9.95 => {
-            let text = format!("{number:.1}");
+            let text = fixed(number, 1);
             text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
         }
         _ => count(number.round() as u64),
@@ -36,7 +49,7 @@ pub fn amount(number: f64) -> String {
 pub fn bytes(number: f64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if number < 1023.5 {
-        return format!("{} B", number.max(0.0).round());
+        return format!("{} B", fixed(number.max(0.0), 0));
     }
     let mut scaled = number / 1024.0;
     let mut unit = 0;
@@ -45,9 +58,9 @@ pub fn bytes(number: f64) -> String {
         unit += 1;
     }
     if scaled < 9.95 {
-        format!("{scaled:.1} {}", UNITS[unit])
+        format!("{} {}", fixed(scaled, 1), UNITS[unit])
     } else {
-        format!("{scaled:.0} {}", UNITS[unit])
+        format!("{} {}", fixed(scaled, 0), UNITS[unit])
     }
 }
 
@@ -55,9 +68,9 @@ pub fn bytes(number: f64) -> String {
 pub fn milliseconds(number: f64) -> String {
     match number {
         ..0.005 => "0 ms".to_owned(),
-        ..9.95 => format!("{number:.2} ms"),
-        ..999.5 => format!("{number:.0} ms"),
-        _ => format!("{:.1} s", number / 1000.0),
+        ..9.95 => format!("{} ms", fixed(number, 2)),
+        ..999.5 => format!("{} ms", fixed(number, 0)),
+        _ => format!("{} s", fixed(number / 1000.0, 1)),
     }
 }
 
@@ -94,6 +107,21 @@ pub fn drop_reason(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_as_many_as_wanted() {
+        let cases = [
+            (0.0, 1, "0.0"),
+            (1.0 / 3.0, 4, "0.3333"),
+            (-2.5, 0, "-3"),
+            (-0.04, 1, "0.0"),
+            (9.96, 1, "10.0"),
+            (1e12, 2, "1000000000000.00"),
+        ];
+        for (number, digits, expected) in cases {
+            assert_eq!(fixed(number, digits), expected);
+        }
+    }
 
     #[test]
     fn thousands_are_set_apart() {

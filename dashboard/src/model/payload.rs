@@ -2,6 +2,7 @@
 //!
 //! Never holds on to the network buffer that it came in.
 
+use super::format::fixed;
 use std::rc::Rc;
 
 use super::json;
@@ -126,8 +127,8 @@ pub fn size(bytes: usize) -> String {
     match bytes {
         1 => "1 byte".to_owned(),
         0..1024 => format!("{bytes} bytes"),
-        1024..1_048_576 => format!("{:.1} KiB", amount / KIB),
-        _ => format!("{:.1} MiB", amount / KIB / KIB),
+        1024..1_048_576 => format!("{} KiB", fixed(amount / KIB, 1)),
+        _ => format!("{} MiB", fixed(amount / KIB / KIB, 1)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::format::fixed;
+
 pub const WIDTH: f64 = 1000.0;
 pub const HEIGHT: f64 = 100.0;
 /// Where so many steps are missing, nothing is drawn: the broker was not there.
@@ -56,16 +58,19 @@ impl Data {
                     let (x, y) = (self.x(at), y(value, max));
                     let _ = write!(
                         points,
-                        "{}{x:.1} {y:.2}",
-                        if points.is_empty() { "" } else { "L" }
+                        "{}{} {}",
+                        if points.is_empty() { "" } else { "L" },
+                        fixed(x, 1),
+                        fixed(y, 2)
                     );
                 }
                 // A point alone is a line without length, which round ends make a dot.
                 let alone = if run.len() == 1 { "h0" } else { "" };
                 let _ = write!(line, "M{points}{alone}");
                 if let (0, Some(first), Some(last)) = (index, run.first(), run.last()) {
-                    let (from, to) = (self.x(first.0), self.x(last.0));
-                    let _ = write!(area, "M{from:.1} {HEIGHT}L{points}L{to:.1} {HEIGHT}Z");
+                    let (from, to) = (fixed(self.x(first.0), 1), fixed(self.x(last.0), 1));
+                    let foot = fixed(HEIGHT, 0);
+                    let _ = write!(area, "M{from} {foot}L{points}L{to} {foot}Z");
                 }
             }
             lines.push(line);

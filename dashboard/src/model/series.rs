@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::format::fixed;
 use super::message::Message;
 use super::payload::Payload;
 
@@ -99,7 +100,7 @@ pub fn line(points: &[(i64, f64)], width: f64, height: f64) -> Option<Line> {
         let (x, y) = place(index, *point);
         let command = if index == 0 { 'M' } else { 'L' };
         // Writing to a string does not fail.
-        let _written = write!(path, "{command}{x:.1} {y:.1}");
+        let _written = write!(path, "{command}{} {}", fixed(x, 1), fixed(y, 1));
     }
     Some(Line {
         path,
