@@ -241,6 +241,16 @@ pub struct KeyList {
     pub keys: Vec<Key>,
 }
 
+/// The answer to `GET /api/v1/login`, which anybody may ask.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LoginStatus {
+    /// Whether anybody is asked who they are. Without it everybody may do everything.
+    pub required: bool,
+    /// Whether a user's password is an answer to that: `POST /api/v1/login` gives tokens for it.
+    pub by_password: bool,
+}
+
 /// What `POST /api/v1/login` is given.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

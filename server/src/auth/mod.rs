@@ -175,6 +175,11 @@ impl Authenticator {
         !self.0.methods.is_empty()
     }
 
+    /// Whether a user's password is looked at.
+    pub fn asks_for_passwords(&self) -> bool {
+        self.0.passwords.is_some()
+    }
+
     /// Users, keys and rules.
     pub fn directory(&self) -> &Directory {
         &self.0.directory

@@ -19,7 +19,9 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 const REVALIDATED: &str = "no-cache";
 
 /// The pages of the dashboard (dashboard/src/model/page.rs): each address opens it.
-const PAGES: [&str; 5] = ["config", "presence", "publish", "sessions", "topics"];
+const PAGES: [&str; 6] = [
+    "access", "config", "presence", "publish", "sessions", "topics",
+];
 
 /// The dashboard.
 const PAGE: &str = "dashboard/index.html";

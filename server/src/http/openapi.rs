@@ -43,6 +43,7 @@ use super::{
         events::listen,
         backup::backup,
         compact::compact,
+        access::login::status,
         access::login::login,
         access::login::renew,
         access::users::list,

@@ -77,7 +77,11 @@ pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 25] {
         ("/api/v1/events", "GET", get(events::listen)),
         ("/api/v1/backup", "POST", post(backup::backup)),
         ("/api/v1/compact", "POST", post(compact::compact)),
-        ("/api/v1/login", "POST", post(access::login::login)),
+        (
+            "/api/v1/login",
+            "GET, POST",
+            get(access::login::status).post(access::login::login),
+        ),
         ("/api/v1/login/renew", "POST", post(access::login::renew)),
         ("/api/v1/users", "GET", get(access::users::list)),
         (

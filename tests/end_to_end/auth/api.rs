@@ -111,6 +111,23 @@ fn the_api_asks_for_a_key_or_a_token_with_the_scope() -> Result<()> {
     guarded.kept_silent(&[&read, &publishing, &root, &bob])
 }
 
+/// A page learns whether it has to ask for a password, without showing anything.
+#[test]
+fn anybody_is_told_whether_there_is_a_login() -> Result<()> {
+    let open = Broker::start()?;
+    for (broker, expected) in [(&open, false), (&Guarded::start()?.broker, true)] {
+        let (status, answer) = api(broker.http(), "GET", "/api/v1/login", None)?;
+        ensure!(status == 200, "{status} {answer}");
+        ensure!(
+            answer == json!({ "required": expected, "by_password": expected }),
+            "{answer}"
+        );
+    }
+    let (status, answer) = api(open.http(), "PUT", "/api/v1/login", Some(&json!({})))?;
+    ensure!(status == 405, "{status} {answer}");
+    Ok(())
+}
+
 /// The command line goes through the API.
 #[test]
 fn users_keys_and_rules_from_the_command_line() -> Result<()> {

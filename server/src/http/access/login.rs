@@ -5,7 +5,7 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
-use ebbtide_api::{LoginRequest, LoginResponse, Password};
+use ebbtide_api::{LoginRequest, LoginResponse, LoginStatus, Password};
 use ebbtide_protocol::ReasonCode;
 use ebbtide_store::access::UserRow;
 
@@ -15,6 +15,22 @@ use crate::{
     http::{App, extract::json, problem::Problem},
     tcp::Peer,
 };
+
+/// Says whether there is anything to log in to, and how.
+#[utoipa::path(
+    get,
+    path = "/api/v1/login",
+    operation_id = "getLoginStatus",
+    tag = "access",
+    responses((status = 200, description = "Whether anybody is asked who they are.", body = LoginStatus), Problem)
+)]
+pub async fn status(State(app): State<App>) -> Json<LoginStatus> {
+    let authenticator = &app.surroundings.authenticator;
+    Json(LoginStatus {
+        required: authenticator.is_on(),
+        by_password: authenticator.asks_for_passwords(),
+    })
+}
 
 /// Gives a token for a user's password. It counts for the HTTP API and for MQTT, for a quarter of an hour.
 #[utoipa::path(

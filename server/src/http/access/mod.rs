@@ -260,6 +260,7 @@ mod tests {
         let expected = [
             "/api/v1/openapi.json",
             "/api/v1/login",
+            "/api/v1/login",
             "/api/v1/login/renew",
         ];
         open.sort_unstable();
