@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use ebbtide_protocol::client::{self, SubscriptionHandle};
 use ebbtide_protocol::codec::{Role, check_as};
-use ebbtide_protocol::packet::{MessageProperties, Publish, SubscriptionOptions};
+use ebbtide_protocol::packet::{Auth, MessageProperties, Publish, SubscriptionOptions};
 use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version};
 
 use crate::driver::Driver;
@@ -130,6 +130,33 @@ impl Client {
         let handle = self.0.with(|machine, _| machine.publish(message))?;
         self.0.listening.acks.insert(handle, Box::new(on_acked));
         Ok(())
+    }
+
+    /// New Authentication Data of the same method [MQTT-4.12.1-1]: for a connection that stands by AUTH 0x19, and for those
+    /// to come. A server that does not take it says so by DISCONNECT.
+    ///
+    /// Does nothing without [`Options::authentication`].
+    pub fn authenticate_again(&self, data: String) {
+        self.0.with(|machine, _| {
+            let connect = &machine.options().connect;
+            let Some(method) = connect.authentication_method.clone() else {
+                return;
+            };
+            let (username, password) = (connect.username.clone(), connect.password.clone());
+            let data = Some(Bytes::from(data));
+            machine.set_credentials(username, password, data.clone());
+            // Before CONNACK the server takes none; the CONNECT that is under way has the old data.
+            if !matches!(machine.state(), State::Online { .. }) {
+                return;
+            }
+            machine.authenticate(Auth {
+                reason: ReasonCode::ReAuthenticate,
+                authentication_method: Some(method),
+                authentication_data: data,
+                reason_string: None,
+                user_properties: Vec::new(),
+            });
+        });
     }
 
     /// Ends the wait for the next attempt, also after `NeedsAuth`; a connection that stands is probed.

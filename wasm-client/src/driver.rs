@@ -42,6 +42,9 @@ pub(crate) struct Driver {
     callbacks: Callbacks,
     wake_ups: RefCell<Option<WakeUps>>,
     microtask_waits: Cell<bool>,
+    /// Itself, while a microtask waits: one that was asked for cannot be taken back, and its function has to be there.
+    kept: RefCell<Option<Rc<Self>>>,
+    itself: Weak<Self>,
     pub(crate) listening: Listening,
 }
 
@@ -64,6 +67,8 @@ impl Driver {
             callbacks: Callbacks::new(weak),
             wake_ups: RefCell::new(None),
             microtask_waits: Cell::new(false),
+            kept: RefCell::new(None),
+            itself: Weak::clone(weak),
             listening: Listening::default(),
         });
         let wake = driver.callbacks.wake.as_ref().unchecked_ref();
@@ -94,6 +99,7 @@ impl Driver {
 
     fn pump_soon(&self) {
         if !self.microtask_waits.replace(true) {
+            *self.kept.borrow_mut() = self.itself.upgrade();
             js::queue_microtask(self.callbacks.microtask.as_ref().unchecked_ref());
         }
     }
@@ -240,7 +246,11 @@ impl Callbacks {
                 let now = driver.clock.now_ms();
                 driver.machine.borrow_mut().handle_timeout(now);
             }),
-            microtask: on_event(driver, |driver| driver.microtask_waits.set(false)),
+            microtask: on_event(driver, |driver| {
+                driver.microtask_waits.set(false);
+                // It is held by who calls this, until that is done.
+                driver.kept.borrow_mut().take();
+            }),
             wake: on_event(driver, |driver| {
                 if WakeUps::is_visible() {
                     let now = driver.clock.now_ms();

@@ -54,8 +54,8 @@ impl Listening {
                 };
                 self.subscriptions.call(handle, |listener| listener(event));
             }
-            // Nobody waits for the end of a subscription; these clients are not durable, and enhanced authentication
-            // is never asked for.
+            // Nobody waits for the end of a subscription; these clients are not durable; a method of one step needs no
+            // answer to what the server says.
             Event::Connected(_)
             | Event::Deferred { .. }
             | Event::Unsubscribed { .. }

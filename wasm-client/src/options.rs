@@ -22,6 +22,9 @@ pub struct Options {
     pub username: Option<String>,
     /// Password.
     pub password: Option<String>,
+    /// Authentication Method and the first Authentication Data, for a method of one step such as `ebbtide-jwt`. Not in
+    /// 3.1.1.
+    pub authentication: Option<(String, String)>,
     /// Keep Alive in seconds; zero turns it off.
     pub keep_alive_s: u16,
     /// How long the server keeps the session after the connection is gone, seconds. Not in 3.1.1.
@@ -47,6 +50,7 @@ impl Options {
             client_id: None,
             username: None,
             password: None,
+            authentication: None,
             keep_alive_s: 30,
             session_expiry_interval_s: 0,
             clean_start: true,
@@ -57,8 +61,11 @@ impl Options {
     /// The machine's options, checked.
     pub(crate) fn resolve(&self) -> Result<client::Options, Error> {
         let client_id = self.client_id.clone().unwrap_or_default();
+        let (method, data) = self.authentication.clone().unzip();
         let connect = Connect {
             version: self.version,
+            authentication_method: method.map(Into::into),
+            authentication_data: data.map(Bytes::from),
             clean_start: self.clean_start,
             keep_alive: self.keep_alive_s,
             client_id: client_id.into(),
