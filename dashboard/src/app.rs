@@ -1,18 +1,26 @@
 //! The root component: the connection, the place, what is watched throughout, and the frame around every page.
 
+mod visitor;
+
 use std::rc::Rc;
 
+use ebbtide_api::{LoginResponse, LoginStatus};
 use gloo::events::EventListener;
+use gloo::timers::callback::Timeout;
 use yew::html::Scope;
 use yew::prelude::*;
 
-use crate::api::Listening;
+use self::visitor::Standing;
+use crate::api::{Fault, Listening, bearer};
 use crate::browser;
+use crate::components::account::account;
 use crate::components::banner::Banner;
 use crate::components::link::PageLink;
 use crate::components::navigation::navigation;
 use crate::components::now::NowProvider;
-use crate::components::state_panel::message;
+use crate::components::page_head::page_head;
+use crate::components::sign_in::{SignedIn, sign_in_again, sign_in_page};
+use crate::components::state_panel::{message, rows_skeleton};
 use crate::components::toast::{Notice, Toast};
 use crate::components::top_bar::{SEARCH_ID, top_bar};
 use crate::feed::Feed;
@@ -34,7 +42,15 @@ const NOWHERE: &str = "Not found · Ebbtide";
 const CONFIG_FILTER: &str = "config/#";
 
 pub enum Msg {
-    Link(Link),
+    /// Of the connection of this visit.
+    Link(u32, Link),
+    LoginStatus(LoginStatus),
+    /// The broker wants to know who asks.
+    Unauthorized,
+    SignedIn(SignedIn),
+    RenewalDue,
+    Renewed(Result<LoginResponse, Fault>),
+    SignOut,
     Presence(Vec<Change>),
     Config(Vec<Change>),
     /// A board is due to be kept in the browser.
@@ -57,6 +73,12 @@ pub enum Msg {
 
 pub struct App {
     shell: Shell,
+    standing: Standing,
+    /// Counts those who came: what belongs to an earlier one is passed over.
+    visit: u32,
+    renewal: Option<Timeout>,
+    renew_at_ms: i64,
+    renewed_at_ms: i64,
     /// Why there is no feed, in words.
     no_feed: String,
     /// The address that the viewer came with is none of a page.
@@ -82,23 +104,14 @@ impl Component for App {
 
     fn create(ctx: &Context<Self>) -> Self {
         let link = ctx.link();
-        let feed = Feed::open(&browser::broker_url(), link.callback(Msg::Link));
-        let (feed, connection, no_feed) = match feed {
-            Ok(feed) => (Some(Rc::new(feed)), Connection::default(), String::new()),
-            Err(reason) => {
-                let offline = Link::Offline {
-                    reason: reason.clone(),
-                    retry_at_ms: None,
-                };
-                let connection = Connection::default().next(offline, browser::now_ms());
-                (None, connection, reason)
-            }
-        };
+        bearer::on_refused(link.callback(|()| Msg::Unauthorized));
+        Self::ask_status(ctx);
         let named = here();
         let is_nowhere = named.is_none();
         let location = named.unwrap_or_else(|| Location::new(Page::HOME));
         let last = vec![location.clone()];
-        let source = feed.as_deref().ok_or(no_feed.as_str());
+        // What was known last is painted before the broker has said whether it asks who somebody is.
+        let source: Source<'_> = Err("");
         let presence_filter = filter_of(&last, Page::Presence, PRESENCE_FILTER);
         let config_filter = filter_of(&last, Page::Config, CONFIG_FILTER);
         browser::set_title(&if is_nowhere {
@@ -110,20 +123,27 @@ impl Component for App {
             presence: watch_presence(link, source, presence_filter),
             config: watch_config(link, source, config_filter),
             shell: Shell {
-                feed,
+                feed: None,
                 stores: Rc::default(),
-                connection,
+                connection: Connection::default(),
+                account: None,
+                sign_out: link.callback(|()| Msg::SignOut),
                 location,
                 go: link.callback(|(location, step)| Msg::Go(location, step)),
                 notify: link.callback(Msg::Notify),
             },
-            no_feed,
+            standing: Standing::Unknown,
+            visit: 0,
+            renewal: None,
+            renew_at_ms: 0,
+            renewed_at_ms: 0,
+            no_feed: String::new(),
             is_nowhere,
             last,
             has_gone: false,
             recent: Rc::default(),
             notice: None,
-            events: listen(link),
+            events: None,
             _seen: web_sys::window()
                 .and_then(|window| window.document())
                 .map(|document| {
@@ -144,10 +164,24 @@ impl Component for App {
 
     fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
         match msg {
-            Msg::Link(link) => {
+            Msg::Link(visit, _) if visit != self.visit => return false,
+            Msg::Link(_, link) => {
+                let needs_auth = matches!(link, Link::NeedsAuth { .. });
                 let connection = std::mem::take(&mut self.shell.connection);
                 self.shell.connection = connection.next(link, browser::now_ms());
+                if needs_auth {
+                    self.connection_needs_auth(ctx);
+                }
             }
+            Msg::LoginStatus(status) => self.login_status(ctx, status),
+            Msg::Unauthorized => self.unauthorized(ctx),
+            Msg::SignedIn(who) => self.signed_in(ctx, who),
+            Msg::RenewalDue => {
+                Self::renew(ctx);
+                return false;
+            }
+            Msg::Renewed(answer) => self.renewed(ctx, answer),
+            Msg::SignOut => self.sign_out(ctx),
             Msg::Presence(changes) => self.presence.apply(changes, browser::now_ms()),
             Msg::Config(changes) => self.config.apply(changes, browser::now_ms()),
             Msg::KeepPresence => {
@@ -170,7 +204,8 @@ impl Component for App {
                 }
             }
             Msg::Seen => {
-                self.events = listen(ctx.link());
+                self.renew_if_late(ctx);
+                self.listen(ctx);
                 return false;
             }
             Msg::Go(location, step) => {
@@ -199,6 +234,7 @@ impl Component for App {
                 self.arrive(ctx, location);
             }
             Msg::Reconnect => {
+                self.renewed_at_ms = 0;
                 if let Some(feed) = &self.shell.feed {
                     feed.reconnect_now();
                 }
@@ -206,6 +242,7 @@ impl Component for App {
             Msg::Notify(notice) => self.notice = Some(notice),
             Msg::DismissNotice => self.notice = None,
         }
+        self.shell.account = self.standing.account().cloned();
         true
     }
 
@@ -218,14 +255,24 @@ impl Component for App {
     fn view(&self, ctx: &Context<Self>) -> Html {
         let link = ctx.link();
         let shell = &self.shell;
+        let on_signed_in = link.callback(Msg::SignedIn);
         let page = shell.location.page;
+        if let Standing::Asked {
+            by_password,
+            has_left,
+        } = &self.standing
+        {
+            return sign_in_page(*by_password, *has_left, &on_signed_in);
+        }
         let on_search = link.callback(Msg::Search);
+        let who = shell.account.as_ref();
+        let end = who.map_or_else(Html::default, |who| account(who, &shell.sign_out));
         html! {
             <ContextProvider<Shell> context={shell.clone()}>
                 <NowProvider>
-                    { top_bar(&shell.connection, page.searched().search_hint(), shell.location.search(), on_search) }
+                    { top_bar(&shell.connection, page.searched().search_hint(), shell.location.search(), on_search, end) }
                     { navigation(page, self.places()) }
-                    <main id="main" tabindex="-1" data-page={page.title()}>
+                    <main id="main" key={self.visit.to_string()} tabindex="-1" data-page={page.title()}>
                         { self.page() }
                     </main>
                     <Banner
@@ -236,6 +283,9 @@ impl Component for App {
                         notice={self.notice.clone()}
                         on_dismiss={link.callback(|()| Msg::DismissNotice)}
                     />
+                    if let Standing::Again(account) = &self.standing {
+                        { sign_in_again(&account.user, &on_signed_in, &shell.sign_out) }
+                    }
                 </NowProvider>
             </ContextProvider<Shell>>
         }
@@ -247,6 +297,12 @@ impl App {
         if self.is_nowhere {
             return nowhere();
         }
+        let page = self.shell.location.page;
+        if self.standing == Standing::Unknown && !matches!(page, Page::Presence | Page::Config) {
+            return html! {
+                <section class="page">{ page_head(page, Html::default(), Html::default()) }{ rows_skeleton() }</section>
+            };
+        }
         match self.shell.location.page {
             Page::Overview => {
                 pages::overview::page(&self.shell, &self.presence, &self.config, &self.recent)
@@ -256,6 +312,7 @@ impl App {
             Page::Topics => pages::topics::page(&self.shell),
             Page::Publish => pages::publish::page(&self.shell),
             Page::Sessions => pages::sessions::page(&self.shell),
+            Page::Access => pages::access::page(&self.shell),
         }
     }
 
@@ -273,14 +330,64 @@ impl App {
         self.last.push(location.clone());
         self.shell.location = location;
         self.is_nowhere = false;
-        let source = self.shell.feed.as_deref().ok_or(self.no_feed.as_str());
-        let filter = filter_of(&self.last, Page::Presence, PRESENCE_FILTER);
-        if filter != self.presence.filter {
-            self.presence = watch_presence(ctx.link(), source, filter);
+        if filter_of(&self.last, Page::Presence, PRESENCE_FILTER) != self.presence.filter {
+            self.watch_presence(ctx);
         }
+        if filter_of(&self.last, Page::Config, CONFIG_FILTER) != self.config.filter {
+            self.watch_config(ctx);
+        }
+    }
+
+    fn watch_anew(&mut self, ctx: &Context<Self>) {
+        self.watch_presence(ctx);
+        self.watch_config(ctx);
+    }
+
+    fn watch_presence(&mut self, ctx: &Context<Self>) {
+        let filter = filter_of(&self.last, Page::Presence, PRESENCE_FILTER);
+        self.presence = watch_presence(ctx.link(), self.source(), filter);
+    }
+
+    fn watch_config(&mut self, ctx: &Context<Self>) {
         let filter = filter_of(&self.last, Page::Config, CONFIG_FILTER);
-        if filter != self.config.filter {
-            self.config = watch_config(ctx.link(), source, filter);
+        self.config = watch_config(ctx.link(), self.source(), filter);
+    }
+
+    fn source(&self) -> Source<'_> {
+        self.shell.feed.as_deref().ok_or(self.no_feed.as_str())
+    }
+
+    /// Only while the page is seen: a browser opens six connections to a server and no more, for all its tabs together, and a
+    /// stream of events holds one.
+    fn listen(&mut self, ctx: &Context<Self>) {
+        self.events = None;
+        if browser::is_hidden()
+            || matches!(self.standing, Standing::Unknown | Standing::Asked { .. })
+        {
+            return;
+        }
+        let happened = ctx.link().callback(Msg::Happened);
+        let frames = Rc::new(Frames::new(move |events| happened.emit(events)));
+        self.events = Listening::start(Callback::from(move |event| frames.push(event)));
+    }
+}
+
+/// Opens the connection of a visit. Without one: how that is told, and why in words.
+fn connect(
+    link: &Scope<App>,
+    visit: u32,
+    token: Option<String>,
+) -> (Option<Rc<Feed>>, Connection, String) {
+    let on_link = link.callback(move |link| Msg::Link(visit, link));
+    match Feed::open(&browser::broker_url(), token, on_link) {
+        Ok(feed) => (Some(Rc::new(feed)), Connection::default(), String::new()),
+        Err(reason) => {
+            let offline = Link::Offline {
+                reason: reason.clone(),
+                retry_at_ms: None,
+            };
+            let connection = Connection::default().next(offline, browser::now_ms());
+            (None, connection, reason)
         }
     }
 }
@@ -302,17 +409,6 @@ fn watch_config(link: &Scope<App>, source: Source<'_>, filter: &str) -> Watched<
         link.callback(Msg::Config),
         on_keep,
     )
-}
-
-/// Only while the page is seen: a browser opens six connections to a server and no more, for all its tabs together, and a
-/// stream of events holds one.
-fn listen(link: &Scope<App>) -> Option<Listening> {
-    if browser::is_hidden() {
-        return None;
-    }
-    let happened = link.callback(Msg::Happened);
-    let frames = Rc::new(Frames::new(move |events| happened.emit(events)));
-    Listening::start(Callback::from(move |event| frames.push(event)))
 }
 
 /// The place that the address names. `None`: there is no such page.

@@ -231,9 +231,9 @@ pub fn value_of(event: &Event) -> Option<String> {
         .map(HtmlTextAreaElement::value)
 }
 
-/// Offers text as a file.
-pub fn download(name: &str, text: &str) {
-    let parts = js_sys::Array::of1(&text.into());
+/// Offers a text, or the bytes of a buffer, as a file.
+pub fn download(name: &str, content: &JsValue) {
+    let parts = js_sys::Array::of1(content);
     let kind = BlobPropertyBag::new();
     kind.set_type("application/x-ndjson");
     let blob = Blob::new_with_str_sequence_and_options(&parts, &kind);
@@ -250,24 +250,6 @@ pub fn download(name: &str, text: &str) {
     link.click();
     // The browser has it by now, or never will.
     let _unknown = Url::revoke_object_url(&url);
-}
-
-/// What the browser keeps for this origin under a name. `None` also where it may not keep anything.
-pub fn kept(name: &str) -> Option<String> {
-    let storage = window()?.local_storage().ok().flatten()?;
-    storage.get_item(name).ok().flatten()
-}
-
-/// Tells whether there was room for it; an empty text is taken away.
-pub fn keep(name: &str, text: &str) -> bool {
-    let storage = window().and_then(|window| window.local_storage().ok().flatten());
-    storage.is_some_and(|storage| {
-        if text.is_empty() {
-            storage.remove_item(name).is_ok()
-        } else {
-            storage.set_item(name, text).is_ok()
-        }
-    })
 }
 
 /// Whether nobody sees the page just now.

@@ -17,6 +17,7 @@ mod pages;
 mod retained;
 mod sample;
 mod shell;
+mod storage;
 mod stores;
 mod watched;
 

@@ -4,8 +4,11 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use ebbtide_api::Scope;
+
 use crate::components::toast::Notice;
 use crate::feed::Feed;
+use crate::model::account::Account;
 use crate::model::connection::Connection;
 use crate::model::location::Location;
 use crate::stores::Stores;
@@ -26,15 +29,35 @@ pub struct Shell {
     /// What pages leave behind for their next visit.
     pub stores: Rc<Stores>,
     pub connection: Connection,
+    /// Who is signed in. `None`: nobody is asked.
+    pub account: Option<Rc<Account>>,
+    pub sign_out: Callback<()>,
     pub location: Location,
     pub go: Callback<(Location, Step)>,
     pub notify: Callback<Notice>,
 }
 
 impl PartialEq for Shell {
-    /// The feed and the callbacks are the same for as long as the page lives.
+    /// The feed and the callbacks are the same for as long as the page lives, or the same user is signed in.
     fn eq(&self, other: &Self) -> bool {
-        self.connection == other.connection && self.location == other.location
+        self.connection == other.connection
+            && self.location == other.location
+            && self.account == other.account
+    }
+}
+
+impl Shell {
+    pub fn may(&self, scope: Scope) -> bool {
+        self.account
+            .as_ref()
+            .is_none_or(|account| account.may(scope))
+    }
+
+    /// Why the viewer may not do something, in a sentence.
+    pub fn lacks(&self, scope: Scope) -> Option<String> {
+        self.account
+            .as_ref()
+            .and_then(|account| account.lacks(scope))
     }
 }
 

@@ -6,12 +6,12 @@
 use gloo::timers::callback::Timeout;
 use yew::Callback;
 
-use crate::browser;
 use crate::feed::{Feed, Watching};
 use crate::model::board::{Board, FromPayload};
 use crate::model::change::{Change, Phase};
 use crate::model::filter;
 use crate::model::last_known;
+use crate::storage;
 
 /// At the most so often: a busy board would be written all the time.
 const KEEP_AFTER_MS: u32 = 5_000;
@@ -21,7 +21,8 @@ pub struct Watched<V> {
     pub filter: String,
     /// Why the filter could not be used, in words.
     pub problem: Option<String>,
-    _watching: Option<Watching>,
+    watching: Option<Watching>,
+    sink: Callback<Vec<Change>>,
     /// Its name in the browser's storage.
     stored_as: String,
     /// Asks for [`Watched::keep`].
@@ -30,7 +31,8 @@ pub struct Watched<V> {
 }
 
 impl<V: FromPayload> Watched<V> {
-    /// Begins with what was known last. `feed` is the reason in words where there is none; `name` tells boards apart;
+    /// Begins with what was known last. `feed` is the reason in words where there is none, or empty before there
+    /// is one; `name` tells boards apart;
     /// `on_keep` has to call [`Watched::keep`].
     pub fn new(
         feed: Result<&Feed, &str>,
@@ -39,29 +41,38 @@ impl<V: FromPayload> Watched<V> {
         sink: Callback<Vec<Change>>,
         on_keep: Callback<()>,
     ) -> Self {
-        let watching = filter::check(filter).and_then(|()| match feed {
-            Ok(feed) => feed.watch(filter, sink),
-            Err(reason) => Err(reason.to_owned()),
-        });
-        let (watching, problem) = match watching {
-            Ok(watching) => (Some(watching), None),
-            Err(problem) => (None, Some(problem)),
-        };
-        let stored_as = format!("ebbtide.dashboard.last-known.{name}");
+        let stored_as = format!("{}{name}", storage::LAST_KNOWN);
         let mut board = Board::default();
-        let known = browser::kept(&stored_as).and_then(|text| last_known::read(&text, filter));
+        let known = storage::kept(&stored_as).and_then(|text| last_known::read(&text, filter));
         if let Some(known) = known {
             board.restore(known);
         }
-        Self {
+        let mut watched = Self {
             board,
             filter: filter.to_owned(),
-            problem,
-            _watching: watching,
+            problem: None,
+            watching: None,
+            sink,
             stored_as,
             on_keep,
             keep_soon: None,
-        }
+        };
+        watched.begin(feed);
+        watched
+    }
+
+    /// Subscribes, if there is a feed.
+    pub fn begin(&mut self, feed: Result<&Feed, &str>) {
+        let filter = &self.filter;
+        let watching = filter::check(filter).and_then(|()| match feed {
+            Ok(feed) => feed.watch(filter, self.sink.clone()).map(Some),
+            Err("") => Ok(None),
+            Err(reason) => Err(reason.to_owned()),
+        });
+        (self.watching, self.problem) = match watching {
+            Ok(watching) => (watching, None),
+            Err(problem) => (None, Some(problem)),
+        };
     }
 
     pub fn apply(&mut self, changes: Vec<Change>, now_ms: i64) {
@@ -88,9 +99,9 @@ impl<V> Watched<V> {
         let entries = self.board.entries();
         let entries = entries.map(|entry| (&*entry.topic, &entry.payload));
         let text = last_known::write(&self.filter, now_ms, entries);
-        if !browser::keep(&self.stored_as, &text) {
+        if !storage::keep(&self.stored_as, &text) {
             // An old state in its place would be worse than none.
-            browser::keep(&self.stored_as, "");
+            storage::keep(&self.stored_as, "");
         }
     }
 

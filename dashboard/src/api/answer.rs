@@ -5,11 +5,15 @@ use std::fmt;
 use ebbtide_api::ProblemDetails;
 use serde::de::DeserializeOwned;
 
+use crate::model::value;
+
 /// Why there is no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No answer came.
     Unreachable,
+    /// Nothing was asked: nobody is signed in any more.
+    SignInNeeded,
     /// The broker has said no, and why.
     Refused(ProblemDetails),
     /// Something answered, and it was not understood: another program, or a broker of another version.
@@ -19,7 +23,12 @@ pub enum Fault {
 impl Fault {
     /// Whether what was asked for is not there.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(problem) if problem.status == 404)
+        self.has_status(404)
+    }
+
+    /// Whether the broker has said no with this status.
+    pub fn has_status(&self, status: u16) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == status)
     }
 }
 
@@ -28,6 +37,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable => formatter.write_str("The broker did not answer."),
+            Self::SignInNeeded => formatter.write_str("Sign in again to go on."),
             Self::Refused(problem) => formatter.write_str(&problem.detail),
             Self::NotUnderstood { status } => write!(
                 formatter,
@@ -40,7 +50,7 @@ impl fmt::Display for Fault {
 /// Reads an answer.
 pub fn read<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, Fault> {
     of_success(status, body)?;
-    serde_json::from_str(body).map_err(|_| Fault::NotUnderstood { status })
+    value::from_text(body).map_err(|_| Fault::NotUnderstood { status })
 }
 
 /// What all types of answers have in common.
@@ -48,7 +58,7 @@ fn of_success(status: u16, body: &str) -> Result<(), Fault> {
     if (200..300).contains(&status) {
         return Ok(());
     }
-    Err(match serde_json::from_str(body) {
+    Err(match value::from_text(body) {
         Ok(problem) => Fault::Refused(problem),
         Err(_) => Fault::NotUnderstood { status },
     })

@@ -2,8 +2,11 @@
 //!
 //! Every call ends within [`ANSWER_WITHIN_MS`]; it never retries by itself: who asks decides.
 
+pub mod access;
 mod answer;
+pub mod bearer;
 mod events;
+pub mod login;
 mod path;
 mod polled;
 pub mod retained;
@@ -25,6 +28,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, Request, RequestInit, Response};
 
+use self::bearer::Bearer;
 use self::path::{query, segment};
 
 /// An answer that takes longer is not waited for.
@@ -32,55 +36,51 @@ const ANSWER_WITHIN_MS: u32 = 15_000;
 /// The broker takes a head of 16 KiB in all.
 const SESSION_PATH_BYTES_MAX: usize = 8 * 1024;
 
-pub async fn stats() -> Result<Stats, Fault> {
-    get("/api/v1/stats").await
+/// What is to come of a call.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Fault>>>>;
+
+pub fn stats() -> Answer<Stats> {
+    get("/api/v1/stats")
 }
 
-pub async fn history(asked: &HistoryQuery) -> Result<History, Fault> {
-    get(&format!("/api/v1/stats/history{}", query(asked))).await
+pub fn history(asked: &HistoryQuery) -> Answer<History> {
+    get(&format!("/api/v1/stats/history{}", query(asked)))
 }
 
-pub async fn sessions(asked: &SessionQuery) -> Result<SessionPage, Fault> {
-    get(&format!("/api/v1/sessions{}", query(asked))).await
+pub fn sessions(asked: &SessionQuery) -> Answer<SessionPage> {
+    get(&format!("/api/v1/sessions{}", query(asked)))
 }
 
-pub async fn session(client_id: &str) -> Result<Session, Fault> {
-    get(&session_path(client_id)).await
+pub fn session(client_id: &str) -> Answer<Session> {
+    get(&session_path(client_id))
 }
 
-pub async fn subscriptions(
-    client_id: &str,
-    asked: &SubscriptionQuery,
-) -> Result<SubscriptionPage, Fault> {
+pub fn subscriptions(client_id: &str, asked: &SubscriptionQuery) -> Answer<SubscriptionPage> {
     let path = session_path(client_id);
-    get(&format!("{path}/subscriptions{}", query(asked))).await
+    get(&format!("{path}/subscriptions{}", query(asked)))
 }
 
-pub async fn queue(client_id: &str, asked: &QueueQuery) -> Result<QueuePage, Fault> {
-    get(&format!(
-        "{}/queue{}",
-        session_path(client_id),
-        query(asked)
-    ))
-    .await
+pub fn queue(client_id: &str, asked: &QueueQuery) -> Answer<QueuePage> {
+    let path = session_path(client_id);
+    get(&format!("{path}/queue{}", query(asked)))
 }
 
-pub async fn why(client_id: &str, asked: &WhyQuery) -> Result<Why, Fault> {
-    get(&format!("{}/why{}", session_path(client_id), query(asked))).await
+pub fn why(client_id: &str, asked: &WhyQuery) -> Answer<Why> {
+    get(&format!("{}/why{}", session_path(client_id), query(asked)))
 }
 
-pub async fn purge(client_id: &str) -> Result<PurgeResponse, Fault> {
+pub fn purge(client_id: &str) -> Answer<PurgeResponse> {
     let path = format!("{}/queue", session_path(client_id));
-    call("DELETE", &path, None::<&()>).await
+    call("DELETE", &path, None::<&()>)
 }
 
-pub async fn disconnect(client_id: &str) -> Result<Done, Fault> {
+pub fn disconnect(client_id: &str) -> Answer<Done> {
     let path = format!("{}/disconnect", session_path(client_id));
-    call("POST", &path, Some(&DisconnectRequest {})).await
+    call("POST", &path, Some(&DisconnectRequest {}))
 }
 
-pub async fn delete_session(client_id: &str) -> Result<Done, Fault> {
-    call("DELETE", &session_path(client_id), None::<&()>).await
+pub fn delete_session(client_id: &str) -> Answer<Done> {
+    call("DELETE", &session_path(client_id), None::<&()>)
 }
 
 /// Whether a session can be asked about: its client id is part of the address, which has no room for 64 KiB.
@@ -92,52 +92,148 @@ fn session_path(client_id: &str) -> String {
     format!("/api/v1/sessions/{}", segment(client_id))
 }
 
-async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Fault> {
-    call("GET", path, None::<&()>).await
+fn get<T: DeserializeOwned + 'static>(path: &str) -> Answer<T> {
+    call("GET", path, None::<&()>)
 }
 
 /// One request. What changes something says that it is JSON, also without a body (docs/api.md). What takes something away goes
 /// on when the page is left meanwhile.
-pub async fn call<T: DeserializeOwned>(
-    method: &str,
+pub fn call<T: DeserializeOwned + 'static>(
+    method: &'static str,
     path: &str,
     body: Option<&impl Serialize>,
-) -> Result<T, Fault> {
-    let body = body.map(serde_json::to_string).transpose();
-    let body = body.expect("the types of the API become JSON");
-    let (status, text) = ask(method.to_owned(), path.to_owned(), body).await?;
-    answer::read(status, &text)
+) -> Answer<T> {
+    read(ask(
+        method,
+        path.to_owned(),
+        body.map(as_json),
+        bearer::get(),
+    ))
+}
+
+/// The same with a body that is text already.
+fn call_with_text<T: DeserializeOwned + 'static>(
+    method: &'static str,
+    path: &str,
+    body: String,
+) -> Answer<T> {
+    read(ask(method, path.to_owned(), Some(body), bearer::get()))
+}
+
+/// The same, whoever is signed in.
+fn call_without_name<T: DeserializeOwned + 'static>(
+    method: &'static str,
+    path: &str,
+    body: &impl Serialize,
+) -> Answer<T> {
+    let body = Some(as_json(body));
+    read(ask(method, path.to_owned(), body, Bearer::Nobody))
+}
+
+fn read<T: DeserializeOwned + 'static>(asked: Asked) -> Answer<T> {
+    Box::pin(async move {
+        let (status, text) = asked.await?;
+        answer::read(status, &text)
+    })
+}
+
+/// The bytes of what stands at a path.
+pub async fn bytes(path: &str) -> Result<js_sys::ArrayBuffer, Fault> {
+    let asking = Asking {
+        path,
+        bearer: bearer::get(),
+        ..Asking::default()
+    };
+    let fetched = async {
+        let response = send(asking).await?;
+        if !response.ok() {
+            return Ok(Err(response.status()));
+        }
+        let buffer = JsFuture::from(response.array_buffer()?).await?;
+        Ok::<_, JsValue>(Ok(buffer.unchecked_into()))
+    };
+    match fetched.await {
+        Ok(Ok(buffer)) => Ok(buffer),
+        Ok(Err(status)) => Err(Fault::NotUnderstood { status }),
+        Err(_) => Err(Fault::Unreachable),
+    }
+}
+
+fn as_json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("the types of the API become JSON")
 }
 
 type Asked = Pin<Box<dyn Future<Output = Result<(u16, String), Fault>>>>;
 
 /// In a box, so that it is in the page once and not for each type of answer.
-fn ask(method: String, path: String, body: Option<String>) -> Asked {
+fn ask(method: &'static str, path: String, body: Option<String>, bearer: Bearer) -> Asked {
     Box::pin(async move {
-        let exchanged = exchange(&method, &path, body.as_deref()).await;
-        exchanged.map_err(|_| Fault::Unreachable)
+        if bearer == Bearer::Closed {
+            return Err(Fault::SignInNeeded);
+        }
+        let asking = Asking {
+            method,
+            path: &path,
+            body: body.as_deref(),
+            bearer,
+            ..Asking::default()
+        };
+        let exchanged = async {
+            let response = send(asking).await?;
+            let text = JsFuture::from(response.text()?).await?;
+            Ok::<_, JsValue>((response.status(), text.as_string().unwrap_or_default()))
+        };
+        exchanged.await.map_err(|_| Fault::Unreachable)
     })
 }
 
-async fn exchange(method: &str, path: &str, body: Option<&str>) -> Result<(u16, String), JsValue> {
-    let init = RequestInit::new();
-    init.set_method(method);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(ANSWER_WITHIN_MS)));
-    if method != "GET" {
-        let headers = Headers::new()?;
-        headers.set("content-type", "application/json")?;
-        init.set_headers(&headers);
+/// One request to be sent.
+struct Asking<'a> {
+    method: &'static str,
+    path: &'a str,
+    body: Option<&'a str>,
+    bearer: Bearer,
+    /// When it is not waited for any more.
+    signal: AbortSignal,
+}
+
+impl Default for Asking<'_> {
+    fn default() -> Self {
+        Self {
+            method: "GET",
+            path: "",
+            body: None,
+            bearer: bearer::get(),
+            signal: AbortSignal::timeout_with_u32(ANSWER_WITHIN_MS),
+        }
     }
-    if method == "DELETE" {
+}
+
+/// The answer, when its head is there. The app is told when the broker wants to know who asks.
+async fn send(asking: Asking<'_>) -> Result<Response, JsValue> {
+    let init = RequestInit::new();
+    init.set_method(asking.method);
+    init.set_signal(Some(&asking.signal));
+    let headers = Headers::new()?;
+    if asking.method != "GET" {
+        headers.set("content-type", "application/json")?;
+    }
+    if let Bearer::Token(token) = &asking.bearer {
+        headers.set("authorization", &format!("Bearer {token}"))?;
+    }
+    init.set_headers(&headers);
+    if asking.method == "DELETE" {
         js_sys::Reflect::set(&init, &"keepalive".into(), &JsValue::TRUE)?;
     }
-    if let Some(body) = body {
+    if let Some(body) = asking.body {
         init.set_body(&JsValue::from_str(body));
     }
-    let request = Request::new_with_str_and_init(path, &init)?;
+    let request = Request::new_with_str_and_init(asking.path, &init)?;
     let window = web_sys::window().ok_or(JsValue::NULL)?;
     let response = JsFuture::from(window.fetch_with_request(&request)).await?;
     let response: Response = response.dyn_into()?;
-    let text = JsFuture::from(response.text()?).await?;
-    Ok((response.status(), text.as_string().unwrap_or_default()))
+    if response.status() == 401 {
+        bearer::refused(&asking.bearer);
+    }
+    Ok(response)
 }

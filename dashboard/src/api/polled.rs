@@ -2,7 +2,8 @@
 //!
 //! What was known stays when an answer fails or the question changes, until there is something newer to show.
 
-use std::cell::Cell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -24,37 +25,29 @@ pub struct Polled<T> {
     pub refresh: Callback<()>,
 }
 
-/// What is known, and to which question the answer belongs.
-struct Known<D, T> {
-    value: Option<(D, Rc<T>)>,
-    fault: Option<(D, Fault)>,
+/// What is known, and to which question the answer belongs: by its number.
+///
+/// Without the type of the answers: what does not depend on it is in the page once.
+#[derive(Default)]
+struct Known {
+    value: Option<(u32, Rc<dyn Any>)>,
+    fault: Option<(u32, Fault)>,
 }
 
-impl<D, T> Default for Known<D, T> {
-    fn default() -> Self {
-        Self {
-            value: None,
-            fault: None,
-        }
-    }
-}
+type Asked = Pin<Box<dyn Future<Output = Result<Rc<dyn Any>, Fault>>>>;
+type Ask = Box<dyn Fn() -> Asked>;
 
-impl<D, T> Known<D, T> {
-    fn take(&mut self, question: D, answer: Result<T, Fault>) {
-        self.fault = None;
-        match answer {
-            Ok(value) => self.value = Some((question, Rc::new(value))),
-            Err(fault) => self.fault = Some((question, fault)),
-        }
-    }
-}
-
-type Asked = Pin<Box<dyn Future<Output = ()>>>;
-
-/// One for all types of answers: that keeps the page small.
-async fn keep_asking(ask: Box<dyn Fn() -> Asked>, is_wanted: Rc<Cell<bool>>, every_ms: u32) {
+async fn keep_asking(
+    ask: Ask,
+    is_wanted: Rc<Cell<bool>>,
+    every_ms: u32,
+    take: Callback<Result<Rc<dyn Any>, Fault>>,
+) {
     loop {
-        ask().await;
+        let answer = ask().await;
+        if is_wanted.get() {
+            take.emit(answer);
+        }
         loop {
             if !is_wanted.get() {
                 return;
@@ -76,46 +69,61 @@ where
     F: Fn(D) -> A + 'static,
     A: Future<Output = Result<T, Fault>> + 'static,
 {
-    let known = use_mut_ref(Known::<D, T>::default);
+    let last = use_mut_ref(|| (question.clone(), 0_u32));
+    let number = {
+        let (last, number) = &mut *last.borrow_mut();
+        if *last != question {
+            *last = question.clone();
+            *number = number.wrapping_add(1);
+        }
+        *number
+    };
+    let ask: Ask = Box::new(move || {
+        let answer = fetch(question.clone());
+        Box::pin(async move { answer.await.map(|value| Rc::new(value) as Rc<dyn Any>) })
+    });
+    let (known, refresh) = use_asked(number, every_ms, ask);
+    let known = known.borrow();
+    Polled {
+        is_current: known.value.as_ref().is_some_and(|(of, _)| *of == number),
+        value: known.value.as_ref().map(|(_, value)| {
+            let value = Rc::clone(value).downcast();
+            value.expect("each component asks for one type of answer")
+        }),
+        fault: known
+            .fault
+            .as_ref()
+            .filter(|(of, _)| *of == number)
+            .map(|(_, fault)| fault.clone()),
+        refresh,
+    }
+}
+
+#[hook]
+fn use_asked(number: u32, every_ms: u32, ask: Ask) -> (Rc<RefCell<Known>>, Callback<()>) {
+    let known = use_mut_ref(Known::default);
     let redraw = use_force_update();
     let asked = use_state_eq(|| 0_u32);
     let is_online = use_shell().connection.is_online();
-    use_effect_with((question.clone(), *asked, is_online), {
+    use_effect_with((number, *asked, is_online), {
         let known = Rc::clone(&known);
-        move |(question, _, _)| {
-            let question = question.clone();
+        move |_| {
             let is_wanted = Rc::new(Cell::new(true));
-            let ask = {
-                let is_wanted = Rc::clone(&is_wanted);
-                move || {
-                    let (known, redraw) = (Rc::clone(&known), redraw.clone());
-                    let (question, is_wanted) = (question.clone(), Rc::clone(&is_wanted));
-                    let answer = fetch(question.clone());
-                    let asked: Asked = Box::pin(async move {
-                        let answer = answer.await;
-                        if is_wanted.get() {
-                            known.borrow_mut().take(question, answer);
-                            redraw.force_update();
-                        }
-                    });
-                    asked
+            let take = Callback::from(move |answer| {
+                let mut known = known.borrow_mut();
+                known.fault = None;
+                match answer {
+                    Ok(value) => known.value = Some((number, value)),
+                    Err(fault) => known.fault = Some((number, fault)),
                 }
-            };
-            let kept = keep_asking(Box::new(ask), Rc::clone(&is_wanted), every_ms);
+                drop(known);
+                redraw.force_update();
+            });
+            let kept = keep_asking(ask, Rc::clone(&is_wanted), every_ms, take);
             wasm_bindgen_futures::spawn_local(kept);
             move || is_wanted.set(false)
         }
     });
     let refresh = Callback::from(move |()| asked.set(asked.wrapping_add(1)));
-    let known = known.borrow();
-    let value = known.value.as_ref();
-    let fault = known.fault.as_ref();
-    Polled {
-        is_current: value.is_some_and(|(of, _)| *of == question),
-        value: value.map(|(_, value)| Rc::clone(value)),
-        fault: fault
-            .filter(|(of, _)| *of == question)
-            .map(|(_, fault)| fault.clone()),
-        refresh,
-    }
+    (known, refresh)
 }

@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use super::first_run::{first_run, is_done};
+use super::link::PageLink;
 use super::state_panel::{message, skeleton};
 use crate::browser;
 use crate::model::board::{Board, ENTRIES_MAX};
@@ -30,8 +31,7 @@ pub fn entries_or_state<V>(
         return message("This filter cannot be used", problem, Html::default());
     }
     if let Phase::Refused(reason) = &board.phase {
-        let text = format!("Its answer to “{filter}”: {reason}.");
-        return message("The broker refused this filter", &text, Html::default());
+        return refused(shell, filter, reason);
     }
     if !board.is_empty() && none_match {
         return no_match(shell, narrowing);
@@ -64,6 +64,21 @@ pub fn entries_or_state<V>(
             _ => "presence",
         }),
     }
+}
+
+/// The broker did not grant a filter, and why.
+pub fn refused(shell: &Shell, filter: &str, reason: &str) -> Html {
+    let Some(account) = &shell.account else {
+        let text = format!("Its answer to “{filter}”: {reason}.");
+        return message("The broker refused this filter", &text, Html::default());
+    };
+    let user = &account.user;
+    let text = format!(
+        "Its answer to “{filter}” for {user}: {reason}. A rule has to let {user} subscribe to it."
+    );
+    let rules = Location::new(Page::Access).with("part", "rules");
+    let link = html! { <PageLink to={rules} class="button">{ "Look at the rules" }</PageLink> };
+    message("No rule allows this filter", &text, link)
 }
 
 /// How to fill a board that is empty, or was when the viewer came and has hardly anything yet; else nothing.

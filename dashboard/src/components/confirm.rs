@@ -19,6 +19,11 @@ pub struct ConfirmButtonProps {
     /// Something is lost by it.
     #[prop_or_default]
     pub is_dangerous: bool,
+    /// Whom it is about, for those who do not see where it stands.
+    #[prop_or_default]
+    pub about: AttrValue,
+    #[prop_or_default]
+    pub is_small: bool,
     #[prop_or_default]
     pub disabled: bool,
     pub on_yes: Callback<()>,
@@ -44,7 +49,12 @@ pub fn ConfirmButton(props: &ConfirmButtonProps) -> Html {
     let danger = props.is_dangerous.then_some("button-danger");
     html! {
         <>
-            <button type="button" class={classes!("button", danger)} disabled={props.disabled} onclick={open}>{ props.label.clone() }</button>
+            <button type="button" class={classes!("button", danger, props.is_small.then_some("button-small"))} disabled={props.disabled} onclick={open}>
+                { props.label.clone() }
+                if !props.about.is_empty() {
+                    <span class="visually-hidden">{ format!(" {}", props.about) }</span>
+                }
+            </button>
             if *is_asking {
                 <Dialog id={props.id.clone()} title={props.label.clone()} on_close={close}>
                     <p class="dialog-text">{ props.question.clone() }</p>

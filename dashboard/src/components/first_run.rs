@@ -1,8 +1,10 @@
 //! An empty board: what belongs here, and three ways to put the first entry on it.
 
+use ebbtide_api::Scope;
 use yew::prelude::*;
 
 use super::code_line::code_line;
+use super::needs::needs;
 use crate::browser;
 use crate::model::filter::example_topic;
 use crate::model::page::Page;
@@ -56,7 +58,7 @@ pub fn first_run(
     } else {
         (words.title, words.lead)
     };
-    let online = shell.connection.is_online();
+    let can_publish = shell.connection.is_online() && shell.may(Scope::Publish);
     let onclick = {
         let (shell, filter) = (shell.clone(), filter.to_owned());
         Callback::from(move |_: MouseEvent| sample::publish(&shell, page, &filter))
@@ -75,7 +77,10 @@ pub fn first_run(
         }
     };
     let sample = html! {
-        <button type="button" class="button button-primary" disabled={!online} {onclick}>{ "Publish a sample" }</button>
+        <>
+            <button type="button" class="button button-primary" disabled={!can_publish} {onclick}>{ "Publish a sample" }</button>
+            { needs(shell, Scope::Publish) }
+        </>
     };
     html! {
         <div class="panel first-run" data-testid={testid}>

@@ -25,6 +25,14 @@ pub fn search() -> Html {
     }
 }
 
+pub fn person() -> Html {
+    html! {
+        <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+            <path d="M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM2.5 14c0-2.5 2.5-4 5.5-4s5.5 1.5 5.5 4" />
+        </svg>
+    }
+}
+
 /// The sign of a page in the navigation.
 pub fn page(page: Page) -> Html {
     let path = match page {
@@ -39,6 +47,9 @@ pub fn page(page: Page) -> Html {
             "M4 3.5v11a2 2 0 0 0 2 2h3M4 8.5h5M11 6h6M11 8.5V6a1 1 0 0 1 1-1M9 16.5h8M9 8.5h8"
         }
         Page::Publish => "M17 3 9 11M17 3l-5 14-3-6-6-3Z",
+        Page::Access => {
+            "M7 13.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM10.5 10h7M17.5 10v3M14.5 10v2.5"
+        }
         Page::Sessions => "M3 5h14M3 10h14M3 15h8M15 13v4M13 15h4",
     };
     html! {

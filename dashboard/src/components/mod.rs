@@ -1,5 +1,6 @@
 //! What is drawn, one file per component. Text from the network is only ever a text node or an attribute value.
 
+pub mod account;
 pub mod banner;
 pub mod board_frame;
 pub mod chart;
@@ -9,6 +10,8 @@ pub mod content;
 pub mod copy_button;
 pub mod dialog;
 pub mod diff_view;
+pub mod doing;
+pub mod fault_place;
 pub mod filter_field;
 pub mod first_run;
 pub mod form_field;
@@ -16,11 +19,13 @@ pub mod icon;
 pub mod json_tree;
 pub mod link;
 pub mod navigation;
+pub mod needs;
 pub mod now;
 pub mod page_head;
 pub mod pager;
 pub mod payload_panel;
 pub mod segmented;
+pub mod sign_in;
 pub mod spark;
 pub mod state_panel;
 pub mod toast;

@@ -7,10 +7,14 @@ use yew::prelude::*;
 use super::copy_button::CopyButton;
 use super::json_tree::JsonTree;
 use super::segmented::{Segmented, segmented};
+use crate::api;
+use crate::api::bearer::{self, Bearer};
+use crate::browser;
 use crate::model::hex;
 use crate::model::json;
 use crate::model::payload::{KEPT_BYTES_MAX, Payload, plain, shorten, size};
 
+const WHOLE_NAME: &str = "retained.json";
 const HEX_ROWS_MAX: usize = 1_024;
 const TEXT_CHARS_FIRST: usize = 8_000;
 
@@ -67,12 +71,28 @@ pub fn PayloadPanel(props: &PayloadPanelProps) -> Html {
                 <p class="note">
                     { format!("The first {} of {}.", size(payload.kept().len()), size(payload.bytes())) }
                     if let Some(whole) = props.whole.clone() {
-                        { " " }<a href={whole} download="retained.json">{ "Download all of it" }</a>
+                        { " " }<a href={whole.clone()} download={WHOLE_NAME} onclick={fetched(whole)}>{ "Download all of it" }</a>
                     }
                 </p>
             }
         </div>
     }
+}
+
+/// A link shows no token: for who is signed in, the page fetches it.
+fn fetched(whole: AttrValue) -> Callback<MouseEvent> {
+    Callback::from(move |event: MouseEvent| {
+        if bearer::get() == Bearer::Nobody {
+            return;
+        }
+        event.prevent_default();
+        let whole = whole.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            if let Ok(buffer) = api::bytes(&whole).await {
+                browser::download(WHOLE_NAME, &buffer);
+            }
+        });
+    })
 }
 
 fn block(payload: &Payload, form: &str, all: &UseStateHandle<bool>) -> Html {

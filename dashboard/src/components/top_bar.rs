@@ -11,12 +11,13 @@ use crate::model::page::Page;
 
 pub const SEARCH_ID: &str = "search";
 
-/// `search_hint` says what the search looks through; `None`: nothing here.
+/// `search_hint` says what the search looks through; `None`: nothing here. `end` stands last.
 pub fn top_bar(
     connection: &Connection,
     search_hint: Option<&'static str>,
     search: &str,
     on_search: Callback<String>,
+    end: Html,
 ) -> Html {
     let oninput = on_search.reform(|event: InputEvent| {
         let input = event.target_dyn_into::<HtmlInputElement>();
@@ -40,11 +41,14 @@ pub fn top_bar(
                     <kbd aria-hidden="true">{ "/" }</kbd>
                 </search>
             }
+            <div class="top-end">
             <p class="connection" role="status" data-testid="connection" data-state={connection.name()}>
                 <span class="connection-dot" aria-hidden="true"></span>
                 <span class="visually-hidden">{ "Connection: " }</span>
                 { connection.words() }
             </p>
+            { end }
+            </div>
         </header>
     }
 }

@@ -3,7 +3,6 @@
 //! Each watcher gets its changes in the order in which they came, those of the connection among them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use yew::Callback;
@@ -20,7 +19,8 @@ pub enum Event {
     Change(Watch, Change),
 }
 
-type Sinks = RefCell<BTreeMap<Watch, Callback<Vec<Change>>>>;
+/// A few, in the order in which they came: a tree would be several kilobytes more to download.
+type Sinks = RefCell<Vec<(Watch, Callback<Vec<Change>>)>>;
 
 pub struct Batch {
     watches: Cell<Watch>,
@@ -45,12 +45,12 @@ impl Batch {
     pub fn remember(&self, sink: Callback<Vec<Change>>) -> Watch {
         let watch = self.watches.get().wrapping_add(1);
         self.watches.set(watch);
-        self.sinks.borrow_mut().insert(watch, sink);
+        self.sinks.borrow_mut().push((watch, sink));
         watch
     }
 
     pub fn forget(&self, watch: Watch) {
-        self.sinks.borrow_mut().remove(&watch);
+        self.sinks.borrow_mut().retain(|(known, _)| *known != watch);
     }
 
     pub fn push(&self, event: Event) {
@@ -65,10 +65,17 @@ impl Batch {
 
 fn hand_over(events: Vec<Event>, sinks: &Sinks, on_link: &Callback<Link>) {
     let mut links = Vec::new();
-    let mut changes: BTreeMap<Watch, Vec<Change>> = BTreeMap::new();
+    let mut changes: Vec<(Watch, Vec<Change>)> = Vec::new();
+    let mut add = |watch: Watch, change: Change| match changes
+        .iter_mut()
+        .find(|(known, _)| *known == watch)
+    {
+        Some((_, changes)) => changes.push(change),
+        None => changes.push((watch, vec![change])),
+    };
     for event in events {
         match event {
-            Event::Change(watch, change) => changes.entry(watch).or_default().push(change),
+            Event::Change(watch, change) => add(watch, change),
             Event::Link(link) => {
                 let change = match link {
                     Link::Online => Some(Change::Restarted),
@@ -76,8 +83,8 @@ fn hand_over(events: Vec<Event>, sinks: &Sinks, on_link: &Callback<Link>) {
                     _ => Some(Change::Lost),
                 };
                 if let Some(change) = change {
-                    for watch in sinks.borrow().keys() {
-                        changes.entry(*watch).or_default().push(change.clone());
+                    for (watch, _) in &*sinks.borrow() {
+                        add(*watch, change.clone());
                     }
                 }
                 links.push(link);
@@ -89,7 +96,10 @@ fn hand_over(events: Vec<Event>, sinks: &Sinks, on_link: &Callback<Link>) {
     }
     for (watch, changes) in changes {
         // One that was forgotten meanwhile gets nothing.
-        let sink = sinks.borrow().get(&watch).cloned();
+        let all = sinks.borrow();
+        let sink = all.iter().find(|(known, _)| *known == watch);
+        let sink = sink.map(|(_, sink)| sink.clone());
+        drop(all);
         if let Some(sink) = sink {
             sink.emit(changes);
         }

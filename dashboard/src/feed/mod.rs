@@ -20,6 +20,9 @@ use crate::model::change::Change;
 use crate::model::connection::Link;
 use crate::model::publish::Outgoing;
 
+/// The Authentication Method that takes tokens, and renews them on a connection (docs/security.md).
+const TOKEN_METHOD: &str = "ebbtide-jwt";
+
 /// What a publish came to, in words when it failed.
 pub type Outcome = Result<(), String>;
 
@@ -56,9 +59,13 @@ impl Drop for Watching {
 }
 
 impl Feed {
-    /// Connects, and tells of the connection.
-    pub fn open(url: &str, on_link: Callback<Link>) -> Result<Self, String> {
-        let client = Client::connect(Options::new(url)).map_err(|error| error.to_string())?;
+    /// Connects, with a token of the login if there is one, and tells of the connection.
+    pub fn open(url: &str, token: Option<String>, on_link: Callback<Link>) -> Result<Self, String> {
+        let options = Options {
+            authentication: token.map(|token| (TOKEN_METHOD.to_owned(), token)),
+            ..Options::new(url)
+        };
+        let client = Client::connect(options).map_err(|error| error.to_string())?;
         let batch = Rc::new(Batch::new(on_link));
         let listener = client.on_state({
             let batch = Rc::clone(&batch);
@@ -162,6 +169,16 @@ impl Feed {
         if let Err(error) = published {
             done.emit(Err(error.to_string()));
         }
+    }
+
+    /// The next token, for the connection that stands and for those to come.
+    pub fn renew(&self, token: String) {
+        self.client.authenticate_again(token);
+    }
+
+    /// For good; nothing is handed over any more.
+    pub fn close(&self) {
+        self.client.close();
     }
 
     pub fn reconnect_now(&self) {

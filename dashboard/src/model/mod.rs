@@ -3,6 +3,8 @@
 //! Nothing here touches the browser, the clock or the network; times come in as milliseconds since 1970. Everything
 //! compiles and is tested natively. Payloads are untrusted: they are only ever turned into text.
 
+pub mod access;
+pub mod account;
 pub mod board;
 pub mod bytes;
 pub mod change;
@@ -33,5 +35,7 @@ pub mod rows;
 pub mod select;
 pub mod series;
 pub mod session;
+pub mod sse;
 pub mod topics;
 pub mod undo;
+pub mod value;

@@ -8,17 +8,19 @@ pub enum Page {
     Topics,
     Sessions,
     Publish,
+    Access,
 }
 
 impl Page {
     /// In the order of the navigation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Overview,
         Self::Presence,
         Self::Config,
         Self::Topics,
         Self::Sessions,
         Self::Publish,
+        Self::Access,
     ];
     /// What is at `/`.
     pub const HOME: Self = Self::Overview;
@@ -32,6 +34,7 @@ impl Page {
             Self::Topics => "/topics",
             Self::Sessions => "/sessions",
             Self::Publish => "/publish",
+            Self::Access => "/access",
         }
     }
 
@@ -47,6 +50,7 @@ impl Page {
             Self::Topics => "Topics",
             Self::Sessions => "Sessions",
             Self::Publish => "Publish",
+            Self::Access => "Access",
         }
     }
 
@@ -61,7 +65,7 @@ impl Page {
     /// What the search field looks through; `None`: the page has nothing to search.
     pub fn search_hint(self) -> Option<&'static str> {
         match self {
-            Self::Overview => None,
+            Self::Overview | Self::Access => None,
             Self::Presence => Some("Search names and metadata"),
             Self::Config | Self::Topics => Some("Search topics and values"),
             Self::Sessions => Some("Search client ids, users and addresses"),

@@ -1,5 +1,6 @@
 //! The broker's recent past: points of one step, the oldest first, none twice, no more than the broker itself keeps.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use ebbtide_api::{History, StatsPoint};
@@ -78,17 +79,21 @@ impl Series {
 
     /// What was dropped over all of it, by reason; the most frequent first.
     pub fn dropped(&self) -> Vec<(String, u64)> {
-        let mut sums = std::collections::BTreeMap::<&str, u64>::new();
+        let mut sums: Vec<(String, u64)> = Vec::new();
         for (reason, count) in self.points.iter().flat_map(|point| &point.dropped) {
-            *sums.entry(reason).or_default() += count;
+            match sums.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, sum)) => *sum += count,
+                None => sums.push((reason.clone(), *count)),
+            }
         }
-        let mut sums: Vec<_> = sums
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(reason, count)| (reason.to_owned(), count))
-            .collect();
-        sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        sums
+        // A handful: sorting functions would be more to download.
+        let mut ordered: Vec<(String, u64)> = Vec::new();
+        for sum in sums.into_iter().filter(|(_, count)| *count > 0) {
+            let is_before =
+                |known: &(String, u64)| (Reverse(known.1), &known.0) < (Reverse(sum.1), &sum.0);
+            ordered.insert(ordered.partition_point(is_before), sum);
+        }
+        ordered
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Draft;
+use crate::model::value;
 
 /// More are not kept: the list is for people.
 const SAVED_MAX: usize = 50;
@@ -23,7 +24,7 @@ struct Entry {
 impl Saved {
     /// Nothing, when the text is none of ours.
     pub fn read(text: &str) -> Self {
-        let mut saved: Self = serde_json::from_str(text).unwrap_or_default();
+        let mut saved: Self = value::from_text(text).unwrap_or_default();
         saved.entries.truncate(SAVED_MAX);
         saved
     }

@@ -3,12 +3,14 @@
 //!
 //! MQTT has no conditional publish: a change of somebody else's is seen as soon as it arrives here, and not before.
 
+use ebbtide_api::Scope;
 use yew::prelude::*;
 
-use super::fault::fault_place;
 use crate::components::dialog::Dialog;
 use crate::components::diff_view::diff_view;
+use crate::components::fault_place::fault_place;
 use crate::components::form_field::{TextField, text_field};
+use crate::components::needs::needs;
 use crate::components::segmented::{Segmented, segmented};
 use crate::components::topic_path::topic_path;
 use crate::model::bytes::{Form, encode};
@@ -130,7 +132,8 @@ pub fn Editor(props: &Props) -> Html {
             );
         })
     };
-    let can_publish = checked.is_ok() && online && topic_problem.is_empty();
+    let may = shell.may(Scope::Publish);
+    let can_publish = checked.is_ok() && online && topic_problem.is_empty() && may;
     let forms = segmented(Segmented {
         name: "edit-form".to_owned(),
         label: "Edit as",
@@ -192,6 +195,7 @@ pub fn Editor(props: &Props) -> Html {
                     if !online {
                         <p class="note dialog-question">{ "There is no connection: publish when it is back." }</p>
                     }
+                    { needs(&shell, Scope::Publish) }
                     { button("Cancel", "button", on_close) }
                     <button type="button" class="button button-primary" disabled={!can_publish} onclick={on_publish.reform(|_: MouseEvent| ())}>{ "Publish" }</button>
                 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use ebbtide_api::Scope;
 use yew::prelude::*;
 
 use crate::browser;
@@ -47,6 +48,7 @@ pub fn ConfigEntry(props: &ConfigEntryProps) -> Html {
             );
         })
     };
+    let may = shell.may(Scope::Publish);
     html! {
         <li class="card config-entry" tabindex="-1" data-testid="config-entry" data-topic={AttrValue::Rc(Rc::clone(&entry.topic))}>
             if entry.changes > 0 {
@@ -60,9 +62,13 @@ pub fn ConfigEntry(props: &ConfigEntryProps) -> Html {
             </div>
             <PayloadView payload={entry.payload.clone()} />
             <div class="config-actions">
-                <PageLink to={props.edit.clone()} class="button button-small">{ "Edit" }<span class="visually-hidden">{ format!(" {}", props.path) }</span></PageLink>
+                if may {
+                    <PageLink to={props.edit.clone()} class="button button-small">{ "Edit" }<span class="visually-hidden">{ format!(" {}", props.path) }</span></PageLink>
+                } else {
+                    <button type="button" class="button button-small" disabled={true}>{ "Edit" }<span class="visually-hidden">{ format!(" {}", props.path) }</span></button>
+                }
                 <PageLink to={topics::location_of(&entry.topic)} class="button button-small">{ "History" }<span class="visually-hidden">{ format!(" of {}", props.path) }</span></PageLink>
-                <button type="button" class="button button-small" disabled={!shell.connection.is_online()} onclick={on_clear}>{ "Clear" }<span class="visually-hidden">{ format!(" {}", props.path) }</span></button>
+                <button type="button" class="button button-small" disabled={!may || !shell.connection.is_online()} onclick={on_clear}>{ "Clear" }<span class="visually-hidden">{ format!(" {}", props.path) }</span></button>
             </div>
         </li>
     }

@@ -2,10 +2,10 @@
 
 mod editor;
 mod entry;
-mod fault;
 
 use std::rc::Rc;
 
+use ebbtide_api::Scope;
 use yew::prelude::*;
 
 use self::editor::Editor;
@@ -13,6 +13,7 @@ use self::entry::ConfigEntry;
 use crate::components::board_frame::{entries_or_state, stale_mark};
 use crate::components::filter_field::FilterField;
 use crate::components::link::PageLink;
+use crate::components::needs::needs;
 use crate::components::page_head::page_head;
 use crate::model::filter::{fixed_part, relative};
 use crate::model::location::FILTER;
@@ -49,8 +50,13 @@ pub fn page(shell: &Shell, watched: &Watched<()>) -> Html {
             { page_head(Page::Config, mark, html! { <FilterField id="config-filter" filter={watched.filter.clone()} on_change={on_filter} /> }) }
             <div class="page-tools">
                 <p class="note"><span class="count">{ shown.len() }</span>{ if shown.len() == 1 { " value" } else { " values" } }</p>
-                <PageLink to={location.clone().with(NEW, "1")} class="button button-small">{ "New value" }</PageLink>
+                if shell.may(Scope::Publish) {
+                    <PageLink to={location.clone().with(NEW, "1")} class="button button-small">{ "New value" }</PageLink>
+                } else {
+                    <button type="button" class="button button-small" disabled={true}>{ "New value" }</button>
+                }
             </div>
+            { needs(shell, Scope::Publish) }
             { entries_or_state(shell, watched, &[], shown.is_empty(), entries) }
             if shown.len() > ENTRIES_SHOWN_MAX {
                 <p class="note">{ format!("Showing {ENTRIES_SHOWN_MAX} of {}. Narrow the filter or search to see others.", shown.len()) }</p>

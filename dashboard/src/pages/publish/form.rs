@@ -1,5 +1,6 @@
 //! The message to send: checked while it is typed, sent with Control and Enter, and what the broker said to it.
 
+use ebbtide_api::Scope;
 use yew::prelude::*;
 
 use super::properties::{Problems, property_fields};
@@ -61,7 +62,9 @@ pub fn PublishForm(props: &Props) -> Html {
         let found = faults.and_then(|faults| faults.iter().find(|(of, _)| *of == field));
         found.map(|(_, text)| text.clone()).unwrap_or_default()
     };
+    let lacks = shell.lacks(Scope::Publish);
     let online = shell.connection.is_online();
+    let can_send = online && lacks.is_none();
     let send = {
         let (checked, feed) = (checked.clone(), shell.feed.clone());
         let (sent, tried) = (sent.clone(), tried.clone());
@@ -86,7 +89,7 @@ pub fn PublishForm(props: &Props) -> Html {
         })
     };
     let onkeydown = Callback::from(move |event: KeyboardEvent| {
-        if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) && online {
+        if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) && can_send {
             event.prevent_default();
             send.emit(());
         }
@@ -186,15 +189,18 @@ pub fn PublishForm(props: &Props) -> Html {
                 </div>
                 { property_fields(&draft, problems, &on_properties) }
                 <div class="form-row">
-                    <button type="submit" class="button button-primary" disabled={!online} title="Control and Enter">{ "Publish" }</button>
-                    <p class="sent" role="status" data-testid="publish-answer">{ answer(&sent, online, *tried && checked.is_err()) }</p>
+                    <button type="submit" class="button button-primary" disabled={!can_send} title="Control and Enter">{ "Publish" }</button>
+                    <p class="sent" role="status" data-testid="publish-answer">{ answer(&sent, online, lacks, *tried && checked.is_err()) }</p>
                 </div>
             </form>
         </section>
     }
 }
 
-fn answer(sent: &Option<Sent>, online: bool, is_wrong: bool) -> Html {
+fn answer(sent: &Option<Sent>, online: bool, lacks: Option<String>, is_wrong: bool) -> Html {
+    if let Some(why) = lacks {
+        return html! { <span class="note needs" data-testid="needs">{ why }</span> };
+    }
     let (class, text) = match sent {
         _ if !online => (
             "note",

@@ -54,7 +54,7 @@ pub fn LivePanel(props: &Props) -> Html {
         let found: Vec<Rc<Message>> = found.clone();
         Callback::from(move |_: MouseEvent| {
             let lines = export::json_lines(found.iter().rev().map(|message| &**message));
-            browser::download("messages.jsonl", &lines);
+            browser::download("messages.jsonl", &lines.into());
         })
     };
     let subscriptions = store.subscriptions();

@@ -6,6 +6,7 @@ use crate::browser;
 use crate::components::toast::Notice;
 use crate::model::publish::{Draft, Saved};
 use crate::shell::use_shell;
+use crate::storage;
 
 /// Its name in the browser's storage.
 const STORED_AS: &str = "ebbtide.dashboard.saved-messages";
@@ -20,14 +21,14 @@ pub struct Props {
 #[component]
 pub fn SavedList(props: &Props) -> Html {
     let shell = use_shell();
-    let saved = use_state_eq(|| Saved::read(&browser::kept(STORED_AS).unwrap_or_default()));
+    let saved = use_state_eq(|| Saved::read(&storage::kept(STORED_AS).unwrap_or_default()));
     let name = use_state_eq(String::new);
     let problem = use_state_eq(String::new);
     let chosen = saved.names().any(|known| known == *name);
     let store = {
         let (saved, notify) = (saved.clone(), shell.notify.clone());
         move |next: Saved| {
-            if !browser::keep(STORED_AS, &next.write()) {
+            if !storage::keep(STORED_AS, &next.write()) {
                 let text =
                     "This browser has no room to keep it; it stays until the page is closed.";
                 notify.emit(Notice::new(text));
@@ -101,6 +102,9 @@ pub fn SavedList(props: &Props) -> Html {
                     }
                 </span>
             </div>
+            if shell.account.is_some() && !is_empty {
+                <p class="note">{ "Saved until you sign out or close this tab." }</p>
+            }
             <p class="field-problem" role="alert">{ (*problem).clone() }</p>
         </div>
     }

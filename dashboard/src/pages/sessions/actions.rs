@@ -3,13 +3,15 @@
 //! The broker takes nothing back that it has dropped. So what loses something is announced, and sent to the broker only when
 //! the announcement ends: until then it can be taken back.
 
-use ebbtide_api::Session;
+use ebbtide_api::{Scope, Session};
 use yew::prelude::*;
 
 use super::CLIENT;
 use crate::api::{self, Fault};
 use crate::browser;
 use crate::components::confirm::ConfirmButton;
+
+use crate::components::needs::needs;
 use crate::components::toast::Notice;
 use crate::model::format::counted;
 use crate::model::location::Location;
@@ -64,14 +66,16 @@ pub fn actions(shell: &Shell, session: &Session, refresh: &Callback<()>) -> Html
         format!("Nothing was deleted: {client} keeps its session."),
     );
     let disconnect = Callback::from(move |()| subject.clone().act(Action::Disconnect));
+    let may = shell.may(Scope::Admin);
     html! {
         <div class="actions">
+            { needs(shell, Scope::Admin) }
             <ConfirmButton id="ask-disconnect" label="Disconnect" question={disconnect_question(session)} yes="Disconnect"
-                outlook="The client may come back at once." disabled={!session.connected} on_yes={disconnect} />
+                outlook="The client may come back at once." disabled={!may || !session.connected} on_yes={disconnect} />
             <ConfirmButton id="ask-purge" label="Purge queue" question={purge_question(session)} yes="Drop them" is_dangerous={true}
-                outlook={IN_A_MOMENT} disabled={session.queue_messages == 0} on_yes={purge} />
+                outlook={IN_A_MOMENT} disabled={!may || session.queue_messages == 0} on_yes={purge} />
             <ConfirmButton id="ask-delete" label="Delete session" question={delete_question(session)} yes="Delete" is_dangerous={true}
-                outlook={IN_A_MOMENT} on_yes={delete} />
+                outlook={IN_A_MOMENT} disabled={!may} on_yes={delete} />
         </div>
     }
 }

@@ -34,8 +34,8 @@ pub fn List() -> Html {
         cursor: cursors.last().cloned(),
         ..asked.clone()
     };
-    let polled = use_polled(question, ASKED_EVERY_MS, |question| async move {
-        api::sessions(&question).await
+    let polled = use_polled(question, ASKED_EVERY_MS, |question| {
+        api::sessions(&question)
     });
     let to_page = |cursors: Vec<String>| {
         let (way, asked) = (way.clone(), asked.clone());

@@ -37,18 +37,14 @@ pub fn Queue(props: &QueueProps) -> Html {
     let offset: usize = offset.unwrap_or_default();
     // Asked anew as soon as the number changes.
     let question = (props.client_id.clone(), offset, props.waiting);
-    let polled = use_polled(
-        question,
-        ASKED_EVERY_MS,
-        |(client_id, offset, _)| async move {
-            let asked = QueueQuery {
-                offset: Some(offset),
-                limit: Some(PAGE_LEN),
-                payload_bytes_max: Some(PAYLOAD_BYTES_MAX),
-            };
-            api::queue(&client_id, &asked).await
-        },
-    );
+    let polled = use_polled(question, ASKED_EVERY_MS, |(client_id, offset, _)| {
+        let asked = QueueQuery {
+            offset: Some(offset),
+            limit: Some(PAGE_LEN),
+            payload_bytes_max: Some(PAYLOAD_BYTES_MAX),
+        };
+        api::queue(&client_id, &asked)
+    });
     let to_offset = |offset: usize| {
         let text = if offset == 0 {
             String::new()

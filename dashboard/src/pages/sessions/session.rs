@@ -27,8 +27,8 @@ pub struct SessionViewProps {
 pub fn SessionView(props: &SessionViewProps) -> Html {
     let shell = use_shell();
     let client_id = &props.client_id;
-    let polled = use_polled(client_id.clone(), ASKED_EVERY_MS, |client_id| async move {
-        api::session(&client_id).await
+    let polled = use_polled(client_id.clone(), ASKED_EVERY_MS, |client_id| {
+        api::session(&client_id)
     });
     let is_stale = polled.fault.is_some() || !shell.connection.is_online();
     let back = Location::new(Page::Sessions);

@@ -23,12 +23,12 @@ pub struct SubscriptionsProps {
 pub fn Subscriptions(props: &SubscriptionsProps) -> Html {
     // Asked anew as soon as the number changes.
     let question = (props.client_id.clone(), props.count);
-    let polled = use_polled(question, ASKED_EVERY_MS, |(client_id, _)| async move {
+    let polled = use_polled(question, ASKED_EVERY_MS, |(client_id, _)| {
         let asked = SubscriptionQuery {
             cursor: None,
             limit: Some(SHOWN_MAX),
         };
-        api::subscriptions(&client_id, &asked).await
+        api::subscriptions(&client_id, &asked)
     });
     let page = polled.value.as_deref();
     let total = page.map_or(props.count, |page| page.total);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use ebbtide_api::Scope;
 use gloo::timers::callback::Timeout;
 use yew::prelude::*;
 
@@ -10,6 +11,7 @@ use crate::api;
 use crate::browser;
 use crate::components::copy_button::CopyButton;
 use crate::components::link::PageLink;
+use crate::components::needs::needs;
 use crate::components::payload_panel::PayloadPanel;
 use crate::components::spark::spark;
 use crate::components::topic_path::topic_path;
@@ -101,10 +103,11 @@ pub fn Detail(props: &Props) -> Html {
         Callback::from(move |_: MouseEvent| {
             // In the order in which they came.
             let lines = export::json_lines(versions.iter().rev().map(|message| &**message));
-            browser::download("topic.jsonl", &lines);
+            browser::download("topic.jsonl", &lines.into());
         })
     };
-    let online = shell.connection.is_online();
+    let can_change = shell.connection.is_online() && shell.may(Scope::Publish);
+    let has_change = props.is_retained && newest.is_some() || props.below > 0;
     html! {
         <article class="panel topic-detail" aria-labelledby="topic-title" data-testid="topic-detail" data-topic={props.topic.clone()}>
             <PageLink to={props.back.clone()} class="topic-back">{ "All topics" }</PageLink>
@@ -116,15 +119,18 @@ pub fn Detail(props: &Props) -> Html {
             <div class="topic-actions">
                 <PageLink to={publish::location_for(&props.topic)} class="button button-small">{ "Publish to it" }</PageLink>
                 if props.is_retained && newest.is_some() {
-                    <button type="button" class="button button-small" disabled={!online} onclick={on_clear}>{ "Clear" }<span class="visually-hidden">{ " the retained message" }</span></button>
+                    <button type="button" class="button button-small" disabled={!can_change} onclick={on_clear}>{ "Clear" }<span class="visually-hidden">{ " the retained message" }</span></button>
                 }
                 if props.below > 0 {
-                    <button type="button" class="button button-small button-danger" disabled={!online} onclick={on_delete}>{ "Delete retained below…" }</button>
+                    <button type="button" class="button button-small button-danger" disabled={!can_change} onclick={on_delete}>{ "Delete retained below…" }</button>
                 }
                 if !props.versions.is_empty() {
                     <button type="button" class="button button-small" onclick={on_export}>{ "Export" }<span class="visually-hidden">{ " its messages as JSON Lines" }</span></button>
                 }
             </div>
+            if has_change {
+                { needs(&shell, Scope::Publish) }
+            }
             <div class="slot">
                 if let Some(newest) = newest {
                 <PayloadPanel id="topic" payload={newest.payload.clone()} whole={props.is_retained.then(|| AttrValue::from(api::retained::path(&props.topic)))} />

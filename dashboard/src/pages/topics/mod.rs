@@ -20,6 +20,7 @@ use self::delete::DeleteBelow;
 use self::detail::Detail;
 use self::tree::TopicTree;
 use crate::browser;
+use crate::components::board_frame::refused;
 use crate::components::filter_field::FilterField;
 use crate::components::page_head::page_head;
 use crate::components::state_panel::{message, skeleton};
@@ -107,7 +108,7 @@ impl Component for TopicsPage {
                 let topics = self.store.topics();
                 let all = topics.tree.all();
                 let newest: Vec<&Message> = all.iter().map(|topic| &*topic.newest).collect();
-                browser::download("topics.jsonl", &export::json_lines(newest));
+                browser::download("topics.jsonl", &export::json_lines(newest).into());
                 return false;
             }
         }
@@ -192,8 +193,7 @@ impl TopicsPage {
             return message("This filter cannot be used", &problem, Html::default());
         }
         if let Phase::Refused(reason) = &topics.phase {
-            let text = format!("Its answer to “{filter}”: {reason}.");
-            return message("The broker refused this filter", &text, Html::default());
+            return refused(shell, filter, reason);
         }
         if topics.tree.topics() == 0 {
             return match (&shell.connection.link, &topics.phase) {

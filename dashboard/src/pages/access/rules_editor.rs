@@ -1,0 +1,182 @@
+//! The rules as a text, looked at by the broker while they are typed: beside it what they say in words, or what is wrong and
+//! where. Saved at once for everybody, and taken back with the way back that is offered then.
+
+use ebbtide_api::Rule;
+use gloo::timers::callback::Timeout;
+use yew::prelude::*;
+
+use super::rules_list::rules_list;
+use crate::api;
+use crate::components::fault_place::fault_place;
+use crate::components::form_field::{TextField, text_field};
+use crate::components::toast::Notice;
+use crate::model::access::{place, rules_text, wrong_rule};
+use crate::model::json;
+use crate::model::value;
+use crate::shell::{Shell, use_shell};
+
+/// The broker is asked when nothing was typed for so long.
+const SETTLED_MS: u32 = 250;
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// Those in force.
+    pub rules: Vec<Rule>,
+    pub on_close: Callback<()>,
+    /// Asks for those in force anew.
+    pub refresh: Callback<()>,
+}
+
+#[derive(Clone, PartialEq)]
+enum Looked {
+    Waiting,
+    Good(Vec<Rule>),
+    Wrong(String),
+}
+
+#[component]
+pub fn RulesEditor(props: &Props) -> Html {
+    let shell = use_shell();
+    // With which the editing began: others may change them meanwhile.
+    let began = use_state_eq(|| props.rules.clone());
+    let text = use_state_eq(|| rules_text(&props.rules));
+    let looked = use_state_eq(|| Looked::Waiting);
+    let failed = use_state_eq(String::new);
+    let leaving = use_state_eq(|| false);
+    let syntax = json::check(&text).err();
+    use_effect_with((*text).clone(), {
+        let (looked, is_json) = (looked.clone(), syntax.is_none());
+        move |text: &String| {
+            looked.set(Looked::Waiting);
+            let text = text.clone();
+            let ask = is_json.then(|| {
+                Timeout::new(SETTLED_MS, move || {
+                    wasm_bindgen_futures::spawn_local(async move {
+                        looked.set(match api::access::validate_rules(&text).await {
+                            Ok(rules) => Looked::Good(rules.rules),
+                            Err(fault) => Looked::Wrong(fault.to_string()),
+                        });
+                    });
+                })
+            });
+            move || drop(ask)
+        }
+    });
+    let good = match &*looked {
+        Looked::Good(rules) if syntax.is_none() => Some(rules),
+        _ => None,
+    };
+    let is_dirty = *text != rules_text(&began);
+    let is_overtaken = *began != props.rules;
+    let on_save = {
+        let (shell, good, before) = (shell.clone(), good.cloned(), props.rules.clone());
+        let (failed, on_close) = (failed.clone(), props.on_close.clone());
+        let refresh = props.refresh.clone();
+        Callback::from(move |_: MouseEvent| {
+            let Some(rules) = good.clone() else { return };
+            let (shell, before, refresh) = (shell.clone(), before.clone(), refresh.clone());
+            let (failed, on_close) = (failed.clone(), on_close.clone());
+            wasm_bindgen_futures::spawn_local(async move {
+                match api::access::put_rules(rules).await {
+                    Ok(_) => {
+                        shell.notify.emit(saved(&shell, before, refresh));
+                        on_close.emit(());
+                    }
+                    Err(fault) => failed.set(format!("They were not saved. {fault}")),
+                }
+            });
+        })
+    };
+    let on_cancel = {
+        let (leaving, on_close) = (leaving.clone(), props.on_close.clone());
+        Callback::from(move |_: MouseEvent| {
+            if is_dirty && !*leaving {
+                leaving.set(true);
+            } else {
+                on_close.emit(());
+            }
+        })
+    };
+    let fault = syntax.or_else(|| match &*looked {
+        Looked::Wrong(said) => place(said),
+        _ => None,
+    });
+    let problem = match (&fault, &*looked) {
+        (Some(fault), _) => format!("Not valid: {fault}."),
+        (None, Looked::Wrong(said)) => format!("Not valid: {said}"),
+        _ => String::new(),
+    };
+    let marked = match &*looked {
+        Looked::Wrong(said) => wrong_rule(said),
+        _ => None,
+    };
+    let field = text_field(TextField {
+        id: "rules-text",
+        label: "Rules, a JSON array: one on a line",
+        value: (*text).clone(),
+        on_input: {
+            let (text, leaving, failed) = (text.clone(), leaving.clone(), failed.clone());
+            Callback::from(move |next| {
+                text.set(next);
+                leaving.set(false);
+                failed.set(String::new());
+            })
+        },
+        problem,
+        is_long: true,
+        ..TextField::default()
+    });
+    // What is wrong in meaning has a form all the same, and its place is shown in words too.
+    let in_words = good.cloned().or_else(|| value::from_text(&text).ok());
+    html! {
+        <section class="panel rules-editor" aria-label="The rules" data-testid="rules-editor">
+            if is_overtaken {
+                <p class="warning" role="alert">{ "Somebody else has saved other rules meanwhile. What you save replaces them." }</p>
+            }
+            <div class="editor-columns">
+                <div class="form">
+                    { field }
+                    if let Some(fault) = &fault {
+                        { fault_place(&text, fault) }
+                    }
+                </div>
+                <section aria-labelledby="rules-words">
+                    <h2 id="rules-words" class="field-label">{ "In words" }</h2>
+                    if let Some(rules) = &in_words {
+                        { rules_list(rules, marked) }
+                    } else {
+                        <p class="note">{ "Shown as soon as the rules are valid." }</p>
+                    }
+                </section>
+            </div>
+            <p class="problem" role="alert">{ (*failed).clone() }</p>
+            <div class="dialog-actions">
+                if *leaving {
+                    <p class="problem dialog-question" role="alert">{ "Your changes are not saved. Leave them?" }</p>
+                    <button type="button" class="button" onclick={Callback::from(move |_: MouseEvent| leaving.set(false))}>{ "Go on editing" }</button>
+                    <button type="button" class="button button-danger" onclick={on_cancel}>{ "Discard" }</button>
+                } else {
+                    <p class="note dialog-question">{ "They hold at once, also for what waits." }</p>
+                    <button type="button" class="button" onclick={on_cancel}>{ "Cancel" }</button>
+                    <button type="button" class="button button-primary" disabled={good.is_none() || !is_dirty} onclick={on_save}>{ "Save" }</button>
+                }
+            </div>
+        </section>
+    }
+}
+
+/// With the way back to those that were in force before.
+fn saved(shell: &Shell, before: Vec<Rule>, refresh: Callback<()>) -> Notice {
+    let notify = shell.notify.clone();
+    Notice::new("The rules are saved, and hold now.").with_undo(Callback::from(move |()| {
+        let (notify, before, refresh) = (notify.clone(), before.clone(), refresh.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let text = match api::access::put_rules(before).await {
+                Ok(_) => "The rules are as they were.".to_owned(),
+                Err(fault) => format!("The rules were not brought back. {fault}"),
+            };
+            notify.emit(Notice::new(text));
+            refresh.emit(());
+        });
+    }))
+}
