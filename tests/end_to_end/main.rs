@@ -12,6 +12,7 @@ mod cold_start;
 mod command_line;
 mod compaction;
 mod connection_limits;
+mod dashboard_access;
 mod dashboard_pages;
 mod dashboard_tasks;
 mod data_commands;
