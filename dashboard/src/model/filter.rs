@@ -22,7 +22,7 @@ fn sentence(error: &str) -> String {
     // Their code quotes, as in prose.
     let text = typographic_quotes(error);
     let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    let first = chars.next().map(|c| c.to_ascii_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), chars.as_str())
 }
 
