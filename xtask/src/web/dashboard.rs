@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Asset, script, worker};
+use super::{Asset, paths, script, worker};
 use crate::progress;
 use crate::project::Project;
 
@@ -29,20 +29,11 @@ pub const ASSET: Asset = Asset {
 };
 
 fn build(project: &Project, output: &Path) -> Result<()> {
-    // Trunk builds with `--offline`, so that it never fetches tools of its own.
-    let mut fetch = project.cargo();
-    let log = project.target.join("logs/fetch.log");
-    progress::step(
-        "crates",
-        "what the browser code depends on",
-        fetch.args(["fetch", "--quiet"]),
-        &log,
-    )?;
-
     let mut trunk = project.command("trunk");
     trunk.args(["build", "--release", "--dist"]).arg(output);
     // Some CI systems set NO_COLOR to a number, which Trunk refuses.
     trunk.env_remove("NO_COLOR");
+    paths::shorten(&mut trunk);
     let log = project.target.join("logs/dashboard.log");
     progress::step(
         "dashboard",

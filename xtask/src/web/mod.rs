@@ -6,6 +6,7 @@
 mod compress;
 mod dashboard;
 mod package;
+mod paths;
 mod script;
 mod site;
 mod stamp;
@@ -18,6 +19,7 @@ use std::thread;
 use anyhow::{Context, Result, anyhow};
 
 use crate::args;
+use crate::progress;
 use crate::project::Project;
 use crate::tools;
 
@@ -37,12 +39,24 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// Trunk builds with `--offline`, so that it never fetches tools of its own; and where the sources are is left out of what is built.
+fn fetch(project: &Project) -> Result<()> {
+    let mut fetch = project.cargo();
+    progress::step(
+        "crates",
+        "what the browser code depends on",
+        fetch.args(["fetch", "--quiet"]),
+        &project.target.join("logs/fetch.log"),
+    )
+}
+
 /// Brings all assets up to date. Returns a mark that changes whenever one of them does.
 pub fn build(project: &Project) -> Result<String> {
     let stale_dashboard = stale(project, &dashboard::ASSET)?;
     let stale_package = stale(project, &package::ASSET)?;
     if stale_dashboard || stale_package {
         tools::ensure_wasm_target(project)?;
+        fetch(project)?;
         thread::scope(|scope| {
             // Trunk takes longest to compile: the package is built meanwhile.
             let trunk = scope.spawn(|| {

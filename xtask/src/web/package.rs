@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Asset, empty_folder};
+use super::{Asset, empty_folder, paths};
 use crate::progress;
 use crate::project::Project;
 use crate::tools;
@@ -45,6 +45,7 @@ fn build(project: &Project, output: &Path) -> Result<()> {
         "wasm32-unknown-unknown",
     ]);
     cargo.args(["--profile", "wasm-release"]);
+    paths::shorten(&mut cargo);
     progress::step(
         "npm package: wasm",
         why,
