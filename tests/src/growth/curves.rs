@@ -188,7 +188,14 @@ fn traffic(broker: &Broker, plan: &Plan, wrapper: &[&str], words: &[&str]) -> Re
 }
 
 fn connections(point: usize, plan: &Plan) -> Result<Figures> {
-    let broker = Broker::start()?;
+    // All of them come from one address.
+    let free = [
+        "--connections-per-address-max",
+        "0",
+        "--connect-rate-per-address-max",
+        "0",
+    ];
+    let broker = Broker::start_with(&free)?;
     let _idle = crowd::idle(&broker, point)?;
     traffic(&broker, plan, &[], &["p2p"])
 }
