@@ -213,7 +213,6 @@ impl Default for Asking<'_> {
 async fn send(asking: Asking<'_>) -> Result<Response, JsValue> {
     let init = RequestInit::new();
     init.set_method(asking.method);
-    init.set_signal(Some(&asking.signal));
     let headers = Headers::new()?;
     if asking.method != "GET" {
         headers.set("content-type", "application/json")?;
@@ -223,7 +222,10 @@ async fn send(asking: Asking<'_>) -> Result<Response, JsValue> {
     }
     init.set_headers(&headers);
     if asking.method == "DELETE" {
+        // It outlives the page, and a signal of the page would end with it and take it along.
         js_sys::Reflect::set(&init, &"keepalive".into(), &JsValue::TRUE)?;
+    } else {
+        init.set_signal(Some(&asking.signal));
     }
     if let Some(body) = asking.body {
         init.set_body(&JsValue::from_str(body));

@@ -3,7 +3,7 @@
 //! A deed that waits is done when its notice ends, however that ends: its time is up, it is dismissed, another takes its
 //! place, the page is left. The time stands still while the pointer or the focus is on the notice.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use gloo::events::EventListener;
@@ -74,7 +74,8 @@ pub struct ToastProps {
 struct Shown {
     deed: Option<Deed>,
     _time: Interval,
-    _listeners: [EventListener; 2],
+    _leaving: [EventListener; 2],
+    _keys: EventListener,
 }
 
 impl Drop for Shown {
@@ -85,9 +86,19 @@ impl Drop for Shown {
 
 #[component]
 pub fn Toast(props: &ToastProps) -> Html {
-    // What had the focus last, outside of it.
+    // What had the focus before it.
     let before = use_mut_ref(|| None::<HtmlElement>);
-    let before_of = Rc::clone(&before);
+    let onfocusin = {
+        let before = Rc::clone(&before);
+        Callback::from(move |event: FocusEvent| {
+            let from = event.related_target();
+            let from = from.and_then(|from| from.dyn_into::<HtmlElement>().ok());
+            let is_inside = |from: &HtmlElement| matches!(from.closest(".toast"), Ok(Some(_)));
+            if !from.as_ref().is_some_and(is_inside) {
+                *before.borrow_mut() = from;
+            }
+        })
+    };
     let left_s = use_state_eq(|| 0);
     let dismiss = {
         let on_dismiss = props.on_dismiss.clone();
@@ -115,13 +126,16 @@ pub fn Toast(props: &ToastProps) -> Html {
                 .as_ref()
                 .zip(web_sys::window())
                 .map(|(notice, window)| {
-                    let deed = notice.deed.clone();
-                    let leaving =
-                        EventListener::new(&window, "pagehide", move |_| act(deed.as_ref()));
+                    // The first is the better moment, and not every way of leaving has it.
+                    let leaving = ["beforeunload", "pagehide"].map(|moment| {
+                        let deed = notice.deed.clone();
+                        EventListener::new(&window, moment, move |_| act(deed.as_ref()))
+                    });
                     Shown {
                         deed: notice.deed.clone(),
-                        _listeners: [leaving, keys::for_notice(undo, dismiss.clone())],
-                        _time: runs_out(before_of, left_s, dismiss),
+                        _leaving: leaving,
+                        _keys: keys::for_notice(undo, dismiss.clone()),
+                        _time: runs_out(left_s, dismiss),
                     }
                 });
             move || drop(shown)
@@ -153,7 +167,7 @@ pub fn Toast(props: &ToastProps) -> Html {
         }
     });
     // The live region stays in the page: only then is a change of it read aloud.
-    html! { <div class="toasts" role="status">{ shown }</div> }
+    html! { <div class="toasts" role="status" {onfocusin}>{ shown }</div> }
 }
 
 fn act(deed: Option<&Deed>) {
@@ -163,17 +177,10 @@ fn act(deed: Option<&Deed>) {
 }
 
 /// Dismisses when the time is up.
-fn runs_out(
-    before: Rc<RefCell<Option<HtmlElement>>>,
-    left_s: UseStateHandle<u32>,
-    dismiss: Callback<()>,
-) -> Interval {
+fn runs_out(left_s: UseStateHandle<u32>, dismiss: Callback<()>) -> Interval {
     let countdown = Cell::new(Countdown::new(browser::running_ms(), SHOWN_MS));
     left_s.set(countdown.get().left_s());
     Interval::new(LOOK_EVERY_MS, move || {
-        if !browser::finds(FOCUSED) {
-            *before.borrow_mut() = browser::focused().and_then(|element| element.dyn_into().ok());
-        }
         let mut now = countdown.get();
         now.look(browser::running_ms(), browser::finds(HELD));
         countdown.set(now);
