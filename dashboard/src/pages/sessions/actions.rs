@@ -10,7 +10,6 @@ use super::CLIENT;
 use crate::api::{self, Fault};
 use crate::browser;
 use crate::components::confirm::ConfirmButton;
-
 use crate::components::needs::needs;
 use crate::components::toast::Notice;
 use crate::model::format::counted;
