@@ -106,6 +106,7 @@ impl Tree {
             query,
             // A wildcard in the first level does not match what begins with `$` [MQTT-4.7.2-1].
             is_hidden: topic_or_filter.starts_with('$'),
+            begins_empty: topic_or_filter.starts_with('/'),
             found: None,
         };
         search.visit(&self.0, Some(topic_or_filter), 0, false);
@@ -116,6 +117,7 @@ impl Tree {
 struct Search<'a> {
     query: &'a Query<'a>,
     is_hidden: bool,
+    begins_empty: bool,
     found: Option<Entry>,
 }
 
@@ -138,9 +140,10 @@ impl Search<'_> {
             Some((level, left)) => (level, Some(left)),
             None => (left, None),
         };
-        // Only `#` covers `#`, and it has been looked at; but every topic has a first level, so `+/#` is the same as `#`.
+        // Only `#` covers `#`, and it has been looked at; but no topic is empty [MQTT-4.7.3-1], so `#` is the same as `+/#`, and `/#` as
+        // `/+/#`.
         if level == "#" {
-            if depth == 0
+            if (depth == 0 || depth == 1 && self.begins_empty)
                 && let Some(node) = &node.any
             {
                 self.take(&node.rest, denies);
