@@ -1,11 +1,13 @@
 //! The programs that tests drive, installed where possible, and told to the tests by environment variables.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::failures::Failures;
 use crate::project::Project;
 use crate::tools::{self, SystemTool};
 
@@ -15,6 +17,8 @@ pub struct Environment {
     pub skips: PathBuf,
     /// What to install by hand.
     pub missing: Vec<String>,
+    /// What failing tests printed.
+    pub failures: RefCell<Failures>,
 }
 
 impl Environment {
@@ -71,6 +75,7 @@ impl Environment {
             variables,
             skips,
             missing,
+            failures: RefCell::default(),
         })
     }
 

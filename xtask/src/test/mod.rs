@@ -4,6 +4,7 @@
 //! that quietly tests less is none.
 
 mod environment;
+mod failures;
 mod stages;
 mod tally;
 
@@ -64,6 +65,7 @@ pub fn run_stages(project: &Project, names: &[String]) -> Result<Tally> {
             tally
         });
     }
+    environment.failures.borrow().show();
     for remedy in &environment.missing {
         eprintln!("missing: {remedy}");
     }

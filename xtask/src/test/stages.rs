@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::environment::Environment;
+use super::failures::Failures;
 use super::tally::Tally;
 use crate::project::Project;
 use crate::server::{self, Profile};
@@ -71,7 +72,7 @@ fn native(project: &Project, environment: &Environment) -> Result<Tally> {
         "--exclude=ebbtide-tests",
     ]);
     environment.apply(&mut cargo);
-    count(&mut cargo)
+    count(&mut cargo, environment)
 }
 
 fn npm(project: &Project, environment: &Environment) -> Result<Tally> {
@@ -80,14 +81,14 @@ fn npm(project: &Project, environment: &Environment) -> Result<Tally> {
     let mut npm = project.command("npm");
     npm.arg("test").current_dir(folder);
     environment.apply(&mut npm);
-    count(&mut npm)
+    count(&mut npm, environment)
 }
 
 fn wire(project: &Project, environment: &Environment) -> Result<Tally> {
     server::build(project, Profile::Dev, "")?;
     let mut runner = crate::wire::runner(project);
     environment.apply(&mut runner);
-    count(&mut runner)
+    count(&mut runner, environment)
 }
 
 fn end_to_end(project: &Project, environment: &Environment) -> Result<Tally> {
@@ -95,7 +96,7 @@ fn end_to_end(project: &Project, environment: &Environment) -> Result<Tally> {
     let mut cargo = project.cargo();
     cargo.args(["test", "--quiet", "-p", "ebbtide-tests", "--no-fail-fast"]);
     environment.apply(&mut cargo);
-    let mut tally = count(&mut cargo)?;
+    let mut tally = count(&mut cargo, environment)?;
     // A test without its tools returns early and is taken for passed.
     let notes = fs::read_to_string(&environment.skips).unwrap_or_default();
     for note in notes.lines() {
@@ -119,7 +120,7 @@ fn client(project: &Project, environment: &Environment) -> Result<Tally> {
             .args(files)
             .env("EBBTIDE_TEST_PACKAGE", project.web().join("pkg"));
         environment.apply(&mut node);
-        tally.add(count(&mut node)?);
+        tally.add(count(&mut node, environment)?);
     }
     Ok(tally)
 }
@@ -140,8 +141,8 @@ fn client_tests(project: &Project) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
         .partition(|path| path.to_string_lossy().ends_with(".timed.test.mjs")))
 }
 
-/// Runs a command, shows what it prints, counts the tests in it. A failure that no test stands for counts as one.
-fn count(command: &mut Command) -> Result<Tally> {
+/// Runs a command, shows what it prints, counts the tests in it, keeps what failed. A failure that no test stands for counts as one.
+fn count(command: &mut Command, environment: &Environment) -> Result<Tally> {
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = command
         .stdout(Stdio::piped())
@@ -149,11 +150,14 @@ fn count(command: &mut Command) -> Result<Tally> {
         .with_context(|| format!("starting `{name}`"))?;
     let stdout = child.stdout.take().context("stdout is piped")?;
     let mut tally = Tally::default();
+    let mut failures = Failures::default();
     for line in BufReader::new(stdout).lines() {
         let line = line.with_context(|| format!("reading from `{name}`"))?;
         tally.read_line(&line);
+        failures.read_line(&line);
         println!("{line}");
     }
+    environment.failures.borrow_mut().add(failures);
     let status = child.wait()?;
     if !status.success() && tally.failed == 0 {
         eprintln!("    `{name}` ended with {status}");
