@@ -3,12 +3,12 @@
 //! All stages run, so that one run names all that is wrong. Says how long each took; the last line counts tests, and a stage
 //! without tests that failed as one failure. `--full` adds what takes long.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
 use crate::project::Project;
-use crate::test::{self, Tally};
+use crate::test::{self, PROPERTY_SEED, Tally};
 use crate::{advisories, args, crash, fuzz, measure, progress, reference, simulate, tidy, tools};
 
 /// The crates that run in the browser. They compile natively as well, but that is not what ships.
@@ -54,10 +54,14 @@ const CHECKS: [Check; 6] = [
 ];
 
 /// After the tests, with `--full`: what takes long, needs a nightly toolchain, or runs other brokers.
-const FULL: [Check; 7] = [
+const FULL: [Check; 8] = [
     Check {
         name: "advisories",
         run: |project| advisories::run(project, Vec::new()),
+    },
+    Check {
+        name: "properties",
+        run: properties,
     },
     Check {
         name: "simulate",
@@ -173,6 +177,15 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         progress::show("cargo clippy", &mut cargo)?;
     }
     Ok(())
+}
+
+/// The property tests with cases that no run before had. The seed is shown, to have them again.
+fn properties(project: &Project) -> Result<()> {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    eprintln!("    {PROPERTY_SEED}={seed}");
+    let mut cargo = project.cargo();
+    cargo.args(["test", "--quiet", "--workspace", "--exclude=ebbtide-tests"]);
+    progress::show("cargo test", cargo.env(PROPERTY_SEED, seed.to_string()))
 }
 
 /// Licences, sources and banned crates. Not advisories: they change without us, and a gate should not; `--full` has them.

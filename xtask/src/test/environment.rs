@@ -11,6 +11,10 @@ use super::failures::Failures;
 use crate::project::Project;
 use crate::tools::{self, SystemTool};
 
+/// What proptest begins its random cases with. The same in each run, so that a commit passes always or never; new cases are sought by
+/// `cargo xtask ci --full`.
+pub const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
+
 pub struct Environment {
     variables: Vec<(&'static str, PathBuf)>,
     /// The end-to-end tests note here what they had to leave out.
@@ -108,5 +112,8 @@ impl Environment {
     pub fn apply(&self, command: &mut Command) {
         command.envs(self.variables.iter().map(|(name, path)| (name, path)));
         command.env("EBBTIDE_TEST_SKIPS", &self.skips);
+        if std::env::var_os(PROPERTY_SEED).is_none() {
+            command.env(PROPERTY_SEED, "1");
+        }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-pub use self::environment::Environment;
+pub use self::environment::{Environment, PROPERTY_SEED};
 pub use self::tally::Tally;
 use crate::project::Project;
 use crate::server::{self, Profile};
