@@ -16,6 +16,7 @@ use crate::{
     config::ConfigError,
     serve::ServeError,
     storage::StorageError,
+    tls::TrustError,
 };
 
 /// The program was stopped by a second signal, before everything was written down.
@@ -162,10 +163,13 @@ fn of_storage(error: &StorageError) -> u8 {
 
 fn of_client(error: &ClientError) -> u8 {
     match error {
-        ClientError::Url(_) | ClientError::NoPassword(_) => 2,
-        ClientError::Password { .. } => 7,
+        ClientError::Url(_)
+        | ClientError::NoPassword(_)
+        | ClientError::Trust(TrustError::Unusable(_)) => 2,
+        ClientError::Password { .. } | ClientError::Trust(TrustError::Read { .. }) => 7,
         ClientError::Runtime(_) => 1,
         ClientError::Unreachable { .. }
+        | ClientError::Handshake { .. }
         | ClientError::Refused { .. }
         | ClientError::BrokenOff(_) => 6,
     }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -131,6 +132,22 @@ fn the_api_answers_over_https() -> Result<()> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let authority = certificates.path("authority.pem").display().to_string();
+    let ask = |url: &str, more: &[&str]| -> Result<(Option<i32>, String)> {
+        let arguments = [&["acl", "get", "--url", url], more].concat();
+        let output = run_to_end(&arguments, Path::new("."))?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8(said)?))
+    };
+    let port = https.port();
+    let url = format!("https://localhost:{port}");
+    let (code, said) = ask(&url, &["--cafile", &authority])?;
+    ensure!(code == Some(0) && said.contains("rules"), "{said}");
+    let (code, said) = ask(&url, &[])?;
+    let is_told = said.contains("--cafile");
+    ensure!(matches!(code, Some(2 | 6)) && is_told, "{code:?} {said}");
+    let (code, said) = ask(&format!("http://localhost:{port}"), &[])?;
+    ensure!(code == Some(6) && said.contains("https"), "{said}");
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Asking a running broker over its HTTP API, one request a connection.
 
+mod place;
+
 use std::{
     io::{self, Read},
     path::{Path, PathBuf},
@@ -15,18 +17,25 @@ use hyper::{
     body::Incoming,
     header::{AUTHORIZATION, CONTENT_TYPE, HOST},
 };
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use tokio::net::TcpStream;
 
-use crate::config::{Config, ListenAddress};
+use self::place::Place;
+use crate::{
+    config::{Config, ListenAddress},
+    tls::TrustError,
+};
 
 /// Where the broker is.
 #[derive(Args, Clone, Debug)]
 pub struct At {
-    /// The HTTP address of the running broker, for example `http://127.0.0.1:8080`. Default: the configured one (`--http`).
+    /// The HTTP address of the running broker, for example `http://127.0.0.1:8080` or `https://broker.example`. Default: the configured
+    /// one (`--http`).
     #[arg(long, value_name = "URL", env = "EBBTIDE_URL")]
     url: Option<Uri>,
+
+    /// For https: a PEM file with the authorities that may have signed the broker's certificate. Default: those that this machine trusts.
+    #[arg(long, value_name = "FILE", env = "EBBTIDE_CAFILE")]
+    cafile: Option<PathBuf>,
 
     /// A key of its HTTP API, or a token of its login; needed once the broker asks who one is. Better given by the variable: others see
     /// the arguments of a program.
@@ -52,7 +61,7 @@ const PASSWORD_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub enum ClientError {
     /// Not an address that can be asked.
     #[error(
-        "{0} is no address of a broker: give --url http://HOST:PORT, the one that `ebbtide serve` prints as dashboard"
+        "{0} is no address of a broker: give --url https://HOST:PORT or --url http://HOST:PORT, the one that `ebbtide serve` prints as dashboard"
     )]
     Url(String),
     /// A user is to be logged in, and nothing says the password.
@@ -79,6 +88,19 @@ pub enum ClientError {
         /// Why.
         why: String,
     },
+    /// Whoever is there is not trusted, or does not speak TLS.
+    #[error(
+        "no connection to {url}: the TLS handshake failed: {why}; --cafile names the authority that has signed the broker's certificate"
+    )]
+    Handshake {
+        /// Where.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// What --cafile says cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// It has answered and refused.
     #[error("the broker refused ({status}): {detail}")]
     Refused {
@@ -96,35 +118,22 @@ impl At {
     /// The one named, or the configured one.
     pub fn resolve(self, config: &Config) -> Result<Broker, ClientError> {
         let bearer = self.bearer()?;
-        let (url, typed) = match self.url {
-            Some(url) => (url.clone(), url.to_string()),
+        let url = match self.url {
+            Some(url) => url,
             None => {
                 let ListenAddress(mut address) = config.http;
                 if address.ip().is_unspecified() {
                     address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
                 }
                 let typed = format!("http://{address}");
-                let url = Uri::try_from(&typed).map_err(|_| ClientError::Url(typed.clone()))?;
-                (url, typed)
+                Uri::try_from(&typed).map_err(|_| ClientError::Url(typed))?
             }
         };
-        let host = url
-            .host()
-            .map(|host| host.trim_matches(['[', ']']).to_owned());
-        match (url.scheme_str(), host, url.port_u16().unwrap_or(80)) {
-            (Some("http"), Some(host), port @ 1..) if matches!(url.path(), "" | "/") => {
-                Ok(Broker {
-                    authority: url
-                        .authority()
-                        .map_or_else(String::new, ToString::to_string),
-                    host,
-                    port,
-                    bearer,
-                    token: OnceLock::new(),
-                })
-            }
-            _ => Err(ClientError::Url(typed)),
-        }
+        Ok(Broker {
+            place: Place::new(&url, self.cafile.as_deref())?,
+            bearer,
+            token: OnceLock::new(),
+        })
     }
 
     fn bearer(&self) -> Result<Bearer, ClientError> {
@@ -162,9 +171,7 @@ enum Bearer {
 /// A broker that can be asked.
 #[derive(Clone, Debug)]
 pub struct Broker {
-    authority: String,
-    host: String,
-    port: u16,
+    place: Place,
     bearer: Bearer,
     /// Of the login, once that has been.
     token: OnceLock<Password>,
@@ -211,35 +218,26 @@ impl Broker {
         body: Option<&impl Serialize>,
         key: Option<&Password>,
     ) -> Result<Response<Incoming>, ClientError> {
-        let unreachable = |why: String| ClientError::Unreachable {
-            url: format!("http://{}", self.authority),
-            why,
-        };
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(|error| unreachable(error.to_string()))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| unreachable(error.to_string()))?;
-        // Ends with the last of sender and body; its errors reach them.
-        tokio::spawn(connection);
+        let mut sender = self.place.connect().await?;
         let body = body
             .map(|body| serde_json::to_vec(body).expect("requests of the API are plain objects"));
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, &self.authority)
+            .header(HOST, self.place.authority())
             .header(CONTENT_TYPE, "application/json");
         if let Some(key) = key {
             request = request.header(AUTHORIZATION, format!("Bearer {}", key.0));
         }
         let request = request
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
-            .map_err(|error| unreachable(error.to_string()))?;
-        let response = sender
-            .send_request(request)
-            .await
             .map_err(|error| ClientError::BrokenOff(error.to_string()))?;
+        let response = sender.send_request(request).await.map_err(|error| {
+            ClientError::BrokenOff(match error.is_parse() {
+                true => "what it says is no HTTP; is it https:// there?".to_owned(),
+                false => error.to_string(),
+            })
+        })?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -293,50 +291,29 @@ mod tests {
     use super::*;
     use crate::{cli, config::Config};
 
-    fn resolve(url: Option<&str>, http: &str) -> Result<Broker, ClientError> {
+    fn resolve(url: Option<&str>, http: &str) -> Result<String, ClientError> {
         let options = cli::parse(["--http", http, "--allow-anonymous"]).expect("valid flags");
         let config = Config::resolve(options).expect("valid");
-        let url = url.map(|url| url.parse().expect("a URI"));
-        At {
-            url,
+        let at = At {
+            url: url.map(|url| url.parse().expect("a URI")),
+            cafile: None,
             key: None,
             login: None,
             password_file: None,
-        }
-        .resolve(&config)
+        };
+        at.resolve(&config).map(|broker| broker.place.url())
     }
 
     #[test]
     fn the_address_is_the_one_named_or_the_configured_one() {
-        let at = |url, http| {
-            resolve(url, http)
-                .map(|broker| (broker.host, broker.port))
-                .ok()
-        };
-        let is = |host: &str, port| Some((host.to_owned(), port));
-        assert_eq!(at(None, "127.0.0.1:81"), is("127.0.0.1", 81));
-        assert_eq!(at(None, "0.0.0.0:81"), is("127.0.0.1", 81));
-        assert_eq!(at(Some("http://[::1]:82/"), "127.0.0.1:81"), is("::1", 82));
-        assert_eq!(
-            at(Some("http://broker.example"), "127.0.0.1:81"),
-            is("broker.example", 80)
-        );
-        assert_eq!(
-            at(None, "127.0.0.1:0"),
-            None,
-            "a free port: which one is not known"
-        );
-        for strange in [
-            "https://broker.example",
-            "mqtt://a:1",
-            "a:1",
-            "http://a:1/api",
+        for (url, http, expected) in [
+            (None, "127.0.0.1:81", "http://127.0.0.1:81"),
+            (None, "0.0.0.0:81", "http://127.0.0.1:81"),
+            (Some("http://a:82/"), "127.0.0.1:81", "http://a:82"),
         ] {
-            let error = resolve(Some(strange), "127.0.0.1:81").expect_err(strange);
-            assert!(
-                error.to_string().contains("--url http://HOST:PORT"),
-                "{error}"
-            );
+            assert_eq!(resolve(url, http).expect("an address"), expected);
         }
+        let free = resolve(None, "127.0.0.1:0");
+        assert!(free.is_err(), "a free port: which one is not known");
     }
 }
