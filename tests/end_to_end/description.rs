@@ -42,7 +42,7 @@ fn the_api_keeps_what_its_description_says() -> Result<()> {
     }
     ensure!(asking.wait()?.success(), "{said}");
     // Not one that found nothing to ask.
-    ensure!(said.contains("Tested: 32"), "{said}");
+    ensure!(said.contains("Tested: 33"), "{said}");
     let answer = get(broker.http(), "/readyz")?;
     ensure!(answer.status == 200, "{}", answer.body);
     Ok(())

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use ebbtide_protocol::{Packet, QoS, ReasonCode};
 use ebbtide_tests::broker::Broker;
-use ebbtide_tests::http::{request, upgrade};
+use ebbtide_tests::http::{api, request, upgrade};
 use ebbtide_tests::peer::{Peer, Transport, clean, subscribe};
 use ebbtide_tests::tls::{Certificates, Secured};
 use ebbtide_tests::tools;
@@ -122,6 +122,19 @@ fn limits_origins_and_the_log_change_while_clients_are_there() -> Result<()> {
         "{connack:?}"
     );
     ensure!(reloadable.opens_for(origin)? == 200);
+    let http = reloadable.broker.http();
+    let (status, config) = api(http, "GET", "/api/v1/config", None)?;
+    ensure!(status == 200, "{config}");
+    let options = config["options"].as_array().context("options")?;
+    for expected in [
+        json!({ "key": "limits.receive_maximum", "value": "7", "reload": "connections" }),
+        json!({ "key": "log", "value": "\"debug\"", "reload": "at_once" }),
+        json!({ "key": "sys_interval", "value": "10", "reload": "restart", "after_restart": "3" }),
+    ] {
+        ensure!(options.contains(&expected), "{expected}: {config}");
+    }
+    let (status, problem) = api(http, "PUT", "/api/v1/config", Some(&json!({})))?;
+    ensure!(status == 405, "{problem}");
     contains(&reloadable.broker.log(), &["connection opened"])?;
     // What needs a restart is said again, and the rest is as it was at the start.
     let said = reloadable.reload("sys_interval = 3\n")?;

@@ -5,6 +5,7 @@
 //! not know.
 
 mod access;
+mod config;
 mod event;
 mod maintenance;
 mod object;
@@ -16,6 +17,7 @@ mod stats;
 mod why;
 
 pub use access::*;
+pub use config::*;
 pub use event::*;
 pub use maintenance::*;
 pub use object::Object;

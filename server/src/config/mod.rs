@@ -19,7 +19,7 @@ pub use auth::{AuthConfig, CertificateRules, JwtKey, Method, UserSeed};
 pub use file::{parse, read_file, unknown_variables};
 pub use options::{ClientCertificates, Durability, LogFormat, Options};
 pub use reference::reference;
-pub use reload::{Reload, differences};
+pub use reload::{Reload, differences, in_force};
 pub use resolve::{Config, Storage};
 pub use tls::TlsFiles;
 

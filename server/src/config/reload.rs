@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use clap::{Command, builder::ArgExt};
+use clap::{Arg, Command, builder::ArgExt};
+use ebbtide_api::{ConfigOption, ReloadTime};
 
 use super::{Config, Method, Section, limits::TABLE};
 
@@ -67,15 +68,8 @@ pub fn differences(
     let [old, now, new] = [started, current, next].map(Shown::new);
     let mut found = Vec::new();
     for argument in command.get_arguments() {
-        let Some(reload) = argument.get::<Reload>().copied() else {
+        let Some((key, section, reload)) = option(argument, started, next) else {
             continue;
-        };
-        let key = argument.get_id().as_str();
-        let section = Section::of(argument);
-        // With nobody who listens for TLS there is nothing that could take new files.
-        let reload = match key.starts_with("tls_") && started.tls.is_some() != next.tls.is_some() {
-            true => Reload::Restart,
-            false => reload,
         };
         let base = match reload {
             Reload::Restart => &old,
@@ -83,6 +77,8 @@ pub fn differences(
         };
         let (before, after) = (base.value(section, key), new.value(section, key));
         if before != after {
+            let [before, after] =
+                [before, after].map(|value| value.unwrap_or_else(|| "not given".to_owned()));
             found.push(Difference {
                 key: key.to_owned(),
                 values: Some((before, after)),
@@ -104,6 +100,52 @@ pub fn differences(
     found
 }
 
+/// All options as they hold: as at the start where a change needs a restart, else as they were read last.
+pub fn in_force(started: &Config, current: &Config, command: &Command) -> Vec<ConfigOption> {
+    let [old, now] = [started, current].map(Shown::new);
+    let mut found = Vec::new();
+    for argument in command.get_arguments() {
+        let Some((key, section, reload)) = option(argument, started, current) else {
+            continue;
+        };
+        let (old, now) = (old.value(section, key), now.value(section, key));
+        let waits = reload == Reload::Restart && old != now;
+        found.push(ConfigOption {
+            key: match section {
+                Section::Top => key.to_owned(),
+                Section::Limits => format!("{TABLE}.{key}"),
+            },
+            after_restart: now.clone().filter(|_| waits),
+            value: match reload {
+                Reload::Restart => old,
+                _ => now,
+            },
+            reload: match reload {
+                Reload::AtOnce => ReloadTime::AtOnce,
+                Reload::Connections => ReloadTime::Connections,
+                Reload::Restart => ReloadTime::Restart,
+            },
+        });
+    }
+    found
+}
+
+/// Its key, where that stands, and when a change from what runs holds; `None`: it is no option of the file.
+fn option<'a>(
+    argument: &'a Arg,
+    started: &Config,
+    next: &Config,
+) -> Option<(&'a str, Section, Reload)> {
+    let reload = *argument.get::<Reload>()?;
+    let key = argument.get_id().as_str();
+    // With nobody who listens for TLS there is nothing that could take new files.
+    let reload = match key.starts_with("tls_") && started.tls.is_some() != next.tls.is_some() {
+        true => Reload::Restart,
+        false => reload,
+    };
+    Some((key, Section::of(argument), reload))
+}
+
 /// A configuration as it is printed.
 struct Shown(toml::Table);
 
@@ -112,13 +154,12 @@ impl Shown {
         Self(toml::from_str(&config.to_string()).expect("what is printed can be read"))
     }
 
-    fn value(&self, section: Section, key: &str) -> String {
+    fn value(&self, section: Section, key: &str) -> Option<String> {
         let table = match section {
             Section::Top => Some(&self.0),
             Section::Limits => self.0.get(TABLE).and_then(toml::Value::as_table),
         };
-        let value = table.and_then(|table| table.get(key));
-        value.map_or_else(|| "not given".to_owned(), ToString::to_string)
+        table?.get(key).map(ToString::to_string)
     }
 }
 
@@ -174,6 +215,37 @@ mod tests {
                 "log: \"info\" → \"debug\" (at once)",
                 "receive_maximum: 1024 → 7 (for the connections to come)",
             ]
+        );
+    }
+
+    #[test]
+    fn what_is_in_force_is_all_there_is_and_says_what_waits() {
+        let [started, current] =
+            ["", "sys_interval = 1\n[limits]\nreceive_maximum = 7"].map(config);
+        let command = Cli::command();
+        let options = in_force(&started, &current, &command);
+        let count =
+            [Section::Top, Section::Limits].map(|section| file::keys(&command, section).count());
+        assert_eq!(options.len(), count.iter().sum::<usize>());
+        let of = |key: &str| {
+            let option = options.iter().find(|option| option.key == key);
+            let option = option.expect("it is there");
+            let (value, waits) = (option.value.clone(), option.after_restart.clone());
+            (value.unwrap_or_default(), option.reload, waits)
+        };
+        let restart = ReloadTime::Restart;
+        assert_eq!(
+            of("sys_interval"),
+            ("10".to_owned(), restart, Some("1".to_owned()))
+        );
+        let connections = ReloadTime::Connections;
+        assert_eq!(
+            of("limits.receive_maximum"),
+            ("7".to_owned(), connections, None)
+        );
+        assert_eq!(
+            of("server_reference"),
+            (String::new(), ReloadTime::AtOnce, None)
         );
     }
 

@@ -8,6 +8,7 @@ mod assets;
 mod backup;
 mod commit;
 mod compact;
+mod config;
 pub mod content;
 mod events;
 mod extract;
@@ -46,7 +47,7 @@ use tokio::{
 use tower::ServiceExt;
 
 pub use self::routes::paths;
-use self::{guard::Guard, problem::Problem};
+use self::{config::InForce, guard::Guard, problem::Problem};
 use crate::{
     config::Config,
     connection::Surroundings,
@@ -69,6 +70,7 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 struct App {
     surroundings: Surroundings,
     guard: Arc<Guard>,
+    config: Arc<InForce>,
     /// Backups and compactions, one at a time: each keeps pages of the file from being reused.
     maintenance: Arc<Semaphore>,
     door: Door,
@@ -98,6 +100,7 @@ pub struct Service {
     router: Router,
     proxies: Proxies,
     guard: Arc<Guard>,
+    config: Arc<InForce>,
 }
 
 /// Serves on a listener until the door is closed; with `tls` every connection begins with a handshake.
@@ -154,9 +157,11 @@ impl Service {
         proxies: Proxies,
     ) -> Self {
         let guard = Arc::new(Guard::new(config));
+        let config = Arc::new(InForce::new(config));
         let router = router(App {
             surroundings,
             guard: Arc::clone(&guard),
+            config: Arc::clone(&config),
             maintenance: Arc::new(Semaphore::new(1)),
             door,
             history,
@@ -168,12 +173,14 @@ impl Service {
             router,
             proxies,
             guard,
+            config,
         }
     }
 
-    /// From now on these hosts and origins are allowed.
-    pub fn set_allowed(&self, config: &Config) {
-        self.guard.set(config);
+    /// From now on the hosts and origins of `current` are allowed, and it is what is shown, with what holds of `started` still.
+    pub fn set_config(&self, started: &Config, current: &Config) {
+        self.guard.set(current);
+        self.config.set(started, current);
     }
 }
 

@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use super::{
-    App, access, api, backup, compact, events, problem::Problem, retained, sessions, stats,
+    App, access, api, backup, compact, config, events, problem::Problem, retained, sessions, stats,
 };
 
 #[derive(OpenApi)]
@@ -40,6 +40,7 @@ use super::{
         sessions::why::why,
         stats::now,
         stats::history,
+        config::get,
         events::listen,
         backup::backup,
         compact::compact,
@@ -68,7 +69,7 @@ use super::{
         (name = "publish", description = "Messages from HTTP to MQTT."),
         (name = "retained", description = "Retained messages."),
         (name = "sessions", description = "Clients, connected or away, and what waits for them."),
-        (name = "stats", description = "Counters, now and over the last hour."),
+        (name = "stats", description = "Counters, now and over the last hour, and the options."),
         (name = "events", description = "What happens, while it happens."),
         (name = "access", description = "Who may do what: users, rules and keys."),
         (name = "maintenance", description = "The broker's file."),

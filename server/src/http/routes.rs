@@ -8,7 +8,7 @@ use axum::{
 use super::{
     App, access,
     api::{self, only},
-    backup, compact, events, openapi, retained, sessions, stats,
+    backup, compact, config, events, openapi, retained, sessions, stats,
 };
 
 /// All below `/api`.
@@ -30,7 +30,7 @@ pub fn paths() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Every path, with its methods in words and in deed.
-pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 25] {
+pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 26] {
     [
         ("/api/v1/publish", "POST", post(api::publish)),
         ("/api/v1/publish/many", "POST", post(api::publish_many)),
@@ -74,6 +74,7 @@ pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 25] {
         ),
         ("/api/v1/stats", "GET", get(stats::now)),
         ("/api/v1/stats/history", "GET", get(stats::history)),
+        ("/api/v1/config", "GET", get(config::get)),
         ("/api/v1/events", "GET", get(events::listen)),
         ("/api/v1/backup", "POST", post(backup::backup)),
         ("/api/v1/compact", "POST", post(compact::compact)),

@@ -79,7 +79,7 @@ impl Running {
         }
         self.authenticator.set_jwt(jwt);
         self.proxies.set(&config);
-        self.web.set_allowed(&config);
+        self.web.set_config(&self.started, &config);
         self.broker.set_limits(config.limits.clone());
         let (mut taken, mut waiting) = (0, 0);
         for difference in &found {
