@@ -33,6 +33,7 @@ impl Authenticator {
             .password
             .as_deref()
             .filter(|password| !password.is_empty());
+        let takes_tokens = self.0.methods.contains(&Method::Jwt);
         let mut refusal = None;
         for method in &self.0.methods {
             let result = match (method, &credentials.username, password) {
@@ -42,7 +43,10 @@ impl Authenticator {
                 (Method::Password, _, Some(password)) if is_own_token(password) => {
                     self.by_token_of_ours(password)
                 }
-                (Method::Password, Some(user), Some(password)) => {
+                // Checking what is a token as a password would cost as much as a guess, and count as one.
+                (Method::Password, Some(user), Some(password))
+                    if !(takes_tokens && looks_like_token(password)) =>
+                {
                     let ip = ip_of(&address);
                     let user = self.by_password(user, password, ip).await;
                     user.map(|user| Known::user(&user, None))

@@ -83,11 +83,17 @@ impl Directory {
         Found { rules, new }
     }
 
-    /// Adds a user, or changes one.
-    pub fn put_user(&self, broker: &Broker, row: UserRow) -> Ticket {
+    /// Adds a user, or changes one. What it is to be is decided by what is there, and nobody changes that meanwhile.
+    pub fn put_user<E>(
+        &self,
+        broker: &Broker,
+        change: impl FnOnce(&Content) -> Result<UserRow, E>,
+    ) -> Result<(UserRow, Ticket), E> {
         let mut content = self.0.write();
+        let row = change(&content)?;
         content.users.insert(row.name.clone(), row.clone());
-        broker.put_access(AccessRow::User(row))
+        let ticket = broker.put_access(AccessRow::User(row.clone()));
+        Ok((row, ticket))
     }
 
     /// From now on nobody comes in as this user. `None`: there is none.

@@ -28,7 +28,7 @@ pub use self::{
     directory::{Directory, KEYS_MAX, USERS_MAX, check_name},
     jwt::Jwt,
     password::{Busy, PASSWORD_BYTES_MAX, hash, is_known_hash},
-    token::LIFETIME_S,
+    token::{Owner, Token},
 };
 use self::{failures::Failures, password::Checker};
 use crate::{
@@ -227,17 +227,26 @@ impl Authenticator {
             let why = "nobody is asked for a password here: `auth` does not name `password`";
             return Err(Refusal::new(ReasonCode::BadUserNameOrPassword, why));
         };
-        if inner.failures.has_to_wait(address) {
-            let why = "its address has failed too often";
-            return Err(Refusal::new(ReasonCode::ConnectionRateExceeded, why));
-        }
+        let may_try = || match inner.failures.has_to_wait(address) {
+            false => Ok(()),
+            true => {
+                let why = "its address has failed too often";
+                Err(Refusal::new(ReasonCode::ConnectionRateExceeded, why))
+            }
+        };
+        may_try()?;
+        // Held until a failure is counted.
+        let turn = passwords.turn().await?;
+        // Those who came before it may have failed: who tries many at once guesses no more often than who tries one after the other, and
+        // does not keep others waiting.
+        may_try()?;
         let known = inner.directory.read().users.get(user).cloned();
         let password = match password.len() <= PASSWORD_BYTES_MAX {
             true => password,
             false => &[],
         };
         let hash = known.as_ref().map(|known| known.password.0.as_slice());
-        let is_right = passwords.is_right(password, hash).await?;
+        let is_right = turn.is_right(password, hash).await?;
         match known.filter(|_| is_right) {
             Some(known) => Ok(known),
             None => {
@@ -259,22 +268,27 @@ impl Authenticator {
 
     /// The hash of a new password; `None`: nobody is asked for one.
     pub async fn hash(&self, password: String) -> Option<Result<String, Busy>> {
-        Some(self.0.passwords.as_ref()?.hash(password).await)
+        let passwords = self.0.passwords.as_ref()?;
+        Some(match passwords.turn().await {
+            Ok(turn) => turn.hash(password).await,
+            Err(busy) => Err(busy),
+        })
     }
 
-    /// A token for a user that has shown its password, or an earlier token.
-    pub fn token(&self, user: &UserRow) -> Option<String> {
+    /// A token for a user that has just shown its password; or, with the owner of an earlier token, the next one.
+    pub fn token(&self, user: &UserRow, earlier: Option<&Owner>) -> Option<Token> {
         let now = self.0.clock.now().wall;
-        token::make(&self.0.directory, &user.name, user.changed_at, now)
+        let login_at = earlier.map_or(now, |earlier| earlier.login_at);
+        token::make(&self.0.directory, user, login_at, now)
     }
 
-    /// The user whose token of this broker that is, and until when it counts.
-    pub fn by_own_token(&self, token: &str) -> Result<(UserRow, WallTime), String> {
+    /// The user whose token of this broker that is, and what the token says.
+    pub fn by_own_token(&self, token: &str) -> Result<(UserRow, Owner), String> {
         let owner = token::verify(&self.0.directory, token)?;
-        Ok((self.owner(&owner)?, owner.expires_at))
+        Ok((self.owner(&owner)?, owner))
     }
 
-    fn owner(&self, owner: &token::Owner) -> Result<UserRow, String> {
+    fn owner(&self, owner: &Owner) -> Result<UserRow, String> {
         let content = self.0.directory.read();
         let user = content.users.get(&owner.user);
         let user = user.filter(|user| user.changed_at == owner.changed_at);
@@ -340,6 +354,34 @@ fn ip_of(address: &str) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn with_passwords() -> Authenticator {
+        let config = AuthConfig {
+            methods: vec![Method::Password],
+            ..AuthConfig::default()
+        };
+        Authenticator::new(&config, Directory::default(), Clock::start()).expect("it is valid")
+    }
+
+    #[tokio::test]
+    async fn who_guesses_many_at_once_guesses_no_more_often() {
+        let authenticator = with_passwords();
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let guesses = (0..100).map(|_| authenticator.by_password("ann", b"a guess", address));
+        let mut looked_at = 0;
+        for outcome in futures_util::future::join_all(guesses).await {
+            match outcome.expect_err("there is no ann").reason {
+                ReasonCode::BadUserNameOrPassword => looked_at += 1,
+                reason => assert_eq!(reason, ReasonCode::ConnectionRateExceeded),
+            }
+        }
+        // The last one that counts, and those that were being checked then.
+        let most = failures::FAILURES_MAX as usize + password::CHECKS_MAX - 1;
+        assert!(looked_at <= most, "{looked_at}");
+        let other = authenticator.by_password("ann", b"a guess", IpAddr::from([10, 0, 0, 2]));
+        let other = other.await.expect_err("there is no ann");
+        assert_eq!(other.reason, ReasonCode::BadUserNameOrPassword);
+    }
 
     #[test]
     fn an_address_is_known_with_its_port_and_without() {

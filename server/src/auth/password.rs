@@ -6,12 +6,12 @@ use std::sync::{
 };
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::mosquitto;
 
 /// So many passwords are checked at a time: each takes 19 MiB and a core for some hundredths of a second.
-const CHECKS_MAX: usize = 2;
+pub(super) const CHECKS_MAX: usize = 2;
 /// So many wait for that. Those who come then are told that the broker is busy.
 const CHECKS_WAITING_MAX: usize = 512;
 /// The longest password, bytes.
@@ -39,6 +39,27 @@ impl Checker {
         }
     }
 
+    /// Waits for its turn. What was true before may not be any more then.
+    pub async fn turn(&self) -> Result<Turn, Busy> {
+        let _waiting = Waiting::new(&self.waiting)?;
+        let places = Arc::clone(&self.places);
+        let place = places.acquire_owned().await.map_err(|_| Busy)?;
+        Ok(Turn {
+            place: Arc::new(place),
+            nobody: Arc::clone(&self.nobody),
+        })
+    }
+}
+
+/// The right to one check, or to one hash. The next one's begins when it is dropped, and when the work is done: whoever is not there any
+/// more cannot stop that.
+#[derive(Debug)]
+pub struct Turn {
+    place: Arc<OwnedSemaphorePermit>,
+    nobody: Arc<str>,
+}
+
+impl Turn {
     /// Whether the password belongs to that hash; for `None` no password does, and to say so takes as long.
     pub async fn is_right(&self, password: &[u8], hash: Option<&[u8]>) -> Result<bool, Busy> {
         let hash: Option<Arc<str>> =
@@ -66,12 +87,7 @@ impl Checker {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let waiting = Waiting::new(&self.waiting)?;
-        let place = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| Busy)?;
-        drop(waiting);
+        let place = Arc::clone(&self.place);
         let work = move || {
             let done = work();
             drop(place);
@@ -146,7 +162,9 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_is_right() {
         let checker = Checker::new();
-        let hash = checker.hash("secret".into()).await.expect("not busy");
+        let turn = checker.turn().await.expect("not busy");
+        let hash = turn.hash("secret".into()).await.expect("not busy");
+        drop(turn);
         assert!(is_usual(&hash) && !hash.contains("secret"));
         for (password, hash, expected) in [
             ("secret", Some(hash.as_bytes()), true),
@@ -157,7 +175,8 @@ mod tests {
             ("secret", Some(OTHER.as_bytes()), false),
             ("secret", Some(&b"no hash"[..]), false),
         ] {
-            let is_right = checker.is_right(password.as_bytes(), hash).await;
+            let turn = checker.turn().await.expect("not busy");
+            let is_right = turn.is_right(password.as_bytes(), hash).await;
             assert_eq!(is_right, Ok(expected), "{password}");
         }
         // Nobody has no password either.
@@ -178,7 +197,7 @@ mod tests {
     async fn who_would_wait_too_long_is_told_so() {
         let checker = Checker::new();
         checker.waiting.store(CHECKS_WAITING_MAX, Ordering::Relaxed);
-        assert_eq!(checker.is_right(b"x", None).await, Err(Busy));
+        assert_eq!(checker.turn().await.map(drop), Err(Busy));
         let waiting = checker.waiting.load(Ordering::Relaxed);
         assert_eq!(waiting, CHECKS_WAITING_MAX, "who went away waits no more");
     }

@@ -114,6 +114,12 @@ fn a_token_that_does_not_count_is_refused_with_the_reason_in_the_log() -> Result
             "{expected}: {reason:?}"
         );
     }
+    // Neither is a guess of somebody's password, nor taken for one.
+    for (token, _) in cases.iter().cycle().take(30) {
+        let reason = guarded.refused(with("ann", token, clean("c")))?;
+        ensure!(reason == ReasonCode::BadUserNameOrPassword, "{reason:?}");
+    }
+    guarded.is_in(with("ann", PASSWORD, clean("a")))?;
     let parts = cases.iter().flat_map(|(token, _)| token.split('.'));
     let parts: Vec<&str> = parts.filter(|part| part.len() > 8).collect();
     guarded.kept_silent(&parts)

@@ -152,6 +152,31 @@ fn a_new_password_voids_the_old_one_and_its_tokens() -> Result<()> {
     guarded.kept_silent(&["another-0ne", "eves-0wn", &token])
 }
 
+/// A password takes its time to be hashed: what is said of its user meanwhile counts too.
+#[test]
+fn of_two_changes_at_the_same_time_none_is_lost() -> Result<()> {
+    let guarded = Guarded::start()?;
+    let root = guarded.login("root")?;
+    let put = |body: Value| {
+        let (status, answer) = guarded.ask(&root, "PUT", "/api/v1/users/bob", &body)?;
+        ensure!(status == 200, "{answer}");
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| put(json!({ "password": "another-0ne" })));
+        // In the midst of hashing, most likely. Whenever it is, both have to count.
+        std::thread::sleep(Duration::from_millis(5));
+        put(json!({ "scopes": [] }))?;
+        slow.join().expect("it does not panic")
+    })?;
+    let (_, users) = guarded.ask(&root, "GET", "/api/v1/users", &Value::Null)?;
+    let bob = users["users"].as_array().context("users")?;
+    let bob = bob.iter().find(|user| user["name"] == "bob");
+    ensure!(bob.context("bob")?["scopes"] == json!([]), "{users}");
+    guarded.is_in(with("bob", "another-0ne", clean("b")))?;
+    Ok(())
+}
+
 /// Who says nothing, where that is allowed, is somebody whom rules decide about.
 #[test]
 fn anonymous_clients_may_what_the_rules_say() -> Result<()> {

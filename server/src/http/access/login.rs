@@ -11,7 +11,7 @@ use ebbtide_store::access::UserRow;
 
 use super::bearer;
 use crate::{
-    auth::{LIFETIME_S, rows},
+    auth::{Owner, rows},
     http::{App, extract::json, problem::Problem},
     tcp::Peer,
 };
@@ -54,7 +54,7 @@ pub async fn login(
         .by_password(&user, password.0.as_bytes(), address)
         .await;
     match known {
-        Ok(user) => answer(&app, &user),
+        Ok(user) => answer(&app, &user, None),
         Err(refusal) => {
             if let Some(suppressed) = app.surroundings.violations.permit() {
                 let address = address.to_string();
@@ -78,7 +78,7 @@ pub async fn login(
     }
 }
 
-/// Gives a new token for one that counts still.
+/// Gives a new token for one that counts still: until a day after the login, then the password is needed again.
 #[utoipa::path(
     post,
     path = "/api/v1/login/renew",
@@ -92,21 +92,26 @@ pub async fn renew(
 ) -> Result<Json<LoginResponse>, Problem> {
     let token = bearer(request.headers())?;
     let user = app.surroundings.authenticator.by_own_token(token);
-    let (user, _) =
+    let (user, earlier) =
         user.map_err(|why| Problem::new(StatusCode::UNAUTHORIZED, format!("Not let in: {why}.")))?;
-    answer(&app, &user)
+    answer(&app, &user, Some(&earlier))
 }
 
-fn answer(app: &App, user: &UserRow) -> Result<Json<LoginResponse>, Problem> {
-    let token = app.surroundings.authenticator.token(user).ok_or_else(|| {
+fn answer(
+    app: &App,
+    user: &UserRow,
+    earlier: Option<&Owner>,
+) -> Result<Json<LoginResponse>, Problem> {
+    let token = app.surroundings.authenticator.token(user, earlier);
+    let token = token.ok_or_else(|| {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The token could not be made.",
         )
     })?;
     Ok(Json(LoginResponse {
-        token: Password(token),
-        expires_in_s: LIFETIME_S,
+        token: Password(token.text),
+        expires_in_s: token.expires_in_s,
         scopes: rows::scopes(user.scopes),
     }))
 }

@@ -149,11 +149,11 @@ fn caller(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Caller, Proble
             (Caller::Key(Box::new(row)), scopes)
         }
         None => {
-            let (user, expires_at) = authenticator.by_own_token(token).map_err(|why| {
+            let (user, owner) = authenticator.by_own_token(token).map_err(|why| {
                 Problem::new(StatusCode::UNAUTHORIZED, format!("Not let in: {why}."))
             })?;
             let scopes = user.scopes;
-            (Caller::User(Box::new(user), expires_at), scopes)
+            (Caller::User(Box::new(user), owner.expires_at), scopes)
         }
     };
     if has(scopes, scope) {

@@ -5,13 +5,16 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
-use ebbtide_api::{User, UserChange, UserList, UserRemoved};
+use ebbtide_api::{Password, User, UserChange, UserList, UserRemoved};
 use ebbtide_broker::{Command, Outcome};
-use ebbtide_store::access::{Secret, UserRow};
+use ebbtide_store::{
+    WallTime,
+    access::{Secret, UserRow},
+};
 
 use super::has_to_be_on;
 use crate::{
-    auth::{PASSWORD_BYTES_MAX, USERS_MAX, check_name, rows},
+    auth::{Authenticator, PASSWORD_BYTES_MAX, USERS_MAX, check_name, rows},
     http::{
         App,
         commit::committed,
@@ -56,58 +59,58 @@ pub async fn put(
     has_to_be_on(&app)?;
     check_name(&name).map_err(|why| bad(format!("name: {why}")))?;
     let authenticator = &app.surroundings.authenticator;
-    let directory = authenticator.directory();
+    let hash = match change.password {
+        Some(password) => Some(hash(authenticator, password).await?),
+        None => None,
+    };
     let now = app.surroundings.clock.now().wall;
-    let (known, count) = {
-        let content = directory.read();
-        (
-            content.users.get(name.as_str()).cloned(),
-            content.users.len(),
-        )
-    };
-    if known.is_none() && count >= USERS_MAX {
-        return Err(bad(format!("There are {USERS_MAX} users already.")));
-    }
-    let mut row = match (known, &change.password) {
-        (Some(known), _) => known,
-        (None, Some(_)) => UserRow {
-            name: name.as_str().into(),
-            password: Secret(Vec::new()),
-            scopes: rows::scopes_row(&[]),
-            claims: Vec::new(),
-            changed_at: now,
-        },
-        (None, None) => return Err(bad("password: a new user needs one")),
-    };
-    if let Some(password) = change.password {
-        if password.0.is_empty() || password.0.len() > PASSWORD_BYTES_MAX {
-            return Err(bad(format!("password: 1 to {PASSWORD_BYTES_MAX} bytes")));
-        }
-        let hash = authenticator.hash(password.0).await;
-        let hash = hash.ok_or_else(|| {
-            let detail =
-                "Nobody is asked for a password here: start the broker with --auth password.";
-            Problem::new(StatusCode::CONFLICT, detail)
-        })?;
-        let hash = hash.map_err(|_| {
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many passwords wait; try again later.",
-            )
-        })?;
-        row.password = Secret(hash.into_bytes());
-        row.changed_at = now;
-    }
-    if let Some(scopes) = change.scopes {
-        row.scopes = rows::scopes_row(&scopes);
-    }
-    if let Some(claims) = change.claims {
-        row.claims = rows::claims_row(&claims);
-    }
     let (broker, _) = app.surroundings.broker.get();
-    let ticket = directory.put_user(&broker, row.clone());
+    let put = authenticator.directory().put_user(&broker, |content| {
+        let known = content.users.get(name.as_str());
+        if known.is_none() && content.users.len() >= USERS_MAX {
+            return Err(bad(format!("There are {USERS_MAX} users already.")));
+        }
+        let known = known.cloned();
+        let scopes = change.scopes.as_deref().map(rows::scopes_row);
+        let claims = change.claims.as_ref().map(rows::claims_row);
+        let (password, changed_at) = match (hash, &known) {
+            // Later than before, also if the clock is not: tokens of the old password are void.
+            (Some(hash), known) => {
+                let before = known.as_ref().map_or(0, |known| known.changed_at.0);
+                (Secret(hash.into_bytes()), WallTime(now.0.max(before + 1)))
+            }
+            (None, Some(known)) => (known.password.clone(), known.changed_at),
+            (None, None) => return Err(bad("password: a new user needs one")),
+        };
+        let (old_scopes, old_claims) = known.map(|known| (known.scopes, known.claims)).unzip();
+        Ok(UserRow {
+            name: name.as_str().into(),
+            password,
+            scopes: scopes.or(old_scopes).unwrap_or_default(),
+            claims: claims.or(old_claims).unwrap_or_default(),
+            changed_at,
+        })
+    });
+    let (row, ticket) = put?;
     committed(&broker, ticket).await?;
     Ok(Json(rows::user(&row)))
+}
+
+/// Takes its time: whatever it is for is looked at afterwards.
+async fn hash(authenticator: &Authenticator, password: Password) -> Result<String, Problem> {
+    if password.0.is_empty() || password.0.len() > PASSWORD_BYTES_MAX {
+        return Err(bad(format!("password: 1 to {PASSWORD_BYTES_MAX} bytes")));
+    }
+    let hash = authenticator.hash(password.0).await.ok_or_else(|| {
+        let detail = "Nobody is asked for a password here: start the broker with --auth password.";
+        Problem::new(StatusCode::CONFLICT, detail)
+    })?;
+    hash.map_err(|_| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many passwords wait; try again later.",
+        )
+    })
 }
 
 /// Removes a user with its connections and sessions; answered when that is on disk.
