@@ -1,16 +1,17 @@
-//! Behind a reverse proxy: the PROXY protocol, and Debian's nginx with the configuration that the documents give.
+//! Behind a reverse proxy: the PROXY protocol, and Debian's nginx and Caddy with the configurations that the documents give.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ebbtide_tests::broker::Broker;
 use ebbtide_tests::http;
-use ebbtide_tests::tls::Certificates;
+use ebbtide_tests::tls::{Certificates, Secured};
 use ebbtide_tests::tools::{self, Tool};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
@@ -97,23 +98,52 @@ fn a_proxy_without_a_header_is_turned_away_and_told_of() -> Result<()> {
     Ok(())
 }
 
-struct Nginx(Child);
+/// A proxy that ends with the test.
+struct Running(Child);
 
-impl Drop for Nginx {
+impl Drop for Running {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
     }
 }
 
-/// nginx with the file of the documents: only ports, paths and its own address are set for the test.
-fn nginx(broker: &Broker, certificates: &Certificates, folder: &TempDir) -> Result<(Nginx, u16)> {
+impl Running {
+    /// Waits until it listens; what it says goes into `log`.
+    fn start(mut command: Command, port: u16, log: &Path) -> Result<Self> {
+        let child = command.stdin(Stdio::null()).spawn();
+        let mut running = Self(child.context("starting the proxy")?);
+        let deadline = Instant::now() + DEADLINE;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = running.0.try_wait()?;
+            let said = || fs::read_to_string(log).unwrap_or_default();
+            ensure!(ended.is_none() && Instant::now() < deadline, "{}", said());
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(running)
+    }
+}
+
+fn free_port() -> Result<u16> {
     let free = TcpListener::bind("127.0.0.1:0")?;
-    let port = free.local_addr()?.port();
-    drop(free);
+    Ok(free.local_addr()?.port())
+}
+
+/// An example of the documents, with what has to be another one here.
+fn example(name: &str, changes: &[(&str, String)]) -> Result<String> {
+    let mut text = fs::read_to_string(tools::folder("../docs/deploy").join(name))?;
+    for (given, here) in changes {
+        ensure!(text.contains(given), "the example has no `{given}`");
+        text = text.replace(given, here);
+    }
+    Ok(text)
+}
+
+/// nginx with the file of the documents: only ports, paths and its own address are set for the test.
+fn nginx(broker: &Broker, certificates: &Certificates, folder: &TempDir) -> Result<(Running, u16)> {
+    let port = free_port()?;
     let path = |name: &str| certificates.path(name).display().to_string();
-    let mut site = fs::read_to_string(tools::folder("../docs/deploy/nginx.conf"))?;
-    for (given, here) in [
+    let changes = [
         ("listen 443 ssl;", format!("listen 127.0.0.1:{port} ssl;")),
         (
             "/etc/ssl/broker.example/fullchain.pem",
@@ -128,10 +158,8 @@ fn nginx(broker: &Broker, certificates: &Certificates, folder: &TempDir) -> Resu
             "proxy_http_version 1.1;",
             format!("proxy_http_version 1.1;\nproxy_bind {PROXY};"),
         ),
-    ] {
-        ensure!(site.contains(given), "the example has no `{given}`");
-        site = site.replace(given, &here);
-    }
+    ];
+    let site = example("nginx.conf", &changes)?;
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {kind};\n"))
         .concat();
@@ -144,23 +172,47 @@ fn nginx(broker: &Broker, certificates: &Certificates, folder: &TempDir) -> Resu
              http {{\naccess_log off;\n{temporary}include site.conf;\n}}\n"
         ),
     )?;
-    let child = tools::nginx()
+    let mut command = tools::nginx();
+    command
         .arg("-p")
         .arg(place)
         .args(["-c", "nginx.conf", "-e", "error.log"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("starting nginx")?;
-    let mut nginx = Nginx(child);
-    let deadline = Instant::now() + DEADLINE;
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        let ended = nginx.0.try_wait()?;
-        let said = || fs::read_to_string(place.join("error.log")).unwrap_or_default();
-        ensure!(ended.is_none() && Instant::now() < deadline, "{}", said());
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok((nginx, port))
+        .stderr(Stdio::null());
+    let running = Running::start(command, port, &place.join("error.log"))?;
+    Ok((running, port))
+}
+
+/// Caddy with the file of the documents, and a certificate that is there.
+fn caddy(broker: &Broker, certificates: &Certificates, folder: &TempDir) -> Result<(Running, u16)> {
+    let port = free_port()?;
+    let path = |name: &str| certificates.path(name).display().to_string();
+    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    let changes = [
+        (
+            "broker.example {",
+            format!("https://localhost:{port} {{\nbind 127.0.0.1\ntls {certificate} {key}"),
+        ),
+        (
+            "reverse_proxy 127.0.0.1:8080",
+            format!("reverse_proxy {}", broker.http()),
+        ),
+    ];
+    let site = example("Caddyfile", &changes)?;
+    let place = folder.path();
+    fs::write(
+        place.join("Caddyfile"),
+        format!("{{\nadmin off\nauto_https off\n}}\n{site}"),
+    )?;
+    let log = place.join("caddy.log");
+    let mut command = tools::caddy();
+    command
+        .args(["run", "--adapter", "caddyfile", "--config", "Caddyfile"])
+        .current_dir(place)
+        .env("HOME", place)
+        .env("XDG_DATA_HOME", place)
+        .env("XDG_CONFIG_HOME", place)
+        .stderr(fs::File::create(&log)?);
+    Ok((Running::start(command, port, &log)?, port))
 }
 
 #[test]
@@ -174,18 +226,58 @@ fn wss_through_nginx_with_the_address_of_the_client() -> Result<()> {
     let folder = TempDir::new()?;
     let (_nginx, port) = nginx(&broker, &certificates, &folder)?;
     let mut stream = certificates.connect(([127, 0, 0, 1], port).into())?;
-    // A page of the same site, behind TLS that ends at the proxy. The client's own word about its address is nothing.
-    let request = "GET /mqtt HTTP/1.1\r\nHost: broker.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: mqtt\r\nOrigin: https://broker.example\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n";
-    stream.write_all(request.as_bytes())?;
+    speaks_mqtt(&mut stream, "broker.example", &broker)
+}
+
+#[test]
+fn wss_and_events_through_caddy() -> Result<()> {
+    if !tools::present(&[Tool::Caddy]) {
+        return Ok(());
+    }
+    let certificates = Certificates::make()?;
+    let broker = Broker::start_with(&["--trusted-proxies", "127.0.0.1"])?;
+    let folder = TempDir::new()?;
+    let (_caddy, port) = caddy(&broker, &certificates, &folder)?;
+    let connect = || certificates.connect(([127, 0, 0, 1], port).into());
+    let host = format!("localhost:{port}");
+    speaks_mqtt(&mut connect()?, &host, &broker)?;
+    // Who listens to the events and goes is gone for the broker too: as many as it takes at a time, and some more.
+    let deadline = Instant::now() + DEADLINE;
+    let mut heard = 0;
+    while heard < 40 {
+        ensure!(Instant::now() < deadline, "nobody goes: {heard} listened");
+        let mut stream = connect()?;
+        write!(
+            stream,
+            "GET /api/v1/events HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        )?;
+        match head(&mut stream)?.starts_with("HTTP/1.1 200") {
+            true => heard += 1,
+            false => thread::sleep(Duration::from_millis(50)),
+        }
+    }
+    Ok(())
+}
+
+fn head(stream: &mut Secured) -> Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
-    let head = String::from_utf8(head)?;
+    Ok(String::from_utf8(head)?)
+}
+
+/// A page of the same site, behind TLS that ends at the proxy. The client's own word about its address is nothing.
+fn speaks_mqtt(stream: &mut Secured, host: &str, broker: &Broker) -> Result<()> {
+    let request = format!(
+        "GET /mqtt HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: mqtt\r\nOrigin: https://{host}\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes())?;
+    let head = head(stream)?;
     ensure!(head.starts_with("HTTP/1.1 101"), "{head}");
     // One masked binary frame (the mask is zero) with CONNECT; the answer is one frame with CONNACK.
     let length = u8::try_from(CONNECT.len())? | 0x80;
@@ -193,7 +285,7 @@ fn wss_through_nginx_with_the_address_of_the_client() -> Result<()> {
     let mut answer = [0; 6];
     stream.read_exact(&mut answer)?;
     ensure!(answer[2..] == *CONNACK, "{answer:02x?}");
-    let (address, transport) = shown(&broker)?;
+    let (address, transport) = shown(broker)?;
     ensure!(address == "127.0.0.1", "{address}");
     ensure!(transport == "wss", "{transport}");
     stream.write_all(&[0x82, 0x82, 0, 0, 0, 0, 0xC0, 0])?;

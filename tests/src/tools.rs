@@ -17,6 +17,8 @@ use anyhow::{Context, Result};
 pub enum Tool {
     /// Node with the packages of `tests/bundlers`.
     Bundlers,
+    /// `caddy`.
+    Caddy,
     /// Chromium, driven by playwright-core.
     Chromium,
     /// `faketime`, which says where its library is.
@@ -37,6 +39,7 @@ impl Tool {
     fn variable(self) -> &'static str {
         match self {
             Self::Bundlers => "EBBTIDE_TEST_BUNDLERS",
+            Self::Caddy => "EBBTIDE_TEST_CADDY",
             Self::Chromium => "EBBTIDE_TEST_CHROMIUM",
             Self::Faketime => "EBBTIDE_TEST_FAKETIME",
             Self::Mosquitto => "EBBTIDE_TEST_MOSQUITTO_PUB",
@@ -154,6 +157,11 @@ pub fn mosquitto_pub() -> Command {
 /// `mosquitto`, the broker.
 pub fn mosquitto_broker() -> Command {
     program(Tool::MosquittoBroker)
+}
+
+/// `caddy`.
+pub fn caddy() -> Command {
+    program(Tool::Caddy)
 }
 
 /// `nginx`.

@@ -28,6 +28,7 @@ pub struct Environment {
 impl Environment {
     pub fn prepare(project: &Project) -> Result<Self> {
         let mut missing = tools::ensure_system(&[
+            SystemTool::CADDY,
             SystemTool::CHROMIUM,
             SystemTool::FAKETIME,
             SystemTool::MOSQUITTO,
@@ -36,6 +37,7 @@ impl Environment {
         ]);
         let mut variables = vec![("EBBTIDE_TEST_BROKER", project.target.join("debug/ebbtide"))];
         let system = [
+            ("EBBTIDE_TEST_CADDY", SystemTool::CADDY),
             ("EBBTIDE_TEST_CHROMIUM", SystemTool::CHROMIUM),
             ("EBBTIDE_TEST_FAKETIME", SystemTool::FAKETIME),
             ("EBBTIDE_TEST_MOSQUITTO", SystemTool::MOSQUITTO),

@@ -16,6 +16,10 @@ pub struct SystemTool {
 }
 
 impl SystemTool {
+    pub const CADDY: Self = Self {
+        programs: &["caddy"],
+        package: "caddy",
+    };
     pub const CHROMIUM: Self = Self {
         programs: &["chromium", "chromium-browser", "google-chrome"],
         package: "chromium",
@@ -32,7 +36,6 @@ impl SystemTool {
         programs: &["mosquitto_pub"],
         package: "mosquitto-clients",
     };
-
     pub const NGINX: Self = Self {
         programs: &["nginx"],
         package: "nginx-light",

@@ -35,6 +35,7 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
     if which != "build" {
         ensure_deny(project)?;
         let missing = ensure_system(&[
+            SystemTool::CADDY,
             SystemTool::CHROMIUM,
             SystemTool::FAKETIME,
             SystemTool::MOSQUITTO_CLIENTS,
