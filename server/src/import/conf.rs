@@ -259,7 +259,7 @@ fn known(key: &str, value: &str) -> Option<&'static str> {
         "websockets_log_level" => "",
         "pid_file" => "not written: service managers know the process",
         "user" => {
-            "the service manager says who runs the broker (`User=`, or `DynamicUser=` as in docs/deploy)"
+            "the service manager says who runs the broker (`User=`, as in docs/deploy)"
         }
         "set_tcp_nodelay" | "allow_duplicate_messages" | "upgrade_outgoing_qos"
             if is_default("false") =>
