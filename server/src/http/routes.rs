@@ -2,13 +2,20 @@
 
 use axum::{
     Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::Response,
     routing::{MethodRouter, any, delete, get, post, put},
 };
 
 use super::{
     App, access,
     api::{self, only},
-    backup, compact, config, events, openapi, retained, sessions, stats,
+    backup, compact, config, events,
+    extract::bad,
+    openapi,
+    problem::Problem,
+    retained, sessions, stats,
 };
 
 /// All below `/api`.
@@ -32,8 +39,12 @@ pub fn paths() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Every path, with its methods in words and in deed.
 pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 26] {
     [
-        ("/api/v1/publish", "POST", post(api::publish)),
-        ("/api/v1/publish/many", "POST", post(api::publish_many)),
+        ("/api/v1/publish", "POST", bare(post(api::publish))),
+        (
+            "/api/v1/publish/many",
+            "POST",
+            bare(post(api::publish_many)),
+        ),
         (
             "/api/v1/retained",
             "GET, DELETE",
@@ -42,15 +53,13 @@ pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 26] {
         (
             "/api/v1/retained/{*topic}",
             "GET, PUT, DELETE",
-            get(retained::one)
-                .put(retained::put)
-                .delete(retained::delete::delete_one),
+            bare(put(retained::put).delete(retained::delete::delete_one)).get(retained::one),
         ),
         ("/api/v1/sessions", "GET", get(sessions::list)),
         (
             "/api/v1/sessions/{client_id}",
             "GET, DELETE",
-            get(sessions::one).delete(sessions::delete),
+            bare(get(sessions::one).delete(sessions::delete)),
         ),
         (
             "/api/v1/sessions/{client_id}/subscriptions",
@@ -60,7 +69,7 @@ pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 26] {
         (
             "/api/v1/sessions/{client_id}/queue",
             "GET, DELETE",
-            get(sessions::queue::peek).delete(sessions::queue::purge),
+            bare(delete(sessions::queue::purge)).get(sessions::queue::peek),
         ),
         (
             "/api/v1/sessions/{client_id}/why",
@@ -70,47 +79,68 @@ pub fn routes() -> [(&'static str, &'static str, MethodRouter<App>); 26] {
         (
             "/api/v1/sessions/{client_id}/disconnect",
             "POST",
-            post(sessions::disconnect),
+            bare(post(sessions::disconnect)),
         ),
-        ("/api/v1/stats", "GET", get(stats::now)),
+        ("/api/v1/stats", "GET", bare(get(stats::now))),
         ("/api/v1/stats/history", "GET", get(stats::history)),
-        ("/api/v1/config", "GET", get(config::get)),
-        ("/api/v1/events", "GET", get(events::listen)),
-        ("/api/v1/backup", "POST", post(backup::backup)),
-        ("/api/v1/compact", "POST", post(compact::compact)),
+        ("/api/v1/config", "GET", bare(get(config::get))),
+        ("/api/v1/events", "GET", bare(get(events::listen))),
+        ("/api/v1/backup", "POST", bare(post(backup::backup))),
+        ("/api/v1/compact", "POST", bare(post(compact::compact))),
         (
             "/api/v1/login",
             "GET, POST",
-            get(access::login::status).post(access::login::login),
+            bare(get(access::login::status).post(access::login::login)),
         ),
-        ("/api/v1/login/renew", "POST", post(access::login::renew)),
-        ("/api/v1/users", "GET", get(access::users::list)),
+        (
+            "/api/v1/login/renew",
+            "POST",
+            bare(post(access::login::renew)),
+        ),
+        ("/api/v1/users", "GET", bare(get(access::users::list))),
         (
             "/api/v1/users/{name}",
             "PUT, DELETE",
-            put(access::users::put).delete(access::users::remove),
+            bare(put(access::users::put).delete(access::users::remove)),
         ),
         (
             "/api/v1/rules",
             "GET, PUT",
-            get(access::rules::get).put(access::rules::put),
+            bare(get(access::rules::get).put(access::rules::put)),
         ),
         (
             "/api/v1/rules/validate",
             "POST",
-            post(access::rules::validate),
+            bare(post(access::rules::validate)),
         ),
         (
             "/api/v1/rules/simulate",
             "POST",
-            post(access::rules::simulate),
+            bare(post(access::rules::simulate)),
         ),
         (
             "/api/v1/keys",
             "GET, POST",
-            get(access::keys::list).post(access::keys::make),
+            bare(get(access::keys::list).post(access::keys::make)),
         ),
-        ("/api/v1/keys/{id}", "DELETE", delete(access::keys::revoke)),
-        ("/api/v1/openapi.json", "GET", get(openapi::describe)),
+        (
+            "/api/v1/keys/{id}",
+            "DELETE",
+            bare(delete(access::keys::revoke)),
+        ),
+        ("/api/v1/openapi.json", "GET", bare(get(openapi::describe))),
     ]
+}
+
+/// Handlers that ask for no parameters in the query, and answer to none: what is misspelt or meant for another route is not left out in
+/// silence.
+fn bare(handlers: MethodRouter<App>) -> MethodRouter<App> {
+    handlers.layer(from_fn(no_query))
+}
+
+async fn no_query(request: Request, next: Next) -> Result<Response, Problem> {
+    match request.uri().query().unwrap_or_default() {
+        "" => Ok(next.run(request).await),
+        _ => Err(bad("This takes no parameters in the query.")),
+    }
 }

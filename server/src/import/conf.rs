@@ -258,9 +258,7 @@ fn known(key: &str, value: &str) -> Option<&'static str> {
         "log_timestamp" | "log_timestamp_format" | "connection_messages" | "log_facility" => "",
         "websockets_log_level" => "",
         "pid_file" => "not written: service managers know the process",
-        "user" => {
-            "the service manager says who runs the broker (`User=`, as in docs/deploy)"
-        }
+        "user" => "the service manager says who runs the broker (`User=`, as in docs/deploy)",
         "set_tcp_nodelay" | "allow_duplicate_messages" | "upgrade_outgoing_qos"
             if is_default("false") =>
         {
