@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use ebbtide_tests::http;
+use ebbtide_tests::tls::Certificates;
 
 use super::{Attack, Step, Wild, connect};
 
@@ -69,6 +70,38 @@ fn half_open_connections() -> Result<()> {
             open.push_back(Wild::open(address)?);
             if open.len() > CONNECTIONS {
                 open.pop_front();
+            }
+            Ok(())
+        }))
+    })
+}
+
+/// So many handshakes are under way at a time.
+const HANDSHAKES: usize = 100;
+
+/// Each begins a handshake, which makes the broker sign, and does not go on.
+#[test]
+fn a_flood_of_tls_handshakes() -> Result<()> {
+    let certificates = Certificates::make()?;
+    let hello = certificates.client_hello()?;
+    let flags = certificates.flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let attack = Attack {
+        arguments: &flags,
+        per_s: 300,
+        memory_bytes: 64 * MIB,
+    };
+    attack.withstand(|broker| {
+        let address = broker.address("mqtts")?;
+        let mut open = std::collections::VecDeque::new();
+        Ok(Box::new(move || {
+            let mut wild = Wild::open(address)?;
+            wild.send(&hello);
+            open.push_back(wild);
+            if open.len() > HANDSHAKES
+                && let Some(mut begun) = open.pop_front()
+            {
+                begun.wait_for(1)?;
             }
             Ok(())
         }))
