@@ -12,7 +12,7 @@ use ebbtide_store::access::UserRow;
 use super::bearer;
 use crate::{
     auth::{Owner, rows},
-    http::{App, extract::json, problem::Problem},
+    http::{App, extract::json_of_stranger, problem::Problem},
     tcp::Peer,
 };
 
@@ -46,7 +46,7 @@ pub async fn login(
     request: Request,
 ) -> Result<Json<LoginResponse>, Problem> {
     let peer = request.extensions().get::<Peer>().copied();
-    let LoginRequest { user, password } = json(request).await?;
+    let LoginRequest { user, password } = json_of_stranger(request).await?;
     let unknown = || std::net::Ipv4Addr::UNSPECIFIED.into();
     let address = peer.map_or_else(unknown, |peer| peer.remote.ip());
     let authenticator = &app.surroundings.authenticator;
