@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use ebbtide_broker::{Limit, Limits};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicName, Version,
-    packet::{Connect, MessageProperties, Publish},
+    packet::{Connect, Disconnect, MessageProperties, Publish},
 };
 use world::*;
 
@@ -404,4 +404,50 @@ fn short_of_memory_it_takes_in_nothing_that_stays() {
         ReasonCode::Success
     );
     assert_eq!(world.take_all(away).len(), 1);
+}
+
+#[test]
+fn a_client_is_asked_for_a_sign_of_life_as_often_as_the_broker_wants() {
+    let mut world = World::with(Limits {
+        keep_alive_s_max: 10,
+        ..Limits::default()
+    });
+    for (asked, expected) in [(0, Some(10)), (60, Some(10)), (5, None)] {
+        let (client, connack) = world.connect(Connect {
+            keep_alive: asked,
+            ..clean("a")
+        });
+        assert_eq!(connack.server_keep_alive, expected, "{asked}");
+        let interval_ms = 1000 * u64::from(expected.unwrap_or(asked));
+        world.pass_ms(interval_ms * 3 / 2 - 1);
+        assert_eq!(world.is_closed(client), None, "{asked}");
+        world.pass_ms(1);
+        let reason = world.is_closed(client);
+        assert_eq!(reason, Some(ReasonCode::KeepAliveTimeout), "{asked}");
+    }
+}
+
+#[test]
+fn a_session_stays_no_longer_than_the_broker_wants() {
+    let mut world = World::with(Limits {
+        session_expiry_interval_max: 10,
+        ..Limits::default()
+    });
+    let (client, connack) = world.connect(kept("a"));
+    assert_eq!(connack.session_expiry_interval, Some(10));
+    world.cut(client);
+    world.pass_ms(9_000);
+    let (client, connack) = world.connect(kept("a"));
+    assert!(connack.session_present);
+    // Nor by a word at the end [MQTT-3.1.2-23].
+    world.send(
+        client,
+        Packet::Disconnect(Box::new(Disconnect {
+            session_expiry_interval: Some(100),
+            ..Disconnect::new(ReasonCode::Success)
+        })),
+    );
+    world.pass_ms(11_000);
+    let (_, connack) = world.connect(kept("a"));
+    assert!(!connack.session_present);
 }

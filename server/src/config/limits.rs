@@ -208,7 +208,8 @@ limits! {
     /// How long a new connection may take to its CONNECT. Default: `10000`.
     connect_deadline_ms: u64, "MILLISECONDS", "EBBTIDE_CONNECT_DEADLINE_MS", CONNECTIONS;
 
-    /// The keep alive that is imposed on clients which ask for none or a longer one; 0: none is. Default: `0`.
+    /// The keep alive that is imposed on clients which ask for none or a longer one; 0: none is. Those of 3.1.1 cannot be told: one that
+    /// is silent for longer, as it has asked for, is disconnected. Default: `0`.
     keep_alive_s_max: u16, "SECONDS", "EBBTIDE_KEEP_ALIVE_S_MAX", CONNECTIONS;
 }
 
