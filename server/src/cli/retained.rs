@@ -1,13 +1,8 @@
 //! `ebbtide retained`: the retained messages of a running broker, through its HTTP API.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::io::{self, Write};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use clap::{ArgGroup, Args, Subcommand};
 use ebbtide_api::{
     DeleteRetainedResponse, PublishResponse, PutRetainedRequest, RetainedMessage, RetainedPage,
@@ -15,9 +10,8 @@ use ebbtide_api::{
 use hyper::Method;
 
 use super::{
-    access::AccessError,
     ask::{Ask, encoded, path, printable},
-    mqtt::{MessageFlags, whole},
+    mqtt::{MessageFlags, PAYLOAD, PayloadFlags},
 };
 use crate::{
     config::Config,
@@ -74,24 +68,13 @@ pub struct One {
 
 /// One to be.
 #[derive(Args, Clone, Debug)]
-#[command(group(ArgGroup::new("what").required(true)))]
+#[command(group(ArgGroup::new(PAYLOAD).required(true)))]
 pub struct Set {
     /// Its topic.
     topic: String,
 
-    /// The payload.
-    #[arg(
-        short,
-        long,
-        value_name = "TEXT",
-        group = "what",
-        allow_hyphen_values = true
-    )]
-    message: Option<String>,
-
-    /// The payload is the content of this file; `-` is standard input.
-    #[arg(short, long, value_name = "FILE", group = "what")]
-    file: Option<PathBuf>,
+    #[command(flatten)]
+    payload: PayloadFlags,
 
     /// As what it is published to those who have subscribed.
     #[arg(short, long, value_name = "QOS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
@@ -158,21 +141,7 @@ impl List {
 
 impl Set {
     fn run(self, config: &Config) -> Result<(), Failure> {
-        let payload = match (self.message, &self.file) {
-            (Some(text), _) => Bytes::from(text),
-            (None, Some(file)) if file.as_os_str() == "-" => {
-                whole("standard input", io::stdin().lock())?
-            }
-            (None, Some(file)) => {
-                let what = format!("--file {}", file.display());
-                let opened = File::open(file).map_err(|error| AccessError::Read {
-                    what: what.clone(),
-                    why: error.to_string(),
-                })?;
-                whole(&what, opened)?
-            }
-            (None, None) => Bytes::new(),
-        };
+        let payload = self.payload.read()?.unwrap_or_default();
         let Payload { text, base64, .. } = Payload::new(&payload, usize::MAX);
         let request = PutRetainedRequest {
             payload: text,

@@ -9,7 +9,7 @@ use super::MqttError;
 
 /// Lines that wait to be published, at most.
 const LINES_MAX: usize = 64;
-/// The longest line or file, bytes: the broker's largest packet by default.
+/// The longest line or file, bytes: as much as a packet of MQTT can have.
 pub const PAYLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// The lines of standard input, without their ends; the last one may have none.

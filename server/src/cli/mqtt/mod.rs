@@ -7,15 +7,21 @@ mod connect;
 mod error;
 mod lines;
 mod output;
+mod payload;
 mod place;
 mod properties;
 mod publish;
 mod subscribe;
 
 pub use self::{
-    error::MqttError, lines::whole, properties::MessageFlags, publish::Publish,
+    error::MqttError,
+    payload::{GROUP as PAYLOAD, PayloadFlags},
+    properties::MessageFlags,
+    publish::Publish,
     subscribe::Subscribe,
 };
+
+use self::lines::whole;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! `ebbtide pub`: one message, or one for each line of standard input; done when the broker has acknowledged them.
 
-use std::{collections::VecDeque, fs::File, io, path::PathBuf};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use clap::{ArgAction, ArgGroup, Args};
@@ -11,6 +11,7 @@ use super::{
     Deadline, MqttError, asked_to_end,
     connect::{Connection, Prepared, qos},
     goodbye, lines,
+    payload::{GROUP, PayloadFlags, standard_input},
     properties::{MessageFlags, topic_name},
     run,
 };
@@ -21,36 +22,25 @@ const WINDOW: usize = 256;
 
 /// What may be typed.
 #[derive(Args, Clone, Debug)]
-#[command(disable_help_flag = true, group(ArgGroup::new("what").required(true)))]
+#[command(disable_help_flag = true, group(ArgGroup::new(GROUP).required(true)))]
 pub struct Publish {
     /// The topic.
     #[arg(short, long, value_name = "TOPIC")]
     topic: Option<String>,
 
-    /// The payload.
-    #[arg(
-        short,
-        long,
-        value_name = "TEXT",
-        group = "what",
-        allow_hyphen_values = true
-    )]
-    message: Option<String>,
-
-    /// The payload is the content of this file.
-    #[arg(short, long, value_name = "FILE", group = "what")]
-    file: Option<PathBuf>,
+    #[command(flatten)]
+    payload: PayloadFlags,
 
     /// The payload is all of standard input.
-    #[arg(short = 's', long, group = "what")]
+    #[arg(short = 's', long, group = GROUP)]
     stdin_file: bool,
 
     /// Each line of standard input is a message.
-    #[arg(short = 'l', long, group = "what")]
+    #[arg(short = 'l', long, group = GROUP)]
     stdin_line: bool,
 
     /// An empty payload; with --retain it deletes the retained message.
-    #[arg(short, long, group = "what")]
+    #[arg(short, long, group = GROUP)]
     null_message: bool,
 
     /// 1: at least once, 2: exactly once, 0: at most once, and nobody says whether it has arrived.
@@ -85,17 +75,10 @@ impl Publish {
     }
 
     fn publish(self) -> Result<(), MqttError> {
-        let payloads = if let Some(text) = self.message {
-            Payloads::One(Bytes::from(text))
-        } else if let Some(path) = &self.file {
-            let what = format!("--file {}", path.display());
-            let file = File::open(path).map_err(|error| MqttError::Read {
-                what: what.clone(),
-                why: error.to_string(),
-            })?;
-            Payloads::One(lines::whole(&what, file)?)
+        let payloads = if let Some(payload) = self.payload.read()? {
+            Payloads::One(payload)
         } else if self.stdin_file {
-            Payloads::One(lines::whole("standard input", io::stdin().lock())?)
+            Payloads::One(standard_input()?)
         } else if self.stdin_line {
             Payloads::Lines
         } else {
