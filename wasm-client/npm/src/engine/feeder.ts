@@ -145,16 +145,14 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       const ours = (leaving = new Map([[seq, handle]]));
       journal.write((tx) => {
         const seqs = [...ours.keys()];
-        tx.keys('outbox', (there) => {
-          for (const one of there) ours.delete(one as number);
-          for (const gone of ours.keys()) tx.remove('flight', gone);
-        }, { from: Math.min(...seqs), to: Math.max(...seqs) });
+        tx.keys('outbox', (there) => there.forEach((one) => ours.delete(one as number)), { from: Math.min(...seqs), to: Math.max(...seqs) });
       });
-      // Those that were taken away meanwhile.
+      // Those that were taken away meanwhile. A row of `flight` without one of the outbox means nothing.
       journal.then(() => {
-        for (const gone of ours.values()) {
-          connection.cancel(gone);
-          drop(gone);
+        for (const [gone, handle] of ours) {
+          connection.cancel(handle);
+          drop(handle);
+          journal.write((tx) => tx.remove('flight', gone));
         }
       }, true);
     },
@@ -171,18 +169,18 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       const { seq, bytes, stage } = one;
       // A handle may be gone with its page: what the server will never take is shown to somebody.
       const dead = code !== undefined && code !== 'expired' && code !== 'outcome-unknown';
-      journal.write((tx, usage) => {
+      journal.write((tx, ended) => {
         const leave = (row: OutboxRow | undefined | boolean): void => {
           if (!row) return;
-          usage.count--;
-          usage.bytes -= bytes;
+          ended.count++;
+          ended.bytes += bytes;
           if (typeof row === 'object') tx.put('dead', { ...row, reasonCode: reasonCode ?? (code === 'packet-too-large' ? 0x95 : 0x80), rejectedAt: Date.now() });
         };
         if (dead) tx.get('outbox', seq, leave);
         // Nobody takes away what has left.
         else if (stage > 0) leave(true);
         else tx.has('outbox', seq, leave);
-      });
+      }, dead || stage === 0);
       finished.push(seq);
       if (dead) journal.then(() => void prune());
     },
@@ -262,7 +260,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     await store.run(['dead'], 'relaxed', (tx) => tx.keys('dead', (keys) => {
       count = Math.max(0, keys.length - deadLettersMax);
       for (const key of keys.slice(0, count)) tx.remove('dead', key);
-    })).catch(failed);
+    }), true).catch(failed);
     if (count > 0) say({ t: 'report', report: { kind: 'dropped', count, reason: 'too many dead letters' } });
   }
 }

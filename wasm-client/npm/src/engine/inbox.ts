@@ -100,17 +100,23 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     const now = tabs.filter((tab) => !catching.has(tab));
     if (now.length > 0) deliver(incoming(message, id, id <= oldUpTo), now);
   };
-  const flush = (): void => {
+  const flush = async (): Promise<void> => {
     const ids = touched;
     touched = new Set();
     writing.add(ids);
-    runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
-      for (const rowId of ids) {
-        if (rows.has(rowId)) {
-          tx.get('inbox', rowId, (row) => row && tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) }));
-        } else tx.remove('inbox', rowId);
-      }
-    }).then(() => writing.delete(ids), failed);
+    const parts: InboxRow[] = [];
+    try {
+      const some = [...ids].filter((rowId) => rows.has(rowId));
+      // Nobody else writes them. A transaction that waited for this answer would keep all tabs waiting if this one were stopped.
+      if (some.length > 0) await store.run(['inbox'], 'read', (tx) => some.forEach((rowId) => tx.get('inbox', rowId, (row) => row && parts.push(row))));
+      await runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
+        for (const rowId of ids) if (!rows.has(rowId)) tx.remove('inbox', rowId);
+        for (const row of parts) if (rows.has(row.id!)) tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) });
+      });
+      writing.delete(ids);
+    } catch (why) {
+      failed(why);
+    }
   };
   const remove = (id: number, entry: Entry): void => {
     entries.delete(id);

@@ -2,25 +2,23 @@
 // that. Tickets that queue up behind a running transaction share the next one; their order never changes. Nothing is written by a leader
 // whose epoch is over.
 
-import { withUsage } from './store/outbox.js';
+import { readUsage } from './store/outbox.js';
 import type { Store, Table, Tx, Usage } from './store/store.js';
 
 /** Why a transaction was aborted: another tab leads by now. */
 export const STALE = 'another tab leads';
 
-/** Runs what only the leader may write. Rejects with `STALE` when it is none any more. */
-export function runAsLeader(store: Store, epoch: number, tables: Table[], mode: 'strict' | 'relaxed', work: (tx: Tx) => void): Promise<void> {
+/** Runs what only the leader may write. Rejects with `STALE` when it is none any more: the next one left a row where its epoch was over. */
+export function runAsLeader(store: Store, epoch: number, tables: Table[], mode: 'strict' | 'relaxed', work: (tx: Tx) => void, dialogue = false): Promise<void> {
   return store.run(['session', ...tables], mode, (tx) => {
-    tx.get('session', 'epoch', (now) => {
-      if (now !== epoch) tx.abort(STALE);
-    });
+    tx.unless('session', epoch, STALE);
     work(tx);
-  });
+  }, dialogue);
 }
 
 export interface Journal {
-  /** Part of the transaction that is being gathered. What it asks of the store must be asked at once, but for reads that only it needs. */
-  write(entry: (tx: Tx, usage: Usage) => void): void;
+  /** Part of the transaction that is being gathered. `dialogue`: what it asks may depend on one answer; others must ask for all at once. */
+  write(entry: (tx: Tx, ended: Usage) => void, dialogue?: boolean): void;
   /** When that transaction is durable: `before` the machine hears of it, or after. */
   then(action: () => void, before?: boolean): void;
   commit(ticket: number): void;
@@ -31,16 +29,20 @@ export interface Journal {
 
 interface Batch {
   ticket: number;
-  entries: ((tx: Tx, usage: Usage) => void)[];
+  entries: ((tx: Tx, ended: Usage) => void)[];
+  dialogue: boolean;
   before: (() => void)[];
   after: (() => void)[];
 }
 
-const batch = (): Batch => ({ ticket: 0, entries: [], before: [], after: [] });
+const batch = (): Batch => ({ ticket: 0, entries: [], dialogue: false, before: [], after: [] });
 
 export function openJournal(store: Store, epoch: number, committed: (ticket: number) => void, usageIs: (usage: Usage) => void, failed: (why: unknown) => void): Journal {
   let gathered = batch();
   let queue: Batch[] = [];
+  /** Only the leader writes it. */
+  const ended: Usage = { count: 0, bytes: 0 };
+  let written = 0;
   let running = false;
   let stopped = false;
 
@@ -53,15 +55,19 @@ export function openJournal(store: Store, epoch: number, committed: (ticket: num
       let after: Usage | undefined;
       try {
         if (batches.some((one) => one.entries.length > 0)) {
-          await runAsLeader(store, epoch, ['outbox', 'flight', 'dead', 'inbox', 'inbound', 'subs'], 'strict', (tx) =>
-            withUsage(tx, (usage, end) => {
-              for (const one of batches) for (const entry of one.entries) entry(tx, usage);
-              // Answers come in the order of the questions: by now the entries have theirs.
-              tx.has('session', 'epoch', () => {
-                after = usage;
-                end();
-              });
-            }));
+          const dialogue = batches.some((one) => one.dialogue);
+          await runAsLeader(store, epoch, ['outbox', 'flight', 'dead', 'inbox', 'inbound', 'subs'], 'strict', (tx) => {
+            for (const one of batches) for (const entry of one.entries) entry(tx, ended);
+            const end = (): void => {
+              if (written === ended.count) return;
+              written = ended.count;
+              tx.put('session', { ...ended }, 'ended');
+              readUsage(tx, (usage) => void (after = usage));
+            };
+            // Answers come in the order of the questions: by then the entries have theirs.
+            if (dialogue) tx.has('session', 'epoch', end);
+            else end();
+          }, dialogue);
         }
       } catch (why) {
         if (!stopped) failed(why);
@@ -79,7 +85,10 @@ export function openJournal(store: Store, epoch: number, committed: (ticket: num
   };
 
   return {
-    write: (entry) => void gathered.entries.push(entry),
+    write: (entry, dialogue = false) => {
+      gathered.entries.push(entry);
+      gathered.dialogue ||= dialogue;
+    },
     then: (action, before) => void (before ? gathered.before : gathered.after).push(action),
     commit: (ticket) => {
       gathered.ticket = ticket;

@@ -218,7 +218,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
         });
         // Settled by the row that took its place.
         tx.all('outbox', (rows) => rows.forEach((row) => row.also?.forEach((seq) => missing.delete(seq))), { index: 'merge' });
-      });
+      }, true);
       if (missing.size > 0) setTimeout(() => missing.forEach((outcome, seq) => settled([seq], outcome)), SETTLE_AFTER_MS);
     },
     end: (error) => {

@@ -1,9 +1,13 @@
-// The first transaction of a leader: raises the epoch, so that an earlier leader can write no more, and reads what that one left.
+// The first transaction of a leader: raises the epoch and marks the old one as over, so that an earlier leader can write no more, and reads
+// what that one left.
 
 import type { EngineSettings } from '../settings.js';
 import { witness, type Witness } from './store/open.js';
-import { withUsage } from './store/outbox.js';
+import { readUsage } from './store/outbox.js';
 import type { Flight, InboxRow, Meta, OutboxRow, Store, SubscriptionRow } from './store/store.js';
+
+/** Marks of that many epochs are kept. */
+const EPOCHS_MARKED = 1000;
 
 export interface Estate {
   epoch: number;
@@ -25,8 +29,11 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
   };
   await store.run(['session', 'outbox', 'flight', 'inbox', 'inbound', 'subs'], 'strict', (tx) => {
     tx.get('session', 'epoch', (epoch) => {
-      estate.epoch = ((epoch as number | undefined) ?? 0) + 1;
+      const old = (epoch as number | undefined) ?? 0;
+      estate.epoch = old + 1;
       tx.put('session', estate.epoch, 'epoch');
+      tx.put('session', 0, old);
+      tx.remove('session', -EPOCHS_MARKED, old - EPOCHS_MARKED);
     });
     tx.get('session', 'meta', (found) => {
       const meta = found as Meta | undefined;
@@ -47,12 +54,13 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
       tx.all('subs', (rows, ids) => void (estate.subscriptions = rows.map((row, place) => [ids[place] as number, row])));
     });
     tx.all('inbox', (rows) => void (estate.inbox = rows));
-    withUsage(tx, (usage, end) => tx.all('outbox', ([row]) => {
+    readUsage(tx, (usage) => tx.all('outbox', ([row]) => {
       if (!row) usage.count = usage.bytes = 0;
       estate.outboxCount = usage.count;
-      end();
+      tx.put('session', usage, 'usage');
+      tx.remove('session', 'ended');
     }, { count: 1 }));
-  });
+  }, true);
   return estate;
 }
 

@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
+import { IDBDatabase } from 'fake-indexeddb';
 import { openEngine } from '../engine/index.js';
+import { databaseName, openStore } from '../engine/store/open.js';
+import { takeOver } from '../engine/takeover.js';
 import { eventually, listen, newProfile, publish, read, settings } from './browser.mjs';
 import { Server } from './machine.mjs';
 
@@ -191,10 +194,9 @@ test('an old leader that does not know yet is stopped by the epoch', async () =>
   const leader = open(server);
   await online(leader);
   const [connection] = server.connections;
-  // Another raised the epoch.
-  const { openStore, databaseName } = await import('../engine/store/open.js');
-  const { store } = await openStore(databaseName('ws://broker/', 'ana'), 'durable', () => {});
-  await store.run(['session'], 'strict', (tx) => tx.get('session', 'epoch', (epoch) => tx.put('session', epoch + 1, 'epoch')));
+  const name = databaseName('ws://broker/', 'ana');
+  const { store } = await openStore(name, 'durable', () => {});
+  await takeOver(store, name, settings());
   server.deliver('a', 'x');
   await eventually('freed', () => connection.freed);
   let rows;
@@ -205,6 +207,54 @@ test('an old leader that does not know yet is stopped by the epoch', async () =>
   store.close();
   // It still had the lock: it begins anew.
   await online(leader);
+});
+
+// Fails if one of them waits for an answer: a leader that is stopped just then keeps all tabs from the database.
+test('the transactions of a leader through which messages come and go are asked for all at once', async (t) => {
+  newProfile();
+  const server = new Server();
+  server.retained.set('in/retained', 'last');
+  const [leader, follower] = await pair(server);
+  const begun = [];
+  const original = IDBDatabase.prototype.transaction;
+  t.mock.method(IDBDatabase.prototype, 'transaction', function (scope, ...given) {
+    const transaction = original.call(this, scope, ...given);
+    const one = { scope: [...scope].join(' '), mode: given[0], atOnce: false };
+    begun.push(one);
+    let isSame = true;
+    queueMicrotask(() => (isSame = false));
+    const { commit } = transaction;
+    transaction.commit = () => {
+      one.atOnce ||= isSame;
+      commit.call(transaction);
+    };
+    return transaction;
+  });
+  const kept = listen(leader, 'in/#', { qos: 2, auto: false });
+  const heard = listen(follower, 'in/#', { qos: 2 });
+  await eventually('granted', () => kept.granted.length + heard.granted.length === 2);
+  for (let n = 0; n < 6; n++) {
+    server.deliver('in/x', String(n), { qos: 1 + (n % 2) });
+    await publish(follower, 'out/x', { payload: String(n), qos: 1 + (n % 2) }).settled;
+    await eventually('come', () => kept.messages.filter(({ topic }) => topic === 'in/x').length === n + 1);
+  }
+  const [{ hooks }] = server.connections;
+  const [connection] = server.connections;
+  // Two in one row, of which one is done.
+  for (const text of ['a', 'b']) hooks.received(0, 'in/y', new TextEncoder().encode(text), 1, false, false, [], undefined);
+  connection.commit(() => {});
+  await eventually('come', () => kept.messages.at(-1).text === 'b' && heard.messages.at(-1).text === 'b');
+  kept.messages.at(-2).done();
+  const used = (scope, mode) => begun.some((one) => one.scope === scope && one.mode === mode);
+  await eventually('a part of a row is removed', () => used('session inbox', 'readwrite') && used('inbox', 'readonly'));
+  kept.messages.forEach(({ done }) => done());
+  await eventually('an empty inbox', async () => (await leader.inspect()).leader.inbox === 0);
+  await eventually('cached', () => used('session retained', 'readwrite'));
+  const publishes = begun.filter(({ scope }) => scope === 'outbox flight session');
+  assert.equal(publishes.length, 6, 'what a tab publishes depends on what is there');
+  assert.deepEqual(begun.filter((one) => !one.atOnce && !publishes.includes(one)), []);
+  assert.ok(used('session outbox flight dead inbox inbound subs', 'readwrite'), 'the journal');
+  assert.ok(used('outbox', 'readonly'), 'what is sent');
 });
 
 test('what a follower wrote just before its end goes out', async () => {

@@ -43,7 +43,7 @@ export function openIndexedDb(name: string, lost: (why: 'reload-needed' | 'stora
 function wrap(db: IDBDatabase): Store {
   return {
     kind: 'indexeddb',
-    run: (tables, mode, work) =>
+    run: (tables, mode, work, dialogue) =>
       new Promise((resolve, reject) => {
         let why: unknown;
         // Throws InvalidStateError when the database is closed.
@@ -58,6 +58,14 @@ function wrap(db: IDBDatabase): Store {
             // It has ended already.
           }
         };
+        // By itself the store would wait to see whether more is asked for, and if this tab were stopped meanwhile, for a minute.
+        const commit = (): void => {
+          try {
+            transaction.commit();
+          } catch {
+            // It was aborted.
+          }
+        };
         let unanswered = 1;
         const guarded = <T>(then: (value: T) => void) => (value: T): void => {
           try {
@@ -65,17 +73,11 @@ function wrap(db: IDBDatabase): Store {
           } catch (error) {
             abort(error);
           }
-          if (--unanswered > 0) return;
-          // Whoever waits for no answer asks for nothing more. By itself the store would wait to see whether something comes, and if this tab
-          // were stopped just then it would keep all others waiting.
-          try {
-            transaction.commit();
-          } catch {
-            // It was aborted.
-          }
+          if (--unanswered === 0 && dialogue) commit();
         };
         const asked = <T>(then: (value: T) => void): ((value: T) => void) => (unanswered++, guarded(then));
         guarded(work)(transactionOf(transaction, asked, abort));
+        if (!dialogue) commit();
       }),
     close: () => db.close(),
   };
@@ -103,6 +105,10 @@ function transactionOf(transaction: IDBTransaction, asked: <T>(then: (value: T) 
     add: (table, row, then) => answer(on(table).add(row), (key) => then(key as number)),
     remove: (table, key, to = key) => void on(table).delete(IDBKeyRange.bound(key, to)),
     clear: (table) => void on(table).clear(),
+    unless: (table, key, why) => {
+      on(table).add(0, key).onerror = () => abort(why);
+      on(table).delete(key);
+    },
     abort,
   };
 }

@@ -44,6 +44,7 @@ export function openMemory(): Store {
           if (to === undefined) return set(table, key, undefined);
           for (const one of [...tables[table].keys()]) if (within(one, { from: key, to })) set(table, one, undefined);
         },
+        unless: (table, key, why) => void (tables[table].has(key) && tx.abort(why)),
         clear: (table) => [...tables[table].keys()].forEach((key) => set(table, key, undefined)),
         abort: (why) => void aborted.push(why),
       };

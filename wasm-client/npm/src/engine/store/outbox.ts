@@ -7,12 +7,19 @@ import { bytesOf, type OutboxRow, type Store, type Tables, type Tx, type Usage }
 
 const EMPTY: Usage = { count: 0, bytes: 0 };
 
+/** How full the outbox is, and what of that sum the leader keeps. */
+export function readUsage(tx: Tx, then: (usage: Usage, ended: Usage) => void): void {
+  let sum = EMPTY;
+  tx.get('session', 'usage', (found) => void (sum = (found as Usage | undefined) ?? EMPTY));
+  tx.get('session', 'ended', (found) => {
+    const ended = (found as Usage | undefined) ?? EMPTY;
+    then({ count: sum.count - ended.count, bytes: sum.bytes - ended.bytes }, ended);
+  });
+}
+
 /** Calls `change` with how full the outbox is, and stores what it leaves behind. The end of `change` may come in later callbacks. */
 export function withUsage(tx: Tx, change: (usage: Usage, end: () => void) => void): void {
-  tx.get('session', 'usage', (found) => {
-    const usage = { ...((found as Usage | undefined) ?? EMPTY) };
-    change(usage, () => tx.put('session', usage, 'usage'));
-  });
+  readUsage(tx, (usage, ended) => change(usage, () => tx.put('session', { count: usage.count + ended.count, bytes: usage.bytes + ended.bytes }, 'usage')));
 }
 
 function forget(tx: Tx, usage: Usage, row: OutboxRow): void {
@@ -71,7 +78,7 @@ export async function append(store: Store, drafts: Draft[], limits: Limits, mine
       end();
     };
     from(0);
-  }));
+  }), true);
   return { added, usage: after };
 }
 
@@ -100,7 +107,7 @@ export async function takeUnsent(store: Store, which: number[] | { dueAt: number
     });
     if (Array.isArray(which)) rowsOf(tx, 'outbox', which, take);
     else tx.all('outbox', take, { index: 'deadline', to: which.dueAt });
-  }));
+  }), true);
   return [taken, left];
 }
 
@@ -120,7 +127,7 @@ export async function retryDead(store: Store, seqs: number[]): Promise<number> {
       count++;
     }
     end();
-  })));
+  })), true);
   return count;
 }
 
@@ -129,6 +136,6 @@ export async function discardDead(store: Store, seqs: number[]): Promise<number>
   await store.run(['dead'], 'strict', (tx) => rowsOf(tx, 'dead', seqs, (rows) => {
     for (const row of rows) tx.remove('dead', row.seq!);
     count = rows.length;
-  }));
+  }), true);
   return count;
 }

@@ -1,5 +1,6 @@
-// What the durable session keeps, and the one way to change it: a transaction whose work is given synchronously; only callbacks of the
-// transaction itself may go on in it. It is applied as a whole, or not at all. Two that may write to one table run in the order they were begun.
+// What the durable session keeps, and the one way to change it: a transaction whose work is given synchronously. It is applied as a whole, or
+// not at all. Two that may write to one table run in the order they were begun. One that is asked for all at once needs its tab no more: a
+// tab that is stopped then keeps no other waiting.
 
 import type { Properties } from '../../wasm/contract.js';
 import type { QoS } from '../../engine.js';
@@ -70,7 +71,7 @@ export interface SubscriptionRow {
   flags: number;
 }
 
-/** How full the outbox is. Every transaction that changes the outbox keeps it true. */
+/** Of rows of the outbox. `usage` has what went in, but for what was taken away unsent; `ended` what the leader has settled since it took over. */
 export interface Usage {
   count: number;
   bytes: number;
@@ -83,7 +84,7 @@ export interface Meta {
   sessionName?: string | undefined;
 }
 
-/** Table → its rows. In `session` lie `epoch` (number), `meta` (Meta) and `usage` (Usage). */
+/** Table → its rows. In `session` lie `epoch` (number), `meta` (Meta), `usage` and `ended` (Usage), and a row under the number of each epoch that is over. */
 export interface Tables {
   outbox: OutboxRow;
   flight: Flight;
@@ -122,6 +123,8 @@ export interface Tx {
   add<T extends 'outbox' | 'inbox'>(table: T, row: Tables[T], then: (key: number) => void): void;
   /** `to`: all up to that key; one removal of many costs as much as of one. */
   remove(table: Table, key: Key, to?: Key): void;
+  /** Aborts with `why` if there is a row under the key. */
+  unless(table: Table, key: Key, why: unknown): void;
   clear(table: Table): void;
   /** Nothing of it is applied; `run` rejects with this. */
   abort(why: unknown): void;
@@ -129,8 +132,11 @@ export interface Tx {
 
 export interface Store {
   readonly kind: 'indexeddb' | 'memory';
-  /** Resolves when it is applied (`strict`: and on the disk). Rejects with what was thrown, aborted with, or went wrong. */
-  run(tables: Table[], mode: 'read' | 'strict' | 'relaxed', work: (tx: Tx) => void): Promise<void>;
+  /**
+   * Resolves when it is applied (`strict`: and on the disk). Rejects with what was thrown, aborted with, or went wrong. `dialogue`: answers may
+   * ask for more; others wait until this tab has heard them.
+   */
+  run(tables: Table[], mode: 'read' | 'strict' | 'relaxed', work: (tx: Tx) => void, dialogue?: boolean): Promise<void>;
   close(): void;
 }
 
