@@ -16,9 +16,9 @@ const TAKEN_OVER_WITHIN_MS = 3_000;
 const FEED_PAUSE_MS = 10;
 
 /**
- * What happens to the leader; `before`: what takes time in the test; `quiet`: nothing comes at that moment, for a page that is stopped in
- * the middle of a transaction keeps all others from the database, and one that is answered in the cache is thrown away; `back`: how it comes again, if it can; `misses`: it is not owed what comes
- * while it is away.
+ * What happens to the leader; `before`: what takes time in the test; `quiet`: nothing comes at that moment, for a page that is stopped while
+ * it asks for a transaction keeps all others from the database, and one that is answered in the cache is thrown away; `back`: how it comes again, if it can;
+ * `misses`: it is not owed what comes while it is away.
  */
 const FATES = {
   closed: { happens: (tab) => tab.close() },
@@ -97,6 +97,44 @@ test('what a follower published just before its crash goes out', needs(), async 
   await follower.crash();
   const messages = await box.collect('its last words', (all) => all.length >= words.length);
   assert.deepEqual(messages.map(({ text }) => text), words);
+});
+
+// Fails if the leader's transactions need its page: all others then wait for the database until the browser aborts it, a minute later.
+test('a leader that stands still right after it began a transaction keeps no other from the database', needs(), async (t) => {
+  const { broker, link, pages, tabs } = await fiveTabs(t, startEbbtide);
+  const leader = await leaderOf(tabs);
+  const others = tabs.filter((tab) => tab !== leader);
+  const feed = await startFeed(t, broker);
+  await everyoneHas(tabs, 20, feed);
+  pages.hold(({ still }) => still);
+  const opened = link.opened;
+  await leader.page.evaluate(() => {
+    const { transaction } = IDBDatabase.prototype;
+    IDBDatabase.prototype.transaction = function (tables, mode, options) {
+      const begun = transaction.call(this, tables, mode, options);
+      if (mode !== 'readwrite' || !tables.includes('inbox')) return begun;
+      IDBDatabase.prototype.transaction = transaction;
+      // After the task in which it asks for all of it. Nothing runs in this page until the answer comes.
+      queueMicrotask(() => {
+        const request = new XMLHttpRequest();
+        request.open('POST', '/note', false);
+        request.send(JSON.stringify({ still: true }));
+      });
+      return begun;
+    };
+  });
+  await pages.noted('it stands still', (notes) => notes.some(({ still }) => still));
+  const at = Date.now();
+  await eventually('another connection', () => link.opened > opened && link.open === 1, Boolean, 10_000);
+  const tookMs = Date.now() - at;
+  await everyoneHas(others, feed.sent + 20, feed);
+  pages.release();
+  await feed.stop();
+  for (const tab of tabs) {
+    await tab.eventually('the last', () => window.app.seen(), (texts) => texts.includes(String(feed.sent - 1)));
+    assertSameList((await tab.call('seen')).map(Number), Array.from({ length: feed.sent }, (_, at) => at), `${tab.name}: each once, in order`);
+  }
+  assert.ok(tookMs <= TAKEN_OVER_WITHIN_MS, `taken over after ${tookMs} ms`);
 });
 
 /** Five tabs of one identity, each subscribed; one WebSocket. */
