@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// What a script may take for one answer.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+/// What a script may take for one answer. Each thing that it waits for has a time of its own (30 s in the browser), and the
+/// script says which it was when that is over: this time and the next are for one that hangs.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(120);
+/// What a script may take to its end: a busy machine needs minutes for what an idle one does in half of one.
+const END_DEADLINE: Duration = Duration::from_secs(300);
 
 /// A running script.
 pub struct Script {
@@ -73,7 +76,7 @@ impl Script {
     /// Closes the script's stdin and waits for its successful end.
     pub fn finish(mut self) -> Result<()> {
         self.stdin = None;
-        let deadline = Instant::now() + ANSWER_DEADLINE;
+        let deadline = Instant::now() + END_DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 if !status.success() {
@@ -82,7 +85,7 @@ impl Script {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("the script still runs after {ANSWER_DEADLINE:?}");
+                bail!("the script still runs after {END_DEADLINE:?}");
             }
             thread::sleep(Duration::from_millis(5));
         }
