@@ -17,7 +17,9 @@ const stored = (topic, expected) =>
   eventually(`${topic} stored`, async () => (await broker.retained(topic))?.payload, (seen) => seen === expected);
 const gone = (what, locator) => eventually(`no ${what}`, () => locator.count(), (seen) => seen === 0);
 
-async function edit(topic) {
+// Once the page has what it is about to be edited from: an own change that is still on its way would be somebody else's.
+async function edit(topic, from) {
+  await eventually(`${topic} shows ${from}`, () => card(topic).innerText(), (seen) => seen.replace(/\s/g, '').includes(from));
   await card(topic).getByRole('link', { name: 'Edit' }).click();
   await value.waitFor();
 }
@@ -28,7 +30,7 @@ try {
     { topic: 'config/door', payload: 'shut' },
   ]);
   await page.goto(`${base}/config`);
-  await edit('config/lamp');
+  await edit('config/lamp', '"level":80');
   assert.match(page.url(), /edit=config%2Flamp/);
   assert.ok(await publish.isDisabled(), 'there is nothing to publish');
 
@@ -56,7 +58,7 @@ try {
   await stored('config/lamp', '{"on":true,"level":80}');
 
   // Somebody else is faster: mine goes over it only when that is chosen.
-  await edit('config/lamp');
+  await edit('config/lamp', '"on":true');
   await value.fill('{"on":true,"level":10}');
   await broker.publish([{ topic: 'config/lamp', payload: '{"on":true,"level":99}' }]);
   await conflict.waitFor();
@@ -72,7 +74,7 @@ try {
   await stored('config/lamp', '{"on":true,"level":10}');
 
   // The other choice takes theirs; and what is not published is not lost by a slip of the Escape key.
-  await edit('config/lamp');
+  await edit('config/lamp', '"level":10');
   await value.fill('{"on":true,"level":11}');
   await broker.publish([{ topic: 'config/lamp', payload: '{"on":true,"level":12}' }]);
   await conflict.getByRole('button', { name: 'Take theirs' }).click();
@@ -88,7 +90,7 @@ try {
   await stored('config/lamp', '{"on":true,"level":12}');
 
   // Cleared while it is edited: a conflict too.
-  await edit('config/door');
+  await edit('config/door', 'shut');
   await value.fill('open');
   await broker.publish([{ topic: 'config/door', payload: '' }]);
   await dialog.getByText('Somebody else cleared this value').waitFor();

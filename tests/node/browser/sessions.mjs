@@ -41,7 +41,7 @@ await show(opened, async () => {
   await go(page, 'Sessions');
   await eventually('the most stuck one first', clients, (seen) => seen[0] === STUCK);
   await page.getByRole('button', { name: 'Client' }).click();
-  await listed('by name', [...(await clients())].sort());
+  await eventually('by name', clients, (seen) => String(seen) === String([...seen].sort()));
   await page.getByRole('button', { name: 'Backlog' }).click();
   await eventually('by backlog again', clients, (seen) => seen[0] === STUCK);
   assert.equal(new URL(page.url()).search, '');

@@ -137,8 +137,9 @@ async function plant() {
   ]);
   await page.goto(`${base}/topics?filter=plant%2F%23&topic=plant%2Fkiel%2Ftank+1%2Flevel`);
   await shows('topics', count, '12');
-  const names = await page.locator('[aria-level="3"] .topic-name').allInnerTexts();
-  assert.deepEqual(names.filter((name) => name.startsWith('tank')), ['tank 1', 'tank 2', 'tank 3', 'tank 10']);
+  await eventually('the tanks in their order', () => page.locator('[aria-level="3"] .topic-name').allInnerTexts(), (seen) => {
+    return String(seen.filter((name) => name.startsWith('tank'))) === 'tank 1,tank 2,tank 3,tank 10';
+  });
   for (let n = 1; n <= 40; n++) {
     const next = new Promise((resolve) => setTimeout(resolve, 40));
     await broker.publish([tank(n)]);
