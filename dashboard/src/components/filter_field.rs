@@ -3,6 +3,7 @@
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
+use super::draft::use_draft;
 use crate::model::filter;
 
 #[derive(Properties, PartialEq)]
@@ -16,11 +17,7 @@ pub struct FilterFieldProps {
 
 #[component]
 pub fn FilterField(props: &FilterFieldProps) -> Html {
-    let draft = use_state_eq(|| props.filter.to_string());
-    use_effect_with(props.filter.clone(), {
-        let draft = draft.clone();
-        move |filter| draft.set(filter.to_string())
-    });
+    let draft = use_draft(&props.filter);
     let problem = filter::check(&draft).err();
     let changed = *draft != *props.filter;
     let oninput = {

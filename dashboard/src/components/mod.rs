@@ -11,6 +11,7 @@ pub mod copy_button;
 pub mod dialog;
 pub mod diff_view;
 pub mod doing;
+pub mod draft;
 pub mod fault_place;
 pub mod filter_field;
 pub mod first_run;

@@ -1,7 +1,8 @@
 // "Why did this client not get that message?": the answers in words, each after what it is about has happened.
 
+import assert from 'node:assert/strict';
 import mqtt from 'mqtt';
-import { open } from './chromium.mjs';
+import { eventually, open } from './chromium.mjs';
 import { accessible, heading, show } from './pages.mjs';
 
 const [base, broker] = process.argv.slice(2);
@@ -32,6 +33,8 @@ await show(opened, async () => {
   await send('weights/short', { messageExpiryInterval: 1 });
   await new Promise((resolve) => setTimeout(resolve, 2_100));
   const back = await mqtt.connectAsync(broker, kept);
+  const known = async () => (await fetch(`${base}/api/v1/sessions/scale/why?topic=weights%2Fshort`)).json();
+  await eventually('found out', known, ({ verdict }) => verdict === 'expired');
   await back.endAsync();
   // Dropped by the limit of four: the first of five.
   await send('weights/first');
@@ -44,6 +47,12 @@ await show(opened, async () => {
   await says('weights/first', 'The queue was full', 'queue_overflow says what goes then');
   await says('weights/more', 'It still waits', 'It is the next of 4.');
   await why.getByText('At position 1: waiting').waitFor();
+  // The page asks again by itself meanwhile: that is no reason to take away what is being typed.
+  const field = why.getByLabel('Topic of the message');
+  await field.fill('half a topi');
+  await (await page.waitForResponse((answer) => answer.url().includes('/why?'))).finished();
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  assert.equal(await field.inputValue(), 'half a topi');
   await accessible(page, 'an answer');
   // Of the one that had expired the client was told when it came back.
   await page.getByTestId('facts').locator('[data-lost]').filter({ hasText: '1 message' }).waitFor();

@@ -1,12 +1,13 @@
 //! "Why did this client not get that message?": asked for a topic, answered from what the broker itself decided.
 
 use ebbtide_api::{Why, WhyQuery};
-use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::TOPIC;
 use super::subscriptions;
 use crate::api::{self, use_polled};
+use crate::browser;
+use crate::components::draft::use_draft;
 use crate::components::now::RelativeTime;
 use crate::model::clock;
 use crate::model::format::{count, counted};
@@ -24,21 +25,24 @@ pub struct WhyNotProps {
 pub fn WhyNot(props: &WhyNotProps) -> Html {
     let shell = use_shell();
     let topic = shell.location.get(TOPIC).map(str::to_owned);
-    let field = use_node_ref();
+    let typed = use_draft(topic.as_deref().unwrap_or_default());
     let question = (props.client_id.clone(), topic.clone());
     let polled = use_polled(question, ASKED_EVERY_MS, |(client_id, topic)| async move {
         let Some(topic) = topic else { return Ok(None) };
         api::why(&client_id, &WhyQuery { topic }).await.map(Some)
     });
     let onsubmit = {
-        let (shell, field) = (shell.clone(), field.clone());
+        let (shell, typed) = (shell.clone(), typed.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
-            let Some(field) = field.cast::<HtmlInputElement>() else {
-                return;
-            };
-            let to = shell.location.clone().with(TOPIC, &field.value());
+            let to = shell.location.clone().with(TOPIC, &typed);
             shell.go.emit((to, Step::Replace));
+        })
+    };
+    let oninput = {
+        let typed = typed.clone();
+        Callback::from(move |event: InputEvent| {
+            typed.set(browser::value_of(&event).unwrap_or_default());
         })
     };
     let answer = polled.value.as_deref().and_then(Option::as_ref);
@@ -48,8 +52,8 @@ pub fn WhyNot(props: &WhyNotProps) -> Html {
             <h2 id="why-title">{ "Why did this client not get that message?" }</h2>
             <form class="why-form" {onsubmit}>
                 <label for="why-topic">{ "Topic of the message" }</label>
-                <input id="why-topic" ref={field} class="text-input" type="text" required={true}
-                    value={topic.clone().unwrap_or_default()} autocomplete="off" autocapitalize="off" spellcheck="false" />
+                <input id="why-topic" class="text-input" type="text" required={true}
+                    value={(*typed).clone()} {oninput} autocomplete="off" autocapitalize="off" spellcheck="false" />
                 <button type="submit" class="button button-primary">{ "Ask the broker" }</button>
             </form>
             <div class="why-answer" role="status">
