@@ -229,10 +229,7 @@ impl Component for App {
                 // The field keeps the focus, on another page too: there is more to type.
                 self.arrive(ctx, location);
             }
-            Msg::Moved => {
-                let location = here().unwrap_or_else(|| Location::new(Page::HOME));
-                self.arrive(ctx, location);
-            }
+            Msg::Moved => self.arrive_here(ctx),
             Msg::Reconnect => {
                 self.renewed_at_ms = 0;
                 if let Some(feed) = &self.shell.feed {
@@ -335,6 +332,17 @@ impl App {
         }
         if filter_of(&self.last, Page::Config, CONFIG_FILTER) != self.config.filter {
             self.watch_config(ctx);
+        }
+    }
+
+    /// Where the address says.
+    fn arrive_here(&mut self, ctx: &Context<Self>) {
+        let named = here();
+        let is_nowhere = named.is_none();
+        self.arrive(ctx, named.unwrap_or_else(|| Location::new(Page::HOME)));
+        if is_nowhere {
+            self.is_nowhere = true;
+            browser::set_title(NOWHERE);
         }
     }
 

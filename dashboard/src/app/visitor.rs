@@ -9,7 +9,7 @@ use ebbtide_api::{LoginResponse, LoginStatus};
 use gloo::timers::callback::Timeout;
 use yew::prelude::*;
 
-use super::{App, Msg, connect, here};
+use super::{App, Msg, connect};
 use crate::api::bearer::{self, Bearer};
 use crate::api::{self, Fault};
 use crate::browser;
@@ -223,7 +223,7 @@ impl App {
         self.shell.connection = connection;
         self.no_feed = no_feed;
         self.last.clear();
-        self.arrive(ctx, here().unwrap_or_else(|| Location::new(Page::HOME)));
+        self.arrive_here(ctx);
         self.watch_anew(ctx);
         self.listen(ctx);
     }

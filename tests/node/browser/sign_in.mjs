@@ -113,7 +113,16 @@ await show(opened, async () => {
   await page.getByTestId('account').click();
   await picture(page, 'signed-in');
   await accessible(page, 'the account');
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  // The menu goes with Escape, back to its button, and when something else is pressed.
+  const signOut = page.getByRole('button', { name: 'Sign out' });
+  await page.keyboard.press('Escape');
+  await signOut.waitFor({ state: 'hidden' });
+  await page.keyboard.press('Enter');
+  await signOut.waitFor();
+  await heading(page, 'Publish').click();
+  await signOut.waitFor({ state: 'hidden' });
+  await page.getByTestId('account').click();
+  await signOut.click();
   await form.filter({ hasText: 'You have signed out' }).waitFor();
   assert.equal(new URL(page.url()).pathname, '/');
   const left = await page.content();
@@ -127,6 +136,13 @@ await show(opened, async () => {
   await page.getByRole('navigation', { name: 'Pages' }).waitFor();
   await go(page, 'Publish');
   assert.equal(await page.getByLabel('Payload', { exact: true }).inputValue(), '');
+  await page.reload();
+  await form.waitFor();
+
+  // An address of no page is none for who has signed in there either.
+  await page.goto(`${base}/no/such/page`);
+  await signIn(page, 'bob', password);
+  await heading(page, 'Not found').waitFor();
   await page.reload();
   await form.waitFor();
 
