@@ -58,6 +58,15 @@ await show(opened, async () => {
   await page.getByRole('table', { name: 'Connections' }).getByRole('row').nth(1).waitFor();
   await accessible(page, 'the overview');
   await fits(page, 'the overview');
+  // The tiles fill their rows.
+  for (const width of [360, 1024, 1280, 1440]) {
+    await page.setViewportSize({ width, height: 800 });
+    const ends = () => page.locator('.tiles').evaluate((tiles) => {
+      const end = (element) => Math.round(element.getBoundingClientRect().right);
+      return [end(tiles), end(tiles.lastElementChild)];
+    });
+    await eventually(`full rows at ${width} pixels`, ends, ([row, last]) => row === last);
+  }
 
   for (const title of ['Presence', 'Config', 'Topics', 'Sessions', 'Publish']) {
     await go(page, title);
