@@ -67,10 +67,14 @@ fn guarded(script: &str, config: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// All may look at the boards.
+/// All may look at the boards; one value is not for everybody.
 fn with_boards_for_all() -> String {
-    config()
-        + "[[rules]]\neffect = \"allow\"\nwho = { user = \"ann\" }\nactions = [\"subscribe\"]\ntopics = [\"#\"]\n"
+    let rule = |effect: &str, topic: &str| {
+        format!(
+            "[[rules]]\neffect = \"{effect}\"\nwho = {{ user = \"ann\" }}\nactions = [\"subscribe\"]\ntopics = [\"{topic}\"]\n\n"
+        )
+    };
+    config() + &rule("deny", "config/secret") + &rule("allow", "#")
 }
 
 #[test]

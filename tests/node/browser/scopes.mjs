@@ -13,6 +13,9 @@ await root.publish('config/lamp/more', '1');
 const client = await mqtt.connectAsync(broker, {
   clientId: 'display', protocolVersion: 5, username: 'ann', password, clean: false, properties: { sessionExpiryInterval: 600 },
 });
+await client.subscribeAsync('#', { qos: 1 });
+// By the fourth rule it is not for ann.
+await root.publish('config/secret', 'x');
 
 const opened = await open({ viewport: { width: 1280, height: 900 } });
 const { page } = opened;
@@ -50,6 +53,10 @@ await show(opened, async () => {
   await heading(page, 'display').waitFor();
   await why('admin').waitFor();
   for (const name of ['Disconnect', 'Purge queue', 'Delete session']) await isDisabled(name);
+  await page.getByLabel('Topic of the message').fill('config/secret');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('verdict').filter({ hasText: 'A rule does not let the client have it' }).waitFor();
+  await page.getByTestId('why').getByText('Rule 4 decides').waitFor();
   await accessible(page, 'a session, read-only');
   await go(page, 'Access');
   await page.getByText('Only administrators see this').waitFor();
