@@ -58,7 +58,12 @@ pub fn SessionView(props: &SessionViewProps) -> Html {
         },
         (None, Some(_)) => Html::default(),
     };
-    let known = polled.value.as_ref().filter(|_| polled.fault.is_none());
+    // An answer that failed takes nothing away: neither the buttons nor a question that is being answered.
+    let is_gone = polled
+        .fault
+        .as_ref()
+        .is_some_and(|fault| fault.is_not_found());
+    let known = polled.value.as_ref().filter(|_| !is_gone);
     html! {
         <section class="page" data-stale={is_stale.then_some("true")} data-testid="session">
             <div class="page-head">
