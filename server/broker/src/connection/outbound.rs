@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use ebbtide_protocol::{PacketId, QoS, TopicFilter, codec::publish_len};
 use ebbtide_store::{FlowStage, Operation, Sequence};
 
-use super::{announce::Ends, open::Open, transmit::publish_ref};
+use super::{announce::Ends, open::Open, resume::READ_FIRST, transmit::publish_ref};
 use crate::{
     Durability, Fate, Monotonic, Now, durability,
     fates::TopicKey,
@@ -39,6 +39,8 @@ pub(super) struct Outbound {
     /// They can be read once this is durable.
     pub resend_after: Ticket,
     pub reading: Option<Reading>,
+    /// So many messages the next time.
+    pub read_next: u16,
     /// Snapshots that there was no room for, and when they have another turn.
     pub put_off: BTreeMap<TopicFilter, Snapshot>,
     pub retry_at: Option<Monotonic>,
@@ -91,6 +93,7 @@ impl Outbound {
             to_resend: VecDeque::new(),
             resend_after: Ticket(0),
             reading: None,
+            read_next: READ_FIRST,
             put_off: BTreeMap::new(),
             retry_at: None,
             ends: Ends::default(),

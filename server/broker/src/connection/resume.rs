@@ -25,9 +25,14 @@ use crate::{
     stats::DropReason,
 };
 
-/// How much is read from the store at a time, but for the last message.
-const READ_CHUNK: usize = 32;
+/// How many messages are read from the store at a time: few at first, for the client waits for them, and twice as many each time. To ask
+/// costs as much as some dozens of messages.
+pub(super) const READ_FIRST: u16 = 32;
+const READ_MAX: u16 = 512;
+/// Of them, but for the last.
 const READ_BYTES_MAX: usize = 256 * 1024;
+/// From a group: what one member has taken, the others cannot have.
+const LEASED_MAX: usize = 32;
 
 impl Open {
     /// Repeats with their old ids, in order, what was not acknowledged [MQTT-4.4.0-1, MQTT3-4.6.0-6].
@@ -48,9 +53,16 @@ impl Open {
         }
     }
 
+    /// How many messages are to be read now.
+    fn next_read(&mut self) -> usize {
+        let count = self.outbound.read_next;
+        self.outbound.read_next = count.saturating_mul(2).min(READ_MAX);
+        usize::from(count)
+    }
+
     /// Begins to read what is to be repeated next; `false` when there is nothing more.
     pub fn begin_resend(&mut self) -> bool {
-        let count = self.outbound.to_resend.len().min(READ_CHUNK);
+        let count = self.next_read().min(self.outbound.to_resend.len());
         let flows: Vec<_> = self.outbound.to_resend.drain(..count).collect();
         let is_something = !flows.is_empty();
         if is_something {
@@ -66,7 +78,8 @@ impl Open {
     /// Reads the next part of the backlog; at its end the session is live. `true` when there is something to send.
     pub fn catch_up(&mut self, shared: &Shared) -> bool {
         let size_of = |sequences: &[Sequence]| shared.journal.bytes_of(sequences);
-        let sequences = self.session.mailbox.take_spilled(READ_CHUNK, size_of);
+        let count = self.next_read();
+        let sequences = self.session.mailbox.take_spilled(count, size_of);
         if !sequences.is_empty() {
             self.outbound.reading = Some(Reading {
                 after: shared.journal.ticket_of(sequences.iter().copied()),
@@ -104,7 +117,7 @@ impl Open {
     /// Begins to read messages of a group that this session holds: those at the front of the mail.
     pub fn read_leased(&mut self, shared: &Shared) {
         let mut leases: Vec<Lease> = Vec::new();
-        while leases.len() < READ_CHUNK
+        while leases.len() < LEASED_MAX
             && let Some(Mail::Unread(lease)) = self.outbound.mail.front()
             && leases
                 .first()
