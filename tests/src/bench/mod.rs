@@ -11,6 +11,7 @@ mod latency;
 mod publish;
 mod raw;
 mod recipients;
+mod restart;
 mod start;
 
 use anyhow::Result;
@@ -26,7 +27,7 @@ pub struct Benchmark {
 }
 
 /// All of them.
-pub const ALL: [Benchmark; 8] = [
+pub const ALL: [Benchmark; 9] = [
     Benchmark {
         name: "publish",
         title: "Durable QoS 1 publishes for a session that is away, 256 bytes, window of 100 each",
@@ -51,6 +52,11 @@ pub const ALL: [Benchmark; 8] = [
         name: "start",
         title: "From exec to ready after SIGKILL, by what is on disk",
         run: start::run,
+    },
+    Benchmark {
+        name: "restart",
+        title: "From exec to the first retained answer after SIGKILL, a lot of both on disk",
+        run: restart::run,
     },
     Benchmark {
         name: "fairness",
