@@ -21,7 +21,7 @@ const WRITTEN_DOWN: [(&str, f64); 15] = [
     ("retained-set", 7.2),
     ("retained-get", 32.0),
     ("retained-all", 83.0),
-    ("offline", 24.67),
+    ("offline", 23.15),
     ("connect", 63.0),
 ];
 

@@ -7,7 +7,8 @@ use super::{
     Connection, Phase,
     fault::Close,
     open::Open,
-    outbound::{Outbound, Read, Reading},
+    outbound::Outbound,
+    reading::{Read, Reading},
 };
 use crate::{
     Now,

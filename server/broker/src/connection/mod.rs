@@ -21,6 +21,7 @@ mod outbound;
 mod pace;
 mod publish;
 mod question;
+mod reading;
 mod replies;
 mod resume;
 mod snapshot;

@@ -8,7 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use ebbtide_protocol::{PacketId, QoS, TopicFilter, codec::publish_len};
 use ebbtide_store::{FlowStage, Operation, Sequence};
 
-use super::{announce::Ends, open::Open, resume::READ_FIRST, transmit::publish_ref};
+use super::{
+    announce::Ends,
+    open::Open,
+    reading::{Read, ReadCount, Reading},
+    transmit::publish_ref,
+};
 use crate::{
     Durability, Fate, Monotonic, Now, durability,
     fates::TopicKey,
@@ -39,8 +44,7 @@ pub(super) struct Outbound {
     /// They can be read once this is durable.
     pub resend_after: Ticket,
     pub reading: Option<Reading>,
-    /// So many messages the next time.
-    pub read_next: u16,
+    pub read_count: ReadCount,
     /// Snapshots that there was no room for, and when they have another turn.
     pub put_off: BTreeMap<TopicFilter, Snapshot>,
     pub retry_at: Option<Monotonic>,
@@ -67,23 +71,6 @@ pub(super) struct Staged {
     pub delivery: Delivery,
 }
 
-/// Messages that are being read from the store.
-#[derive(Debug)]
-pub(super) struct Reading {
-    /// They can be read once this is durable.
-    pub after: Ticket,
-    pub is_asked: bool,
-    pub what: Read,
-}
-
-#[derive(Debug)]
-pub(super) enum Read {
-    Resend(Vec<(PacketId, Sequence)>),
-    Spilled(Vec<Sequence>),
-    /// All of one group.
-    Leased(Vec<Lease>),
-}
-
 impl Outbound {
     pub fn new(receive_maximum: u16, durability: Durability) -> Self {
         Self {
@@ -93,7 +80,7 @@ impl Outbound {
             to_resend: VecDeque::new(),
             resend_after: Ticket(0),
             reading: None,
-            read_next: READ_FIRST,
+            read_count: ReadCount::FIRST,
             put_off: BTreeMap::new(),
             retry_at: None,
             ends: Ends::default(),

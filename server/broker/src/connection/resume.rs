@@ -8,8 +8,8 @@ use super::{
     Connection, Phase,
     fault::Close,
     open::Open,
-    outbound::{Read, Reading},
     question::Question,
+    reading::{LEASED_MAX, READ_BYTES_MAX, Read, ReadCount, Reading},
     replies::Replies,
 };
 use crate::{
@@ -24,15 +24,6 @@ use crate::{
     shared::Shared,
     stats::DropReason,
 };
-
-/// How many messages are read from the store at a time: few at first, for the client waits for them, and twice as many each time. To ask
-/// costs as much as some dozens of messages.
-pub(super) const READ_FIRST: u16 = 32;
-const READ_MAX: u16 = 512;
-/// Of them, but for the last.
-const READ_BYTES_MAX: usize = 256 * 1024;
-/// From a group: what one member has taken, the others cannot have.
-const LEASED_MAX: usize = 32;
 
 impl Open {
     /// Repeats with their old ids, in order, what was not acknowledged [MQTT-4.4.0-1, MQTT3-4.6.0-6].
@@ -53,32 +44,26 @@ impl Open {
         }
     }
 
-    /// How many messages are to be read now.
-    fn next_read(&mut self) -> usize {
-        let count = self.outbound.read_next;
-        self.outbound.read_next = count.saturating_mul(2).min(READ_MAX);
-        usize::from(count)
-    }
-
     /// Begins to read what is to be repeated next; `false` when there is nothing more.
     pub fn begin_resend(&mut self) -> bool {
-        let count = self.next_read().min(self.outbound.to_resend.len());
-        let flows: Vec<_> = self.outbound.to_resend.drain(..count).collect();
-        let is_something = !flows.is_empty();
-        if is_something {
-            self.outbound.reading = Some(Reading {
-                after: self.outbound.resend_after,
-                is_asked: false,
-                what: Read::Resend(flows),
-            });
+        if self.outbound.to_resend.is_empty() {
+            return false;
         }
-        is_something
+        let count = self.outbound.read_count.take();
+        let count = count.min(self.outbound.to_resend.len());
+        let flows = self.outbound.to_resend.drain(..count).collect();
+        self.outbound.reading = Some(Reading {
+            after: self.outbound.resend_after,
+            is_asked: false,
+            what: Read::Resend(flows),
+        });
+        true
     }
 
     /// Reads the next part of the backlog; at its end the session is live. `true` when there is something to send.
     pub fn catch_up(&mut self, shared: &Shared) -> bool {
         let size_of = |sequences: &[Sequence]| shared.journal.bytes_of(sequences);
-        let count = self.next_read();
+        let count = self.outbound.read_count.take();
         let sequences = self.session.mailbox.take_spilled(count, size_of);
         if !sequences.is_empty() {
             self.outbound.reading = Some(Reading {
@@ -88,6 +73,7 @@ impl Open {
             });
             return false;
         }
+        self.outbound.read_count = ReadCount::FIRST;
         // Nobody accepts a message between the look at the mailbox and at the revision.
         let numbers = shared.numbers.lock();
         let Some((owed, ends)) = self.session.mailbox.catch_up() else {
@@ -163,6 +149,8 @@ impl Open {
             return;
         };
         let looked_at = part.looked_at;
+        let asked = reading.what.len();
+        self.outbound.read_count.answered(asked, looked_at);
         let messages = part.messages.into_iter().map(|mut queued| {
             if plausible::correct(&mut queued.message, shared.started, at) {
                 shared.counters.implausible();

@@ -12,8 +12,8 @@ use crate::{fates::TopicKey, route::group::Lease};
 /// come back before all others have been used.
 const MARK_STEP: u16 = 8192;
 
-/// After so many acknowledgements the cursor is looked for anew.
-const CURSOR_STEP: u32 = 16;
+/// After so many acknowledgements the cursor is looked for anew, at the earliest.
+const CURSOR_STEP: usize = 64;
 
 /// A message under way, until PUBACK or PUBCOMP [MQTT-4.3.2-3, MQTT-4.3.3-3, MQTT-4.3.3-5].
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Flows {
     next_order: u64,
     cursor: Sequence,
     highest: Sequence,
-    done_since: u32,
+    done_since: usize,
 }
 
 impl Default for Flows {
@@ -202,7 +202,8 @@ impl Flows {
     ) -> Sequence {
         self.highest = self.highest.max(done);
         self.done_since += 1;
-        if self.done_since >= CURSOR_STEP || self.flows.is_empty() {
+        // To look through all exchanges costs each acknowledgement a few of them at the most, however many there are.
+        if self.done_since >= CURSOR_STEP.max(self.flows.len() / 4) || self.flows.is_empty() {
             self.done_since = 0;
             let lowest = self.lowest().into_iter().chain(waiting()).min();
             self.cursor = self.cursor.max(lowest.unwrap_or(self.highest.next()));
