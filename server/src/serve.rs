@@ -106,7 +106,7 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
     let mut stop = StopSignal::catch().map_err(ServeError::Runtime)?;
     let mut reload = ReloadSignal::catch().map_err(ServeError::Runtime)?;
     // Ports first: a broker that could not be reached must not touch the data.
-    let listeners = Listeners::open(&config).await?;
+    let listeners = Listeners::open(&config)?;
     let clock = Clock::start();
     let events = Events::default();
     let directory = Directory::default();

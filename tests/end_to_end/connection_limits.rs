@@ -221,3 +221,30 @@ fn with_too_much_memory_in_use_nobody_new_is_let_in() -> Result<()> {
     ensure!(status >= 400, "{status}: {answer}");
     Ok(())
 }
+
+/// Whoever finds no room in the system's queue tries again after a second. The broker accepts nobody here, so all have to wait in it.
+#[test]
+fn a_thousand_may_come_before_the_first_is_accepted() -> Result<()> {
+    let broker = Broker::start()?;
+    let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn")?;
+    let count = allowed.trim().parse::<usize>()?.min(1000);
+    signal(broker.id(), "STOP")?;
+    let mut waiting = Vec::new();
+    for number in 0..count {
+        let stream = TcpStream::connect_timeout(&broker.mqtt(), DEADLINE);
+        waiting.push(stream.with_context(|| format!("connection {number} of {count}"))?);
+    }
+    signal(broker.id(), "CONT")?;
+    let last = waiting.last_mut().context("somebody waits")?;
+    last.set_read_timeout(Some(DEADLINE))?;
+    last.write_all(CONNECT)?;
+    ensure!(reason(last)? == ReasonCode::Success as u8, "all are let in");
+    Ok(())
+}
+
+fn signal(process: u32, name: &str) -> Result<()> {
+    let mut kill = std::process::Command::new("kill");
+    kill.arg(format!("-{name}")).arg(process.to_string());
+    ensure!(kill.status()?.success(), "kill -{name} {process}");
+    Ok(())
+}

@@ -4,7 +4,7 @@
 use std::{io, net::SocketAddr};
 
 use ebbtide_broker::Origin;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::ServeError;
 use crate::{
@@ -15,6 +15,10 @@ use crate::{
     tcp::{self, Door, Peer, Permit},
     tls::{self, Encrypted, Tls},
 };
+
+/// How many connections of each listener the system may hold until they are accepted; it may hold fewer (`net.core.somaxconn`). Whoever
+/// finds no room tries again after a second, and after a broker's restart all come at once.
+const UNACCEPTED_MAX: u32 = 4096;
 
 /// All of them.
 #[derive(Debug)]
@@ -47,7 +51,7 @@ impl Addresses {
 
 impl Listeners {
     /// Reads the certificate, takes the ports.
-    pub async fn open(config: &Config) -> Result<Self, ServeError> {
+    pub fn open(config: &Config) -> Result<Self, ServeError> {
         let tls = config.tls.clone().map(Tls::load).transpose()?;
         let [mut mqtt, mut http, mut mqtts, mut https] = [const { None }; 4];
         for (option, address) in config.listeners() {
@@ -57,7 +61,7 @@ impl Listeners {
                 "--mqtts" => &mut mqtts,
                 _ => &mut https,
             };
-            *place = Some(listen(option, address).await?);
+            *place = Some(listen(option, address)?);
         }
         Ok(Self {
             mqtt: mqtt.expect("there always is one for MQTT"),
@@ -120,14 +124,24 @@ impl Listeners {
     }
 }
 
-async fn listen(option: &'static str, address: ListenAddress) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address.0)
-        .await
-        .map_err(|source| ServeError::Listen {
-            option,
-            address,
-            source,
-        })
+fn listen(option: &'static str, address: ListenAddress) -> Result<TcpListener, ServeError> {
+    open(address.0).map_err(|source| ServeError::Listen {
+        option,
+        address,
+        source,
+    })
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart need not wait until the connections of before are forgotten. On Windows it means something else.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(UNACCEPTED_MAX)
 }
 
 /// With `tls` every connection begins with a handshake.
