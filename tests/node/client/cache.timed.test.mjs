@@ -20,7 +20,7 @@ const PAINTED_WITHIN_MS = 500;
 for (const { name, start, programs } of BROKERS) {
   // Fails if the cache waits for the network, if it is slow to open, if old values look like live ones, or if what was deleted
   // meanwhile stays.
-  test(`1,000 retained values of ${name} are painted without the broker, then put right`, needs(60_000, programs), async (t) => {
+  test(`1,000 retained values of ${name} are painted without the broker, then put right`, needs(90_000, programs), async (t) => {
     const broker = await start(t);
     const link = await startLink(t, broker);
     const pages = await startPages(t);

@@ -38,7 +38,7 @@ for (const { name, start, programs } of BROKERS) for (const [end, open] of Objec
   // How the page ends is nothing to the broker.
   if (end === 'kill' && name !== 'Ebbtide') continue;
   // Fails if a stage is stored after the packet that depends on it has left, or an exchange begins anew.
-  test(`${name}: a publish of QoS 2 arrives once, whatever packet a ${end} loses`, needs(60_000, programs), async (t) => {
+  test(`${name}: a publish of QoS 2 arrives once, whatever packet a ${end} loses`, needs(90_000, programs), async (t) => {
     const { broker, link, pages } = await surroundings(t, start);
     const box = await mailbox(broker, 'out/#');
     const client = await open(t, pages);
@@ -61,7 +61,7 @@ for (const { name, start, programs } of BROKERS) for (const [end, open] of Objec
   });
 
   // Fails if a message is acknowledged before it is in the inbox, or its packet id is not stored with it.
-  test(`${name}: a message of QoS 2 enters the inbox once, whatever packet a ${end} loses`, needs(60_000, programs), async (t) => {
+  test(`${name}: a message of QoS 2 enters the inbox once, whatever packet a ${end} loses`, needs(90_000, programs), async (t) => {
     const { broker, link, pages } = await surroundings(t, start);
     const sender = await outsider(t, broker);
     const client = await open(t, pages);
@@ -89,7 +89,7 @@ for (const { name, start, programs } of BROKERS) for (const [end, open] of Objec
   });
 
   // Fails if the inbox row goes before the handler has returned, or comes back under another id, or unmarked.
-  test(`${name}: a message that its handler had not finished at a ${end} is handed over again, marked`, needs(60_000, programs), async (t) => {
+  test(`${name}: a message that its handler had not finished at a ${end} is handed over again, marked`, needs(90_000, programs), async (t) => {
     const { broker, link, pages } = await surroundings(t, start);
     const sender = await outsider(t, broker);
     const client = await open(t, pages);

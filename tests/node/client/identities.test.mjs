@@ -11,7 +11,7 @@ import { eventually, needs } from './harness/place.mjs';
 
 for (const { name, start, programs } of BROKERS) {
   // Fails if the client id, the outbox, the inbox or the cache is shared between identities.
-  test(`${name}: an identity neither sees nor sends what belongs to another`, needs(60_000, programs), async (t) => {
+  test(`${name}: an identity neither sees nor sends what belongs to another`, needs(90_000, programs), async (t) => {
     const { broker, link, pages, window } = await surroundings(t, start);
     const sender = await outsider(t, broker);
     await sender.publishAsync('state/lamp', 'on', { qos: 1, retain: true });
@@ -87,7 +87,7 @@ test('forget() leaves nothing behind, here and at the broker', needs(), async (t
 for (const { name, start, programs } of BROKERS) {
   for (const version of ['5.0', '3.1.1']) {
     // Fails if a tab that closes says goodbye for good, if `close()` does not, or if one tab of several ends the connection.
-    test(`${name}, ${version}: the will fires with the last tab, and not after close()`, needs(60_000, programs), async (t) => {
+    test(`${name}, ${version}: the will fires with the last tab, and not after close()`, needs(90_000, programs), async (t) => {
       const { broker, link, window } = await surroundings(t, start);
       const witness = await outsider(t, broker);
       await witness.subscribeAsync('will/#', { qos: 1 });

@@ -13,7 +13,7 @@ const KEEP_ALIVE_S = 2;
 
 for (const { name, start, programs } of BROKERS) {
   // Fails if a lost connection is not noticed, is not tried again, or if the session is begun anew.
-  test(`${name}: the link is cut and comes back`, needs(60_000, programs), async (t) => {
+  test(`${name}: the link is cut and comes back`, needs(90_000, programs), async (t) => {
     const { broker, link, tab } = await connected(t, start);
     const sender = await outsider(t, broker);
     await watch(tab);
@@ -30,7 +30,7 @@ for (const { name, start, programs } of BROKERS) {
   });
 
   // Fails if the client takes a server that goes for the end, or loses its session over it.
-  test(`${name}: the server is restarted`, needs(60_000, programs), async (t) => {
+  test(`${name}: the server is restarted`, needs(90_000, programs), async (t) => {
     const { broker, link, tab } = await connected(t, start);
     await watch(tab);
     await broker.kill();

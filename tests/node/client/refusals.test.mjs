@@ -14,7 +14,7 @@ const ANSWERS = { 1: 'puback', 2: 'pubrec' };
 
 for (const [qos, cmd] of Object.entries(ANSWERS)) {
   // Fails if such a refusal loses the message, or settles it, or is answered by sending it again at once and for ever.
-  test(`QoS ${qos}: what is refused for now stays and is tried again`, needs(60_000, {}), async (t) => {
+  test(`QoS ${qos}: what is refused for now stays and is tried again`, needs(90_000, {}), async (t) => {
     const { server, tab } = await connected(t);
     const refuse = new Set(FOR_NOW.map(hex));
     server.answers.publish = (packet, connection, usual) => {
@@ -31,7 +31,7 @@ for (const [qos, cmd] of Object.entries(ANSWERS)) {
   });
 
   // Fails if the refusal is not told, if the message is tried again by itself, or if it is lost instead of kept.
-  test(`QoS ${qos}: what is refused for good rejects and becomes a dead letter`, needs(60_000, {}), async (t) => {
+  test(`QoS ${qos}: what is refused for good rejects and becomes a dead letter`, needs(90_000, {}), async (t) => {
     const { server, tab } = await connected(t);
     server.answers.publish = (packet, connection) => {
       connection.send({ cmd, messageId: packet.messageId, reasonCode: Number(String(packet.payload)) });

@@ -16,7 +16,7 @@ const LARGE_BYTES = 500_000;
 
 for (const { name, start, programs } of BROKERS) {
   // Fails if a session that the server has forgotten is taken for the old one, or if a publish of QoS 2 in the middle is sent twice.
-  test(`${name} has forgotten the session: gap, subscribed again, the outcome in doubt is said`, needs(60_000, programs), async (t) => {
+  test(`${name} has forgotten the session: gap, subscribed again, the outcome in doubt is said`, needs(90_000, programs), async (t) => {
     const { broker, link, tab } = await opened(t, start, { sessionExpiryS: EXPIRY_S });
     const sender = await outsider(t, broker);
     const box = await mailbox(broker, 'out/#');

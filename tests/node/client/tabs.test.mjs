@@ -34,7 +34,7 @@ const FATES = {
 
 for (const { name, start, programs } of BROKERS) for (const [fate, { before = () => {}, quiet = false, happens, back, misses = false }] of Object.entries(FATES)) {
   // Fails if a lock is kept by a tab that is gone or asleep, if a woken leader writes or sends, or if the inbox is not shared.
-  test(`${name}, the leader is ${fate}: another leads within 3 s, nothing is lost or shown twice`, needs(60_000, programs), async (t) => {
+  test(`${name}, the leader is ${fate}: another leads within 3 s, nothing is lost or shown twice`, needs(90_000, programs), async (t) => {
     const { broker, link, tabs } = await fiveTabs(t, start);
     const feed = await startFeed(t, broker);
     await everyoneHas(tabs, 20, feed);

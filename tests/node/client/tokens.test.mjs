@@ -14,7 +14,7 @@ const REAUTHENTICATE = 0x19;
 const RENEWED_BEFORE_S = 30;
 
 // Fails if credentials are asked for once and kept: the second attempt would go out with an expired token.
-test('the callback is asked before each attempt', needs(60_000, {}), async (t) => {
+test('the callback is asked before each attempt', needs(90_000, {}), async (t) => {
   const { server, tab } = await opened(t);
   await answer(tab, ['first', 'second', 'third'].map((password) => ({ username: 'ana', password })));
   await tab.call('connect', server.url, { identity: 'ana', asks: true });
@@ -30,7 +30,7 @@ test('the callback is asked before each attempt', needs(60_000, {}), async (t) =
 
 // Fails if the client goes on knocking with credentials that were refused, or cannot be told that there are new ones.
 for (const reasonCode of [BAD_CREDENTIALS, NOT_AUTHORIZED]) {
-  test(`a token refused with 0x${reasonCode.toString(16)}: needs-auth, no further attempt until there is a new one`, needs(60_000, {}), async (t) => {
+  test(`a token refused with 0x${reasonCode.toString(16)}: needs-auth, no further attempt until there is a new one`, needs(90_000, {}), async (t) => {
     const { server, tab } = await opened(t);
     server.answers.connect = (packet, connection) => {
       if (String(packet.password) === 'good') connection.accept();
@@ -55,7 +55,7 @@ for (const reasonCode of [BAD_CREDENTIALS, NOT_AUTHORIZED]) {
 }
 
 // Fails if a callback that fails ends the client, or is asked again without a pause.
-test('a callback that fails is asked again later', needs(60_000, {}), async (t) => {
+test('a callback that fails is asked again later', needs(90_000, {}), async (t) => {
   const { server, tab } = await opened(t);
   await answer(tab, ['throw', { username: 'ana', password: 'good' }]);
   await tab.call('connect', server.url, { identity: 'ana', asks: true });
@@ -67,7 +67,7 @@ test('a callback that fails is asked again later', needs(60_000, {}), async (t) 
 });
 
 // Fails if new credentials need a new connection, or an AUTH from the server ends one.
-test('AUTH renews the credentials on the connection that stands', needs(60_000, {}), async (t) => {
+test('AUTH renews the credentials on the connection that stands', needs(90_000, {}), async (t) => {
   const { server, tab } = await opened(t);
   const method = 'ebbtide-jwt';
   server.answers.connect = (_, connection) => connection.accept(false, { authenticationMethod: method });
@@ -90,7 +90,7 @@ test('AUTH renews the credentials on the connection that stands', needs(60_000, 
 });
 
 // Fails if a token is only renewed by a new connection, once the server has ended the old one.
-test('a token is renewed by AUTH before it expires, by itself', needs(60_000, {}), async (t) => {
+test('a token is renewed by AUTH before it expires, by itself', needs(90_000, {}), async (t) => {
   const { server, tab } = await opened(t);
   const authenticationMethod = 'ebbtide-jwt';
   server.answers.connect = (_, connection) => connection.accept(false, { authenticationMethod });

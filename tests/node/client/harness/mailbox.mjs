@@ -1,7 +1,7 @@
 // A client outside of the browser: a session at the broker that gathers what the pages publish, and publishes to them.
 
 import mqtt from 'mqtt';
-import { eventually, within } from './place.mjs';
+import { EVENTUALLY_MS, eventually, within } from './place.mjs';
 
 /** Opens a session that keeps everything under the filter, and leaves: the messages wait at the broker. */
 export async function mailbox(broker, filter, qos = 2) {
@@ -12,7 +12,7 @@ export async function mailbox(broker, filter, qos = 2) {
   await first.endAsync();
   return {
     /** Takes out what has come, until it holds: [{ topic, text, qos, retain, dup }], in order. */
-    async collect(what, holds, limitMs = 20_000) {
+    async collect(what, holds, limitMs = EVENTUALLY_MS) {
       const client = mqtt.connect(broker.tcp, { ...session, reconnectPeriod: 100 });
       const messages = [];
       client.on('message', (topic, payload, { qos, retain, dup }) => {

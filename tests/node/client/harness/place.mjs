@@ -12,8 +12,11 @@ export const MOSQUITTO = process.env.EBBTIDE_TEST_MOSQUITTO;
 /** The built npm package. */
 export const PACKAGE = process.env.EBBTIDE_TEST_PACKAGE;
 
+/** A client that has lost its connection several times may wait for 30 s until it tries again. */
+export const EVENTUALLY_MS = 45_000;
+
 /** For a test's options: without what it needs it is skipped, which the gate takes for a failure. */
-export function needs(limitMs = 60_000, programs = { BROKER }) {
+export function needs(limitMs = 90_000, programs = { BROKER }) {
   const missing = Object.entries({ CHROMIUM, PACKAGE, ...programs }).filter(([, path]) => !path).map(([name]) => `EBBTIDE_TEST_${name}`);
   return { timeout: limitMs, skip: missing.length > 0 && `${missing.join(', ')} not set: run \`cargo xtask test client\`` };
 }
@@ -35,7 +38,7 @@ export async function freePort() {
 }
 
 /** Looks again until it holds, and returns what it saw; says what it saw last when the time is up. */
-export async function eventually(what, look, holds = Boolean, limitMs = 20_000) {
+export async function eventually(what, look, holds = Boolean, limitMs = EVENTUALLY_MS) {
   const end = Date.now() + limitMs;
   let seen;
   do {
