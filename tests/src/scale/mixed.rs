@@ -15,16 +15,7 @@ const WINDOW: usize = 1000;
 
 pub fn run(rows: usize) -> Result<Figures> {
     let mut figures = Figures::default();
-    let mut broker = Broker::start()?;
-    let (mut link, _) = Link::connect(broker.mqtt(), kept("away"))?;
-    link.subscribe("queued/#", QoS::AtLeastOnce)?;
-    drop(link);
-    for (kind, retain) in [("retained", true), ("queued", false)] {
-        let name = format!("publisher of {kind}");
-        publish(broker.mqtt(), &name, rows, WINDOW, retain, |number| {
-            (format!("{kind}/{number}"), Bytes::from_static(PAYLOAD))
-        })?;
-    }
+    let mut broker = filled(rows)?;
     figures.bytes("disk", disk(&broker.data_dir())?);
     let start = Instant::now();
     broker.crash_and_restart()?;
@@ -43,7 +34,23 @@ pub fn run(rows: usize) -> Result<Figures> {
     Ok(figures)
 }
 
-fn answer(broker: &Broker) -> Result<()> {
+/// A broker with so many retained messages, and as many that wait for a session that is away.
+pub fn filled(rows: usize) -> Result<Broker> {
+    let broker = Broker::start()?;
+    let (mut link, _) = Link::connect(broker.mqtt(), kept("away"))?;
+    link.subscribe("queued/#", QoS::AtLeastOnce)?;
+    drop(link);
+    for (kind, retain) in [("retained", true), ("queued", false)] {
+        let name = format!("publisher of {kind}");
+        publish(broker.mqtt(), &name, rows, WINDOW, retain, |number| {
+            (format!("{kind}/{number}"), Bytes::from_static(PAYLOAD))
+        })?;
+    }
+    Ok(broker)
+}
+
+/// Asks for a retained message, and waits for it.
+pub fn answer(broker: &Broker) -> Result<()> {
     let (mut link, _) = Link::connect(broker.mqtt(), clean("reader"))?;
     link.subscribe("retained/7", QoS::AtMostOnce)?;
     receive(&mut link, 1)?;

@@ -6,7 +6,7 @@
 mod backlog;
 mod fan_out;
 mod figures;
-mod mixed;
+pub(crate) mod mixed;
 mod retained;
 
 pub use figures::Figures;

@@ -1,5 +1,7 @@
 //! Rules by table, and held against what they are to mean by a model that tries every topic.
 
+use std::collections::BTreeSet;
+
 use ebbtide_protocol::{TopicFilter, TopicName};
 use ebbtide_store::access::Actions;
 use proptest::prelude::*;
@@ -300,41 +302,31 @@ fn a_change_is_seen_at_the_next_look() {
     assert_eq!(rights.subject(), &ann());
 }
 
+/// Every way to put up to so many of these levels one after the other, each once.
+fn names(levels: &[&str], levels_max: usize) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = levels.iter().map(ToString::to_string).collect();
+    for _ in 1..levels_max {
+        let longer = names
+            .iter()
+            .flat_map(|name| levels.iter().map(move |level| format!("{name}/{level}")));
+        let longer: Vec<String> = longer.collect();
+        names.extend(longer);
+    }
+    names
+}
+
 /// Every topic of up to four levels of these: one more than any filter here names.
 fn topics() -> Vec<String> {
-    let levels = ["a", "b", "", "$x"];
-    let mut topics: Vec<String> = levels.iter().map(ToString::to_string).collect();
-    for _ in 0..3 {
-        let longer = topics.iter().flat_map(|topic| {
-            let further = levels.iter();
-            further.map(move |level| format!("{topic}/{level}"))
-        });
-        let longer: Vec<String> = longer.collect();
-        topics.extend(longer);
-    }
-    topics.retain(|topic| !topic.is_empty());
-    topics.sort();
-    topics.dedup();
-    topics
+    let names = names(&["a", "b", "", "$x"], 4);
+    names.into_iter().filter(|name| !name.is_empty()).collect()
 }
 
 /// Every filter of up to three levels of these, by itself and with `#` after it.
 fn filters() -> Vec<String> {
-    let levels = ["a", "b", "", "+", "$x"];
-    let mut plain: Vec<String> = levels.iter().map(ToString::to_string).collect();
-    for _ in 0..2 {
-        let longer = plain.iter().flat_map(|filter| {
-            let further = levels.iter();
-            further.map(move |level| format!("{filter}/{level}"))
-        });
-        let longer: Vec<String> = longer.collect();
-        plain.extend(longer);
-    }
-    plain.sort();
-    plain.dedup();
+    let names = names(&["a", "b", "", "+", "$x"], 3);
     let mut filters = vec!["#".to_owned()];
-    filters.extend(plain.iter().map(|filter| format!("{filter}/#")));
-    filters.extend(plain.into_iter().filter(|filter| !filter.is_empty()));
+    filters.extend(names.iter().map(|name| format!("{name}/#")));
+    filters.extend(names.into_iter().filter(|name| !name.is_empty()));
     filters
 }
 
