@@ -1,4 +1,5 @@
-//! Measures Ebbtide beside other brokers: `peers [--rounds N] [--seconds S] [--plot FILE] [ROW …]`. Prints the table.
+//! Measures Ebbtide beside other brokers: `peers [--rounds N] [--seconds S] [--keep FILE] [--plot FILE] [ROW …]`.
+//! Prints the table. With `--keep` each run is in that file, and one that was cut off goes on.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let (mut rounds, mut seconds) = (5, 4.0);
-    let mut plot: Option<PathBuf> = None;
+    let (mut keep, mut plot): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     let mut rows: Vec<&'static Row> = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -29,6 +30,7 @@ fn run() -> Result<()> {
         match argument.as_str() {
             "--rounds" => rounds = value()?.parse().context("--rounds takes a number")?,
             "--seconds" => seconds = value()?.parse().context("--seconds takes a number")?,
+            "--keep" => keep = Some(value()?.into()),
             "--plot" => plot = Some(value()?.into()),
             name => match ROWS.iter().find(|row| row.name == name) {
                 Some(row) => rows.push(row),
@@ -48,6 +50,7 @@ fn run() -> Result<()> {
         rows: &rows,
         rounds,
         seconds,
+        keep: keep.as_deref(),
     })?;
     println!("{}", outcome.tables);
     for peer in peers {

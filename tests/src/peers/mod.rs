@@ -6,6 +6,7 @@
 mod broker;
 mod load;
 mod plot;
+mod results;
 mod rows;
 mod table;
 
@@ -13,9 +14,12 @@ pub use broker::{ALL, Peer};
 pub use rows::{ROWS, Row};
 pub(crate) use table::{grouped, shown};
 
+use std::path::Path;
+
 use anyhow::Result;
 
-use load::Results;
+use crate::load::Figures;
+use results::Results;
 
 /// What is measured.
 pub struct Plan<'a> {
@@ -23,10 +27,12 @@ pub struct Plan<'a> {
     pub peers: &'a [&'static Peer],
     /// The rows of the table.
     pub rows: &'a [&'static Row],
-    /// How often each is measured against each.
-    pub rounds: u32,
+    /// How often each is measured against each; those that are kept count.
+    pub rounds: usize,
     /// Seconds that a round lasts where time is what ends it.
     pub seconds: f64,
+    /// Keeps what is measured, and has what an earlier run measured.
+    pub keep: Option<&'a Path>,
 }
 
 /// What came of it, to be put into a document.
@@ -39,16 +45,23 @@ pub struct Outcome {
 
 /// Measures everything. Says on stderr how far it is.
 pub fn run(plan: &Plan<'_>) -> Result<Outcome> {
-    let mut results = Results::default();
+    let mut results = match plan.keep {
+        Some(path) => Results::kept(path)?,
+        None => Results::default(),
+    };
     for row in plan.rows {
         for round in 1..=plan.rounds {
             for peer in plan.peers {
-                eprintln!("    {}, round {round}: {}", row.title, peer.name);
-                match load::measure(peer, row, plan.seconds) {
-                    Ok(figures) => results.note(row, peer, figures),
-                    // A broker that fails under the load has no figure; the others go on.
-                    Err(error) => eprintln!("        {error:#}"),
+                if results.rounds(row, peer) >= round {
+                    continue;
                 }
+                eprintln!("    {}, round {round}: {}", row.title, peer.name);
+                // A broker that fails under the load has no figure; the others go on.
+                let figures = load::measure(peer, row, plan.seconds).unwrap_or_else(|error| {
+                    eprintln!("        {error:#}");
+                    Figures::default()
+                });
+                results.note(row, peer, figures)?;
             }
         }
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use plotters::prelude::*;
 
-use super::{Plan, Row, load::Results, rows::Better, table};
+use super::{Plan, Row, results::Results, rows::Better, table};
 
 const WIDTH: u32 = 960;
 const ROW_HEIGHT: u32 = 46;

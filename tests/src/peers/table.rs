@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     Peer, Plan, Row,
-    load::Results,
+    results::Results,
     rows::{Better, Figure, Line},
 };
 

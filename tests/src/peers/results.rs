@@ -1,0 +1,111 @@
+//! The figures of all runs, and the file that keeps them.
+//!
+//! A comparison takes an hour. What was measured is in the file as soon as it is known, a line of JSON for each run, so that one
+//! that was cut off goes on where it was, and rows that were disturbed can be taken out and measured again.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{Peer, Row};
+use crate::load::Figures;
+
+/// One run.
+#[derive(Serialize, Deserialize)]
+struct Run {
+    row: String,
+    peer: String,
+    /// Without any if the broker failed under the load.
+    figures: Figures,
+}
+
+/// All runs.
+#[derive(Default)]
+pub struct Results {
+    runs: Vec<Run>,
+    file: Option<File>,
+}
+
+impl Results {
+    /// What a file has, which from now on keeps what is noted. There may be no such file yet.
+    pub fn kept(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("opening {}", path.display()))?;
+        let text =
+            fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let runs = text.lines().map(serde_json::from_str);
+        let runs = runs.collect::<Result<_, _>>();
+        Ok(Self {
+            runs: runs.with_context(|| format!("{} is not of this tool", path.display()))?,
+            file: Some(file),
+        })
+    }
+
+    /// Adds a run.
+    pub fn note(&mut self, row: &Row, peer: &Peer, figures: Figures) -> Result<()> {
+        let run = Run {
+            row: row.name.to_owned(),
+            peer: peer.name.to_owned(),
+            figures,
+        };
+        if let Some(file) = &mut self.file {
+            let line = serde_json::to_string(&run)? + "\n";
+            file.write_all(line.as_bytes()).context("keeping a run")?;
+        }
+        self.runs.push(run);
+        Ok(())
+    }
+
+    /// How many runs there are.
+    pub fn rounds(&self, row: &Row, peer: &Peer) -> usize {
+        self.of(row, peer).count()
+    }
+
+    /// The median of a figure over the rounds.
+    pub fn median(&self, row: &Row, peer: &Peer, key: &str) -> Option<f64> {
+        let mut values: Vec<f64> = self
+            .of(row, peer)
+            .filter_map(|run| run.figures.get(key).copied())
+            .collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied()
+    }
+
+    fn of(&self, row: &Row, peer: &Peer) -> impl Iterator<Item = &Run> {
+        let mine = move |run: &&Run| run.row == row.name && run.peer == peer.name;
+        self.runs.iter().filter(mine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::ALL, super::ROWS, *};
+
+    #[test]
+    fn what_was_kept_is_there_again() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("runs.jsonl");
+        let (row, peer) = (&ROWS[0], &ALL[0]);
+        let mut results = Results::kept(&path)?;
+        for value in [3.0, 1.0] {
+            let figures = Figures::from([("delivered_per_s".to_owned(), value)]);
+            results.note(row, peer, figures)?;
+        }
+        results.note(row, &ALL[1], Figures::default())?;
+
+        let mut again = Results::kept(&path)?;
+        let figures = Figures::from([("delivered_per_s".to_owned(), 2.0)]);
+        again.note(row, peer, figures)?;
+        assert_eq!(again.rounds(row, peer), 3);
+        assert_eq!(again.median(row, peer, "delivered_per_s"), Some(2.0));
+        assert_eq!(again.rounds(row, &ALL[1]), 1);
+        assert_eq!(again.median(row, &ALL[1], "delivered_per_s"), None);
+        assert_eq!(again.rounds(&ROWS[1], peer), 0);
+        Ok(())
+    }
+}
