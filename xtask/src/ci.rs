@@ -9,7 +9,9 @@ use anyhow::Result;
 
 use crate::project::Project;
 use crate::test::{self, PROPERTY_SEED, Tally};
-use crate::{advisories, args, crash, fuzz, measure, progress, reference, simulate, tidy, tools};
+use crate::{
+    advisories, args, crash, fuzz, image, measure, progress, reference, simulate, tidy, tools,
+};
 
 /// The crates that run in the browser. They compile natively as well, but that is not what ships.
 const WASM_PACKAGES: [&str; 4] = [
@@ -54,10 +56,14 @@ const CHECKS: [Check; 6] = [
 ];
 
 /// After the tests, with `--full`: what takes long, needs a nightly toolchain, or runs other brokers.
-const FULL: [Check; 8] = [
+const FULL: [Check; 9] = [
     Check {
         name: "advisories",
         run: |project| advisories::run(project, Vec::new()),
+    },
+    Check {
+        name: "image",
+        run: image::run_if_possible,
     },
     Check {
         name: "properties",

@@ -9,6 +9,7 @@ mod ci;
 mod crash;
 mod fuzz;
 mod guard;
+mod image;
 mod measure;
 mod package;
 mod progress;
@@ -112,6 +113,11 @@ const COMMANDS: &[Command] = &[
         name: "package",
         help: "what is shipped, the program and the npm tarball: --out DIR",
         run: package::run,
+    },
+    Command {
+        name: "image",
+        help: "build the container image and run it, hardened: [--engine 'docker'] [--build-options '…'] [--run-options '…']",
+        run: image::run,
     },
     Command {
         name: "screenshots",
