@@ -1,6 +1,7 @@
 //! Operations, one after the other, on the tables of one write transaction.
 //!
-//! Each can be applied again without harm. The progress of a session is changed in memory and written once per batch.
+//! Each can be applied again without harm. The progress of a session and its flows are changed in memory and written once
+//! per batch.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +9,17 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
     encoding::{
-        access_key, decode_flow, decode_marks, decode_revision, encode_access, encode_dropped,
-        encode_flow, encode_group, encode_marks, encode_retained, encode_session,
-        encode_subscription, encode_will,
+        access_key, decode_marks, decode_revision, encode_access, encode_dropped, encode_group,
+        encode_marks, encode_retained, encode_session, encode_subscription, encode_will,
     },
     extent,
+    flows::Flows,
     intern::Interner,
     log::{Finished, Log},
     progress::Progress,
     table::{self, Bytes},
 };
-use crate::{Accept, FlowStage, Incarnation, Marks, Operation, RetainedChange, Revision, Sequence};
+use crate::{Accept, FlowStage, Incarnation, Marks, Operation, RetainedChange, Revision};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
@@ -35,7 +36,7 @@ pub(super) struct Batch<'a> {
     retained: Table<'a, Bytes, Bytes>,
     log: Log<'a>,
     progress: Table<'a, u64, Bytes>,
-    flows: Table<'a, (u64, u16), Bytes>,
+    flows: Flows<'a>,
     /// Of the sessions that this batch touches; not yet in the table.
     touched: BTreeMap<Incarnation, Progress>,
     /// Bytes that retained messages take more than before the batch.
@@ -59,7 +60,7 @@ impl<'a> Batch<'a> {
             retained: transaction.open_table(table::RETAINED)?,
             log: Log::open(transaction, interner)?,
             progress: transaction.open_table(table::PROGRESS)?,
-            flows: transaction.open_table(table::FLOWS)?,
+            flows: Flows::open(transaction)?,
             touched: BTreeMap::new(),
             grown: 0,
         })
@@ -101,9 +102,8 @@ impl<'a> Batch<'a> {
                 to,
                 packet_id,
             } => {
-                let row = encode_flow(*sequence, FlowStage::Sent);
-                let key = (to.session.0, packet_id.get());
-                self.flows.insert(key, row.as_slice())?;
+                self.flows
+                    .put(to.session, *packet_id, *sequence, FlowStage::Sent)?;
                 self.progress_of(to.session)?.undone(*sequence);
                 self.log.move_shared(*sequence, *from, to)?;
             }
@@ -113,18 +113,16 @@ impl<'a> Batch<'a> {
                 sequence,
                 packet_id,
             } => {
-                let row = encode_flow(sequence, FlowStage::Sent);
-                let key = (session.0, packet_id.get());
-                self.flows.insert(key, row.as_slice())?;
+                self.flows
+                    .put(session, packet_id, sequence, FlowStage::Sent)?;
             }
             &Operation::Released {
                 session,
                 sequence,
                 packet_id,
             } => {
-                let row = encode_flow(sequence, FlowStage::Released);
-                let key = (session.0, packet_id.get());
-                self.flows.insert(key, row.as_slice())?;
+                self.flows
+                    .put(session, packet_id, sequence, FlowStage::Released)?;
             }
             &Operation::Done {
                 session,
@@ -134,7 +132,7 @@ impl<'a> Batch<'a> {
             } => {
                 self.progress_of(session)?.done(sequence, cursor);
                 if let Some(packet_id) = packet_id {
-                    self.end_flow((session.0, packet_id.get()), sequence)?;
+                    self.flows.end(session, packet_id, sequence)?;
                 }
             }
             Operation::RemoveMessage(sequence) => self.log.remove(*sequence)?,
@@ -177,6 +175,7 @@ impl<'a> Batch<'a> {
             let row = progress.encode();
             self.progress.insert(session.0, row.as_slice())?;
         }
+        self.flows.finish()?;
         let mut finished = self.log.finish()?;
         finished.grown += self.grown;
         Ok(finished)
@@ -204,7 +203,7 @@ impl<'a> Batch<'a> {
         self.progress.remove(number)?;
         self.dropped.remove(number)?;
         let ids = (number, 0)..=(number, u16::MAX);
-        self.flows.retain_in(ids.clone(), |_, _| false)?;
+        self.flows.remove_session(session)?;
         self.inbound.retain_in(ids, |_, ()| false)?;
         const FIRST: &[u8] = &[];
         // No session has the last number: marks would have had to pass it.
@@ -258,18 +257,5 @@ impl<'a> Batch<'a> {
                 None => Progress::default(),
             }),
         })
-    }
-
-    /// Ends the flow if it is still about this message: the id may carry another one by now, when a history is
-    /// applied again.
-    fn end_flow(&mut self, key: (u64, u16), sequence: Sequence) -> Result<()> {
-        let matches = match self.flows.get(key)? {
-            Some(row) => decode_flow(key, row.value())?.sequence == sequence,
-            None => false,
-        };
-        if matches {
-            self.flows.remove(key)?;
-        }
-        Ok(())
     }
 }

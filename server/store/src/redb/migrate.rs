@@ -7,32 +7,43 @@
 //! number: an earlier program, which does not know the new byte, would put such rows aside instead of refusing the file.
 //! `tests/migrate.rs` keeps a file of every format.
 
-use redb::{Database, Durability, ReadableDatabase, WriteTransaction};
+use std::collections::BTreeMap;
 
-use super::table;
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, Value, WriteTransaction};
+
+use super::{
+    encoding::{Block, decode_single_flow, flow_key},
+    recover::BadRows,
+    table,
+};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
-/// What has to be done to the tables.
-type Step = fn(&WriteTransaction) -> Result<()>;
+/// What has to be done to the tables. Rows that cannot be decoded are put aside, as recovery does it.
+type Step = fn(&WriteTransaction, &mut BadRows) -> Result<()>;
 
 /// The first leads from format 1 to 2, and so on.
 const STEPS: [Step; (table::FORMAT_VERSION - 1) as usize] =
-    [add_groups, add_dropped, nothing, add_access];
+    [add_groups, add_dropped, nothing, add_access, gather_flows];
 
-/// Brings a file to [`table::FORMAT_VERSION`]. `false`: there is no way from that format.
-pub(super) fn migrate(database: &Database, found: u64, durability: Durability) -> Result<bool> {
+/// Brings a file to [`table::FORMAT_VERSION`], and says what it has put aside. `None`: there is no way from that format.
+pub(super) fn migrate(
+    database: &Database,
+    found: u64,
+    durability: Durability,
+) -> Result<Option<BadRows>> {
     if found == 0 || found > table::FORMAT_VERSION {
-        return Ok(false);
+        return Ok(None);
     }
+    let mut aside = BadRows::default();
     for (step, next) in STEPS.into_iter().zip(2..).skip(found as usize - 1) {
         let mut transaction = database.begin_write()?;
         transaction.set_durability(durability)?;
-        step(&transaction)?;
+        step(&transaction, &mut aside)?;
         write_format(&transaction, next)?;
         transaction.commit()?;
     }
-    Ok(true)
+    Ok(Some(aside))
 }
 
 /// The format that the file says it has.
@@ -53,24 +64,53 @@ pub(super) fn write_format(transaction: &WriteTransaction, format: u64) -> Resul
 }
 
 /// 2 knows groups of shared subscriptions; 1 had none.
-fn add_groups(transaction: &WriteTransaction) -> Result<()> {
+fn add_groups(transaction: &WriteTransaction, _: &mut BadRows) -> Result<()> {
     transaction.open_table(table::GROUPS)?;
     Ok(())
 }
 
 /// 3 knows what sessions have lost.
-fn add_dropped(transaction: &WriteTransaction) -> Result<()> {
+fn add_dropped(transaction: &WriteTransaction, _: &mut BadRows) -> Result<()> {
     transaction.open_table(table::DROPPED)?;
     Ok(())
 }
 
 /// 4 has sessions of row version 2, which say what they may have sent; those of version 1 are still read.
-fn nothing(_: &WriteTransaction) -> Result<()> {
+fn nothing(_: &WriteTransaction, _: &mut BadRows) -> Result<()> {
     Ok(())
 }
 
 /// 5 knows who may do what, and wills of row version 2, which say whose they are; those of version 1 are still read.
-fn add_access(transaction: &WriteTransaction) -> Result<()> {
+fn add_access(transaction: &WriteTransaction, _: &mut BadRows) -> Result<()> {
     transaction.open_table(table::ACCESS)?;
+    Ok(())
+}
+
+/// 6 has the flows of 64 packet ids in a row; they had a row each.
+fn gather_flows(transaction: &WriteTransaction, aside: &mut BadRows) -> Result<()> {
+    let mut table = transaction.open_table(table::FLOWS)?;
+    let mut quarantine = transaction.open_table(table::QUARANTINE)?;
+    let mut blocks: BTreeMap<_, Block> = BTreeMap::new();
+    for entry in table.range::<(u64, u16)>(..)? {
+        let (key, row) = entry?;
+        let key = key.value();
+        match decode_single_flow(key, row.value()) {
+            Ok(flow) => {
+                let block = blocks.entry(flow_key(flow.session, flow.packet_id));
+                block
+                    .or_default()
+                    .put(flow.packet_id, flow.sequence, flow.stage);
+            }
+            Err(why) => {
+                let key = <(u64, u16)>::as_bytes(&key);
+                aside.report("flows", key.as_ref(), &why);
+                quarantine.insert((&b"flows"[..], key.as_ref()), row.value())?;
+            }
+        }
+    }
+    table.retain(|_, _| false)?;
+    for (key, block) in blocks {
+        table.insert(key, block.encode().as_slice())?;
+    }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod encoding;
 mod error;
 mod extent;
 mod filling;
+mod flows;
 mod intern;
 mod log;
 mod migrate;
@@ -39,6 +40,7 @@ use crate::{
     Incarnation, Operation, Part, RecoveryReport, Row, Sequence, Store, StoreError,
     redb::{
         apply::Batch, compact::Touched, error::to_store_error, extent::Extent, intern::Interner,
+        recover::BadRows,
     },
 };
 
@@ -54,6 +56,8 @@ pub struct RedbStore {
     settings: Settings,
     /// Before it was migrated.
     format_found: u64,
+    /// By the migration: for the report of the first recovery.
+    put_aside: Mutex<BadRows>,
     number: Arc<AtomicU64>,
     writer: Mutex<Writer>,
     extent: Extent,

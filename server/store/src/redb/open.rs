@@ -142,18 +142,18 @@ impl RedbStore {
         let found = read_format(&database)
             .map_err(failed)?
             .ok_or_else(|| damaged(path, "it has no format version"))?;
-        if !migrate(&database, found, settings.durability).map_err(failed)? {
-            return Err(StoreError::Version {
-                path: path.display().to_string(),
-                found,
-                expected: table::FORMAT_VERSION,
-            });
-        }
+        let migrated = migrate(&database, found, settings.durability).map_err(failed)?;
+        let put_aside = migrated.ok_or_else(|| StoreError::Version {
+            path: path.display().to_string(),
+            found,
+            expected: table::FORMAT_VERSION,
+        })?;
         Ok(Self {
             database: RwLock::new(Arc::new(database)),
             path: path.to_owned(),
             settings,
             format_found: found,
+            put_aside: Mutex::new(put_aside),
             number: Arc::new(AtomicU64::new(
                 fs::metadata(path).map_or(0, |found| number(&found)),
             )),

@@ -32,7 +32,7 @@ pub(super) const MESSAGES: TableDefinition<'_, u64, Bytes> = TableDefinition::ne
 pub(super) const SETS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("sets");
 /// Incarnation → what the session is done with.
 pub(super) const PROGRESS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("progress");
-/// Incarnation and packet id of a subscriber → sequence and stage.
+/// Incarnation and the first of 64 packet ids of a subscriber → sequence and stage of each that is in use.
 pub(super) const FLOWS: TableDefinition<'_, (u64, u16), Bytes> = TableDefinition::new("flows");
 /// Table and key → a row that could not be decoded, as it was found.
 pub(super) const QUARANTINE: TableDefinition<'_, (Bytes, Bytes), Bytes> =
@@ -45,4 +45,4 @@ pub(super) const MARKS: &[u8] = b"marks";
 
 /// The format that this program writes. It grows with every change that an earlier program could not read: of a table, or
 /// of the version byte of a row; with a step in [`super::migrate`].
-pub(super) const FORMAT_VERSION: u64 = 5;
+pub(super) const FORMAT_VERSION: u64 = 6;

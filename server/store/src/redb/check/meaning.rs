@@ -1,6 +1,6 @@
 //! Faults in words: which row it is, and what its loss means to those who use the broker.
 
-use crate::redb::shape::Key;
+use crate::redb::{encoding::flow_ids, shape::Key};
 
 /// What it means when a row of this table cannot be read.
 pub(super) fn meaning(table: &str) -> &'static str {
@@ -25,7 +25,7 @@ pub(super) fn meaning(table: &str) -> &'static str {
         "messages" => "that message is gone for all who wait for it",
         "sets" => "the messages that name it are gone for all who wait for them",
         "progress" => "that client gets messages again that it has acknowledged",
-        "flows" => "that delivery begins again, under another packet id",
+        "flows" => "those deliveries begin again, under other packet ids",
         _ => "it is of no use",
     }
 }
@@ -43,6 +43,14 @@ pub(super) fn name(table: &str, key: Key<'_>) -> String {
         ("access", Key::NumberAndText(2, text)) => format!("key `{}`", text.0.escape_ascii()),
         ("access", Key::NumberAndText(3, _)) => "the rules".to_owned(),
         ("access", Key::NumberAndText(4, _)) => "the secret".to_owned(),
+        ("flows", Key::NumberAndId(number, first)) => {
+            let ids = flow_ids(first);
+            format!(
+                "session {number}, packet ids {} to {}",
+                ids.start(),
+                ids.end()
+            )
+        }
         (_, Key::Number(number)) => number.to_string(),
         (_, Key::Text(text)) => format!("`{}`", text.0.escape_ascii()),
         (_, Key::NumberAndText(number, text)) => {

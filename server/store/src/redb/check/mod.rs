@@ -158,6 +158,15 @@ pub fn check(
         .map_err(|e| failed(e.into()))?;
     let on_row = |done, total| progress(CheckProgress::Rows { done, total });
     let mut report = walk(&snapshot, &on_row).map_err(failed)?;
+    // Recovery would report them, too.
+    for bad in std::mem::take(&mut store.put_aside.lock().described) {
+        report.fault(Fault {
+            meaning: meaning::meaning(&bad.table),
+            table: bad.table,
+            key: bad.key,
+            what: bad.why,
+        });
+    }
     report.format = store.migrated_from().unwrap_or(table::FORMAT_VERSION);
     report.file_bytes = total;
     debug_assert_eq!(report.tables.len(), shape::ALL.len());

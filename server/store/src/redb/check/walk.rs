@@ -13,7 +13,7 @@ use crate::{
     Incarnation, Marks, Sequence,
     redb::{
         encoding::{
-            RowError, decode_access, decode_dropped, decode_flow, decode_group, decode_marks,
+            Block, RowError, decode_access, decode_dropped, decode_group, decode_marks,
             decode_queued_head, decode_retained, decode_session, decode_set, decode_subscription,
             decode_will,
         },
@@ -181,10 +181,14 @@ impl Known {
                 below("sequence", sequence, self.marks.sequence.0)
             }
             ("flows", Key::NumberAndId(session, id)) => {
-                let flow = decode_flow((session, id), row).map_err(sound)?;
-                below("sequence", flow.sequence.0, self.marks.sequence.0)?;
-                let progress = self.progress.get(&flow.session);
-                let is_done = progress.is_some_and(|progress| progress.is_done(flow.sequence));
+                let key = (session, id);
+                let block = Block::decode(key, row).map_err(sound)?;
+                let progress = self.progress.get(&Incarnation(session));
+                let mut is_done = false;
+                for flow in block.flows(key) {
+                    below("sequence", flow.sequence.0, self.marks.sequence.0)?;
+                    is_done |= progress.is_some_and(|progress| progress.is_done(flow.sequence));
+                }
                 Ok(self.is_kept(session) && !is_done)
             }
             _ => Ok(true),

@@ -4,19 +4,20 @@
 //! may change freely. Decoding trusts nothing: what a row says is validated like input from a client.
 
 mod access;
+mod flow;
 mod message;
 mod session;
 mod set;
 
 pub(super) use access::{access_key, decode_access, encode_access};
+pub(super) use flow::{Block, decode_single_flow, flow_ids, flow_key};
 pub(super) use message::{
     Blob, decode_queued, decode_queued_head, decode_retained, decode_revision, encode_queued,
     encode_retained,
 };
 pub(super) use session::{
-    decode_dropped, decode_flow, decode_group, decode_marks, decode_session, decode_subscription,
-    decode_will, encode_dropped, encode_flow, encode_group, encode_marks, encode_session,
-    encode_subscription, encode_will,
+    decode_dropped, decode_group, decode_marks, decode_session, decode_subscription, decode_will,
+    encode_dropped, encode_group, encode_marks, encode_session, encode_subscription, encode_will,
 };
 pub(super) use set::{SetBytes, decode_set, encode_set};
 

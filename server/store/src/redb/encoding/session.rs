@@ -1,4 +1,4 @@
-//! Rows of sessions and of what belongs to them: subscriptions, wills and flows; and the reserved marks.
+//! Rows of sessions and of what belongs to them: subscriptions and wills; and the reserved marks.
 
 use bytes::Bytes;
 use ebbtide_protocol::{
@@ -15,8 +15,8 @@ use super::{
     qos,
 };
 use crate::{
-    DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks, Sequence, SessionRow,
-    SubscriptionRow, WallTime, WillRow,
+    DroppedRow, GroupRow, Incarnation, Marks, Sequence, SessionRow, SubscriptionRow, WallTime,
+    WillRow,
 };
 
 const MARKS_VERSION: u8 = 1;
@@ -29,7 +29,6 @@ const DROPPED_VERSION: u8 = 1;
 const WILL_VERSION: u8 = 2;
 /// It did not say whose it is.
 const WILL_OF_NOBODY: u8 = 1;
-const FLOW_VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct Session<'a> {
@@ -75,12 +74,6 @@ struct Dropped {
     count: u64,
     first_at: WallTime,
     last_at: WallTime,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Flow {
-    sequence: Sequence,
-    released: bool,
 }
 
 /// What a session has lost; its incarnation is the key.
@@ -252,27 +245,6 @@ pub(in crate::redb) fn decode_will(key: u64, row: &[u8]) -> Result<WillRow, RowE
             retain: row.retain,
             delay_interval: row.delay_interval,
             properties: row.properties.own()?,
-        },
-    })
-}
-
-/// A flow; session and packet id are the key.
-pub(in crate::redb) fn encode_flow(sequence: Sequence, stage: FlowStage) -> Vec<u8> {
-    let released = stage == FlowStage::Released;
-    encode(FLOW_VERSION, &Flow { sequence, released })
-}
-
-/// A flow.
-pub(in crate::redb) fn decode_flow(key: (u64, u16), row: &[u8]) -> Result<FlowRow, RowError> {
-    let flow: Flow = decode(FLOW_VERSION, row)?;
-    Ok(FlowRow {
-        session: Incarnation(key.0),
-        sequence: flow.sequence,
-        packet_id: PacketId::new(key.1).ok_or(RowError::Invalid("the packet id is zero"))?,
-        stage: if flow.released {
-            FlowStage::Released
-        } else {
-            FlowStage::Sent
         },
     })
 }

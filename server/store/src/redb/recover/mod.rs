@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{ReadTransaction, ReadableDatabase};
 
 pub(super) use self::sets::Sets;
+pub(super) use self::sweep::BadRows;
 use self::sweep::Sweep;
 use super::{
     RedbStore,
     encoding::{
-        RowError, decode_access, decode_dropped, decode_flow, decode_group, decode_marks,
+        Block, RowError, decode_access, decode_dropped, decode_group, decode_marks,
         decode_queued_head, decode_retained, decode_session, decode_subscription, decode_will,
     },
     intern::Interner,
@@ -32,7 +33,8 @@ pub(super) fn recover(
 ) -> std::result::Result<(RecoveryReport, Interner), StoreError> {
     let mut read = || {
         let snapshot = store.database().begin_read()?;
-        let mut recovery = Recovery::new(&snapshot, visit);
+        let sweep = Sweep::behind(std::mem::take(&mut store.put_aside.lock()));
+        let mut recovery = Recovery::new(&snapshot, sweep, visit);
         recovery.run()?;
         let Recovery {
             mut interner,
@@ -58,11 +60,11 @@ struct Recovery<'a> {
 }
 
 impl<'a> Recovery<'a> {
-    fn new(snapshot: &'a ReadTransaction, visit: &'a mut dyn FnMut(Row)) -> Self {
+    fn new(snapshot: &'a ReadTransaction, sweep: Sweep, visit: &'a mut dyn FnMut(Row)) -> Self {
         Self {
             snapshot,
             visit,
-            sweep: Sweep::default(),
+            sweep,
             interner: Interner::default(),
             sessions: BTreeSet::new(),
             owners: BTreeSet::new(),
@@ -293,25 +295,41 @@ impl<'a> Recovery<'a> {
         let mut session: Vec<FlowRow> = Vec::new();
         for entry in table.range::<(u64, u16)>(..)? {
             let (key, row) = entry?;
-            let flow = match decode_flow(key.value(), row.value()) {
-                Ok(flow) => flow,
+            let key = key.value();
+            let mut block = match Block::decode(key, row.value()) {
+                Ok(block) => block,
                 Err(why) => {
-                    self.sweep.put_aside(table::FLOWS, key.value(), &why);
+                    self.sweep.put_aside(table::FLOWS, key, &why);
                     continue;
                 }
             };
-            let done = |progress: &Progress| progress.is_done(flow.sequence);
-            if !self.kept(flow.session.0) || self.progress.get(&flow.session).is_some_and(done) {
-                self.sweep.remove(table::FLOWS, key.value());
+            if !self.kept(key.0) {
+                self.sweep.remove(table::FLOWS, key);
                 continue;
             }
             if session
                 .first()
-                .is_some_and(|first| first.session != flow.session)
+                .is_some_and(|first| first.session.0 != key.0)
             {
                 self.visit_flows(&mut session);
             }
-            session.push(flow);
+            let known = session.len();
+            let progress = self.progress.get(&Incarnation(key.0));
+            let mut done = Vec::new();
+            for flow in block.flows(key) {
+                match progress.is_some_and(|progress| progress.is_done(flow.sequence)) {
+                    true => done.push(flow),
+                    false => session.push(flow),
+                }
+            }
+            if session.len() == known {
+                self.sweep.remove(table::FLOWS, key);
+            } else if !done.is_empty() {
+                for flow in done {
+                    block.end(flow.packet_id, flow.sequence);
+                }
+                self.sweep.keep_flows(key, block);
+            }
         }
         self.visit_flows(&mut session);
         Ok(())

@@ -7,22 +7,85 @@ use redb::{Key, TableDefinition, TableHandle, Value};
 use super::Result;
 use crate::{
     RecoveryReport,
-    redb::{RedbStore, encoding::RowError, intern::Interner, shape::Shape, table},
+    redb::{
+        RedbStore,
+        encoding::{Block, RowError},
+        intern::Interner,
+        shape::Shape,
+        table,
+    },
 };
 
 /// Lines in the report; how many more there were is its last line.
 const REPORTED_MAX: usize = 1000;
 
+/// Rows that could not be decoded and were put aside.
+#[derive(Clone, Debug, Default)]
+pub(in crate::redb) struct BadRows {
+    pub(in crate::redb) described: Vec<BadRow>,
+    more: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::redb) struct BadRow {
+    pub(in crate::redb) table: String,
+    /// In hexadecimal.
+    pub(in crate::redb) key: String,
+    pub(in crate::redb) why: String,
+}
+
+impl BadRows {
+    /// The key is as redb writes it.
+    pub(in crate::redb) fn report(&mut self, table: &str, key: &[u8], why: &RowError) {
+        if self.described.len() == REPORTED_MAX {
+            self.more += 1;
+            return;
+        }
+        let mut hex = String::new();
+        for byte in key {
+            write!(hex, "{byte:02x}").expect("writing to a string does not fail");
+        }
+        self.described.push(BadRow {
+            table: table.to_owned(),
+            key: hex,
+            why: why.to_string(),
+        });
+    }
+
+    fn lines(self) -> Vec<String> {
+        let described = self.described.into_iter();
+        let lines = described.map(|BadRow { table, key, why }| format!("{table} {key}: {why}"));
+        let more = (self.more > 0).then(|| format!("and {} more rows", self.more));
+        lines.chain(more).collect()
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Sweep {
     removed: Vec<(Shape, Vec<u8>)>,
     aside: Vec<(Shape, Vec<u8>)>,
+    reported: BadRows,
+    /// What is left of blocks of which some flows belong to nobody.
+    flows: Vec<((u64, u16), Block)>,
     /// Kept apart from `removed`, since there may be millions.
     messages: Vec<u64>,
-    report: RecoveryReport,
+    swept: u64,
 }
 
 impl Sweep {
+    /// The migration has put rows aside before.
+    pub(super) fn behind(reported: BadRows) -> Self {
+        Self {
+            reported,
+            ..Self::default()
+        }
+    }
+
+    /// Only these flows of a block belong to somebody.
+    pub(super) fn keep_flows(&mut self, key: (u64, u16), block: Block) {
+        self.flows.push((key, block));
+    }
+
     /// The row belongs to nobody.
     pub(super) fn remove<'k, K: Key, V: Value>(
         &mut self,
@@ -38,7 +101,7 @@ impl Sweep {
     /// Nobody waits for the message.
     pub(super) fn remove_message(&mut self, sequence: u64) {
         self.messages.push(sequence);
-        self.report.swept += 1;
+        self.swept += 1;
     }
 
     /// The row cannot be decoded.
@@ -51,31 +114,24 @@ impl Sweep {
         Shape: From<TableDefinition<'static, K, V>>,
     {
         let key = K::as_bytes(&key).as_ref().to_vec();
-        if self.aside.len() < REPORTED_MAX {
-            let mut line = format!("{} ", table.name());
-            for byte in &key {
-                write!(line, "{byte:02x}").expect("writing to a string does not fail");
-            }
-            write!(line, ": {why}").expect("writing to a string does not fail");
-            self.report.put_aside.push(line);
-        }
+        self.reported.report(table.name(), &key, why);
         self.aside.push((table.into(), key));
     }
 
     /// Does it all, durably. Without anything to do, nothing is written.
     pub(super) fn finish(
-        mut self,
+        self,
         store: &RedbStore,
         interner: &mut Interner,
     ) -> Result<RecoveryReport> {
-        if self.aside.len() > REPORTED_MAX {
-            let more = self.aside.len() - REPORTED_MAX;
-            self.report.put_aside.push(format!("and {more} more rows"));
-        }
+        let report = RecoveryReport {
+            put_aside: self.reported.lines(),
+            swept: self.swept,
+        };
         let sets = interner.expire();
         let idle = self.removed.is_empty() && self.aside.is_empty() && self.messages.is_empty();
-        if idle && sets.is_empty() {
-            return Ok(self.report);
+        if idle && self.flows.is_empty() && sets.is_empty() {
+            return Ok(report);
         }
         let mut transaction = store.database().begin_write()?;
         transaction.set_durability(store.settings.durability)?;
@@ -91,6 +147,10 @@ impl Sweep {
             }
         }
         {
+            let mut flows = transaction.open_table(table::FLOWS)?;
+            for (key, block) in &self.flows {
+                flows.insert(key, block.encode().as_slice())?;
+            }
             let mut messages = transaction.open_table(table::MESSAGES)?;
             for sequence in self.messages {
                 messages.remove(sequence)?;
@@ -101,6 +161,6 @@ impl Sweep {
             }
         }
         transaction.commit()?;
-        Ok(self.report)
+        Ok(report)
     }
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{history, spoil};
 use crate::{
-    Accept, Incarnation, Marks, Operation, RedbStore, Revision, Sequence, Store, StoreError,
+    Accept, Incarnation, Marks, Operation, RedbStore, Revision, Row, Sequence, Store, StoreError,
     conformance::sample,
     redb::{
         check::{CheckProgress, CheckReport, Fault, check},
@@ -116,8 +116,8 @@ fn every_bad_row_is_a_fault_with_its_meaning() {
         ("progress", "session 1", &|d| {
             spoil(d, table::PROGRESS, 1, &[1]);
         }),
-        ("flows", "session 2, packet id 7", &|d| {
-            spoil(d, table::FLOWS, (2, 7), &[1]);
+        ("flows", "session 2, packet ids 1 to 63", &|d| {
+            spoil(d, table::FLOWS, (2, 0), &[1]);
         }),
         ("sets", "recipient set 0", &|d| {
             spoil(d, table::SETS, 0, &[1]);
@@ -208,6 +208,39 @@ fn leftovers_are_counted_and_not_faults() {
     store.recover(&mut |_| {}).expect("recovers");
     drop(store);
     assert_eq!(checked(&path).leftover_count, 0, "recovery has swept them");
+}
+
+/// Of the flows in one row those that are done go, and the others stay.
+#[test]
+fn a_row_keeps_the_flows_that_are_not_done() {
+    let (_directory, path, store) = used();
+    let mut batch = vec![sample::put_session(20, 1)];
+    for (sequence, id) in [(60, 64), (61, 65), (62, 66)] {
+        batch.push(Operation::Accept(Accept {
+            queued: sample::queue(sequence, [20], 1),
+            retained: None,
+            inbound: None,
+        }));
+        batch.push(sample::sent(20, sequence, id));
+    }
+    // Without the id, so that its flow is left.
+    batch.push(sample::done(20, 61, 0, 0));
+    batch.push(Operation::RemoveMessage(Sequence(61)));
+    store.commit(&batch).expect("commits");
+    drop(store);
+    assert_eq!(checked(&path).leftover_count, 1);
+    let store = RedbStore::open(&path).expect("opens");
+    for _ in 0..2 {
+        let mut ids = Vec::new();
+        let swept = store.recover(&mut |row| match row {
+            Row::Flow(flow) if flow.session == Incarnation(20) => ids.push(flow.packet_id.get()),
+            _ => {}
+        });
+        swept.expect("recovers");
+        assert_eq!(ids, [64, 66]);
+    }
+    drop(store);
+    assert_eq!(checked(&path).leftover_count, 0);
 }
 
 /// A fault becomes a row that was put aside, which is listed from then on.

@@ -42,7 +42,7 @@ fn a_bad_row_is_put_aside_once_and_the_rest_lives() {
     spoil(database, table::MESSAGES, 5, &[1, 0xff, 0xff]);
     spoil(database, table::RETAINED, b"site/1/state", &[7]);
     spoil(database, table::PROGRESS, 1, &[1]);
-    spoil(database, table::FLOWS, (2, 7), &[1]);
+    spoil(database, table::FLOWS, (2, 0), &[1]);
     // All of this row is its key: the packet id zero does not exist.
     let transaction = database.begin_write().expect("begins");
     transaction
