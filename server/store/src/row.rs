@@ -15,7 +15,7 @@ use crate::{
 /// One thing that was kept.
 ///
 /// [`crate::Store::recover`] gives them in this order: marks (once, always), access, sessions, groups, subscriptions, inbound ids,
-/// what was dropped, wills, retained messages, queued messages (ascending), flows (ascending by session, then by sequence).
+/// what was dropped, wills, retained messages and queued messages (these ascending) in any mixture, flows (ascending by session, then by sequence).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
     /// Numbers continue at or above these.

@@ -1,8 +1,9 @@
 //! Reading everything back at start: rows stream from one snapshot, then what no session owns is removed and what
 //! cannot be decoded is put aside, in one transaction, if there is any.
 //!
-//! In memory are only the numbers of the sessions, their progress, and a bounded number of recipient sets.
+//! In memory are only the numbers of the sessions, their progress, and a bounded number of recipient sets and rows.
 
+mod messages;
 mod sets;
 mod sweep;
 
@@ -16,14 +17,14 @@ use self::sweep::Sweep;
 use super::{
     RedbStore,
     encoding::{
-        Block, RowError, decode_access, decode_dropped, decode_group, decode_marks,
-        decode_queued_head, decode_retained, decode_session, decode_subscription, decode_will,
+        Block, RowError, decode_access, decode_dropped, decode_group, decode_marks, decode_session,
+        decode_subscription, decode_will,
     },
     intern::Interner,
     progress::Progress,
     table,
 };
-use crate::{FlowRow, Incarnation, Marks, RecoveryReport, Row, Sequence, StoreError};
+use crate::{FlowRow, Incarnation, Marks, RecoveryReport, Row, StoreError};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
@@ -81,10 +82,9 @@ impl<'a> Recovery<'a> {
         self.inbound()?;
         self.dropped()?;
         self.wills()?;
-        self.retained()?;
         self.progress()?;
         self.sets()?;
-        self.queued()?;
+        self.messages()?;
         self.flows()
     }
 
@@ -214,18 +214,6 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    fn retained(&mut self) -> Result<()> {
-        let table = self.snapshot.open_table(table::RETAINED)?;
-        for entry in table.range::<&[u8]>(..)? {
-            let (key, row) = entry?;
-            match decode_retained(key.value(), row.value()) {
-                Ok(row) => (self.visit)(Row::Retained(row)),
-                Err(why) => self.sweep.put_aside(table::RETAINED, key.value(), &why),
-            }
-        }
-        Ok(())
-    }
-
     fn progress(&mut self) -> Result<()> {
         for entry in self
             .snapshot
@@ -253,37 +241,6 @@ impl<'a> Recovery<'a> {
             match super::encoding::decode_set(row.value()) {
                 Ok(_) => self.interner.know(key.value(), row.value()),
                 Err(why) => self.sweep.put_aside(table::SETS, key.value(), &why),
-            }
-        }
-        Ok(())
-    }
-
-    fn queued(&mut self) -> Result<()> {
-        let table = self.snapshot.open_table(table::MESSAGES)?;
-        let rows = self.snapshot.open_table(table::SETS)?;
-        let mut sets = Sets::new(&rows, &self.owners, &self.progress);
-        for entry in table.range::<u64>(..)? {
-            let (key, row) = entry?;
-            let sequence = Sequence(key.value());
-            let head = match decode_queued_head(row.value()) {
-                Ok(head) => head,
-                Err(why) => {
-                    self.sweep.put_aside(table::MESSAGES, key.value(), &why);
-                    continue;
-                }
-            };
-            match sets.waiting(head.set, sequence)? {
-                Err(why) => self.sweep.put_aside(table::MESSAGES, key.value(), &why),
-                Ok(None) => self.sweep.remove_message(key.value()),
-                Ok(Some(recipients)) => {
-                    self.interner.hold(head.set);
-                    (self.visit)(Row::Queued {
-                        sequence,
-                        expires_at: head.expires_at,
-                        size_bytes: head.size_bytes,
-                        recipients,
-                    });
-                }
             }
         }
         Ok(())

@@ -52,6 +52,13 @@ impl BadRows {
         });
     }
 
+    fn take_in(&mut self, other: Self) {
+        let room = REPORTED_MAX - self.described.len();
+        self.more += other.more + other.described.len().saturating_sub(room);
+        self.described
+            .extend(other.described.into_iter().take(room));
+    }
+
     fn lines(self) -> Vec<String> {
         let described = self.described.into_iter();
         let lines = described.map(|BadRow { table, key, why }| format!("{table} {key}: {why}"));
@@ -116,6 +123,16 @@ impl Sweep {
         let key = K::as_bytes(&key).as_ref().to_vec();
         self.reported.report(table.name(), &key, why);
         self.aside.push((table.into(), key));
+    }
+
+    /// What another thread has gathered.
+    pub(super) fn take_in(&mut self, other: Self) {
+        self.removed.extend(other.removed);
+        self.aside.extend(other.aside);
+        self.reported.take_in(other.reported);
+        self.flows.extend(other.flows);
+        self.messages.extend(other.messages);
+        self.swept += other.swept;
     }
 
     /// Does it all, durably. Without anything to do, nothing is written.
