@@ -55,7 +55,8 @@ pub struct Recovery {
     groups: FxHashMap<Incarnation, Arc<Group>>,
     /// Whose rows are to be written.
     new_groups: Vec<GroupRow>,
-    retained: Retained,
+    /// The tree of them is built at the end.
+    retained: Vec<RetainedRow>,
     expiring: Vec<RetainedRow>,
     expiring_queued: Vec<(Sequence, WallTime)>,
     wills: Vec<WillRow>,
@@ -80,7 +81,7 @@ impl Recovery {
             index: Index::default(),
             groups: FxHashMap::default(),
             new_groups: Vec::new(),
-            retained: Retained::default(),
+            retained: Vec::new(),
             expiring: Vec::new(),
             expiring_queued: Vec::new(),
             wills: Vec::new(),
@@ -140,7 +141,7 @@ impl Recovery {
                 if row.message.expires_at().is_some() {
                     self.expiring.push(row.clone());
                 }
-                self.retained.set(row);
+                self.retained.push(row);
             }
             Row::Queued {
                 sequence,
@@ -201,7 +202,7 @@ impl Recovery {
                 ended.push(self.index.remove_group(&group));
             }
         }
-        let mut retained = self.retained;
+        let mut retained = Retained::of(self.retained);
         let counters = Counters::default();
         for row in &mut self.expiring {
             let message = Arc::make_mut(&mut row.message);

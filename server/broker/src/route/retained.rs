@@ -20,7 +20,72 @@ struct Node {
     row: Option<RetainedRow>,
 }
 
+/// A node on the way to the last row, while a trie is built: its children are in order.
+#[derive(Default)]
+struct Open {
+    level: Box<str>,
+    children: Vec<(Box<str>, Node)>,
+    row: Option<RetainedRow>,
+}
+
+impl Open {
+    fn close(self) -> (Box<str>, Node) {
+        let node = Node {
+            children: self.children.into_iter().collect(),
+            row: self.row,
+        };
+        (self.level, node)
+    }
+}
+
+/// What topics are compared by so that they stand level by level, one above right before what is below it. No topic has a
+/// NUL.
+fn by_level(topic: &TopicName) -> impl Iterator<Item = u8> {
+    let bytes = topic.as_str().bytes();
+    bytes.map(|byte| if byte == b'/' { 0 } else { byte })
+}
+
 impl Retained {
+    /// All of them at once, in any order, best in that of their topics. That takes a fraction of what [`Retained::set`] takes for
+    /// each: nothing is searched for.
+    pub fn of(mut rows: Vec<RetainedRow>) -> Self {
+        rows.sort_by(|a, b| by_level(&a.message.topic).cmp(by_level(&b.message.topic)));
+        let (mut len, mut bytes) = (0, 0);
+        let mut root = Open::default();
+        let mut path: Vec<Open> = Vec::new();
+        let close = |root: &mut Open, path: &mut Vec<Open>, depth: usize| {
+            while path.len() > depth
+                && let Some(open) = path.pop()
+            {
+                let above = path.last_mut().unwrap_or(root);
+                above.children.push(open.close());
+            }
+        };
+        for row in rows {
+            let message = Arc::clone(&row.message);
+            let levels = message.topic.levels().zip(&path);
+            let shared = levels.take_while(|(level, open)| **level == *open.level);
+            let shared = shared.count();
+            close(&mut root, &mut path, shared);
+            path.extend(message.topic.levels().skip(shared).map(|level| Open {
+                level: level.into(),
+                ..Open::default()
+            }));
+            bytes += message.content_bytes();
+            let last = path.last_mut().unwrap_or(&mut root);
+            match last.row.replace(row) {
+                Some(old) => bytes -= old.message.content_bytes(),
+                None => len += 1,
+            }
+        }
+        close(&mut root, &mut path, 0);
+        Self {
+            root: root.close().1,
+            len,
+            bytes,
+        }
+    }
+
     pub fn set(&mut self, row: RetainedRow) {
         // Not the topic is cloned: a `Bytes` that has been takes more memory from then on.
         let message = Arc::clone(&row.message);
@@ -172,19 +237,43 @@ mod tests {
     fn retained(topics: impl IntoIterator<Item = String>) -> Retained {
         let mut retained = Retained::default();
         for topic in topics {
-            retained.set(RetainedRow {
-                revision: Revision(1),
-                message: Arc::new(Message {
-                    topic: TopicName::new(topic).expect("a topic"),
-                    payload: Bytes::from_static(b"x"),
-                    qos: QoS::AtMostOnce,
-                    retain: true,
-                    accepted_at: WallTime(0),
-                    properties: Properties::default(),
-                }),
-            });
+            retained.set(row(topic));
         }
         retained
+    }
+
+    fn row(topic: String) -> RetainedRow {
+        RetainedRow {
+            revision: Revision(1),
+            message: Arc::new(Message {
+                topic: TopicName::new(topic).expect("a topic"),
+                payload: Bytes::from_static(b"x"),
+                qos: QoS::AtMostOnce,
+                retain: true,
+                accepted_at: WallTime(0),
+                properties: Properties::default(),
+            }),
+        }
+    }
+
+    #[test]
+    fn built_at_once_it_is_as_one_by_one() {
+        let topics = [
+            "b", "a", "a!", "a/b", "a!/b", "a/b/c", "a/", "a//x", "/", "/b", "b/b/c", "$s/b/c",
+            "a/b", "a/b!/c", "é/b",
+        ];
+        for count in 0..=topics.len() {
+            let mut rows = Vec::new();
+            let mut one_by_one = Retained::default();
+            for (revision, topic) in (1..).zip(&topics[..count]) {
+                let mut row = row((*topic).to_owned());
+                row.revision = Revision(revision);
+                rows.push(row.clone());
+                one_by_one.set(row);
+            }
+            let at_once = Retained::of(rows);
+            assert_eq!(format!("{at_once:?}"), format!("{one_by_one:?}"));
+        }
     }
 
     /// What matches, when it is stopped after so many visits each time.
