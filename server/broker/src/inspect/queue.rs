@@ -96,7 +96,7 @@ pub(crate) fn part(
         let skipped = line.offset.saturating_sub(line.position).min(spilled.len());
         line.position += skipped;
         let rest = spilled.len() - skipped;
-        line.add_stored(spilled.iter().skip(skipped).copied(), rest);
+        line.add_stored(spilled.iter_from(skipped), rest);
     });
     let stored = line.entries.iter().filter_map(|entry| match entry.content {
         QueuedContent::Stored(_, sequence) => Some(sequence),

@@ -5,6 +5,7 @@
 //! always in the order it was pushed: `queue` before `spilled`. A mailbox never blocks whoever pushes.
 
 mod look;
+mod numbers;
 mod park;
 
 use std::{
@@ -17,7 +18,7 @@ use ebbtide_store::{Incarnation, Sequence};
 use parking_lot::Mutex;
 
 use self::look::Gauges;
-pub(crate) use self::look::Unsent;
+pub(crate) use self::{look::Unsent, numbers::Numbers};
 use super::{crowding::Crowding, group::Lease, losses::Losses};
 pub(crate) use super::{
     mail::{Delivery, Mail},
@@ -65,7 +66,7 @@ struct State {
     snapshot_bytes_max: usize,
     /// Messages of groups: in no order with the rest, and never spilled, for the group keeps them.
     leased: VecDeque<Mail>,
-    spilled: VecDeque<Sequence>,
+    spilled: Numbers,
     /// How many in `queue` the store keeps for this session.
     queue_kept: usize,
     /// Topics and payloads of what is kept, in `queue` and `spilled`.
@@ -98,7 +99,7 @@ impl Mailbox {
             snapshot_bytes: 0,
             snapshot_bytes_max: SNAPSHOT_BYTES,
             leased: VecDeque::new(),
-            spilled: VecDeque::new(),
+            spilled: Numbers::default(),
             queue_kept: 0,
             kept_bytes: 0,
             is_sorted: true,
@@ -327,8 +328,7 @@ impl Mailbox {
         if !state.queue.is_empty() {
             return Vec::new();
         }
-        let count = state.spilled.len().min(max);
-        let taken: Vec<Sequence> = state.spilled.drain(..count).collect();
+        let taken = state.spilled.take(max);
         state.kept_bytes = state.kept_bytes.saturating_sub(size_of(&taken));
         taken
     }
@@ -337,7 +337,7 @@ impl Mailbox {
     pub fn put_back_spilled(&self, sequences: Vec<Sequence>, bytes: u64) {
         let mut state = self.state.lock();
         state.kept_bytes += bytes;
-        let (last, next) = (sequences.last(), state.spilled.front());
+        let (last, next) = (sequences.last().copied(), state.spilled.front());
         state.is_sorted &= sequences.is_sorted() && (next.is_none() || last <= next);
         for sequence in sequences.into_iter().rev() {
             state.spilled.push_front(sequence);
@@ -353,7 +353,7 @@ impl Mailbox {
             return None;
         }
         state.spilling = false;
-        state.spilled = VecDeque::new();
+        state.spilled = Numbers::default();
         let owed = std::mem::take(&mut state.owed);
         Some((owed.into_iter().collect(), std::mem::take(&mut state.ends)))
     }
@@ -378,9 +378,9 @@ impl State {
         let queued = self.queue.iter().filter_map(Mail::sequence).min();
         let spilled = match self.is_sorted {
             true => self.spilled.front(),
-            false => self.spilled.iter().min(),
+            false => self.spilled.min(),
         };
-        queued.into_iter().chain(spilled.copied()).min()
+        queued.into_iter().chain(spilled).min()
     }
 
     /// Who spills does not fill the memory, and who is away empties nothing.

@@ -7,7 +7,7 @@ use std::{
 
 use ebbtide_store::{Sequence, WallTime};
 
-use super::{Mail, Mailbox};
+use super::{Mail, Mailbox, Numbers};
 use crate::{Fate, FateInfo, fates::TopicKey};
 
 /// How much there is of a session, as its owner last said.
@@ -63,7 +63,7 @@ impl Mailbox {
     }
 
     /// What waits: messages of groups, what is in memory, and the numbers of the rest.
-    pub fn look(&self, look: impl FnOnce(&VecDeque<Mail>, &VecDeque<Mail>, &VecDeque<Sequence>)) {
+    pub fn look(&self, look: impl FnOnce(&VecDeque<Mail>, &VecDeque<Mail>, &Numbers)) {
         let state = self.state.lock();
         look(&state.leased, &state.queue, &state.spilled);
     }
@@ -100,19 +100,17 @@ impl Mailbox {
         }
         let left = state.queue_bytes;
         state.crowding.taken(left);
-        let mut spilled = Vec::new();
-        if state.is_sorted {
-            let end = state.spilled.partition_point(|sequence| *sequence <= up_to);
-            spilled.extend(state.spilled.drain(..end.min(max)));
+        let spilled = if state.is_sorted {
+            let end = state.spilled.count_up_to(up_to);
+            state.spilled.take(end.min(max))
         } else {
-            state.spilled.retain(|sequence| {
-                let is_wanted = *sequence <= up_to && spilled.len() < max;
-                if is_wanted {
-                    spilled.push(*sequence);
-                }
-                !is_wanted
-            });
-        }
+            let mut left = max;
+            state.spilled.take_if(|sequence| {
+                let is_wanted = sequence <= up_to && left > 0;
+                left -= usize::from(is_wanted);
+                is_wanted
+            })
+        };
         state.kept_bytes = state.kept_bytes.saturating_sub(size_of(&spilled));
         state.is_sorted |= state.spilled.is_empty();
         sequences.extend(spilled);

@@ -39,7 +39,7 @@ impl Mailbox {
             }
         }
         // Messages made from a snapshot have later numbers than live ones that wait behind them.
-        let (last, next) = (numbers.last(), state.spilled.front());
+        let (last, next) = (numbers.last().copied(), state.spilled.front());
         let is_sorted = numbers.is_sorted() && (next.is_none() || last <= next);
         state.is_sorted = is_sorted && (state.is_sorted || state.spilled.is_empty());
         // What has spilled stays where it is: it may be much.
@@ -81,7 +81,7 @@ impl Mailbox {
             .drain(..)
             .filter_map(|mail| mail.sequence())
             .collect();
-        numbers.extend(state.spilled.drain(..));
+        numbers.extend(std::mem::take(&mut state.spilled).iter_from(0));
         (state.queue_kept, state.kept_bytes) = (0, 0);
         state.crowding.clear();
         numbers
