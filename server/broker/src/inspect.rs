@@ -105,7 +105,7 @@ pub(crate) fn subscriptions(
 ) -> SubscriptionPart {
     let mut first: BinaryHeap<&TopicFilter> = BinaryHeap::with_capacity(count + 1);
     let mut has_more = false;
-    for filter in session.subscriptions.keys() {
+    for filter in session.subscriptions.filters() {
         if after.is_none_or(|after| filter.as_str() > after) {
             first.push(filter);
             if first.len() > count {

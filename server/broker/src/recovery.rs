@@ -34,7 +34,7 @@ use crate::{
         retained::Retained,
     },
     rules::{Book, Rules},
-    session::{Session, Subscribed, flows::Flows},
+    session::{Session, Subscribed, Subscriptions, flows::Flows},
     shared::Shared,
     stats::Counters,
     timers::{Timer, Timers},
@@ -300,13 +300,11 @@ impl Recovery {
         if row.retained_owed {
             session.mailbox.recover_owed(row.filter.clone());
         }
-        let filter = row.filter.clone();
-        let subscribed = Subscribed {
+        session.subscribe(Subscribed {
             row,
             generation: 0,
             group,
-        };
-        session.subscribe(filter, subscribed);
+        });
     }
 
     /// The group that shares this filter. If its row is lost, it begins anew.
@@ -345,7 +343,7 @@ impl Recovery {
             user: row.user,
             session_expiry_interval: row.session_expiry_interval,
             kept: true,
-            subscriptions: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             subscription_bytes: 0,
             generation: 0,
             // What waits may be from subscriptions that are gone.

@@ -191,17 +191,17 @@ impl Open {
         let ticket = durability::subscription(rows);
         replies.push_counted(ticket, Packet::SubAck(suback), bytes);
         for row in accepted {
-            let filter = row.filter.clone();
-            let group = groups.remove(&filter);
+            let group = groups.remove(&row.filter);
             if let Some(group) = &group {
                 group.attach(session, self.outbound.receive_maximum());
             }
+            let earlier = unfinished.remove(&row.filter);
             let subscribed = Subscribed {
                 row,
-                generation: unfinished.remove(&filter).unwrap_or(generation),
+                generation: earlier.unwrap_or(generation),
                 group,
             };
-            self.session.subscribe(filter, subscribed);
+            self.session.subscribe(subscribed);
         }
     }
 
@@ -264,7 +264,7 @@ impl Open {
 
     /// Why the subscription could not be kept now.
     fn no_room(&self, filter: &TopicFilter, shared: &Shared) -> Option<Refusal> {
-        let is_new = !self.session.subscriptions.contains_key(filter);
+        let is_new = !self.session.subscriptions.contains(filter);
         let needed = self
             .session
             .kept
@@ -344,7 +344,7 @@ impl Open {
                 why: "the filter has more levels than topic_levels_max",
             });
         }
-        let is_new = !self.session.subscriptions.contains_key(filter);
+        let is_new = !self.session.subscriptions.contains(filter);
         let count = self.session.subscriptions.len() + also;
         let quota = |why| Refusal {
             reason: ReasonCode::QuotaExceeded,

@@ -19,7 +19,7 @@ pub struct Known {
 pub(crate) fn known(session: &Session, topic: &TopicName, shared: &Shared) -> Known {
     let matching = session
         .subscriptions
-        .values()
+        .iter()
         .filter(|subscribed| subscribed.row.filter.matches(topic));
     let mut subscriptions: Vec<_> = matching
         .map(|subscribed| SubscriptionInfo::of(&subscribed.row))

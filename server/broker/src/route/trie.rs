@@ -54,6 +54,10 @@ impl<T: Entry> Trie<T> {
                 false
             }
             Err(at) => {
+                if list.capacity() == 0 {
+                    // Most filters are one client's alone.
+                    list.reserve_exact(1);
+                }
                 list.insert(at, entry);
                 true
             }

@@ -4,8 +4,9 @@
 
 pub(crate) mod flows;
 mod purge;
+mod subscriptions;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use ebbtide_protocol::{ByteString, PacketId, TopicFilter, version::SESSION_NEVER_EXPIRES};
 use ebbtide_store::{
@@ -13,6 +14,7 @@ use ebbtide_store::{
 };
 use rustc_hash::FxHashSet;
 
+pub(crate) use self::subscriptions::{Subscribed, Subscriptions};
 use crate::{
     Monotonic, Now,
     fates::Fates,
@@ -32,15 +34,6 @@ use crate::{
 const SUBSCRIPTION_BYTES: usize = 256;
 const LEVEL_BYTES: usize = 512;
 
-/// A subscription, and which SUBSCRIBE made it: a snapshot of an earlier one is not its own.
-#[derive(Debug)]
-pub(crate) struct Subscribed {
-    pub row: SubscriptionRow,
-    pub generation: u64,
-    /// Of a shared subscription.
-    pub group: Option<Arc<Group>>,
-}
-
 #[derive(Debug)]
 pub(crate) struct Session {
     pub incarnation: Incarnation,
@@ -49,7 +42,7 @@ pub(crate) struct Session {
     pub session_expiry_interval: u32,
     /// It has rows in the store.
     pub kept: bool,
-    pub subscriptions: HashMap<TopicFilter, Subscribed>,
+    pub subscriptions: Subscriptions,
     /// Memory that they take.
     pub subscription_bytes: usize,
     /// Counts the SUBSCRIBEs of this life of the session in memory.
@@ -89,7 +82,7 @@ impl Session {
             user,
             session_expiry_interval,
             kept,
-            subscriptions: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             subscription_bytes: 0,
             generation: 0,
             identifier_max: 0,
@@ -147,9 +140,9 @@ impl Session {
     }
 
     /// Adds a subscription or replaces the one with the same filter.
-    pub fn subscribe(&mut self, filter: TopicFilter, subscribed: Subscribed) {
-        let bytes = subscription_bytes(&filter);
-        if self.subscriptions.insert(filter, subscribed).is_none() {
+    pub fn subscribe(&mut self, subscribed: Subscribed) {
+        let bytes = subscription_bytes(&subscribed.row.filter);
+        if self.subscriptions.insert(subscribed).is_none() {
             self.subscription_bytes += bytes;
         }
     }
@@ -190,7 +183,7 @@ impl Session {
 
     /// The groups that it is a member of, the oldest first.
     pub fn groups(&self) -> Vec<Arc<Group>> {
-        let subscribed = self.subscriptions.values();
+        let subscribed = self.subscriptions.iter();
         let mut groups: Vec<_> = subscribed
             .filter_map(|subscribed| subscribed.group.clone())
             .collect();
@@ -200,26 +193,27 @@ impl Session {
 
     /// How much work it is to end it, but for what goes on later.
     pub fn steps_to_end(&self) -> usize {
-        let filters = self.subscriptions.keys();
+        let filters = self.subscriptions.filters();
         filters.map(|filter| work::levels(filter.as_str())).sum()
     }
 
     /// Removes it with everything that waits for it. Retained messages are none of its own [MQTT3-3.1.2-7].
     pub fn end(mut self, shared: &Shared) -> Option<Ticket> {
         let mut ended = Vec::new();
-        let subscriptions: Vec<_> = self.subscriptions.drain().collect();
+        let subscriptions: Vec<_> = self.subscriptions.iter().collect();
         let mut left = &subscriptions[..];
         // In parts, for nobody can publish meanwhile.
         while !left.is_empty() {
-            let (part, rest) = left.split_at(work::part(left, |(filter, _)| {
-                work::levels(filter.as_str())
+            let (part, rest) = left.split_at(work::part(left, |subscribed| {
+                work::levels(subscribed.row.filter.as_str())
             }));
             left = rest;
             let mut index = shared.index.write();
-            for (filter, subscribed) in part {
+            for subscribed in part {
                 match &subscribed.group {
                     None => {
-                        index.remove(filter.pattern(), self.incarnation);
+                        let pattern = subscribed.row.filter.pattern();
+                        index.remove(pattern, self.incarnation);
                     }
                     Some(group) => ended.extend(index.leave(group, self.incarnation)),
                 }
