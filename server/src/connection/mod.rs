@@ -199,6 +199,8 @@ impl<S: ByteStream> Driver<S> {
                 },
                 () = std::future::ready(()), if more => {}
             }
+            // What this turn causes itself is seen before the next wait.
+            signal.stop_waiting();
             if is_woken {
                 if self.connection.is_leaving() {
                     Box::pin(self.catch_up()).await?;
@@ -235,10 +237,10 @@ impl<S: ByteStream> Driver<S> {
     fn turn(&mut self) -> bool {
         let now = self.surroundings.clock.now();
         let mut more = false;
-        let wanted_input = self.connection.wants_input();
-        if !self.input.is_empty() && wanted_input {
+        if !self.input.is_empty() && self.connection.wants_input() {
             more = self.connection.receive(&mut self.input, now);
         }
+        let wanted_input = self.connection.wants_input();
         self.ask_all();
         while self.output.len() < OUTPUT_BYTES_MAX
             && self.connection.poll_transmit(&mut self.output, now)
@@ -274,16 +276,12 @@ impl<S: ByteStream> Driver<S> {
                     address: self.connection.origin().address.clone(),
                     certificate: self.certificate.clone(),
                 };
-                self.reads.spawn(async move {
-                    Reply::Authenticated(authenticator.authenticate(shown).await)
-                });
+                self.decide(authenticator.authenticate(shown));
             }
             // No method asks back, so nobody goes on with one.
             Question::Continue(step) | Question::Reauthenticate(step) => {
                 let authenticator = self.surroundings.authenticator.clone();
-                self.reads.spawn(async move {
-                    Reply::Authenticated(authenticator.authenticate_again(step).await)
-                });
+                self.decide(authenticator.authenticate_again(step));
             }
             Question::Read {
                 session,
@@ -294,6 +292,20 @@ impl<S: ByteStream> Driver<S> {
                 self.reads.spawn_blocking(move || {
                     Reply::Read(Answer::Read(reader.read(session, &sequences, bytes_max)))
                 });
+            }
+        }
+    }
+
+    /// Most clients are known, or not, without waiting for anything: these need no task, and no other thread wakes for them.
+    fn decide(&mut self, decision: impl Future<Output = Outcome> + Send + 'static) {
+        let mut decision = Box::pin(decision);
+        let mut nobody = Context::from_waker(Waker::noop());
+        match decision.as_mut().poll(&mut nobody) {
+            Poll::Ready(outcome) => self.authenticated(outcome),
+            // The task polls it anew.
+            Poll::Pending => {
+                self.reads
+                    .spawn(async move { Reply::Authenticated(decision.await) });
             }
         }
     }
