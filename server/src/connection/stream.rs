@@ -4,11 +4,15 @@
 
 use std::{
     io,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, BytesMut};
-use tokio::{io::AsyncWrite, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWrite},
+    net::TcpStream,
+};
 
 /// The least that is offered to one read, bytes.
 const READ_BYTES_MIN: usize = 2 * 1024;
@@ -68,26 +72,18 @@ impl ByteStream for Tcp {
         context: &mut Context<'_>,
         input: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            // Memory is taken only when there is something to read.
-            ready!(self.stream.poll_read_ready(context))?;
-            input.reserve(self.read_bytes);
-            match self
-                .stream
-                .try_read_buf(&mut bytes::BufMut::limit(&mut *input, self.read_bytes))
-            {
-                Ok(count) => {
-                    if count == self.read_bytes {
-                        self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
-                    } else if count < self.read_bytes / 4 {
-                        self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
-                    }
-                    return Poll::Ready(Ok(count));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        // Memory is taken only when there is something to read.
+        ready!(self.stream.poll_read_ready(context))?;
+        input.reserve(self.read_bytes);
+        let mut room = bytes::BufMut::limit(&mut *input, self.read_bytes);
+        // A read that does not fill its room has emptied the socket; tokio then spares the look whether it is empty.
+        let count = ready!(pin!(self.stream.read_buf(&mut room)).poll(context))?;
+        if count == self.read_bytes {
+            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+        } else if count < self.read_bytes / 4 {
+            self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
         }
+        Poll::Ready(Ok(count))
     }
 
     fn poll_write(
@@ -96,7 +92,7 @@ impl ByteStream for Tcp {
         output: &mut BytesMut,
     ) -> Poll<io::Result<()>> {
         while !output.is_empty() {
-            let count = ready!(std::pin::Pin::new(&mut self.stream).poll_write(context, output))?;
+            let count = ready!(Pin::new(&mut self.stream).poll_write(context, output))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -106,6 +102,6 @@ impl ByteStream for Tcp {
     }
 
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::pin::Pin::new(&mut self.stream).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
