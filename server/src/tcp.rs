@@ -7,7 +7,7 @@ mod door;
 
 pub use self::door::{Door, Permit};
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -36,14 +36,12 @@ impl Peer {
 }
 
 /// Accepts until the door is closed. `handle` must not wait: it spawns.
-pub async fn accept(
-    listener: TcpListener,
-    mut door: Door,
-    handle: impl Fn(TcpStream, Peer, Permit),
-) {
+pub async fn accept(listener: TcpListener, door: Door, handle: impl Fn(TcpStream, Peer, Permit)) {
+    let mut closing = door.clone();
+    let mut closed = pin!(closing.closed());
     loop {
         let accepted = tokio::select! {
-            () = door.closed() => return,
+            () = &mut closed => return,
             accepted = listener.accept() => accepted.and_then(|(stream, remote)| {
                 let local = stream.local_addr()?;
                 Ok((stream, Peer { remote, local, is_encrypted: false }))

@@ -61,13 +61,17 @@ impl Proxies {
             .any(|network| network.contains(&address))
     }
 
+    /// Whether its connections begin with a PROXY header.
+    pub fn has_header(&self, peer: &Peer) -> bool {
+        self.0.load().has_header && self.trusts(peer.remote.ip())
+    }
+
     /// At the beginning of a connection: reads the PROXY header, if there has to be one.
     ///
     /// # Errors
     /// There is none, it does not come in time, or it is malformed: the connection cannot be used.
     pub async fn greet(&self, stream: &mut TcpStream, mut peer: Peer) -> io::Result<Peer> {
-        if self.0.load().has_header
-            && self.trusts(peer.remote.ip())
+        if self.has_header(&peer)
             && let Some(client) = Box::pin(header::read(stream)).await?
         {
             peer.remote = client;

@@ -155,51 +155,58 @@ async fn accept_mqtt(
     let entrance = door.clone();
     let handle = move |mut stream: TcpStream, peer: Peer, mut permit: Permit| {
         let (surroundings, tls, proxies) = (surroundings.clone(), tls.clone(), proxies.clone());
+        if tls.is_none() && !proxies.has_header(&peer) {
+            // There is nothing to wait for: it needs no other task than its own.
+            return plain(stream, &peer, permit, &entrance, surroundings);
+        }
         let door = entrance.clone();
         tokio::spawn(async move {
             let peer = match proxies.greet(&mut stream, peer).await {
                 Ok(peer) => peer,
                 Err(error) => return proxy::refused(&peer, &error),
             };
-            if !door.locate(&mut permit, peer.remote.ip()) {
+            let Some(tls) = tls else {
+                return plain(stream, &peer, permit, &door, surroundings);
+            };
+            // To tell it why it is one too many would take a handshake.
+            if !door.locate(&mut permit, peer.remote.ip()) || permit.refusal().is_some() {
                 return;
             }
-            match tls {
-                None => Tcp::new(stream).map_or_else(gone, |stream| {
-                    let refusal = permit.refusal();
-                    let origin = origin(&peer, "tcp");
-                    connection::spawn(stream, origin, None, surroundings, refusal, permit);
-                }),
-                // To tell it why would take a handshake.
-                Some(_) if permit.refusal().is_some() => {}
-                Some(tls) => {
-                    let accepted = tls.accept(stream).await.and_then(|stream| {
-                        let certificate = tls::certificate(&stream);
-                        Ok((Encrypted::new(stream)?, certificate))
-                    });
-                    match accepted {
-                        Ok((stream, certificate)) => {
-                            let origin = origin(&peer, "tls");
-                            connection::spawn(
-                                stream,
-                                origin,
-                                certificate,
-                                surroundings,
-                                None,
-                                permit,
-                            );
-                        }
-                        Err(error) => tls.refused(&peer, &error),
-                    }
+            let accepted = tls.accept(stream).await.and_then(|stream| {
+                let certificate = tls::certificate(&stream);
+                Ok((Encrypted::new(stream)?, certificate))
+            });
+            match accepted {
+                Ok((stream, certificate)) => {
+                    let origin = origin(&peer, "tls");
+                    connection::spawn(stream, origin, certificate, surroundings, None, permit);
                 }
+                Err(error) => tls.refused(&peer, &error),
             }
         });
     };
     tcp::accept(listener, door, handle).await;
 }
 
-fn gone(error: io::Error) {
-    tracing::debug!(%error, "the connection was gone before it began");
+/// Begins a connection without TLS, now that its client's address is known.
+fn plain(
+    stream: TcpStream,
+    peer: &Peer,
+    mut permit: Permit,
+    door: &Door,
+    surroundings: Surroundings,
+) {
+    if !door.locate(&mut permit, peer.remote.ip()) {
+        return;
+    }
+    match Tcp::new(stream) {
+        Ok(stream) => {
+            let refusal = permit.refusal();
+            let origin = origin(peer, "tcp");
+            connection::spawn(stream, origin, None, surroundings, refusal, permit);
+        }
+        Err(error) => tracing::debug!(%error, "the connection was gone before it began"),
+    }
 }
 
 fn origin(peer: &Peer, transport: &'static str) -> Origin {
