@@ -35,7 +35,7 @@ const GATE_FACTOR: usize = 2;
 /// The most that one read gives. A small packet that is kept must not keep a whole large frame in memory.
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// The read buffer that the library keeps: small, for most connections are idle.
-const BUFFER_BYTES: usize = 1024;
+const BUFFER_BYTES: usize = 512;
 
 /// The stream of bytes in a WebSocket.
 #[derive(Debug)]
@@ -49,10 +49,11 @@ pub struct WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Takes over after the handshake. No message above the largest packet, and a little, is taken, and until
+    /// Takes over after the handshake, of which `ahead` was read too much. No message above the largest packet, and a little, is taken, and until
     /// [`ByteStream::let_in`] no more than a connect packet of that size takes in frames; `None`: there is no such limit.
     pub async fn new(
         io: S,
+        ahead: Bytes,
         role: Role,
         maximum_packet_size: u32,
         connect_packet_size_max: Option<u32>,
@@ -64,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             .max_message_size(Some(bytes_max))
             .max_frame_size(Some(bytes_max));
         let most = connect_packet_size_max.map(|bytes| GATE_FACTOR * bytes as usize + FRAME_SLACK);
-        let io = Gate::new(ReadAhead::new(io), most);
+        let io = Gate::new(ReadAhead::new(io, ahead), most);
         let stream = WebSocketStream::from_raw_socket(io, role, Some(config)).await;
         let close = CloseFrame {
             code: CloseCode::Normal,

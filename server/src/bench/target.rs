@@ -2,6 +2,7 @@
 
 use std::{fmt, io, str::FromStr};
 
+use bytes::Bytes;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -147,7 +148,7 @@ impl Dialer {
             .map_err(io::Error::other)?;
         let stream = socket.into_inner();
         Ok(Box::new(
-            WebSocket::new(stream, Role::Client, PACKET_BYTES_MAX, None).await,
+            WebSocket::new(stream, Bytes::new(), Role::Client, PACKET_BYTES_MAX, None).await,
         ))
     }
 }

@@ -8,13 +8,19 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::Response,
 };
-use ebbtide_broker::Origin;
+use bytes::Bytes;
+use ebbtide_broker::{Limit, Origin};
+use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{App, problem::Problem};
 use crate::{
-    connection,
+    connection::{self, Surroundings},
     tcp::{Peer, Permit},
     tls::ClientCertificate,
     websocket::{Role, SUBPROTOCOLS, WebSocket},
@@ -76,28 +82,19 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
         .get::<Arc<ClientCertificate>>()
         .cloned();
     let upgraded = hyper::upgrade::on(&mut request);
-    let (broker, _) = app.surroundings.broker.get();
-    let packet_size = broker.limits().maximum_packet_size;
-    let connect_size = broker.limits().connect_packet_size_max;
-    drop(broker);
+    let client = Client {
+        origin,
+        certificate,
+        surroundings: app.surroundings,
+        refusal,
+        place: (permit, place, told),
+    };
     tokio::spawn(async move {
         match upgraded.await {
-            Ok(upgraded) => {
-                let io = TokioIo::new(upgraded);
-                let stream =
-                    WebSocket::new(io, Role::Server, packet_size, Some(connect_size)).await;
-                let place = (permit, place, told);
-                connection::spawn(
-                    stream,
-                    origin,
-                    certificate,
-                    app.surroundings,
-                    refusal,
-                    place,
-                );
-            }
+            Ok(upgraded) => client.begin_on(upgraded).await,
             Err(error) => {
-                tracing::debug!(address = origin.address, %error, "the WebSocket handshake was not completed");
+                let address = client.origin.address;
+                tracing::debug!(address, %error, "the WebSocket handshake was not completed");
             }
         }
     });
@@ -109,6 +106,43 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
         .header(header::SEC_WEBSOCKET_PROTOCOL, subprotocol)
         .body(Body::empty())
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+/// A client whose handshake is under way.
+struct Client<P> {
+    origin: Origin,
+    certificate: Option<Arc<ClientCertificate>>,
+    surroundings: Surroundings,
+    refusal: Option<Limit>,
+    place: P,
+}
+
+impl<P: Send + 'static> Client<P> {
+    /// Most connections have no TLS: these get their socket back, for a stream of any kind costs memory as long as it is there.
+    async fn begin_on(self, upgraded: Upgraded) {
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(Parts { io, read_buf, .. }) => self.begin(io.into_inner(), read_buf).await,
+            Err(upgraded) => self.begin(TokioIo::new(upgraded), Bytes::new()).await,
+        }
+    }
+
+    async fn begin<S>(self, io: S, ahead: Bytes)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let limits = self.surroundings.broker.get().0.limits();
+        let packet_size = limits.maximum_packet_size;
+        let connect_size = limits.connect_packet_size_max;
+        let stream = WebSocket::new(io, ahead, Role::Server, packet_size, Some(connect_size)).await;
+        connection::spawn(
+            stream,
+            self.origin,
+            self.certificate,
+            self.surroundings,
+            self.refusal,
+            self.place,
+        );
+    }
 }
 
 /// Whether a header that lists tokens, perhaps over several lines, has this one.

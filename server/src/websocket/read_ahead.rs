@@ -1,10 +1,13 @@
-//! Reads much at once when much comes, and keeps no memory while nothing does.
+//! Reads much at once, and keeps no memory while nothing comes.
 //!
-//! The WebSocket library has a read buffer as long as it has a connection, and one read of the socket fills no more than that. So its buffer
-//! is small, for most connections are idle; a read that fills it shows that more is there, and the next one takes more from the socket.
+//! The WebSocket library has a read buffer as long as it has a connection, and one read of it takes no more than that. So its buffer is
+//! small, for most connections are idle. The socket is read into memory of the thread; what the library has no room for waits here
+//! until it asks again, which it does before anything else.
 
 use std::{
+    cell::RefCell,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -12,27 +15,62 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The least that is read ahead, bytes.
-const AHEAD_BYTES_MIN: usize = 8 * 1024;
-/// The most that is read ahead, bytes.
-const AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// The least that one read of the socket takes, bytes.
+const READ_BYTES_MIN: usize = 8 * 1024;
+/// The most, bytes.
+const READ_BYTES_MAX: usize = 64 * 1024;
+
+thread_local! {
+    /// What is read comes here first. Nothing stays here.
+    static ROOM: RefCell<Box<[MaybeUninit<u8>]>> =
+        RefCell::new(Box::new_uninit_slice(READ_BYTES_MAX));
+}
 
 /// A stream that is read ahead; writes go through.
 #[derive(Debug)]
 pub struct ReadAhead<S> {
     stream: S,
     ahead: Bytes,
-    /// What the next read of the socket offers beyond what is asked for; zero: nothing shows that there is more.
-    ahead_bytes: usize,
+    /// What the next read of the socket takes: more once a read has shown that there is more.
+    read_bytes: usize,
 }
 
 impl<S> ReadAhead<S> {
-    pub fn new(stream: S) -> Self {
+    /// `ahead` has been read already.
+    pub fn new(stream: S, ahead: Bytes) -> Self {
         Self {
             stream,
-            ahead: Bytes::new(),
-            ahead_bytes: 0,
+            // Nothing is kept of what is empty.
+            ahead: match ahead.is_empty() {
+                true => Bytes::new(),
+                false => ahead,
+            },
+            read_bytes: READ_BYTES_MIN,
         }
+    }
+}
+
+impl<S: AsyncRead + Unpin> ReadAhead<S> {
+    /// Reads the socket: what there is room for into `buffer`, the rest waits.
+    fn poll_socket(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        room: &mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<()>> {
+        let mut read = ReadBuf::uninit(&mut room[..self.read_bytes]);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+        self.read_bytes = match read.remaining() {
+            0 => (2 * self.read_bytes).min(READ_BYTES_MAX),
+            _ => READ_BYTES_MIN,
+        };
+        let read = read.filled();
+        let (now, later) = read.split_at(read.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        if !later.is_empty() {
+            self.ahead = Bytes::copy_from_slice(later);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -42,32 +80,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.ahead.is_empty() && this.ahead_bytes > buffer.remaining() {
-            let mut memory = vec![0; this.ahead_bytes];
-            let mut read = ReadBuf::new(&mut memory);
-            // Whether it fails, waits or gives something: what comes next is seen anew.
-            let offered = std::mem::take(&mut this.ahead_bytes);
-            ready!(Pin::new(&mut this.stream).poll_read(context, &mut read))?;
-            let count = read.filled().len();
-            if count == offered {
-                this.ahead_bytes = (2 * offered).min(AHEAD_BYTES_MAX);
-            }
-            memory.truncate(count);
-            this.ahead = memory.into();
+        if self.ahead.is_empty() {
+            return ROOM.with_borrow_mut(|room| self.poll_socket(context, buffer, room));
         }
-        if !this.ahead.is_empty() {
-            let count = this.ahead.len().min(buffer.remaining());
-            buffer.put_slice(&this.ahead[..count]);
-            this.ahead.advance(count);
-            if this.ahead.is_empty() {
-                this.ahead = Bytes::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        if buffer.remaining() == 0 {
-            this.ahead_bytes = AHEAD_BYTES_MIN;
+        let count = self.ahead.len().min(buffer.remaining());
+        buffer.put_slice(&self.ahead[..count]);
+        self.ahead.advance(count);
+        if self.ahead.is_empty() {
+            self.ahead = Bytes::new();
         }
         Poll::Ready(Ok(()))
     }
@@ -114,7 +134,7 @@ mod tests {
                 }
             }
         });
-        let mut reader = ReadAhead::new(reader);
+        let mut reader = ReadAhead::new(reader, Bytes::new());
         let (mut came, mut buffer) = (Vec::new(), [0; 1024]);
         loop {
             let count = reader.read(&mut buffer).await.expect("a pipe");
@@ -130,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_held_when_nothing_waits() {
         let (mut writer, reader) = duplex(1 << 20);
-        let mut reader = ReadAhead::new(reader);
+        let mut reader = ReadAhead::new(reader, Bytes::new());
         writer.write_all(&vec![7; 100_000]).await.expect("a pipe");
         let mut all = vec![0; 100_000];
         let mut at = 0;
@@ -144,7 +164,6 @@ mod tests {
         let waits = tokio::time::timeout(std::time::Duration::ZERO, reader.read(&mut one));
         assert!(waits.await.is_err());
         assert!(reader.ahead.is_empty());
-        assert_eq!(reader.ahead_bytes, 0);
         writer.write_all(b"later").await.expect("a pipe");
         assert_eq!(reader.read(&mut one).await.expect("a pipe"), 5);
         assert_eq!(&one[..5], b"later");
