@@ -35,7 +35,7 @@ const GATE_FACTOR: usize = 2;
 /// The most that one read gives. A small packet that is kept must not keep a whole large frame in memory.
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// The read buffer that the library keeps: small, for most connections are idle.
-const BUFFER_BYTES: usize = 512;
+const BUFFER_BYTES: usize = 256;
 
 /// The stream of bytes in a WebSocket.
 #[derive(Debug)]

@@ -411,7 +411,7 @@ impl Connection {
             asked_no_expiry: version.has_properties() && asked == 0,
             is_acknowledged: false,
             tolerance: Tolerance::of(connect),
-            told,
+            told: told.map(Box::new),
             seat,
             incoming_aliases: aliases::Incoming::default(),
             outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),

@@ -328,7 +328,7 @@ impl Connection {
         if open.is_acknowledged
             && let Some(told) = open.told.take()
         {
-            overflow::told(&self.shared, &open.session.mailbox, told);
+            overflow::told(&self.shared, &open.session.mailbox, *told);
         }
         let (shared, replies) = (&*self.shared, &mut self.replies);
         match packet {

@@ -35,7 +35,7 @@ pub(super) struct Open {
     pub is_acknowledged: bool,
     pub tolerance: Tolerance,
     /// What CONNACK says of lost messages; until the client shows that it has got it.
-    pub told: Option<DroppedRow>,
+    pub told: Option<Box<DroppedRow>>,
     /// Its entry of presence.
     pub seat: Option<Seat>,
     pub incoming_aliases: aliases::Incoming,

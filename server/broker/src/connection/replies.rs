@@ -108,6 +108,11 @@ impl Replies {
         self.released = self.released.saturating_sub(1);
         self.uncommitted_bytes -= reply.bytes;
         self.sent += 1;
+        let is_rare = matches!(reply.packet, Some(Packet::ConnAck(_) | Packet::SubAck(_)));
+        if is_rare && self.queue.is_empty() {
+            // Most clients come, subscribe and ask for nothing else.
+            self.queue = VecDeque::new();
+        }
         Some(reply)
     }
 

@@ -3,46 +3,46 @@
 use ebbtide_store::{DroppedRow, Incarnation, WallTime};
 use parking_lot::Mutex;
 
-/// What has changed is noted under the lock: of two threads the later must not be overwritten by the earlier.
+/// What has changed is noted under the lock: of two threads the later must not be overwritten by the earlier. Most sessions lose nothing,
+/// so it takes memory only once something is lost.
 #[derive(Debug, Default)]
-pub(crate) struct Losses(Mutex<Option<DroppedRow>>);
+pub(crate) struct Losses(Mutex<Option<Box<DroppedRow>>>);
 
 impl Losses {
     /// One message more; `note` gets what is to be kept.
     pub fn add(&self, session: Incarnation, at: WallTime, note: impl FnOnce(DroppedRow)) {
         let mut row = self.0.lock();
-        let row = row.get_or_insert(DroppedRow {
-            session,
-            count: 0,
-            first_at: at,
-            last_at: at,
+        let row = row.get_or_insert_with(|| {
+            Box::new(DroppedRow {
+                session,
+                count: 0,
+                first_at: at,
+                last_at: at,
+            })
         });
         row.count += 1;
         row.last_at = at;
-        note(*row);
+        note(**row);
     }
 
     pub fn get(&self) -> Option<DroppedRow> {
-        *self.0.lock()
+        self.0.lock().as_deref().copied()
     }
 
     /// The client has been told this much; `note` gets what has come since.
     pub fn told(&self, told: DroppedRow, note: impl FnOnce(Option<DroppedRow>)) {
         let mut row = self.0.lock();
-        *row = row.and_then(|row| {
-            let count = row.count.saturating_sub(told.count);
-            (count > 0).then_some(DroppedRow {
-                count,
-                first_at: told.last_at,
-                ..row
-            })
-        });
-        note(*row);
+        if let Some(lost) = row.as_deref_mut() {
+            lost.count = lost.count.saturating_sub(told.count);
+            lost.first_at = told.last_at;
+        }
+        row.take_if(|lost| lost.count == 0);
+        note(row.as_deref().copied());
     }
 
     /// As it was kept.
     pub fn recover(&self, row: DroppedRow) {
-        *self.0.lock() = Some(row);
+        *self.0.lock() = Some(Box::new(row));
     }
 }
 
