@@ -157,6 +157,7 @@ test('a deadline: not sent after it, and the expiry of the message before', asyn
   assert.deepEqual(texts(broker.published), ['in time', 'same']);
   for (const { properties } of broker.published) assert.ok(properties.messageExpiryInterval <= 60 && properties.messageExpiryInterval > 55);
   assert.equal(broker.published[1].properties.contentType, 'text/plain');
+  for (const qos of [0, 1, 2]) await assert.rejects(client.publish('a', 'past', { qos, deadline: new Date(0) }).acked, code('expired'), `QoS ${qos}`);
 });
 
 test('what is refused for good becomes a dead letter, what is refused for now stays', async () => {

@@ -239,9 +239,9 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     },
     gone,
     dueAt: (wallMs) => void (due = Math.min(due, wallMs)),
-    qos0: (tab, { n, topic, payload, retain, properties }) => {
+    qos0: (tab, { n, topic, payload, retain, properties, deadline }) => {
       try {
-        qos0.set(connection.publish(topic, payload, 0, retain, properties, undefined, false), [tab, n]);
+        qos0.set(connection.publish(topic, payload, 0, retain, properties, deadline && deadline - Date.now(), false), [tab, n]);
       } catch (thrown) {
         say({ t: 'qos0-settled', tab, n, outcome: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
       }

@@ -128,8 +128,8 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
   };
   const send = (job: Job): void => {
     qos0.set(-job.seq, job);
-    const { topic, payload, retain, properties } = job.draft;
-    tell({ t: 'qos0', n: -job.seq, topic, payload, retain, properties });
+    const { topic, payload, retain, properties, deadline } = job.draft;
+    tell({ t: 'qos0', n: -job.seq, topic, payload, retain, properties, deadline });
   };
   const take = (job: Job): void => {
     job.seq = -++last;

@@ -55,7 +55,7 @@ export type ToLeader =
   | { t: 'tab'; wishes: Wish[]; ended: string[] }
   /** The outbox has changed, and has so many rows. `dueAt`: the first deadline among the new ones; `gone`: rows taken away. */
   | { t: 'nudge'; dueAt: number; gone: number[]; count: number | undefined }
-  | { t: 'qos0'; n: number; topic: string; payload: Uint8Array; retain: boolean; properties: Properties | undefined }
+  | { t: 'qos0'; n: number; topic: string; payload: Uint8Array; retain: boolean; properties: Properties | undefined; deadline: number | undefined }
   /** Handlers are done with it; `shown` false: there were none. */
   | { t: 'done'; id: number; shown: boolean }
   | { t: 'do'; what: 'reconnect' | 'renew' };

@@ -101,6 +101,10 @@ export class MemoryOutbox {
     for (const row of [...store.rows]) {
       if (!link()) return;
       if (row.stage !== 'waiting') continue;
+      if (row.deadline !== undefined && row.deadline <= Date.now()) {
+        this.#settle(row, expired(row.topic));
+        continue;
+      }
       const code = server.publish(routed(row.draft), store.clientId);
       if (code === 0x97 || code === 0x83) return timer(RETRY_MS, () => this.flush());
       row.stage = 'sent';

@@ -140,8 +140,9 @@ export class Machine {
     const handle = this.nextHandle++;
     if (qos === 0) {
       this.later(() => {
-        this.server.published.push({ topic, payload: payload.slice(), qos, retain });
-        this.hooks.settled(handle, undefined, undefined, 0);
+        const late = deadlineInMs <= 0;
+        if (!late) this.server.published.push({ topic, payload: payload.slice(), qos, retain, deadlineInMs });
+        this.hooks.settled(handle, late ? 'expired' : undefined, undefined, 0);
       });
       return handle;
     }

@@ -260,6 +260,22 @@ test('QoS 0 waits for the first attempt, then as asked', async () => {
   assert.equal((await engine.outbox()).length, 0);
 });
 
+test('QoS 0 has a deadline too: while it waits, and as the expiry of the message', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  await publish(engine, 'first', { qos: 0, deadline: Date.now() + 60_000 }).settled;
+  const { deadlineInMs } = server.published[0];
+  assert.ok(deadlineInMs > 50_000 && deadlineInMs <= 60_000, `${deadlineInMs} ms are left`);
+  server.up = false;
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  const late = publish(engine, 'late', { qos: 0, keepOffline: true, deadline: Date.now() });
+  server.up = true;
+  engine.reconnectNow();
+  assert.equal((await late.settled).error.code, 'expired');
+});
+
 test('storage that refuses: every promise settles, and it is said', async () => {
   newProfile();
   const server = new Server();
