@@ -4,13 +4,13 @@ import { EbbtideError } from './error.js';
 import type { ClientEvents } from './events.js';
 import { checkTopic, fillTopic, parseFilter, type TopicParams } from './filter.js';
 import { encodePayload, type Message, type Payload } from './message.js';
-import { checkOptions, PUBLISH_RULES, REQUEST_RULES, STORE_RULES, SUBSCRIBE_RULES } from './options.js';
+import { checkCallback, checkOptions, EVENT_RULES, PUBLISH_RULES, REQUEST_RULES, STORE_RULES, SUBSCRIBE_RULES } from './options.js';
 import { outboxOf, type Outbox } from './outbox.js';
 import { forgetOwnId, ownId } from './own-id.js';
 import { OwnPresence, Presence } from './presence.js';
 import { Outcome, type Publication } from './publication.js';
 import type { PublishArguments, PublishOptions } from './publish-options.js';
-import { Requests, respond, type RequestOptions } from './request.js';
+import { Requests, respond, type RequestArguments, type RequestOptions } from './request.js';
 import { callOut, quiet } from './settle.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
 import { TopicStore, type StoreOptions } from './topic-store.js';
@@ -70,8 +70,9 @@ export class Client {
     return `${this.#url} ${this.identity}`;
   }
 
-  /** Calls back after each change of state, each report, or each report of one kind. Returns what removes the listener. */
+  /** Calls back after each change of state, each report, or each report of one kind. Returns what removes the listener. Throws `bad-options`. */
   on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void {
+    checkOptions('on', { [event]: listener ?? null }, EVENT_RULES);
     const listeners = this.#listeners.get(event) ?? new Set<Listener>();
     this.#listeners.set(event, listeners.add(listener as Listener));
     return () => void listeners.delete(listener as Listener);
@@ -95,6 +96,7 @@ export class Client {
       if (closed) throw closed;
       const name = params ? fillTopic(topic, params) : topic;
       checkTopic(name);
+      if (properties.responseTopic !== undefined) checkTopic(properties.responseTopic);
       const draft: Draft = {
         topic: name,
         payload: encodePayload(value),
@@ -126,8 +128,10 @@ export class Client {
     const {
       qos = 0, noLocal = false, retainAsPublished = true, retainHandling = 0, cache = true, userProperties, bufferedMessagesMax = 10_000,
     } = options;
-    const settings = { qos, noLocal, retainAsPublished, retainHandling, cache, userProperties };
     const parsed = parseFilter(filter);
+    // [MQTT-3.8.3-4]: it would cost the connection.
+    if (noLocal && filter.startsWith('$share/')) throw new EbbtideError('bad-options', "subscribe: a shared subscription cannot have 'noLocal'");
+    const settings = { qos, noLocal, retainAsPublished, retainHandling, cache, userProperties };
     const failure = this.#closedError();
     const subscription = new Subscription<TopicParams<F>>(parsed, bufferedMessagesMax, (sink) => {
       if (!failure) return this.#engine.subscribe(parsed.filter, settings, sink);
@@ -167,6 +171,7 @@ export class Client {
    * Publishes a request and resolves with the answer. MQTT 5.0 only. Rejects with `timeout`, `no-responder`, `responder-failed`,
    * `not-supported`, `closed`, and with what a publish rejects with. Throws `bad-options`.
    */
+  request<const T extends string>(topic: T, value: Payload, ...[options]: RequestArguments<T>): Promise<Message>;
   request(topic: string, value: Payload, options: RequestOptions = {}): Promise<Message> {
     checkOptions('request', options, REQUEST_RULES);
     return quiet(this.#requests.send(topic, value, options));
@@ -181,6 +186,7 @@ export class Client {
     handler: (request: Message<TopicParams<F>>) => Payload | Promise<Payload>,
     options: SubscribeOptions = {},
   ): Subscription<TopicParams<F>> {
+    checkCallback('respond', handler);
     return respond(this, this.subscribe(filter, { qos: 1, cache: false, ...options }), handler);
   }
 
@@ -201,9 +207,11 @@ export class Client {
     return quiet(this.#engine.inspect().then((inside) => ({ ...own, ...inside })));
   }
 
-  /** Hands lines of what happens to a function, or no longer. They are for people; their text is no interface. */
-  log(write: ((line: string) => void) | undefined): void {
-    this.#engine.onLog(write);
+  /** Hands lines of what happens to a function, with `true` to `console.debug`, or no longer. They are for people; their text is no interface. */
+  log(write: boolean | ((line: string) => void) | undefined): void {
+    const call = write === true ? (line: string) => console.debug(line) : write || undefined;
+    if (call) checkCallback('log', call);
+    this.#engine.onLog(call && ((line) => callOut(call, line)));
   }
 
   /**
@@ -216,11 +224,14 @@ export class Client {
   }
 
   /**
-   * Logout: ends the session at the server, purges all that is stored here for this identity, and closes the client. Rejects if the
-   * server could not be reached: the data here is gone, and the session there ends when it expires.
+   * Logout: ends the session at the server, purges all that is stored here for this identity, and closes the client. Rejects with `offline`
+   * if the server could not be reached: the data here is gone, and the session there ends when it expires. A client that is closed can
+   * remove nothing: `closed`.
    */
   forget(): Promise<void> {
     const forget = async (): Promise<void> => {
+      const closed = this.#closedError();
+      if (closed) throw closed;
       await this.#own?.close();
       forgetOwnId(this.#scope);
       await this.#engine.forget();

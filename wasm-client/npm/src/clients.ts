@@ -21,7 +21,7 @@ export function clientFor(clients: Clients, url: string, options: ConnectOptions
   }
   const client = new Client(open(settings), url, settings);
   const { log } = options;
-  if (log) client.log(log === true ? (line) => console.debug(line) : log);
+  if (log) client.log(log);
   clients.set(key, { client, settings });
   const forget = (): void => {
     if (client.state.state === 'closed' && clients.get(key)?.client === client) clients.delete(key);

@@ -1,4 +1,5 @@
 import { EbbtideError } from './error.js';
+import { checkTopic } from './filter.js';
 import { encodePayload, type Payload } from './message.js';
 import type { QoS } from './engine.js';
 import type { Properties } from './properties.js';
@@ -83,7 +84,7 @@ const LIMITS: Limits = {
 /** @internal The options with every default filled in, under the same names. */
 export type Settings = EngineSettings & { readonly presence: PresenceSettings | undefined };
 
-/** @internal Throws `bad-options` for options that do not go together, and `payload`. */
+/** @internal Throws `bad-options` for options that do not go together, `topic-name` and `payload`. */
 export function settingsOf(url: string, options: ConnectOptions): Settings {
   const given = defined(options);
   const { credentials, will, presence, workerUrl } = given;
@@ -104,14 +105,16 @@ export function settingsOf(url: string, options: ConnectOptions): Settings {
     ...defined(presence),
     ...(version === 4 && { offlineDelayS: 0 }),
   };
+  const goodbye = own
+    ? presenceWill(own)
+    : will && { qos: 0 as const, retain: false, delayIntervalS: 0, ...defined(will), payload: encodePayload(will.payload ?? '') };
+  if (goodbye) checkTopic(goodbye.topic);
   return {
     ...settings,
     identity,
     version,
     presence: own,
-    will: own
-      ? presenceWill(own)
-      : will && { qos: 0, retain: false, delayIntervalS: 0, ...defined(will), payload: encodePayload(will.payload ?? '') },
+    will: goodbye,
     limits: { ...LIMITS, ...defined(given.limits ?? {}) },
     workerUrl: workerUrl && String(workerUrl),
   };

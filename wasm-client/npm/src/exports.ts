@@ -12,7 +12,7 @@ export type { DeadLetters, Outbox, Which } from './outbox.js';
 export type { Presence, PresenceChange, PresenceEntry, PresenceOptions, PresentUser } from './presence.js';
 export type { Ack, Publication } from './publication.js';
 export type { PublishArguments, PublishOptions } from './publish-options.js';
-export type { RequestOptions } from './request.js';
+export type { RequestArguments, RequestOptions } from './request.js';
 export type { Credentials, CredentialsCallback, Limits } from './settings.js';
 export type { SnapshotComplete, SubscribeOptions, Subscription } from './subscription.js';
 export type { StoreOptions, TopicStore, TopicValues } from './topic-store.js';

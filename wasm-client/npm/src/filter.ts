@@ -26,6 +26,8 @@ const NAMED_LEVEL = /^\{([^{}/]+?)(\.\.\.)?\}$/;
 
 /** @internal Turns each level `{name}` into `+` and `{name...}` into `#`. */
 export function parseFilter(text: string): ParsedFilter {
+  // Lists are for other clients.
+  if (typeof text !== 'string') throw new EbbtideError('bad-options', 'subscribe: the filter must be a string, one for each call');
   const names = new Map<number, string>();
   let restAt: number | undefined;
   // `$share/{group}/` is no part of the topics.
@@ -63,8 +65,8 @@ export function fillTopic(template: string, params: Readonly<Record<string, stri
     .map((level) => {
       const [, name, rest] = NAMED_LEVEL.exec(level) ?? [];
       if (name === undefined) return level;
-      const value = Object.hasOwn(params, name) ? String(params[name]) : undefined;
-      if (value === undefined || value === '') throw new EbbtideError('topic-name', `${template}: there is no value for '${name}'`);
+      const value = Object.hasOwn(params, name) ? String(params[name] ?? '') : '';
+      if (value === '') throw new EbbtideError('topic-name', `${template}: there is no value for '${name}'`);
       if ((rest ? /[+#\0]/ : /[/+#\0]/).test(value)) {
         throw new EbbtideError('topic-name', `${template}: '${name}' must be one level without wildcards; encode it with encodeURIComponent`);
       }
@@ -76,6 +78,6 @@ export function fillTopic(template: string, params: Readonly<Record<string, stri
 /** @internal Throws `topic-name` or `field-too-long` (section 4.7): what waits offline should not be refused only later. */
 export function checkTopic(topic: string): void {
   // With the flag `u` the surrogates are those without their other half: no UTF-8.
-  if (!topic || /[+#\0\ud800-\udfff]/u.test(topic)) throw new EbbtideError('topic-name', `'${topic}' is no topic: it is empty, or has a wildcard`);
+  if (typeof topic !== 'string' || !topic || /[+#\0\ud800-\udfff]/u.test(topic)) throw new EbbtideError('topic-name', `'${topic}' is no topic: it must be a string that is not empty and has no wildcard`);
   if (new TextEncoder().encode(topic).length > 0xffff) throw new EbbtideError('field-too-long', 'the topic is longer than 65,535 bytes');
 }

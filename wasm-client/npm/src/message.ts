@@ -79,20 +79,11 @@ export class Message<P = Readonly<Record<string, string>>> {
   }
 }
 
-/** What JSON would write as `{}`, its content lost. */
-const NOT_JSON = new Set([
-  'Blob', 'File', 'FormData', 'Map', 'Promise', 'ReadableStream', 'Set', 'SharedArrayBuffer', 'WeakMap', 'WeakSet',
-]);
-
 /** @internal A copy of its own. Throws `payload`. */
 export function encodePayload(value: Payload): Uint8Array {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
   if (value instanceof ArrayBuffer) return new Uint8Array(value).slice();
   if (typeof value === 'string') return new TextEncoder().encode(value);
-  const kind = Object.prototype.toString.call(value).slice(8, -1);
-  if (NOT_JSON.has(kind) && typeof (value as { toJSON?: unknown }).toJSON !== 'function') {
-    throw new EbbtideError('payload', `a ${kind} cannot be sent; send its content as text, bytes or an array`);
-  }
   let text: string | undefined;
   try {
     // JSON.stringify gives undefined for what JSON does not have, against its type.
@@ -100,6 +91,10 @@ export function encodePayload(value: Payload): Uint8Array {
   } catch (cause) {
     throw new EbbtideError('payload', 'the value cannot be written as JSON', undefined, { cause });
   }
-  if (text === undefined) throw new EbbtideError('payload', 'the value cannot be written as JSON');
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  // Maps, errors, blobs and many others would be `{}`, and what is no number `null`: their content lost.
+  if (text === undefined || (text === '{}' && kind !== 'Object') || (text === 'null' && value !== null)) {
+    throw new EbbtideError('payload', `a ${kind} cannot be sent; send its content as text, bytes or an array`);
+  }
   return new TextEncoder().encode(text);
 }

@@ -1,6 +1,7 @@
 // What the application passes, checked before anything else: a mistake is thrown at the line that made it.
 
 import { EbbtideError } from './error.js';
+import type { ClientEvents } from './events.js';
 
 /** What is wrong with a value, as what would be right; `undefined` if it is right. May throw for what is in it. */
 type Rule = (value: unknown, where: string) => string | undefined;
@@ -28,9 +29,11 @@ const either = (first: Rule, second: Rule): Rule => (value, where) => {
   return other && `${expected} or ${other}`;
 };
 const record =
-  (rules: Rules): Rule =>
-  (value, where) =>
-    void checkOptions(where, value, rules);
+  (rules: Rules, needed?: string): Rule =>
+  (value, where) => {
+    checkOptions(where, value, rules);
+    return needed && !(value as Record<string, unknown>)[needed] ? `an object with '${needed}'` : undefined;
+  };
 const pairs = is(
   'a list of [name, value] strings',
   (value) =>
@@ -59,8 +62,8 @@ export const CONNECT_RULES: Rules = {
   credentials: (value, where) => (typeof value === 'function' ? undefined : record(CREDENTIALS)(value, where)),
   clientId: text,
   sessionExpiryS: SECONDS,
-  will: record({ topic: text, payload: anything, qos: QOS, retain: flag, delayIntervalS: SECONDS, properties: PROPERTIES }),
-  presence: record({ topic: text, id: text, user: text, meta: anything, offlineDelayS: SECONDS, offlineExpiryS: SECONDS }),
+  will: record({ topic: text, payload: anything, qos: QOS, retain: flag, delayIntervalS: SECONDS, properties: PROPERTIES }, 'topic'),
+  presence: record({ topic: text, id: text, user: text, meta: anything, offlineDelayS: SECONDS, offlineExpiryS: SECONDS }, 'topic'),
   keepAliveS: integer(0, 0xffff),
   version: oneOf('3.1.1', '5.0'),
   receiveMaximum: integer(1, 0xffff),
@@ -115,6 +118,20 @@ export const STORE_RULES: Rules = { ...SUBSCRIBE_RULES, topicsMax: COUNT };
 /** @internal */
 export const REQUEST_RULES: Rules = { qos: QOS, params: PUBLISH_RULES['params']!, timeoutS: integer(1, 86_400), responseTopic: text, properties: PROPERTIES };
 
+/** @internal */
+export const WHICH_RULES: Rules = { key: text, topic: text, seq: COUNT };
+
+/** @internal Of `on`: what may be listened to. */
+export const EVENT_RULES = {
+  state: callback, report: callback, gap: callback, evicted: callback, unclaimed: callback, dropped: callback, 'quota-exceeded': callback,
+  'memory-only': callback, 'reload-needed': callback, 'storage-lost': callback, leader: callback, outbox: callback, error: callback,
+} satisfies Record<keyof ClientEvents, Rule>;
+
+/** @internal Throws `bad-options`. */
+export function checkCallback(call: string, given: unknown): void {
+  if (typeof given !== 'function') throw new EbbtideError('bad-options', `${call}: 'handler' must be a function`);
+}
+
 /** @internal Throws `bad-options`. Values are never repeated: one of them is a password. */
 export function checkOptions(call: string, options: unknown, rules: Rules): void {
   if (typeof options !== 'object' || options === null) {
@@ -126,7 +143,7 @@ export function checkOptions(call: string, options: unknown, rules: Rules): void
       const known = Object.keys(rules);
       const near = nearest(key, known);
       const hint = near === undefined ? '.' : `; did you mean '${near}'?`;
-      throw new EbbtideError('bad-options', `${call}: there is no option '${key}'${hint} There are ${known.join(', ')}`);
+      throw new EbbtideError('bad-options', `${call}: there is no '${key}'${hint} There are ${known.join(', ')}`);
     }
     const expected = value === undefined ? undefined : rule(value, `${call}: ${key}`);
     if (expected !== undefined) throw new EbbtideError('bad-options', `${call}: '${key}' must be ${expected}`);

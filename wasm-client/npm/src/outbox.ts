@@ -1,7 +1,9 @@
 import type { DeadLetter, Engine, Pending } from './engine.js';
+import { EbbtideError } from './error.js';
+import { checkOptions, WHICH_RULES } from './options.js';
 import { quiet } from './settle.js';
 
-/** Which entries: by name, by topic, or the entries themselves. */
+/** Which entries: by name, by topic, or the entries themselves. Without any of them it throws `bad-options`. */
 export type Which = { readonly key: string } | { readonly topic: string } | { readonly seq: number } | readonly { readonly seq: number }[];
 
 /** Publishes that were refused for good, until they are retried or discarded. */
@@ -29,8 +31,14 @@ export function outboxOf(engine: Engine): Outbox {
   const on =
     (all: () => Promise<readonly Entry[]>, act: (seqs: number[]) => Promise<number>) =>
     (which: Which): Promise<number> => {
-      const wanted = Object.entries(which);
-      const found = Array.isArray(which)
+      const wanted = Object.entries(which ?? {}).filter(([, value]) => value !== undefined);
+      const list = Array.isArray(which);
+      if (!list) checkOptions('outbox', which, WHICH_RULES);
+      // Nothing at all is not everything.
+      if (list ? !which.every((entry) => Number.isInteger(entry?.seq)) : wanted.length === 0) {
+        throw new EbbtideError('bad-options', "outbox: it needs 'key', 'topic', 'seq' or a list of entries");
+      }
+      const found = list
         ? Promise.resolve(which as readonly Entry[])
         : all().then((entries) => entries.filter((entry) => wanted.every(([name, value]) => entry[name as keyof Entry] === value)));
       return quiet(found.then((entries) => act(entries.map(({ seq }) => seq))));

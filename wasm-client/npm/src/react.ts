@@ -35,7 +35,7 @@ export function EbbtideProvider({ client, children }: EbbtideProviderProps): Rea
 /** The client of the provider; `null` on the server. Throws if there is no provider. */
 export function useClient(): Client | null {
   const client = useContext(Context);
-  if (client === undefined) throw new Error('ebbtide/react: there is no <EbbtideProvider> around this component');
+  if (client === undefined) throw new EbbtideError('not-supported', 'ebbtide/react: there is no <EbbtideProvider> around this component');
   return client;
 }
 

@@ -4,6 +4,7 @@ import type { Client } from './client.js';
 import type { QoS } from './engine.js';
 import type { Properties } from './properties.js';
 import { EbbtideError } from './error.js';
+import type { TopicNames } from './filter.js';
 import type { Message, Payload } from './message.js';
 import { Deferred } from './settle.js';
 import type { Subscription } from './subscription.js';
@@ -19,6 +20,11 @@ export interface RequestOptions {
   responseTopic?: string;
   properties?: Omit<Properties, 'responseTopic' | 'correlationData' | 'messageExpiryInterval'>;
 }
+
+/** Options of a request; `params` are needed when the topic is a literal with `{name}` levels. */
+export type RequestArguments<T extends string> = [TopicNames<T>] extends [never]
+  ? [options?: RequestOptions]
+  : [options: RequestOptions & { params: { readonly [N in TopicNames<T>]: string | number } }];
 
 /** User property of an answer that says why there is none. */
 const FAILURE = 'ebbtide-error';

@@ -2,6 +2,7 @@ import type { Delivery, QoS, SubscriptionSink } from './engine.js';
 import { EbbtideError } from './error.js';
 import { paramsOf, type ParsedFilter } from './filter.js';
 import { Message } from './message.js';
+import { checkCallback } from './options.js';
 import { callOut, Deferred } from './settle.js';
 
 export interface SubscribeOptions {
@@ -119,6 +120,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
    * handler or loop are given to it. What a handler throws is reported as an error of the page. Returns what removes the handler.
    */
   onMessage(handler: (message: Message<P>) => unknown): () => void {
+    checkCallback('onMessage', handler);
     this.#handlers.add(handler);
     if (!this.#loops) {
       for (let item; (item = this.#oldest()); ) this.#handle(handler, item);
@@ -128,6 +130,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
 
   /** Calls back whenever all retained messages have come: after each connect. Returns what removes the listener. */
   onSnapshot(listener: (event: SnapshotComplete) => void): () => void {
+    checkCallback('onSnapshot', listener);
     this.#snapshotListeners.add(listener);
     return () => void this.#snapshotListeners.delete(listener);
   }

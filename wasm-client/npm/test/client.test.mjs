@@ -204,14 +204,27 @@ test('two identities share nothing; forget() leaves nothing', async () => {
   assert.deepEqual([outbox, inbox, cached, again.state.session], [0, 0, 0, 'fresh']);
   await again.forget();
   assert.equal(again.state.state, 'closed');
+  // One that is closed has nothing in its hands any more, and says so instead of leaving it there.
+  await ben.publish('b', 'z', { qos: 1 }).stored;
+  await ben.close();
+  await assert.rejects(ben.forget(), code('closed'));
   // Nobody looks at this one.
-  void ben.forget();
+  void broker.connect({ identity: 'ben' }).forget();
 });
 
 test('the log is opt-in', async () => {
   const lines = [];
   const { client } = await online({ log: (line) => lines.push(line) });
   assert.ok(lines.some((line) => line.includes('online')));
+  // What it throws is an error of the page, and nobody else's.
+  const uncaught = await uncaughtDuring(async () => {
+    client.log(() => {
+      throw new Error('log');
+    });
+    client.reconnectNow();
+    await client.publish('a', 'x', { qos: 1 }).acked;
+  });
+  assert.deepEqual(new Set(uncaught.map(({ message }) => message)), new Set(['log']));
   client.log(undefined);
   const before = lines.length;
   await client.close();

@@ -78,6 +78,10 @@ client.subscribe('a/{b}').onMessage(async ({ params: { b } }) => b.length);
 client.store('a/{b}').getSnapshot().messages.get('a/x')?.params.b.length;
 
 const answer: Message = await client.request('add', [1, 2], { timeoutS: 5 });
+client.request('add/{n}', 1, { params: { n: 7 } });
+// @ts-expect-error the value of {n} is missing
+client.request('add/{n}', 1);
+client.log(true);
 client.respond('add/{n}', (request) => [answer.json(), request.params.n]);
 // @ts-expect-error an answer must be something
 client.respond('add', () => undefined);

@@ -18,11 +18,11 @@ test('bad options of connect are thrown at once and say what is allowed', () => 
     [{ keepalive: 5 }, /did you mean 'keepAliveS'/],
     [{ sessionExpiryInterval: 5 }, /did you mean 'sessionExpiryS'/],
     [{ username: 'ana' }, /did you mean 'credentials'/],
-    [{ zzzzzzzz: 1 }, /no option 'zzzzzzzz'\. There are identity, /],
-    [{ toString: 1 }, /no option 'toString'/],
+    [{ zzzzzzzz: 1 }, /no 'zzzzzzzz'\. There are identity, /],
+    [{ toString: 1 }, /no 'toString'/],
     [{ identity: 7 }, /'identity' must be a string/],
     [{ credentials: 'ana' }, /credentials: the options must be an object/],
-    [{ credentials: { user: 'ana' } }, /connect: credentials: there is no option 'user'; did you mean 'username'/],
+    [{ credentials: { user: 'ana' } }, /connect: credentials: there is no 'user'; did you mean 'username'/],
     [{ credentials: { password: 7 } }, /'password' must be a string or a Uint8Array/],
     [{ credentials: { expiresAt: 'soon' } }, /'expiresAt' must be milliseconds/],
     [{ credentials: { authenticationData: 'x' } }, /'authenticationData' must be a Uint8Array/],
@@ -31,10 +31,12 @@ test('bad options of connect are thrown at once and say what is allowed', () => 
     [{ sessionExpiryS: -1 }, /from 0/],
     [{ will: 'x' }, /must be an object/],
     [{ will: { topic: 7 } }, /will: 'topic' must be a string/],
+    [{ will: { payload: 'x' } }, /'will' must be an object with 'topic'/],
+    [{ presence: {} }, /'presence' must be an object with 'topic'/],
     [{ will: { topic: 'a', qos: 3 } }, /will: 'qos' must be 0 or 1 or 2/],
     [{ will: { topic: 'a', delay: 3 } }, /did you mean 'delayIntervalS'/],
     [{ will: { topic: 'a', properties: { contentType: 1 } } }, /properties: 'contentType' must be a string/],
-    [{ presence: { topic: 'a', name: 'x' } }, /presence: there is no option 'name'/],
+    [{ presence: { topic: 'a', name: 'x' } }, /presence: there is no 'name'/],
     [{ presence: { topic: 'a', offlineDelayS: 1.5 } }, /whole number/],
     [{ keepAliveS: 65_536 }, /from 0 to 65535/],
     [{ keepAliveS: 1.5 }, /whole number/],
@@ -47,7 +49,7 @@ test('bad options of connect are thrown at once and say what is allowed', () => 
     [{ connectTimeoutS: 0 }, /from 1/],
     [{ backoffMaxS: 0 }, /from 1/],
     [{ storage: 'disk' }, /"durable" or "memory"/],
-    [{ limits: { outboxMax: 1 } }, /limits: there is no option 'outboxMax'; did you mean 'outbox/],
+    [{ limits: { outboxMax: 1 } }, /limits: there is no 'outboxMax'; did you mean 'outbox/],
     [{ limits: { inboxBytesMax: 0 } }, /from 1/],
     [{ workerUrl: 1 }, /a string or a URL/],
     [{ log: 'yes' }, /true or false or a function/],
@@ -56,6 +58,8 @@ test('bad options of connect are thrown at once and say what is allowed', () => 
     [null, /must be an object/],
   ];
   for (const [options, message] of cases) refused(() => connect(ADDRESS, options), message);
+  for (const will of ['a/#', 'a\0']) assert.throws(() => connect(ADDRESS, { will: { topic: will } }), code('topic-name'));
+  assert.throws(() => connect(ADDRESS, { presence: { topic: 'a/+' } }), code('topic-name'));
   assert.throws(() => connect(ADDRESS, { credentials: { password: 12345 } }), (error) => !error.message.includes('12345'));
 });
 
@@ -72,7 +76,7 @@ test('bad options of the other calls are thrown at once', async () => {
     [() => client.publish('a', 'x', { deadline: new Date('never') }), /a Date or milliseconds/],
     [() => client.publish('a', 'x', { resend: 'yes' }), /true or false/],
     [() => client.publish('a', 'x', { offline: 'store' }), /"fail" or "keep"/],
-    [() => client.publish('a', 'x', { messageExpiry: 5 }), /no option 'messageExpiry'\. There are qos, /],
+    [() => client.publish('a', 'x', { messageExpiry: 5 }), /no 'messageExpiry'\. There are qos, /],
     [() => client.publish('a', 'x', { properties: { correlationData: 'x' } }), /must be a Uint8Array/],
     [() => client.subscribe('a', { qos: '1' }), /subscribe: 'qos'/],
     [() => client.subscribe('a', { nolocal: true }), /did you mean 'noLocal'/],
@@ -84,6 +88,22 @@ test('bad options of the other calls are thrown at once', async () => {
     [() => client.subscribe('a', { bufferedMessagesMax: 0 }), /from 1/],
     [() => client.store('a', { topicsMax: 0 }), /store: 'topicsMax'/],
     [() => client.request('a', 'x', { timeout: 5 }), /did you mean 'timeoutS'/],
+    // What other clients take.
+    [() => client.subscribe(['a', 'b']), /one for each call/],
+    [() => client.subscribe(undefined), /must be a string/],
+    [() => client.on('message', () => {}), /on: there is no 'message'.* There are state, /],
+    [() => client.on('connect', () => {}), /on: there is no 'connect'/],
+    [() => client.on('state'), /'state' must be a function/],
+    [() => client.subscribe('a').onMessage(), /onMessage: 'handler' must be a function/],
+    [() => client.subscribe('a').onSnapshot(), /onSnapshot: 'handler' must be a function/],
+    [() => client.respond('a'), /respond: 'handler' must be a function/],
+    [() => client.log('x'), /log: 'handler' must be a function/],
+    // The server would end the connection.
+    [() => client.subscribe('$share/g/a', { noLocal: true }), /a shared subscription cannot have 'noLocal'/],
+    // Nothing at all is not everything.
+    ...[undefined, null, 'key', {}, { key: undefined }, { topc: 'a' }, { key: 7 }, [null], ['key'], [{}]].map((which) => [() => client.outbox.cancel(which), /^outbox: /]),
+    [() => client.outbox.deadLetters.discard({}), /it needs 'key', 'topic', 'seq' or a list/],
+    [() => client.outbox.deadLetters.retry(), /^outbox: /],
     [() => client.presence(), /without connect's option 'presence'/],
   ];
   for (const [call, message] of cases) refused(call, message);
@@ -107,6 +127,8 @@ test('addresses are relative to the page', () => {
   assert.equal(resolved(undefined, 'https://b.example/mqtt#z'), 'bad-options');
   assert.equal(resolved(undefined, '/mqtt'), 'url');
   assert.equal(resolved('https://a.example/', 'mqtt://b.example'), 'url');
+  // It would be stored and logged, and nobody would get it.
+  assert.throws(() => connect('wss://ana:secret@b.example/mqtt'), (error) => code('url')(error) && !error.message.includes('secret'));
 });
 
 test('equal calls share a client, by identity; what differs is named', async () => {

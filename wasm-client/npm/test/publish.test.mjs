@@ -20,11 +20,13 @@ test('payloads: the right bytes, copied, and nothing that JSON would lose', asyn
   client.publish('a', 'text');
   client.publish('a', '');
   client.publish('a', null);
+  client.publish('a', {});
+  client.publish('a', []);
   await broker.settled();
-  assert.deepEqual(texts(broker.published).sort(), ['', '{"at":"1970-01-01T00:00:00.000Z"}', 'bb', 'buffer', 'kept', 'null', 'text'].sort());
+  assert.deepEqual(texts(broker.published).sort(), ['', '{"at":"1970-01-01T00:00:00.000Z"}', '{}', '[]', 'bb', 'buffer', 'kept', 'null', 'text'].sort());
   const cyclic = {};
   cyclic.self = cyclic;
-  for (const value of [new Blob(['x']), new Map(), new Set(), new SharedArrayBuffer(1), undefined, 1n, cyclic, () => {}]) {
+  for (const value of [new Blob(['x']), new Map(), new Set(), new SharedArrayBuffer(1), undefined, 1n, cyclic, () => {}, new Error('x'), /x/, new URLSearchParams('a=b'), new Response('x'), Promise.resolve(1), NaN, Infinity, new Date('never')]) {
     const { stored, acked } = client.publish('a', value, { qos: 1 });
     await assert.rejects(acked, code('payload'));
     await assert.rejects(stored, code('payload'));
@@ -39,10 +41,12 @@ test('topics: templates are filled in, wildcards and nothing are refused', async
   assert.deepEqual(broker.published.map(({ topic }) => topic), ['rooms/7/a/b', 'plain/{room}']);
   for (const [topic, params] of [
     ['', undefined], ['a/+', undefined], ['a/#', undefined], ['a\0', undefined], ['a\ud800', undefined],
-    ['a/{x}', {}], ['a/{x}', { x: '' }], ['a/{x}', { x: 'b/c' }], ['a/{x}', { x: '+' }], ['a/{x...}', { x: 'b/#' }], ['a/{toString}', {}],
+    ['a/{x}', {}], ['a/{x}', { x: '' }], ['a/{x}', { x: null }], ['a/{x}', { x: undefined }], [['a', 'b'], undefined], [7, undefined], ['a/{x}', { x: 'b/c' }], ['a/{x}', { x: '+' }], ['a/{x...}', { x: 'b/#' }], ['a/{toString}', {}],
   ]) {
     await assert.rejects(client.publish(topic, 'x', { params }).acked, code('topic-name'), topic);
   }
+  // Now, and not when there is a connection again.
+  for (const responseTopic of ['', 'a/#']) await assert.rejects(client.publish('a', 'x', { properties: { responseTopic } }).acked, code('topic-name'));
   await assert.rejects(client.publish('a'.repeat(65_536), 'x').acked, code('field-too-long'));
   assert.equal((await client.publish('a'.repeat(65_535), 'x').acked).reasonCode, 0);
 });
