@@ -33,6 +33,7 @@ export class Client {
   readonly #stores = new Map<string, TopicStore<never>>();
   readonly #requests: Requests;
   readonly #own: OwnPresence | undefined;
+  #log: ((line: string) => void) | undefined;
 
   /** @internal */
   constructor(engine: Engine, url: string, settings: Settings) {
@@ -109,9 +110,13 @@ export class Client {
         deadline: deadline && +deadline,
         properties,
       };
-      const handle = this.#engine.publish(draft, outcome.store, (settlement) =>
-        'error' in settlement ? outcome.fail(settlement.error) : outcome.succeed(settlement.reasonCode),
-      );
+      this.#log?.(`publish ${name}, QoS ${qos}, ${draft.payload.length} bytes`);
+      const handle = this.#engine.publish(draft, outcome.store, (settlement) => {
+        const failed = 'error' in settlement;
+        this.#log?.(`published ${name}: ${failed ? settlement.error : settlement.reasonCode}`);
+        if (failed) outcome.fail(settlement.error);
+        else outcome.succeed(settlement.reasonCode);
+      });
       outcome.takeBack = () => handle.cancel();
     } catch (error) {
       outcome.fail(error as EbbtideError);
@@ -134,12 +139,24 @@ export class Client {
     const settings = { qos, noLocal, retainAsPublished, retainHandling, cache, userProperties };
     const failure = this.#closedError();
     const subscription = new Subscription<TopicParams<F>>(parsed, bufferedMessagesMax, (sink) => {
-      if (!failure) return this.#engine.subscribe(parsed.filter, settings, sink);
+      if (!failure) {
+        return this.#engine.subscribe(parsed.filter, settings, {
+          ...sink,
+          message: (delivery, done) => {
+            this.#log?.(`message ${delivery.topic}, QoS ${delivery.qos}, ${delivery.payload.length} bytes`);
+            sink.message(delivery, done);
+          },
+        });
+      }
       sink.failed(failure);
       return { end() {} };
     });
     this.#subscriptions.add(subscription as never);
-    void subscription.ended.then(() => this.#subscriptions.delete(subscription as never));
+    this.#log?.(`subscribe ${parsed.filter}, QoS ${qos}`);
+    void subscription.ended.then((error) => {
+      this.#log?.(`unsubscribed ${parsed.filter}${error ? `: ${error}` : ''}`);
+      this.#subscriptions.delete(subscription as never);
+    });
     return subscription;
   }
 
@@ -207,11 +224,12 @@ export class Client {
     return quiet(this.#engine.inspect().then((inside) => ({ ...own, ...inside })));
   }
 
-  /** Hands lines of what happens to a function, with `true` to `console.debug`, or no longer. They are for people; their text is no interface. */
+  /** Hands lines of what happens (states, reports, publishes, subscriptions, messages of this tab; never payloads) to a function, with `true` to `console.debug`, or no longer. They are for people; their text is no interface. */
   log(write: boolean | ((line: string) => void) | undefined): void {
     const call = write === true ? (line: string) => console.debug(line) : write || undefined;
     if (call) checkCallback('log', call);
-    this.#engine.onLog(call && ((line) => callOut(call, line)));
+    this.#log = call && ((line) => callOut(call, line));
+    this.#engine.onLog(this.#log);
   }
 
   /**

@@ -216,6 +216,18 @@ test('the log is opt-in', async () => {
   const lines = [];
   const { client } = await online({ log: (line) => lines.push(line) });
   assert.ok(lines.some((line) => line.includes('online')));
+  const subscription = client.subscribe('secret/{x}', { qos: 1 });
+  client.publish('secret/a', 'payload', { qos: 1 });
+  await take(subscription, 1);
+  await assert.rejects(client.publish('secret/a', 'x', { qos: 1, deadline: 1 }).acked, code('expired'));
+  subscription.unsubscribe();
+  await subscription.ended;
+  const said = lines.filter((line) => line.includes('secret/')).map((line) => line.replace(/deadline.*/, '…'));
+  assert.deepEqual(said, [
+    'subscribe secret/+, QoS 1', 'publish secret/a, QoS 1, 7 bytes', 'message secret/a, QoS 1, 7 bytes', 'published secret/a: 0',
+    'publish secret/a, QoS 1, 1 bytes', 'published secret/a: EbbtideError: the …', 'unsubscribed secret/+',
+  ]);
+  assert.ok(lines.every((line) => !line.includes('payload')));
   // What it throws is an error of the page, and nobody else's.
   const uncaught = await uncaughtDuring(async () => {
     client.log(() => {
