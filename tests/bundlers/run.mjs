@@ -121,6 +121,15 @@ async function withoutBrowser(app) {
   writeFileSync(join(app, 'imports.js'), `for (const entry of ['ebbtide', 'ebbtide/slim', 'ebbtide/react', 'ebbtide/testing']) console.log(entry, Object.keys(await import(entry)).length > 0);`);
   assert.equal(onServer(join(app, 'imports.js')), 'ebbtide true\nebbtide/slim true\nebbtide/react true\nebbtide/testing true');
   assert.equal(onServer(await buildForServer(app, join(app, 'server'))), '<p>connecting</p> offline');
+  // What a development server answers that has left the wasm behind.
+  writeFileSync(join(app, 'page.js'), `
+    import { connect, initWasm } from 'ebbtide/slim';
+    initWasm(new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } }));
+    connect('ws://127.0.0.1:9/mqtt', { storage: 'memory' }).on('error', ({ error: { code, message } }) => {
+      console.log(code, message);
+      process.exit();
+    });`);
+  assert.match(execFileSync('node', [join(app, 'page.js')], { encoding: 'utf8', timeout: 20_000 }), /^load-failed .*200 text\/html/);
   done('server');
 }
 

@@ -11,9 +11,11 @@ export async function compile(source: WasmSource): Promise<WebAssembly.Module> {
   if (typeof given === 'string' || given instanceof URL || given instanceof Request) given = await fetch(given);
   if (given instanceof WebAssembly.Module) return given;
   if (!(given instanceof Response)) return WebAssembly.compile(given);
-  if (!given.ok) throw new Error(`${given.url}: ${given.status} ${given.statusText}`);
+  const type = given.headers.get('content-type');
+  // A server that answers everything with its page: the bundler has not put the file there.
+  if (!given.ok || type?.startsWith('text/html')) throw new Error(`${given.url}: ${given.status} ${type}`);
   // Not every server knows the type; without it a browser does not compile while it loads.
-  return given.headers.get('content-type')?.startsWith('application/wasm') ? WebAssembly.compileStreaming(given) : WebAssembly.compile(await given.arrayBuffer());
+  return type?.startsWith('application/wasm') ? WebAssembly.compileStreaming(given) : WebAssembly.compile(await given.arrayBuffer());
 }
 
 export async function instantiate(module: WebAssembly.Module): Promise<MakeConnection> {
