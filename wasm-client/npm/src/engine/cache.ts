@@ -81,8 +81,11 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
     begin: (filter) => void (caches(filter) && seen.set(filter, new Set())),
     complete: async (filter) => {
       const topics = seen.get(filter);
-      if (!topics || !seen.delete(filter)) return;
+      if (!topics) return;
       await restored;
+      // What has come meanwhile is seen, too; and the snapshot may have begun anew.
+      if (seen.get(filter) !== topics) return;
+      seen.delete(filter);
       for (const topic of [...sizes.keys()]) {
         if (topics.has(topic) || !matches(filter, topic)) continue;
         write(topic, undefined);

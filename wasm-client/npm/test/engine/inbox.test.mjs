@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
+import { openCache } from '../engine/cache.js';
 import { openEngine } from '../engine/index.js';
+import { openMemory } from '../engine/store/memory.js';
 import { eventually, listen, newProfile, settings } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
@@ -150,6 +152,21 @@ test('cached values first, then what is live; what is gone goes', async () => {
   assert.deepEqual(texts(exact), ['3', '']);
   assert.deepEqual((await after.cached('s/#')).map((one) => one.topic), ['s/a', 's/b']);
   assert.equal(heard.snapshots.length, 1);
+});
+
+test('what comes while a sweep waits for the store is not swept', async () => {
+  const store = openMemory();
+  let read;
+  const held = new Promise((resolve) => (read = resolve));
+  const slow = { ...store, run: (...given) => held.then(() => store.run(...given)) };
+  const swept = [];
+  const cache = openCache(slow, 0, { cacheTopicsMax: 10, cacheBytesMax: 1_000 }, () => true, () => ['s/+'], (topic) => swept.push(topic), () => {});
+  cache.begin('s/+');
+  const completed = cache.complete('s/+');
+  cache.note({ topic: 's/a', payload: Uint8Array.of(1), qos: 0, retain: true, filters: ['s/+'] });
+  read();
+  await completed;
+  assert.deepEqual([swept, cache.count], [[], 1]);
 });
 
 test('cached values come in pages: all of them, each once, in order', async () => {
