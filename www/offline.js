@@ -21,6 +21,12 @@ function badge(text) {
   return mark;
 }
 
+/** Steps of the way through the demo, as far as they were taken. */
+const steps = document.querySelectorAll('.steps li');
+const taken = (step) => steps[step].classList.add('taken');
+/** Notes that waited in the tab that was killed. */
+let owed = 0;
+
 function openPane(name) {
   const pane = document.getElementById('pane').content.cloneNode(true).firstElementChild;
   const part = (selector) => pane.querySelector(selector);
@@ -63,6 +69,7 @@ function openPane(name) {
     },
     note(note) {
       inbox.set(note.id, note);
+      if (steps[3].classList.contains('taken') && inbox.size >= owed) taken(4);
       showInbox();
     },
     forgotten: () => location.reload(),
@@ -70,6 +77,7 @@ function openPane(name) {
   const start = () => {
     worker = new Worker('offline-worker.js', { type: 'module', name });
     worker.onmessage = ({ data }) => heard[data.kind](data);
+    part('.value').textContent = 'nobody has switched it yet';
     say('start', { name, room, network });
   };
   const kill = () => {
@@ -77,22 +85,34 @@ function openPane(name) {
     worker = undefined;
     inbox.clear();
     showInbox();
-    part('.outbox').replaceChildren();
-    part('.value').textContent = 'not known yet';
+    const waiting = Number(part('.waiting').textContent);
+    part('.outbox').replaceChildren(...(waiting > 0 ? [row(`${waiting} kept in the storage of this browser`)] : []));
+    part('.value').textContent = '';
+    owed = waiting;
     part('.state').dataset.state = 'killed';
     part('.state').textContent = 'Killed';
   };
-  const note = (text) => say('note', { topic: `demo/${room}/notes/${name}`, text });
+  const note = (text) => {
+    if (!network) taken(1);
+    say('note', { topic: `demo/${room}/notes/${name}`, text });
+  };
 
   part('h2').textContent = name;
   part('.network').addEventListener('click', () => {
     network = !network;
     part('.network').setAttribute('aria-checked', network);
+    if (!network) taken(0);
+    else if (worker && steps[2].classList.contains('taken')) taken(3);
     say('network', { on: network });
   });
   part('.kill').addEventListener('click', () => {
-    if (worker) kill();
-    else start();
+    if (worker) {
+      kill();
+      if (steps[1].classList.contains('taken')) taken(2);
+    } else {
+      start();
+      if (network && steps[2].classList.contains('taken')) taken(3);
+    }
     part('.kill').textContent = worker ? 'Kill the tab' : 'Open it again';
     part('.alive').disabled = !worker;
   });

@@ -57,6 +57,7 @@ try {
   await state('Ana', 'online');
   await count('Ben', '.arrived', 11);
   await count('Ana', '.waiting', 0);
+  assert.equal(await page.locator('.steps .taken').count(), 5);
   const notes = await pane('Ben').locator('.inbox li').allTextContents();
   assert.deepEqual(notes, [...Array.from({ length: 10 }, (_, n) => `Ana: note ${n + 1} Done`), 'Ana: the last one Done']);
 
