@@ -53,6 +53,8 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
   const qos0 = new Map<number, Job>();
   let held: Job[] = [];
   let queue: Job[] = [];
+  /** Taken from the queue, and being written. */
+  let jobs: Job[] = [];
   let writing = false;
   let busy: ReturnType<typeof append> | undefined;
   /** Settled before this tab knew that it was stored. */
@@ -79,7 +81,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
     // Those of the same task go together.
     await undefined;
     while (queue.length > 0) {
-      const jobs = queue;
+      jobs = queue;
       queue = [];
       try {
         busy = store().then((into) => append(into, jobs.map((job) => job.draft), limits, (seq) => waiting.has(seq)));
@@ -97,6 +99,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
         }
       }
     }
+    jobs = [];
     early.clear();
     writing = false;
   };
@@ -223,7 +226,7 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
     },
     end: (error) => {
       over = error;
-      for (const job of [...[...waiting.values()].flat(), ...qos0.values(), ...held, ...queue]) job.settled({ error });
+      for (const job of [...[...waiting.values()].flat(), ...qos0.values(), ...held, ...jobs, ...queue]) job.settled({ error });
       waiting.clear();
       qos0.clear();
       held = [];

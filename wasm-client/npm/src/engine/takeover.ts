@@ -3,7 +3,7 @@
 
 import type { EngineSettings } from '../settings.js';
 import { witness, type Witness } from './store/open.js';
-import { readUsage } from './store/outbox.js';
+import { readUsage, writeUsage } from './store/outbox.js';
 import type { Flight, InboxRow, Meta, OutboxRow, Store, SubscriptionRow } from './store/store.js';
 
 /** Marks of that many epochs are kept. */
@@ -57,7 +57,7 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
     readUsage(tx, (usage) => tx.all('outbox', ([row]) => {
       if (!row) usage.count = usage.bytes = 0;
       estate.outboxCount = usage.count;
-      tx.put('session', usage, 'usage');
+      writeUsage(tx, usage);
       tx.remove('session', 'ended');
     }, { count: 1 }));
   }, true);

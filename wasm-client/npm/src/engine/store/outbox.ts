@@ -7,19 +7,36 @@ import { bytesOf, type OutboxRow, type Store, type Tables, type Tx, type Usage }
 
 const EMPTY: Usage = { count: 0, bytes: 0 };
 
+/** Below are the marks of epochs, above those of versions of `usage`, which are times, ms. */
+const VERSIONS_FROM = 1e9;
+/** Marks are kept for as long; a tab that has stood still for half of it since it read looks again. */
+const MARKED_MS = 60_000;
+/** Why a transaction was aborted: another tab has changed `usage` since it was read. */
+const BUSY = 'the outbox was changed meanwhile';
+
 /** How full the outbox is, and what of that sum the leader keeps. */
 export function readUsage(tx: Tx, then: (usage: Usage, ended: Usage) => void): void {
   let sum = EMPTY;
   tx.get('session', 'usage', (found) => void (sum = (found as Usage | undefined) ?? EMPTY));
   tx.get('session', 'ended', (found) => {
     const ended = (found as Usage | undefined) ?? EMPTY;
-    then({ count: sum.count - ended.count, bytes: sum.bytes - ended.bytes }, ended);
+    then({ count: sum.count - ended.count, bytes: sum.bytes - ended.bytes, version: sum.version }, ended);
   });
 }
 
+/** In place of the version that `usage` was read under: aborts if another has taken that place. */
+export function writeUsage(tx: Tx, { count, bytes, version }: Usage, ended = EMPTY): void {
+  if (version) {
+    tx.unless('session', version, BUSY);
+    tx.put('session', 0, version);
+    tx.remove('session', VERSIONS_FROM, version - MARKED_MS);
+  }
+  tx.put('session', { count: count + ended.count, bytes: bytes + ended.bytes, version: Math.max((version ?? 2 * VERSIONS_FROM) + 1, Date.now()) }, 'usage');
+}
+
 /** Calls `change` with how full the outbox is, and stores what it leaves behind. The end of `change` may come in later callbacks. */
-export function withUsage(tx: Tx, change: (usage: Usage, end: () => void) => void): void {
-  readUsage(tx, (usage, ended) => change(usage, () => tx.put('session', { count: usage.count + ended.count, bytes: usage.bytes + ended.bytes }, 'usage')));
+function withUsage(tx: Tx, change: (usage: Usage, end: () => void) => void): void {
+  readUsage(tx, (usage, ended) => change(usage, () => writeUsage(tx, usage, ended)));
 }
 
 function forget(tx: Tx, usage: Usage, row: OutboxRow): void {
@@ -38,11 +55,28 @@ export interface Added {
 /**
  * Appends drafts, in order. One that coalesces takes the place of an unsent one to the same topic. `mine`: publishes that this tab settles by
  * itself; those of others are noted in the row.
+ *
+ * What takes nobody's place is asked for all at once: how full the outbox is was read before, and the version tells whether that still holds.
  */
 export async function append(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean): Promise<{ added: Added[]; usage: Usage }> {
+  for (;;) {
+    const from = Date.now();
+    const known = drafts.some(({ coalesce }) => coalesce) ? undefined : await new Promise<[Usage, Usage]>((resolve, reject) => {
+      store.run(['session'], 'read', (tx) => readUsage(tx, (...found) => resolve(found))).catch(reject);
+    });
+    if (Math.abs(Date.now() - from) > MARKED_MS / 2) continue;
+    try {
+      return await write(store, drafts, limits, mine, known?.[0].version ? known : undefined);
+    } catch (why) {
+      if (why !== BUSY) throw why;
+    }
+  }
+}
+
+async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean, known: [Usage, Usage] | undefined): Promise<{ added: Added[]; usage: Usage }> {
   const added: Added[] = [];
   let after = EMPTY;
-  await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => withUsage(tx, (usage, end) => {
+  const work = (tx: Tx, usage: Usage, end: () => void): void => {
     const fresh = new Set<number>();
     const insert = (place: number, old: OutboxRow[]): void => {
       const { coalesce, keepOffline, ...fields } = drafts[place]!;
@@ -78,7 +112,11 @@ export async function append(store: Store, drafts: Draft[], limits: Limits, mine
       end();
     };
     from(0);
-  }), true);
+  };
+  await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => {
+    if (known) work(tx, known[0], () => writeUsage(tx, ...known));
+    else withUsage(tx, (usage, end) => work(tx, usage, end));
+  }, !known);
   return { added, usage: after };
 }
 

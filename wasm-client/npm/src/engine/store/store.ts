@@ -75,6 +75,8 @@ export interface SubscriptionRow {
 export interface Usage {
   count: number;
   bytes: number;
+  /** Of `usage`: each change gives it another, higher one. */
+  version?: number | undefined;
 }
 
 export interface Meta {
@@ -84,7 +86,7 @@ export interface Meta {
   sessionName?: string | undefined;
 }
 
-/** Table → its rows. In `session` lie `epoch` (number), `meta` (Meta), `usage` and `ended` (Usage), and a row under the number of each epoch that is over. */
+/** Table → its rows. In `session` lie `epoch` (number), `meta` (Meta), `usage` and `ended` (Usage), and marks: a row under the number of each epoch that is over, and of each version of `usage` of the last minute. */
 export interface Tables {
   outbox: OutboxRow;
   flight: Flight;
