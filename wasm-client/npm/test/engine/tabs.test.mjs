@@ -266,7 +266,7 @@ test('the transactions of a leader through which messages come and go are asked 
   await eventually('granted', () => kept.granted.length + heard.granted.length === 2);
   for (let n = 0; n < 6; n++) {
     server.deliver('in/x', String(n), { qos: 1 + (n % 2) });
-    await publish(follower, 'out/x', { payload: String(n), qos: 1 + (n % 2) }).settled;
+    await publish(follower, 'out/x', { payload: String(n), qos: 1 + (n % 2), retain: n > 3 }).settled;
     await eventually('come', () => kept.messages.filter(({ topic }) => topic === 'in/x').length === n + 1);
   }
   const [{ hooks }] = server.connections;

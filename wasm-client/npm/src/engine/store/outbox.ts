@@ -56,17 +56,23 @@ export interface Added {
  * Appends drafts, in order. One that coalesces takes the place of an unsent one to the same topic. `mine`: publishes that this tab settles by
  * itself; those of others are noted in the row.
  *
- * What takes nobody's place is asked for all at once: how full the outbox is was read before, and the version tells whether that still holds.
+ * Those that find nobody whose place they could take are asked for all at once: what is there was read before, and the version tells whether
+ * that still holds.
  */
 export async function append(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean): Promise<{ added: Added[]; usage: Usage }> {
   for (;;) {
     const from = Date.now();
-    const known = drafts.some(({ coalesce }) => coalesce) ? undefined : await new Promise<[Usage, Usage]>((resolve, reject) => {
-      store.run(['session'], 'read', (tx) => readUsage(tx, (...found) => resolve(found))).catch(reject);
+    const topics = drafts.flatMap(({ coalesce, topic }) => (coalesce ? topic : []));
+    let alone = new Set(topics).size === topics.length;
+    const known = await new Promise<[Usage, Usage] | undefined>((resolve, reject) => {
+      store.run(['outbox', 'session'], 'read', (tx) => {
+        for (const topic of topics) tx.all('outbox', (rows) => void (alone &&= rows.length === 0), { index: 'merge', from: topic, to: topic, count: 1 });
+        readUsage(tx, (...found) => resolve(alone && found[0].version ? found : undefined));
+      }).catch(reject);
     });
     if (Math.abs(Date.now() - from) > MARKED_MS / 2) continue;
     try {
-      return await write(store, drafts, limits, mine, known?.[0].version ? known : undefined);
+      return await write(store, drafts, limits, mine, known);
     } catch (why) {
       if (why !== BUSY) throw why;
     }
@@ -99,7 +105,7 @@ async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: 
     const from = (start: number): void => {
       for (let place = start; place < drafts.length; place++) {
         const { coalesce, topic } = drafts[place]!;
-        if (!coalesce) {
+        if (!coalesce || known) {
           insert(place, []);
           continue;
         }
