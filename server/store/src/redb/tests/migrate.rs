@@ -13,6 +13,7 @@ use crate::{
     redb::{
         Settings,
         backup::Frames,
+        check::check,
         chunk::Chunk,
         migrate::{read_format, write_format},
         restore::restore,
@@ -198,6 +199,13 @@ fn a_store_writes_the_last_of_them() {
 #[test]
 fn a_bad_row_is_put_aside_by_the_migration() {
     let bad = WITH_PROPERTIES.replace("030207 010100", "030207 0101");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store");
+    std::fs::write(&path, file(&bad)).expect("writes");
+    let report = check(&path, |_| {}).expect("is checked");
+    assert_eq!(report.fault_count, 1, "{report:#?}");
+    assert_eq!(report.faults[0].table, "flows");
+
     let disk = Disk::of(file(&bad));
     let store = open(&disk).expect("opens");
     let mut flows = Vec::new();
