@@ -112,8 +112,15 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
             hand(row);
           } catch (thrown) {
             if (!Array.isArray(thrown)) throw thrown;
+            const full = thrown[0] === 'queue-full';
+            if (full && fed.size + qos0.size > 0) {
+              // What is settled makes room, and then this goes on.
+              cursor = row.seq! - 1;
+              again = false;
+              break;
+            }
             // It can never be sent.
-            taken(await takeUnsent(store, [row.seq!]), thrown as Outcome);
+            taken(await takeUnsent(store, [row.seq!]), full ? ['packet-too-large', 'it is larger than 16 MiB', undefined] : (thrown as Outcome));
           }
         }
       } while (again);

@@ -15,6 +15,8 @@ export class Server {
   /** undefined: does not answer. */
   reasonCode = 0;
   window = 16;
+  /** Publishes that the machine has room for. */
+  room = Infinity;
   /** How long SUBACK and retained values take. */
   connects = 0;
   subscribes = [];
@@ -136,6 +138,7 @@ export class Machine {
 
   publish(topic, payload, qos, retain, properties, deadlineInMs, resend) {
     if (topic.includes('#')) throw ['topic-name', 'no topic name', undefined];
+    if (qos > 0 && this.outgoing.size >= this.server.room) throw ['queue-full', 'too much waits to be sent', undefined];
     if (qos === 0 && !this.online) throw ['offline', 'there is no connection', undefined];
     const handle = this.nextHandle++;
     if (qos === 0) {

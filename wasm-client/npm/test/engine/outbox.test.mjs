@@ -260,6 +260,24 @@ test('QoS 0 waits for the first attempt, then as asked', async () => {
   assert.equal((await engine.outbox()).length, 0);
 });
 
+test('what the machine has no room for waits until there is some; what can never have it fails alone', async () => {
+  newProfile();
+  const server = new Server();
+  server.room = 2;
+  server.up = false;
+  const engine = open(server);
+  const sent = Array.from({ length: 7 }, (_, at) => publish(engine, `${at}`, { qos: 1 + (at % 2) }));
+  await Promise.all(sent.map((one) => one.stored));
+  server.up = true;
+  engine.reconnectNow();
+  for (const one of sent) assert.deepEqual(await one.settled, { reasonCode: 0 });
+  assert.deepEqual(server.published.map(({ topic }) => topic), ['0', '1', '2', '3', '4', '5', '6']);
+  server.room = 0;
+  assert.equal((await publish(engine, 'large').settled).error.code, 'packet-too-large');
+  server.room = 1;
+  assert.deepEqual(await publish(engine, 'small').settled, { reasonCode: 0 });
+});
+
 test('QoS 0 has a deadline too: while it waits, and as the expiry of the message', async () => {
   newProfile();
   const server = new Server();
