@@ -10,7 +10,7 @@ export function resolveAddress(address: string | URL): string {
   } catch (cause) {
     throw new EbbtideError('url', `${String(address)} is no URL`, undefined, { cause });
   }
-  if (url.username || url.password) throw new EbbtideError('url', "user name and password belong into 'credentials', not into the URL");
+  if (url.username || url.password) throw new EbbtideError('url', "who it is belongs into 'credentials'");
   if (url.protocol === 'http:') url.protocol = 'ws:';
   else if (url.protocol === 'https:') url.protocol = 'wss:';
   if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {

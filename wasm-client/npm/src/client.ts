@@ -135,7 +135,7 @@ export class Client {
     } = options;
     const parsed = parseFilter(filter);
     // [MQTT-3.8.3-4]: it would cost the connection.
-    if (noLocal && filter.startsWith('$share/')) throw new EbbtideError('bad-options', "subscribe: a shared subscription cannot have 'noLocal'");
+    if (noLocal && filter.startsWith('$share/')) throw new EbbtideError('bad-options', "subscribe: 'noLocal' cannot be shared");
     const settings = { qos, noLocal, retainAsPublished, retainHandling, cache, userProperties };
     const failure = this.#closedError();
     const subscription = new Subscription<TopicParams<F>>(parsed, bufferedMessagesMax, (sink) => {

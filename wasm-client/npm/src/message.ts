@@ -94,7 +94,7 @@ export function encodePayload(value: Payload): Uint8Array {
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   // Maps, errors, blobs and many others would be `{}`, and what is no number `null`: their content lost.
   if (text === undefined || (text === '{}' && kind !== 'Object') || (text === 'null' && value !== null)) {
-    throw new EbbtideError('payload', `a ${kind} cannot be sent; send its content as text, bytes or an array`);
+    throw new EbbtideError('payload', `a ${kind} cannot be sent; send its content`);
   }
   return new TextEncoder().encode(text);
 }

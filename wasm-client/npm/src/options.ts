@@ -150,31 +150,17 @@ export function checkOptions(call: string, options: unknown, rules: Rules): void
   }
 }
 
-/** The known name that was probably meant. */
+/** The known name that was probably meant: the one that begins alike for longest. */
 function nearest(key: string, known: readonly string[]): string | undefined {
   if (/^(username|password)$/.test(key) && known.includes('credentials')) return 'credentials';
   const meant = key.toLowerCase();
   let best: string | undefined;
-  let bestShare = 0.5;
+  let most = 2;
   for (const name of known) {
     const lower = name.toLowerCase();
-    const starts = Math.min(meant.length, lower.length) >= 4 && (meant.startsWith(lower) || lower.startsWith(meant));
-    const share = starts ? 0 : distance(meant, lower) / Math.max(meant.length, lower.length);
-    if (share < bestShare) [best, bestShare] = [name, share];
+    let same = 0;
+    while (same < meant.length && meant[same] === lower[same]) same++;
+    if (same > most) [best, most] = [name, same];
   }
   return best;
-}
-
-/** Letters to put in, take out or replace. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
-  for (let i = 0; i < from.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      const replaced = row[j]! + (from[i] === to[j] ? 0 : 1);
-      next.push(Math.min(replaced, row[j + 1]! + 1, next[j]! + 1));
-    }
-    row = next;
-  }
-  return row[to.length]!;
 }

@@ -99,7 +99,7 @@ test('bad options of the other calls are thrown at once', async () => {
     [() => client.respond('a'), /respond: 'handler' must be a function/],
     [() => client.log('x'), /log: 'handler' must be a function/],
     // The server would end the connection.
-    [() => client.subscribe('$share/g/a', { noLocal: true }), /a shared subscription cannot have 'noLocal'/],
+    [() => client.subscribe('$share/g/a', { noLocal: true }), /'noLocal' cannot be shared/],
     // Nothing at all is not everything.
     ...[undefined, null, 'key', {}, { key: undefined }, { topc: 'a' }, { key: 7 }, [null], ['key'], [{}]].map((which) => [() => client.outbox.cancel(which), /^outbox: /]),
     [() => client.outbox.deadLetters.discard({}), /it needs 'key', 'topic', 'seq' or a list/],
