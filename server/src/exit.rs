@@ -165,6 +165,7 @@ fn of_client(error: &ClientError) -> u8 {
     match error {
         ClientError::Url(_)
         | ClientError::NoPassword(_)
+        | ClientError::Key
         | ClientError::Trust(TrustError::Unusable(_)) => 2,
         ClientError::Password { .. } | ClientError::Trust(TrustError::Read { .. }) => 7,
         ClientError::Runtime(_) => 1,

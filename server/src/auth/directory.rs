@@ -141,6 +141,9 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > USER_BYTES_MAX {
         return Err("the name of a user has 1 to 256 bytes");
     }
+    if name.trim() != name {
+        return Err("the name of a user has no blank at its beginning or its end");
+    }
     if name.contains(['/', '+', '#']) || name.contains(char::is_control) || name.starts_with('$') {
         return Err(
             "the name of a user has none of `/`, `+`, `#`, no control characters, and no `$` in front",
@@ -203,4 +206,33 @@ pub fn check_seeds(config: &AuthConfig) -> Result<(), SetUpError> {
     }
     Rules::new(rule_rows(config)).map_err(SetUpError::Rules)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_level_and_can_be_read() {
+        for name in ["ana", "ana maria", "日本", "a$b", "a.b@c"] {
+            assert_eq!(check_name(name), Ok(()), "{name:?}");
+        }
+        for name in [
+            "",
+            " ",
+            " ana",
+            "ana ",
+            "\u{a0}ana",
+            "a/b",
+            "+",
+            "a#",
+            "$ana",
+            "a\nb",
+            "\u{7f}",
+        ] {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+        assert!(check_name(&"a".repeat(USER_BYTES_MAX)).is_ok());
+        assert!(check_name(&"a".repeat(USER_BYTES_MAX + 1)).is_err());
+    }
 }

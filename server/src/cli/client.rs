@@ -67,6 +67,11 @@ pub enum ClientError {
     /// A user is to be logged in, and nothing says the password.
     #[error("--login {0} needs a password: give --password-file FILE, or EBBTIDE_PASSWORD")]
     NoPassword(String),
+    /// What is given as a key cannot be one.
+    #[error(
+        "the key (--key, EBBTIDE_KEY) must be one word, as `ebbtide keys add` has printed it: it is empty, or has a blank or a line break in it"
+    )]
+    Key,
     /// There is none to be read.
     #[error("cannot read --password-file {}: {why}", .file.display())]
     Password {
@@ -139,7 +144,7 @@ impl At {
     fn bearer(&self) -> Result<Bearer, ClientError> {
         let Some(user) = &self.login else {
             return Ok(match &self.key {
-                Some(key) => Bearer::Key(Password(key.clone())),
+                Some(key) => Bearer::Key(one_word(key)?),
                 None => Bearer::Nobody,
             });
         };
@@ -157,6 +162,15 @@ impl At {
             user: user.clone(),
             password: Password(password),
         }))
+    }
+}
+
+/// A key as a header can carry it. What a file or a shell has put around it does not count.
+fn one_word(key: &str) -> Result<Password, ClientError> {
+    let key = key.trim();
+    match !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(Password(key.to_owned())),
+        false => Err(ClientError::Key),
     }
 }
 
@@ -313,6 +327,21 @@ mod tests {
         ] {
             assert_eq!(resolve(url, http).expect("an address"), expected);
         }
+    }
+
+    #[test]
+    fn a_key_is_one_word() {
+        for (given, expected) in [("abc.d_e-f", Some("abc.d_e-f")), ("abc\n", Some("abc"))] {
+            let key = one_word(given).ok().map(|key| key.0);
+            assert_eq!(key.as_deref(), expected, "{given:?}");
+        }
+        for given in ["", " ", "a b", "a\nb", "ä"] {
+            assert!(one_word(given).is_err(), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_free_port_is_no_address() {
         let free = resolve(None, "127.0.0.1:0");
         assert!(free.is_err(), "a free port: which one is not known");
     }
