@@ -37,13 +37,16 @@ impl Peer {
 
 /// Accepts until the door is closed. `handle` must not wait: it spawns.
 pub async fn accept(listener: TcpListener, door: Door, handle: impl Fn(TcpStream, Peer, Permit)) {
+    // One address is listened on: that is what every client has reached, and the system need not be asked.
+    let own = listener.local_addr().ok();
+    let own = own.filter(|own| !own.ip().is_unspecified());
     let mut closing = door.clone();
     let mut closed = pin!(closing.closed());
     loop {
         let accepted = tokio::select! {
             () = &mut closed => return,
             accepted = listener.accept() => accepted.and_then(|(stream, remote)| {
-                let local = stream.local_addr()?;
+                let local = own.map_or_else(|| stream.local_addr(), Ok)?;
                 Ok((stream, Peer { remote, local, is_encrypted: false }))
             }),
         };

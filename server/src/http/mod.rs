@@ -25,7 +25,7 @@ mod sessions;
 mod stats;
 mod upgrade;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -65,9 +65,11 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// The largest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// What the routes share.
+/// What the routes share: one pointer, for it is cloned for each layer that a request passes.
 #[derive(Clone)]
-struct App {
+struct App(Arc<Shared>);
+
+struct Shared {
     surroundings: Surroundings,
     guard: Arc<Guard>,
     config: Arc<InForce>,
@@ -79,6 +81,14 @@ struct App {
     events: Events,
     /// The API described, as JSON.
     description: Arc<str>,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl App {
@@ -158,7 +168,7 @@ impl Service {
     ) -> Self {
         let guard = Arc::new(Guard::new(config));
         let config = Arc::new(InForce::new(config));
-        let router = router(App {
+        let router = router(App(Arc::new(Shared {
             surroundings,
             guard: Arc::clone(&guard),
             config: Arc::clone(&config),
@@ -168,7 +178,7 @@ impl Service {
             commit_times,
             events,
             description: openapi::description().into(),
-        });
+        })));
         Self {
             router,
             proxies,

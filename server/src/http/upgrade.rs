@@ -85,7 +85,7 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
     let client = Client {
         origin,
         certificate,
-        surroundings: app.surroundings,
+        surroundings: app.surroundings.clone(),
         refusal,
         place: (permit, place, told),
     };
