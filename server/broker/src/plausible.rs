@@ -2,6 +2,8 @@
 //! future, or from an absurdly distant past (a clock without a battery, set since), counts as of the start of this run. It
 //! must not end sessions or messages, nor keep them for ever.
 
+use std::sync::Arc;
+
 use ebbtide_store::{Message, WallTime};
 
 /// Ten years: nobody was away that long.
@@ -14,10 +16,10 @@ pub(crate) fn elapsed_ms(from: WallTime, to: WallTime) -> Option<u64> {
 
 /// Lets the lifetime of a message count from the start of this run if the time it was accepted at makes no sense. `true`:
 /// it did not.
-pub(crate) fn correct(message: &mut Message, started: WallTime, now: WallTime) -> bool {
+pub(crate) fn correct(message: &mut Arc<Message>, started: WallTime, now: WallTime) -> bool {
     let is_wrong = message.expires_at().is_some() && elapsed_ms(message.accepted_at, now).is_none();
     if is_wrong {
-        message.accepted_at = started;
+        Arc::make_mut(message).accepted_at = started;
     }
     is_wrong
 }

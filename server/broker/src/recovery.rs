@@ -205,8 +205,7 @@ impl Recovery {
         let mut retained = Retained::of(self.retained);
         let counters = Counters::default();
         for row in &mut self.expiring {
-            let message = Arc::make_mut(&mut row.message);
-            if plausible::correct(message, now.wall, now.wall) {
+            if plausible::correct(&mut row.message, now.wall, now.wall) {
                 counters.implausible();
                 retained.set(row.clone());
             }

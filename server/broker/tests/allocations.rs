@@ -21,7 +21,7 @@ const WRITTEN_DOWN: [(&str, f64); 15] = [
     ("retained-set", 7.2),
     ("retained-get", 33.0),
     ("retained-all", 84.0),
-    ("offline", 23.15),
+    ("offline", 13.13),
     ("connect", 63.0),
 ];
 

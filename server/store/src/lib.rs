@@ -3,6 +3,8 @@
 //! A [`Store`] applies batches of [`Operation`]s in order and makes each batch durable before it answers. It decides
 //! nothing about MQTT. Every store runs the same conformance suite (`conformance`).
 
+use std::sync::Arc;
+
 pub mod access;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -85,8 +87,8 @@ pub trait Store: Send + Sync {
 pub struct Queued {
     /// Its number.
     pub sequence: Sequence,
-    /// The message.
-    pub message: Message,
+    /// The message; others who were to get it may hold it as well.
+    pub message: Arc<Message>,
     /// How this session gets it.
     pub recipient: Recipient,
 }

@@ -287,7 +287,7 @@ impl State {
         let recipient = recipients.iter().find(|r| r.session == session)?;
         self.waits(recipient, sequence).then(|| Queued {
             sequence,
-            message: Message::clone(message),
+            message: Arc::clone(message),
             recipient: recipient.clone(),
         })
     }

@@ -2,7 +2,6 @@
 
 use ebbtide_protocol::{Packet, QoS, ReasonCode, packet::Ack};
 use ebbtide_store::{FlowStage, Part, Queued, Sequence, StoreError, WallTime};
-use std::sync::Arc;
 
 use super::{
     Connection, Phase,
@@ -188,8 +187,7 @@ impl Open {
                     }
                     match lease.sequence().and_then(&mut next) {
                         Some(queued) => {
-                            let message = Arc::new(queued.message);
-                            mail.push(Mail::Message(lease.delivery(message)));
+                            mail.push(Mail::Message(lease.delivery(queued.message)));
                         }
                         None => {
                             // It has expired, its group has ended, or its row is damaged.
@@ -266,7 +264,7 @@ fn delivery(queued: Queued, dup: bool) -> Delivery {
     } = queued;
     debug_assert!(recipient.qos > QoS::AtMostOnce, "only QoS 1 and 2 are kept");
     Delivery {
-        message: Arc::new(message),
+        message,
         sequence: Some(sequence),
         qos: recipient.qos,
         retain: recipient.retain,

@@ -69,7 +69,7 @@ pub async fn peek(
             QueuedContent::Sent(qos) => (None, *qos),
             QueuedContent::Stored(owner, sequence) => {
                 let queued = read.get(&(*owner, *sequence))?;
-                (Some(&queued.message), queued.recipient.qos)
+                (Some(&*queued.message), queued.recipient.qos)
             }
         };
         Some(shown(entry, message, qos, payload_bytes_max, now_ms))

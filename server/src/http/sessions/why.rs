@@ -100,7 +100,8 @@ async fn look(
             let message = match &entry.content {
                 QueuedContent::Message(message, _) => Some(Arc::as_ref(message)),
                 QueuedContent::Stored(owner, sequence) => {
-                    read.get(&(*owner, *sequence)).map(|queued| &queued.message)
+                    let queued = read.get(&(*owner, *sequence));
+                    queued.map(|queued| &*queued.message)
                 }
                 QueuedContent::Sent(_) => None,
             };

@@ -20,6 +20,7 @@ mod open;
 mod progress;
 mod ranges;
 mod read;
+mod recent;
 mod recover;
 pub mod restore;
 mod shape;
@@ -40,7 +41,7 @@ use crate::{
     Incarnation, Operation, Part, RecoveryReport, Row, Sequence, Store, StoreError,
     redb::{
         apply::Batch, compact::Touched, error::to_store_error, extent::Extent, intern::Interner,
-        recover::BadRows,
+        recent::Recent, recover::BadRows,
     },
 };
 
@@ -61,6 +62,7 @@ pub struct RedbStore {
     number: Arc<AtomicU64>,
     writer: Mutex<Writer>,
     extent: Extent,
+    recent: Recent,
 }
 
 /// What only the committing side needs.
@@ -91,6 +93,11 @@ impl RedbStore {
         let finished = open.finish()?;
         transaction.commit()?;
         self.extent.change(finished.grown);
+        for operation in batch {
+            if let Operation::RemoveMessage(sequence) = operation {
+                self.recent.forget(*sequence);
+            }
+        }
         Ok(finished.gone)
     }
 
@@ -148,7 +155,8 @@ impl Store for RedbStore {
         // Held to the end: a compaction closes the old one when nobody has it.
         let database = self.database();
         let snapshot = database.begin_read().map_err(|e| self.error(e))?;
-        read::read_part(&snapshot, session, sequences, bytes_max).map_err(|error| self.error(error))
+        read::read_part(&snapshot, &self.recent, session, sequences, bytes_max)
+            .map_err(|error| self.error(error))
     }
 
     fn recover(&self, visit: &mut dyn FnMut(Row)) -> Result<RecoveryReport, StoreError> {

@@ -17,6 +17,7 @@ use super::{
     error::{damaged, to_store_error},
     extent::Extent,
     migrate::{migrate, read_format, write_format},
+    recent::Recent,
     shape, table,
 };
 use crate::StoreError;
@@ -159,6 +160,7 @@ impl RedbStore {
             )),
             writer: Mutex::new(Writer::default()),
             extent: Extent::default(),
+            recent: Recent::default(),
         })
     }
 

@@ -3,6 +3,8 @@
 //! They borrow from the row and from the message: content is copied once, into the value that is handed out. A queued
 //! row starts with what recovery needs, so that recovery touches no payload.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ebbtide_protocol::{
     TopicName,
@@ -105,6 +107,19 @@ pub(in crate::redb) fn decode_queued(row: &[u8]) -> Result<(u64, Message), RowEr
         head.set,
         last::<Body<'_>>(body)?.message(topic(head.topic)?)?,
     ))
+}
+
+/// The same; the content is not decoded if it is known.
+pub(in crate::redb) fn decode_queued_unless(
+    row: &[u8],
+    known: Option<Arc<Message>>,
+) -> Result<(u64, Arc<Message>), RowError> {
+    let (head, body) = split_queued(row)?;
+    let message = match known {
+        Some(message) => message,
+        None => last::<Body<'_>>(body)?.message(topic(head.topic)?)?.into(),
+    };
+    Ok((head.set, message))
 }
 
 fn split_queued(row: &[u8]) -> Result<(QueuedHead<'_>, &[u8]), RowError> {

@@ -10,6 +10,7 @@ mod failure;
 mod log;
 mod migrate;
 mod open;
+mod read;
 mod rows;
 
 use redb::{Database, Key, TableDefinition, TableHandle, Value};
