@@ -7,6 +7,7 @@
 //! [MQTT-4.6.0-5, MQTT-4.6.0-6].
 //! Elsewhere locks nest only as [`Shared`] says.
 
+mod children;
 mod crowding;
 pub(crate) mod group;
 pub(crate) mod index;

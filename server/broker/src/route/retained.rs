@@ -1,10 +1,12 @@
 //! The retained messages: a trie of topic levels. A wildcard lookup visits the branches that match and no others, can
 //! stop anywhere and go on from there later.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, sync::Arc};
 
 use ebbtide_protocol::{TopicFilter, TopicName};
 use ebbtide_store::RetainedRow;
+
+use super::children::{Children, Level};
 
 #[derive(Debug, Default)]
 pub(crate) struct Retained {
@@ -16,22 +18,22 @@ pub(crate) struct Retained {
 
 #[derive(Debug, Default)]
 struct Node {
-    children: BTreeMap<Box<str>, Node>,
+    children: Children<Node>,
     row: Option<RetainedRow>,
 }
 
 /// A node on the way to the last row, while a trie is built: its children are in order.
 #[derive(Default)]
 struct Open {
-    level: Box<str>,
-    children: Vec<(Box<str>, Node)>,
+    level: Level,
+    children: Vec<(Level, Node)>,
     row: Option<RetainedRow>,
 }
 
 impl Open {
-    fn close(self) -> (Box<str>, Node) {
+    fn close(self) -> (Level, Node) {
         let node = Node {
-            children: self.children.into_iter().collect(),
+            children: Children::of(self.children),
             row: self.row,
         };
         (self.level, node)
@@ -91,10 +93,7 @@ impl Retained {
         let message = Arc::clone(&row.message);
         let mut node = &mut self.root;
         for level in message.topic.levels() {
-            if !node.children.contains_key(level) {
-                node.children.insert(level.into(), Node::default());
-            }
-            node = node.children.get_mut(level).expect("just inserted");
+            node = node.children.get_or_insert_default(level);
         }
         self.bytes += row.message.content_bytes();
         match node.row.replace(row) {
@@ -117,7 +116,7 @@ impl Retained {
     pub fn get(&self, topic: &TopicName) -> Option<&RetainedRow> {
         let mut node = &self.root;
         for level in topic.levels() {
-            node = node.children.get(level)?;
+            node = node.children.get(level)?.1;
         }
         node.row.as_ref()
     }
@@ -155,10 +154,10 @@ impl Node {
         let Some((level, rest)) = levels.split_first() else {
             return self.row.take();
         };
-        let child = self.children.get_mut(*level)?;
+        let child = self.children.get_mut(level)?;
         let removed = child.clear(rest);
         if child.row.is_none() && child.children.is_empty() {
-            self.children.remove(*level);
+            self.children.remove(level);
         }
         removed
     }
@@ -199,22 +198,18 @@ impl Node {
             if first.is_some_and(|first| level < first) {
                 return ControlFlow::Continue(());
             }
-            return match self.children.get_key_value(level) {
+            return match self.children.get(level) {
                 Some((name, child)) => below(name, child, visit),
                 None => ControlFlow::Continue(()),
             };
         }
-        for (name, child) in self.children.range::<str, _>((
-            first.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Included),
-            std::ops::Bound::Unbounded,
-        )) {
+        self.children.visit_from(first, |name, child| {
             // [MQTT-4.7.2-1]
             if is_root && name.starts_with('$') {
-                continue;
+                return ControlFlow::Continue(());
             }
-            below(name, child, visit)?;
-        }
-        ControlFlow::Continue(())
+            below(name, child, visit)
+        })
     }
 }
 
