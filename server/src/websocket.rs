@@ -3,26 +3,22 @@
 
 mod gate;
 mod read_ahead;
+mod turn;
 
 use std::{
     io,
-    pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 pub use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message, Utf8Bytes,
-        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
-    },
+use tokio_tungstenite::tungstenite::{
+    Error, Message, Result, Utf8Bytes,
+    protocol::{CloseFrame, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
 };
 
-use self::{gate::Gate, read_ahead::ReadAhead};
+use self::{gate::Gate, read_ahead::ReadAhead, turn::Turn};
 use crate::connection::ByteStream;
 
 /// The subprotocols that are taken, the best first: that of the standard [MQTT-6.0.0-4], and the name from before it for
@@ -40,18 +36,23 @@ const BUFFER_BYTES: usize = 256;
 /// The stream of bytes in a WebSocket.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    stream: WebSocketStream<Gate<ReadAhead<S>>>,
+    io: Gate<ReadAhead<S>>,
+    frames: WebSocketContext,
     /// What is left of a large message.
     rest: Bytes,
     /// What the close frame says.
-    close: CloseFrame,
+    close: (CloseCode, &'static str),
     is_closed: bool,
+    /// Reading has failed: nothing more comes.
+    has_failed: bool,
+    /// The socket has not taken all of what the library has to write.
+    is_blocked: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Takes over after the handshake, of which `ahead` was read too much. No message above the largest packet, and a little, is taken, and until
     /// [`ByteStream::let_in`] no more than a connect packet of that size takes in frames; `None`: there is no such limit.
-    pub async fn new(
+    pub fn new(
         io: S,
         ahead: Bytes,
         role: Role,
@@ -65,25 +66,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             .max_message_size(Some(bytes_max))
             .max_frame_size(Some(bytes_max));
         let most = connect_packet_size_max.map(|bytes| GATE_FACTOR * bytes as usize + FRAME_SLACK);
-        let io = Gate::new(ReadAhead::new(io, ahead), most);
-        let stream = WebSocketStream::from_raw_socket(io, role, Some(config)).await;
-        let close = CloseFrame {
-            code: CloseCode::Normal,
-            reason: Utf8Bytes::default(),
-        };
         Self {
-            stream,
+            io: Gate::new(ReadAhead::new(io, ahead), most),
+            frames: WebSocketContext::new(role, Some(config)),
             rest: Bytes::new(),
-            close,
+            close: (CloseCode::Normal, ""),
             is_closed: false,
+            has_failed: false,
+            is_blocked: false,
         }
     }
 
+    /// The next message.
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<Message>> {
+        if self.has_failed {
+            return Poll::Ready(Err(Error::AlreadyClosed));
+        }
+        let message = ready!(turn::poll(
+            self.frames.read(&mut Turn::new(&mut self.io, context))
+        ));
+        self.has_failed = message.is_err();
+        Poll::Ready(message)
+    }
+
+    /// Ready once a message can be taken.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if !self.is_blocked {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_flush(context)
+    }
+
+    /// Hands a message over; the library keeps what the socket does not take.
+    fn send(&mut self, context: &mut Context<'_>, message: Message) -> Result<()> {
+        let written = self
+            .frames
+            .write(&mut Turn::new(&mut self.io, context), message);
+        match turn::poll(written) {
+            Poll::Ready(written) => written,
+            Poll::Pending => {
+                self.is_blocked = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Ready once everything is on its way.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let flushed = self.frames.flush(&mut Turn::new(&mut self.io, context));
+        let flushed = ready!(turn::poll(flushed));
+        self.is_blocked = false;
+        Poll::Ready(match flushed {
+            // The last that there was to write was on its way before.
+            Err(Error::ConnectionClosed) => Ok(()),
+            flushed => flushed,
+        })
+    }
+
     fn violation(&mut self, code: CloseCode, reason: &'static str) -> io::Error {
-        self.close = CloseFrame {
-            code,
-            reason: Utf8Bytes::from_static(reason),
-        };
+        self.close = (code, reason);
         io::Error::new(io::ErrorKind::InvalidData, reason)
     }
 
@@ -103,11 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
     fn let_in(&mut self) {
-        self.stream.get_mut().open();
+        self.io.open();
     }
 
     fn is_exceeded(&self) -> bool {
-        self.stream.get_ref().is_exceeded()
+        self.io.is_exceeded()
     }
 
     fn poll_read(
@@ -121,12 +162,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
                 input.extend_from_slice(&self.rest.split_to(count));
                 return Poll::Ready(Ok(count));
             }
-            let message = match ready!(Pin::new(&mut self.stream).poll_next(context)) {
-                None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => {
-                    return Poll::Ready(Ok(0));
-                }
-                Some(Err(error)) => return Poll::Ready(Err(self.error(error))),
-                Some(Ok(message)) => message,
+            let message = match ready!(self.poll_message(context)) {
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Poll::Ready(Ok(0)),
+                Err(error) => return Poll::Ready(Err(self.error(error))),
+                Ok(message) => message,
             };
             match message {
                 Message::Binary(bytes) if bytes.is_empty() => {}
@@ -162,29 +201,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
         output: &mut BytesMut,
     ) -> Poll<io::Result<()>> {
         if !output.is_empty() {
-            if let Err(error) = ready!(Pin::new(&mut self.stream).poll_ready(context)) {
+            if let Err(error) = ready!(self.poll_ready(context)) {
                 return Poll::Ready(Err(self.error(error)));
             }
             // Everything of this turn in one frame.
             let message = Message::Binary(output.split().freeze());
-            if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
+            if let Err(error) = self.send(context, message) {
                 return Poll::Ready(Err(self.error(error)));
             }
         }
-        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(context));
+        let flushed = ready!(self.poll_flush(context));
         Poll::Ready(flushed.map_err(|error| self.error(error)))
     }
 
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_closed {
-            if ready!(Pin::new(&mut self.stream).poll_ready(context)).is_err() {
+            if ready!(self.poll_ready(context)).is_err() {
                 return Poll::Ready(Ok(()));
             }
             self.is_closed = true;
             // An error means that the other side has closed first: all the better.
-            let _ = Pin::new(&mut self.stream).start_send(Message::Close(Some(self.close.clone())));
+            let (code, reason) = self.close;
+            let reason = Utf8Bytes::from_static(reason);
+            let _ = self.send(context, Message::Close(Some(CloseFrame { code, reason })));
         }
-        let _ = ready!(Pin::new(&mut self.stream).poll_flush(context));
+        let _ = ready!(self.poll_flush(context));
         Poll::Ready(Ok(()))
     }
 }

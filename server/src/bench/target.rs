@@ -150,9 +150,13 @@ impl Dialer {
             .await
             .map_err(io::Error::other)?;
         let stream = socket.into_inner();
-        Ok(Box::new(
-            WebSocket::new(stream, Bytes::new(), Role::Client, PACKET_BYTES_MAX, None).await,
-        ))
+        Ok(Box::new(WebSocket::new(
+            stream,
+            Bytes::new(),
+            Role::Client,
+            PACKET_BYTES_MAX,
+            None,
+        )))
     }
 }
 

@@ -133,7 +133,7 @@ impl<P: Send + 'static> Client<P> {
         let limits = self.surroundings.broker.get().0.limits();
         let packet_size = limits.maximum_packet_size;
         let connect_size = limits.connect_packet_size_max;
-        let stream = WebSocket::new(io, ahead, Role::Server, packet_size, Some(connect_size)).await;
+        let stream = WebSocket::new(io, ahead, Role::Server, packet_size, Some(connect_size));
         connection::spawn(
             stream,
             self.origin,
