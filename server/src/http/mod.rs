@@ -11,6 +11,7 @@ mod compact;
 mod config;
 pub mod content;
 mod events;
+mod exchange;
 mod extract;
 mod guard;
 mod headers;
@@ -25,29 +26,26 @@ mod sessions;
 mod stats;
 mod upgrade;
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
-    extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
-    response::{IntoResponse, Response},
     routing::get,
 };
-use ebbtide_broker::Limit;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tower::ServiceExt;
 
 pub use self::routes::paths;
-use self::{config::InForce, guard::Guard, problem::Problem};
+use self::{
+    config::InForce,
+    exchange::{exchange, has_come},
+    guard::Guard,
+    problem::Problem,
+};
 use crate::{
     config::Config,
     connection::Surroundings,
@@ -55,15 +53,11 @@ use crate::{
     proxy::{self, Proxies},
     stats::{CommitTimes, History},
     tcp::{self, Door, Peer, Permit},
-    tls::{self, ClientCertificate, Tls},
+    tls::{self, Tls},
 };
 
 /// Where MQTT over WebSocket is.
 const WEB_SOCKET: &str = "/mqtt";
-/// How long a client may take to send the head of a request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// The largest head of a request, bytes.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// What the routes share: one pointer, for it is cloned for each layer that a request passes.
 #[derive(Clone)]
@@ -117,7 +111,7 @@ pub struct Service {
 pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Option<Tls>) {
     let closing = door.clone();
     let handle = move |mut stream: TcpStream, peer: Peer, mut permit: Permit| {
-        let (service, door, tls) = (service.clone(), closing.clone(), tls.clone());
+        let (service, mut door, tls) = (service.clone(), closing.clone(), tls.clone());
         tokio::spawn(async move {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "the connection was gone before it began");
@@ -131,6 +125,9 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
                 return;
             }
             let Some(tls) = tls else {
+                if !has_come(&stream, &mut door).await {
+                    return;
+                }
                 return exchange(stream, peer, None, permit, service, door).await;
             };
             if permit.refusal().is_some() {
@@ -211,66 +208,4 @@ fn guarded(app: &App) -> Router<App> {
     routes::api()
         .route("/metrics", get(metrics::show))
         .route_layer(from_fn_with_state(app.clone(), access::check))
-}
-
-/// The answer to whoever is one too many.
-fn too_many(limit: Limit) -> Response {
-    let status = match limit {
-        Limit::ConnectionsMax => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::TOO_MANY_REQUESTS,
-    };
-    let detail = format!("Too many connections: {} is reached.", limit.name());
-    let mut response = Problem::new(status, detail).into_response();
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(header::CONNECTION, close);
-    response
-}
-
-/// Request after request on one connection.
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Peer,
-    certificate: Option<Arc<ClientCertificate>>,
-    permit: Permit,
-    service: Service,
-    mut door: Door,
-) {
-    // It goes with the connection into an upgrade: a WebSocket counts like any other.
-    let permit = Arc::new(permit);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        let client = service.proxies.forwarded(request.headers(), peer);
-        request.extensions_mut().insert(client);
-        request.extensions_mut().insert(Arc::clone(&permit));
-        if let Some(certificate) = &certificate {
-            request.extensions_mut().insert(Arc::clone(certificate));
-        }
-        let router = service.router();
-        // MQTT over WebSocket tells it in its own words.
-        let refusal = permit
-            .refusal()
-            .filter(|_| request.uri().path() != WEB_SOCKET);
-        async move {
-            match refusal {
-                Some(limit) => Ok(too_many(limit)),
-                None => router.oneshot(request.map(Body::new) as Request).await,
-            }
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = door.closed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(address = %peer.remote, %error, "HTTP connection failed");
-    }
 }

@@ -9,16 +9,12 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use ebbtide_broker::{Limit, Origin};
-use hyper::upgrade::{Parts, Upgraded};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use ebbtide_broker::Origin;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{App, problem::Problem};
+use super::{App, exchange::Arrival, problem::Problem};
 use crate::{
     connection::{self, Surroundings},
     tcp::{Peer, Permit},
@@ -26,7 +22,7 @@ use crate::{
     websocket::{Role, SUBPROTOCOLS, WebSocket},
 };
 
-pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Response, Problem> {
+pub async fn upgrade(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let headers = request.headers();
     if !has_token(headers, &header::UPGRADE, "websocket")
         || !has_token(headers, &header::CONNECTION, "upgrade")
@@ -60,44 +56,22 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
         address: peer.map(Peer::shown).unwrap_or_default(),
         transport: if is_encrypted { "wss" } else { "ws" },
     };
-    let permit = request.extensions().get::<Arc<Permit>>().cloned();
-    let mut refusal = permit.as_ref().and_then(|permit| permit.refusal());
-    // Behind a proxy the client's address is known only now.
-    let is_unplaced = permit.as_ref().is_some_and(|permit| !permit.has_place());
-    let (mut place, mut told) = (None, None);
-    if let Some(peer) = peer.filter(|_| is_unplaced && refusal.is_none()) {
-        let address = peer.remote.ip();
-        match app.door.place(address) {
-            Ok(found) => place = found,
-            Err(limit) => {
-                let why = "This address has too many connections, or opens them too fast.";
-                let too_many = || Problem::new(StatusCode::TOO_MANY_REQUESTS, why);
-                told = Some(app.door.refuse(limit, address).ok_or_else(too_many)?);
-                refusal = Some(limit);
-            }
+    // Without a connection there is nothing to go on with: only tests ask so.
+    let arrival = request.extensions().get::<Arc<Mutex<Arrival>>>();
+    if let Some(arrival) = arrival {
+        let mut arrival = arrival.lock();
+        // Behind a proxy the client's address is known only now.
+        if let Some(peer) = peer.filter(|_| !arrival.permit.has_place())
+            && !app.door.locate(&mut arrival.permit, peer.remote.ip())
+        {
+            let why = "This address has too many connections, or opens them too fast.";
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, why));
         }
+        arrival.client = Some(Client {
+            origin,
+            surroundings: app.surroundings.clone(),
+        });
     }
-    let certificate = request
-        .extensions()
-        .get::<Arc<ClientCertificate>>()
-        .cloned();
-    let upgraded = hyper::upgrade::on(&mut request);
-    let client = Client {
-        origin,
-        certificate,
-        surroundings: app.surroundings.clone(),
-        refusal,
-        place: (permit, place, told),
-    };
-    tokio::spawn(async move {
-        match upgraded.await {
-            Ok(upgraded) => client.begin_on(upgraded).await,
-            Err(error) => {
-                let address = client.origin.address;
-                tracing::debug!(address, %error, "the WebSocket handshake was not completed");
-            }
-        }
-    });
     Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(header::UPGRADE, "websocket")
@@ -109,38 +83,35 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
 }
 
 /// A client whose handshake is under way.
-struct Client<P> {
+#[derive(Debug)]
+pub struct Client {
     origin: Origin,
-    certificate: Option<Arc<ClientCertificate>>,
     surroundings: Surroundings,
-    refusal: Option<Limit>,
-    place: P,
 }
 
-impl<P: Send + 'static> Client<P> {
-    /// Most connections have no TLS: these get their socket back, for a stream of any kind costs memory as long as it is there.
-    async fn begin_on(self, upgraded: Upgraded) {
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(Parts { io, read_buf, .. }) => self.begin(io.into_inner(), read_buf).await,
-            Err(upgraded) => self.begin(TokioIo::new(upgraded), Bytes::new()).await,
-        }
-    }
-
-    async fn begin<S>(self, io: S, ahead: Bytes)
-    where
+impl Client {
+    /// Its requests have been answered: from here on it speaks MQTT. `ahead` was read with the last of them.
+    pub fn begin<S>(
+        self,
+        stream: S,
+        ahead: Bytes,
+        certificate: Option<Arc<ClientCertificate>>,
+        permit: Permit,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let limits = self.surroundings.broker.get().0.limits();
         let packet_size = limits.maximum_packet_size;
         let connect_size = limits.connect_packet_size_max;
-        let stream = WebSocket::new(io, ahead, Role::Server, packet_size, Some(connect_size));
+        let refusal = permit.refusal();
+        let stream = WebSocket::new(stream, ahead, Role::Server, packet_size, Some(connect_size));
         connection::spawn(
             stream,
             self.origin,
-            self.certificate,
+            certificate,
             self.surroundings,
-            self.refusal,
-            self.place,
+            refusal,
+            permit,
         );
     }
 }
