@@ -4,8 +4,9 @@
 //! for eleven. A level of up to fifteen bytes lies in the entry itself.
 
 use std::{
-    collections::BTreeMap,
-    ops::{Bound, ControlFlow},
+    collections::{BTreeMap, btree_map},
+    ops::Bound,
+    slice,
 };
 
 use ecow::EcoString;
@@ -136,25 +137,37 @@ impl<T> Children<T> {
         }
     }
 
-    /// Visits them in order, beginning with the level `first` or the next one there is.
-    pub fn visit_from<'a, B>(
-        &'a self,
-        first: Option<&str>,
-        mut visit: impl FnMut(&'a str, &'a T) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
+    /// In order, beginning with the level `first` or the next one there is.
+    pub fn from(&self, first: Option<&str>) -> Ascending<'_, T> {
         match self.0.as_deref() {
-            None => ControlFlow::Continue(()),
+            None => Ascending::Few([].iter()),
             Some(Kind::Few(few)) => {
                 let start = first.map_or(0, |first| find(few, first).unwrap_or_else(|at| at));
-                let mut from = few[start..].iter();
-                from.try_for_each(|(level, child)| visit(level, child))
+                Ascending::Few(few[start..].iter())
             }
             Some(Kind::Many(many)) => {
                 let start = first.map_or(Bound::Unbounded, Bound::Included);
-                let mut from = many.range::<str, _>((start, Bound::Unbounded));
-                from.try_for_each(|(level, child)| visit(level, child))
+                Ascending::Many(many.range::<str, _>((start, Bound::Unbounded)))
             }
         }
+    }
+}
+
+/// Some children, in order.
+pub(super) enum Ascending<'a, T> {
+    Few(slice::Iter<'a, (Level, T)>),
+    Many(btree_map::Range<'a, Level, T>),
+}
+
+impl<'a, T> Iterator for Ascending<'a, T> {
+    type Item = (&'a str, &'a T);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (level, child) = match self {
+            Self::Few(few) => few.next().map(|(level, child)| (level, child))?,
+            Self::Many(many) => many.next()?,
+        };
+        Some((level, child))
     }
 }
 
@@ -166,15 +179,11 @@ fn find<T>(few: &[(Level, T)], level: &str) -> Result<usize, usize> {
 mod tests {
     use super::*;
 
-    /// `from`: of the visit.
-    fn levels(children: &Children<usize>, from: Option<&str>) -> Vec<(String, usize)> {
-        let mut levels = Vec::new();
-        let flow = children.visit_from(from, |level, value| {
-            levels.push((level.to_owned(), *value));
-            ControlFlow::<()>::Continue(())
-        });
-        assert!(flow.is_continue());
+    fn levels(children: &Children<usize>, first: Option<&str>) -> Vec<(String, usize)> {
+        let levels = children.from(first);
         levels
+            .map(|(level, value)| (level.to_owned(), *value))
+            .collect()
     }
 
     #[test]

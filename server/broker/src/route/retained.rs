@@ -203,13 +203,13 @@ impl Node {
                 None => ControlFlow::Continue(()),
             };
         }
-        self.children.visit_from(first, |name, child| {
+        for (name, child) in self.children.from(first) {
             // [MQTT-4.7.2-1]
-            if is_root && name.starts_with('$') {
-                return ControlFlow::Continue(());
+            if !(is_root && name.starts_with('$')) {
+                below(name, child, visit)?;
             }
-            below(name, child, visit)
-        })
+        }
+        ControlFlow::Continue(())
     }
 }
 
