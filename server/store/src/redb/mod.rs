@@ -98,6 +98,7 @@ impl RedbStore {
                 self.recent.forget(*sequence);
             }
         }
+        self.recent.sweep();
         Ok(finished.gone)
     }
 

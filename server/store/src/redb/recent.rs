@@ -4,75 +4,110 @@
 //! Nothing is kept for its own sake, and what is found is the content alone: whether a row is still there, and for whom, the
 //! reader sees in its snapshot. A number never stands for another message, so there is nothing that could be out of date.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use parking_lot::Mutex;
 
 use crate::{Message, Sequence};
 
-/// So many numbers in a row have a slot each.
-const SLOTS: usize = 4096;
-
-#[derive(Debug, Default)]
-pub(super) struct Recent {
-    /// Made when something is read for the first time.
-    slots: OnceLock<Box<[Mutex<Slot>]>>,
-}
+/// Numbers that lie together share a block; there are so many blocks, and so many slots in each. Sessions that come back together are
+/// some ten thousand numbers apart at times.
+const BLOCKS: usize = 256;
+const BLOCK_SLOTS: usize = 256;
+/// Blocks that one commit looks through for messages that nobody holds any more.
+const SWEPT_BLOCKS: usize = 8;
 
 #[derive(Debug)]
-struct Slot {
-    sequence: Sequence,
-    message: Weak<Message>,
+pub(super) struct Recent {
+    blocks: Box<[Mutex<Block>]>,
+    /// The block that is looked through next.
+    sweep: AtomicUsize,
 }
 
-impl Default for Slot {
+/// Takes memory only while there is something in it.
+#[derive(Debug, Default)]
+struct Block {
+    slots: Option<Box<[Slot]>>,
+    used: usize,
+}
+
+/// What a number stands for, if it is used.
+type Slot = Option<(Sequence, Weak<Message>)>;
+
+impl Default for Recent {
     fn default() -> Self {
+        let blocks = std::iter::repeat_with(Mutex::default);
         Self {
-            sequence: Sequence(0),
-            message: Weak::new(),
+            blocks: blocks.take(BLOCKS).collect(),
+            sweep: AtomicUsize::new(0),
         }
     }
 }
 
 impl Recent {
     pub(super) fn get(&self, sequence: Sequence) -> Option<Arc<Message>> {
-        let slot = self.slot(sequence)?.lock();
-        (slot.sequence == sequence)
-            .then(|| slot.message.upgrade())
-            .flatten()
-    }
-
-    pub(super) fn put(&self, sequence: Sequence, message: &Arc<Message>) {
-        let slots = self
-            .slots
-            .get_or_init(|| std::iter::repeat_with(Mutex::default).take(SLOTS).collect());
-        let slot = Slot {
-            sequence,
-            message: Arc::downgrade(message),
-        };
-        let replaced = std::mem::replace(&mut *slots[place(sequence)].lock(), slot);
-        // Not under the lock: it may be what the memory was still held for.
-        drop(replaced);
-    }
-
-    /// Nobody waits for it any more, so its memory is not held any longer either.
-    pub(super) fn forget(&self, sequence: Sequence) {
-        let Some(slot) = self.slot(sequence) else {
-            return;
-        };
-        let mut slot = slot.lock();
-        if slot.sequence == sequence {
-            *slot = Slot::default();
+        let (block, at) = place(sequence);
+        let block = self.blocks[block].lock();
+        match &block.slots.as_ref()?[at] {
+            Some((known, message)) if *known == sequence => message.upgrade(),
+            _ => None,
         }
     }
 
-    fn slot(&self, sequence: Sequence) -> Option<&Mutex<Slot>> {
-        Some(&self.slots.get()?[place(sequence)])
+    pub(super) fn put(&self, sequence: Sequence, message: &Arc<Message>) {
+        let (block, at) = place(sequence);
+        let mut block = self.blocks[block].lock();
+        let slots = block
+            .slots
+            .get_or_insert_with(|| vec![None; BLOCK_SLOTS].into());
+        let replaced = slots[at].replace((sequence, Arc::downgrade(message)));
+        block.used += usize::from(replaced.is_none());
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn forget(&self, sequence: Sequence) {
+        let (block, at) = place(sequence);
+        let mut block = self.blocks[block].lock();
+        block.clear(at, |known, _| known == sequence);
+    }
+
+    /// Forgets some of what nobody holds any more; called often it comes round.
+    pub(super) fn sweep(&self) {
+        let first = self.sweep.fetch_add(SWEPT_BLOCKS, Ordering::Relaxed);
+        for block in first..first + SWEPT_BLOCKS {
+            let mut block = self.blocks[block % BLOCKS].lock();
+            for at in 0..BLOCK_SLOTS {
+                block.clear(at, |_, message| message.strong_count() == 0);
+            }
+        }
     }
 }
 
-fn place(sequence: Sequence) -> usize {
-    usize::try_from(sequence.0 % SLOTS as u64).expect("less than the slots")
+impl Block {
+    fn clear(&mut self, at: usize, is_meant: impl FnOnce(Sequence, &Weak<Message>) -> bool) {
+        let Some(slots) = &mut self.slots else {
+            return;
+        };
+        if slots[at]
+            .take_if(|(known, message)| is_meant(*known, message))
+            .is_some()
+        {
+            self.used -= 1;
+            if self.used == 0 {
+                self.slots = None;
+            }
+        }
+    }
+}
+
+/// Its block, and its slot there.
+fn place(sequence: Sequence) -> (usize, usize) {
+    let slot = usize::try_from(sequence.0 % (BLOCKS * BLOCK_SLOTS) as u64)
+        .expect("less than there are slots");
+    (slot / BLOCK_SLOTS, slot % BLOCK_SLOTS)
 }
 
 #[cfg(test)]
@@ -111,7 +146,7 @@ mod tests {
     fn numbers_that_share_a_slot_are_told_apart() {
         let recent = Recent::default();
         let (first, second) = (message("first"), message("second"));
-        let (low, high) = (Sequence(7), Sequence(7 + SLOTS as u64));
+        let (low, high) = (Sequence(7), Sequence(7 + (BLOCKS * BLOCK_SLOTS) as u64));
         recent.put(low, &first);
         recent.put(high, &second);
         assert_eq!(recent.get(low), None);
@@ -120,5 +155,25 @@ mod tests {
         recent.forget(high);
         assert_eq!(recent.get(high), None);
         assert_eq!(Arc::weak_count(&second), 0, "not even its memory");
+    }
+
+    #[test]
+    fn what_nobody_holds_is_forgotten_in_time_and_takes_no_memory() {
+        let recent = Recent::default();
+        let (held, left) = (message("held"), message("left"));
+        recent.put(Sequence(7), &held);
+        for number in 1000..3000 {
+            recent.put(Sequence(number), &left);
+        }
+        drop(left);
+        for _ in 0..BLOCKS / SWEPT_BLOCKS {
+            recent.sweep();
+        }
+        let blocks = recent.blocks.iter();
+        assert_eq!(
+            blocks.filter(|block| block.lock().slots.is_some()).count(),
+            1
+        );
+        assert_eq!(recent.get(Sequence(7)), Some(held));
     }
 }
