@@ -40,7 +40,9 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
   const ended = new Set<string>();
   /** Inbox id → how many handlers still have it. */
   const seen = new Map<number, number>();
+  /** Which subscription of this tab is the last one to a filter. */
   const uses = new Map<string, number>();
+  let last = 0;
   let announcing = false;
   let over: EbbtideError | undefined;
 
@@ -50,7 +52,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
     queueMicrotask(() => {
       announcing = false;
       if (over) return;
-      const wishes = [...byFilter].map(([filter, locals]) => wishOf(filter, uses.get(filter) ?? 0, [...locals]));
+      const wishes = [...byFilter].map(([filter, locals]) => wishOf(filter, uses.get(filter)!, [...locals]));
       tell({ t: 'tab', wishes, ended: [...ended] });
     });
   };
@@ -123,7 +125,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
       }
       const local: Local = { settings, sink, shown: undefined, open: new Set() };
       begin(local);
-      uses.set(filter, (uses.get(filter) ?? 0) + 1);
+      uses.set(filter, ++last);
       const locals = byFilter.get(filter);
       if (locals) locals.add(local);
       else byFilter.set(filter, new Set([local]));

@@ -16,7 +16,7 @@ export interface Wish {
   /** As `Connection.subscribe` takes them. */
   flags: number;
   cache: boolean;
-  /** Counts the subscriptions of the tab to this filter: each begins with what is retained. */
+  /** The last subscription of the tab to this filter, counted over all of them: each begins with what is retained. */
   uses: number;
   /** By an earlier leader, for all of them. */
   granted: boolean;

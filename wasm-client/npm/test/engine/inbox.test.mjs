@@ -207,6 +207,21 @@ test('a later subscription to the same filter begins with what is known, without
   assert.deepEqual(server.unsubscribes, []);
 });
 
+// As an effect of React in strict mode does: subscribed, ended and subscribed again in one task.
+test('a subscription that takes the place of another at once is granted, and begins with what is retained', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained.set('s/a', '1');
+  const engine = open(server);
+  const first = listen(engine, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  first.end();
+  const second = listen(engine, 's/+');
+  await eventually('snapshot', () => second.snapshots.length === 1);
+  assert.deepEqual([second.granted, texts(second)], [[1], ['1']]);
+  assert.deepEqual(server.unsubscribes, []);
+});
+
 test('MQTT 3.1.1: whether a live message was retained cannot be known', async () => {
   newProfile();
   const server = new Server();
