@@ -34,6 +34,8 @@ export class Client {
   readonly #requests: Requests;
   readonly #own: OwnPresence | undefined;
   #log: ((line: string) => void) | undefined;
+  /** @internal `close()` was called: the next `connect` is another client. */
+  closing = false;
 
   /** @internal */
   constructor(engine: Engine, url: string, settings: Settings) {
@@ -237,6 +239,7 @@ export class Client {
    * sent by the next `connect`. The will is not published; an own presence entry turns offline. Never rejects.
    */
   async close(): Promise<void> {
+    this.closing = true;
     await this.#own?.close();
     await this.#engine.close();
   }

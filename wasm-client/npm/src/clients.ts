@@ -14,7 +14,7 @@ export function clientFor(clients: Clients, url: string, options: ConnectOptions
   const settings = settingsOf(url, options);
   const key = JSON.stringify([url, settings.identity]);
   const known = clients.get(key);
-  if (known) {
+  if (known && !known.client.closing) {
     const other = differing(known.settings, settings);
     if (other === undefined) return known.client;
     throw new EbbtideError('bad-options', `connect: this URL and identity have a client with another '${other}'; close() it first`);

@@ -153,8 +153,13 @@ test('equal calls share a client, by identity; what differs is named', async () 
   for (const [change, option] of others) refused(() => broker.connect({ ...base, ...change }), new RegExp(`another '${option}'`));
   // Defaults count as what they stand for.
   assert.equal(broker.connect({ ...base, sessionExpiryS: 86_400, version: '5.0', log: false }), ana);
-  await ana.close();
-  assert.notEqual(broker.connect({ ...base, keepAliveS: 11 }), ana);
+  // At once: an effect of React in strict mode does not wait.
+  const closed = ana.close();
+  const next = broker.connect({ ...base, keepAliveS: 11 });
+  assert.notEqual(next, ana);
+  await closed;
+  await broker.settled();
+  assert.deepEqual([broker.connect({ ...base, keepAliveS: 11 }), next.state.state], [next, 'online']);
 });
 
 test('the values of passwords and payloads are compared, and not shown', () => {
