@@ -54,7 +54,8 @@ const PROPERTIES = record({
   userProperties: pairs,
 });
 
-const CREDENTIALS: Rules = { username: text, password: either(text, bytes), authenticationData: bytes, expiresAt: is('milliseconds since 1970', Number.isFinite) };
+/** @internal Also of what the callback gives. */
+export const CREDENTIALS: Rules = { username: text, password: either(text, bytes), authenticationData: bytes, expiresAt: is('milliseconds since 1970', Number.isFinite) };
 
 /** @internal */
 export const CONNECT_RULES: Rules = {

@@ -1,11 +1,14 @@
 // Asks the application for credentials: before each attempt, when they are about to expire, and when the server wants more. It always ends.
 
+import { checkOptions, CREDENTIALS } from '../options.js';
 import type { Connection } from '../wasm/contract.js';
 import type { Credentials, EngineSettings } from '../settings.js';
 
 const ASK_DEADLINE_MS = 30_000;
 /** So long before they expire new ones are asked for. */
 const RENEW_BEFORE_MS = 30_000;
+/** Between two of these: a clock that is wrong makes each token look expired. */
+const RENEW_PAUSE_MS = 10_000;
 
 export interface CredentialsDesk {
   /** For an attempt. */
@@ -21,18 +24,21 @@ export interface CredentialsDesk {
 export function openDesk(settings: EngineSettings, connection: Connection, none: () => void, log: (line: string) => void): CredentialsDesk {
   const { credentials, authenticationMethod, onAuthenticate } = settings;
   let expiresAt = Infinity;
+  /** As `performance.now()`. */
+  let notBefore = 0;
   let round = 0;
   let over = false;
 
   const get = async (): Promise<Credentials | null | undefined> => {
     const given = await within(Promise.resolve().then(() => (typeof credentials === 'function' ? credentials() : credentials)));
+    if (given) checkOptions('credentials', given, CREDENTIALS);
     const until = given && expiryOf(given);
     expiresAt = until ?? Infinity;
     return given;
   };
   const renew = (): boolean => {
     if (authenticationMethod === undefined) return false;
-    expiresAt = Infinity;
+    notBefore = performance.now() + RENEW_PAUSE_MS;
     get().then(
       (given) => given && !over && connection.authenticate('again', given.authenticationData),
     ).catch((why: unknown) => log(`new credentials: ${String(why)}`));
@@ -57,7 +63,7 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
       ).catch((why: unknown) => log(`no answer to AUTH: ${String(why)}`));
     },
     tick: (online) => {
-      if (online && Date.now() > expiresAt - RENEW_BEFORE_MS) renew();
+      if (online && Date.now() > expiresAt - RENEW_BEFORE_MS && performance.now() > notBefore) renew();
     },
     stop: () => void (over = true),
   };

@@ -87,6 +87,24 @@ test('credentials that expire are renewed without a new connection', async () =>
   assert.deepEqual([asked, server.connects, server.ends], [2, 1, ['auth again']]);
 });
 
+test('tokens that look expired, for a clock is wrong, are not asked for without a pause; what is none is said', async () => {
+  newProfile();
+  const server = new Server();
+  let asked = 0;
+  const engine = open(server, {
+    authenticationMethod: 'ebbtide-jwt',
+    credentials: async () => ({ authenticationData: new Uint8Array(1), expiresAt: Date.now() - 3_600_000, ...(asked++ > 1 && { password: 5 }) }),
+  });
+  await online(engine);
+  await eventually('renewed', () => server.ends.includes('auth again'));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  assert.equal(asked, 2);
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  engine.reconnectNow();
+  await eventually('no password', () => /'password' must be a string/.test(engine.state.reason));
+});
+
 test('options with which no attempt can succeed close it', async () => {
   newProfile();
   const engine = open(new Server(), {}, async () => () => {
