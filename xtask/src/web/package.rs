@@ -1,5 +1,5 @@
 //! The npm package `ebbtide`: wasm by cargo, made small by wasm-opt, the TypeScript by tsc, and of all that the modules that
-//! browsers load, by esbuild.
+//! browsers load, by terser.
 
 use std::path::Path;
 
@@ -76,7 +76,7 @@ fn build(project: &Project, output: &Path) -> Result<()> {
         &project.target.join("logs/package-wasm-opt.log"),
     )?;
 
-    tools::npm_install_locked(project, &npm, "TypeScript and esbuild make the modules")?;
+    tools::npm_install_locked(project, &npm, "TypeScript, Rollup and terser make the modules")?;
     let mut tsc = project.command(npm.join("node_modules/.bin/tsc"));
     tsc.current_dir(&npm).arg("--outDir").arg(&compiled);
     progress::step(
