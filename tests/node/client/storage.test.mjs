@@ -72,6 +72,29 @@ test('the storage was evicted: said with what may be lost, and the session begin
   assert.equal(connects.at(-1), true, 'Clean Start, as the standard demands');
 });
 
+// Fails if the client takes the loss of all that is stored for a logout, and ends; or if a promise of what was lost stays open.
+test('the storage is evicted while the page is open: said with what may be lost, and it goes on', needs(), async (t) => {
+  const { broker, link, window, tab } = await opened(t, startEbbtide);
+  const sender = await outsider(t, broker);
+  await tab.call('subscribe', 'in/#', { qos: 1 });
+  await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
+  link.cut();
+  await tab.state('offline');
+  await tab.call('publishAll', [1, 2].map((qos) => ({ topic: `out/${qos}`, text: 'lost', qos })));
+  await tab.eventually('both counted', () => window.app.reports.findLast(({ kind }) => kind === 'outbox').count, (count) => count === 2);
+  await tab.page.evaluate(() => localStorage.clear());
+  await window.evictDatabases(tab);
+  await tab.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('storage-lost'));
+  const outcomes = () => window.app.published.map(({ acked }) => acked);
+  assert.deepEqual(await tab.eventually('outcomes', outcomes, (all) => all.every(Boolean)), ['outcome-unknown', 'outcome-unknown']);
+  link.restore();
+  assert.equal((await tab.state('online')).session, 'evicted');
+  const [{ lost }] = await tab.eventually('what is lost', () => window.app.reports.filter(({ kind }) => kind === 'evicted'), (all) => all.length === 1);
+  assert.equal(lost.outbox, 2);
+  await sender.publishAsync('in/1', 'after', { qos: 1 });
+  await tab.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
+});
+
 // Fails if a full disk loses a publish without a word, or stops what needs no room.
 test('the quota is exceeded: `stored` rejects and says so, and the client goes on when there is room', needs(), async (t) => {
   const { broker, link, window, tab } = await opened(t, startEbbtide, {}, { quotaBytes: QUOTA_BYTES });

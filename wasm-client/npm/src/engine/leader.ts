@@ -48,6 +48,8 @@ export interface Leader {
   hear(talk: ToLeader, from: string): void;
   gone(tab: string): void;
   tick(): void;
+  /** Writes the witness anew. */
+  note(): void;
   /** The network may have come back. */
   wake(): void;
   /** `drop`: no bytes go out. `leave`: without an end, wills fire. `close`: DISCONNECT 0x00. `end`: the server forgets the session. */
@@ -67,7 +69,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   let connack: object | undefined;
   let out: [Incoming, string[]][] = [];
   let count = estate.outboxCount;
-  let witnessed = -1;
+  let witnessed: number;
 
   const counted = (rows: number): void => {
     if (rows !== count) context.outbox((count = rows));
@@ -194,8 +196,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   } satisfies Hooks);
 
   const note = (): void => {
-    if (store.kind !== 'indexeddb' || count === witnessed) return;
-    witness.write(name, { clientId: meta.clientId, count: (witnessed = count), at: Date.now() });
+    witnessed = count;
+    if (store.kind === 'indexeddb') witness.write(name, { clientId: meta.clientId, count, at: Date.now() });
   };
   function stop(how: 'drop' | 'leave' | 'close' | 'end'): void {
     if (over) return;
@@ -279,8 +281,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       feeder.tick();
       inbox.tick(states.onlineSince);
       desk.tick(online());
-      note();
+      if (count !== witnessed) note();
     },
+    note,
     wake: () => void (over || connection.probe()),
     stop,
     inspect,

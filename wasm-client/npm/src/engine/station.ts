@@ -144,6 +144,9 @@ export function openStation(context: StationContext): Station {
     if (why === 'deleted') return context.removed();
     report({ kind: why, reason: why === 'reload-needed' ? 'another tab runs a newer version of this page' : 'the browser closed the database' });
     if (why === 'reload-needed') return down('leave', new EbbtideError('storage', 'another tab runs a newer version: reload this page'));
+    // Nobody has removed it: the identity goes on, with what the witness knows, should that be gone with the rest.
+    known = false;
+    office?.leader?.note();
     stop('drop');
     const ours = up;
     setTimeout(() => ours === up && void start(), 1000);
