@@ -15,6 +15,9 @@ import { callOut, quiet } from './settle.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
 import { TopicStore, type StoreOptions } from './topic-store.js';
 
+/** Bytes: as much as may be on its way at a time. What is larger should not wait offline in vain. */
+const PAYLOAD_MAX = 16 << 20;
+
 type Listener = (value: never) => void;
 
 /**
@@ -113,6 +116,7 @@ export class Client {
         properties,
       };
       this.#log?.(`publish ${name}, QoS ${qos}, ${draft.payload.length} bytes`);
+      if (draft.payload.length > PAYLOAD_MAX) throw new EbbtideError('packet-too-large', 'a payload has 16 MiB at most');
       const handle = this.#engine.publish(draft, outcome.store, (settlement) => {
         const failed = 'error' in settlement;
         this.#log?.(`published ${name}: ${failed ? settlement.error : settlement.reasonCode}`);

@@ -20,7 +20,7 @@ export interface Publication {
   readonly key: string | undefined;
   /**
    * QoS 1 and 2: it survives reload and crash from now on. QoS 0: it was taken. Rejects with `queue-full`, `quota-exceeded`,
-   * `storage`, or with what `acked` rejects with, if that comes first.
+   * `packet-too-large`, `storage`, or with what `acked` rejects with, if that comes first.
    */
   readonly stored: Promise<void>;
   /**

@@ -33,6 +33,14 @@ test('payloads: the right bytes, copied, and nothing that JSON would lose', asyn
   }
 });
 
+test('what is larger than can ever be sent is not stored', async () => {
+  const { broker, client } = await online();
+  broker.goOffline();
+  const { stored } = client.publish('a', new Uint8Array((16 << 20) + 1), { qos: 1 });
+  await assert.rejects(stored, code('packet-too-large'));
+  assert.deepEqual(await client.outbox.list(), []);
+});
+
 test('topics: templates are filled in, wildcards and nothing are refused', async () => {
   const { broker, client } = await online();
   await client.publish('rooms/{room}/{rest...}', 'x', { params: { room: 7, rest: 'a/b' } }).acked;

@@ -119,8 +119,8 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
               again = false;
               break;
             }
-            // It can never be sent.
-            taken(await takeUnsent(store, [row.seq!]), full ? ['packet-too-large', 'it is larger than 16 MiB', undefined] : (thrown as Outcome));
+            // It can never be sent. Nobody may be there to hear of it.
+            taken(await takeUnsent(store, [row.seq!], full ? 0x95 : 0x80), full ? ['packet-too-large', 'it is larger than 16 MiB', undefined] : (thrown as Outcome));
           }
         }
       } while (again);

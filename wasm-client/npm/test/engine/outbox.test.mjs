@@ -193,6 +193,8 @@ test('a topic that cannot be sent fails alone', async () => {
   const good = publish(engine, 'a');
   assert.equal((await bad.settled).error.code, 'topic-name');
   assert.deepEqual(await good.settled, { reasonCode: 0 });
+  // After a reload nobody would hear of it.
+  assert.deepEqual((await engine.deadLetters()).map(({ topic, reasonCode }) => [topic, reasonCode]), [['a/#', 0x80]]);
 });
 
 test('what had not left goes back when the connection ends, and order stays', async () => {
@@ -274,6 +276,7 @@ test('what the machine has no room for waits until there is some; what can never
   assert.deepEqual(server.published.map(({ topic }) => topic), ['0', '1', '2', '3', '4', '5', '6']);
   server.room = 0;
   assert.equal((await publish(engine, 'large').settled).error.code, 'packet-too-large');
+  assert.deepEqual((await engine.deadLetters()).map(({ topic, reasonCode }) => [topic, reasonCode]), [['large', 0x95]]);
   server.room = 1;
   assert.deepEqual(await publish(engine, 'small').settled, { reasonCode: 0 });
 });

@@ -138,14 +138,17 @@ function unsent(tx: Tx, rows: OutboxRow[], then: (rows: OutboxRow[]) => void): v
   each<OutboxRow, boolean>(rows, (row, answer) => tx.has('flight', row.seq!, answer), (sent) => then(rows.filter((_, place) => !sent[place])));
 }
 
-/** Takes away unsent rows: those named, or those whose deadline has passed. Gives them, and how many rows are left. */
-export async function takeUnsent(store: Store, which: number[] | { dueAt: number }): Promise<[OutboxRow[], left: number]> {
+/** Takes away unsent rows: those named, or those whose deadline has passed. Gives them, and how many rows are left. `reasonCode`: they become dead letters. */
+export async function takeUnsent(store: Store, which: number[] | { dueAt: number }, reasonCode?: number): Promise<[OutboxRow[], left: number]> {
   let taken: OutboxRow[] = [];
   let left = 0;
-  await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => withUsage(tx, (usage, end) => {
+  await store.run(['outbox', 'flight', 'session', 'dead'], 'strict', (tx) => withUsage(tx, (usage, end) => {
     const take = (rows: OutboxRow[]): void => unsent(tx, rows, (old) => {
       taken = old;
-      for (const row of old) forget(tx, usage, row);
+      for (const row of old) {
+        forget(tx, usage, row);
+        if (reasonCode) tx.put('dead', { ...row, reasonCode, rejectedAt: Date.now() });
+      }
       left = usage.count;
       end();
     });
