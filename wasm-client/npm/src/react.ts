@@ -9,7 +9,7 @@ import {
 import type { Client } from './client.js';
 import type { State } from './engine.js';
 import { EbbtideError } from './error.js';
-import type { TopicParams } from './filter.js';
+import { parseFilter, type TopicParams } from './filter.js';
 import type { Message } from './message.js';
 import type { PresentUser } from './presence.js';
 import type { Publication } from './publication.js';
@@ -50,15 +50,18 @@ export function useConnection(): State {
 export interface TopicStatus {
   /** Whether what the server has retained has come; before, there may be values of an earlier time (`fromCache`). */
   readonly ready: boolean;
-  /** Why the subscription has ended: `refused`, `topic-filter`, `closed`. */
+  /** Why the subscription has ended: `refused`, `topic-filter`, `closed`; why there is none: `topic-name`. */
   readonly error: EbbtideError | undefined;
 }
 
-/** The last message of one topic, or `undefined` while there is none. With `null` it subscribes to nothing. */
+/** The last message of one topic, or `undefined` while there is none. With `null` it subscribes to nothing; a filter is an error: `topic-name`. */
 export function useTopic(topic: string | null, options?: StoreOptions): TopicStatus & { readonly message: Message | undefined } {
-  const { messages, ready, error } = useValues(topic, options);
-  return { message: topic === null ? undefined : messages.get(topic), ready, error };
+  const wrong = useMemo(() => (topic !== null && /[+#]/.test(parseFilter(topic).filter) ? notOne(topic) : undefined), [topic]);
+  const { messages, ready, error } = useValues(wrong ? null : topic, options);
+  return { message: topic === null ? undefined : messages.get(topic), ready, error: wrong ?? error };
 }
+
+const notOne = (topic: string): EbbtideError => new EbbtideError('topic-name', `useTopic: '${topic}' is not one topic; useTopics takes filters`);
 
 /** The last message of each topic under a filter, by topic: the same list until something changes. With `null` it subscribes to nothing. */
 export function useTopics<const F extends string>(

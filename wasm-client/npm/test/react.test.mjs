@@ -73,7 +73,17 @@ test('the last value of a topic, of another topic, and of none', async () => {
   await again(null);
   assert.equal(screen(), 'null undefined false undefined');
   await again('#/a');
-  assert.equal(screen(), '#/a undefined false topic-filter');
+  assert.equal(screen(), '#/a undefined false topic-name');
+});
+
+test('a filter is not one topic, and said to be none', async () => {
+  const { broker, client } = await online();
+  broker.publish('lamp/a', 'on', { retain: true });
+  const Lamp = ({ topic }) => useTopic(topic).error?.message ?? 'none';
+  for (const topic of ['lamp/{name}', 'lamp/+', '#']) {
+    await render(client, h(Lamp, { topic }));
+    assert.match(screen(), /is not one topic; useTopics takes filters/);
+  }
 });
 
 test('the list under a filter: one subscription for all components, one rendering for all that comes together', async () => {
