@@ -84,6 +84,37 @@ for (const { name, start, programs } of BROKERS) for (const [fate, { before = ()
   });
 }
 
+for (const { name, start, programs } of BROKERS) {
+  // Fails if a tab is told that all retained values have come while those are missing that came before the leader knew of it.
+  test(`${name}: a tab that subscribes in the middle of a snapshot is shown all of it`, needs(90_000, programs), async (t) => {
+    const broker = await start(t);
+    const link = await startLink(t, broker);
+    const window = await openWindow(t, await startPages(t));
+    const sender = await outsider(t, broker);
+    const topics = Array.from({ length: 40 }, (_, at) => `state/${at}`).sort();
+    await Promise.all(topics.map((topic) => sender.publishAsync(topic, 'on', { qos: 1, retain: true })));
+    const tabs = [];
+    for (const tabName of ['a', 'b']) {
+      const tab = await window.tab(tabName);
+      await tab.call('connect', link.url, { identity: 'ana' });
+      await tab.state('online');
+      tabs.push(tab);
+    }
+    let came = 0;
+    const gate = link.gate({ up: false, cmd: 'publish', fits: () => (came += 1) > topics.length / 2 });
+    await tabs[0].call('subscribe', 'state/#', { qos: 0 });
+    await gate.reached;
+    await tabs[1].call('subscribe', 'state/#', { qos: 0 });
+    await tabs[1].eventually('granted', () => window.app.subscriptions['state/#'].granted, (qos) => qos === 0);
+    gate.open();
+    for (const tab of tabs) {
+      await tab.eventually('the snapshot', () => window.app.subscriptions['state/#'].snapshots, (count) => count === 1);
+      const live = await tab.page.evaluate(() => window.app.messages.filter(({ fromCache }) => !fromCache).map(({ topic }) => topic));
+      assert.deepEqual(live.sort(), topics);
+    }
+  });
+}
+
 // Fails if a follower hands its publishes to the leader only in memory, or if the leader does not look at the outbox of the dead.
 test('what a follower published just before its crash goes out', needs(), async (t) => {
   const { broker, tabs } = await fiveTabs(t, startEbbtide);

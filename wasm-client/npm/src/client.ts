@@ -116,7 +116,7 @@ export class Client {
         properties,
       };
       this.#log?.(`publish ${name}, QoS ${qos}, ${draft.payload.length} bytes`);
-      if (draft.payload.length > PAYLOAD_MAX) throw new EbbtideError('packet-too-large', 'a payload has 16 MiB at most');
+      if (draft.payload.length > PAYLOAD_MAX) throw new EbbtideError('packet-too-large', 'it is larger than 16 MiB');
       const handle = this.#engine.publish(draft, outcome.store, (settlement) => {
         const failed = 'error' in settlement;
         this.#log?.(`published ${name}: ${failed ? settlement.error : settlement.reasonCode}`);

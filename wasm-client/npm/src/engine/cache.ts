@@ -20,6 +20,8 @@ export interface Cache {
   /** The storage is full: all of it goes. */
   clear(): Promise<void>;
   readonly count: number;
+  /** A limit has removed values: the server has more than is here. */
+  readonly partial: boolean;
 }
 
 export function openCache(store: Store, epoch: number, limits: Limits, caches: (filter: string) => boolean, cached: () => string[], swept: (topic: string) => void, failed: (why: unknown) => void): Cache {
@@ -28,6 +30,7 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
   /** Filter → topics that have come since its snapshot began. */
   const seen = new Map<string, Set<string>>();
   let bytes = 0;
+  let partial = false;
   let writes = new Map<string, RetainedRow | undefined>();
   let flushing: Promise<void> = Promise.resolve();
 
@@ -45,6 +48,7 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
     sizes.clear();
     writes.clear();
     bytes = 0;
+    partial = true;
     return runAsLeader(store, epoch, ['retained'], 'relaxed', (tx) => tx.clear('retained'));
   };
   const flush = (): Promise<void> => {
@@ -76,7 +80,10 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
         return;
       }
       write(topic, { topic, payload, qos, properties, storedAt: Date.now() });
-      while (sizes.size > limits.cacheTopicsMax || bytes > limits.cacheBytesMax) write(sizes.keys().next().value!, undefined);
+      while (sizes.size > limits.cacheTopicsMax || bytes > limits.cacheBytesMax) {
+        partial = true;
+        write(sizes.keys().next().value!, undefined);
+      }
     },
     begin: (filter) => void (caches(filter) && seen.set(filter, new Set())),
     complete: async (filter) => {
@@ -96,6 +103,9 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
     clear,
     get count() {
       return sizes.size;
+    },
+    get partial() {
+      return partial;
     },
   };
 }

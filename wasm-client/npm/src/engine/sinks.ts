@@ -14,9 +14,11 @@ const PAGE = 1000;
 interface Local {
   settings: SubscribeSettings;
   sink: SubscriptionSink;
+  /** Counts the subscriptions of this tab. */
+  n: number;
   granted?: QoS;
-  /** Topics that came since the subscription began, or were shown from the cache: when they had been stored. Until the first snapshot;
-      undefined also for one that wants no retained values. */
+  /** Topics that came since the subscription began: when; of the cache alone: 0. Until the first snapshot; undefined also for one that
+      wants no retained values. */
   shown: Map<string, number> | undefined;
   /** Ends the messages that its handlers still have. */
   open: Set<() => void>;
@@ -77,7 +79,8 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
           const { shown } = local;
           if (!shown || !byFilter.get(filter)?.has(local)) return;
           if ((shown.get(row.topic) ?? -1) >= row.storedAt) continue;
-          shown.set(row.topic, row.storedAt);
+          // Then it is shown again as a live one, if it still is.
+          shown.set(row.topic, live ? row.storedAt : 0);
           local.sink.message(live ? { ...deliveryOf(row), fromCache: false, storedAt: undefined } : deliveryOf(row), () => {});
         }
       }
@@ -123,9 +126,9 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
         queueMicrotask(() => sink.failed(error));
         return { end() {} };
       }
-      const local: Local = { settings, sink, shown: undefined, open: new Set() };
+      const local: Local = { settings, sink, n: ++last, shown: undefined, open: new Set() };
       begin(local);
-      uses.set(filter, ++last);
+      uses.set(filter, last);
       const locals = byFilter.get(filter);
       if (locals) locals.add(local);
       else byFilter.set(filter, new Set([local]));
@@ -147,7 +150,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
       };
     },
     messages: (list) => list.forEach(show),
-    standing: ({ filter, granted, failed, snapshot, live, ended: gone }) => {
+    standing: ({ filter, uses: known = 0, granted, failed, snapshot, late, missed, ended: gone }) => {
       if (gone) ended.delete(filter);
       for (const local of [...(byFilter.get(filter) ?? [])]) {
         const { sink } = local;
@@ -157,11 +160,10 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
           sink.failed(errorOf(failed));
           continue;
         }
+        if (local.n > known) continue;
         if (granted !== undefined && granted !== local.granted) sink.granted((local.granted = granted));
-        if (snapshot === undefined) continue;
-        if (live && !local.shown) continue;
-        // What is cached is what the server has; this one came too late for the server's own sending.
-        void (live ? showCached(filter, local, true) : Promise.resolve()).then(() => {
+        if (snapshot === undefined || (late && !local.shown)) continue;
+        void (missed && local.shown ? showCached(filter, local, true) : Promise.resolve()).then(() => {
           local.shown = undefined;
           if (byFilter.get(filter)?.has(local)) sink.snapshot(snapshot === 1);
         });

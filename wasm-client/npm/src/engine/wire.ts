@@ -45,8 +45,12 @@ export interface Standing {
   failed?: Outcome;
   /** 0 told by the server, 1 inferred. */
   snapshot?: number;
-  /** The cache holds what the server has. */
-  live?: boolean;
+  /** The last subscription of the tab that the leader knows of: a later one is told by itself. */
+  uses?: number | undefined;
+  /** The snapshot was complete before: for subscriptions that have had none. */
+  late?: boolean;
+  /** Some of it was sent before the leader knew of the subscription. The cache holds what the server has. */
+  missed?: boolean;
   ended?: boolean;
 }
 
@@ -66,7 +70,7 @@ export type ToTabs =
   | { t: 'messages'; list: [Incoming, tabs: string[]][] }
   | { t: 'settled'; seqs: number[]; outcome: Outcome }
   | { t: 'qos0-settled'; tab: string; n: number; outcome: Outcome }
-  | { t: 'standing'; tab?: string; standing: Standing }
+  | { t: 'standing'; tab: string; standing: Standing }
   | { t: 'report'; report: Report }
   /** All data of the identity goes, and the session at the server. */
   | { t: 'forget'; deadlineMs: number }

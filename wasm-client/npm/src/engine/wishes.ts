@@ -19,6 +19,8 @@ interface Held extends SubscriptionRow {
   snapshot?: number | undefined;
   /** From an earlier leader, and no tab has asked for it yet. */
   restored: boolean;
+  /** Tab → its last subscription (`Wish.uses`) when the retained values began to come: a later one has missed some of them. */
+  from: Map<string, number | undefined>;
 }
 
 export interface Wishes {
@@ -46,17 +48,27 @@ export interface WishesContext {
   began(filter: string): void;
   /** All retained values have come. */
   completed(filter: string): Promise<void>;
+  /** The cache holds less than has come. */
+  partial(): boolean;
   /** Resolves when the cache shows what has come. */
   flushed(): Promise<void>;
 }
 
-export function openWishes({ connection, say, began, completed, flushed }: WishesContext): Wishes {
+export function openWishes({ connection, say, began, completed, partial, flushed }: WishesContext): Wishes {
   const tabs = new Map<string, Map<string, Wish>>();
   const held = new Map<string, Held>();
   const filterOf = new Map<number, string>();
   let online = false;
 
-  const tell = (standing: Standing, tab?: string): void => say(tab === undefined ? { t: 'standing', standing } : { t: 'standing', standing, tab });
+  const usesOf = (filter: string): Map<string, number | undefined> => new Map([...tabs].map(([tab, wishes]) => [tab, wishes.get(filter)?.uses]));
+  const tell = (standing: Standing, tab: string): void => say({ t: 'standing', standing: { ...standing, uses: tabs.get(tab)?.get(standing.filter)?.uses }, tab });
+  const tellAll = (standing: Standing): void => {
+    for (const tab of tabs.keys()) tell(standing, tab);
+  };
+  const begin = (one: Held): void => {
+    one.from = usesOf(one.filter);
+    began(one.filter);
+  };
   const wishesFor = (filter: string): Wish[] => [...tabs.values()].flatMap((wishes) => wishes.get(filter) ?? []);
 
   /** `again`: somebody wants the retained values who cannot have them from the cache. */
@@ -78,19 +90,20 @@ export function openWishes({ connection, say, began, completed, flushed }: Wishe
     }
     try {
       const identifier = connection.subscribe(filter, qos, flags, wanted[0]?.userProperties);
-      held.set(filter, { filter, qos, flags, identifier, restored: false });
+      const one: Held = { filter, qos, flags, identifier, restored: false, from: new Map() };
+      held.set(filter, one);
       filterOf.set(identifier, filter);
-      began(filter);
+      begin(one);
       // Only now: the filter must not be without a use in between.
       if (old && old.identifier !== identifier) connection.unsubscribe(old.identifier);
     } catch (thrown) {
-      tell({ filter, failed: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
+      tellAll({ filter, failed: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
     }
   };
 
   return {
     restore: (identifier, row) => {
-      held.set(row.filter, { ...row, identifier, restored: true });
+      held.set(row.filter, { ...row, identifier, restored: true, from: new Map() });
       filterOf.set(identifier, row.filter);
     },
     tab: (tab, wishes, ended) => {
@@ -102,11 +115,11 @@ export function openWishes({ connection, say, began, completed, flushed }: Wishe
         if (old && old.qos === wish.qos && old.flags === wish.flags && old.uses === wish.uses) continue;
         news = true;
         const now = held.get(wish.filter);
-        ensure(wish.filter, now?.granted !== undefined && !wishesFor(wish.filter).some((one) => one.cache) && !(wish.flags & HANDLING));
+        ensure(wish.filter, now?.granted !== undefined && (partial() || !wishesFor(wish.filter).some((one) => one.cache)) && !(wish.flags & HANDLING));
         if (now?.granted !== undefined && now === held.get(wish.filter)) {
           const { filter, granted, snapshot } = now;
           if (snapshot === undefined) tell({ filter, granted }, tab);
-          else void flushed().then(() => tell({ filter, granted, snapshot, live: true }, tab));
+          else void flushed().then(() => tell({ filter, granted, snapshot, late: true, missed: true }, tab));
         }
       }
       for (const filter of ended) {
@@ -124,9 +137,9 @@ export function openWishes({ connection, say, began, completed, flushed }: Wishe
     online: (resumed) => {
       online = true;
       for (const one of held.values()) {
-        if (one.flags & REFRESH || !resumed) began(one.filter);
+        if (one.flags & REFRESH || !resumed) begin(one);
         // It stands as it was granted; no SUBACK will come.
-        else if (one.granted === undefined) tell({ filter: one.filter, granted: (one.granted = one.qos as QoS) });
+        else if (one.granted === undefined) tellAll({ filter: one.filter, granted: (one.granted = one.qos as QoS) });
       }
     },
     offline: () => {
@@ -139,16 +152,16 @@ export function openWishes({ connection, say, began, completed, flushed }: Wishe
       const one = held.get(filter);
       if (kind === 'unsubscribed') filterOf.delete(identifier);
       if (one?.identifier !== identifier) return;
-      if (kind === 'granted') tell({ filter, granted: (one.granted = value as QoS) });
+      if (kind === 'granted') tellAll({ filter, granted: (one.granted = value as QoS) });
       else if (kind === 'refused') {
         held.delete(filter);
         filterOf.delete(identifier);
-        tell({ filter, failed: ['refused', 'the server refused the subscription', value] });
+        tellAll({ filter, failed: ['refused', 'the server refused the subscription', value] });
       } else if (kind === 'snapshot') {
         void completed(filter).then(flushed).then(() => {
           if (!online) return;
           one.snapshot = value;
-          tell({ filter, snapshot: value });
+          for (const [tab, uses] of usesOf(filter)) tell({ filter, snapshot: value, missed: one.from.get(tab) !== uses }, tab);
         });
       }
     },

@@ -198,13 +198,27 @@ test('a later subscription to the same filter begins with what is known, without
   await eventually('snapshot', () => first.snapshots.length === 1);
   const second = listen(engine, 's/+');
   await eventually('snapshot', () => second.snapshots.length === 1);
-  assert.deepEqual(second.messages.map((one) => one.text), ['1']);
+  const stale = (heard) => heard.messages.map(({ text, fromCache }) => [text, fromCache]);
+  assert.deepEqual(stale(second), [['1', true], ['1', false]]);
   assert.deepEqual(second.granted, [1]);
   assert.deepEqual(server.subscribes, ['s/+']);
   const third = listen(engine, 's/+', { cache: false });
   await eventually('snapshot', () => third.snapshots.length === 1);
   assert.deepEqual(texts(third), ['1']);
   assert.deepEqual(server.unsubscribes, []);
+});
+
+test('a later subscription is shown all that the server has, though the cache is too small for it', async () => {
+  newProfile();
+  const server = new Server();
+  const topics = ['s/1', 's/2', 's/3', 's/4'];
+  for (const topic of topics) server.retained.set(topic, 'x');
+  const engine = open(server, { limits: { cacheTopicsMax: 2 } });
+  const first = listen(engine, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  const second = listen(engine, 's/+');
+  await eventually('snapshot', () => second.snapshots.length === 1);
+  assert.deepEqual(second.messages.filter(({ fromCache }) => !fromCache).map(({ topic }) => topic), topics);
 });
 
 // As an effect of React in strict mode does: subscribed, ended and subscribed again in one task.
@@ -218,7 +232,7 @@ test('a subscription that takes the place of another at once is granted, and beg
   first.end();
   const second = listen(engine, 's/+');
   await eventually('snapshot', () => second.snapshots.length === 1);
-  assert.deepEqual([second.granted, texts(second)], [[1], ['1']]);
+  assert.deepEqual([second.granted, texts(second)], [[1], ['1', '1']]);
   assert.deepEqual(server.unsubscribes, []);
 });
 

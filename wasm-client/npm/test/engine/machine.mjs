@@ -230,10 +230,15 @@ export class Machine {
     this.commit(() => this.later(() => {
       if (!this.online) return;
       this.hooks.change(identifier, 'granted', sub.qos);
-      for (const [topic, payload] of this.server.retained) {
-        if (matchesRoughly(sub.filter, topic)) this.hooks.message(topic, new TextEncoder().encode(payload), 0, true, false, [identifier], undefined);
-      }
-      this.hooks.change(identifier, 'snapshot', 0);
+      const values = [...this.server.retained].filter(([topic]) => matchesRoughly(sub.filter, topic));
+      const send = (some) => some.forEach(([topic, payload]) => this.hooks.message(topic, new TextEncoder().encode(payload), 0, true, false, [identifier], undefined));
+      const end = () => {
+        send(values.splice(0));
+        this.hooks.change(identifier, 'snapshot', 0);
+      };
+      if (!this.server.halves) return end();
+      send(values.splice(0, values.length / 2));
+      this.server.otherHalf = end;
     }));
   }
   unsubscribe(identifier) {

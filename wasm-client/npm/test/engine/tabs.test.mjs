@@ -44,6 +44,24 @@ test('one connection for all tabs; a follower publishes and hears of the outcome
   assert.equal((await leader.inspect()).leader.tabs, 2);
 });
 
+test('a subscription that comes in the middle of a snapshot is shown all of it, once', async () => {
+  newProfile();
+  const server = new Server();
+  server.halves = true;
+  const topics = ['s/1', 's/2', 's/3', 's/4'];
+  for (const topic of topics) server.retained.set(topic, 'x');
+  const [a, b] = await pair(server);
+  const first = listen(a, 's/+', { qos: 0 });
+  await eventually('the first half', () => first.messages.length === 2);
+  const late = [listen(a, 's/+', { qos: 0 }), listen(b, 's/+', { qos: 0 })];
+  for (const one of late) await eventually('granted', () => one.granted.length === 1);
+  server.otherHalf();
+  for (const one of [first, ...late]) {
+    await eventually('snapshot', () => one.snapshots.length === 1);
+    assert.deepEqual(one.messages.filter(({ fromCache }) => !fromCache).map(({ topic }) => topic).sort(), topics);
+  }
+});
+
 test('a retained write of one tab takes the place of another tab\'s, and settles both', async () => {
   newProfile();
   const server = new Server();

@@ -179,7 +179,7 @@ test('a page that comes back to other tabs is shown what has changed meanwhile',
   const goes = open(server);
   const heard = listen(goes, 's/+');
   await eventually('snapshot', () => heard.snapshots.length === 1);
-  assert.deepEqual(heard.messages.map((one) => one.text), ['1']);
+  assert.deepEqual(heard.messages.map(({ text, fromCache }) => [text, fromCache]), [['1', true], ['1', false]]);
   happen('freeze');
   happen('pagehide');
   await eventually('gone', async () => (await stays.inspect()).leader.tabs === 1);
