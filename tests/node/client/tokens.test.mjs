@@ -1,10 +1,15 @@
 // Credentials that change: asked for before each attempt, renewed without a new connection, refused for good.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
+import { startEbbtide } from './harness/broker.mjs';
 import { openWindow } from './harness/browser.mjs';
+import { startLink } from './harness/link.mjs';
 import { startPages } from './harness/pages.mjs';
-import { eventually, needs } from './harness/place.mjs';
+import { eventually, folder, needs } from './harness/place.mjs';
 import { startScripted } from './harness/scripted.mjs';
 
 const BAD_CREDENTIALS = 0x86;
@@ -107,8 +112,50 @@ test('a token is renewed by AUTH before it expires, by itself', needs(90_000, {}
   assert.equal(server.connections.length, 1);
 });
 
-async function opened(t) {
-  const server = await startScripted(t);
+const SECRET = 'the secret of somebody who signs tokens';
+
+// Fails if the broker and the client do not mean the same by `ebbtide-jwt`, or if a token that the broker refuses is tried again.
+test('Ebbtide takes the next token on the connection that stands; one that has expired is needs-auth', needs(), async (t) => {
+  const place = await folder(t);
+  await writeFile(join(place, 'secret'), SECRET);
+  const config = join(place, 'ebbtide.toml');
+  await writeFile(config, [
+    'auth = ["jwt"]', '[[jwt]]', 'name = "issuer"', 'algorithms = ["HS256"]', `key_file = "${join(place, 'secret')}"`,
+    '[[rules]]', 'effect = "allow"', 'who = "authenticated"', 'actions = ["publish"]', 'topics = ["#"]', '',
+  ].join('\n'));
+  const link = await startLink(t, await startEbbtide(t, ['--config', config]));
+  const { tab } = await opened(t, link);
+  const now = () => Math.floor(Date.now() / 1_000);
+  const firstUntil = now() + 4;
+  await answer(tab, [firstUntil, now() + 3_600].map(tokenUntil));
+  await tab.call('connect', link.url, { identity: 'ana', asks: true, authenticationMethod: 'ebbtide-jwt' });
+  await tab.state('online');
+  await eventually('AUTH accepted', () => link.trace.some(({ up, packet }) => !up && packet.cmd === 'auth' && packet.reasonCode === 0));
+  await eventually('the end of the first token', () => now() > firstUntil);
+  await tab.call('publishAll', [{ topic: 'out/1', text: 'still here', qos: 1 }]);
+  await tab.eventually('an empty outbox', () => window.app.outbox(), (rows) => rows.length === 0);
+  assert.equal(link.opened, 1);
+  assert.deepEqual(await tab.page.evaluate(() => window.app.states.map(({ state }) => state)), ['connecting', 'online']);
+
+  await answer(tab, [tokenUntil(now() - 60)]);
+  link.drop();
+  await tab.state('needs-auth');
+  await tab.page.clock.fastForward('10:00');
+  await answer(tab, [tokenUntil(now() + 3_600)]);
+  assert.equal(link.opened, 2);
+  await tab.call('renewCredentials');
+  await tab.state('online');
+});
+
+/** A JSON Web Token of the issuer; `until`: seconds since 1970. */
+function tokenUntil(until) {
+  const [head, body] = [{ alg: 'HS256', typ: 'JWT' }, { sub: 'ana', exp: until }].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'));
+  return `${head}.${body}.${createHmac('sha256', SECRET).update(`${head}.${body}`).digest('base64url')}`;
+}
+
+/** `server`: by default one that answers as the test says. */
+async function opened(t, server) {
+  server ??= await startScripted(t);
   const pages = await startPages(t);
   const window = await openWindow(t, pages);
   const tab = await window.tab('a', 'elsewhere.html');
