@@ -1,13 +1,15 @@
 // Whose data it is: identities on one profile, logging out, and what the broker is told when the last tab goes.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import test from 'node:test';
+import mqtt from 'mqtt';
 import { openWindow } from './harness/browser.mjs';
-import { BROKERS, startEbbtide } from './harness/broker.mjs';
+import { BROKERS, startEbbtide, startMosquitto } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';
 import { mailbox, outsider } from './harness/mailbox.mjs';
 import { startPages } from './harness/pages.mjs';
-import { eventually, needs } from './harness/place.mjs';
+import { eventually, MOSQUITTO, needs } from './harness/place.mjs';
 
 for (const { name, start, programs } of BROKERS) {
   // Fails if the client id, the outbox, the inbox or the cache is shared between identities.
@@ -82,6 +84,19 @@ test('forget() leaves nothing behind, here and at the broker', needs(), async (t
   const again = await signIn(window, link, 'ana', 'online');
   assert.equal((await again.state('online')).session, 'fresh');
   assert.deepEqual(await again.call('outbox'), []);
+});
+
+// Fails if the session there is left to expire.
+test('forget() ends the session at Mosquitto, too', needs(90_000, { MOSQUITTO }), async (t) => {
+  const { broker, link, window } = await surroundings(t, startMosquitto);
+  const ana = await signIn(window, link, 'ana');
+  await ana.call('forget');
+  await eventually('its connection gone', () => link.open, (open) => open === 0);
+  const { clientId } = link.trace.find(({ packet }) => packet.cmd === 'connect').packet;
+  const other = mqtt.connect(broker.tcp, { clientId, clean: false, protocolVersion: 5 });
+  const [{ sessionPresent }] = await once(other, 'connect');
+  await other.endAsync();
+  assert.equal(sessionPresent, false);
 });
 
 for (const { name, start, programs } of BROKERS) {
