@@ -34,15 +34,20 @@ const ENDS = {
   },
 };
 
-for (const { name, start, programs } of BROKERS) for (const [end, open] of Object.entries(ENDS)) {
-  // How the page ends is nothing to the broker.
-  if (end === 'kill' && name !== 'Ebbtide') continue;
+/** How the page ends is nothing to the broker, and the version nothing to the page's end. */
+const CASES = [['reload', '5.0'], ['kill', '5.0'], ['reload', '3.1.1']].flatMap(([end, version], place) => {
+  return BROKERS.filter(({ name }) => place === 0 || name === 'Ebbtide').map((broker) => ({ ...broker, end, version }));
+});
+
+for (const { name: broker, start, programs, end, version } of CASES) {
+  const name = version === '5.0' ? broker : `${broker}, ${version}`;
+  const open = ENDS[end];
   // Fails if a stage is stored after the packet that depends on it has left, or an exchange begins anew.
   test(`${name}: a publish of QoS 2 arrives once, whatever packet a ${end} loses`, needs(90_000, programs), async (t) => {
     const { broker, link, pages } = await surroundings(t, start);
     const box = await mailbox(broker, 'out/#');
     const client = await open(t, pages);
-    const connect = () => client.tab.call('connect', link.url, { identity: 'ana' });
+    const connect = () => client.tab.call('connect', link.url, { identity: 'ana', version });
     await connect();
     await client.tab.state('online');
     for (const { up, cmd } of OUTGOING) {
@@ -66,7 +71,7 @@ for (const { name, start, programs } of BROKERS) for (const [end, open] of Objec
     const sender = await outsider(t, broker);
     const client = await open(t, pages);
     const watch = async () => {
-      await client.tab.call('connect', link.url, { identity: 'ana' });
+      await client.tab.call('connect', link.url, { identity: 'ana', version });
       await client.tab.call('subscribe', 'in/#', { qos: 2, note: true });
       await client.tab.state('online');
     };
@@ -94,7 +99,7 @@ for (const { name, start, programs } of BROKERS) for (const [end, open] of Objec
     const sender = await outsider(t, broker);
     const client = await open(t, pages);
     const watch = async () => {
-      await client.tab.call('connect', link.url, { identity: 'ana' });
+      await client.tab.call('connect', link.url, { identity: 'ana', version });
       await client.tab.call('subscribe', 'in/#', { qos: 2, note: true });
     };
     await watch();
