@@ -1,7 +1,11 @@
 //! What the fuzz targets in `tests/fuzz` reach: everything that comes from outside and is not MQTT. Each function panics at what must not be;
 //! what is merely wrong is refused.
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
 
 use axum::{
     body::{Body, to_bytes},
@@ -13,7 +17,6 @@ use ebbtide_broker::{Action, Decision, Rights, Rules, Subject};
 use ebbtide_protocol::{TopicFilter, TopicName};
 use ebbtide_store::access::{Effect, RuleRow};
 use tokio::runtime::{Builder, Runtime};
-use tower::ServiceExt;
 
 use crate::{
     auth::{Authenticator, Directory, rows},
@@ -27,7 +30,7 @@ use crate::{
     proxy::{Proxies, forwarded, header as proxy_header},
     stats::History,
     storage::Storage,
-    tcp::Door,
+    tcp::{Door, Peer},
 };
 
 /// The largest answer that is looked at, bytes.
@@ -225,9 +228,14 @@ impl Api {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(body.to_vec()));
         let request = request.ok()?;
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let peer = Peer {
+            remote: local,
+            local,
+            is_encrypted: false,
+        };
         self.runtime.block_on(async {
-            let router = self.service.router();
-            let Ok(answer) = router.oneshot(request).await;
+            let Ok(answer) = self.service.answer(request, peer, None).await;
             let status = answer.status();
             let is_fault = status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE;
             assert!(!is_fault, "{method} {target}: {status}");

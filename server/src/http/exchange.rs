@@ -4,20 +4,19 @@
 //! before the WebSocket begins: what is freed between things that stay is not the system's again.
 
 use std::{
-    future::poll_fn,
+    future::{poll_fn, ready},
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
 use axum::{
-    body::Body,
-    extract::Request,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use ebbtide_broker::Limit;
+use futures_util::future::Either;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
@@ -26,7 +25,6 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tower::ServiceExt;
 
 use super::{Service, WEB_SOCKET, problem::Problem, upgrade::Client};
 use crate::{
@@ -106,22 +104,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = Arc::clone(&arrival);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
         let client = service.proxies.forwarded(request.headers(), peer);
-        request.extensions_mut().insert(client);
-        request.extensions_mut().insert(Arc::clone(&shared));
         // MQTT over WebSocket tells it in its own words.
         let refusal = match request.uri().path() {
             WEB_SOCKET => None,
             _ => shared.lock().permit.refusal(),
         };
-        let router = service.router();
-        Box::pin(async move {
-            match refusal {
-                Some(limit) => Ok(too_many(limit)),
-                None => router.oneshot(request.map(Body::new) as Request).await,
-            }
-        })
+        match refusal {
+            Some(limit) => Either::Left(ready(Ok(too_many(limit)))),
+            None => Either::Right(service.answer(request, client, Some(&shared))),
+        }
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    extract::State,
+    http::{HeaderMap, Method, Request, StatusCode, header},
     middleware::Next,
     response::Response,
 };
@@ -41,6 +41,14 @@ impl Guard {
         Self(ArcSwap::from_pointee(Allowed::new(config)))
     }
 
+    /// Whether somebody may ask this.
+    ///
+    /// # Errors
+    /// The answer that says why not.
+    pub fn check<B>(&self, request: &Request<B>, peer: Option<&Peer>) -> Result<(), Problem> {
+        self.0.load().check(request, peer)
+    }
+
     /// From now on this is allowed.
     pub fn set(&self, config: &Config) {
         self.0.store(Arc::new(Allowed::new(config)));
@@ -48,7 +56,7 @@ impl Guard {
 }
 
 impl Allowed {
-    fn check(&self, request: &Request) -> Result<(), Problem> {
+    fn check<B>(&self, request: &Request<B>, peer: Option<&Peer>) -> Result<(), Problem> {
         let authority = authority(request);
         let host = authority.and_then(HostName::of_authority).ok_or_else(|| {
             Problem::new(
@@ -56,7 +64,7 @@ impl Allowed {
                 "The request needs a valid Host header.",
             )
         })?;
-        if !self.knows(&host, request.extensions().get()) {
+        if !self.knows(&host, peer) {
             let detail = format!(
                 "This broker does not answer to the host name `{host}`. If it is yours, start it with --allow-host {host}."
             );
@@ -114,14 +122,14 @@ impl Allowed {
 /// The middleware.
 pub async fn check(
     State(app): State<App>,
-    request: Request,
+    request: axum::extract::Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    app.guard.0.load().check(&request)?;
+    app.guard.check(&request, request.extensions().get())?;
     Ok(next.run(request).await)
 }
 
-fn authority(request: &Request) -> Option<&str> {
+fn authority<B>(request: &Request<B>) -> Option<&str> {
     match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),
         None => request.headers().get(header::HOST)?.to_str().ok(),
@@ -141,8 +149,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-
     use super::*;
 
     fn allowed() -> Allowed {
@@ -157,15 +163,15 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut request = request.body(Body::empty()).expect("a request");
+        let request = request.body(()).expect("a request");
         let local = "10.0.0.7:8080".parse().expect("an address");
-        request.extensions_mut().insert(Peer {
+        let peer = Peer {
             remote: local,
             local,
             is_encrypted: false,
-        });
+        };
         allowed()
-            .check(&request)
+            .check(&request, Some(&peer))
             .err()
             .map(|problem| problem.status())
     }

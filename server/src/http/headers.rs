@@ -24,7 +24,11 @@ const HEADERS: [(HeaderName, &str); 4] = [
 
 /// The middleware.
 pub async fn add(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    complete(next.run(request).await)
+}
+
+/// The answer with all that every answer carries.
+pub fn complete(mut response: Response) -> Response {
     for (name, value) in HEADERS {
         response
             .headers_mut()

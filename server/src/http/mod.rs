@@ -26,23 +26,29 @@ mod sessions;
 mod stats;
 mod upgrade;
 
-use std::{ops::Deref, sync::Arc};
+use std::{convert::Infallible, future::ready, ops::Deref, sync::Arc};
 
 use axum::{
-    Router,
-    http::StatusCode,
+    BoxError, Router,
+    body::{Body, HttpBody},
+    http::{Method, Request, StatusCode},
     middleware::{from_fn, from_fn_with_state},
+    response::Response,
     routing::get,
 };
+use bytes::Bytes;
+use futures_util::future::Either;
+use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tower::ServiceExt;
 
 pub use self::routes::paths;
 use self::{
     config::InForce,
-    exchange::{exchange, has_come},
+    exchange::{Arrival, exchange, has_come},
     guard::Guard,
     problem::Problem,
 };
@@ -60,9 +66,10 @@ use crate::{
 const WEB_SOCKET: &str = "/mqtt";
 
 /// What the routes share: one pointer, for it is cloned for each layer that a request passes.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct App(Arc<Shared>);
 
+#[derive(Debug)]
 struct Shared {
     surroundings: Surroundings,
     guard: Arc<Guard>,
@@ -102,9 +109,8 @@ impl App {
 #[derive(Clone, Debug)]
 pub struct Service {
     router: Router,
+    app: App,
     proxies: Proxies,
-    guard: Arc<Guard>,
-    config: Arc<InForce>,
 }
 
 /// Serves on a listener until the door is closed; with `tls` every connection begins with a handshake.
@@ -148,11 +154,6 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
 }
 
 impl Service {
-    /// What answers requests.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-
     /// What they share is made once.
     pub fn new(
         door: Door,
@@ -163,37 +164,57 @@ impl Service {
         events: Events,
         proxies: Proxies,
     ) -> Self {
-        let guard = Arc::new(Guard::new(config));
-        let config = Arc::new(InForce::new(config));
-        let router = router(App(Arc::new(Shared {
+        let app = App(Arc::new(Shared {
             surroundings,
-            guard: Arc::clone(&guard),
-            config: Arc::clone(&config),
+            guard: Arc::new(Guard::new(config)),
+            config: Arc::new(InForce::new(config)),
             maintenance: Arc::new(Semaphore::new(1)),
             door,
             history,
             commit_times,
             events,
             description: openapi::description().into(),
-        })));
+        }));
         Self {
-            router,
+            router: router(app.clone()),
+            app,
             proxies,
-            guard,
-            config,
         }
+    }
+
+    /// The answer to a request of `peer`. A WebSocket begins where there is an `arrival` to say so.
+    ///
+    /// The handshake of a WebSocket does not go through the router, for that costs more than all the rest of it. It is checked like any
+    /// other request, by the same guard.
+    pub fn answer<B>(
+        &self,
+        mut request: Request<B>,
+        peer: Peer,
+        arrival: Option<&Mutex<Arrival>>,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Unpin + use<B>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if request.method() == Method::GET && request.uri().path() == WEB_SOCKET {
+            let answer = upgrade::answer(&self.app, &request, peer, arrival);
+            return Either::Left(ready(Ok(answer)));
+        }
+        request.extensions_mut().insert(peer);
+        let answer = self.router.clone().oneshot(request.map(Body::new));
+        Either::Right(Box::pin(answer))
     }
 
     /// From now on the hosts and origins of `current` are allowed, and it is what is shown, with what holds of `started` still.
     pub fn set_config(&self, started: &Config, current: &Config) {
-        self.guard.set(current);
-        self.config.set(started, current);
+        self.app.guard.set(current);
+        self.app.config.set(started, current);
     }
 }
 
 fn router(app: App) -> Router {
     Router::new()
-        .route(WEB_SOCKET, get(upgrade::upgrade))
+        .route(WEB_SOCKET, get(upgrade::refuse))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(guarded(&app))

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
-    response::Response,
+    http::{HeaderMap, HeaderName, Request, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use ebbtide_broker::Origin;
@@ -14,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{App, exchange::Arrival, problem::Problem};
+use super::{App, exchange::Arrival, headers, problem::Problem};
 use crate::{
     connection::{self, Surroundings},
     tcp::{Peer, Permit},
@@ -22,14 +21,39 @@ use crate::{
     websocket::{Role, SUBPROTOCOLS, WebSocket},
 };
 
-pub async fn upgrade(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let headers = request.headers();
+/// The answer to a handshake, which has not been through the router.
+pub fn answer<B>(
+    app: &App,
+    request: &Request<B>,
+    peer: Peer,
+    arrival: Option<&Mutex<Arrival>>,
+) -> Response {
+    let allowed = app.guard.check(request, Some(&peer));
+    let answer = allowed.and_then(|()| shake_hands(app, request.headers(), peer, arrival));
+    headers::complete(answer.into_response())
+}
+
+/// A WebSocket begins with GET; to other methods it is shown what this address is for.
+pub async fn refuse() -> Problem {
+    not_a_handshake()
+}
+
+fn not_a_handshake() -> Problem {
+    let detail =
+        "This is the address of MQTT over WebSocket: connect to it with a WebSocket client.";
+    Problem::new(StatusCode::UPGRADE_REQUIRED, detail)
+}
+
+fn shake_hands(
+    app: &App,
+    headers: &HeaderMap,
+    peer: Peer,
+    arrival: Option<&Mutex<Arrival>>,
+) -> Result<Response, Problem> {
     if !has_token(headers, &header::UPGRADE, "websocket")
         || !has_token(headers, &header::CONNECTION, "upgrade")
     {
-        let detail =
-            "This is the address of MQTT over WebSocket: connect to it with a WebSocket client.";
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, detail));
+        return Err(not_a_handshake());
     }
     if !has_token(headers, &header::SEC_WEBSOCKET_VERSION, "13") {
         return Err(Problem::new(
@@ -50,25 +74,18 @@ pub async fn upgrade(State(app): State<App>, request: Request) -> Result<Respons
             Problem::new(StatusCode::BAD_REQUEST, detail)
         })?;
 
-    let peer = request.extensions().get::<Peer>();
-    let is_encrypted = peer.is_some_and(|peer| peer.is_encrypted);
-    let origin = Origin {
-        address: peer.map(Peer::shown).unwrap_or_default(),
-        transport: if is_encrypted { "wss" } else { "ws" },
-    };
-    // Without a connection there is nothing to go on with: only tests ask so.
-    let arrival = request.extensions().get::<Arc<Mutex<Arrival>>>();
     if let Some(arrival) = arrival {
         let mut arrival = arrival.lock();
         // Behind a proxy the client's address is known only now.
-        if let Some(peer) = peer.filter(|_| !arrival.permit.has_place())
-            && !app.door.locate(&mut arrival.permit, peer.remote.ip())
-        {
+        if !arrival.permit.has_place() && !app.door.locate(&mut arrival.permit, peer.remote.ip()) {
             let why = "This address has too many connections, or opens them too fast.";
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, why));
         }
         arrival.client = Some(Client {
-            origin,
+            origin: Origin {
+                address: peer.shown(),
+                transport: if peer.is_encrypted { "wss" } else { "ws" },
+            },
             surroundings: app.surroundings.clone(),
         });
     }
