@@ -120,15 +120,12 @@ impl Dialer {
     pub async fn dial(&self) -> io::Result<Box<dyn ByteStream>> {
         let host = self.target.host.trim_matches(['[', ']']);
         let socket = TcpStream::connect((host, self.target.port)).await?;
-        if self.target.scheme != Scheme::Mqtt {
-            // A handshake is packets to and fro; without one the stream of MQTT does it.
-            socket.set_nodelay(true)?;
-        }
+        socket.set_nodelay(true)?;
         Ok(match (self.target.scheme, &self.tls) {
             (Scheme::Wss, Some(tls)) => self.web_socket(encrypt(tls, host, socket).await?).await?,
-            (_, Some(tls)) => Box::new(Encrypted::new(encrypt(tls, host, socket).await?)?),
+            (_, Some(tls)) => Box::new(Encrypted::new(encrypt(tls, host, socket).await?)),
             (Scheme::Ws, _) => self.web_socket(socket).await?,
-            (_, None) => Box::new(Tcp::new(socket)?),
+            (_, None) => Box::new(Tcp::new(socket)),
         })
     }
 

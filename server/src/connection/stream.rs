@@ -56,13 +56,12 @@ pub struct Tcp {
 }
 
 impl Tcp {
-    /// Small packets leave at once: the connection already writes once per turn.
-    pub fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        Ok(Self {
+    /// What is written has to leave at once: the connection already writes once per turn.
+    pub fn new(stream: TcpStream) -> Self {
+        Self {
             stream,
             read_bytes: READ_BYTES_MIN,
-        })
+        }
     }
 }
 

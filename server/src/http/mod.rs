@@ -119,11 +119,7 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
     let handle = move |mut stream: TcpStream, peer: Peer, mut permit: Permit| {
         let (service, mut door, tls) = (service.clone(), closing.clone(), tls.clone());
         tokio::spawn(async move {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "the connection was gone before it began");
-                return;
-            }
-            let mut peer = match service.proxies.greet(&mut stream, peer).await {
+            let peer = match service.proxies.greet(&mut stream, peer).await {
                 Ok(peer) => peer,
                 Err(error) => return proxy::refused(&peer, &error),
             };
@@ -136,21 +132,34 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
                 }
                 return exchange(stream, peer, None, permit, service, door).await;
             };
-            if permit.refusal().is_some() {
-                // To tell it why would take a handshake.
-                return;
-            }
-            peer.is_encrypted = true;
-            match tls.accept(stream).await {
-                Ok(stream) => {
-                    let certificate = tls::certificate(&stream);
-                    exchange(stream, peer, certificate, permit, service, door).await;
-                }
-                Err(error) => tls.refused(&peer, &error),
-            }
+            // A task is as large as the largest of its ways.
+            Box::pin(encrypted(stream, peer, permit, tls, service, door)).await;
         });
     };
     tcp::accept(listener, door, handle).await;
+}
+
+/// A connection that begins with a handshake of TLS.
+async fn encrypted(
+    stream: TcpStream,
+    mut peer: Peer,
+    permit: Permit,
+    tls: Tls,
+    service: Service,
+    door: Door,
+) {
+    if permit.refusal().is_some() {
+        // To tell it why would take a handshake.
+        return;
+    }
+    peer.is_encrypted = true;
+    match tls.accept(stream).await {
+        Ok(stream) => {
+            let certificate = tls::certificate(&stream);
+            exchange(stream, peer, certificate, permit, service, door).await;
+        }
+        Err(error) => tls.refused(&peer, &error),
+    }
 }
 
 impl Service {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, Request, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -20,6 +20,9 @@ use crate::{
     tls::ClientCertificate,
     websocket::{Role, SUBPROTOCOLS, WebSocket},
 };
+
+/// As many headers as an answer has: room for them is made once.
+const ANSWER_HEADERS_MAX: usize = 8;
 
 /// The answer to a handshake, which has not been through the router.
 pub fn answer<B>(
@@ -63,7 +66,7 @@ fn shake_hands(
     }
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
-        .map(|key| derive_accept_key(key.as_bytes()));
+        .and_then(|key| HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok());
     let key =
         key.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing."))?;
     let subprotocol = SUBPROTOCOLS
@@ -89,14 +92,16 @@ fn shake_hands(
             surroundings: app.surroundings.clone(),
         });
     }
-    Response::builder()
-        .status(StatusCode::SWITCHING_PROTOCOLS)
-        .header(header::UPGRADE, "websocket")
-        .header(header::CONNECTION, "upgrade")
-        .header(header::SEC_WEBSOCKET_ACCEPT, key)
-        .header(header::SEC_WEBSOCKET_PROTOCOL, subprotocol)
-        .body(Body::empty())
-        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.reserve(ANSWER_HEADERS_MAX);
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    let subprotocol = HeaderValue::from_static(subprotocol);
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    Ok(answer)
 }
 
 /// A client whose handshake is under way.

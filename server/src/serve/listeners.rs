@@ -140,6 +140,8 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart need not wait until the connections of before are forgotten. On Windows it means something else.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
+    // Linux gives it on to every connection that is accepted, see `tcp::accept`.
+    socket.set_nodelay(true)?;
     socket.bind(address)?;
     socket.listen(UNACCEPTED_MAX)
 }
@@ -172,9 +174,9 @@ async fn accept_mqtt(
             if !door.locate(&mut permit, peer.remote.ip()) || permit.refusal().is_some() {
                 return;
             }
-            let accepted = tls.accept(stream).await.and_then(|stream| {
+            let accepted = tls.accept(stream).await.map(|stream| {
                 let certificate = tls::certificate(&stream);
-                Ok((Encrypted::new(stream)?, certificate))
+                (Encrypted::new(stream), certificate)
             });
             match accepted {
                 Ok((stream, certificate)) => {
@@ -199,19 +201,36 @@ fn plain(
     if !door.locate(&mut permit, peer.remote.ip()) {
         return;
     }
-    match Tcp::new(stream) {
-        Ok(stream) => {
-            let refusal = permit.refusal();
-            let origin = origin(peer, "tcp");
-            connection::spawn(stream, origin, None, surroundings, refusal, permit);
-        }
-        Err(error) => tracing::debug!(%error, "the connection was gone before it began"),
-    }
+    let refusal = permit.refusal();
+    let origin = origin(peer, "tcp");
+    let stream = Tcp::new(stream);
+    connection::spawn(stream, origin, None, surroundings, refusal, permit);
 }
 
 fn origin(peer: &Peer, transport: &'static str) -> Origin {
     Origin {
         address: peer.shown(),
         transport,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_accepted_sends_at_once() {
+        let listener = open((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let client = TcpStream::connect(address).await.expect("it listens");
+        let (accepted, _) = listener.accept().await.expect("a client has come");
+        assert!(accepted.nodelay().expect("an open socket"));
+        assert!(
+            !client.nodelay().expect("an open socket"),
+            "it is not the default"
+        );
     }
 }

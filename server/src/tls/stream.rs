@@ -20,11 +20,9 @@ use crate::connection::ByteStream;
 pub struct Encrypted(TlsStream<TcpStream>);
 
 impl Encrypted {
-    /// Small packets leave at once: the connection already writes once per turn.
-    pub fn new(stream: impl Into<TlsStream<TcpStream>>) -> io::Result<Self> {
-        let stream = stream.into();
-        stream.get_ref().0.set_nodelay(true)?;
-        Ok(Self(stream))
+    /// What is written has to leave at once: the connection already writes once per turn.
+    pub fn new(stream: impl Into<TlsStream<TcpStream>>) -> Self {
+        Self(stream.into())
     }
 }
 
