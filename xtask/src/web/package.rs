@@ -58,8 +58,15 @@ fn build(project: &Project, output: &Path) -> Result<()> {
     empty_folder(&compiled)?;
     let mut optimise = project.command("wasm-opt");
     optimise
-        // Flattened first, it finds more that is the same.
-        .args(["--flatten", "--rereloop", "-Oz", "--converge"])
+        // Flattened first, it finds more that is the same; what stands side by side under one path is alike, and compresses better.
+        .args([
+            "--flatten",
+            "--rereloop",
+            "-Os",
+            "-Oz",
+            "--converge",
+            "--reorder-functions-by-name",
+        ])
         // What the standard library was compiled with.
         .args([
             "--strip-debug",

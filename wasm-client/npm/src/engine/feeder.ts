@@ -33,8 +33,8 @@ type FeederHooks = Pick<Hooks, 'sent' | 'released' | 'finished' | 'withdrawn' | 
 export interface Feeder {
   hooks: FeederHooks;
   restore(row: OutboxRow, flight: Flight): void;
-  /** Something may have changed: feeds what the machine wants. */
-  feed(): void;
+  /** Something may have changed: feeds what the machine wants. `rows`: these were just stored. */
+  feed(rows?: OutboxRow[]): void;
   /** What is written from now on is of the next transaction. */
   cut(): void;
   takeBack(): void;
@@ -58,6 +58,8 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   let round = 0;
   let feeding = false;
   let again = false;
+  /** There may be rows that have not been read. */
+  let rest = true;
   let due = 0;
   /** Row → handle: what is to leave with the transaction that is being gathered. */
   let leaving: Map<number, number> | undefined;
@@ -89,7 +91,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     const handle = connection.publish(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend);
     keep(handle, row, { stage: 0, packetId: 0 });
   };
-  const feedOn = async (): Promise<void> => {
+  const feedOn = async (given: OutboxRow[] = []): Promise<void> => {
     if (feeding) return void (again = true);
     feeding = true;
     try {
@@ -98,9 +100,13 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         const wanted = online() ? connection.wanted() : 0;
         if (wanted <= 0) break;
         const ours = round;
-        const rows = await readAll(store, 'outbox', { after: cursor, count: wanted });
+        // Numbers have no gaps: nothing lies before these, and what lies behind them is told of.
+        const next = given[0]?.seq === cursor + 1 && given.length < wanted;
+        const rows = next ? given : await readAll(store, 'outbox', { after: cursor, count: wanted });
+        given = [];
         // More may wait behind these.
-        if (rows.length === wanted) again = true;
+        rest = rows.length === wanted;
+        if (rest) again = true;
         for (const row of rows) {
           if (!online() || round !== ours) {
             again = true;
@@ -117,6 +123,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
               // What is settled makes room, and then this goes on.
               cursor = row.seq! - 1;
               again = false;
+              rest = true;
               break;
             }
             // It can never be sent. Nobody may be there to hear of it.
@@ -132,8 +139,13 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   const sweep = async (): Promise<void> => {
     due = Infinity;
     try {
-      taken(await takeUnsent(store, { dueAt: Date.now() }), ['expired', 'its deadline passed before it was sent', undefined]);
-      const [next] = await readAll(store, 'outbox', { index: 'deadline', count: 1, after: Date.now() });
+      const now = Date.now();
+      const waits = (row: OutboxRow): boolean => !fed.get(handleOf.get(row.seq!)!)?.stage;
+      // What has left has its deadline at the server. Taking away waits for answers, so it is done only if there is something.
+      if ((await readAll(store, 'outbox', { index: 'deadline', to: now })).some(waits)) {
+        taken(await takeUnsent(store, { dueAt: now }), ['expired', 'its deadline passed before it was sent', undefined]);
+      }
+      const [next] = await readAll(store, 'outbox', { index: 'deadline', count: 1, after: now });
       due = Math.min(due, next?.deadline ?? Infinity);
     } catch (why) {
       failed(why);
@@ -208,7 +220,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         qos0.delete(handle);
         say({ t: 'qos0-settled', tab: waiting[0], n: waiting[1], outcome });
       }
-      void feedOn();
+      if (rest) void feedOn();
     },
   };
 
@@ -219,7 +231,10 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       const handle = connection.restore_outgoing(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend, flight.packetId, flight.stage);
       keep(handle, row, flight);
     },
-    feed: () => void feedOn(),
+    feed: (rows) => {
+      rest = true;
+      void feedOn(rows);
+    },
     cut: () => {
       leaving = undefined;
       if (finished.length === 0) return;
@@ -235,6 +250,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     takeBack: () => {
       for (const [handle, { stage }] of fed) if (stage === 0 && connection.cancel(handle)) drop(handle);
       cursor = 0;
+      rest = true;
       round++;
     },
     restarted: () => {

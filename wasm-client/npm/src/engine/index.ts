@@ -89,7 +89,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
   const { store, tell } = station;
   const publications = openPublications({
     store, tell, limits: settings.limits, online: () => state.state === 'online', first: () => first,
-    usage: (usage) => report({ kind: 'outbox', count: usage.count }),
+    counted: (count) => report({ kind: 'outbox', count }),
     quota: () => report({ kind: 'quota-exceeded', reason: 'the browser has no room for a publish' }),
   }, (seqs, outcome) => station.broadcast({ t: 'settled', seqs, outcome }));
   const sinks = openSinks(store, tell);

@@ -2,8 +2,8 @@
 // that. Tickets that queue up behind a running transaction share the next one; their order never changes. Nothing is written by a leader
 // whose epoch is over.
 
-import { readUsage } from './store/outbox.js';
-import type { Store, Table, Tx, Usage } from './store/store.js';
+import { readSum } from './store/outbox.js';
+import type { Store, Sum, Table, Tx } from './store/store.js';
 
 /** Why a transaction was aborted: another tab leads by now. */
 export const STALE = 'another tab leads';
@@ -11,14 +11,15 @@ export const STALE = 'another tab leads';
 /** Runs what only the leader may write. Rejects with `STALE` when it is none any more: the next one left a row where its epoch was over. */
 export function runAsLeader(store: Store, epoch: number, tables: Table[], mode: 'strict' | 'relaxed', work: (tx: Tx) => void, dialogue = false): Promise<void> {
   return store.run(['session', ...tables], mode, (tx) => {
-    tx.unless('session', epoch, STALE);
+    tx.claim('session', epoch, 0, STALE);
+    tx.remove('session', epoch);
     work(tx);
   }, dialogue);
 }
 
 export interface Journal {
   /** Part of the transaction that is being gathered. `dialogue`: what it asks may depend on one answer; others must ask for all at once. */
-  write(entry: (tx: Tx, ended: Usage) => void, dialogue?: boolean): void;
+  write(entry: (tx: Tx, ended: Sum) => void, dialogue?: boolean): void;
   /** When that transaction is durable: `before` the machine hears of it, or after. */
   then(action: () => void, before?: boolean): void;
   commit(ticket: number): void;
@@ -29,7 +30,7 @@ export interface Journal {
 
 interface Batch {
   ticket: number;
-  entries: ((tx: Tx, ended: Usage) => void)[];
+  entries: ((tx: Tx, ended: Sum) => void)[];
   dialogue: boolean;
   before: (() => void)[];
   after: (() => void)[];
@@ -37,11 +38,11 @@ interface Batch {
 
 const batch = (): Batch => ({ ticket: 0, entries: [], dialogue: false, before: [], after: [] });
 
-export function openJournal(store: Store, epoch: number, committed: (ticket: number) => void, usageIs: (usage: Usage) => void, failed: (why: unknown) => void): Journal {
+export function openJournal(store: Store, epoch: number, committed: (ticket: number) => void, counted: (rows: number) => void, failed: (why: unknown) => void): Journal {
   let gathered = batch();
   let queue: Batch[] = [];
   /** Only the leader writes it. */
-  const ended: Usage = { count: 0, bytes: 0 };
+  const ended: Sum = { count: 0, bytes: 0 };
   let written = 0;
   let running = false;
   let stopped = false;
@@ -52,7 +53,7 @@ export function openJournal(store: Store, epoch: number, committed: (ticket: num
     while (queue.length > 0 && !stopped) {
       const batches = queue;
       queue = [];
-      let after: Usage | undefined;
+      let left: number | undefined;
       try {
         if (batches.some((one) => one.entries.length > 0)) {
           const dialogue = batches.some((one) => one.dialogue);
@@ -60,9 +61,9 @@ export function openJournal(store: Store, epoch: number, committed: (ticket: num
             for (const one of batches) for (const entry of one.entries) entry(tx, ended);
             const end = (): void => {
               if (written === ended.count) return;
-              written = ended.count;
+              const settled = (written = ended.count);
               tx.put('session', { ...ended }, 'ended');
-              readUsage(tx, (usage) => void (after = usage));
+              readSum(tx, ({ count }) => void (left = count - settled));
             };
             // Answers come in the order of the questions: by then the entries have theirs.
             if (dialogue) tx.has('session', 'epoch', end);
@@ -79,7 +80,7 @@ export function openJournal(store: Store, epoch: number, committed: (ticket: num
         committed(one.ticket);
         for (const action of one.after) action();
       }
-      if (after && !stopped) usageIs(after);
+      if (left !== undefined && !stopped) counted(left);
     }
     running = false;
   };

@@ -10,7 +10,7 @@ import { openFeeder } from './feeder.js';
 import { openInbox } from './inbox.js';
 import { openJournal, runAsLeader } from './journal.js';
 import { witness } from './store/open.js';
-import type { InboxMessage, Store } from './store/store.js';
+import type { InboxMessage, OutboxRow, Store } from './store/store.js';
 import { openStates } from './states.js';
 import { takeOver } from './takeover.js';
 import type { Incoming, ToLeader, ToTabs } from './wire.js';
@@ -45,7 +45,8 @@ export interface Leader {
   endSession(deadlineMs: number): Promise<boolean>;
   /** Nothing happens before. */
   start(): void;
-  hear(talk: ToLeader, from: string): void;
+  /** `rows`: this tab has just stored them. */
+  hear(talk: ToLeader, from: string, rows?: OutboxRow[]): void;
   gone(tab: string): void;
   tick(): void;
   /** Writes the witness anew. */
@@ -121,8 +122,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
   });
   const online = (): boolean => states.onlineSince !== undefined;
-  const journal = openJournal(store, epoch, (ticket) => connection.committed(ticket), (usage) => {
-    counted(usage.count);
+  const journal = openJournal(store, epoch, (ticket) => connection.committed(ticket), (rows) => {
+    counted(rows);
     if (count > feeder.inFlight) feeder.feed();
   }, (why) => void rescue(why));
   const feeder = openFeeder({ store, journal, connection, deadLettersMax: limits.deadLettersMax, online, counted, say, failed });
@@ -249,16 +250,16 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       return can;
     },
     start: () => connection.start(),
-    hear(talk, from) {
+    hear(talk, from, rows) {
       if (over) return;
       if (talk.t === 'tab') {
         const silent = !wishes.knows(from);
         if (wishes.tab(from, talk.wishes, talk.ended) || silent) inbox.spoke(from);
       } else if (talk.t === 'nudge') {
-        feeder.gone(talk.gone);
         if (talk.count !== undefined) counted(talk.count);
         feeder.dueAt(talk.dueAt);
-        feeder.feed();
+        feeder.feed(rows);
+        feeder.gone(talk.gone);
       } else if (talk.t === 'qos0') feeder.qos0(from, talk);
       else if (talk.t === 'done') inbox.done(talk.id, from, talk.shown);
       else {

@@ -5,7 +5,7 @@ import type { Draft, Settlement } from '../engine.js';
 import { EbbtideError, type ErrorCode } from '../error.js';
 import type { Limits } from '../settings.js';
 import { append, takeUnsent, type Added } from './store/outbox.js';
-import type { Store, Usage } from './store/store.js';
+import type { OutboxRow, Store } from './store/store.js';
 import { errorOf, type Outcome, type ToLeader } from './wire.js';
 
 interface Job {
@@ -25,12 +25,14 @@ export interface PublicationsContext {
   /** Waits until there is one; rejects when there will be none. */
   store(): Promise<Store>;
   limits: Limits;
-  tell(talk: ToLeader): void;
+  /** `rows`: just stored. */
+  tell(talk: ToLeader, rows?: OutboxRow[]): void;
   /** Of the connection, as far as this tab knows. */
   online(): boolean;
   /** No attempt to connect has come to anything yet. */
   first(): boolean;
-  usage(usage: Usage): void;
+  /** So many rows are in the outbox. */
+  counted(rows: number): void;
   quota(): void;
 }
 
@@ -47,7 +49,7 @@ export interface Publications {
   end(error: EbbtideError): void;
 }
 
-export function openPublications({ store, limits, tell, online, first, usage, quota }: PublicationsContext, broadcast: (seqs: number[], outcome: Outcome) => void): Publications {
+export function openPublications({ store, limits, tell, online, first, counted, quota }: PublicationsContext, broadcast: (seqs: number[], outcome: Outcome) => void): Publications {
   /** By the row that settles them. */
   const waiting = new Map<number, Job[]>();
   const qos0 = new Map<number, Job>();
@@ -85,11 +87,11 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
       queue = [];
       try {
         busy = store().then((into) => append(into, jobs.map((job) => job.draft), limits, (seq) => waiting.has(seq)));
-        const { added, usage: now } = await busy;
+        const { added, left } = await busy;
         added.forEach((one, place) => enter(jobs[place]!, one));
-        usage(now);
+        counted(left);
         const dueAt = jobs.reduce((first, { draft }) => Math.min(first, draft.deadline ?? Infinity), Infinity);
-        tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: now.count });
+        tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: left }, added.flatMap((one) => one.row ?? []));
       } catch (why) {
         const full = (why as Error).name === 'QuotaExceededError';
         if (full) quota();
@@ -103,7 +105,8 @@ export function openPublications({ store, limits, tell, online, first, usage, qu
     early.clear();
     writing = false;
   };
-  const enter = (job: Job, { seq, superseded }: Added): void => {
+  const enter = (job: Job, { row, superseded }: Added): void => {
+    const seq = row?.seq;
     if (seq === undefined) return fail(job, 'queue-full', 'the outbox is full');
     job.seq = seq;
     const jobs = [job];

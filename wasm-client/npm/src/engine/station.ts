@@ -8,7 +8,7 @@ import type { EngineSettings } from '../settings.js';
 import type { Leader } from './leader.js';
 import { takeOffice, type Office } from './office.js';
 import { openStore, witness, type Opened } from './store/open.js';
-import type { Store } from './store/store.js';
+import type { OutboxRow, Store } from './store/store.js';
 import { openChannel, type Channel } from './tabs/channel.js';
 import { BEAT_MS, elect, type Election } from './tabs/election.js';
 import { isVisible, watchLifecycle } from './tabs/lifecycle.js';
@@ -42,7 +42,8 @@ export interface Station {
   readonly opened: Opened | undefined;
   readonly leader: Leader | undefined;
   store(): Promise<Store>;
-  tell(talk: ToLeader): void;
+  /** `rows`: of a leader in this tab, see `Leader.hear`. */
+  tell(talk: ToLeader, rows?: OutboxRow[]): void;
   /** As the leader of this tab can; undefined: it has none. */
   endSession(deadlineMs: number): Promise<boolean | undefined>;
   /** To the other tabs. */
@@ -238,8 +239,8 @@ export function openStation(context: StationContext): Station {
       return office?.leader;
     },
     store: () => (over ? Promise.reject(over) : storeIs),
-    tell: (talk) => {
-      if (office) office.leader?.hear(talk, self);
+    tell: (talk, rows) => {
+      if (office) office.leader?.hear(talk, self, rows);
       else channel?.post(talk);
     },
     endSession,

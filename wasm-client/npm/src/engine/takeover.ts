@@ -3,7 +3,7 @@
 
 import type { EngineSettings } from '../settings.js';
 import { witness, type Witness } from './store/open.js';
-import { readUsage, writeUsage } from './store/outbox.js';
+import { readUsage, writeSum } from './store/outbox.js';
 import type { Flight, InboxRow, Meta, OutboxRow, Store, SubscriptionRow } from './store/store.js';
 
 /** Marks of that many epochs are kept. */
@@ -54,10 +54,11 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
       tx.all('subs', (rows, ids) => void (estate.subscriptions = rows.map((row, place) => [ids[place] as number, row])));
     });
     tx.all('inbox', (rows) => void (estate.inbox = rows));
-    readUsage(tx, (usage) => tx.all('outbox', ([row]) => {
-      if (!row) usage.count = usage.bytes = 0;
-      estate.outboxCount = usage.count;
-      writeUsage(tx, usage);
+    readUsage(tx, (total, ended) => tx.all('outbox', ([row]) => {
+      total.count = row ? total.count - ended.count : 0;
+      total.bytes = row ? total.bytes - ended.bytes : 0;
+      estate.outboxCount = total.count;
+      writeSum(tx, total);
       tx.remove('session', 'ended');
     }, { count: 1 }));
   }, true);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { openEngine } from '../engine/index.js';
-import { eventually, newProfile, publish, read, settings } from './browser.mjs';
+import { draft, eventually, newProfile, publish, read, settings } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
 let engines = [];
@@ -153,6 +153,57 @@ test('limits hold by count and by bytes', async () => {
   assert.deepEqual((await engine.outbox()).map((row) => read(row.payload)), ['x', 'other']);
   await engine.cancel((await engine.outbox()).map((row) => row.seq));
   await publish(engine, 'a').stored;
+});
+
+// Fails if a tab trusts what it knows for longer than the marks of changes are kept: another tab's publishes would not be counted.
+test('a tab that stood still between reading and writing reads again, whatever has been removed meanwhile', async (t) => {
+  newProfile();
+  const { openStore } = await import('../engine/store/open.js');
+  const { append } = await import('../engine/store/outbox.js');
+  const [mine, other] = (await Promise.all([1, 2].map(() => openStore('still', 'durable', () => {})))).map(({ store }) => store);
+  const limits = { outboxMessagesMax: 6, outboxBytesMax: 1e6 };
+  const add = async (store) => (await append(store, [draft('a')], limits, () => false)).left;
+  const sums = () => new Promise((resolve) => mine.run(['session'], 'read', (tx) => tx.keys('session', resolve, { from: 1e9, to: Infinity })));
+  assert.equal(await add(mine), 1);
+  assert.equal(await add(other), 2);
+  assert.equal(await add(mine), 3);
+  const { run } = mine;
+  let stopped = false;
+  let writes = 0;
+  t.mock.method(mine, 'run', async (tables, mode, ...given) => {
+    if (mode !== 'strict') return run(tables, mode, ...given);
+    writes++;
+    if (!stopped) {
+      stopped = true;
+      const { now } = performance;
+      t.mock.method(performance, 'now', () => now.call(performance) + 60_000);
+      for (const left of [4, 5]) assert.equal(await add(other), left);
+      const keys = await sums();
+      await other.run(['session'], 'strict', (tx) => tx.remove('session', 1e9, keys.at(-2)));
+    }
+    return run(tables, mode, ...given);
+  });
+  assert.equal(await add(mine), 6);
+  assert.equal(writes, 2, 'the first one was given up');
+  const full = await append(mine, [draft('a')], limits, () => false);
+  assert.deepEqual([full.left, full.added[0].row], [6, undefined]);
+  mine.close();
+  other.close();
+});
+
+// Fails if marks of changes are never removed, or all of them are.
+test('of the sums of the outbox the last ten thousand are kept', async () => {
+  newProfile();
+  const { openStore } = await import('../engine/store/open.js');
+  const { writeSum } = await import('../engine/store/outbox.js');
+  const { store } = await openStore('sums', 'durable', () => {});
+  const keys = () => new Promise((resolve) => store.run(['session'], 'read', (tx) => tx.keys('session', resolve, { from: 1e9, to: Infinity })));
+  await store.run(['session'], 'strict', (tx) => {
+    for (let n = 0; n <= 12_000; n++) writeSum(tx, { count: n, bytes: 0, version: 2e9 + n });
+  });
+  const kept = await keys();
+  assert.deepEqual([kept[0], kept.at(-1)], [2e9 + 2001, 2e9 + 12_001]);
+  store.close();
 });
 
 test('a deadline ends it, offline too', async () => {

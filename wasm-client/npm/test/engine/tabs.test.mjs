@@ -33,6 +33,26 @@ afterEach(async () => {
   engines = [];
 });
 
+/** Each that is begun from now on, and whether its end was asked for in the same task. */
+const transactions = (t) => {
+  const begun = [];
+  const original = IDBDatabase.prototype.transaction;
+  t.mock.method(IDBDatabase.prototype, 'transaction', function (scope, ...given) {
+    const transaction = original.call(this, scope, ...given);
+    const one = { scope: [...scope].join(' '), mode: given[0], atOnce: false };
+    begun.push(one);
+    let isSame = true;
+    queueMicrotask(() => (isSame = false));
+    const { commit } = transaction;
+    transaction.commit = () => {
+      one.atOnce ||= isSame;
+      commit.call(transaction);
+    };
+    return transaction;
+  });
+  return begun;
+};
+
 test('one connection for all tabs; a follower publishes and hears of the outcome', async () => {
   newProfile();
   const server = new Server();
@@ -249,13 +269,50 @@ test('tabs that publish at the same time stay below the limit of the outbox toge
   const rows = await tabs[0].outbox();
   assert.deepEqual(rows.map(({ seq }) => seq), ends.filter((end) => end !== 'queue-full').sort((a, b) => a - b));
   const { store } = await openStore(databaseName('ws://broker/', 'ana'), 'durable', () => {});
-  const session = await new Promise((resolve) => store.run(['session'], 'read', (tx) => tx.get('session', 'usage', resolve)));
+  const sum = await new Promise((resolve) => store.run(['session'], 'read', (tx) => tx.last('session', 1e9, resolve)));
   store.close();
-  assert.equal(session.count, 30);
+  assert.equal(sum.count, 30);
   await tabs[0].cancel(rows.slice(0, 2).map(({ seq }) => seq));
   await publish(tabs[1], 'a').stored;
   await publish(tabs[0], 'a').stored;
   assert.equal((await publish(tabs[1], 'a').settled).error.code, 'queue-full');
+});
+
+// Fails if a publish asks what is there though nobody else could have changed it: each transaction is one more moment in which a tab that is
+// stopped keeps all others from the database.
+test('publishes of one tab one after another are stored without reading, and sent by a leader in that tab without reading', async (t) => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  for (const tab of [follower, leader, leader, leader]) await publish(tab, 'a').settled;
+  const begun = transactions(t);
+  for (let n = 0; n < 5; n++) await publish(leader, 'a', { payload: String(n) }).settled;
+  const reads = () => begun.filter(({ mode }) => mode === 'readonly').map(({ scope }) => scope);
+  assert.deepEqual(reads(), []);
+  for (let n = 0; n < 5; n++) await publish(follower, 'a', { payload: String(n) }).settled;
+  assert.equal(reads().filter((scope) => scope === 'outbox session').length, 2, 'until it seems to be alone');
+  await eventually('empty', async () => (await leader.inspect()).outbox === 0 && (await follower.inspect()).outbox === 0);
+  assert.equal(server.published.length, 14);
+});
+
+// Fails if a deadline that is the server's concern by now keeps the tabs waiting.
+test('a deadline that passes after the publish has left needs no answer', async (t) => {
+  newProfile();
+  const server = new Server();
+  server.reasonCode = undefined;
+  const leader = open(server);
+  await online(leader);
+  const begun = transactions(t);
+  const sent = publish(leader, 'a', { deadline: Date.now() + 300 });
+  await eventually('sent', () => server.published.length === 1);
+  const looks = () => begun.filter(({ scope, mode }) => scope === 'outbox' && mode === 'readonly').length;
+  const before = looks();
+  await eventually('looked', () => looks() >= before + 2, 4000);
+  assert.deepEqual(begun.filter(({ atOnce }) => !atOnce), []);
+  assert.deepEqual((await leader.outbox()).map(({ stage }) => stage), ['sent']);
+  const [machine] = server.connections;
+  machine.answer([...machine.outgoing.values()][0], 0);
+  assert.deepEqual(await sent.settled, { reasonCode: 0 });
 });
 
 // Fails if one of them waits for an answer: a leader that is stopped just then keeps all tabs from the database.
@@ -264,21 +321,7 @@ test('the transactions of a leader through which messages come and go are asked 
   const server = new Server();
   server.retained.set('in/retained', 'last');
   const [leader, follower] = await pair(server);
-  const begun = [];
-  const original = IDBDatabase.prototype.transaction;
-  t.mock.method(IDBDatabase.prototype, 'transaction', function (scope, ...given) {
-    const transaction = original.call(this, scope, ...given);
-    const one = { scope: [...scope].join(' '), mode: given[0], atOnce: false };
-    begun.push(one);
-    let isSame = true;
-    queueMicrotask(() => (isSame = false));
-    const { commit } = transaction;
-    transaction.commit = () => {
-      one.atOnce ||= isSame;
-      commit.call(transaction);
-    };
-    return transaction;
-  });
+  const begun = transactions(t);
   const kept = listen(leader, 'in/#', { qos: 2, auto: false });
   const heard = listen(follower, 'in/#', { qos: 2 });
   await eventually('granted', () => kept.granted.length + heard.granted.length === 2);

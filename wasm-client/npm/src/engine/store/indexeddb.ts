@@ -4,7 +4,7 @@
 import { KEY_OF, TABLES, type Key, type Range, type Store, type Table, type Tx } from './store.js';
 
 /** Of the layout. Another one has other names, so that old pages can go on beside it. */
-export const LAYOUT = 1;
+export const LAYOUT = 2;
 
 const OPEN_DEADLINE_MS = 5000;
 
@@ -105,10 +105,8 @@ function transactionOf(transaction: IDBTransaction, asked: <T>(then: (value: T) 
     add: (table, row, then) => answer(on(table).add(row), (key) => then(key as number)),
     remove: (table, key, to = key) => void on(table).delete(IDBKeyRange.bound(key, to)),
     clear: (table) => void on(table).clear(),
-    unless: (table, key, why) => {
-      on(table).add(0, key).onerror = () => abort(why);
-      on(table).delete(key);
-    },
+    claim: (table, key, row, why) => void (on(table).add(row, key).onerror = () => abort(why)),
+    last: (table, from, then) => answer(on(table).openCursor(IDBKeyRange.bound(from, Infinity), 'prev'), (at) => then(at?.value, at?.key as number | undefined)),
     abort,
   };
 }

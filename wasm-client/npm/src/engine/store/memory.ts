@@ -44,7 +44,8 @@ export function openMemory(): Store {
           if (to === undefined) return set(table, key, undefined);
           for (const one of [...tables[table].keys()]) if (within(one, { from: key, to })) set(table, one, undefined);
         },
-        unless: (table, key, why) => void (tables[table].has(key) && tx.abort(why)),
+        claim: (table, key, row, why) => (tables[table].has(key) ? tx.abort(why) : set(table, key, row)),
+        last: (table, from, then) => tx.all(table, (rows, keys) => then(rows.at(-1), keys.at(-1) as number | undefined), { from, to: Infinity }),
         clear: (table) => [...tables[table].keys()].forEach((key) => set(table, key, undefined)),
         abort: (why) => void aborted.push(why),
       };

@@ -1,53 +1,72 @@
-// What any tab does with the outbox and the dead letters, each in one transaction: the limits hold across tabs, `usage` stays true, and a
-// row whose bytes have left is never taken away here.
+// What any tab does with the outbox and the dead letters, each in one transaction: the limits hold across tabs, the sum of what is there stays
+// true, and a row whose bytes have left is never taken away here.
 
 import type { Draft } from '../../engine.js';
 import type { Limits } from '../../settings.js';
-import { bytesOf, type OutboxRow, type Store, type Tables, type Tx, type Usage } from './store.js';
+import { bytesOf, type OutboxRow, type Store, type Sum, type Tables, type Tx } from './store.js';
 
-const EMPTY: Usage = { count: 0, bytes: 0 };
+const NONE: Sum = { count: 0, bytes: 0 };
 
-/** Below are the marks of epochs, above those of versions of `usage`, which are times, ms. */
+/** Below are the marks of epochs, above those numbers under which sums lie: their versions. */
 const VERSIONS_FROM = 1e9;
-/** Marks are kept for as long; a tab that has stood still for half of it since it read looks again. */
-const MARKED_MS = 60_000;
-/** Why a transaction was aborted: another tab has changed `usage` since it was read. */
-const BUSY = 'the outbox was changed meanwhile';
+/** Each change of the sum is a transaction of its own: a tab would have to miss that many while it trusts what it knows. */
+const VERSIONS_KEPT = 10_000;
+const TRUSTED_MS = 5_000;
+/** Of reading apart from writing; then both go into one transaction. */
+const TRIES = 3;
+/** Why a transaction was aborted: the sum is not what it was, or was learnt too long ago. */
+const CHANGED = {};
 
-/** How full the outbox is, and what of that sum the leader keeps. */
-export function readUsage(tx: Tx, then: (usage: Usage, ended: Usage) => void): void {
-  let sum = EMPTY;
-  tx.get('session', 'usage', (found) => void (sum = (found as Usage | undefined) ?? EMPTY));
-  tx.get('session', 'ended', (found) => {
-    const ended = (found as Usage | undefined) ?? EMPTY;
-    then({ count: sum.count - ended.count, bytes: sum.bytes - ended.bytes, version: sum.version }, ended);
-  });
+/** What has gone into the outbox, but for what was taken away unsent. */
+interface Total extends Sum {
+  version: number;
 }
 
-/** In place of the version that `usage` was read under: aborts if another has taken that place. */
-export function writeUsage(tx: Tx, { count, bytes, version }: Usage, ended = EMPTY): void {
-  if (version) {
-    tx.unless('session', version, BUSY);
-    tx.put('session', 0, version);
-    tx.remove('session', VERSIONS_FROM, version - MARKED_MS);
-  }
-  tx.put('session', { count: count + ended.count, bytes: bytes + ended.bytes, version: Math.max((version ?? 2 * VERSIONS_FROM) + 1, Date.now()) }, 'usage');
+/** What a tab knows: the total, and how much of that the leader has settled. */
+interface Known {
+  total: Total;
+  ended: Sum;
+  /** Before it was asked for, as `performance.now()`. */
+  at: number;
 }
 
-/** Calls `change` with how full the outbox is, and stores what it leaves behind. The end of `change` may come in later callbacks. */
-function withUsage(tx: Tx, change: (usage: Usage, end: () => void) => void): void {
-  readUsage(tx, (usage, ended) => change(usage, () => writeUsage(tx, usage, ended)));
+/** Kept only while no other tab seems to publish. */
+const learnt = new WeakMap<Store, Known>();
+
+export function readSum(tx: Tx, then: (total: Total) => void): void {
+  tx.last('session', VERSIONS_FROM, (sum, version = 2 * VERSIONS_FROM) => then({ ...((sum as Sum | undefined) ?? NONE), version }));
 }
 
-function forget(tx: Tx, usage: Usage, row: OutboxRow): void {
-  usage.count--;
-  usage.bytes -= bytesOf(row);
+function readEnded(tx: Tx, then: (ended: Sum) => void): void {
+  tx.get('session', 'ended', (ended) => then((ended as Sum | undefined) ?? NONE));
+}
+
+export function readUsage(tx: Tx, then: (total: Total, ended: Sum) => void): void {
+  let total: Total;
+  readSum(tx, (sum) => void (total = sum));
+  readEnded(tx, (ended) => then(total, ended));
+}
+
+/** Next to the version that it was read under: aborts if another has taken that place. */
+export function writeSum(tx: Tx, { count, bytes, version }: Total): void {
+  tx.claim('session', version + 1, { count, bytes }, CHANGED);
+  if (version % 1000 === 0) tx.remove('session', VERSIONS_FROM, version - VERSIONS_KEPT);
+}
+
+/** Calls `change` with what is there, and stores what it leaves behind. The end of `change` may come in later callbacks. */
+function withUsage(tx: Tx, change: (total: Total, ended: Sum, end: () => void) => void): void {
+  readUsage(tx, (total, ended) => change(total, ended, () => writeSum(tx, total)));
+}
+
+function forget(tx: Tx, total: Sum, row: OutboxRow): void {
+  total.count--;
+  total.bytes -= bytesOf(row);
   tx.remove('outbox', row.seq!);
 }
 
 /** What became of a draft: its row; undefined: a limit of the outbox is reached. */
 export interface Added {
-  seq: number | undefined;
+  row: OutboxRow | undefined;
   /** Rows of any tab whose place it took, and what these had taken. */
   superseded: number[];
 }
@@ -56,33 +75,44 @@ export interface Added {
  * Appends drafts, in order. One that coalesces takes the place of an unsent one to the same topic. `mine`: publishes that this tab settles by
  * itself; those of others are noted in the row.
  *
- * Those that find nobody whose place they could take are asked for all at once: what is there was read before, and the version tells whether
- * that still holds.
+ * Those that find nobody whose place they could take are asked for all at once: what is there was read before, or left by this tab's last
+ * one, and the version tells whether that still holds.
  */
-export async function append(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean): Promise<{ added: Added[]; usage: Usage }> {
-  for (;;) {
-    const from = Date.now();
-    const topics = drafts.flatMap(({ coalesce, topic }) => (coalesce ? topic : []));
-    let alone = new Set(topics).size === topics.length;
-    const known = await new Promise<[Usage, Usage] | undefined>((resolve, reject) => {
-      store.run(['outbox', 'session'], 'read', (tx) => {
-        for (const topic of topics) tx.all('outbox', (rows) => void (alone &&= rows.length === 0), { index: 'merge', from: topic, to: topic, count: 1 });
-        readUsage(tx, (...found) => resolve(alone && found[0].version ? found : undefined));
-      }).catch(reject);
-    });
-    if (Math.abs(Date.now() - from) > MARKED_MS / 2) continue;
+export async function append(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean): Promise<{ added: Added[]; left: number }> {
+  const topics = drafts.flatMap(({ coalesce, topic }) => (coalesce ? topic : []));
+  const bytes = drafts.reduce((sum, draft) => sum + bytesOf(draft), 0);
+  for (let tries = 0; ; tries++) {
+    let known = learnt.get(store);
+    learnt.delete(store);
+    const trusted = known && topics.length === 0 && performance.now() - known.at < TRUSTED_MS / 2
+      && known.total.count - known.ended.count + drafts.length <= limits.outboxMessagesMax && known.total.bytes - known.ended.bytes + bytes <= limits.outboxBytesMax;
+    if (!trusted) known = tries < TRIES ? await look(store, topics) : undefined;
     try {
-      return await write(store, drafts, limits, mine, known);
+      const { added, after } = await write(store, drafts, limits, mine, known);
+      if (tries === 0) learnt.set(store, after);
+      return { added, left: after.total.count - after.ended.count };
     } catch (why) {
-      if (why !== BUSY) throw why;
+      if (why !== CHANGED) throw why;
     }
   }
 }
 
-async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean, known: [Usage, Usage] | undefined): Promise<{ added: Added[]; usage: Usage }> {
+/** undefined: one of them may have to take the place of another. */
+function look(store: Store, topics: string[]): Promise<Known | undefined> {
+  const at = performance.now();
+  let alone = new Set(topics).size === topics.length;
+  return new Promise((resolve, reject) => {
+    store.run(['outbox', 'session'], 'read', (tx) => {
+      for (const topic of topics) tx.all('outbox', (rows) => void (alone &&= rows.length === 0), { index: 'merge', from: topic, to: topic, count: 1 });
+      readUsage(tx, (total, ended) => resolve(alone ? { total, ended, at } : undefined));
+    }).catch(reject);
+  });
+}
+
+async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean, known: Known | undefined): Promise<{ added: Added[]; after: Known }> {
   const added: Added[] = [];
-  let after = EMPTY;
-  const work = (tx: Tx, usage: Usage, end: () => void): void => {
+  const after: Known = { total: { ...NONE, version: 0 }, ended: NONE, at: performance.now() };
+  const work = (tx: Tx, total: Total, ended: Sum, end: () => void): void => {
     const fresh = new Set<number>();
     const insert = (place: number, old: OutboxRow[]): void => {
       const { coalesce, keepOffline, ...fields } = drafts[place]!;
@@ -93,14 +123,15 @@ async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: 
       const superseded = old.flatMap((one) => [one.seq!, ...(one.also ?? [])]);
       const others = superseded.filter((seq) => !mine(seq) && !fresh.has(seq));
       if (others.length > 0) row.also = others;
-      const count = usage.count + 1 - old.length;
-      const bytes = old.reduce((sum, one) => sum - bytesOf(one), usage.bytes + bytesOf(row));
-      const one: Added = (added[place] = { seq: undefined, superseded: [] });
-      if (count > limits.outboxMessagesMax || bytes > limits.outboxBytesMax) return;
+      const count = total.count + 1 - old.length;
+      const bytes = old.reduce((sum, one) => sum - bytesOf(one), total.bytes + bytesOf(row));
+      const one: Added = (added[place] = { row: undefined, superseded: [] });
+      if (count - ended.count > limits.outboxMessagesMax || bytes - ended.bytes > limits.outboxBytesMax) return;
       for (const { seq } of old) tx.remove('outbox', seq!);
-      Object.assign(usage, { count, bytes });
+      Object.assign(total, { count, bytes });
       one.superseded = superseded;
-      tx.add('outbox', row, (seq) => void fresh.add((one.seq = seq)));
+      one.row = row;
+      tx.add('outbox', row, (seq) => void fresh.add((row.seq = seq)));
     };
     const from = (start: number): void => {
       for (let place = start; place < drafts.length; place++) {
@@ -114,16 +145,19 @@ async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: 
           from(place + 1);
         }), { index: 'merge', from: topic, to: topic });
       }
-      after = usage;
       end();
+      after.total = { ...total, version: total.version + 1 };
     };
     from(0);
   };
   await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => {
-    if (known) work(tx, known[0], () => writeUsage(tx, ...known));
-    else withUsage(tx, (usage, end) => work(tx, usage, end));
+    readEnded(tx, (ended) => void (after.ended = ended));
+    if (!known) return withUsage(tx, work.bind(undefined, tx));
+    work(tx, known.total, known.ended, () => writeSum(tx, known.total));
+    // A tab that stands still from here on has its turn already: nobody changes the sum before it.
+    if (performance.now() - known.at > TRUSTED_MS) tx.abort(CHANGED);
   }, !known);
-  return { added, usage: after };
+  return { added, after };
 }
 
 /** Asks for all at once, and gives the answers in the order of the questions. */
@@ -142,14 +176,14 @@ function unsent(tx: Tx, rows: OutboxRow[], then: (rows: OutboxRow[]) => void): v
 export async function takeUnsent(store: Store, which: number[] | { dueAt: number }, reasonCode?: number): Promise<[OutboxRow[], left: number]> {
   let taken: OutboxRow[] = [];
   let left = 0;
-  await store.run(['outbox', 'flight', 'session', 'dead'], 'strict', (tx) => withUsage(tx, (usage, end) => {
+  await store.run(['outbox', 'flight', 'session', 'dead'], 'strict', (tx) => withUsage(tx, (total, ended, end) => {
     const take = (rows: OutboxRow[]): void => unsent(tx, rows, (old) => {
       taken = old;
       for (const row of old) {
-        forget(tx, usage, row);
+        forget(tx, total, row);
         if (reasonCode) tx.put('dead', { ...row, reasonCode, rejectedAt: Date.now() });
       }
-      left = usage.count;
+      left = total.count - ended.count;
       end();
     });
     if (Array.isArray(which)) rowsOf(tx, 'outbox', which, take);
@@ -165,12 +199,12 @@ function rowsOf<T extends 'outbox' | 'dead'>(tx: Tx, table: T, seqs: number[], t
 /** Back into the outbox, at its end; a deadline that has passed is void. */
 export async function retryDead(store: Store, seqs: number[]): Promise<number> {
   let count = 0;
-  await store.run(['dead', 'outbox', 'session'], 'strict', (tx) => withUsage(tx, (usage, end) => rowsOf(tx, 'dead', seqs, (rows) => {
+  await store.run(['dead', 'outbox', 'session'], 'strict', (tx) => withUsage(tx, (total, _, end) => rowsOf(tx, 'dead', seqs, (rows) => {
     for (const { reasonCode, rejectedAt, seq, also, deadline, ...row } of rows) {
       tx.remove('dead', seq!);
       tx.add('outbox', deadline !== undefined && deadline > Date.now() ? { ...row, deadline } : row, () => {});
-      usage.count++;
-      usage.bytes += bytesOf(row);
+      total.count++;
+      total.bytes += bytesOf(row);
       count++;
     }
     end();

@@ -71,12 +71,10 @@ export interface SubscriptionRow {
   flags: number;
 }
 
-/** Of rows of the outbox. `usage` has what went in, but for what was taken away unsent; `ended` what the leader has settled since it took over. */
-export interface Usage {
+/** Of rows of the outbox. */
+export interface Sum {
   count: number;
   bytes: number;
-  /** Of `usage`: each change gives it another, higher one. */
-  version?: number | undefined;
 }
 
 export interface Meta {
@@ -86,7 +84,11 @@ export interface Meta {
   sessionName?: string | undefined;
 }
 
-/** Table → its rows. In `session` lie `epoch` (number), `meta` (Meta), `usage` and `ended` (Usage), and marks: a row under the number of each epoch that is over, and of each version of `usage` of the last minute. */
+/**
+ * Table → its rows. In `session` lie `epoch` (number), `meta` (Meta), `ended` (Sum): what the leader has settled since it took over; under the
+ * number of each epoch that is over a mark; and above all epochs, under ascending numbers, what has gone into the outbox, but for what was
+ * taken away unsent (Sum): the last one holds.
+ */
 export interface Tables {
   outbox: OutboxRow;
   flight: Flight;
@@ -126,7 +128,9 @@ export interface Tx {
   /** `to`: all up to that key; one removal of many costs as much as of one. */
   remove(table: Table, key: Key, to?: Key): void;
   /** Aborts with `why` if there is a row under the key. */
-  unless(table: Table, key: Key, why: unknown): void;
+  claim(table: Table, key: Key, row: unknown, why: unknown): void;
+  /** The row of the highest number from `from` on. */
+  last(table: Table, from: number, then: (row: unknown, key: number | undefined) => void): void;
   clear(table: Table): void;
   /** Nothing of it is applied; `run` rejects with this. */
   abort(why: unknown): void;
