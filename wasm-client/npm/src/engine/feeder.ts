@@ -7,6 +7,9 @@ import { takeUnsent } from './store/outbox.js';
 import { bytesOf, readAll, type Flight, type OutboxRow, type Store } from './store/store.js';
 import type { Outcome, ToLeader, ToTabs } from './wire.js';
 
+/** More are read from the store, or those who wait for `stored` would wait for all of them. */
+const GIVEN_MAX = 16;
+
 interface Fed {
   seq: number;
   also: number[];
@@ -100,8 +103,9 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         const wanted = online() ? connection.wanted() : 0;
         if (wanted <= 0) break;
         const ours = round;
-        // Numbers have no gaps: nothing lies before these, and what lies behind them is told of.
-        const next = given[0]?.seq === cursor + 1 && given.length < wanted;
+        // Numbers have no gaps: nothing lies before these, and what lies behind them is told of. Handed over in the same task: what they
+        // refer to may be the application's.
+        const next = given[0]?.seq === cursor + 1 && given.length < Math.min(wanted, GIVEN_MAX);
         const rows = next ? given : await readAll(store, 'outbox', { after: cursor, count: wanted });
         given = [];
         // More may wait behind these.

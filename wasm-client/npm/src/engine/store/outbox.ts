@@ -37,14 +37,10 @@ export function readSum(tx: Tx, then: (total: Total) => void): void {
   tx.last('session', VERSIONS_FROM, (sum, version = 2 * VERSIONS_FROM) => then({ ...((sum as Sum | undefined) ?? NONE), version }));
 }
 
-function readEnded(tx: Tx, then: (ended: Sum) => void): void {
-  tx.get('session', 'ended', (ended) => then((ended as Sum | undefined) ?? NONE));
-}
-
 export function readUsage(tx: Tx, then: (total: Total, ended: Sum) => void): void {
   let total: Total;
   readSum(tx, (sum) => void (total = sum));
-  readEnded(tx, (ended) => then(total, ended));
+  tx.get('session', 'ended', (ended) => then(total, (ended as Sum | undefined) ?? NONE));
 }
 
 /** Next to the version that it was read under: aborts if another has taken that place. */
@@ -80,15 +76,13 @@ export interface Added {
  */
 export async function append(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean): Promise<{ added: Added[]; left: number }> {
   const topics = drafts.flatMap(({ coalesce, topic }) => (coalesce ? topic : []));
-  const bytes = drafts.reduce((sum, draft) => sum + bytesOf(draft), 0);
   for (let tries = 0; ; tries++) {
     let known = learnt.get(store);
     learnt.delete(store);
-    const trusted = known && topics.length === 0 && performance.now() - known.at < TRUSTED_MS / 2
-      && known.total.count - known.ended.count + drafts.length <= limits.outboxMessagesMax && known.total.bytes - known.ended.bytes + bytes <= limits.outboxBytesMax;
-    if (!trusted) known = tries < TRIES ? await look(store, topics) : undefined;
+    const recalled = known !== undefined && topics.length === 0 && performance.now() - known.at < TRUSTED_MS / 2;
+    if (!recalled) known = tries < TRIES ? await look(store, topics) : undefined;
     try {
-      const { added, after } = await write(store, drafts, limits, mine, known);
+      const { added, after } = await write(store, drafts, limits, mine, known, recalled);
       if (tries === 0) learnt.set(store, after);
       return { added, left: after.total.count - after.ended.count };
     } catch (why) {
@@ -109,9 +103,9 @@ function look(store: Store, topics: string[]): Promise<Known | undefined> {
   });
 }
 
-async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean, known: Known | undefined): Promise<{ added: Added[]; after: Known }> {
+async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: number) => boolean, known: Known | undefined, recalled: boolean): Promise<{ added: Added[]; after: Known }> {
   const added: Added[] = [];
-  const after: Known = { total: { ...NONE, version: 0 }, ended: NONE, at: performance.now() };
+  const after = { at: performance.now() } as Known;
   const work = (tx: Tx, total: Total, ended: Sum, end: () => void): void => {
     const fresh = new Set<number>();
     const insert = (place: number, old: OutboxRow[]): void => {
@@ -151,11 +145,13 @@ async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: 
     from(0);
   };
   await store.run(['outbox', 'flight', 'session'], 'strict', (tx) => {
-    readEnded(tx, (ended) => void (after.ended = ended));
+    // How much is left in the end, to be told.
+    tx.get('session', 'ended', (ended) => void (after.ended = (ended as Sum | undefined) ?? NONE));
     if (!known) return withUsage(tx, work.bind(undefined, tx));
     work(tx, known.total, known.ended, () => writeSum(tx, known.total));
-    // A tab that stands still from here on has its turn already: nobody changes the sum before it.
-    if (performance.now() - known.at > TRUSTED_MS) tx.abort(CHANGED);
+    // A tab that stands still from here on has its turn already: nobody changes the sum before it. What the leader has settled since is not
+    // in what is recalled, and may make room.
+    if (performance.now() - known.at > TRUSTED_MS || (recalled && added.some(({ row }) => !row))) tx.abort(CHANGED);
   }, !known);
   return { added, after };
 }
