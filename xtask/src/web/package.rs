@@ -83,7 +83,11 @@ fn build(project: &Project, output: &Path) -> Result<()> {
         &project.target.join("logs/package-wasm-opt.log"),
     )?;
 
-    tools::npm_install_locked(project, &npm, "TypeScript, Rollup and terser make the modules")?;
+    tools::npm_install_locked(
+        project,
+        &npm,
+        "TypeScript, Rollup and terser make the modules",
+    )?;
     let mut tsc = project.command(npm.join("node_modules/.bin/tsc"));
     tsc.current_dir(&npm).arg("--outDir").arg(&compiled);
     progress::step(
