@@ -298,9 +298,10 @@ impl<S: ByteStream> Driver<S> {
                 bytes_max,
             } => {
                 let reader = self.reader.clone();
-                self.reads.spawn_blocking(move || {
-                    Reply::Read(Answer::Read(reader.read(session, &sequences, bytes_max)))
-                });
+                let threads = reader.threads().clone();
+                let read =
+                    move || Reply::Read(Answer::Read(reader.read(session, &sequences, bytes_max)));
+                self.reads.spawn_blocking_on(read, &threads);
             }
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn heal(
     let mut tried_at = started;
     let mut is_other = false;
     loop {
-        *shared.reader().store.write() = None;
+        *shared.reader().shared.store.write() = None;
         if !rest(pause, stopping) {
             return Healed::Stopped;
         }
@@ -105,7 +105,7 @@ fn attempt(
                 tracing::error!("a damaged row was put aside: {row}");
             }
             store.commit(&batch.operations)?;
-            *shared.reader().store.write() = Some(store);
+            *shared.reader().shared.store.write() = Some(store);
             broker.journal().committed(batch);
             broker.journal().healed();
             Ok(Healed::Same)
@@ -128,9 +128,10 @@ fn replace(shared: &Shared, source: &Source, old: &Broker, store: Kept) -> Resul
     let mut current = shared.current.write();
     // They may have changed since the start.
     broker.set_limits((*old.limits()).clone());
+    let threads = Arc::clone(&current.reader.shared.threads);
     *current = Current {
         broker,
-        reader: Reader::new(store),
+        reader: Reader::with(store, threads),
     };
     drop(current);
     shared.generation.fetch_add(1, Ordering::Release);

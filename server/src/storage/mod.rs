@@ -13,6 +13,7 @@ mod place;
 mod room;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod writer;
 
 use std::{
@@ -27,9 +28,10 @@ use std::{
 use ebbtide_broker::{Broker, Limits, NoRoom, PresenceTopic};
 use ebbtide_store::{Incarnation, Part, Sequence, StoreError, redb::RedbStore};
 use parking_lot::RwLock;
+use tokio::runtime::Handle;
 
 pub use self::{error::StorageError, open::folder};
-use self::{kept::Kept, place::Place};
+use self::{kept::Kept, place::Place, threads::Threads};
 use crate::{
     auth::Directory,
     clock::Clock,
@@ -79,8 +81,13 @@ impl Shared {
 /// Reads messages from the store of one broker; blocks on the disk.
 #[derive(Clone)]
 pub struct Reader {
+    shared: Arc<Readable>,
+}
+
+struct Readable {
     /// `None`: it does not work, or another broker has taken over.
-    store: Arc<RwLock<Option<Kept>>>,
+    store: RwLock<Option<Kept>>,
+    threads: Arc<Threads>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -91,9 +98,21 @@ impl std::fmt::Debug for Reader {
 
 impl Reader {
     fn new(store: Kept) -> Self {
+        Self::with(store, Arc::new(Threads::new()))
+    }
+
+    fn with(store: Kept, threads: Arc<Threads>) -> Self {
         Self {
-            store: Arc::new(RwLock::new(Some(store))),
+            shared: Arc::new(Readable {
+                store: RwLock::new(Some(store)),
+                threads,
+            }),
         }
+    }
+
+    /// Where reads of sessions wait for the disk, and for their turn: first come, first served.
+    pub fn threads(&self) -> &Handle {
+        self.shared.threads.handle()
     }
 
     /// See [`Store::read_part`].
@@ -103,7 +122,7 @@ impl Reader {
         sequences: &[Sequence],
         bytes_max: usize,
     ) -> Result<Part, StoreError> {
-        match &*self.store.read() {
+        match &*self.shared.store.read() {
             Some(store) => store.read_part(session, sequences, bytes_max),
             None => Err(StoreError::NeedsReopen),
         }
@@ -114,7 +133,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError::NeedsReopen`] while the store does not work.
     pub fn file(&self) -> Result<Option<Arc<RedbStore>>, StoreError> {
-        match &*self.store.read() {
+        match &*self.shared.store.read() {
             Some(Kept::File(store)) => Ok(Some(Arc::clone(store))),
             Some(Kept::Memory(_)) => Ok(None),
             None => Err(StoreError::NeedsReopen),

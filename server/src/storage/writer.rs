@@ -90,7 +90,7 @@ fn pace(broker: &Broker, source: &Source, stopping: &AtomicBool) {
 
 fn look(shared: &Shared, source: &Source, broker: &Broker, watch: &mut Watch) {
     let reader = shared.reader();
-    let store = reader.store.read();
+    let store = reader.shared.store.read();
     let reusable_bytes = store.as_ref().map_or(0, |store| store.reusable_bytes());
     drop(store);
     let room_bytes = watch.room_bytes(source.place.free_bytes(), reusable_bytes);
@@ -101,7 +101,7 @@ fn commit(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {
     if batch.operations.is_empty() {
         return Ok(());
     }
-    match &*shared.reader().store.read() {
+    match &*shared.reader().shared.store.read() {
         Some(store) => {
             let started = Instant::now();
             store.commit(&batch.operations)?;
