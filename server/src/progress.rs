@@ -64,7 +64,7 @@ fn bar(what: &'static str, unit: Unit, has_end: bool) -> ProgressBar {
         (Unit::Bytes, true) => "{msg} {wide_bar} {bytes}/{total_bytes} {eta}",
         (Unit::Rows, true) => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
         (Unit::Bytes, false) => "{spinner} {msg} {bytes} {elapsed}",
-        (Unit::Rows, false) => "{spinner} {msg} {human_pos} {elapsed}",
+        (Unit::Rows, false) => "{spinner} {msg} {human_pos} {per_sec} {elapsed}",
     };
     let style = if has_end {
         ProgressStyle::default_bar()

@@ -112,6 +112,35 @@ fn what_is_kept_is_there() -> Result<()> {
     Ok(())
 }
 
+/// Nobody else gets it meanwhile: it is below those that the system gives away.
+fn free_port() -> Result<u16> {
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    let mut ports = first..first + 100;
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).context("a free port")
+}
+
+#[test]
+fn a_broker_is_killed_and_started_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let port = free_port()?;
+    let program = ebbtide_tests::tools::broker();
+    let start = format!(
+        "'{}' serve --mqtt 127.0.0.1:{port} --http 127.0.0.1:0 --data-dir '{}'",
+        program.display(),
+        folder.path().display()
+    );
+    let url = format!("mqtt://127.0.0.1:{port}");
+    let load = ["restart", "--qos", "1", "--messages", "300"];
+    let figures = bench(&url, &[&load[..], &["--start", &start]].concat())?;
+    let connected = figure(&figures, "start_to_connected_ms")?;
+    let answered = figure(&figures, "start_to_first_retained_ms")?;
+    ensure!(0.0 < connected && connected < answered, "{figures}");
+    // It has ended with the run.
+    ensure!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    Ok(())
+}
+
 #[test]
 fn it_says_what_is_wrong() -> Result<()> {
     let certificates = Certificates::make()?;
@@ -141,6 +170,12 @@ fn it_says_what_is_wrong() -> Result<()> {
             "--qos 1",
         ),
         (&["bench", "p2p", "--window", "70000"], 2, "1 to 30000"),
+        (&["bench", "restart", "--qos", "1"], 2, "--start <COMMAND>"),
+        (
+            &["bench", "restart", "--qos", "1", "--start", "false"],
+            6,
+            "has ended",
+        ),
     ] {
         let output = run_to_end(arguments, Path::new("."))?;
         let said = String::from_utf8_lossy(&output.stderr);

@@ -26,6 +26,7 @@ use self::{
     scenario::Stage,
     target::{Dialer, Target},
 };
+use crate::progress::Progress;
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +93,16 @@ impl Arguments {
         run: &str,
     ) -> io::Result<Report> {
         let dialer = Dialer::new(target.clone(), self.cafile.as_deref())?;
+        let progress = Progress::new();
         let settings = self.settings(run);
         let stage = Stage {
             dialer: &dialer,
             settings: &settings,
             process,
+            progress: &progress,
         };
-        self.scenario.play(&stage).await
+        let report = self.scenario.play(&stage).await;
+        progress.finish();
+        report
     }
 }

@@ -39,6 +39,11 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub cafile: Option<PathBuf>,
 
+    /// The command that starts the broker (restart), which the broker becomes: it is killed by its process number. It is given to
+    /// the shell.
+    #[arg(long, value_name = "COMMAND", required_if_eq("scenario", "restart"), conflicts_with_all = ["pid", "compare"])]
+    pub start: Option<String>,
+
     /// How often everything is done; the table shows medians.
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -107,7 +112,7 @@ struct Load {
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     sessions: usize,
 
-    /// Messages (retained, offline). Default: 100,000 retained, 1,000 for the sessions that are away.
+    /// Messages (retained, offline, restart). Default: 100,000 retained, 1,000 for the sessions that are away; for restart as many of both, for one session.
     #[arg(long, value_name = "COUNT")]
     messages: Option<usize>,
 }
@@ -129,6 +134,7 @@ pub struct Settings {
     pub connections: usize,
     pub sessions: usize,
     pub messages: usize,
+    pub start: Option<String>,
     /// No other run has clients of these names.
     pub client_prefix: String,
 }
@@ -157,6 +163,7 @@ impl Arguments {
             connections: load.connections.max(1),
             sessions: load.sessions.max(1),
             messages: load.messages.unwrap_or(messages).max(1),
+            start: self.start.clone(),
             client_prefix: format!("bench-{run}"),
         }
     }

@@ -17,11 +17,12 @@ use ebbtide_store::redb::{
 };
 use http_body_util::BodyExt;
 
-use super::{
-    client::{self, At, Broker, ClientError},
+use super::client::{self, At, Broker, ClientError};
+use crate::{
+    config::Config,
+    exit::Failure,
     progress::{Progress, Unit},
 };
-use crate::{config::Config, exit::Failure};
 
 /// Pieces that wait to be verified.
 const PIECES_MAX: usize = 16;

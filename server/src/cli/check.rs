@@ -12,7 +12,7 @@ use ebbtide_store::{
     redb::check::{self, CheckProgress, CheckReport},
 };
 
-use super::progress::{Progress, Unit};
+use crate::progress::{Progress, Unit};
 use crate::{
     config::{Config, Storage},
     exit::Failure,

@@ -3,11 +3,12 @@
 use clap::Args;
 use ebbtide_api::{CompactRequest, CompactResponse};
 
-use super::{
-    client::{self, At, ClientError, whole},
+use super::client::{self, At, ClientError, whole};
+use crate::{
+    config::Config,
+    exit::Failure,
     progress::{Progress, Unit},
 };
-use crate::{config::Config, exit::Failure};
 
 /// What may be typed.
 #[derive(Args, Clone, Debug)]

@@ -13,7 +13,6 @@ mod compact;
 mod import;
 mod mqtt;
 mod pages;
-mod progress;
 mod restore;
 mod retained;
 mod sessions;

@@ -11,13 +11,11 @@ use ebbtide_store::redb::restore::{
     RESTORE_SUFFIX, RestoreError, RestoreProgress, Restored, restore,
 };
 
-use super::{
-    check::Text,
-    progress::{Progress, Unit},
-};
+use super::check::Text;
 use crate::{
     config::{Config, Storage},
     exit::Failure,
+    progress::{Progress, Unit},
     storage::{self, FILE, StorageError},
 };
 

@@ -1,13 +1,14 @@
 //! Everybody comes at once: how long it takes until all are in and subscribed, and what they take while nothing happens.
 
 use std::{
+    cell::Cell,
     io,
     time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::Stage;
+use super::{Stage, stall::unless_stalled};
 use crate::bench::{
     link::{Link, Session},
     report::Report,
@@ -23,18 +24,22 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let count = settings.connections;
     let before = stage.usage();
     let start = Instant::now();
-    let links: Vec<Link> = stream::iter(0..count)
+    let came = Cell::new(0);
+    let came = &came;
+    let connecting = stream::iter(0..count)
         .map(|number| async move {
             let id = format!("{}-{number}", settings.client_prefix);
             let mut link =
                 Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
             link.subscribe(&format!("bench/connect/{number}"), settings.qos)
                 .await?;
+            came.update(|came| came + 1);
             io::Result::Ok(link)
         })
         .buffer_unordered(CONNECTING_MAX)
-        .try_collect()
-        .await?;
+        .try_collect::<Vec<Link>>();
+    let progress = || came.get();
+    let links = unless_stalled(stage, "connected", progress, count as u64, connecting).await?;
     let took = start.elapsed();
     tokio::time::sleep(SETTLE).await;
     let after = stage.usage();

@@ -2,6 +2,7 @@
 
 mod connect;
 mod offline;
+mod restart;
 mod retained;
 mod stall;
 mod traffic;
@@ -9,12 +10,14 @@ mod traffic;
 use std::io;
 
 use super::{options::Settings, process::Process, report::Report, target::Dialer};
+use crate::progress::Progress;
 
 /// Plays one scenario once.
 pub struct Stage<'a> {
     pub dialer: &'a Dialer,
     pub settings: &'a Settings,
     pub process: Option<Process>,
+    pub progress: &'a Progress,
 }
 
 /// What is played.
@@ -34,6 +37,9 @@ pub enum Scenario {
     Retained,
     /// Sessions go away, messages are published for all of them, and all come back.
     Offline,
+    /// The broker, which is started by `--start`, is killed with messages retained and waiting, and started again: how long until it
+    /// gives the first retained message.
+    Restart,
 }
 
 impl Scenario {
@@ -46,6 +52,7 @@ impl Scenario {
             Self::Connect => "connect",
             Self::Retained => "retained",
             Self::Offline => "offline",
+            Self::Restart => "restart",
         }
     }
 
@@ -58,6 +65,7 @@ impl Scenario {
             Self::Connect => connect::play(stage).await,
             Self::Retained => retained::play(stage).await,
             Self::Offline => offline::play(stage).await,
+            Self::Restart => restart::play(stage).await,
         }
     }
 }

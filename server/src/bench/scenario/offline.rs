@@ -26,11 +26,7 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let (sessions, messages) = (settings.sessions, settings.messages);
-    for number in 0..sessions {
-        let mut link = connect(stage, number, Session::New).await?;
-        link.subscribe(TOPIC, settings.qos).await?;
-        link.disconnect().await?;
-    }
+    leave(stage, sessions).await?;
     let before = stage.usage();
     let published = publish(stage, messages).await?;
     let waiting = stage.usage();
@@ -59,12 +55,23 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     Ok(report)
 }
 
+/// So many sessions subscribe and go away.
+pub(super) async fn leave(stage: &Stage<'_>, sessions: usize) -> io::Result<()> {
+    for number in 0..sessions {
+        let mut link = connect(stage, number, Session::New).await?;
+        link.subscribe(TOPIC, stage.settings.qos).await?;
+        link.disconnect().await?;
+    }
+    Ok(())
+}
+
 async fn connect(stage: &Stage<'_>, number: usize, session: Session) -> io::Result<Link> {
     let id = format!("{}-away-{number}", stage.settings.client_prefix);
     Link::connect(stage.dialer, stage.settings.version, &id, session).await
 }
 
-async fn publish(stage: &Stage<'_>, messages: usize) -> io::Result<Duration> {
+/// Publishes to all of them, and gives how long it took until everything was acknowledged.
+pub(super) async fn publish(stage: &Stage<'_>, messages: usize) -> io::Result<Duration> {
     let settings = stage.settings;
     let id = format!("{}-pub", settings.client_prefix);
     let link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
@@ -84,7 +91,7 @@ async fn publish(stage: &Stage<'_>, messages: usize) -> io::Result<Duration> {
     };
     let acknowledged = || run.tally.counts().acknowledged;
     let work = Publisher::new(link, publishing, Rc::clone(&run)).run();
-    unless_stalled(acknowledged, messages as u64, work).await?;
+    unless_stalled(stage, "published", acknowledged, messages as u64, work).await?;
     let refused = run.tally.counts().refused;
     if refused > 0 {
         return Err(io::Error::other(format!(
@@ -122,7 +129,7 @@ async fn drain(
         }
         Ok(run.start.elapsed())
     };
-    let last = unless_stalled(came, expected, work).await?;
+    let last = unless_stalled(stage, "delivered", came, expected, work).await?;
     tasks.abort_all();
     Ok((first.unwrap_or(last), last))
 }

@@ -30,14 +30,14 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let before = stage.usage();
     let came = Cell::new(0);
     let (progress, expected) = (|| came.get(), count as u64);
-    let set = unless_stalled(progress, expected, set(stage, count, &came)).await?;
+    let set = unless_stalled(stage, "set", progress, expected, set(stage, count, &came)).await?;
     let after = stage.usage();
     came.set(0);
     let all = read_all(stage, count, &came);
-    let (first, last) = unless_stalled(progress, expected, all).await?;
+    let (first, last) = unless_stalled(stage, "read", progress, expected, all).await?;
     came.set(0);
     let one = look_up(stage, count, &came);
-    let look_up = unless_stalled(progress, LOOK_UPS as u64, one).await?;
+    let look_up = unless_stalled(stage, "looked up", progress, LOOK_UPS as u64, one).await?;
 
     let mut report = Report::new("retained");
     report.note("set_per_s", count as f64 / set.as_secs_f64());
@@ -56,12 +56,12 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     Ok(report)
 }
 
-fn topic(number: usize) -> String {
+pub(super) fn topic(number: usize) -> String {
     format!("bench/retained/{number}")
 }
 
 /// How long until all are acknowledged; at QoS 0 until all are written. `came`: how many are.
-async fn set(stage: &Stage<'_>, count: usize, came: &Cell<u64>) -> io::Result<Duration> {
+pub(super) async fn set(stage: &Stage<'_>, count: usize, came: &Cell<u64>) -> io::Result<Duration> {
     let settings = stage.settings;
     let id = format!("{}-set", settings.client_prefix);
     let mut link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;

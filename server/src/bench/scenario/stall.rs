@@ -1,4 +1,4 @@
-//! A broker that goes quiet ends the run with an error: a load never waits for ever.
+//! A broker that goes quiet ends the run with an error: a load never waits for ever. Until then the progress is shown.
 //!
 //! What counts is progress, not time: a slow broker may take as long as it likes.
 
@@ -8,13 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::Stage;
+use crate::progress::Unit;
+
 /// With nothing new for as long, it is over.
 const STALL: Duration = Duration::from_secs(20);
 /// How often it is looked.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
-/// The outcome of `work`, unless `progress` stands still for too long. `expected`: what it would come to; in the error.
+/// The outcome of `work`, unless its `progress` stands still for too long. `what` is shown with it, and `expected`: what it would come to.
 pub async fn unless_stalled<T>(
+    stage: &Stage<'_>,
+    what: &'static str,
     progress: impl Fn() -> u64,
     expected: u64,
     work: impl Future<Output = io::Result<T>>,
@@ -26,6 +31,7 @@ pub async fn unless_stalled<T>(
             return outcome;
         }
         let now = progress();
+        stage.progress.show(what, Unit::Rows, now, expected);
         if now != seen.0 {
             seen = (now, Instant::now());
         } else if seen.1.elapsed() > STALL {

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    pin::pin,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use std::{
 use ebbtide_protocol::QoS;
 use tokio::task::JoinSet;
 
-use super::{Scenario, Stage};
+use super::{Scenario, Stage, stall::LOOK};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
     link::{Link, Session, Template},
@@ -21,6 +22,7 @@ use crate::bench::{
     report::Report,
     tally::Counts,
 };
+use crate::progress::Unit;
 
 /// Nothing came for so long: nothing more will.
 const QUIET: Duration = Duration::from_millis(500);
@@ -129,11 +131,11 @@ async fn measure(
     fan: u64,
     tasks: &mut JoinSet<io::Result<()>>,
 ) -> io::Result<Report> {
-    wait(stage.settings.warm_up, tasks).await?;
+    wait(stage, run, stage.settings.warm_up, tasks).await?;
     let tally = &run.tally;
     let (before, began, used) = (tally.counts(), Instant::now(), stage.usage());
     tally.measure(true);
-    wait(stage.settings.duration, tasks).await?;
+    wait(stage, run, stage.settings.duration, tasks).await?;
     tally.measure(false);
     let counts = tally.counts().since(before);
     let took = began.elapsed();
@@ -170,15 +172,27 @@ fn note_usage(report: &mut Report, used: Option<(Usage, Usage)>, counts: Counts)
     report.note("broker_written_mb", written as f64 / 1e6);
 }
 
-/// Lets the others work; an error of one of them is that of the run.
-async fn wait(time: Duration, tasks: &mut JoinSet<io::Result<()>>) -> io::Result<()> {
-    tokio::select! {
-        () = tokio::time::sleep(time) => Ok(()),
-        Some(ended) = tasks.join_next() => match ended {
-            Ok(Ok(())) => Err(io::Error::other("a client ended before the run did")),
-            Ok(Err(error)) => Err(error),
-            Err(error) => Err(io::Error::other(error)),
-        },
+/// Lets the others work, and shows how far they are; an error of one of them is that of the run.
+async fn wait(
+    stage: &Stage<'_>,
+    run: &Run,
+    time: Duration,
+    tasks: &mut JoinSet<io::Result<()>>,
+) -> io::Result<()> {
+    let mut end = pin!(tokio::time::sleep(time));
+    loop {
+        tokio::select! {
+            () = &mut end => return Ok(()),
+            () = tokio::time::sleep(LOOK) => {
+                let received = run.tally.counts().received;
+                stage.progress.show("delivered", Unit::Rows, received, 0);
+            }
+            Some(ended) = tasks.join_next() => return match ended {
+                Ok(Ok(())) => Err(io::Error::other("a client ended before the run did")),
+                Ok(Err(error)) => Err(error),
+                Err(error) => Err(io::Error::other(error)),
+            },
+        }
     }
 }
 

@@ -1,0 +1,111 @@
+//! A broker is killed with messages retained and waiting, and started again: how long until a client has the first retained message.
+//!
+//! It is a child of the generator, for only who starts a process knows when it began.
+
+use std::{
+    cell::Cell,
+    io,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use ebbtide_protocol::QoS;
+
+use super::{Stage, offline, retained, stall::unless_stalled};
+use crate::bench::{
+    endpoint::receive,
+    link::{Link, Session},
+    report::Report,
+};
+
+/// The broker has to be there by then.
+const START_MAX: Duration = Duration::from_secs(60);
+/// How often a client tries to get in.
+const RETRY: Duration = Duration::from_millis(1);
+
+pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
+    let settings = stage.settings;
+    if settings.qos == QoS::AtMostOnce {
+        let why = "nothing of QoS 0 waits for a session that is away: give --qos 1";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let count = settings.messages;
+    let mut broker = Broker::start(stage)?;
+    broker.link(stage, "first").await?.disconnect().await?;
+    let came = Cell::new(0);
+    let set = retained::set(stage, count, &came);
+    unless_stalled(stage, "set", || came.get(), count as u64, set).await?;
+    offline::leave(stage, 1).await?;
+    offline::publish(stage, count).await?;
+    broker.kill()?;
+
+    let start = Instant::now();
+    let mut broker = Broker::start(stage)?;
+    let mut link = broker.link(stage, "again").await?;
+    let connected = start.elapsed();
+    link.ask_to_subscribe(&retained::topic(count / 2), settings.qos)?;
+    link.flush().await?;
+    let came = Cell::new(0);
+    let answer = async {
+        while came.get() == 0 {
+            let take = |_: &[u8]| came.set(1);
+            std::future::poll_fn(|context| {
+                link.poll_frames(context, |frame, output| receive(frame, output, take))
+            })
+            .await?;
+        }
+        Ok(start.elapsed())
+    };
+    let answered = unless_stalled(stage, "answered", || came.get(), 1, answer).await?;
+    broker.kill()?;
+
+    let mut report = Report::new("restart");
+    report.note("start_to_connected_ms", connected.as_secs_f64() * 1e3);
+    report.note("start_to_first_retained_ms", answered.as_secs_f64() * 1e3);
+    Ok(report)
+}
+
+/// Killed when it is dropped.
+struct Broker(Child);
+
+impl Broker {
+    fn start(stage: &Stage<'_>) -> io::Result<Self> {
+        let command = stage.settings.start.as_deref().unwrap_or_default();
+        let mut shell = Command::new("sh");
+        // Not a child of the shell: that one would be killed, and the broker would go on.
+        shell.args(["-c", &format!("exec {command}")]);
+        shell.stdin(Stdio::null()).stdout(Stdio::null());
+        shell.stderr(Stdio::null());
+        Ok(Self(shell.spawn()?))
+    }
+
+    /// A client that is in, as soon as one can be.
+    async fn link(&mut self, stage: &Stage<'_>, name: &str) -> io::Result<Link> {
+        let end = Instant::now() + START_MAX;
+        let id = format!("{}-{name}", stage.settings.client_prefix);
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                let why = format!("the broker that --start began has ended: {status}");
+                return Err(io::Error::other(why));
+            }
+            match Link::connect(stage.dialer, stage.settings.version, &id, Session::Clean).await {
+                Ok(link) => return Ok(link),
+                Err(error) if Instant::now() > end => return Err(error),
+                Err(_) => tokio::time::sleep(RETRY).await,
+            }
+        }
+    }
+
+    /// As `kill -9` does; it is gone then.
+    fn kill(&mut self) -> io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(drop)
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It may be gone.
+        let _ = self.kill();
+    }
+}
