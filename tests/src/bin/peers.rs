@@ -1,10 +1,11 @@
-//! Measures Ebbtide beside other brokers: `peers [--rounds N] [--seconds S] [--keep FILE] [--plot FILE] [ROW …]`.
-//! Prints the table. With `--keep` each run is in that file, and one that was cut off goes on.
+//! Measures Ebbtide beside other brokers: `peers [--rounds N] [--seconds S] [--keep FILE] [--plot FILE] [--write FILE] [ROW …]`.
+//! Prints the table. With `--keep` each run is in that file, and one that was cut off goes on. With `--write` the rows of a document in
+//! Markdown are replaced.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
-use ebbtide_tests::peers::{self, ALL, Peer, Plan, ROWS, Row};
+use ebbtide_tests::peers::{self, ALL, Peer, Plan, ROWS, Row, document};
 
 fn main() -> ExitCode {
     match run() {
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let (mut rounds, mut seconds) = (5, 4.0);
-    let (mut keep, mut plot): (Option<PathBuf>, Option<PathBuf>) = (None, None);
+    let [mut keep, mut plot, mut write]: [Option<PathBuf>; 3] = [const { None }; 3];
     let mut rows: Vec<&'static Row> = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -32,6 +33,7 @@ fn run() -> Result<()> {
             "--seconds" => seconds = value()?.parse().context("--seconds takes a number")?,
             "--keep" => keep = Some(value()?.into()),
             "--plot" => plot = Some(value()?.into()),
+            "--write" => write = Some(value()?.into()),
             name => match ROWS.iter().find(|row| row.name == name) {
                 Some(row) => rows.push(row),
                 None => {
@@ -55,6 +57,12 @@ fn run() -> Result<()> {
     println!("{}", outcome.tables);
     for peer in peers {
         println!("- {}: {}", peer.name, peer.settings);
+    }
+    if let Some(file) = write {
+        let name = || format!("writing {}", file.display());
+        let before = fs::read_to_string(&file).with_context(name)?;
+        let after = document::with(&before, &outcome.tables).with_context(name)?;
+        fs::write(&file, after).with_context(name)?;
     }
     if let Some(file) = plot {
         fs::write(&file, outcome.plot).with_context(|| format!("writing {}", file.display()))?;

@@ -4,6 +4,7 @@
 //! broker, and the tables show medians and their ratio to Mosquitto's.
 
 mod broker;
+pub mod document;
 mod load;
 mod plot;
 mod results;

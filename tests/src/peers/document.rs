@@ -1,0 +1,73 @@
+//! What was measured, put into the document that has been written around it: each row takes the place of the one that had its title.
+
+use anyhow::{Context, Result, ensure};
+
+/// The document with the rows of `tables`, both in Markdown.
+pub fn with(document: &str, tables: &str) -> Result<String> {
+    let mut lines: Vec<&str> = document.lines().collect();
+    let mut rows = tables.lines().skip_while(|line| !is_row(line)).peekable();
+    while let Some(first) = rows.next() {
+        let mut row = vec![first];
+        while let Some(more) = rows.next_if(|line| title(line) == Some("")) {
+            row.push(more);
+        }
+        let name = title(first).unwrap_or_default();
+        let start = lines.iter().position(|line| title(line) == Some(name));
+        let start = start.with_context(|| format!("no row of the document is called `{name}`"))?;
+        let cells = |line: &str| line.matches(" |").count();
+        ensure!(
+            cells(lines[start]) == cells(first),
+            "`{name}` has other columns in the document: a broker is missing on this machine"
+        );
+        let more = lines[start + 1..].iter();
+        let end = start + 1 + more.take_while(|line| title(line) == Some("")).count();
+        drop(lines.splice(start..end, row));
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+/// Not the head of the table.
+fn is_row(line: &&str) -> bool {
+    title(line).is_some_and(|title| title != "scenario")
+}
+
+/// The first cell; empty where a row goes on.
+fn title(line: &str) -> Option<&str> {
+    let cells = line.strip_prefix("| ")?;
+    Some(cells.split(" |").next()?.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = "# Figures\n\n| scenario | figure | A | |\n|---|---|---:|---|\n| one | rate | 1 | |\n|  | lost | 0 | |\n| two | rate | 2 | |\n\nWords.\n";
+
+    #[test]
+    fn a_row_takes_the_place_of_its_own() {
+        let measured = "| scenario | figure | A | |\n|---|---|---:|---|\n| one | rate | 5 | |\n|  | lost | 6 | |\n|  | more | 7 | |\n";
+        let expected = DOCUMENT.replace(
+            "| one | rate | 1 | |\n|  | lost | 0 | |\n",
+            "| one | rate | 5 | |\n|  | lost | 6 | |\n|  | more | 7 | |\n",
+        );
+        assert_eq!(with(DOCUMENT, measured).expect("it fits"), expected);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let strange = with(DOCUMENT, "| three | rate | 5 | |\n");
+        assert!(
+            strange
+                .expect_err("no such row")
+                .to_string()
+                .contains("three")
+        );
+        let wider = with(DOCUMENT, "| two | rate | 5 | 6 | |\n");
+        assert!(
+            wider
+                .expect_err("a column more")
+                .to_string()
+                .contains("two")
+        );
+    }
+}
