@@ -55,19 +55,12 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let strange = with(DOCUMENT, "| three | rate | 5 | |\n");
-        assert!(
-            strange
-                .expect_err("no such row")
-                .to_string()
-                .contains("three")
-        );
-        let wider = with(DOCUMENT, "| two | rate | 5 | 6 | |\n");
-        assert!(
-            wider
-                .expect_err("a column more")
-                .to_string()
-                .contains("two")
-        );
+        for (row, title) in [
+            ("| three | rate | 5 | |\n", "three"),
+            ("| two | rate | 5 | 6 | |\n", "two"),
+        ] {
+            let why = with(DOCUMENT, row).expect_err(row);
+            assert!(why.to_string().contains(title), "{why}");
+        }
     }
 }
