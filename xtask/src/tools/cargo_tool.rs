@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{put_in_place, version_fits};
+use super::{alone, put_in_place, version_fits};
 use crate::progress;
 use crate::project::Project;
 
@@ -81,9 +81,13 @@ impl CargoTool {
 }
 
 pub fn ensure(project: &Project, tool: &CargoTool) -> Result<()> {
-    if version_fits(project, tool.program, tool.version) {
-        return Ok(());
-    }
+    let is_there = || version_fits(project, tool.program, tool.version);
+    alone::unless_there(&project.tools, &tool.folder(), is_there, || {
+        install(project, tool)
+    })
+}
+
+fn install(project: &Project, tool: &CargoTool) -> Result<()> {
     let place = project.tools.join(tool.folder());
     let unfinished = project.tools.join(format!("{}.unfinished", tool.folder()));
     let build = project.tools.join(format!("{}.build", tool.folder()));

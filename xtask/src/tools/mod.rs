@@ -3,6 +3,7 @@
 //! Versions are pinned here. A tool on PATH is used when its version fits; what is missing goes into the per-user cache, one
 //! folder for each name and version, so several clones and branches live side by side.
 
+mod alone;
 mod apt;
 mod cargo_tool;
 mod npm;

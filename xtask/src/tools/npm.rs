@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{put_in_place, version_fits};
+use super::{alone, put_in_place, version_fits};
 use crate::progress;
 use crate::project::Project;
 
@@ -22,9 +22,13 @@ const NPM_QUIET: [&str; 4] = [
 ];
 
 pub fn ensure_wasm_opt(project: &Project) -> Result<()> {
-    if version_fits(project, "wasm-opt", WASM_OPT_VERSION) {
-        return Ok(());
-    }
+    let is_there = || version_fits(project, "wasm-opt", WASM_OPT_VERSION);
+    alone::unless_there(&project.tools, BINARYEN_FOLDER, is_there, || {
+        install_wasm_opt(project)
+    })
+}
+
+fn install_wasm_opt(project: &Project) -> Result<()> {
     let unfinished = project.tools.join(format!("{BINARYEN_FOLDER}.unfinished"));
     fs::create_dir_all(&unfinished)
         .with_context(|| format!("creating {}", unfinished.display()))?;
