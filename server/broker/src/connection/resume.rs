@@ -269,7 +269,7 @@ fn delivery(queued: Queued, dup: bool) -> Delivery {
         qos: recipient.qos,
         retain: recipient.retain,
         dup,
-        subscription_identifiers: recipient.subscription_identifiers,
+        subscription_identifiers: recipient.subscription_identifiers.into(),
         lease: None,
     }
 }

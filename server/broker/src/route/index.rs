@@ -8,6 +8,8 @@ use ebbtide_store::Incarnation;
 use super::{
     group::Group,
     mailbox::Mailbox,
+    matches::Matches,
+    recent_matches::{Key, RecentMatches},
     trie::{Entry, Trie},
 };
 
@@ -43,16 +45,22 @@ pub(crate) struct Index {
     shared: Trie<Arc<Group>>,
     groups: HashMap<TopicFilter, Arc<Group>>,
     memberships: usize,
+    /// Of these two tries as they are: whoever changes one empties it.
+    recent: RecentMatches,
+    /// What most topics of retained messages match.
+    nobody: Arc<Matches>,
 }
 
 impl Index {
     /// Adds a subscription or replaces that session's one to the same pattern. Gives `true` when it is new.
     pub fn insert(&mut self, pattern: &str, subscriber: Subscriber) -> bool {
+        self.recent.clear();
         self.own.insert(pattern, subscriber)
     }
 
     /// Removes that session's subscription; `false` when there was none.
     pub fn remove(&mut self, pattern: &str, session: Incarnation) -> bool {
+        self.recent.clear();
         self.own.remove(pattern, session)
     }
 
@@ -63,6 +71,7 @@ impl Index {
 
     /// Makes a group known.
     pub fn insert_group(&mut self, group: &Arc<Group>) {
+        self.recent.clear();
         self.shared
             .insert(group.filter.pattern(), Arc::clone(group));
         self.groups.insert(group.filter.clone(), Arc::clone(group));
@@ -81,27 +90,45 @@ impl Index {
 
     /// Takes out a group without members.
     pub fn remove_group(&mut self, group: &Arc<Group>) -> Arc<Group> {
+        self.recent.clear();
         self.shared.remove(group.filter.pattern(), group.number);
         self.groups.remove(&group.filter);
         Arc::clone(group)
     }
 
-    /// The lists of subscribers whose filter matches. A session may stand in several of them. Gives how much was looked
-    /// at.
-    pub fn matching<'a>(&'a self, topic: &str, visit: &mut impl FnMut(&'a [Subscriber])) -> usize {
-        self.own.matching(topic, visit)
+    /// Everybody who gets what is published to a topic; and how much was looked at to find them.
+    pub fn matches(&self, topic: &str) -> (Arc<Matches>, usize) {
+        let key = Key::of(topic);
+        if let Some(matches) = self.recent.get(key, topic) {
+            return (matches, 1);
+        }
+        let (matches, steps) = self.find(topic);
+        let matches = match matches.is_empty() {
+            true => Arc::clone(&self.nobody),
+            false => Arc::new(matches),
+        };
+        self.recent.put(key, topic, &matches);
+        (matches, steps)
     }
 
-    /// The groups whose filter matches. Each stands in one list.
-    pub fn matching_groups<'a>(
-        &'a self,
-        topic: &str,
-        visit: &mut impl FnMut(&'a [Arc<Group>]),
-    ) -> usize {
-        match self.shared.len() {
-            0 => 0,
-            _ => self.shared.matching(topic, visit),
+    fn find(&self, topic: &str) -> (Matches, usize) {
+        let mut found: Vec<&Subscriber> = Vec::new();
+        let mut lists: usize = 0;
+        let mut steps = self.own.matching(topic, &mut |list| {
+            lists += 1;
+            found.extend(list);
+        });
+        if lists > 1 {
+            // Stable: the identifiers of one session stay in the order of its filters in the trie.
+            found.sort_by_key(|subscriber| subscriber.session());
         }
+        let mut groups = Vec::new();
+        if self.shared.len() > 0 {
+            steps += self
+                .shared
+                .matching(topic, &mut |list| groups.extend_from_slice(list));
+        }
+        (Matches::new(&found, groups), steps)
     }
 
     /// Of shared subscriptions.
@@ -114,3 +141,6 @@ impl Index {
         self.own.len() + self.memberships
     }
 }
+
+#[cfg(test)]
+mod tests;

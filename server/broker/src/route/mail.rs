@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ebbtide_protocol::{PacketId, QoS};
 use ebbtide_store::{Incarnation, Message, Recipient, Sequence};
+use ecow::EcoVec;
 
 use super::{
     group::Lease,
@@ -20,7 +21,8 @@ pub(crate) struct Delivery {
     pub retain: bool,
     /// It may have been sent before a crash of the broker.
     pub dup: bool,
-    pub subscription_identifiers: Vec<u32>,
+    /// Shared with the subscription: a delivery takes no memory for them.
+    pub subscription_identifiers: EcoVec<u32>,
     /// It is a group's, and in the hands of this member.
     pub lease: Option<Lease>,
 }
@@ -37,7 +39,7 @@ impl Delivery {
             session,
             qos: self.qos,
             retain: self.retain,
-            subscription_identifiers: self.subscription_identifiers.clone(),
+            subscription_identifiers: self.subscription_identifiers.to_vec(),
         }
     }
 

@@ -7,6 +7,7 @@
 //! [MQTT-4.6.0-5, MQTT-4.6.0-6].
 //! Elsewhere locks nest only as [`Shared`] says.
 
+mod audience;
 mod children;
 mod crowding;
 pub(crate) mod group;
@@ -14,20 +15,22 @@ pub(crate) mod index;
 mod losses;
 mod mail;
 pub(crate) mod mailbox;
+mod matches;
 pub(crate) mod overflow;
 mod quota;
+mod recent_matches;
 pub(crate) mod retained;
 pub(crate) mod sets;
 mod snapshot;
 mod trie;
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ebbtide_protocol::{PacketId, QoS, TopicName};
 use ebbtide_store::{
-    Accept, Incarnation, Message, Operation, Properties, Queue, Recipient, RecipientSet,
-    RetainedChange, RetainedRow, Sequence,
+    Accept, Incarnation, Message, Operation, Properties, Queue, RetainedChange, RetainedRow,
+    Sequence,
 };
 
 pub(crate) use self::crowding::Crowded;
@@ -37,9 +40,8 @@ use crate::{
     journal::Ticket,
     room,
     route::{
-        group::Group,
-        index::Subscriber,
-        mailbox::{Delivery, Mailbox, Pushed},
+        audience::{GroupTarget, Target},
+        mailbox::Pushed,
     },
     shared::Shared,
     stats::DropReason,
@@ -116,11 +118,12 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     let Incoming { message, source } = incoming;
     let message = Arc::new(message);
     let index = shared.index.read();
-    let (mut targets, own_steps) = targets(&index, &message, source.session());
-    let (mut groups, group_steps) = groups(&index, &message);
-    let steps = own_steps + group_steps;
+    let (matches, looked_at) = index.matches(message.topic.as_str());
+    let mut targets = audience::targets(&matches, &message, source.session());
+    let mut groups = audience::groups(&matches, &message);
+    let steps = looked_at + audience::reach(&matches);
     let matched = !targets.is_empty() || !groups.is_empty();
-    let is_queued = is_queued(&targets, &groups);
+    let is_queued = audience::is_queued(&targets, &groups);
     let inbound = match source {
         Source::Client { session, inbound } => inbound.map(|packet_id| (session, packet_id)),
         Source::Will(_) | Source::Broker => None,
@@ -140,7 +143,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         let ticket = source
             .is_kept(&accept)
             .then(|| shared.journal.submit(source.operation(accept)));
-        let crowded = push(shared, targets, groups, &message, None, now);
+        let crowded = push(shared, &targets, &groups, &message, None, now);
         return Ok(Published {
             ticket,
             matched,
@@ -152,7 +155,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
 
     let mut numbers = shared.numbers.lock();
     let left_out = overflow::leave_out(shared, &mut targets, &mut groups, &message);
-    let is_queued = self::is_queued(&targets, &groups);
+    let is_queued = audience::is_queued(&targets, &groups);
     if can_be_refused {
         quota::check(shared, &message, is_queued)?;
     }
@@ -188,7 +191,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     let queued = sequence.map(|sequence| Queue {
         sequence,
         message: Arc::clone(&message),
-        recipients: recipients(shared, &targets, &groups, &message),
+        recipients: audience::recipients(shared, &targets, &groups, &message),
     });
     let accept = Accept {
         queued,
@@ -201,7 +204,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     if sequence.is_some() {
         expiry::watch_queued(shared, &message, now);
     }
-    let crowded = push(shared, targets, groups, &message, sequence, now);
+    let crowded = push(shared, &targets, &groups, &message, sequence, now);
     left_out.record(shared, &message);
     drop(numbers);
     Ok(Published {
@@ -224,8 +227,7 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
         properties: Properties::default(),
     });
     let index = shared.index.read();
-    let (targets, _) = targets(&index, &message, NOBODY);
-    let (groups, _) = groups(&index, &message);
+    let (matches, _) = index.matches(message.topic.as_str());
     let mut numbers = shared.numbers.lock();
     // Without a number it is left out this time: the next value comes soon.
     if let Ok(revision) = numbers.revision(&shared.journal) {
@@ -234,169 +236,20 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
             message: Arc::clone(&message),
         }));
         // Who is away or behind gets the next value: that is no loss to be counted.
-        for target in groups {
-            target.group.push(&message, None, shared, now);
+        for group in &matches.groups {
+            group.push(&message, None, shared, now);
         }
-        for target in targets {
+        for target in audience::targets(&matches, &message, NOBODY) {
             target.push(&message, None, now);
         }
     }
 }
 
-/// One session that is to get the message, all its matching subscriptions merged into one delivery at the highest of their
-/// QoS [MQTT-3.3.4-2] with the identifiers of all of them [MQTT-3.3.4-3, MQTT-3.3.4-4].
-struct Target {
-    mailbox: Arc<Mailbox>,
-    qos: QoS,
-    retain: bool,
-    subscription_identifiers: Vec<u32>,
-    /// It is kept for this session.
-    is_queued: bool,
-}
-
-impl Target {
-    fn push(self, message: &Arc<Message>, sequence: Option<Sequence>, now: Now) -> Pushed {
-        let delivery = Delivery {
-            message: Arc::clone(message),
-            sequence: sequence.filter(|_| self.is_queued),
-            qos: self.qos,
-            retain: self.retain,
-            // [MQTT-3.3.1-3, MQTT-4.3.1-1, MQTT-4.3.2-2, MQTT-4.3.3-2]
-            dup: false,
-            subscription_identifiers: self.subscription_identifiers,
-            lease: None,
-        };
-        self.mailbox.push(delivery, now.monotonic)
-    }
-
-    fn recipient(&self) -> Recipient {
-        Recipient {
-            session: self.mailbox.session,
-            qos: self.qos,
-            retain: self.retain,
-            subscription_identifiers: self.subscription_identifiers.clone(),
-        }
-    }
-}
-
-/// One group that is to get the message, for one of its members.
-struct GroupTarget {
-    group: Arc<Group>,
-    is_queued: bool,
-}
-
-/// Those that the store is to keep it for, ascending by number.
-fn recipients(
-    shared: &Shared,
-    targets: &[Target],
-    groups: &[GroupTarget],
-    message: &Message,
-) -> RecipientSet {
-    let targets = targets.iter().filter(|target| target.is_queued);
-    let kept = targets.map(Target::recipient);
-    if groups.is_empty() {
-        return shared.recent_sets.lock().share(kept.collect());
-    }
-    let groups = groups.iter().filter(|target| target.is_queued);
-    let mut recipients: Vec<Recipient> = kept
-        .chain(groups.map(|target| target.group.recipient(message)))
-        .collect();
-    recipients.sort_unstable_by_key(|recipient| recipient.session);
-    shared.recent_sets.lock().share(recipients)
-}
-
-/// Whether the store is to keep the message for any of them.
-fn is_queued(targets: &[Target], groups: &[GroupTarget]) -> bool {
-    targets.iter().any(|target| target.is_queued) || groups.iter().any(|target| target.is_queued)
-}
-
-/// Those of shared subscriptions, and how many steps it took to find them and will take to reach them.
-fn groups(index: &index::Index, message: &Message) -> (Vec<GroupTarget>, usize) {
-    let mut targets = Vec::new();
-    let mut steps = index.matching_groups(message.topic.as_str(), &mut |list| {
-        targets.extend(list.iter().map(|group| GroupTarget {
-            group: Arc::clone(group),
-            is_queued: group.keeps(message.qos),
-        }));
-    });
-    steps += targets
-        .iter()
-        .map(|target| target.group.members())
-        .sum::<usize>();
-    (targets, steps)
-}
-
-/// Ascending by session; and how many steps it took to find them and will take to reach them.
-fn targets(
-    index: &index::Index,
-    message: &Message,
-    publisher: Incarnation,
-) -> (Vec<Target>, usize) {
-    let mut found: Vec<&Subscriber> = Vec::new();
-    let mut lists: usize = 0;
-    let steps = index.matching(message.topic.as_str(), &mut |list| {
-        lists += 1;
-        found.extend(list);
-    });
-    if lists > 1 {
-        found.sort_by_key(|subscriber| subscriber.session());
-    }
-    let mut targets = Vec::with_capacity(found.len());
-    for same in runs(&found) {
-        targets.extend(target(&found[same], message, publisher));
-    }
-    (targets, steps + found.len())
-}
-
-/// The runs of subscriptions that belong to one session.
-fn runs(found: &[&Subscriber]) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let session = found.get(start)?.session();
-        let end = found[start..]
-            .iter()
-            .position(|subscriber| subscriber.session() != session)
-            .map_or(found.len(), |n| start + n);
-        let range = start..end;
-        start = end;
-        Some(range)
-    })
-}
-
-fn target(same: &[&Subscriber], message: &Message, publisher: Incarnation) -> Option<Target> {
-    let mailbox = &same[0].mailbox;
-    // [MQTT-3.8.3-3]
-    let is_own = mailbox.session == publisher;
-    let mut wanted = same
-        .iter()
-        .filter(|subscriber| !(is_own && subscriber.options.no_local))
-        .peekable();
-    wanted.peek()?;
-    let (mut qos, mut retain, mut subscription_identifiers) = (QoS::AtMostOnce, false, Vec::new());
-    for subscriber in wanted {
-        qos = qos.max(subscriber.options.qos);
-        retain |= subscriber.options.retain_as_published;
-        subscription_identifiers.extend(subscriber.identifier);
-    }
-    // [MQTT-3.8.4-8]
-    let qos = qos.min(message.qos);
-    let is_queued = mailbox.kept && qos > QoS::AtMostOnce;
-    // [MQTT-3.3.1-12, MQTT-3.3.1-13]
-    let retain = retain && message.retain;
-    Some(Target {
-        mailbox: Arc::clone(mailbox),
-        qos,
-        retain,
-        subscription_identifiers,
-        is_queued,
-    })
-}
-
 /// Fills the queues, and says which have more in them now than they should.
 fn push(
     shared: &Shared,
-    targets: Vec<Target>,
-    groups: Vec<GroupTarget>,
+    targets: &[Target<'_>],
+    groups: &[GroupTarget<'_>],
     message: &Arc<Message>,
     sequence: Option<Sequence>,
     now: Now,
@@ -407,7 +260,7 @@ fn push(
         match target.group.push(message, sequence, shared, now) {
             Pushed::Queued => {}
             Pushed::Crowded(until) => {
-                let queue = crowding::Queue::Group(target.group);
+                let queue = crowding::Queue::Group(Arc::clone(target.group));
                 crowded.push(Crowded::new(queue, until));
             }
             Pushed::DroppedQoS0 | Pushed::Overflow => {
@@ -416,16 +269,15 @@ fn push(
         }
     }
     for target in targets {
-        let mailbox = Arc::clone(&target.mailbox);
-        let is_queued = target.is_queued;
+        let (mailbox, is_queued) = (target.mailbox, target.is_queued);
         match target.push(message, sequence, now) {
-            Pushed::Queued if is_queued => overflow::evict(shared, &mailbox, message.accepted_at),
+            Pushed::Queued if is_queued => overflow::evict(shared, mailbox, message.accepted_at),
             Pushed::Queued => {}
             Pushed::Crowded(until) => {
                 if is_queued {
-                    overflow::evict(shared, &mailbox, message.accepted_at);
+                    overflow::evict(shared, mailbox, message.accepted_at);
                 }
-                let queue = crowding::Queue::Session(mailbox);
+                let queue = crowding::Queue::Session(Arc::clone(mailbox));
                 crowded.push(Crowded::new(queue, until));
             }
             Pushed::DroppedQoS0 => shared.counters.dropped(DropReason::QoS0Unready),

@@ -4,48 +4,51 @@
 
 use ebbtide_store::{DroppedRow, Message, WallTime};
 
-use super::{GroupTarget, Target, mailbox::Mailbox};
+use super::{
+    audience::{GroupTarget, Target},
+    mailbox::Mailbox,
+};
 use crate::{Fate, QueueOverflow, fates::TopicKey, shared::Shared, stats::DropReason};
 
 /// Those whom a message does not reach because their queue is full.
 #[derive(Default)]
 #[must_use]
-pub(super) struct LeftOut {
-    targets: Vec<Target>,
-    groups: Vec<GroupTarget>,
+pub(super) struct LeftOut<'a> {
+    targets: Vec<Target<'a>>,
+    groups: Vec<GroupTarget<'a>>,
 }
 
 /// Takes out those for whom the message may not wait too: with `DropNewest`, those whose queue it would make too long. With
 /// `DropOldest` it always may: others go for it. The caller holds the order lock, so that two cannot take the same room.
-pub(super) fn leave_out(
+pub(super) fn leave_out<'a>(
     shared: &Shared,
-    targets: &mut Vec<Target>,
-    groups: &mut Vec<GroupTarget>,
+    targets: &mut Vec<Target<'a>>,
+    groups: &mut Vec<GroupTarget<'a>>,
     message: &Message,
-) -> LeftOut {
+) -> LeftOut<'a> {
     let limits = shared.limits();
     if limits.queue_overflow == QueueOverflow::DropOldest {
         return LeftOut::default();
     }
     let bytes = message.content_bytes();
     let is_full =
-        |target: &mut Target| target.is_queued && !target.mailbox.has_room(bytes, &limits);
+        |target: &mut Target<'_>| target.is_queued && !target.mailbox.has_room(bytes, &limits);
     let is_full_group =
-        |target: &mut GroupTarget| target.is_queued && !target.group.has_room(bytes, &limits);
+        |target: &mut GroupTarget<'_>| target.is_queued && !target.group.has_room(bytes, &limits);
     LeftOut {
         targets: targets.extract_if(.., is_full).collect(),
         groups: groups.extract_if(.., is_full_group).collect(),
     }
 }
 
-impl LeftOut {
+impl LeftOut<'_> {
     /// The message has been taken in, and so is lost for them. One that is refused is not: its publisher still has it.
     pub fn record(self, shared: &Shared, message: &Message) {
         let at = message.accepted_at;
         for target in self.targets {
             let topic = TopicKey::of(&message.topic);
             target.mailbox.note(topic, Fate::QueueFull, at);
-            record(shared, &target.mailbox, DropReason::QueueFull, at);
+            record(shared, target.mailbox, DropReason::QueueFull, at);
         }
         for _ in self.groups {
             shared.counters.dropped(DropReason::QueueFull);

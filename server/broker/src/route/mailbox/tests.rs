@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ebbtide_protocol::TopicName;
 use ebbtide_store::{Message, Properties, WallTime};
+use ecow::EcoVec;
 
 use super::*;
 
@@ -22,7 +23,7 @@ fn delivery(sequence: u64) -> Delivery {
         qos: QoS::AtLeastOnce,
         retain: false,
         dup: false,
-        subscription_identifiers: Vec::new(),
+        subscription_identifiers: EcoVec::new(),
         lease: None,
     }
 }

@@ -1,0 +1,117 @@
+//! Whom one message is for: what its topic matches, and what its QoS, its RETAIN flag and its publisher make of that.
+
+use std::sync::Arc;
+
+use ebbtide_protocol::QoS;
+use ebbtide_store::{Incarnation, Message, Recipient, RecipientSet, Sequence};
+
+use super::{
+    group::Group,
+    mailbox::{Delivery, Mailbox, Pushed},
+    matches::{Matches, Wish},
+};
+use crate::{Now, shared::Shared};
+
+/// One session that is to get the message.
+pub(super) struct Target<'a> {
+    pub mailbox: &'a Arc<Mailbox>,
+    wish: &'a Wish,
+    qos: QoS,
+    retain: bool,
+    /// It is kept for this session.
+    pub is_queued: bool,
+}
+
+/// One group that is to get the message, for one of its members.
+pub(super) struct GroupTarget<'a> {
+    pub group: &'a Arc<Group>,
+    pub is_queued: bool,
+}
+
+impl Target<'_> {
+    pub fn push(&self, message: &Arc<Message>, sequence: Option<Sequence>, now: Now) -> Pushed {
+        let delivery = Delivery {
+            message: Arc::clone(message),
+            sequence: sequence.filter(|_| self.is_queued),
+            qos: self.qos,
+            retain: self.retain,
+            // [MQTT-3.3.1-3, MQTT-4.3.1-1, MQTT-4.3.2-2, MQTT-4.3.3-2]
+            dup: false,
+            subscription_identifiers: self.wish.subscription_identifiers.clone(),
+            lease: None,
+        };
+        self.mailbox.push(delivery, now.monotonic)
+    }
+
+    fn recipient(&self) -> Recipient {
+        Recipient {
+            session: self.mailbox.session,
+            qos: self.qos,
+            retain: self.retain,
+            subscription_identifiers: self.wish.subscription_identifiers.to_vec(),
+        }
+    }
+}
+
+/// Sessions, ascending.
+pub(super) fn targets<'a>(
+    matches: &'a Matches,
+    message: &Message,
+    publisher: Incarnation,
+) -> Vec<Target<'a>> {
+    let mut targets = Vec::with_capacity(matches.sessions.len());
+    targets.extend(matches.sessions.iter().filter_map(|matched| {
+        let wish = matched.wish(publisher)?;
+        // [MQTT-3.8.4-8]
+        let qos = wish.qos.min(message.qos);
+        Some(Target {
+            mailbox: &matched.mailbox,
+            wish,
+            qos,
+            // [MQTT-3.3.1-12, MQTT-3.3.1-13]
+            retain: wish.retain_as_published && message.retain,
+            is_queued: matched.mailbox.kept && qos > QoS::AtMostOnce,
+        })
+    }));
+    targets
+}
+
+/// Those of shared subscriptions.
+pub(super) fn groups<'a>(matches: &'a Matches, message: &Message) -> Vec<GroupTarget<'a>> {
+    let target = |group: &'a Arc<Group>| GroupTarget {
+        is_queued: group.keeps(message.qos),
+        group,
+    };
+    matches.groups.iter().map(target).collect()
+}
+
+/// How many queues and members of groups they reach.
+pub(super) fn reach(matches: &Matches) -> usize {
+    let members = matches.groups.iter().map(|group| group.members());
+    matches.subscriptions + members.sum::<usize>()
+}
+
+/// Those that the store is to keep it for, ascending by number.
+pub(super) fn recipients(
+    shared: &Shared,
+    targets: &[Target<'_>],
+    groups: &[GroupTarget<'_>],
+    message: &Message,
+) -> RecipientSet {
+    let targets = targets.iter().filter(|target| target.is_queued);
+    let kept = targets.map(Target::recipient);
+    if groups.is_empty() {
+        return shared.recent_sets.lock().share(kept.collect());
+    }
+    let groups = groups.iter().filter(|target| target.is_queued);
+    let mut recipients: Vec<Recipient> = kept
+        .chain(groups.map(|target| target.group.recipient(message)))
+        .collect();
+    recipients.sort_unstable_by_key(|recipient| recipient.session);
+    shared.recent_sets.lock().share(recipients)
+}
+
+/// Whether the store is to keep the message for any of them.
+pub(super) fn is_queued(targets: &[Target<'_>], groups: &[GroupTarget<'_>]) -> bool {
+    targets.iter().any(|target| target.is_queued) || groups.iter().any(|target| target.is_queued)
+}

@@ -1,0 +1,129 @@
+//! Who gets what is published to one topic, as long as no filter enters or leaves the index. What differs from message to
+//! message, its QoS, its RETAIN flag and its publisher, is left to [`Target`](super::audience::Target).
+
+use std::{ops::Range, sync::Arc};
+
+use ebbtide_protocol::QoS;
+use ebbtide_store::Incarnation;
+use ecow::EcoVec;
+
+use super::{group::Group, index::Subscriber, mailbox::Mailbox};
+
+#[derive(Debug, Default)]
+pub(crate) struct Matches {
+    /// Ascending by session.
+    pub sessions: Vec<Matched>,
+    /// Of shared subscriptions.
+    pub groups: Vec<Arc<Group>>,
+    /// How many subscriptions of sessions these are.
+    pub subscriptions: usize,
+}
+
+/// One session with all its subscriptions that match.
+#[derive(Debug)]
+pub(crate) struct Matched {
+    pub mailbox: Arc<Mailbox>,
+    wish: Wish,
+    own: Own,
+}
+
+/// Subscriptions of one session merged into one delivery, at the highest of their QoS [MQTT-3.3.4-2] and with the
+/// identifiers of all of them [MQTT-3.3.4-3, MQTT-3.3.4-4].
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub qos: QoS,
+    pub retain_as_published: bool,
+    pub subscription_identifiers: EcoVec<u32>,
+}
+
+/// What a session gets of its own messages: No Local subscriptions do not count then [MQTT-3.8.3-3].
+#[derive(Debug)]
+enum Own {
+    Same,
+    Nothing,
+    Less(Box<Wish>),
+}
+
+impl Matches {
+    /// Of the subscriptions that were found, those of one session beside each other.
+    pub fn new(found: &[&Subscriber], groups: Vec<Arc<Group>>) -> Self {
+        let mut sessions = Vec::with_capacity(found.len());
+        sessions.extend(runs(found).map(|same| Matched::new(&found[same])));
+        Self {
+            sessions,
+            groups,
+            subscriptions: found.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.groups.is_empty()
+    }
+
+    /// What keeping it takes, in pieces of some 50 bytes.
+    pub fn pieces(&self) -> usize {
+        1 + self.subscriptions + self.groups.len()
+    }
+}
+
+impl Matched {
+    fn new(same: &[&Subscriber]) -> Self {
+        let is_local = |subscriber: &&&Subscriber| !subscriber.options.no_local;
+        let own = match same.iter().filter(is_local).count() {
+            count if count == same.len() => Own::Same,
+            0 => Own::Nothing,
+            _ => Own::Less(Box::new(Wish::of(same.iter().filter(is_local)))),
+        };
+        Self {
+            mailbox: Arc::clone(&same[0].mailbox),
+            wish: Wish::of(same.iter()),
+            own,
+        }
+    }
+
+    /// What it is to get of a message of this publisher; `None`: nothing.
+    pub fn wish(&self, publisher: Incarnation) -> Option<&Wish> {
+        if self.mailbox.session != publisher {
+            return Some(&self.wish);
+        }
+        match &self.own {
+            Own::Same => Some(&self.wish),
+            Own::Nothing => None,
+            Own::Less(wish) => Some(wish),
+        }
+    }
+}
+
+impl Wish {
+    fn of<'a>(subscribers: impl Iterator<Item = &'a &'a Subscriber>) -> Self {
+        let mut wish = Self {
+            qos: QoS::AtMostOnce,
+            retain_as_published: false,
+            subscription_identifiers: EcoVec::new(),
+        };
+        for subscriber in subscribers {
+            wish.qos = wish.qos.max(subscriber.options.qos);
+            wish.retain_as_published |= subscriber.options.retain_as_published;
+            wish.subscription_identifiers.extend(subscriber.identifier);
+        }
+        wish
+    }
+}
+
+/// The runs of subscriptions that belong to one session.
+fn runs(found: &[&Subscriber]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let session = found.get(start)?.session();
+        let end = found[start..]
+            .iter()
+            .position(|subscriber| subscriber.session() != session)
+            .map_or(found.len(), |n| start + n);
+        let range = start..end;
+        start = end;
+        Some(range)
+    })
+}
+
+#[cfg(test)]
+mod tests;

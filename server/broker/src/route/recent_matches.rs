@@ -1,0 +1,176 @@
+//! Matches that were looked up lately, for topics that are published to again and again.
+//!
+//! The index owns it and empties it with each change of its own, so nothing here is ever older than the index, and nobody is
+//! held on to who has left. A topic is remembered when it is looked up for the second time: one that is published to once
+//! costs nothing but a look.
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use rustc_hash::FxHasher;
+
+use super::matches::Matches;
+
+/// How many topics are remembered at the most; each in the place that its hash gives.
+const TOPICS: usize = 256;
+/// The most pieces of all matches together: bounds the memory that this holds on to, and what is freed at once.
+const PIECES_MAX: usize = 16_384;
+
+#[derive(Debug)]
+pub(super) struct RecentMatches {
+    places: Box<[Mutex<Place>]>,
+    pieces: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    /// The hash of the topic that was last looked up here in vain.
+    missed: u32,
+    found: Option<(Box<str>, Arc<Matches>)>,
+}
+
+/// The hash of a topic, which says where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Key(u32);
+
+impl Key {
+    pub fn of(topic: &str) -> Self {
+        let hash = BuildHasherDefault::<FxHasher>::default().hash_one(topic);
+        // The high bits are the good ones.
+        Self((hash >> 32) as u32)
+    }
+}
+
+impl Default for RecentMatches {
+    fn default() -> Self {
+        Self {
+            places: (0..TOPICS).map(|_| Mutex::default()).collect(),
+            pieces: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl RecentMatches {
+    fn place(&self, key: Key) -> &Mutex<Place> {
+        &self.places[key.0 as usize % TOPICS]
+    }
+
+    pub fn get(&self, key: Key, topic: &str) -> Option<Arc<Matches>> {
+        let place = self.place(key).lock();
+        let (of, matches) = place.found.as_ref()?;
+        (**of == *topic).then(|| Arc::clone(matches))
+    }
+
+    /// What was looked up in vain, and found in the index.
+    pub fn put(&self, key: Key, topic: &str, matches: &Arc<Matches>) {
+        let pieces = matches.pieces();
+        if pieces > PIECES_MAX {
+            return;
+        }
+        if std::mem::replace(&mut self.place(key).lock().missed, key.0) != key.0 {
+            return;
+        }
+        if self.pieces.fetch_add(pieces, Ordering::Relaxed) + pieces > PIECES_MAX {
+            for place in &self.places {
+                let found = place.lock().found.take();
+                self.forgotten(found);
+            }
+        }
+        let found = Some((topic.into(), Arc::clone(matches)));
+        let replaced = std::mem::replace(&mut self.place(key).lock().found, found);
+        self.forgotten(replaced);
+    }
+
+    fn forgotten(&self, found: Option<(Box<str>, Arc<Matches>)>) {
+        if let Some((_, matches)) = found {
+            self.pieces.fetch_sub(matches.pieces(), Ordering::Relaxed);
+        }
+    }
+
+    /// The index is about to change.
+    pub fn clear(&mut self) {
+        if *self.pieces.get_mut() == 0 {
+            return;
+        }
+        for place in &mut self.places {
+            place.get_mut().found = None;
+        }
+        *self.pieces.get_mut() = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(recent: &RecentMatches, topic: &str, subscriptions: usize) {
+        let matches = Matches {
+            subscriptions,
+            ..Matches::default()
+        };
+        let matches = Arc::new(matches);
+        recent.put(Key::of(topic), topic, &matches);
+        recent.put(Key::of(topic), topic, &matches);
+    }
+
+    fn get(recent: &RecentMatches, topic: &str) -> Option<usize> {
+        let matches = recent.get(Key::of(topic), topic)?;
+        Some(matches.subscriptions)
+    }
+
+    fn held(recent: &RecentMatches) -> usize {
+        let places = recent.places.iter().map(Mutex::lock);
+        let found = places.filter_map(|place| place.found.clone());
+        found.map(|(_, matches)| matches.pieces()).sum()
+    }
+
+    #[test]
+    fn what_is_looked_up_twice_is_remembered_until_the_index_changes() {
+        let mut recent = RecentMatches::default();
+        recent.put(Key::of("a"), "a", &Arc::default());
+        assert_eq!(get(&recent, "a"), None);
+        put(&recent, "a", 7);
+        assert_eq!(get(&recent, "a"), Some(7));
+        assert_eq!(get(&recent, "b"), None);
+        recent.clear();
+        assert_eq!((get(&recent, "a"), held(&recent)), (None, 0));
+        recent.put(Key::of("a"), "a", &Arc::default());
+        assert_eq!(get(&recent, "a"), Some(0));
+    }
+
+    #[test]
+    fn topics_in_one_place_are_not_confused() {
+        let recent = RecentMatches::default();
+        let topics: Vec<String> = (0..4 * TOPICS).map(|n| format!("t/{n}")).collect();
+        for (n, topic) in topics.iter().enumerate() {
+            put(&recent, topic, n % 32);
+            assert_eq!(get(&recent, topic), Some(n % 32));
+        }
+        let there = topics.iter().enumerate().filter_map(|(n, topic)| {
+            let found = get(&recent, topic)?;
+            Some((n % 32, found))
+        });
+        assert!(there.clone().count() > TOPICS / 2);
+        assert!(there.clone().all(|(n, found)| n == found));
+    }
+
+    #[test]
+    fn it_holds_on_to_no_more_than_it_may() {
+        let recent = RecentMatches::default();
+        for size in 0..1_000 {
+            put(&recent, &format!("t/{size}"), size);
+            assert_eq!(held(&recent), recent.pieces.load(Ordering::Relaxed));
+            assert!(held(&recent) <= PIECES_MAX);
+        }
+        put(&recent, "t", PIECES_MAX);
+        assert_eq!(get(&recent, "t"), None);
+        put(&recent, "t", PIECES_MAX - 1);
+        assert_eq!(get(&recent, "t"), Some(PIECES_MAX - 1));
+    }
+}
