@@ -15,6 +15,10 @@ const HEAD_BYTES = 5;
 const SLAB_BYTES = 4096;
 const SHARED_BYTES_MAX = SLAB_BYTES / 8;
 
+/** Texts that are remembered, and how long they may be: to decode the topic of a message costs more than all else that is done for it here. */
+const TEXTS = 64;
+const TEXT_BYTES_MAX = 128;
+
 const KINDS: Readonly<Partial<Record<string, number>>> = { number: NUMBER, boolean: FLAG, string: TEXT };
 
 const encoder = new TextEncoder();
@@ -57,7 +61,7 @@ export function unpack(memory: Memory, at: number): Value {
     const start = at;
     at += number;
     if (kind === FLOAT) return view.getFloat64(start, true);
-    if (kind === TEXT) return decoder.decode(bytes.subarray(start, at));
+    if (kind === TEXT) return memory.text(start, at);
     return kind === PASSING && number <= SHARED_BYTES_MAX ? memory.share(start, at) : bytes.slice(start, at);
   };
   return next();
@@ -70,6 +74,7 @@ export class Memory {
 
   #slab = new Uint8Array();
   #used = 0;
+  readonly #texts: [bytes: Uint8Array, text: string][] = [];
 
   constructor(readonly buffer: ArrayBuffer) {
     this.bytes = new Uint8Array(buffer);
@@ -87,5 +92,23 @@ export class Memory {
     copy.set(this.bytes.subarray(from, to));
     this.#used += (length + 7) & ~7;
     return copy;
+  }
+
+  /** Text, the same object again if it came lately. */
+  text(from: number, to: number): string {
+    const { bytes } = this;
+    const length = to - from;
+    // Texts of one length differ at their ends, as a rule.
+    const place = (length + 7 * bytes[to - 1]! + 31 * bytes[to - 2]!) % TEXTS;
+    const [known, text] = this.#texts[place] ?? [];
+    if (known?.length === length) {
+      let at = 0;
+      while (at < length && known[at] === bytes[from + at]) at++;
+      if (at === length) return text!;
+    }
+    const own = bytes.slice(from, to);
+    const decoded = decoder.decode(own);
+    if (length <= TEXT_BYTES_MAX) this.#texts[place] = [own, decoded];
+    return decoded;
   }
 }

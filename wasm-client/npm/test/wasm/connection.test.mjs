@@ -92,6 +92,18 @@ test('bytes that were told are a copy, and a byte order mark stays', () => {
   assert.deepEqual([text, [...bytes]], ['\ufeffa', [1]]);
 });
 
+test('texts that are remembered are not confused', () => {
+  const memory = new Memory(new ArrayBuffer(4096));
+  const told = (text) => {
+    memory.bytes.set(joined(pack([text])));
+    return unpack(memory, 0);
+  };
+  // More than are remembered, of one length, some at the same place; long ones; and all of them again.
+  const texts = ['', 'ä', '\ufeff', 'x'.repeat(500), 'y'.repeat(500)];
+  for (let at = 0; at < 300; at++) texts.push(`agents/${String(at).padStart(3, '0')}/state`, `state/${String(at).padStart(3, '0')}`);
+  for (const text of [...texts, ...texts.reverse()]) for (let times = 0; times < 2; times++) assert.equal(told(text), text);
+});
+
 test('small bytes that pass by share a buffer and nothing else, large ones have their own', () => {
   const passing = (...contents) => {
     const head = (length) => [7, ...new Uint8Array(Uint32Array.of(length).buffer)];
