@@ -241,7 +241,8 @@ pub fn shared_subscription_is_spread(stage: &mut Stage) -> Result<()> {
             all.push(got.payload.parse::<usize>()?);
         }
         let count = all.len() - before;
-        ensure!(count >= MESSAGES / 4, "{name} got {count}");
+        // How many is the members' doing: whoever has less unacknowledged gets the next, and a slow one gets few.
+        ensure!(count > 0, "{name} got {count}");
     }
     all.sort_unstable();
     ensure!(all == (0..MESSAGES).collect::<Vec<_>>(), "{all:?}");
