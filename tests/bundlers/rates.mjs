@@ -14,6 +14,9 @@ const [broker, mqttPort, folder, rounds = '5', messages = '100000'] = process.ar
 const MESSAGES = Number(messages);
 /** Before it is measured: code is compiled, and what it takes is allocated. */
 const WARM_UP = MESSAGES / 5;
+/** That it does nothing: less than this part of a core for so long. */
+const QUIET_BELOW = 0.02;
+const QUIET_MS = 500;
 const TOPIC = 'rates/a';
 const PAYLOAD_BYTES = 256;
 const address = new URL('/mqtt', broker.replace('http', 'ws')).href;
@@ -26,6 +29,16 @@ async function processorTime(devtools) {
   return [sum(processInfo.filter(({ type }) => type === 'renderer')), sum(processInfo)];
 }
 
+/** Waits until the browser does nothing: it starts a process for a next page at some moment after a page has opened. */
+async function settled(devtools) {
+  for (let [, before] = await processorTime(devtools); ; ) {
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    const [, now] = await processorTime(devtools);
+    if (now - before < QUIET_BELOW * QUIET_MS * 1000) return;
+    before = now;
+  }
+}
+
 async function measure(output, publisher, qos) {
   const site = await serve(output, broker);
   try {
@@ -33,6 +46,7 @@ async function measure(output, publisher, qos) {
       const devtools = await browser.newBrowserCDPSession();
       const page = await openCounting(context, site);
       await count(page, publisher, WARM_UP, qos);
+      await settled(devtools);
       const [renderer, all] = await processorTime(devtools);
       const ms = await count(page, publisher, MESSAGES, qos);
       const [rendererNow, allNow] = await processorTime(devtools);
