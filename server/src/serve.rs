@@ -43,6 +43,9 @@ const WORKERS_MAX: usize = 8;
 /// After so many turns of connections a thread looks which sockets have something. With one that always has something to do, and
 /// others that only wait, nobody else looks: these are waited for by those who have just woken up.
 const TURNS_PER_LOOK: u32 = 4;
+/// Sockets that one look gives. Of several tokio takes the last one first, for it puts whoever is woken last in front: what came
+/// first would be overtaken, and a publisher by its subscribers (docs/decisions/021-one-socket-at-a-look.md).
+const SOCKETS_PER_LOOK: usize = 1;
 
 /// Why the broker does not run, or has not ended well.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +98,7 @@ pub fn run(config: Config, reread: Reread, filter: Filter) -> Result<(), ServeEr
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .event_interval(TURNS_PER_LOOK)
+        .max_io_events_per_tick(SOCKETS_PER_LOOK)
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;
