@@ -62,7 +62,7 @@ pub const CODES: &[(i32, &str)] = &[
     ),
     (
         INTERRUPTED,
-        "It was stopped by a second signal, before everything was written.",
+        "It was stopped by a second signal, before everything was written. `ebbtide bench`: by a first one.",
     ),
 ];
 
@@ -129,7 +129,9 @@ impl Failure {
             Self::Mqtt(error) => error.code(),
             Self::Page(_) => 7,
             Self::Bench(BenchError::Runtime(_)) => 1,
+            Self::Bench(BenchError::Typed(_)) => 2,
             Self::Bench(BenchError::Broker { .. }) => 6,
+            Self::Bench(BenchError::Interrupted) => INTERRUPTED as u8,
             Self::Access(AccessError::Typed(_)) => 2,
             Self::Access(AccessError::Read { .. }) => 7,
             Self::Access(AccessError::Denied) => 8,

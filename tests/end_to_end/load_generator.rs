@@ -10,7 +10,7 @@ use serde_json::Value;
 const SHORT: [&str; 4] = ["--warm-up-s", "0.1", "--duration-s", "0.3"];
 
 /// Runs it, and gives the figures that it prints.
-fn bench(url: &str, arguments: &[&str]) -> Result<Value> {
+pub fn bench(url: &str, arguments: &[&str]) -> Result<Value> {
     let arguments = [&["bench"], arguments, &["--url", url, "--json"]].concat();
     let output = run_to_end(&arguments, Path::new("."))?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -18,7 +18,7 @@ fn bench(url: &str, arguments: &[&str]) -> Result<Value> {
     serde_json::from_slice(&output.stdout).with_context(|| format!("{arguments:?}: {said}"))
 }
 
-fn figure(figures: &Value, name: &str) -> Result<f64> {
+pub fn figure(figures: &Value, name: &str) -> Result<f64> {
     let figure = figures.get(name).and_then(Value::as_f64);
     figure.with_context(|| format!("{name} in {figures}"))
 }
@@ -113,7 +113,7 @@ fn what_is_kept_is_there() -> Result<()> {
 }
 
 /// Nobody else gets it meanwhile: it is below those that the system gives away.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     let first = 20_000 + (std::process::id() % 10_000) as u16;
     let mut ports = first..first + 100;
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();

@@ -26,6 +26,7 @@ mod full_disk;
 mod getting_started;
 mod ledger;
 mod limits;
+mod load_faults;
 mod load_generator;
 #[cfg(target_os = "linux")]
 mod memory;

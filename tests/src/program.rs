@@ -111,6 +111,11 @@ impl Running {
         self.lines.recv_timeout(time).ok()
     }
 
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM.
     pub fn ask_to_end(&self) -> Result<()> {
         let id = self.child.id().to_string();

@@ -14,12 +14,7 @@ use std::{
 use bytes::BytesMut;
 use ebbtide_protocol::QoS;
 
-use super::{
-    frame::Frame,
-    link::{Link, Template},
-    pace::Pace,
-    tally::Tally,
-};
+use super::{frame::Frame, link::Link, pace::Pace, tally::Tally, template::Template};
 
 /// Written at once, about.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -34,6 +29,8 @@ pub struct Run {
     pub is_ending: Cell<bool>,
     /// No more than that many are, of all publishers together.
     pub limit: Cell<Option<u64>>,
+    /// With a rate: what is due from then on, after the start, is not published.
+    pub end: Cell<Option<Duration>>,
 }
 
 impl Run {
@@ -44,7 +41,13 @@ impl Run {
             tally: Tally::new(),
             is_ending: Cell::new(false),
             limit: Cell::new(None),
+            end: Cell::new(None),
         }
+    }
+
+    /// Nanoseconds since it began.
+    pub fn now_ns(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn is_over(&self) -> bool {
@@ -73,7 +76,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    pub fn new(link: Link, publishing: Publishing, run: Rc<Run>) -> Self {
+    pub fn new(link: Link, mut publishing: Publishing, run: Rc<Run>) -> Self {
+        publishing.window = publishing.window.min(link.receive_maximum);
         Self {
             link,
             publishing,
@@ -118,11 +122,11 @@ impl Publisher {
     fn wants_to_publish(&self) -> bool {
         !self.run.is_over()
             && (self.publishing.qos == QoS::AtMostOnce || self.in_flight < self.publishing.window)
-            && self.publishing.pace.as_ref().is_none_or(Pace::is_due)
+            && (self.publishing.pace.as_ref()).is_none_or(|pace| pace.is_due(self.run.end.get()))
     }
 
     fn fill(&mut self, context: &mut Context<'_>) {
-        let now_ns = nanoseconds(self.run.start.elapsed());
+        let now_ns = self.run.now_ns();
         while self.link.output.len() < OUTPUT_BYTES && self.wants_to_publish() {
             // With a pace the time counts from when it should have left: a broker that stalls is not spared.
             let time_ns = match &mut self.publishing.pace {
@@ -206,7 +210,7 @@ impl Subscriber {
         let mut now_ns = None;
         self.link.poll_frames(context, |frame, output| {
             receive(frame, output, |payload| {
-                let now_ns = *now_ns.get_or_insert_with(|| nanoseconds(run.start.elapsed()));
+                let now_ns = *now_ns.get_or_insert_with(|| run.now_ns());
                 run.tally.received(payload, now_ns);
             });
         })
@@ -234,8 +238,4 @@ pub fn receive(frame: Frame<'_>, output: &mut BytesMut, take: impl FnOnce(&[u8])
         } => output.extend_from_slice(&[0x70, 2, high, low]),
         _ => {}
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

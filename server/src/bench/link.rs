@@ -1,16 +1,18 @@
 //! One MQTT connection of the generator: buffers, the first packets, and what it sends again and again.
 
-use std::{future::poll_fn, io, num::NonZeroU16, task::Context, task::Poll};
+use std::{
+    future::poll_fn,
+    io,
+    num::NonZeroU16,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use bytes::{Buf, Bytes, BytesMut};
-use ebbtide_protocol::ReasonCode;
+use bytes::{Buf, BytesMut};
 use ebbtide_protocol::{
-    Packet, PacketId, QoS, TopicFilter, TopicName, Version,
-    codec::encode,
-    packet::{
-        Connect, Disconnect, MessageProperties, Publish, Subscribe, Subscription,
-        SubscriptionOptions,
-    },
+    Packet, PacketId, QoS, ReasonCode, TopicFilter, Version,
+    codec::{Decoder, Role, encode},
+    packet::{Connect, Disconnect, Subscribe, Subscription, SubscriptionOptions},
 };
 
 use super::{
@@ -23,6 +25,8 @@ use crate::connection::ByteStream;
 const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(4096).expect("not zero");
 /// Sessions that are kept are kept that long, seconds: longer than any run.
 const SESSION_EXPIRY_S: u32 = 3600;
+/// So long may a broker take for an answer. One that says nothing for longer is not waited for.
+pub const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// The longest there is: nobody sends pings during a run. Not zero, which some brokers refuse.
 const KEEP_ALIVE_S: u16 = u16::MAX;
 
@@ -30,6 +34,8 @@ const KEEP_ALIVE_S: u16 = u16::MAX;
 pub struct Link {
     stream: Box<dyn ByteStream>,
     pub version: Version,
+    /// Unacknowledged messages that the broker takes [MQTT-3.3.4-7].
+    pub receive_maximum: usize,
     input: BytesMut,
     /// There may be whole packets in the input already.
     has_more: bool,
@@ -48,8 +54,18 @@ pub enum Session {
 }
 
 impl Link {
-    /// Connects and waits for CONNACK.
+    /// Connects and waits for CONNACK, but not for ever.
     pub async fn connect(
+        dialer: &Dialer,
+        version: Version,
+        client_id: &str,
+        session: Session,
+    ) -> io::Result<Self> {
+        let connecting = Self::let_in(dialer, version, client_id, session);
+        in_time("let a client in", connecting).await
+    }
+
+    async fn let_in(
         dialer: &Dialer,
         version: Version,
         client_id: &str,
@@ -58,6 +74,7 @@ impl Link {
         let mut link = Self {
             stream: dialer.dial().await?,
             version,
+            receive_maximum: usize::from(u16::MAX),
             input: BytesMut::new(),
             has_more: false,
             output: BytesMut::new(),
@@ -74,27 +91,47 @@ impl Link {
             client_id: client_id.to_owned().into(),
             session_expiry_interval: (session != Session::Clean).then_some(SESSION_EXPIRY_S),
             receive_maximum: Some(RECEIVE_MAXIMUM),
+            username: dialer.login.username.clone().map(Into::into),
+            password: dialer.login.password.clone(),
             ..Connect::default()
         };
         link.put(&Packet::Connect(Box::new(connect)));
         link.flush().await?;
-        link.expect("CONNECT", |frame| match frame {
-            Frame::ConnAck { reason, .. } => Some(reason),
-            _ => None,
-        })
-        .await?;
-        Ok(link)
+        let reason = link
+            .expect(|frame| match frame {
+                Frame::ConnAck { reason, .. } => Some(reason),
+                _ => None,
+            })
+            .await?;
+        match reason {
+            0 => Ok(link),
+            reason => Err(refused_to_connect(version, reason)),
+        }
     }
 
     /// Subscribes and waits for SUBACK; what arrives before it is lost.
     pub async fn subscribe(&mut self, filter: &str, qos: QoS) -> io::Result<()> {
         self.ask_to_subscribe(filter, qos)?;
-        self.flush().await?;
-        self.expect("SUBSCRIBE", |frame| match frame {
-            Frame::SubAck { reason } => Some(reason),
-            _ => None,
-        })
-        .await
+        let subscribing = async {
+            self.flush().await?;
+            self.expect(|frame| match frame {
+                Frame::SubAck { reason } => Some(reason),
+                _ => None,
+            })
+            .await
+        };
+        let granted = in_time("answer SUBSCRIBE", subscribing).await?;
+        if granted >= 0x80 {
+            let why = format!("the broker refused to subscribe: {}", named(granted));
+            return Err(io::Error::other(why));
+        }
+        if granted < qos as u8 {
+            // What is measured would be something else than what was asked for.
+            let why =
+                format!("the broker delivers with QoS {granted} at most: give --qos {granted}");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        }
+        Ok(())
     }
 
     /// Only puts SUBSCRIBE into the output.
@@ -133,7 +170,8 @@ impl Link {
 
     /// Ready when the output is empty.
     pub fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_write(context, &mut self.output)
+        let written = self.stream.poll_write(context, &mut self.output);
+        written.map_err(broken_off)
     }
 
     /// Reads once, and hands over every whole packet that is there.
@@ -143,15 +181,19 @@ impl Link {
         mut take: impl FnMut(Frame<'_>, &mut BytesMut),
     ) -> Poll<io::Result<()>> {
         if !std::mem::take(&mut self.has_more) {
-            let Poll::Ready(count) = self.stream.poll_read(context, &mut self.input)? else {
+            let read = self.stream.poll_read(context, &mut self.input);
+            let Poll::Ready(count) = read.map_err(broken_off)? else {
                 return Poll::Pending;
             };
             if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                return Poll::Ready(Err(ended()));
             }
         }
         let mut at = 0;
         while let Some((frame, length)) = frame::first(&self.input[at..], self.version)? {
+            if let Frame::Disconnect { reason } = frame {
+                return Poll::Ready(Err(sent_away(reason)));
+            }
             take(frame, &mut self.output);
             at += length;
         }
@@ -161,132 +203,89 @@ impl Link {
 
     /// Waits for the answer to a request. What comes behind it is left for the next read: a session that is back gets its
     /// messages together with CONNACK.
-    async fn expect(
-        &mut self,
-        request: &'static str,
-        answer: impl Fn(Frame<'_>) -> Option<u8>,
-    ) -> io::Result<()> {
-        let mut reason = None;
-        while reason.is_none() {
+    async fn expect(&mut self, answer: impl Fn(Frame<'_>) -> Option<u8>) -> io::Result<u8> {
+        loop {
             let Some((frame, length)) = frame::first(&self.input, self.version)? else {
                 let count = poll_fn(|context| self.stream.poll_read(context, &mut self.input));
-                if count.await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
+                if count.await.map_err(broken_off)? == 0 {
+                    return Err(ended());
                 }
                 continue;
             };
-            reason = match frame {
-                Frame::Disconnect { reason } => Some(reason),
-                frame => answer(frame),
-            };
-            self.input.advance(length);
-        }
-        self.has_more = !self.input.is_empty();
-        match reason {
-            Some(reason) if reason >= 0x80 || (request == "CONNECT" && reason != 0) => {
-                let why = format!("the broker refused {request}: 0x{reason:02x}");
-                Err(io::Error::new(io::ErrorKind::ConnectionRefused, why))
+            if let Frame::Disconnect { reason } = frame {
+                return Err(sent_away(reason));
             }
-            _ => Ok(()),
+            let (reason, is_connack) = (answer(frame), matches!(frame, Frame::ConnAck { .. }));
+            let packet = self.input.split_to(length);
+            if is_connack {
+                self.take_limits(packet);
+            }
+            if let Some(reason) = reason {
+                self.has_more = !self.input.is_empty();
+                return Ok(reason);
+            }
+        }
+    }
+
+    /// What CONNACK says about how much the broker takes. One that is not quite right says nothing about it.
+    fn take_limits(&mut self, mut packet: BytesMut) {
+        let mut decoder = Decoder::new(Role::Client, u32::MAX);
+        decoder.set_version(self.version);
+        if let Ok(Some(Packet::ConnAck(connack))) = decoder.decode(&mut packet)
+            && let Some(maximum) = connack.receive_maximum
+        {
+            self.receive_maximum = usize::from(maximum.get());
         }
     }
 }
 
-/// A PUBLISH that is sent over and over: only its packet identifier and the time in its payload change.
-#[derive(Clone, Debug)]
-pub struct Template {
-    bytes: Bytes,
-    packet_id_at: Option<usize>,
-    /// Where the payload begins, if it can hold a time.
-    time_at: Option<usize>,
-}
-
-impl Template {
-    /// How many bytes of a payload say when it was sent.
-    const TIME_BYTES: usize = 8;
-
-    pub fn new(
-        topic: &str,
-        payload_bytes: usize,
-        qos: QoS,
-        retain: bool,
-        version: Version,
-    ) -> io::Result<Self> {
-        let topic = TopicName::new(topic.to_owned()).map_err(io::Error::other)?;
-        let topic_bytes = topic.as_str().len();
-        let packet = Packet::Publish(Box::new(Publish {
-            dup: false,
-            qos,
-            retain,
-            topic: Some(topic),
-            packet_id: (qos != QoS::AtMostOnce).then_some(PacketId::MAX),
-            topic_alias: None,
-            subscription_identifiers: Vec::new(),
-            properties: MessageProperties::default(),
-            payload: Bytes::from(vec![b'x'; payload_bytes]),
-        }));
-        let mut bytes = BytesMut::new();
-        encode(&packet, version, &mut bytes);
-        let payload_at = bytes.len() - payload_bytes;
-        let properties = usize::from(version == Version::V5);
-        let packet_id_at = (qos != QoS::AtMostOnce).then_some(payload_at - properties - 2);
-        debug_assert!(payload_at > topic_bytes, "the topic comes first");
-        Ok(Self {
-            bytes: bytes.freeze(),
-            packet_id_at,
-            time_at: (payload_bytes >= Self::TIME_BYTES).then_some(payload_at),
+/// The outcome of `work`, unless it takes too long.
+async fn in_time<T>(what: &str, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(ANSWER_MAX, work)
+        .await
+        .unwrap_or_else(|_| {
+            let why = format!(
+                "it did not {what} within {} s; is an MQTT broker there, and does it run?",
+                ANSWER_MAX.as_secs()
+            );
+            Err(io::Error::new(io::ErrorKind::TimedOut, why))
         })
-    }
-
-    /// Appends one, sent at `time_ns` of the run.
-    pub fn put(&self, output: &mut BytesMut, packet_id: u16, time_ns: u64) {
-        let start = output.len();
-        output.extend_from_slice(&self.bytes);
-        let packet = &mut output[start..];
-        if let Some(at) = self.packet_id_at {
-            packet[at..at + 2].copy_from_slice(&packet_id.to_be_bytes());
-        }
-        if let Some(at) = self.time_at {
-            packet[at..at + Self::TIME_BYTES].copy_from_slice(&time_ns.to_be_bytes());
-        }
-    }
-
-    /// When a payload says it was sent.
-    pub fn time_ns(payload: &[u8]) -> Option<u64> {
-        let bytes = payload.get(..Self::TIME_BYTES)?;
-        Some(u64::from_be_bytes(bytes.try_into().ok()?))
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn ended() -> io::Error {
+    let why = "the broker has ended the connection; its log may say why";
+    io::Error::new(io::ErrorKind::UnexpectedEof, why)
+}
 
-    #[test]
-    fn what_is_put_is_what_is_found() {
-        for version in [Version::V3_1_1, Version::V5] {
-            for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
-                let template = Template::new("a/b", 300, qos, false, version).expect("a template");
-                let mut output = BytesMut::new();
-                template.put(&mut output, 0x0102, 77);
-                let (frame, length) = frame::first(&output, version)
-                    .expect("fine")
-                    .expect("whole");
-                assert_eq!(length, output.len());
-                let Frame::Publish {
-                    packet_id, payload, ..
-                } = frame
-                else {
-                    panic!("{frame:?}");
-                };
-                let expected = if qos == QoS::AtMostOnce {
-                    [0, 0]
-                } else {
-                    [1, 2]
-                };
-                assert_eq!((packet_id, payload.len()), (expected, 300));
-                assert_eq!(Template::time_ns(payload), Some(77));
-            }
-        }
-    }
+fn broken_off(error: io::Error) -> io::Error {
+    let why = format!("the connection broke off: {error}; does the broker still run?");
+    io::Error::new(error.kind(), why)
+}
+
+fn sent_away(reason: u8) -> io::Error {
+    let why = format!("the broker has sent a client away: {}", named(reason));
+    io::Error::new(io::ErrorKind::ConnectionAborted, why)
+}
+
+fn refused_to_connect(version: Version, reason: u8) -> io::Error {
+    // Of 3.1.1 these are 4 and 5 (section 3.2.2.3).
+    let is_about_login = match version {
+        Version::V5 => matches!(reason, 0x86 | 0x87),
+        _ => matches!(reason, 4 | 5),
+    };
+    let name = match version {
+        Version::V5 => named(reason),
+        _ => format!("return code {reason}"),
+    };
+    let what_to_do = match is_about_login {
+        true => ": who may come in is said by --username and --password-file",
+        false => "",
+    };
+    let why = format!("the broker lets no client in, {name}{what_to_do}");
+    io::Error::new(io::ErrorKind::ConnectionRefused, why)
+}
+
+fn named(reason: u8) -> String {
+    let name = ReasonCode::from_byte(reason).map_or("unknown", ReasonCode::name);
+    format!("0x{reason:02x} ({name})")
 }

@@ -5,7 +5,10 @@
 
 mod endpoint;
 mod frame;
+mod interrupt;
 mod link;
+mod login;
+mod numbers;
 mod options;
 mod pace;
 mod process;
@@ -13,14 +16,17 @@ mod report;
 mod scenario;
 mod tally;
 mod target;
+mod template;
 
 pub use self::options::Arguments;
 
 use std::io;
 
-use tokio::task::LocalSet;
+use tokio::{runtime::Runtime, task::LocalSet};
 
 use self::{
+    interrupt::Interrupt,
+    login::Login,
     process::Process,
     report::{Report, table},
     scenario::Stage,
@@ -34,6 +40,9 @@ pub enum BenchError {
     /// The async runtime could not be started.
     #[error("cannot start: {0}")]
     Runtime(io::Error),
+    /// What was typed cannot be used.
+    #[error("{0}")]
+    Typed(String),
     /// The broker was not reached, refused, or broke off.
     #[error("{target}: {source}")]
     Broker {
@@ -42,67 +51,93 @@ pub enum BenchError {
         /// What happened.
         source: io::Error,
     },
+    /// Ctrl-C.
+    #[error("interrupted; sessions and retained messages of this load may be left in the broker")]
+    Interrupted,
 }
 
 impl Arguments {
-    /// Plays the scenario as often as was asked for, to each broker in turn, and prints what it found.
+    /// Plays the scenario as often as was asked for, to each broker in turn, and prints what it found, also if it had to end early.
     pub fn run(&self) -> Result<(), BenchError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(BenchError::Runtime)?;
+        let login = self.login.login().map_err(BenchError::Typed)?;
+        for (pid, flag) in [(self.pid, "--pid"), (self.compare_pid, "--compare-pid")] {
+            if pid.is_some_and(|pid| Process(pid).usage().is_none()) {
+                let why = "there is no such process, or this system does not tell what it takes";
+                return Err(BenchError::Typed(format!("{flag}: {why}")));
+            }
+        }
+        let mut reports = Vec::new();
+        let outcome = self.play_all(&runtime, &login, &mut reports);
+        if !self.json {
+            print!("{}", table(&reports));
+        }
+        let mut remarks: Vec<&String> = reports.iter().flat_map(|report| &report.remarks).collect();
+        remarks.dedup();
+        for remark in remarks {
+            eprintln!("note: {remark}");
+        }
+        outcome
+    }
+
+    fn play_all(
+        &self,
+        runtime: &Runtime,
+        login: &Login,
+        reports: &mut Vec<Report>,
+    ) -> Result<(), BenchError> {
         let mut targets = vec![(&self.url, self.pid)];
         targets.extend(self.compare.as_ref().map(|url| (url, self.compare_pid)));
-        let mut reports = Vec::new();
+        let interrupt = Interrupt::new();
         for round in 1..=self.rounds {
-            for (target, pid) in &targets {
-                eprintln!(
-                    "{} at {target}, round {round} of {}",
-                    self.scenario.name(),
-                    self.rounds
-                );
-                let run = format!("{}-{}", std::process::id(), reports.len());
-                let played = runtime.block_on(LocalSet::new().run_until(self.play(
-                    target,
-                    pid.map(Process),
-                    &run,
-                )));
-                let mut report = played.map_err(|source| BenchError::Broker {
+            for (number, (target, pid)) in targets.iter().enumerate() {
+                let (name, rounds) = (self.scenario.name(), self.rounds);
+                eprintln!("{name} at {target}, round {round} of {rounds}");
+                let failed = |source| BenchError::Broker {
                     target: (*target).clone(),
                     source,
-                })?;
-                report.target = target.to_string();
+                };
+                let dialer = Dialer::new((*target).clone(), self.trust(), login);
+                let run = format!("{}-{}", std::process::id(), reports.len());
+                let settings = self.settings(&run, round);
+                let progress = Progress::new();
+                let stage = Stage {
+                    dialer: &dialer.map_err(failed)?,
+                    settings: &settings,
+                    process: pid.map(Process),
+                    progress: &progress,
+                    interrupt: &interrupt,
+                };
+                let playing = async {
+                    tokio::select! {
+                        report = self.scenario.play(&stage) => report.map(Some),
+                        () = interrupt.cancelled(self.scenario.can_end_early()) => Ok(None),
+                    }
+                };
+                let played = runtime.block_on(LocalSet::new().run_until(playing));
+                progress.finish();
+                let mut report = played.map_err(failed)?.ok_or(BenchError::Interrupted)?;
+                report.target = match number > 0 && *target == &self.url {
+                    true => format!("{target} (2)"),
+                    false => target.to_string(),
+                };
                 report.round = round;
+                report.qos = settings.qos as u8;
+                report.protocol = settings.version.name();
+                report.payload_bytes = settings.payload_bytes;
                 if self.json {
                     let line = serde_json::to_string(&report);
                     println!("{}", line.expect("names and numbers"));
                 }
                 reports.push(report);
+                if interrupt.has_come() {
+                    return Err(BenchError::Interrupted);
+                }
             }
         }
-        if !self.json {
-            print!("{}", table(&reports));
-        }
         Ok(())
-    }
-
-    async fn play(
-        &self,
-        target: &Target,
-        process: Option<Process>,
-        run: &str,
-    ) -> io::Result<Report> {
-        let dialer = Dialer::new(target.clone(), self.cafile.as_deref())?;
-        let progress = Progress::new();
-        let settings = self.settings(run);
-        let stage = Stage {
-            dialer: &dialer,
-            settings: &settings,
-            process,
-            progress: &progress,
-        };
-        let report = self.scenario.play(&stage).await;
-        progress.finish();
-        report
     }
 }

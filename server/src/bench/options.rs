@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use ebbtide_protocol::{QoS, Version};
 
-use super::{scenario::Scenario, target::Target};
+use super::{login::LoginFlags, numbers, scenario::Scenario, target::Target};
+use crate::tls::Trust;
 
 /// Retained messages, unless another number is asked for.
 const RETAINED: usize = 100_000;
@@ -19,7 +20,8 @@ pub struct Arguments {
     #[arg(value_enum)]
     pub scenario: Scenario,
 
-    /// The broker: `mqtt://`, `mqtts://`, `ws://` or `wss://`, host and port.
+    /// The broker: `mqtt://`, `mqtts://`, `ws://` or `wss://`, `[USER[:PASSWORD]@]HOST[:PORT]`, and behind it the path of a WebSocket
+    /// (Ebbtide: /mqtt).
     #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
     pub url: Target,
 
@@ -38,6 +40,17 @@ pub struct Arguments {
     /// Who may have signed the broker's certificate: a PEM file, for `mqtts` and `wss`. Default: those that this machine trusts.
     #[arg(long, value_name = "FILE")]
     pub cafile: Option<PathBuf>,
+
+    /// A certificate of the clients with its chain (PEM), for `mqtts` and `wss`.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// Its key (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub login: LoginFlags,
 
     /// The command that starts the broker (restart), which the broker becomes: it is killed by its process number. It is given to
     /// the shell.
@@ -58,6 +71,7 @@ pub struct Arguments {
 
 /// How much of it.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Load")]
 struct Load {
     /// Of publishing and subscribing.
     #[arg(long, value_name = "QOS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
@@ -68,7 +82,7 @@ struct Load {
     protocol: Version,
 
     /// Bytes of each payload; the first eight carry the time, for the latency.
-    #[arg(long, value_name = "BYTES", default_value_t = 256)]
+    #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = numbers::payload_bytes)]
     payload_bytes: usize,
 
     /// Levels of the topics (p2p, fan-out, fan-in, shared).
@@ -76,20 +90,20 @@ struct Load {
     topic_levels: u16,
 
     /// Publishers. Default: 10; for fan-out 1, for fan-in and shared 100.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = numbers::clients)]
     publishers: Option<usize>,
 
     /// Subscribers. Default: as many as publishers; for fan-out 100, for fan-in 1, for shared 10.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = numbers::clients)]
     subscribers: Option<usize>,
 
     /// Unacknowledged publishes of each publisher, at QoS 1 and 2.
-    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = window)]
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = numbers::window)]
     window: usize,
 
     /// Messages a second of all publishers together, at fixed moments: latencies count from when a message should have left.
     /// Not given: as many as the broker takes.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = numbers::rate, allow_negative_numbers = true)]
     rate: Option<f64>,
 
     /// The subscribers' sessions are kept.
@@ -97,23 +111,23 @@ struct Load {
     persistent: bool,
 
     /// Seconds before anything is measured.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
-    warm_up_s: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = numbers::seconds, allow_negative_numbers = true)]
+    warm_up_s: Duration,
 
     /// Seconds that are measured.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
-    duration_s: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = numbers::some_seconds, allow_negative_numbers = true)]
+    duration_s: Duration,
 
     /// Clients that come at once (connect).
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = numbers::clients)]
     connections: usize,
 
     /// Sessions that are away (offline).
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = numbers::clients)]
     sessions: usize,
 
     /// Messages (retained, offline, restart). Default: 100,000 retained, 1,000 for the sessions that are away; for restart as many of both, for one session.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = numbers::messages)]
     messages: Option<usize>,
 }
 
@@ -127,7 +141,7 @@ pub struct Settings {
     publishers: Option<usize>,
     subscribers: Option<usize>,
     pub window: usize,
-    rate: Option<f64>,
+    pub rate: Option<f64>,
     pub persistent: bool,
     pub warm_up: Duration,
     pub duration: Duration,
@@ -135,15 +149,25 @@ pub struct Settings {
     pub sessions: usize,
     pub messages: usize,
     pub start: Option<String>,
+    /// The broker's process has not grown by this load before: only then does it show what something takes.
+    pub is_first: bool,
     /// No other run has clients of these names.
     pub client_prefix: String,
 }
 
 impl Arguments {
+    /// Whom to trust, and what to show.
+    pub fn trust(&self) -> Trust<'_> {
+        Trust {
+            authorities: self.cafile.as_deref(),
+            identity: self.cert.as_deref().zip(self.key.as_deref()),
+            any_name: false,
+        }
+    }
+
     /// `run`: a word that no other run has.
-    pub fn settings(&self, run: &str) -> Settings {
+    pub fn settings(&self, run: &str, round: u32) -> Settings {
         let load = &self.load;
-        let seconds = |value: f64| Duration::try_from_secs_f64(value).unwrap_or_default();
         let messages = match self.scenario {
             Scenario::Offline => OFFLINE,
             _ => RETAINED,
@@ -156,14 +180,15 @@ impl Arguments {
             publishers: load.publishers,
             subscribers: load.subscribers,
             window: load.window,
-            rate: load.rate.filter(|rate| *rate > 0.0),
+            rate: load.rate,
             persistent: load.persistent,
-            warm_up: seconds(load.warm_up_s),
-            duration: seconds(load.duration_s),
-            connections: load.connections.max(1),
-            sessions: load.sessions.max(1),
-            messages: load.messages.unwrap_or(messages).max(1),
+            warm_up: load.warm_up_s,
+            duration: load.duration_s,
+            connections: load.connections,
+            sessions: load.sessions,
+            messages: load.messages.unwrap_or(messages),
             start: self.start.clone(),
+            is_first: round == 1,
             client_prefix: format!("bench-{run}"),
         }
     }
@@ -183,13 +208,14 @@ impl Settings {
             Scenario::Shared => 10,
             _ => publishers,
         });
-        (publishers.max(1), subscribers.max(1))
+        (publishers, subscribers)
     }
 
     /// With a rate: from one publisher to the next, and between two messages of one publisher.
     pub fn interval(&self, publishers: usize) -> Option<(Duration, Duration)> {
-        let between = Duration::try_from_secs_f64(1.0 / self.rate?).ok()?;
-        Some((between, between * u32::try_from(publishers).ok()?))
+        let rate = self.rate?;
+        let each = Duration::from_secs_f64(publishers as f64 / rate);
+        Some((Duration::from_secs_f64(1.0 / rate), each))
     }
 }
 
@@ -198,13 +224,5 @@ fn version(typed: &str) -> Result<Version, &'static str> {
         "5" | "5.0" => Ok(Version::V5),
         "3.1.1" | "3" => Ok(Version::V3_1_1),
         _ => Err("give 5 or 3.1.1"),
-    }
-}
-
-/// Packet identifiers must not meet.
-fn window(typed: &str) -> Result<usize, &'static str> {
-    match typed.parse() {
-        Ok(window @ 1..=30_000) => Ok(window),
-        _ => Err("give 1 to 30000"),
     }
 }

@@ -4,6 +4,8 @@
 //! microseconds.
 
 use std::{
+    cell::Cell,
+    rc::Rc,
     sync::{Arc, mpsc},
     task::{Context, Waker},
     thread,
@@ -15,10 +17,27 @@ use parking_lot::Mutex;
 /// The moments of one endpoint.
 pub struct Pace {
     start: Instant,
-    /// The next moment, after the start.
-    next: Duration,
-    interval: Duration,
+    moments: Moments,
     bell: Bell,
+}
+
+/// When one endpoint is to publish.
+#[derive(Clone)]
+pub struct Moments {
+    /// The next one, after the start of the run.
+    next: Rc<Cell<Duration>>,
+    interval: Duration,
+}
+
+impl Moments {
+    /// What should have been published between two moments and was not.
+    pub fn owed(&self, from: Duration, until: Duration) -> impl Iterator<Item = Duration> {
+        let interval = self.interval;
+        let moments = std::iter::successors(Some(self.next.get()), move |at| Some(*at + interval));
+        moments
+            .skip_while(move |at| *at < from)
+            .take_while(move |at| *at < until)
+    }
 }
 
 impl Pace {
@@ -26,29 +45,40 @@ impl Pace {
     pub fn new(start: Instant, offset: Duration, interval: Duration, bell: Bell) -> Self {
         Self {
             start,
-            next: offset,
-            interval,
+            moments: Moments {
+                next: Rc::new(Cell::new(offset)),
+                interval,
+            },
             bell,
         }
     }
 
-    /// Whether a message should have left.
-    pub fn is_due(&self) -> bool {
-        self.start.elapsed() >= self.next
+    /// Its moments, for those who want to know what it owes.
+    pub fn moments(&self) -> Moments {
+        self.moments.clone()
+    }
+
+    fn next(&self) -> Duration {
+        self.moments.next.get()
+    }
+
+    /// Whether a message should have left. Those of `end` and later should not.
+    pub fn is_due(&self, end: Option<Duration>) -> bool {
+        self.start.elapsed() >= self.next() && end.is_none_or(|end| self.next() < end)
     }
 
     /// The moment that was due, nanoseconds after the start; the next one follows.
     pub fn take(&mut self) -> u64 {
-        let due = self.next;
-        self.next += self.interval;
+        let due = self.next();
+        self.moments.next.set(due + self.moments.interval);
         u64::try_from(due.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Sees to it that the task is woken at the next moment.
     pub fn poll(&mut self, context: &mut Context<'_>) {
-        if !self.is_due() {
-            self.bell
-                .ring_at(self.start + self.next, context.waker().clone());
+        let at = self.start + self.next();
+        if at > Instant::now() {
+            self.bell.ring_at(at, context.waker().clone());
         }
     }
 }
@@ -106,5 +136,24 @@ fn toll(waiting: &Mutex<Vec<(Instant, Waker)>>, woken: &mpsc::Receiver<()>) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_published_is_owed() {
+        let ms = Duration::from_millis;
+        let mut pace = Pace::new(Instant::now(), ms(3), ms(10), Bell::new());
+        let owed = |pace: &Pace, from, until| -> Vec<Duration> {
+            pace.moments().owed(ms(from), ms(until)).collect()
+        };
+        assert_eq!(owed(&pace, 0, 23), [ms(3), ms(13)]);
+        assert_eq!(owed(&pace, 5, 24), [ms(13), ms(23)]);
+        assert_eq!(pace.take(), 3_000_000);
+        assert_eq!(owed(&pace, 0, 23), [ms(13)]);
+        assert!(!pace.is_due(Some(ms(13))));
     }
 }

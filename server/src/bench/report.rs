@@ -11,11 +11,20 @@ pub struct Report {
     pub target: String,
     /// Which time it was, from 1.
     pub round: u32,
+    /// Of publishing and subscribing.
+    pub qos: u8,
+    /// The version of MQTT.
+    pub protocol: &'static str,
+    /// Bytes of each payload.
+    pub payload_bytes: usize,
     /// Name, with its unit last, and value.
     #[serde(flatten)]
     pub figures: serde_json::Map<String, serde_json::Value>,
     #[serde(skip)]
     order: Vec<String>,
+    /// What has to be known to read the figures.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
 }
 
 impl Report {
@@ -99,7 +108,12 @@ pub fn table(reports: &[Report]) -> String {
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count % 2 == 0 => Some(rounded(f64::midpoint(values[middle - 1], values[middle]))),
+        _ => Some(values[middle]),
+    }
 }
 
 fn shown(value: Option<f64>) -> String {
@@ -151,8 +165,15 @@ mod tests {
             report("b", 50.0),
             report("a", 900.0),
         ];
-        let expected = "p2p                a    b  ratio\ndelivered_per_s  300  100   3.00\n";
+        let expected = "p2p                a   b  ratio\ndelivered_per_s  300  75   4.00\n";
         assert_eq!(table(&reports), expected);
+    }
+
+    #[test]
+    fn of_two_rounds_neither_is_the_better_one() {
+        assert_eq!(median(vec![300.0, 100.0]), Some(200.0));
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(Vec::new()), None);
     }
 
     #[test]

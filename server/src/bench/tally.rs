@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use hdrhistogram::Histogram;
 
-use super::link::Template;
+use super::template::Template;
 
 /// Latencies up to here are told apart, nanoseconds: a minute.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
@@ -17,8 +17,10 @@ pub struct Tally {
     acknowledged: Cell<u64>,
     refused: Cell<u64>,
     received: Cell<u64>,
-    /// Latencies are kept only while this is set.
-    is_measuring: Cell<bool>,
+    /// Latencies are kept of what was sent from then on, nanoseconds of the run,
+    measured_from_ns: Cell<u64>,
+    /// and before that.
+    measured_until_ns: Cell<u64>,
     latency: RefCell<Histogram<u64>>,
 }
 
@@ -43,7 +45,8 @@ impl Tally {
             acknowledged: Cell::new(0),
             refused: Cell::new(0),
             received: Cell::new(0),
-            is_measuring: Cell::new(false),
+            measured_from_ns: Cell::new(u64::MAX),
+            measured_until_ns: Cell::new(u64::MAX),
             latency: RefCell::new(latency.expect("the bounds are sensible")),
         }
     }
@@ -59,19 +62,29 @@ impl Tally {
         }
     }
 
+    /// What counts is when it was sent: what comes after the measured time is late, and none of that is left out.
     pub fn received(&self, payload: &[u8], now_ns: u64) {
         self.received.set(self.received.get() + 1);
-        if self.is_measuring.get()
-            && let Some(sent_ns) = Template::time_ns(payload)
+        if let Some(sent_ns) = Template::time_ns(payload)
+            && (self.measured_from_ns.get()..self.measured_until_ns.get()).contains(&sent_ns)
         {
-            let took_ns = now_ns.saturating_sub(sent_ns);
-            self.latency.borrow_mut().saturating_record(took_ns);
+            self.waited(now_ns.saturating_sub(sent_ns));
         }
     }
 
-    /// From now on, or no longer.
-    pub fn measure(&self, is_measuring: bool) {
-        self.is_measuring.set(is_measuring);
+    /// A message has waited for so long, at the least.
+    pub fn waited(&self, nanoseconds: u64) {
+        self.latency.borrow_mut().saturating_record(nanoseconds);
+    }
+
+    /// From this moment of the run on.
+    pub fn measure_from(&self, now_ns: u64) {
+        self.measured_from_ns.set(now_ns);
+    }
+
+    /// Up to this moment.
+    pub fn measure_until(&self, now_ns: u64) {
+        self.measured_until_ns.set(now_ns);
     }
 
     pub fn counts(&self) -> Counts {
@@ -101,5 +114,27 @@ impl Counts {
             refused: self.refused - earlier.refused,
             received: self.received - earlier.received,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_of_what_was_sent_in_the_measured_time_however_late_it_comes() {
+        const SECOND_NS: u64 = 1_000_000_000;
+        let tally = Tally::new();
+        tally.measure_from(SECOND_NS);
+        let sent_at = |seconds: u64| (seconds * SECOND_NS).to_be_bytes();
+        tally.received(&sent_at(0), SECOND_NS);
+        assert_eq!(tally.latency_ms(&[0.5]), None);
+        tally.measure_until(3 * SECOND_NS);
+        tally.received(&sent_at(3), 4 * SECOND_NS);
+        assert_eq!(tally.latency_ms(&[0.5]), None);
+        tally.received(&sent_at(2), 12 * SECOND_NS);
+        let latency = tally.latency_ms(&[1.0]).expect("one was measured")[0];
+        assert!((9_900.0..10_200.0).contains(&latency), "{latency} ms");
+        assert_eq!(tally.counts().received, 3);
     }
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::tungstenite::{client::IntoClientRequest, http::HeaderValue};
 
+use super::login::Login;
 use crate::{
     connection::{ByteStream, Tcp},
     tls::{Encrypted, Trust},
@@ -17,10 +18,15 @@ use crate::{
 /// The largest packet that is taken, bytes: more than any scenario sends.
 const PACKET_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
-/// A broker's address as it is typed: `mqtt://HOST:PORT`, `mqtts://`, `ws://HOST:PORT/PATH` or `wss://`.
+/// EMFILE, on every system that has it by this name.
+const TOO_MANY_FILES: i32 = 24;
+
+/// A broker's address as it is typed: `mqtt://[USER[:PASSWORD]@]HOST:PORT`, `mqtts://`, `ws://HOST:PORT/PATH` or `wss://`.
+/// Shown without user and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     scheme: Scheme,
+    login: Login,
     host: String,
     port: u16,
     path: String,
@@ -61,6 +67,10 @@ impl FromStr for Target {
             .find(|(_, name, _)| *name == scheme)
             .ok_or(TargetError)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (login, authority) = match authority.rsplit_once('@') {
+            Some((user, authority)) => (Login::of_url(user).ok_or(TargetError)?, authority),
+            None => (Login::default(), authority),
+        };
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, typed)) if !typed.ends_with(']') => {
                 (host, typed.parse().map_err(|_| TargetError)?)
@@ -72,6 +82,7 @@ impl FromStr for Target {
         }
         Ok(Self {
             scheme,
+            login,
             host: host.to_owned(),
             port,
             path: format!("/{path}"),
@@ -86,6 +97,7 @@ impl fmt::Display for Target {
             host,
             port,
             path,
+            ..
         } = self;
         let (_, name, _) = Scheme::ALL
             .into_iter()
@@ -101,25 +113,25 @@ impl fmt::Display for Target {
 pub struct Dialer {
     target: Target,
     tls: Option<TlsConnector>,
+    /// What every client shows.
+    pub login: Login,
 }
 
 impl Dialer {
-    /// `authorities`: a PEM file of those who may have signed the broker's certificate; without it those of this machine.
-    pub fn new(target: Target, authorities: Option<&std::path::Path>) -> io::Result<Self> {
+    /// `login`: what clients show where the address does not say it.
+    pub fn new(target: Target, trust: Trust<'_>, login: &Login) -> io::Result<Self> {
         let is_encrypted = matches!(target.scheme, Scheme::Mqtts | Scheme::Wss);
-        let trust = Trust {
-            authorities,
-            ..Trust::default()
-        };
         let config = is_encrypted.then(|| trust.config()).transpose();
         let tls = config.map_err(io::Error::other)?.map(TlsConnector::from);
-        Ok(Self { target, tls })
+        let login = target.login.clone().or(login);
+        Ok(Self { target, tls, login })
     }
 
     /// Connects, up to where MQTT begins.
     pub async fn dial(&self) -> io::Result<Box<dyn ByteStream>> {
         let host = self.target.host.trim_matches(['[', ']']);
-        let socket = TcpStream::connect((host, self.target.port)).await?;
+        let socket = TcpStream::connect((host, self.target.port)).await;
+        let socket = socket.map_err(explained)?;
         socket.set_nodelay(true)?;
         Ok(match (self.target.scheme, &self.tls) {
             (Scheme::Wss, Some(tls)) => self.web_socket(encrypt(tls, host, socket).await?).await?,
@@ -145,7 +157,13 @@ impl Dialer {
         );
         let (socket, _) = tokio_tungstenite::client_async(request, stream)
             .await
-            .map_err(io::Error::other)?;
+            .map_err(|error| {
+                let why = format!(
+                    "no WebSocket at {}: {error}; Ebbtide's path is /mqtt",
+                    self.target.path
+                );
+                io::Error::other(why)
+            })?;
         let stream = socket.into_inner();
         Ok(Box::new(WebSocket::new(
             stream,
@@ -155,6 +173,21 @@ impl Dialer {
             None,
         )))
     }
+}
+
+/// What is to be done where there is no connection.
+fn explained(error: io::Error) -> io::Error {
+    let what_to_do = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "is a broker there, and listens at that port?",
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no port left for one more connection: ask for fewer, or widen net.ipv4.ip_local_port_range"
+        }
+        _ if error.raw_os_error() == Some(TOO_MANY_FILES) => {
+            "this process may not open more: raise `ulimit -n`"
+        }
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{error}; {what_to_do}"))
 }
 
 async fn encrypt(
@@ -183,6 +216,8 @@ mod tests {
             ("mqtts://[::1]", Some("mqtts://[::1]:8883")),
             ("ws://h:81/mqtt", Some("ws://h:81/mqtt")),
             ("wss://h/mqtt", Some("wss://h:443/mqtt")),
+            ("mqtt://me:s%3Ax@h", Some("mqtt://h:1883")),
+            ("mqtt://me@", None),
             ("http://h", None),
             ("mqtt://h:0", None),
             ("mqtt://:1883", None),
@@ -193,5 +228,22 @@ mod tests {
                 .map(|target| target.to_string());
             assert_eq!(parsed.as_deref(), shown, "{typed}");
         }
+    }
+
+    #[test]
+    fn a_user_in_the_address_counts_before_the_flags() {
+        let flags = Login {
+            username: Some("flag".to_owned()),
+            password: Some("word".into()),
+        };
+        let login = |typed: &str| {
+            let target = typed.parse().expect("an address");
+            let dialer = Dialer::new(target, Trust::default(), &flags);
+            dialer.expect("nothing is encrypted").login
+        };
+        assert_eq!(login("mqtt://h"), flags);
+        let named = login("mqtt://m%40e:s%3Ax@h");
+        assert_eq!(named.username.as_deref(), Some("m@e"));
+        assert_eq!(named.password.as_deref(), Some(&b"s:x"[..]));
     }
 }

@@ -18,8 +18,14 @@ mod retained;
 mod sessions;
 
 pub use self::{
-    access::AccessError, backup::CopyError, cert::CertError, check::CheckError,
-    client::ClientError, import::MoveError, mqtt::MqttError, pages::PageError,
+    access::AccessError,
+    backup::CopyError,
+    cert::CertError,
+    check::CheckError,
+    client::{ClientError, first_line},
+    import::MoveError,
+    mqtt::MqttError,
+    pages::PageError,
     restore::PutBackError,
 };
 

@@ -73,7 +73,13 @@ impl Results {
             .filter_map(|run| run.figures.get(key).copied())
             .collect();
         values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
+        let middle = values.len() / 2;
+        // Of two rounds neither is the better one.
+        match values.len() {
+            0 => None,
+            count if count % 2 == 0 => Some(f64::midpoint(values[middle - 1], values[middle])),
+            _ => Some(values[middle]),
+        }
     }
 
     fn of(&self, row: &Row, peer: &Peer) -> impl Iterator<Item = &Run> {
@@ -96,13 +102,14 @@ mod tests {
             let figures = Figures::from([("delivered_per_s".to_owned(), value)]);
             results.note(row, peer, figures)?;
         }
+        assert_eq!(results.median(row, peer, "delivered_per_s"), Some(2.0));
         results.note(row, &ALL[1], Figures::default())?;
 
         let mut again = Results::kept(&path)?;
-        let figures = Figures::from([("delivered_per_s".to_owned(), 2.0)]);
+        let figures = Figures::from([("delivered_per_s".to_owned(), 9.0)]);
         again.note(row, peer, figures)?;
         assert_eq!(again.rounds(row, peer), 3);
-        assert_eq!(again.median(row, peer, "delivered_per_s"), Some(2.0));
+        assert_eq!(again.median(row, peer, "delivered_per_s"), Some(3.0));
         assert_eq!(again.rounds(row, &ALL[1]), 1);
         assert_eq!(again.median(row, &ALL[1], "delivered_per_s"), None);
         assert_eq!(again.rounds(&ROWS[1], peer), 0);

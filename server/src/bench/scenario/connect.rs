@@ -47,12 +47,17 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let mut report = Report::new("connect");
     report.note("connected_per_s", count as f64 / took.as_secs_f64());
     if let Some((before, after)) = before.zip(after) {
-        let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
-        report.note("broker_cpu_us_per_connection", cpu * 1e6 / count as f64);
-        let memory = after.resident_bytes.saturating_sub(before.resident_bytes);
+        let each = count as f64;
         report.note(
+            "broker_cpu_us_per_connection",
+            after.cpu_us_since(before) / each,
+        );
+        let kilobytes = after.grown_bytes_since(before) / 1e3;
+        stage.note_memory(
+            &mut report,
             "broker_memory_kb_per_connection",
-            memory as f64 / 1e3 / count as f64,
+            kilobytes,
+            each,
         );
     }
     drop(links);

@@ -9,8 +9,15 @@ mod traffic;
 
 use std::io;
 
-use super::{options::Settings, process::Process, report::Report, target::Dialer};
-use crate::progress::Progress;
+use super::{
+    interrupt::Interrupt,
+    link::{Link, Session},
+    options::Settings,
+    process::{Process, Usage},
+    report::Report,
+    target::Dialer,
+};
+use crate::progress::{Progress, Unit};
 
 /// Plays one scenario once.
 pub struct Stage<'a> {
@@ -18,6 +25,38 @@ pub struct Stage<'a> {
     pub settings: &'a Settings,
     pub process: Option<Process>,
     pub progress: &'a Progress,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Stage<'_> {
+    fn usage(&self) -> Option<Usage> {
+        self.process?.usage()
+    }
+
+    /// Notes how much memory each of `count` takes. A process keeps what it has freed, so only the first round shows it.
+    fn note_memory(&self, report: &mut Report, name: &str, bytes: f64, count: f64) {
+        if self.settings.is_first {
+            report.note(name, bytes / count);
+        }
+    }
+
+    /// Ends sessions that the broker would keep, and would keep every message for that comes later.
+    async fn end_sessions(&self, report: &mut Report, ids: impl ExactSizeIterator<Item = String>) {
+        let count = ids.len() as u64;
+        for (number, id) in ids.enumerate() {
+            self.progress
+                .show("ended", Unit::Rows, number as u64, count);
+            let ending = async {
+                let version = self.settings.version;
+                let link = Link::connect(self.dialer, version, &id, Session::Clean).await?;
+                link.disconnect().await
+            };
+            if let Err(error) = ending.await {
+                let remark = format!("sessions are left in the broker: {error}");
+                return report.remarks.push(remark);
+            }
+        }
+    }
 }
 
 /// What is played.
@@ -54,6 +93,11 @@ impl Scenario {
             Self::Offline => "offline",
             Self::Restart => "restart",
         }
+    }
+
+    /// It has figures already when it is told to end.
+    pub fn can_end_early(self) -> bool {
+        matches!(self, Self::P2p | Self::FanOut | Self::FanIn | Self::Shared)
     }
 
     /// Against a broker that is there.

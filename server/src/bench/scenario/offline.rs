@@ -9,15 +9,19 @@ use tokio::task::JoinSet;
 use super::{Stage, connect::CONNECTING_MAX, stall::unless_stalled};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
-    link::{Link, Session, Template},
+    link::{Link, Session},
     pace::Pace,
     report::Report,
+    template::Template,
 };
+use crate::progress::Unit;
 
 /// How often it is looked whether all have come.
 const LOOK: Duration = Duration::from_millis(1);
-/// All have the same topic.
-const TOPIC: &str = "bench/offline";
+/// All of a run have the same topic, and no other run has it.
+fn topic(stage: &Stage<'_>) -> String {
+    format!("bench/offline/{}", stage.settings.client_prefix)
+}
 
 pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let settings = stage.settings;
@@ -38,36 +42,62 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     report.note("published_per_s", messages as f64 / published.as_secs_f64());
     report.note("queued_per_s", deliveries / published.as_secs_f64());
     if let Some((before, waiting)) = before.zip(waiting) {
-        let memory = waiting.resident_bytes.saturating_sub(before.resident_bytes);
-        report.note(
+        let memory = waiting.grown_bytes_since(before);
+        stage.note_memory(
+            &mut report,
             "broker_memory_bytes_per_delivery",
-            memory as f64 / deliveries,
+            memory,
+            deliveries,
         );
-        let cpu = waiting.cpu.saturating_sub(before.cpu).as_secs_f64();
-        report.note("broker_cpu_us_per_message", cpu * 1e6 / messages as f64);
+        let each = messages as f64;
+        report.note(
+            "broker_cpu_us_per_message",
+            waiting.cpu_us_since(before) / each,
+        );
+        let written = waiting.written_bytes_since(before);
+        report.note(
+            "broker_written_bytes_per_message",
+            written.map(|bytes| bytes / each),
+        );
     }
     report.note("drain_first_ms", first.as_secs_f64() * 1e3);
     report.note("drained_per_s", deliveries / drained.as_secs_f64());
     if let Some((waiting, after)) = waiting.zip(after) {
-        let cpu = after.cpu.saturating_sub(waiting.cpu).as_secs_f64();
-        report.note("broker_cpu_us_per_drained", cpu * 1e6 / deliveries);
+        report.note(
+            "broker_cpu_us_per_drained",
+            after.cpu_us_since(waiting) / deliveries,
+        );
+        let written = after.written_bytes_since(waiting);
+        report.note(
+            "broker_written_bytes_per_drained",
+            written.map(|bytes| bytes / deliveries),
+        );
     }
+    let ids = (0..sessions).map(|number| id(stage, number));
+    stage.end_sessions(&mut report, ids).await;
     Ok(report)
 }
 
 /// So many sessions subscribe and go away.
 pub(super) async fn leave(stage: &Stage<'_>, sessions: usize) -> io::Result<()> {
     for number in 0..sessions {
+        stage
+            .progress
+            .show("subscribed", Unit::Rows, number as u64, sessions as u64);
         let mut link = connect(stage, number, Session::New).await?;
-        link.subscribe(TOPIC, stage.settings.qos).await?;
+        link.subscribe(&topic(stage), stage.settings.qos).await?;
         link.disconnect().await?;
     }
     Ok(())
 }
 
 async fn connect(stage: &Stage<'_>, number: usize, session: Session) -> io::Result<Link> {
-    let id = format!("{}-away-{number}", stage.settings.client_prefix);
+    let id = id(stage, number);
     Link::connect(stage.dialer, stage.settings.version, &id, session).await
+}
+
+fn id(stage: &Stage<'_>, number: usize) -> String {
+    format!("{}-away-{number}", stage.settings.client_prefix)
 }
 
 /// Publishes to all of them, and gives how long it took until everything was acknowledged.
@@ -79,7 +109,7 @@ pub(super) async fn publish(stage: &Stage<'_>, messages: usize) -> io::Result<Du
     run.limit.set(Some(messages as u64));
     let publishing = Publishing {
         template: Template::new(
-            TOPIC,
+            &topic(stage),
             settings.payload_bytes,
             settings.qos,
             false,

@@ -13,8 +13,9 @@ use super::{Stage, stall::unless_stalled};
 use crate::bench::{
     endpoint::receive,
     frame::Frame,
-    link::{Link, Session, Template},
+    link::{Link, Session},
     report::Report,
+    template::Template,
 };
 
 /// Written at once, about.
@@ -30,7 +31,9 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let before = stage.usage();
     let came = Cell::new(0);
     let (progress, expected) = (|| came.get(), count as u64);
-    let set = unless_stalled(stage, "set", progress, expected, set(stage, count, &came)).await?;
+    let payload = settings.payload_bytes;
+    let setting = set(stage, count, payload, &came);
+    let set = unless_stalled(stage, "set", progress, expected, setting).await?;
     let after = stage.usage();
     came.set(0);
     let all = read_all(stage, count, &came);
@@ -42,17 +45,25 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let mut report = Report::new("retained");
     report.note("set_per_s", count as f64 / set.as_secs_f64());
     if let Some((before, after)) = before.zip(after) {
-        let memory = after.resident_bytes.saturating_sub(before.resident_bytes);
+        let (each, memory) = (count as f64, after.grown_bytes_since(before));
+        stage.note_memory(&mut report, "broker_memory_bytes_per_message", memory, each);
+        report.note("broker_cpu_us_per_set", after.cpu_us_since(before) / each);
+        let written = after.written_bytes_since(before);
         report.note(
-            "broker_memory_bytes_per_message",
-            memory as f64 / count as f64,
+            "broker_written_bytes_per_set",
+            written.map(|bytes| bytes / each),
         );
-        let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
-        report.note("broker_cpu_us_per_set", cpu * 1e6 / count as f64);
     }
     report.note("wildcard_first_ms", first.as_secs_f64() * 1e3);
     report.note("wildcard_last_ms", last.as_secs_f64() * 1e3);
     report.note("look_up_p50_ms", look_up.as_secs_f64() * 1e3);
+    // An empty payload takes it away (section 3.3.1.3).
+    came.set(0);
+    let away = self::set(stage, count, 0, &came);
+    if let Err(error) = unless_stalled(stage, "taken away", progress, expected, away).await {
+        let remark = format!("retained messages are left in the broker: {error}");
+        report.remarks.push(remark);
+    }
     Ok(report)
 }
 
@@ -61,7 +72,12 @@ pub(super) fn topic(number: usize) -> String {
 }
 
 /// How long until all are acknowledged; at QoS 0 until all are written. `came`: how many are.
-pub(super) async fn set(stage: &Stage<'_>, count: usize, came: &Cell<u64>) -> io::Result<Duration> {
+pub(super) async fn set(
+    stage: &Stage<'_>,
+    count: usize,
+    payload_bytes: usize,
+    came: &Cell<u64>,
+) -> io::Result<Duration> {
     let settings = stage.settings;
     let id = format!("{}-set", settings.client_prefix);
     let mut link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
@@ -69,20 +85,21 @@ pub(super) async fn set(stage: &Stage<'_>, count: usize, came: &Cell<u64>) -> io
         .map(|number| {
             Template::new(
                 &topic(number),
-                settings.payload_bytes,
+                payload_bytes,
                 settings.qos,
                 true,
                 settings.version,
             )
         })
         .collect::<io::Result<_>>()?;
+    let window = settings.window.min(link.receive_maximum);
     let start = Instant::now();
     let (mut sent, mut acknowledged, mut refused) = (0, 0, 0);
     poll_fn(|context| {
         loop {
             while sent < count
                 && link.output.len() < OUTPUT_BYTES
-                && (settings.qos == QoS::AtMostOnce || sent - acknowledged < settings.window)
+                && (settings.qos == QoS::AtMostOnce || sent - acknowledged < window)
             {
                 let id = u16::try_from(sent % usize::from(u16::MAX)).unwrap_or(0) + 1;
                 templates[sent].put(&mut link.output, id, 0);

@@ -35,8 +35,9 @@ pub async fn unless_stalled<T>(
         if now != seen.0 {
             seen = (now, Instant::now());
         } else if seen.1.elapsed() > STALL {
-            let why = format!("{now} of {expected} have come, and no more do");
-            return Err(io::Error::other(why));
+            let seconds = STALL.as_secs();
+            let why = format!("{now} of {expected} {what}, and for {seconds} s nothing more");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
         }
     }
 }

@@ -11,21 +11,26 @@ use std::{
 };
 
 use ebbtide_protocol::QoS;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::{Scenario, Stage, stall::LOOK};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
-    link::{Link, Session, Template},
-    pace::{Bell, Pace},
-    process::Usage,
+    link::{Link, Session},
+    pace::{Bell, Moments, Pace},
+    process::{Process, Usage},
     report::Report,
     tally::Counts,
+    template::Template,
 };
 use crate::progress::Unit;
 
-/// Nothing came for so long: nothing more will.
-const QUIET: Duration = Duration::from_millis(500);
+/// Nothing came for so long: nothing more will. Longer than a broker may stall, for what comes late is not lost.
+const QUIET: Duration = Duration::from_secs(3);
+/// With a rate: so long after the end what was due before it may still leave.
+const DUE_MAX: Duration = Duration::from_secs(2);
+/// The part of one core above which the generator may be what bounds the rate.
+const BUSY: f64 = 0.95;
 /// And if it never gets quiet, this is the end.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 const QUANTILES: [(&str, f64); 4] = [
@@ -92,16 +97,62 @@ pub async fn play(scenario: Scenario, stage: &Stage<'_>) -> io::Result<Report> {
     } else {
         Session::Clean
     };
+    let subscriber_id = |number| format!("{}-sub-{number}", settings.client_prefix);
+    let count = plan.filters.len();
     for (number, filter) in plan.filters.iter().enumerate() {
-        let id = format!("{}-sub-{number}", settings.client_prefix);
+        (stage.progress).show("subscribed", Unit::Rows, number as u64, count as u64);
+        let id = subscriber_id(number);
         let mut link = Link::connect(stage.dialer, settings.version, &id, session).await?;
         link.subscribe(filter, settings.qos).await?;
         tasks.spawn_local(Subscriber::new(link, Rc::clone(&run)).run());
     }
+    let publishing = publish(stage, &plan, &run, &mut tasks).await?;
+    let measured = measure(scenario, stage, &run, plan.fan, &publishing, &mut tasks).await;
+    tasks.shutdown().await;
+    let mut report = measured?;
+    if publishing.window < settings.window && settings.qos != QoS::AtMostOnce {
+        report.remarks.push(format!(
+            "the broker takes {} unacknowledged messages of each client, so that is the window",
+            publishing.window
+        ));
+    }
+    if settings.persistent {
+        stage
+            .end_sessions(&mut report, (0..count).map(subscriber_id))
+            .await;
+    }
+    Ok(report)
+}
+
+/// Those who publish.
+struct Publishers {
+    /// With a rate: when they should.
+    moments: Vec<Moments>,
+    window: usize,
+}
+
+/// They begin at once.
+async fn publish(
+    stage: &Stage<'_>,
+    plan: &Plan,
+    run: &Rc<Run>,
+    tasks: &mut JoinSet<io::Result<()>>,
+) -> io::Result<Publishers> {
+    let settings = stage.settings;
     let bell = Bell::new();
+    let mut publishers = Publishers {
+        moments: Vec::new(),
+        window: settings.window,
+    };
     for (number, topic) in plan.topics.iter().enumerate() {
         let id = format!("{}-pub-{number}", settings.client_prefix);
         let link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
+        publishers.window = publishers.window.min(link.receive_maximum);
+        let pace = settings.interval(plan.topics.len()).map(|(between, each)| {
+            let offset = run.start.elapsed() + between * number as u32;
+            Pace::new(run.start, offset, each, bell.clone())
+        });
+        publishers.moments.extend(pace.as_ref().map(Pace::moments));
         let publishing = Publishing {
             template: Template::new(
                 topic,
@@ -112,16 +163,11 @@ pub async fn play(scenario: Scenario, stage: &Stage<'_>) -> io::Result<Report> {
             )?,
             qos: settings.qos,
             window: settings.window,
-            pace: settings.interval(plan.topics.len()).map(|(between, each)| {
-                let offset = run.start.elapsed() + between * number as u32;
-                Pace::new(run.start, offset, each, bell.clone())
-            }),
+            pace,
         };
-        tasks.spawn_local(Publisher::new(link, publishing, Rc::clone(&run)).run());
+        tasks.spawn_local(Publisher::new(link, publishing, Rc::clone(run)).run());
     }
-    let report = measure(scenario, stage, &run, plan.fan, &mut tasks).await;
-    tasks.abort_all();
-    report
+    Ok(publishers)
 }
 
 async fn measure(
@@ -129,19 +175,40 @@ async fn measure(
     stage: &Stage<'_>,
     run: &Run,
     fan: u64,
+    publishers: &Publishers,
     tasks: &mut JoinSet<io::Result<()>>,
 ) -> io::Result<Report> {
+    let generator = Process(std::process::id());
     wait(stage, run, stage.settings.warm_up, tasks).await?;
     let tally = &run.tally;
-    let (before, began, used) = (tally.counts(), Instant::now(), stage.usage());
-    tally.measure(true);
+    let (before, began, used) = (tally.counts(), run.start.elapsed(), stage.usage());
+    let own = generator.usage();
+    tally.measure_from(run.now_ns());
     wait(stage, run, stage.settings.duration, tasks).await?;
-    tally.measure(false);
+    tally.measure_until(run.now_ns());
+    let ended = run.start.elapsed();
+    run.end.set(Some(ended));
     let counts = tally.counts().since(before);
-    let took = began.elapsed();
+    let took = ended - began;
     let used = stage.usage().zip(used);
+    let own = generator.usage().zip(own);
+    let owed = || {
+        publishers
+            .moments
+            .iter()
+            .flat_map(|at| at.owed(began, ended))
+    };
+    let due = Instant::now() + DUE_MAX;
+    while owed().next().is_some() && Instant::now() < due {
+        wait(stage, run, LOOK, tasks).await?;
+    }
     run.is_ending.set(true);
-    drain(run, fan, stage.settings.qos).await;
+    drain(stage, run, fan, tasks).await?;
+    // What never left has waited at least until now.
+    let now = run.start.elapsed();
+    let unsent = owed()
+        .inspect(|at| tally.waited(nanoseconds(now.saturating_sub(*at))))
+        .count();
     let all = tally.counts();
 
     let mut report = Report::new(scenario.name());
@@ -149,6 +216,15 @@ async fn measure(
     report.note("published_per_s", per_s(counts.sent));
     report.note("delivered_per_s", per_s(counts.received));
     note_usage(&mut report, used, counts);
+    if let Some((after, before)) = own {
+        let cpu_us = after.cpu_us_since(before);
+        let each_us = cpu_us / counts.received.max(1) as f64;
+        report.note("generator_cpu_us_per_delivery", each_us);
+        if cpu_us > BUSY * took.as_secs_f64() * 1e6 {
+            let remark = "the generator, which is one thread, had no time left: the broker may do more than this";
+            report.remarks.push(remark.to_owned());
+        }
+    }
     let quantiles = QUANTILES.map(|(_, quantile)| quantile);
     let latency = tally.latency_ms(&quantiles).unwrap_or_default();
     for ((name, _), value) in QUANTILES.iter().zip(latency) {
@@ -157,6 +233,15 @@ async fn measure(
     let expected = all.sent * fan;
     report.note("lost", expected.saturating_sub(all.received) as f64);
     report.note("refused", all.refused as f64);
+    if stage.settings.rate.is_some() {
+        report.note("unsent", unsent as f64);
+    }
+    if stage.interrupt.has_come() {
+        let seconds = took.as_secs_f64();
+        report.remarks.push(format!(
+            "interrupted after {seconds:.1} s that were measured"
+        ));
+    }
     Ok(report)
 }
 
@@ -164,12 +249,11 @@ fn note_usage(report: &mut Report, used: Option<(Usage, Usage)>, counts: Counts)
     let Some((after, before)) = used else {
         return;
     };
-    let cpu = after.cpu.saturating_sub(before.cpu);
-    let each_us = cpu.as_secs_f64() * 1e6 / counts.received.max(1) as f64;
+    let each_us = after.cpu_us_since(before) / counts.received.max(1) as f64;
     report.note("broker_cpu_us_per_delivery", each_us);
     report.note("broker_memory_mb", after.resident_bytes as f64 / 1e6);
-    let written = after.written_bytes.saturating_sub(before.written_bytes);
-    report.note("broker_written_mb", written as f64 / 1e6);
+    let written = after.written_bytes_since(before);
+    report.note("broker_written_mb", written.map(|bytes| bytes / 1e6));
 }
 
 /// Lets the others work, and shows how far they are; an error of one of them is that of the run.
@@ -180,45 +264,62 @@ async fn wait(
     tasks: &mut JoinSet<io::Result<()>>,
 ) -> io::Result<()> {
     let mut end = pin!(tokio::time::sleep(time));
+    let mut interrupted = pin!(stage.interrupt.wait());
     loop {
         tokio::select! {
             () = &mut end => return Ok(()),
+            () = &mut interrupted => return Ok(()),
             () = tokio::time::sleep(LOOK) => {
                 let received = run.tally.counts().received;
                 stage.progress.show("delivered", Unit::Rows, received, 0);
             }
-            Some(ended) = tasks.join_next() => return match ended {
-                Ok(Ok(())) => Err(io::Error::other("a client ended before the run did")),
-                Ok(Err(error)) => Err(error),
-                Err(error) => Err(io::Error::other(error)),
-            },
+            Some(ended) = tasks.join_next() => {
+                outcome(ended)?;
+                return Err(io::Error::other("a client ended before the run did"));
+            }
         }
     }
 }
 
+fn outcome(ended: Result<io::Result<()>, JoinError>) -> io::Result<()> {
+    ended.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
 /// Until all has come, or nothing comes any more.
-async fn drain(run: &Run, fan: u64, qos: QoS) {
+async fn drain(
+    stage: &Stage<'_>,
+    run: &Run,
+    fan: u64,
+    tasks: &mut JoinSet<io::Result<()>>,
+) -> io::Result<()> {
     let end = Instant::now() + DRAIN_MAX;
     let mut seen = (run.tally.counts(), Instant::now());
     while Instant::now() < end {
         let counts = run.tally.counts();
-        let is_acknowledged = qos == QoS::AtMostOnce || counts.acknowledged >= counts.sent;
+        let is_acknowledged =
+            stage.settings.qos == QoS::AtMostOnce || counts.acknowledged >= counts.sent;
         if is_acknowledged && counts.received >= counts.sent * fan {
-            return;
+            break;
         }
         if counts != seen.0 {
             seen = (counts, Instant::now());
         } else if seen.1.elapsed() > QUIET {
-            return;
+            break;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        stage
+            .progress
+            .show("delivered", Unit::Rows, counts.received, 0);
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            // Publishers are done now; a connection that ends takes with it what has not come.
+            Some(ended) = tasks.join_next() => outcome(ended)?,
+        }
     }
+    Ok(())
 }
 
-impl Stage<'_> {
-    pub(super) fn usage(&self) -> Option<Usage> {
-        self.process?.usage()
-    }
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
