@@ -1,8 +1,11 @@
 //! MQTT over WebSocket (section 6): the bytes of binary frames are one stream, packets may be split over frames and several
 //! may share one [MQTT-6.0.0-2].
 
+mod boundary;
 mod gate;
 mod read_ahead;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::{
@@ -32,12 +35,20 @@ const GATE_FACTOR: usize = 2;
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// The read buffer that the library keeps: small, for most connections are idle.
 const BUFFER_BYTES: usize = 256;
+/// A frame above this makes buffers grow that the library never gives back by itself.
+const SMALL_BYTES: usize = 512;
 
 /// The stream of bytes in a WebSocket.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     io: Gate<ReadAhead<S>>,
     frames: WebSocketContext,
+    role: Role,
+    bytes_max: usize,
+    /// The library has had a frame in its hands, in one direction or the other, that made its buffers grow.
+    has_grown: bool,
+    /// All that has come was handed over, and the socket had no more.
+    is_drained: bool,
     /// What is left of a large message.
     rest: Bytes,
     /// What the close frame says.
@@ -60,15 +71,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         connect_packet_size_max: Option<u32>,
     ) -> Self {
         let bytes_max = maximum_packet_size as usize + FRAME_SLACK;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(bytes_max))
-            .max_frame_size(Some(bytes_max));
         let most = connect_packet_size_max.map(|bytes| GATE_FACTOR * bytes as usize + FRAME_SLACK);
         Self {
             io: Gate::new(ReadAhead::new(io, ahead), most),
-            frames: WebSocketContext::new(role, Some(config)),
+            frames: frames(role, bytes_max),
+            role,
+            bytes_max,
+            has_grown: false,
+            is_drained: false,
             rest: Bytes::new(),
             close: (CloseCode::Normal, ""),
             is_closed: false,
@@ -82,10 +92,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if self.has_failed {
             return Poll::Ready(Err(Error::AlreadyClosed));
         }
-        let message = ready!(turn::poll(
-            self.frames.read(&mut Turn::new(&mut self.io, context))
-        ));
+        let message = turn::poll(self.frames.read(&mut Turn::new(&mut self.io, context)));
+        self.is_drained = message.is_pending();
+        let message = ready!(message);
         self.has_failed = message.is_err();
+        self.has_grown |= message
+            .as_ref()
+            .is_ok_and(|message| message.len() > SMALL_BYTES);
         Poll::Ready(message)
     }
 
@@ -99,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Hands a message over; the library keeps what the socket does not take.
     fn send(&mut self, context: &mut Context<'_>, message: Message) -> Result<()> {
+        self.has_grown |= message.len() > SMALL_BYTES;
         let written = self
             .frames
             .write(&mut Turn::new(&mut self.io, context), message);
@@ -142,7 +156,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 }
 
+/// The library at a boundary between two messages.
+fn frames(role: Role, bytes_max: usize) -> WebSocketContext {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(bytes_max))
+        .max_frame_size(Some(bytes_max));
+    WebSocketContext::new(role, Some(config))
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
+    /// The library keeps its buffers as large as they were once. Where no message has begun, nothing waits to be written and nobody
+    /// has begun to close, a new one is as good.
+    fn give_back(&mut self, context: &mut Context<'_>) {
+        let is_between = self.is_drained && self.io.inner().is_between();
+        let is_open = self.frames.can_read() && self.frames.can_write() && !self.has_failed;
+        if self.has_grown
+            && is_between
+            && is_open
+            && matches!(self.poll_flush(context), Poll::Ready(Ok(())))
+        {
+            self.frames = frames(self.role, self.bytes_max);
+            self.has_grown = false;
+        }
+    }
+
     fn let_in(&mut self) {
         self.io.open();
     }
@@ -171,16 +210,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
                 Message::Binary(bytes) if bytes.is_empty() => {}
                 Message::Binary(bytes) if bytes.len() > READ_BYTES_MAX => self.rest = bytes,
                 Message::Binary(bytes) => {
-                    let count = bytes.len();
-                    if input.is_empty() {
-                        // Nothing waits: the frame itself becomes the buffer.
-                        *input = bytes
-                            .try_into_mut()
-                            .unwrap_or_else(|bytes| BytesMut::from(&bytes[..]));
-                    } else {
-                        input.extend_from_slice(&bytes);
-                    }
-                    return Poll::Ready(Ok(count));
+                    // Copied: the library's buffer is behind it, and would live as long as the smallest packet of it.
+                    input.extend_from_slice(&bytes);
+                    return Poll::Ready(Ok(bytes.len()));
                 }
                 // [MQTT-6.0.0-1]
                 Message::Text(_) => {

@@ -24,6 +24,7 @@ mod from_mosquitto;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod getting_started;
+mod idle_memory;
 mod ledger;
 mod limits;
 mod load_faults;

@@ -391,6 +391,7 @@ impl<S: ByteStream> Driver<S> {
                 *buffer = BytesMut::new();
             }
         }
+        self.stream.give_back(context);
         Poll::Pending
     }
 

@@ -43,6 +43,9 @@ pub trait ByteStream: Send + Unpin {
         false
     }
 
+    /// Nothing is to be read or written now: it gives back what it can do without.
+    fn give_back(&mut self, _context: &mut Context<'_>) {}
+
     /// Ends our direction, saying why where the transport can: the peer reads what was written, then the end.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 }

@@ -31,6 +31,11 @@ impl<S> Gate<S> {
         self.left = None;
     }
 
+    /// What is below.
+    pub fn inner(&self) -> &S {
+        &self.io
+    }
+
     /// More wanted to come than may.
     pub fn is_exceeded(&self) -> bool {
         self.left == Some(0)

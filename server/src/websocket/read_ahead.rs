@@ -12,8 +12,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::boundary::Boundary;
 
 /// The least that one read of the socket takes, bytes.
 const READ_BYTES_MIN: usize = 8 * 1024;
@@ -33,9 +35,16 @@ pub struct ReadAhead<S> {
     ahead: Bytes,
     /// What the next read of the socket takes: more once a read has shown that there is more.
     read_bytes: usize,
+    /// In what the library has got.
+    boundary: Boundary,
 }
 
 impl<S> ReadAhead<S> {
+    /// What was handed over ends where a message ends.
+    pub fn is_between(&self) -> bool {
+        self.boundary.is_between()
+    }
+
     /// `ahead` has been read already.
     pub fn new(stream: S, ahead: Bytes) -> Self {
         Self {
@@ -46,6 +55,7 @@ impl<S> ReadAhead<S> {
                 false => ahead,
             },
             read_bytes: READ_BYTES_MIN,
+            boundary: Boundary::default(),
         }
     }
 }
@@ -67,6 +77,7 @@ impl<S: AsyncRead + Unpin> ReadAhead<S> {
         let read = read.filled();
         let (now, later) = read.split_at(read.len().min(buffer.remaining()));
         buffer.put_slice(now);
+        self.boundary.pass(now);
         if !later.is_empty() {
             self.ahead = Bytes::copy_from_slice(later);
         }
@@ -84,11 +95,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
             return ROOM.with_borrow_mut(|room| self.poll_socket(context, buffer, room));
         }
         let count = self.ahead.len().min(buffer.remaining());
-        buffer.put_slice(&self.ahead[..count]);
-        self.ahead.advance(count);
-        if self.ahead.is_empty() {
-            self.ahead = Bytes::new();
-        }
+        let now = self.ahead.split_to(count);
+        buffer.put_slice(&now);
+        self.boundary.pass(&now);
         Poll::Ready(Ok(()))
     }
 }
