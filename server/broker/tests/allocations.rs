@@ -7,13 +7,15 @@ mod cost;
 use allocation_counter::measure;
 
 /// For each unit of each work.
-const WRITTEN_DOWN: [(&str, f64); 15] = [
+const WRITTEN_DOWN: [(&str, f64); 17] = [
     ("p2p-0", 5.0),
     ("p2p-1", 5.0),
     ("p2p-2", 5.0),
     ("fan-out-0", 5.0),
     ("fan-out-1", 5.0),
     ("fan-in-0", 5.06),
+    ("topics-0", 6.96),
+    ("topics-fan-out-0", 7.04),
     ("crowd-1", 5.21),
     ("shared-1", 6.0),
     ("kept-1", 7.03),

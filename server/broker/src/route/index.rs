@@ -8,8 +8,8 @@ use ebbtide_store::Incarnation;
 use super::{
     group::Group,
     mailbox::Mailbox,
-    matches::Matches,
-    recent_matches::{Key, RecentMatches},
+    matches::{Found, Matches},
+    recent_matches::{Key, Look, RecentMatches},
     trie::{Entry, Trie},
 };
 
@@ -97,18 +97,24 @@ impl Index {
     }
 
     /// Everybody who gets what is published to a topic; and how much was looked at to find them.
-    pub fn matches(&self, topic: &str) -> (Arc<Matches>, usize) {
+    pub fn matches(&self, topic: &str) -> (Found, usize) {
         let key = Key::of(topic);
-        if let Some(matches) = self.recent.get(key, topic) {
-            return (matches, 1);
+        match self.recent.look(key, topic) {
+            Look::Remembered(matches) => (Found::Remembered(matches), 1),
+            Look::New => {
+                let (matches, steps) = self.find(topic);
+                (Found::Once(matches), steps)
+            }
+            Look::Again => {
+                let (matches, steps) = self.find(topic);
+                let matches = match matches.is_empty() {
+                    true => Arc::clone(&self.nobody),
+                    false => Arc::new(matches),
+                };
+                self.recent.keep(key, topic, &matches);
+                (Found::Remembered(matches), steps)
+            }
         }
-        let (matches, steps) = self.find(topic);
-        let matches = match matches.is_empty() {
-            true => Arc::clone(&self.nobody),
-            false => Arc::new(matches),
-        };
-        self.recent.put(key, topic, &matches);
-        (matches, steps)
     }
 
     fn find(&self, topic: &str) -> (Matches, usize) {

@@ -1,13 +1,19 @@
 //! Who gets what is published to one topic, as long as no filter enters or leaves the index. What differs from message to
 //! message, its QoS, its RETAIN flag and its publisher, is left to [`Target`](super::audience::Target).
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 use ebbtide_protocol::QoS;
 use ebbtide_store::Incarnation;
 use ecow::EcoVec;
 
 use super::{group::Group, index::Subscriber, mailbox::Mailbox};
+
+/// What one subscription, or so many bytes of a topic, count for where matches are kept.
+pub(super) const PIECE_BYTES: usize = 50;
 
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
@@ -17,6 +23,24 @@ pub(crate) struct Matches {
     pub groups: Vec<Arc<Group>>,
     /// How many subscriptions of sessions these are.
     pub subscriptions: usize,
+}
+
+/// Matches as they were found: remembered, or for this once, which needs no memory that is shared.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Remembered(Arc<Matches>),
+    Once(Matches),
+}
+
+impl Deref for Found {
+    type Target = Matches;
+
+    fn deref(&self) -> &Matches {
+        match self {
+            Self::Remembered(matches) => matches,
+            Self::Once(matches) => matches,
+        }
+    }
 }
 
 /// One session with all its subscriptions that match.
@@ -60,7 +84,7 @@ impl Matches {
         self.sessions.is_empty() && self.groups.is_empty()
     }
 
-    /// What keeping it takes, in pieces of some 50 bytes.
+    /// What keeping it takes, in pieces of some [`PIECE_BYTES`].
     pub fn pieces(&self) -> usize {
         1 + self.subscriptions + self.groups.len()
     }

@@ -42,6 +42,7 @@ use crate::{
     route::{
         audience::{GroupTarget, Target},
         mailbox::Pushed,
+        matches::Matches,
     },
     shared::Shared,
     stats::DropReason,
@@ -118,10 +119,11 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     let Incoming { message, source } = incoming;
     let message = Arc::new(message);
     let index = shared.index.read();
-    let (matches, looked_at) = index.matches(message.topic.as_str());
-    let mut targets = audience::targets(&matches, &message, source.session());
-    let mut groups = audience::groups(&matches, &message);
-    let steps = looked_at + audience::reach(&matches);
+    let (found, looked_at) = index.matches(message.topic.as_str());
+    let matches: &Matches = &found;
+    let mut targets = audience::targets(matches, &message, source.session());
+    let mut groups = audience::groups(matches, &message);
+    let steps = looked_at + audience::reach(matches);
     let matched = !targets.is_empty() || !groups.is_empty();
     let is_queued = audience::is_queued(&targets, &groups);
     let inbound = match source {

@@ -3,6 +3,9 @@
 //! The index owns it and empties it with each change of its own, so nothing here is ever older than the index, and nobody is
 //! held on to who has left. A topic is remembered when it is looked up for the second time: one that is published to once
 //! costs nothing but a look.
+//!
+//! Whoever publishes to topics that fall into one place keeps others from being remembered there, and has them looked up, which is what
+//! happens without all this; what is remembered and let go again at once costs no more than finding it did.
 
 use std::{
     hash::{BuildHasher, BuildHasherDefault},
@@ -15,11 +18,11 @@ use std::{
 use parking_lot::Mutex;
 use rustc_hash::FxHasher;
 
-use super::matches::Matches;
+use super::matches::{Matches, PIECE_BYTES};
 
 /// How many topics are remembered at the most; each in the place that its hash gives.
 const TOPICS: usize = 256;
-/// The most pieces of all matches together: bounds the memory that this holds on to, and what is freed at once.
+/// The most pieces of all topics and matches together: bounds the memory that this holds on to, and what is freed at once.
 const PIECES_MAX: usize = 16_384;
 
 #[derive(Debug)]
@@ -32,7 +35,23 @@ pub(super) struct RecentMatches {
 struct Place {
     /// The hash of the topic that was last looked up here in vain.
     missed: u32,
-    found: Option<(Box<str>, Arc<Matches>)>,
+    found: Option<Found>,
+}
+
+#[derive(Debug)]
+struct Found {
+    topic: Box<str>,
+    matches: Arc<Matches>,
+}
+
+/// What a look comes to.
+#[derive(Debug)]
+pub(super) enum Look {
+    Remembered(Arc<Matches>),
+    /// Not the first in vain: what is found now is to be kept.
+    Again,
+    /// The first.
+    New,
 }
 
 /// The hash of a topic, which says where it stands.
@@ -42,8 +61,14 @@ pub(super) struct Key(u32);
 impl Key {
     pub fn of(topic: &str) -> Self {
         let hash = BuildHasherDefault::<FxHasher>::default().hash_one(topic);
-        // The high bits are the good ones.
         Self((hash >> 32) as u32)
+    }
+}
+
+impl Found {
+    /// What it takes.
+    fn pieces(&self) -> usize {
+        self.matches.pieces() + self.topic.len() / PIECE_BYTES
     }
 }
 
@@ -61,19 +86,26 @@ impl RecentMatches {
         &self.places[key.0 as usize % TOPICS]
     }
 
-    pub fn get(&self, key: Key, topic: &str) -> Option<Arc<Matches>> {
-        let place = self.place(key).lock();
-        let (of, matches) = place.found.as_ref()?;
-        (**of == *topic).then(|| Arc::clone(matches))
+    pub fn look(&self, key: Key, topic: &str) -> Look {
+        let mut place = self.place(key).lock();
+        match &place.found {
+            Some(found) if *found.topic == *topic => Look::Remembered(Arc::clone(&found.matches)),
+            _ if place.missed == key.0 => Look::Again,
+            _ => {
+                place.missed = key.0;
+                Look::New
+            }
+        }
     }
 
-    /// What was looked up in vain, and found in the index.
-    pub fn put(&self, key: Key, topic: &str, matches: &Arc<Matches>) {
-        let pieces = matches.pieces();
+    /// What was looked up in vain again, and found in the index.
+    pub fn keep(&self, key: Key, topic: &str, matches: &Arc<Matches>) {
+        let found = Found {
+            topic: topic.into(),
+            matches: Arc::clone(matches),
+        };
+        let pieces = found.pieces();
         if pieces > PIECES_MAX {
-            return;
-        }
-        if std::mem::replace(&mut self.place(key).lock().missed, key.0) != key.0 {
             return;
         }
         if self.pieces.fetch_add(pieces, Ordering::Relaxed) + pieces > PIECES_MAX {
@@ -82,14 +114,13 @@ impl RecentMatches {
                 self.forgotten(found);
             }
         }
-        let found = Some((topic.into(), Arc::clone(matches)));
-        let replaced = std::mem::replace(&mut self.place(key).lock().found, found);
+        let replaced = self.place(key).lock().found.replace(found);
         self.forgotten(replaced);
     }
 
-    fn forgotten(&self, found: Option<(Box<str>, Arc<Matches>)>) {
-        if let Some((_, matches)) = found {
-            self.pieces.fetch_sub(matches.pieces(), Ordering::Relaxed);
+    fn forgotten(&self, found: Option<Found>) {
+        if let Some(found) = found {
+            self.pieces.fetch_sub(found.pieces(), Ordering::Relaxed);
         }
     }
 
@@ -115,32 +146,51 @@ mod tests {
             ..Matches::default()
         };
         let matches = Arc::new(matches);
-        recent.put(Key::of(topic), topic, &matches);
-        recent.put(Key::of(topic), topic, &matches);
+        look_and_keep(recent, topic, &matches);
+        look_and_keep(recent, topic, &matches);
+    }
+
+    /// As the index does.
+    fn look_and_keep(recent: &RecentMatches, topic: &str, matches: &Arc<Matches>) {
+        if let Look::Again = recent.look(Key::of(topic), topic) {
+            recent.keep(Key::of(topic), topic, matches);
+        }
     }
 
     fn get(recent: &RecentMatches, topic: &str) -> Option<usize> {
-        let matches = recent.get(Key::of(topic), topic)?;
-        Some(matches.subscriptions)
+        let place = recent.place(Key::of(topic)).lock();
+        let found = place
+            .found
+            .as_ref()
+            .filter(|found| *found.topic == *topic)?;
+        Some(found.matches.subscriptions)
+    }
+
+    fn bytes_of_topics(recent: &RecentMatches) -> usize {
+        let places = recent.places.iter().map(Mutex::lock);
+        places
+            .filter_map(|place| place.found.as_ref().map(|found| found.topic.len()))
+            .sum()
     }
 
     fn held(recent: &RecentMatches) -> usize {
         let places = recent.places.iter().map(Mutex::lock);
-        let found = places.filter_map(|place| place.found.clone());
-        found.map(|(_, matches)| matches.pieces()).sum()
+        places
+            .filter_map(|place| place.found.as_ref().map(Found::pieces))
+            .sum()
     }
 
     #[test]
     fn what_is_looked_up_twice_is_remembered_until_the_index_changes() {
         let mut recent = RecentMatches::default();
-        recent.put(Key::of("a"), "a", &Arc::default());
+        look_and_keep(&recent, "a", &Arc::default());
         assert_eq!(get(&recent, "a"), None);
         put(&recent, "a", 7);
         assert_eq!(get(&recent, "a"), Some(7));
         assert_eq!(get(&recent, "b"), None);
         recent.clear();
         assert_eq!((get(&recent, "a"), held(&recent)), (None, 0));
-        recent.put(Key::of("a"), "a", &Arc::default());
+        look_and_keep(&recent, "a", &Arc::default());
         assert_eq!(get(&recent, "a"), Some(0));
     }
 
@@ -168,6 +218,14 @@ mod tests {
             assert_eq!(held(&recent), recent.pieces.load(Ordering::Relaxed));
             assert!(held(&recent) <= PIECES_MAX);
         }
+        // As long as topics can be.
+        let long = "t".repeat(65_000);
+        for number in 0..500 {
+            put(&recent, &format!("{long}{number}"), 0);
+            assert_eq!(held(&recent), recent.pieces.load(Ordering::Relaxed));
+            assert!(bytes_of_topics(&recent) <= PIECES_MAX * PIECE_BYTES);
+        }
+        assert!(bytes_of_topics(&recent) > 0);
         put(&recent, "t", PIECES_MAX);
         assert_eq!(get(&recent, "t"), None);
         put(&recent, "t", PIECES_MAX - 1);

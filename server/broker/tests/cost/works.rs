@@ -45,7 +45,7 @@ impl Work {
 }
 
 /// All of them.
-pub const ALL: [Work; 15] = [
+pub const ALL: [Work; 17] = [
     work("p2p-0", "message at QoS 0 from one to one", 1_000, 1, |n| {
         p2p(AtMostOnce, n)
     }),
@@ -72,9 +72,23 @@ pub const ALL: [Work; 15] = [
     work(
         "fan-in-0",
         "message at QoS 0 of one of ten to a wildcard",
-        1_000,
+        2_000,
         1,
         fan_in,
+    ),
+    work(
+        "topics-0",
+        "message at QoS 0 of a thousand topics to a wildcard",
+        2_000,
+        1,
+        |n| topics(1, n),
+    ),
+    work(
+        "topics-fan-out-0",
+        "message at QoS 0 of a thousand topics to a hundred wildcards",
+        1_000,
+        100,
+        |n| topics(SUBSCRIBERS, n),
     ),
     work(
         "crowd-1",
@@ -219,6 +233,18 @@ fn fan_in(count: usize) -> u64 {
     publish(&mut rig, &mut publishers, count)
 }
 
+/// More topics than the index remembers.
+fn topics(subscribers: usize, count: usize) -> u64 {
+    let mut rig = Rig::new();
+    for number in 0..subscribers {
+        subscriber(&mut rig, &format!("sub-{number}"), "cost/#", AtMostOnce);
+    }
+    let publisher = come(&mut rig, "pub");
+    let topics = (0..TOPICS).map(|number| Template::new(&device_topic(number), AtMostOnce, false));
+    publish_each(&mut rig, publisher, topics.collect(), count);
+    rig.delivered
+}
+
 fn crowd(count: usize) -> u64 {
     let mut rig = Rig::new();
     subscriber(&mut rig, "sub", "cost/all", AtLeastOnce);
@@ -275,7 +301,7 @@ fn all() -> Actions {
     }
 }
 
-fn retained_topic(number: usize) -> String {
+fn device_topic(number: usize) -> String {
     format!("cost/site-{}/device-{}", number / 100, number % 100)
 }
 
@@ -286,9 +312,13 @@ fn set(count: usize) -> u64 {
 /// Sets retained messages, one topic after the other, and begins anew.
 fn set_all(rig: &mut Rig, count: usize) -> u64 {
     let publisher = come(rig, "pub");
-    let topics =
-        (0..TOPICS).map(|number| Template::new(&retained_topic(number), AtLeastOnce, true));
-    let mut topics: Vec<Template> = topics.collect();
+    let topics = (0..TOPICS).map(|number| Template::new(&device_topic(number), AtLeastOnce, true));
+    publish_each(rig, publisher, topics.collect(), count);
+    rig.delivered
+}
+
+/// To one topic after the other, and from the first again.
+fn publish_each(rig: &mut Rig, publisher: usize, mut topics: Vec<Template>, count: usize) {
     for first in (0..count).step_by(AT_ONCE) {
         rig.put(publisher, |input| {
             for number in first..count.min(first + AT_ONCE) {
@@ -297,7 +327,6 @@ fn set_all(rig: &mut Rig, count: usize) -> u64 {
         });
         rig.settle();
     }
-    rig.delivered
 }
 
 fn get(count: usize) -> u64 {
@@ -306,7 +335,7 @@ fn get(count: usize) -> u64 {
     let client = come(&mut rig, "sub");
     for number in 0..count {
         // Spread over all of them.
-        let topic = retained_topic(number * 389 % TOPICS);
+        let topic = device_topic(number * 389 % TOPICS);
         rig.send(client, &packets::subscribe(&topic, AtMostOnce));
         rig.send(client, &packets::unsubscribe(&topic));
     }
