@@ -160,9 +160,15 @@ fn publishes_that_match_thousands_of_filters_take_several_turns() {
     let mut one = BytesMut::new();
     encode(&message, Version::V5, &mut one);
     let mut input = BytesMut::from(&one.repeat(PUBLISHES)[..]);
-    line.take(&mut one);
-    let cost = line.connection.steps();
-    assert!(cost > 1 << LEVELS, "each filter is looked at: {cost}");
+    // Found, found again and remembered, remembered: then nothing is looked for any more, and each subscription still counts.
+    let mut costs = [0; 3];
+    for cost in &mut costs {
+        line.take(&mut one.clone());
+        *cost = line.connection.steps();
+        assert!(*cost > 1 << LEVELS, "each filter is looked at: {cost}");
+    }
+    let [cost, again, remembered] = costs;
+    assert!(cost == again && remembered < again, "{costs:?}");
     let mut turns = 1;
     while line.take(&mut input) {
         let steps = line.connection.steps();
@@ -170,11 +176,11 @@ fn publishes_that_match_thousands_of_filters_take_several_turns() {
         turns += 1;
     }
     assert!(
-        turns >= PUBLISHES * cost / (STEPS_PER_TURN + cost),
+        turns >= PUBLISHES * remembered / (STEPS_PER_TURN + remembered),
         "{turns}"
     );
     world.settle();
-    assert_eq!(world.take_texts(bomb).len(), PUBLISHES + 1);
+    assert_eq!(world.take_texts(bomb).len(), PUBLISHES + costs.len());
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Buffers are given back, and nothing with them that is still needed.
+
 use std::future::poll_fn;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
