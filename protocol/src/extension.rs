@@ -29,7 +29,10 @@ const END_TOPIC: &str = "$ebbtide/end/";
 /// Whether a list of extensions, as in [`EXTENSIONS`], has this one.
 #[must_use]
 pub fn is_announced(properties: &[UserProperty], extension: &str) -> bool {
-    values(properties, EXTENSIONS).any(|list| list.split(',').any(|one| one.trim() == extension))
+    values(properties, EXTENSIONS).any(|list| {
+        let mut names = list.as_bytes().split(|byte| *byte == b',');
+        names.any(|one| one.trim_ascii() == extension.as_bytes())
+    })
 }
 
 /// Whether a property is there with the value `1`.

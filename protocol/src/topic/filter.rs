@@ -67,22 +67,14 @@ impl TopicFilter {
             return Err(FilterError::Nul);
         }
         let mut pattern: &str = &filter;
-        if let Some(shared) = filter.strip_prefix("$share/") {
-            let (group, rest) = shared.split_once('/').ok_or(FilterError::Share)?;
-            if group.is_empty() || group.contains(['+', '#']) || rest.is_empty() {
+        if let Some(shared) = filter.strip_prefix(SHARE) {
+            let (group, rest) = split_once(shared).ok_or(FilterError::Share)?;
+            if group.is_empty() || group.bytes().any(is_wildcard) || rest.is_empty() {
                 return Err(FilterError::Share);
             }
             pattern = rest;
         }
-        let mut levels = pattern.split('/').peekable();
-        while let Some(level) = levels.next() {
-            if level.contains('#') && (level != "#" || levels.peek().is_some()) {
-                return Err(FilterError::MultiLevel);
-            }
-            if level.contains('+') && level != "+" {
-                return Err(FilterError::SingleLevel);
-            }
-        }
+        check_levels(pattern)?;
         Ok(Self(filter))
     }
 
@@ -101,7 +93,7 @@ impl TopicFilter {
     /// Group and filter of a shared subscription; `None` for an ordinary one.
     #[must_use]
     pub fn share(&self) -> Option<(&str, &str)> {
-        self.0.strip_prefix("$share/")?.split_once('/')
+        split_once(self.0.strip_prefix(SHARE)?)
     }
 
     /// The part that is matched against topics: without `$share/{group}/`.
@@ -115,20 +107,51 @@ impl TopicFilter {
     #[must_use]
     pub fn matches(&self, topic: &TopicName) -> bool {
         let pattern = self.pattern();
-        if topic.as_str().starts_with('$') && pattern.starts_with(['+', '#']) {
+        if topic.as_str().starts_with('$') && pattern.bytes().next().is_some_and(is_wildcard) {
             return false;
         }
-        let mut levels = topic.levels();
-        for wanted in pattern.split('/') {
-            match (wanted, levels.next()) {
-                ("#", _) => return true,
-                ("+", Some(_)) => {}
+        let mut of_topic = levels(topic.as_str());
+        for wanted in levels(pattern) {
+            match (wanted, of_topic.next()) {
+                (b"#", _) => return true,
+                (b"+", Some(_)) => {}
                 (wanted, Some(level)) if wanted == level => {}
                 _ => return false,
             }
         }
-        levels.next().is_none()
+        of_topic.next().is_none()
     }
+}
+
+const SHARE: &str = "$share/";
+
+fn check_levels(pattern: &str) -> Result<(), FilterError> {
+    let mut levels = levels(pattern).peekable();
+    while let Some(level) = levels.next() {
+        if level.contains(&b'#') && (level != b"#" || levels.peek().is_some()) {
+            return Err(FilterError::MultiLevel);
+        }
+        if level.contains(&b'+') && level != b"+" {
+            return Err(FilterError::SingleLevel);
+        }
+    }
+    Ok(())
+}
+
+fn is_wildcard(byte: u8) -> bool {
+    matches!(byte, b'+' | b'#')
+}
+
+/// By bytes, as all separators are: what `str` brings along to search for any character would be downloaded by each
+/// browser.
+fn levels(path: &str) -> impl Iterator<Item = &[u8]> {
+    path.as_bytes().split(|byte| *byte == b'/')
+}
+
+/// What is before the first `/`, and what is behind it.
+fn split_once(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == b'/')?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 impl AsRef<str> for TopicFilter {
