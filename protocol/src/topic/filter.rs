@@ -63,7 +63,7 @@ impl TopicFilter {
         if filter.len() > usize::from(u16::MAX) {
             return Err(FilterError::TooLong);
         }
-        if filter.as_bytes().contains(&0) {
+        if has(filter.as_bytes(), 0) {
             return Err(FilterError::Nul);
         }
         let mut pattern: &str = &filter;
@@ -128,14 +128,18 @@ const SHARE: &str = "$share/";
 fn check_levels(pattern: &str) -> Result<(), FilterError> {
     let mut levels = levels(pattern).peekable();
     while let Some(level) = levels.next() {
-        if level.contains(&b'#') && (level != b"#" || levels.peek().is_some()) {
+        if has(level, b'#') && (level != b"#" || levels.peek().is_some()) {
             return Err(FilterError::MultiLevel);
         }
-        if level.contains(&b'+') && level != b"+" {
+        if has(level, b'+') && level != b"+" {
             return Err(FilterError::SingleLevel);
         }
     }
     Ok(())
+}
+
+fn has(bytes: &[u8], wanted: u8) -> bool {
+    bytes.iter().any(|byte| *byte == wanted)
 }
 
 fn is_wildcard(byte: u8) -> bool {
@@ -151,7 +155,8 @@ fn levels(path: &str) -> impl Iterator<Item = &[u8]> {
 /// What is before the first `/`, and what is behind it.
 fn split_once(text: &str) -> Option<(&str, &str)> {
     let at = text.bytes().position(|byte| byte == b'/')?;
-    Some((&text[..at], &text[at + 1..]))
+    let (before, rest) = text.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
 }
 
 impl AsRef<str> for TopicFilter {
