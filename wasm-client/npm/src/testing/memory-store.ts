@@ -19,7 +19,7 @@ export interface InboxRow {
 }
 
 export class MemoryStore {
-  clientId: string | undefined;
+  clientId: string | undefined = undefined;
   hasSession = false;
   seq = 0;
   inboxId = 0;
