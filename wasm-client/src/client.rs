@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use ebbtide_protocol::client::{self, SubscriptionHandle};
+use ebbtide_protocol::client::{self, Diagnostics, SubscriptionHandle};
 use ebbtide_protocol::codec::{Role, check_as};
 use ebbtide_protocol::packet::{Auth, MessageProperties, Publish, SubscriptionOptions};
 use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version};
@@ -51,6 +51,8 @@ pub struct OutgoingMessage {
 /// What happens to a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubscriptionEvent<'a> {
+    /// Right before `Granted` or `Refused`: what the server said beside the code, if it did.
+    Diagnostics(&'a Diagnostics),
     /// The server granted it. Comes again after a reconnect that found no session; a snapshot follows again.
     Granted(ReasonCode),
     /// The server refused it, or has announced that it does not support it.
@@ -125,6 +127,18 @@ impl Client {
         &self,
         publish: OutgoingMessage,
         on_acked: impl FnOnce(Result<ReasonCode, Error>) + 'static,
+    ) -> Result<(), Error> {
+        self.publish_with(publish, |result, _| on_acked(result))
+    }
+
+    /// As [`Client::publish`]; `on_acked` also gets what the server said beside the code, if it did.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn publish_with(
+        &self,
+        publish: OutgoingMessage,
+        on_acked: impl FnOnce(Result<ReasonCode, Error>, Option<&Diagnostics>) + 'static,
     ) -> Result<(), Error> {
         let message = publish.validate()?;
         let handle = self.0.with(|machine, _| machine.publish(message))?;

@@ -25,7 +25,7 @@ pub use options::Options;
 
 pub use bytes::Bytes;
 pub use ebbtide_protocol::client::{
-    Error as ClientError, IncomingMessage as Message, Session, State,
+    Diagnostics, Error as ClientError, IncomingMessage as Message, Session, State,
 };
 pub use ebbtide_protocol::packet::{
     MessageProperties, RetainHandling, SubscriptionOptions, UserProperty,

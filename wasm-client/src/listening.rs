@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use ebbtide_protocol::ReasonCode;
 use ebbtide_protocol::client::{
-    Event, PublishHandle, State, SubscriptionChange, SubscriptionHandle,
+    Diagnostics, Event, PublishHandle, State, SubscriptionChange, SubscriptionHandle,
 };
 
 use crate::listeners::Listeners;
@@ -12,7 +12,7 @@ use crate::{Error, SubscriptionEvent};
 
 type StateListener = Box<dyn FnMut(&State)>;
 type SubscriptionListener = Box<dyn FnMut(SubscriptionEvent<'_>)>;
-type AckListener = Box<dyn FnOnce(Result<ReasonCode, Error>)>;
+type AckListener = Box<dyn FnOnce(Result<ReasonCode, Error>, Option<&Diagnostics>)>;
 
 #[derive(Default)]
 pub(crate) struct Listening {
@@ -39,12 +39,25 @@ impl Listening {
                     });
                 }
             }
-            Event::Acked { handle, result } => {
+            Event::Acked {
+                handle,
+                result,
+                diagnostics,
+            } => {
                 if let Some(listener) = self.acks.remove(handle) {
-                    listener(result.map_err(Error::from));
+                    listener(result.map_err(Error::from), diagnostics.as_deref());
                 }
             }
-            Event::Subscription { handle, change } => {
+            Event::Subscription {
+                handle,
+                change,
+                diagnostics,
+            } => {
+                if let Some(diagnostics) = &diagnostics {
+                    self.subscriptions.call(handle, |listener| {
+                        listener(SubscriptionEvent::Diagnostics(diagnostics));
+                    });
+                }
                 let event = match change {
                     SubscriptionChange::Granted(reason) => SubscriptionEvent::Granted(reason),
                     SubscriptionChange::Refused(reason) => SubscriptionEvent::Refused(reason),

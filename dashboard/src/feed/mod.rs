@@ -101,7 +101,7 @@ impl Feed {
         let batch = Rc::clone(&self.batch);
         let listener = move |event: SubscriptionEvent<'_>| {
             let change = match event {
-                SubscriptionEvent::Granted(_) => return,
+                SubscriptionEvent::Diagnostics(_) | SubscriptionEvent::Granted(_) => return,
                 SubscriptionEvent::Refused(reason) => Change::Refused(reason.name().to_owned()),
                 SubscriptionEvent::Message(message) => {
                     Change::Message(message::incoming(message, now_ms()))
@@ -190,16 +190,12 @@ fn link(state: &State) -> Link {
     match state {
         State::Connecting => Link::Connecting,
         State::Online { .. } => Link::Online,
-        State::Offline {
-            reason,
-            retry_in_ms,
-            ..
-        } => Link::Offline {
-            reason: reason.clone(),
+        State::Offline { retry_in_ms, .. } => Link::Offline {
+            reason: state.explain(),
             retry_at_ms: retry_in_ms.map(|wait_ms| now_ms().saturating_add(wait_ms.into())),
         },
-        State::NeedsAuth { reason, .. } => Link::NeedsAuth {
-            reason: reason.clone(),
+        State::NeedsAuth { .. } => Link::NeedsAuth {
+            reason: state.explain(),
         },
         State::Closed => Link::Closed,
     }

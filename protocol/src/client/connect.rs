@@ -91,6 +91,26 @@ impl Limits {
         check_as(Some(Role::Client), packet, self.version).is_ok_and(|bytes| bytes + more <= most)
     }
 
+    /// Without what is for people, where the server would not take it along
+    /// [MQTT-3.14.2-3, MQTT-3.14.2-4, MQTT-3.15.2-2, MQTT-3.15.2-3].
+    pub(super) fn shortened(&self, mut packet: Packet) -> Packet {
+        if !self.has_room(&packet, 0) {
+            match &mut packet {
+                Packet::Disconnect(disconnect) => {
+                    disconnect.reason_string = None;
+                    disconnect.user_properties.clear();
+                }
+                Packet::Auth(auth) => {
+                    auth.reason_string = None;
+                    auth.user_properties.clear();
+                }
+                Packet::Unsubscribe(unsubscribe) => unsubscribe.user_properties.clear(),
+                _ => {}
+            }
+        }
+        packet
+    }
+
     /// What a SUBSCRIBE asks for beyond the standard, if there is room for it.
     pub(super) fn asked_of(&self, filter: &TopicFilter) -> Vec<UserProperty> {
         let asked = extension::set(extension::SNAPSHOT_ASKED);

@@ -12,6 +12,8 @@ use crate::{
     packet::{Auth, ConnAck, MessageProperties},
 };
 
+use super::diagnostics::Said;
+
 /// Where the connection stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -24,22 +26,51 @@ pub enum State {
     },
     /// Not connected.
     Offline {
-        /// Why, for people.
+        /// Why, for people, beside what the code says: see [`State::explain`].
         reason: String,
-        /// Why, if the server said so.
+        /// Why, if the server said so, or broke the protocol.
         reason_code: Option<ReasonCode>,
         /// When the next attempt starts; `None`: not by itself.
         retry_in_ms: Option<u32>,
+        /// What the server said beside the code.
+        diagnostics: Said,
     },
     /// The server wants other credentials; no attempt starts by itself.
     NeedsAuth {
-        /// What the server said.
+        /// What the server said, beside the code: see [`State::explain`].
         reason: String,
-        /// The same as a code.
+        /// What it means.
         reason_code: ReasonCode,
+        /// All that the server said beside the code.
+        diagnostics: Said,
     },
     /// Closed by the application, for good.
     Closed,
+}
+
+impl State {
+    /// Why there is no connection, in words: the name of the reason code, and what was said beside it. Empty if there is
+    /// one. Not kept ready: a browser has the names in its own language, and would download these as well.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let (reason, code) = match self {
+            Self::Offline {
+                reason,
+                reason_code,
+                ..
+            } => (reason.as_str(), *reason_code),
+            Self::NeedsAuth {
+                reason,
+                reason_code,
+                ..
+            } => (reason.as_str(), Some(*reason_code)),
+            Self::Connecting | Self::Online { .. } | Self::Closed => ("", None),
+        };
+        let name = code.map(ReasonCode::name);
+        let parts = name.into_iter().chain(Some(reason));
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join(": ")
+    }
 }
 
 /// What became of the session when a connection began.
@@ -159,6 +190,8 @@ pub enum Event {
         handle: PublishHandle,
         /// How it went.
         result: Result<ReasonCode, Error>,
+        /// What PUBACK or PUBCOMP said beside it, or PUBREC if PUBCOMP said nothing.
+        diagnostics: Said,
     },
     /// The server refused a publish for now; it is tried again. Durable only.
     Deferred {
@@ -168,6 +201,8 @@ pub enum Event {
         reason: ReasonCode,
         /// When.
         retry_in_ms: u32,
+        /// What PUBACK or PUBREC said beside the code.
+        diagnostics: Said,
     },
     /// A subscription changed.
     Subscription {
@@ -175,11 +210,17 @@ pub enum Event {
         handle: SubscriptionHandle,
         /// How.
         change: SubscriptionChange,
+        /// What SUBACK said beside the code.
+        diagnostics: Said,
     },
     /// A subscription has ended at the server, or has gone with its session.
     Unsubscribed {
         /// The handle that asked for it.
         handle: SubscriptionHandle,
+        /// What UNSUBACK says. An error: the server may go on with it.
+        reason: ReasonCode,
+        /// What UNSUBACK said beside the code.
+        diagnostics: Said,
     },
     /// A step of enhanced authentication; answer with [`super::Client::authenticate`].
     Auth(Auth),

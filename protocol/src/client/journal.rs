@@ -7,7 +7,9 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::{Error, Event, IncomingMessage, PublishHandle, SubscriptionHandle, Use, inbound::Owed};
+use super::{
+    Error, Event, IncomingMessage, PublishHandle, Said, SubscriptionHandle, Use, inbound::Owed,
+};
 use crate::{ByteString, Packet, PacketId, ReasonCode, TopicFilter};
 
 /// Names a batch of journal entries; ascending by one.
@@ -34,6 +36,8 @@ pub enum JournalEntry {
         handle: PublishHandle,
         /// How it went.
         result: Result<ReasonCode, Error>,
+        /// As in [`Event::Acked`].
+        diagnostics: Said,
     },
     /// It is as if it had never been sent; its packet id is void.
     Withdrawn {

@@ -12,6 +12,7 @@ use super::{
     alias::OutboundAliases,
     backoff::Retry,
     connect::{self, Verdict, verdict},
+    diagnostics::{Said, said},
     inbound::Inbound,
     journal::Journal,
     keep_alive::KeepAlive,
@@ -37,6 +38,36 @@ pub(super) enum Phase {
     Online { since: Millis },
     /// For good.
     Closed,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(super) struct Why {
+    reason: String,
+    reason_code: Option<ReasonCode>,
+    diagnostics: Said,
+}
+
+impl Why {
+    /// The server said so.
+    pub(super) fn server(reason_code: ReasonCode, diagnostics: Said) -> Self {
+        let text = diagnostics.as_ref().and_then(|d| d.reason_string.as_ref());
+        Self {
+            reason: text.map_or_else(String::new, |text| String::from(&**text)),
+            reason_code: Some(reason_code),
+            diagnostics,
+        }
+    }
+}
+
+impl From<&str> for Why {
+    fn from(reason: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            reason_code: None,
+            diagnostics: None,
+        }
+    }
 }
 
 /// How long a connection under suspicion has to answer.
@@ -152,7 +183,7 @@ impl Client {
     /// The transport could not be opened, or was closed by the other side.
     pub fn handle_closed(&mut self, now: Millis, reason: &str) {
         if self.has_transport() {
-            self.lost(now, reason.to_owned(), None, Verdict::Retry);
+            self.lost(now, reason.into(), Verdict::Retry);
         }
     }
 
@@ -164,8 +195,7 @@ impl Client {
                 self.actions.push_back(Action::Close);
                 self.lost(
                     now,
-                    "the server did not answer in time".to_owned(),
-                    None,
+                    "the server did not answer in time".into(),
                     Verdict::Retry,
                 );
             }
@@ -182,14 +212,16 @@ impl Client {
             // [MQTT-3.1.2-22]: the server has closed it, whatever this side still believes.
             self.retry.reset();
             self.actions.push_back(Action::Close);
-            let reason = "this side was silent for too long".to_owned();
-            self.lost(now, reason, None, Verdict::Retry);
+            self.lost(
+                now,
+                "this side was silent for too long".into(),
+                Verdict::Retry,
+            );
             return;
         }
         if keep_alive.is_dead(now) {
             self.actions.push_back(Action::Close);
-            let reason = "the server went silent".to_owned();
-            self.lost(now, reason, None, Verdict::Retry);
+            self.lost(now, "the server went silent".into(), Verdict::Retry);
             return;
         }
         if keep_alive.is_ping_due(now) {
@@ -227,13 +259,23 @@ impl Client {
 
     /// As [`Client::close`]. `ends_session`: and the server forgets the session, if it is connected and speaks 5.0.
     pub fn end(&mut self, ends_session: bool) {
-        if self.phase == Phase::Closed {
-            return;
-        }
-        self.say_goodbye(Disconnect {
+        self.end_with(Disconnect {
             session_expiry_interval: ends_session.then_some(0),
             ..Disconnect::new(ReasonCode::Success)
         });
+    }
+
+    /// As [`Client::close`], with a farewell of the application's own. A Session Expiry Interval may change what CONNECT
+    /// said, unless that was zero (section 3.14.2.2.2): then any other is left out.
+    pub fn end_with(&mut self, mut disconnect: Disconnect) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if self.options.connect.session_expiry_interval.unwrap_or(0) == 0 {
+            disconnect.session_expiry_interval =
+                disconnect.session_expiry_interval.filter(|s| *s == 0);
+        }
+        self.say_goodbye(disconnect);
         self.phase = Phase::Closed;
         self.forget_connection();
         let settled = self.outbound.drain();
@@ -255,12 +297,17 @@ impl Client {
                 reason: reason.to_owned(),
                 reason_code: None,
                 retry_in_ms: None,
+                diagnostics: None,
             });
         }
     }
 
     pub(super) fn handle_disconnect(&mut self, now: Millis, disconnect: &Disconnect) {
-        let text = explain(disconnect.reason, disconnect.reason_string.as_deref());
+        let diagnostics = said(
+            disconnect.reason_string.as_ref(),
+            &disconnect.user_properties,
+            disconnect.server_reference.as_ref(),
+        );
         self.actions.push_back(Action::Close);
         let mut verdict = verdict(disconnect.reason);
         if verdict == Verdict::NeedsAuth
@@ -271,7 +318,7 @@ impl Client {
             // The credentials were good for a while: they have run out, and there are others.
             verdict = Verdict::Retry;
         }
-        self.lost(now, text, Some(disconnect.reason), verdict);
+        self.lost(now, Why::server(disconnect.reason, diagnostics), verdict);
     }
 
     /// The server broke the protocol (section 4.13.1): say so where the version can, close, try again.
@@ -284,9 +331,11 @@ impl Client {
         } else {
             self.actions.push_back(Action::Close);
         }
-        let mut text = "the server broke the protocol: ".to_owned();
-        text.push_str(reason.name());
-        self.lost(now, text, Some(reason), Verdict::Retry);
+        let why = Why {
+            reason_code: Some(reason),
+            ..Why::from("the server broke the protocol")
+        };
+        self.lost(now, why, Verdict::Retry);
     }
 
     pub(super) fn open(&mut self, now: Millis) {
@@ -311,44 +360,41 @@ impl Client {
         }
         self.control.clear();
         if matches!(self.phase, Phase::Online { .. }) {
-            self.control
-                .push_back(Packet::Disconnect(Box::new(disconnect)));
+            self.push_short(Packet::Disconnect(Box::new(disconnect)));
         }
         self.actions.push_back(Action::Close);
     }
 
     /// The connection is over, by whomever.
-    pub(super) fn lost(
-        &mut self,
-        now: Millis,
-        reason: String,
-        reason_code: Option<ReasonCode>,
-        verdict: Verdict,
-    ) {
+    pub(super) fn lost(&mut self, now: Millis, why: Why, verdict: Verdict) {
+        let Why {
+            reason,
+            reason_code,
+            diagnostics,
+        } = why;
         if let Phase::Online { since } = self.phase {
             self.retry.reset_if_stable(now.saturating_sub(since));
         }
-        match verdict {
-            Verdict::NeedsAuth => self.rest(State::NeedsAuth {
+        if verdict == Verdict::NeedsAuth {
+            self.rest(State::NeedsAuth {
                 reason,
                 reason_code: reason_code.unwrap_or(ReasonCode::NotAuthorized),
-            }),
-            Verdict::Retry if self.options.reconnect => {
-                let wait_ms = self.retry.next_wait_ms();
-                self.rest(State::Offline {
-                    reason,
-                    reason_code,
-                    retry_in_ms: Some(wait_ms),
-                });
-                self.phase = Phase::Waiting {
-                    until: now + u64::from(wait_ms),
-                };
-            }
-            Verdict::Retry | Verdict::Never => self.rest(State::Offline {
-                reason,
-                reason_code,
-                retry_in_ms: None,
-            }),
+                diagnostics,
+            });
+            return;
+        }
+        let tries_again = verdict == Verdict::Retry && self.options.reconnect;
+        let retry_in_ms = tries_again.then(|| self.retry.next_wait_ms());
+        self.rest(State::Offline {
+            reason,
+            reason_code,
+            retry_in_ms,
+            diagnostics,
+        });
+        if let Some(wait_ms) = retry_in_ms {
+            self.phase = Phase::Waiting {
+                until: now + u64::from(wait_ms),
+            };
         }
     }
 
@@ -381,13 +427,4 @@ impl Client {
             self.push_event(Event::State(state));
         }
     }
-}
-
-pub(super) fn explain(reason: ReasonCode, text: Option<&str>) -> String {
-    let mut explained = reason.name().to_owned();
-    if let Some(text) = text.filter(|text| !text.is_empty()) {
-        explained.push_str(": ");
-        explained.push_str(text);
-    }
-    explained
 }

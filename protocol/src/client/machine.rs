@@ -13,14 +13,15 @@ use super::{
     OfflineQos0, Options, OutgoingMessage, PublishHandle, State, SubscriptionHandle, Use,
     alias::OutboundAliases,
     backoff::Retry,
+    diagnostics::said,
     inbound::{Inbound, Owed, Received},
     journal::{Effect, Journal},
     keep_alive::KeepAlive,
     lifecycle::Phase,
-    outbound::{Answered, Outbound, Settled},
+    outbound::Outbound,
     packet_ids::PacketIds,
     session::Wipe,
-    subscriptions::{Change, Subscriptions},
+    subscriptions::Subscriptions,
 };
 use crate::{
     ByteString, Decoder, Packet, QoS, ReasonCode, TopicFilter, extension,
@@ -67,8 +68,8 @@ pub struct Client {
 /// An event, and what is owed to the server once the application takes it.
 #[derive(Debug)]
 pub(super) struct Queued {
-    event: Event,
-    owed: Option<Owed>,
+    pub(super) event: Event,
+    pub(super) owed: Option<Owed>,
 }
 
 impl Client {
@@ -182,14 +183,32 @@ impl Client {
 
     /// Ends what `subscribe` began. No message comes for this handle any more.
     pub fn unsubscribe(&mut self, handle: SubscriptionHandle) {
-        self.subscriptions.unsubscribe(handle);
+        self.unsubscribe_with(handle, Vec::new());
+    }
+
+    /// As [`Client::unsubscribe`], with User Properties for UNSUBSCRIBE, if one is sent: the last use of a filter ends it.
+    pub fn unsubscribe_with(
+        &mut self,
+        handle: SubscriptionHandle,
+        user_properties: Vec<UserProperty>,
+    ) {
+        self.subscriptions.unsubscribe(handle, user_properties);
     }
 
     /// Sends an AUTH packet, if connected or connecting.
     pub fn authenticate(&mut self, auth: Auth) {
         if matches!(self.phase, Phase::Handshake { .. } | Phase::Online { .. }) {
-            self.control.push_back(Packet::Auth(Box::new(auth)));
+            self.push_short(Packet::Auth(Box::new(auth)));
         }
+    }
+
+    /// Without what is for people, should it be too much for the server.
+    pub(super) fn push_short(&mut self, packet: Packet) {
+        let packet = match &self.limits {
+            Some(limits) => limits.shortened(packet),
+            None => packet,
+        };
+        self.control.push_back(packet);
     }
 
     /// A packet arrived.
@@ -251,11 +270,22 @@ impl Client {
             }
             Packet::SubAck(suback) => {
                 let changes = self.subscriptions.suback(&suback, ids, journal);
-                self.push_changes(changes);
+                let text = suback.reason_string.as_ref();
+                let diagnostics = said(text, &suback.user_properties, None);
+                self.push_told(changes, &diagnostics);
             }
             Packet::UnsubAck(unsuback) => {
                 if let Some(handle) = self.subscriptions.unsuback(&unsuback, ids, journal) {
-                    self.push_event(Event::Unsubscribed { handle });
+                    let text = unsuback.reason_string.as_ref();
+                    self.push_event(Event::Unsubscribed {
+                        handle,
+                        reason: unsuback
+                            .reasons
+                            .first()
+                            .copied()
+                            .unwrap_or(ReasonCode::Success),
+                        diagnostics: said(text, &unsuback.user_properties, None),
+                    });
                 }
             }
             Packet::PingResp => {
@@ -411,56 +441,6 @@ impl Client {
     /// What to do with the transport, after all packets have been polled.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
-    }
-
-    pub(super) fn push_event(&mut self, event: Event) {
-        self.events.push_back(Queued { event, owed: None });
-    }
-
-    pub(super) fn push_settled(&mut self, settled: Settled) {
-        let Settled {
-            handle,
-            result,
-            is_stored,
-        } = settled;
-        let acked = Event::Acked { handle, result };
-        if !is_stored {
-            self.push_event(acked);
-            return;
-        }
-        self.journal
-            .write(JournalEntry::Finished { handle, result });
-        if let Some(Effect::Event(acked)) = self.journal.gate(Effect::Event(acked)) {
-            self.push_event(acked);
-        }
-    }
-
-    pub(super) fn push_all_settled(&mut self, all: Vec<Settled>) {
-        for settled in all {
-            self.push_settled(settled);
-        }
-    }
-
-    fn push_answered(&mut self, answered: Answered) {
-        match answered {
-            Answered::Nothing => {}
-            Answered::Settled(settled) => self.push_settled(settled),
-            Answered::Deferred(handle, reason, retry_in_ms) => self.push_event(Event::Deferred {
-                handle,
-                reason,
-                retry_in_ms,
-            }),
-        }
-    }
-
-    pub(super) fn push_changes(&mut self, changes: Vec<Change>) {
-        for (handle, change) in changes {
-            // A snapshot is complete when what belongs to it is kept.
-            let told = Effect::Event(Event::Subscription { handle, change });
-            if let Some(Effect::Event(told)) = self.journal.gate(told) {
-                self.push_event(told);
-            }
-        }
     }
 
     /// Answers the server, once everything it stands for is stored.

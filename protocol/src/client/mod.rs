@@ -7,6 +7,7 @@
 mod alias;
 mod backoff;
 mod connect;
+mod diagnostics;
 mod durable;
 mod event;
 mod inbound;
@@ -20,6 +21,7 @@ mod outgoing;
 mod packet_ids;
 mod session;
 mod subscriptions;
+mod telling;
 mod uses;
 mod wire;
 
@@ -28,6 +30,7 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use connect::Limits;
+pub use diagnostics::{Diagnostics, Said};
 pub use event::{
     Action, Error, Event, Figures, IncomingMessage, Session, State, SubscriptionChange,
 };

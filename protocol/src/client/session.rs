@@ -6,8 +6,9 @@ use super::{
     Action, Client, Event, JournalEntry, Limits, Millis, Session, State,
     alias::OutboundAliases,
     connect::verdict,
+    diagnostics::said,
     keep_alive::KeepAlive,
-    lifecycle::{Phase, explain},
+    lifecycle::{Phase, Why},
 };
 use crate::{
     ReasonCode, Version, extension,
@@ -44,9 +45,14 @@ impl Client {
     ) -> Result<(), ReasonCode> {
         self.awaits_connack = false;
         if connack.reason.is_error() {
-            let text = explain(connack.reason, connack.reason_string.as_deref());
+            let diagnostics = said(
+                connack.reason_string.as_ref(),
+                &connack.user_properties,
+                connack.server_reference.as_ref(),
+            );
             self.actions.push_back(Action::Close);
-            self.lost(now, text, Some(connack.reason), verdict(connack.reason));
+            let why = Why::server(connack.reason, diagnostics);
+            self.lost(now, why, verdict(connack.reason));
             return Ok(());
         }
         let session_present = connack.session_present;
@@ -118,7 +124,11 @@ impl Client {
                 .write(JournalEntry::Restarted { session_name: name });
         }
         for handle in self.subscriptions.connected(session_present) {
-            self.push_event(Event::Unsubscribed { handle });
+            self.push_event(Event::Unsubscribed {
+                handle,
+                reason: ReasonCode::Success,
+                diagnostics: None,
+            });
         }
         let settled = self.outbound.connected(session_present, &mut self.ids);
         self.push_all_settled(settled);

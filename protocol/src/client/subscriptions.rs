@@ -29,6 +29,7 @@ struct Ending {
     handle: SubscriptionHandle,
     identifier: u32,
     filter: TopicFilter,
+    user_properties: Vec<UserProperty>,
     packet_id: Option<PacketId>,
 }
 
@@ -143,7 +144,11 @@ impl Subscriptions {
     }
 
     /// Ends a use of a filter; with the last one the subscription ends at the server, too.
-    pub(super) fn unsubscribe(&mut self, handle: SubscriptionHandle) {
+    pub(super) fn unsubscribe(
+        &mut self,
+        handle: SubscriptionHandle,
+        user_properties: Vec<UserProperty>,
+    ) {
         let Some(place) = self
             .entries
             .iter()
@@ -160,6 +165,7 @@ impl Subscriptions {
                 handle,
                 identifier: entry.identifier,
                 filter: entry.filter,
+                user_properties,
                 packet_id: None,
             });
         }
@@ -223,10 +229,11 @@ impl Subscriptions {
             ending.packet_id = Some(packet_id);
             let unsubscribe = Unsubscribe {
                 packet_id,
-                user_properties: Vec::new(),
+                user_properties: ending.user_properties.clone(),
                 filters: vec![ending.filter.clone()],
             };
-            return Some((Some(Packet::Unsubscribe(unsubscribe)), Vec::new()));
+            let packet = limits.shortened(Packet::Unsubscribe(unsubscribe));
+            return Some((Some(packet), Vec::new()));
         }
         let Some(entry) = self.entries.iter_mut().find(|e| e.stage == Stage::Unsent) else {
             self.dirty = false;

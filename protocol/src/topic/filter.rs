@@ -138,6 +138,7 @@ fn check_levels(pattern: &str) -> Result<(), FilterError> {
     Ok(())
 }
 
+#[allow(clippy::manual_contains, reason = "half as large")]
 fn has(bytes: &[u8], wanted: u8) -> bool {
     bytes.iter().any(|byte| *byte == wanted)
 }

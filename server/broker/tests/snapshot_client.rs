@@ -81,7 +81,7 @@ impl App {
                 let topic = message.topic.as_str();
                 self.seen.push(format!("{topic} {payload}"));
             }
-            Event::Subscription { handle, change } => {
+            Event::Subscription { handle, change, .. } => {
                 let what = match change {
                     SubscriptionChange::Granted(_) => "granted",
                     SubscriptionChange::SnapshotComplete { inferred: false } => "complete",
@@ -235,9 +235,17 @@ fn a_refused_subscription_is_not_complete() {
         }
     }
     let change = SubscriptionChange::Refused(ReasonCode::TopicFilterInvalid);
-    let expected = Event::Subscription {
-        handle: refused,
-        change,
+    let [
+        Event::Subscription {
+            handle,
+            change: told,
+            diagnostics,
+        },
+    ] = &changes[..]
+    else {
+        panic!("{changes:?}");
     };
-    assert_eq!(changes, [expected]);
+    assert_eq!((*handle, *told), (refused, change));
+    let said = diagnostics.as_ref().and_then(|d| d.reason_string.as_ref());
+    assert!(said.is_some_and(|text| !text.is_empty()), "it says why");
 }

@@ -262,12 +262,12 @@ impl Driver {
                     self.state.send_replace(state);
                 }
                 Event::Message { message, .. } => self.hand_over(message),
-                Event::Acked { handle, result } => {
+                Event::Acked { handle, result, .. } => {
                     if let Some(reply) = self.publishes.remove(&handle) {
                         answer(reply, result);
                     }
                 }
-                Event::Subscription { handle, change } => {
+                Event::Subscription { handle, change, .. } => {
                     if let SubscriptionChange::Refused(reason) = change
                         && !self.subscribes.contains_key(&handle)
                     {

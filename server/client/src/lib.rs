@@ -163,6 +163,7 @@ pub async fn connect_with(
     tokio::spawn(driver.run());
     let settled = state.wait_for(|state| *state != State::Connecting).await;
     let settled = settled.map_err(|_| Error::Ended)?.clone();
+    let reason = settled.explain();
     match settled {
         State::Online { .. } => {
             let messages = Messages {
@@ -177,18 +178,14 @@ pub async fn connect_with(
             Ok((client, messages))
         }
         State::Offline {
-            reason,
             reason_code: Some(reason_code),
             ..
         }
-        | State::NeedsAuth {
-            reason,
-            reason_code,
-        } => Err(Error::Refused {
+        | State::NeedsAuth { reason_code, .. } => Err(Error::Refused {
             reason,
             reason_code,
         }),
-        State::Offline { reason, .. } => Err(Error::Connect(reason)),
+        State::Offline { .. } => Err(Error::Connect(reason)),
         State::Connecting | State::Closed => Err(Error::Ended),
     }
 }

@@ -1,17 +1,17 @@
 import type { Settings } from './connect-options.js';
-import type { Draft, Engine, State } from './engine.js';
+import type { Draft, Engine, Farewell, State } from './engine.js';
 import { EbbtideError } from './error.js';
 import type { ClientEvents } from './events.js';
 import { checkTopic, fillTopic, parseFilter, type TopicParams } from './filter.js';
 import { encodePayload, type Message, type Payload } from './message.js';
-import { checkCallback, checkOptions, EVENT_RULES, PUBLISH_RULES, REQUEST_RULES, STORE_RULES, SUBSCRIBE_RULES } from './options.js';
+import { checkCallback, checkOptions, CLOSE_RULES, EVENT_RULES, PUBLISH_RULES, REQUEST_RULES, STORE_RULES, SUBSCRIBE_RULES } from './options.js';
 import { outboxOf, type Outbox } from './outbox.js';
 import { forgetOwnId, ownId } from './own-id.js';
 import { OwnPresence, Presence } from './presence.js';
 import { Outcome, type Publication } from './publication.js';
 import type { PublishArguments, PublishOptions } from './publish-options.js';
 import { Requests, respond, type RequestArguments, type RequestOptions } from './request.js';
-import { callOut, quiet } from './settle.js';
+import { added, callOut, quiet } from './settle.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
 import { TopicStore, type StoreOptions } from './topic-store.js';
 
@@ -80,8 +80,8 @@ export class Client {
   on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void {
     checkOptions('on', { [event]: listener ?? null }, EVENT_RULES);
     const listeners = this.#listeners.get(event) ?? new Set<Listener>();
-    this.#listeners.set(event, listeners.add(listener as Listener));
-    return () => void listeners.delete(listener as Listener);
+    this.#listeners.set(event, listeners);
+    return added(listeners, listener as Listener);
   }
 
   /**
@@ -121,7 +121,7 @@ export class Client {
         const failed = 'error' in settlement;
         this.#log?.(`published ${name}: ${failed ? settlement.error : settlement.reasonCode}`);
         if (failed) outcome.fail(settlement.error);
-        else outcome.succeed(settlement.reasonCode);
+        else outcome.succeed(settlement);
       });
       outcome.takeBack = () => handle.cancel();
     } catch (error) {
@@ -240,12 +240,15 @@ export class Client {
 
   /**
    * Says goodbye and ends everything here: loops end, what is not acknowledged rejects with `closed`. What is stored stays, and is
-   * sent by the next `connect`. The will is not published; an own presence entry turns offline. Never rejects.
+   * sent by the next `connect`. The will is not published; an own presence entry turns offline. The options go into DISCONNECT (MQTT
+   * 5.0), if this tab holds the connection; a `sessionExpiryS` cannot be given when `connect` had 0. Rejects with `bad-options` alone.
    */
-  async close(): Promise<void> {
+  async close(options: Farewell = {}): Promise<void> {
+    checkOptions('close', options, CLOSE_RULES);
+    if (options.sessionExpiryS && !this.#settings.sessionExpiryS) throw new EbbtideError('bad-options', "close: 'sessionExpiryS' was 0");
     this.closing = true;
     await this.#own?.close();
-    await this.#engine.close();
+    await this.#engine.close(options);
   }
 
   /**

@@ -2,10 +2,10 @@ import { EbbtideError } from './error.js';
 import { checkTopic } from './filter.js';
 import { encodePayload, type Payload } from './message.js';
 import type { QoS } from './engine.js';
-import type { Properties } from './properties.js';
+import type { Diagnostics, Properties } from './properties.js';
 import { ownId } from './own-id.js';
 import { presenceWill, type PresenceOptions, type PresenceSettings } from './presence.js';
-import type { Credentials, CredentialsCallback, EngineSettings, Limits } from './settings.js';
+import type { AuthAnswer, Credentials, CredentialsCallback, EngineSettings, Limits } from './settings.js';
 
 /** What the server publishes for a client that is gone without a goodbye. */
 export interface Will {
@@ -41,12 +41,20 @@ export interface ConnectOptions {
   version?: '3.1.1' | '5.0';
   /** Messages of QoS 1 and 2 that the server may send ahead of acknowledgements. Default 1,000. */
   receiveMaximum?: number;
+  /** Bytes of the largest packet that the server may send (MQTT 5.0): what is larger it drops. Default: no limit. */
+  maximumPacketSize?: number;
+  /** Topic aliases that the server may use (MQTT 5.0). Default 64. */
+  topicAliasMaximum?: number;
+  /** Whether the server is to say where answers to requests may go (MQTT 5.0): `connack.responseInformation` of the state `online`. Default false. */
+  requestResponseInformation?: boolean;
+  /** Whether the server may explain refusals by `reasonString` and `userProperties` (MQTT 5.0). Default true. */
+  requestProblemInformation?: boolean;
   /** User properties of CONNECT (MQTT 5.0). */
   userProperties?: [string, string][];
   /** Enhanced authentication (MQTT 5.0); its data comes with `credentials`. */
   authenticationMethod?: string;
-  /** Answers AUTH with Continue Authentication (0x18). */
-  onAuthenticate?: (data: Uint8Array | undefined) => Uint8Array | Promise<Uint8Array>;
+  /** Answers AUTH with Continue Authentication (0x18): with data, or with data and what else AUTH may have. `said`: what the server said beside its data. */
+  onAuthenticate?: (data: Uint8Array | undefined, said: Diagnostics) => Uint8Array | AuthAnswer | Promise<Uint8Array | AuthAnswer>;
   /** Seconds for an attempt to connect. Default 10. */
   connectTimeoutS?: number;
   /** Seconds between attempts at most; they grow up to it, with full jitter. Default 60. */
@@ -64,6 +72,8 @@ const DEFAULTS = {
   keepAliveS: 30,
   sessionExpiryS: 86_400,
   receiveMaximum: 1_000,
+  // Presence boards repeat few topics often.
+  topicAliasMaximum: 64,
   connectTimeoutS: 10,
   backoffMaxS: 60,
   storage: 'durable',

@@ -1,6 +1,6 @@
 // The contract between the API of a tab (client.ts …) and the session below it: engine/, and in tests testing/.
 import type { EbbtideError } from './error.js';
-import type { Properties } from './properties.js';
+import type { Diagnostics, Properties } from './properties.js';
 
 /** Quality of service: 0 at most once, 1 at least once, 2 exactly once. */
 export type QoS = 0 | 1 | 2;
@@ -15,13 +15,53 @@ export type SessionKind = 'resumed' | 'fresh' | 'gap' | 'evicted';
  * - `offline`: `retryInMs` is when the next attempt starts, milliseconds; `null`: not by itself.
  * - `needs-auth`: the server refused the credentials; `client.renewCredentials()` tries again.
  * - `closed`: `error` is why it closed by itself; every later call fails with it.
+ *
+ * `reason` is in words: the standard's name of `reasonCode`, and what the server said. What CONNACK or DISCONNECT said beside the
+ * code is there by itself, too.
  */
 export type State =
   | { readonly state: 'connecting' }
-  | { readonly state: 'online'; readonly session: SessionKind; readonly reason?: string }
-  | { readonly state: 'offline'; readonly reason: string; readonly reasonCode?: number; readonly retryInMs: number | null }
-  | { readonly state: 'needs-auth'; readonly reason: string; readonly reasonCode?: number }
+  | { readonly state: 'online'; readonly session: SessionKind; readonly reason?: string; readonly connack?: Connack }
+  | (Ending & { readonly state: 'offline'; readonly retryInMs: number | null })
+  | (Ending & { readonly state: 'needs-auth' })
   | { readonly state: 'closed'; readonly error?: EbbtideError };
+
+/** Why there is no connection. */
+export interface Ending extends Diagnostics {
+  readonly reason: string;
+  readonly reasonCode?: number;
+  /** Another server to use. */
+  readonly serverReference?: string;
+}
+
+/** CONNACK, under the standard's names; what the server did not say is not there. */
+export interface Connack extends Diagnostics {
+  readonly sessionPresent?: boolean;
+  /** Seconds. */
+  readonly sessionExpiryInterval?: number;
+  readonly receiveMaximum?: number;
+  readonly maximumQoS?: QoS;
+  /** Bytes. */
+  readonly maximumPacketSize?: number;
+  readonly topicAliasMaximum?: number;
+  /** Seconds. */
+  readonly serverKeepAlive?: number;
+  readonly retainAvailable?: boolean;
+  readonly wildcardSubscriptionAvailable?: boolean;
+  readonly subscriptionIdentifiersAvailable?: boolean;
+  readonly sharedSubscriptionAvailable?: boolean;
+  readonly assignedClientIdentifier?: string;
+  /** With the option `requestResponseInformation`. */
+  readonly responseInformation?: string;
+  readonly serverReference?: string;
+  readonly authenticationMethod?: string;
+  readonly authenticationData?: Uint8Array;
+}
+
+/** The last words to the server. */
+export interface Farewell extends Diagnostics {
+  readonly sessionExpiryS?: number;
+}
 
 /** What an app wants published; payload is the engine's own copy. */
 export interface Draft {
@@ -60,14 +100,14 @@ export interface Pending {
   readonly stage: 'waiting' | 'sent' | 'released';
 }
 /** A publish that the server refused for good. */
-export interface DeadLetter extends Omit<Pending, 'stage'> {
+export interface DeadLetter extends Omit<Pending, 'stage'>, Diagnostics {
   /** Of MQTT 5.0. */
   readonly reasonCode: number;
   /** Milliseconds since 1970. */
   readonly rejectedAt: number;
 }
 
-export type Settlement = { readonly reasonCode: number } | { readonly error: EbbtideError };
+export type Settlement = (Diagnostics & { readonly reasonCode: number }) | { readonly error: EbbtideError };
 
 export interface SubscribeSettings {
   qos: QoS;
@@ -96,7 +136,7 @@ export interface Delivery {
 /** What happens to one local subscription. A QoS 1 or 2 message leaves the inbox when `done` was called. */
 export interface SubscriptionSink {
   message(delivery: Delivery, done: () => void): void;
-  granted(qos: QoS): void;
+  granted(qos: QoS, said?: Diagnostics): void;
   /** Refused or ended by an error. */
   failed(error: EbbtideError): void;
   snapshot(inferred: boolean): void;
@@ -111,6 +151,9 @@ export interface SubscriptionSink {
  * - `quota-exceeded`, `storage-lost`: the browser's storage is full, or gone. `memory-only`: nothing here survives a reload.
  * - `reload-needed`: another tab has a newer version of the page.
  * - `leader`: whether this tab holds the connection. `outbox`: how many publishes wait.
+ * - `deferred`: the server refused a publish for now; it is sent again after `retryInMs` milliseconds. `seq` is its place in the outbox.
+ * - `unsubscribed`: the server said more of the end of a subscription than that it has ended; from 0x80 on it has not.
+ * - `authenticated`: AUTH with Success (0x00) ended a re-authentication.
  * - `error`: something inside failed, such as `load-failed` or `storage`; the state says what comes of it.
  */
 export type Report =
@@ -120,7 +163,15 @@ export type Report =
   | { readonly kind: 'quota-exceeded' | 'memory-only' | 'reload-needed' | 'storage-lost'; readonly reason: string }
   | { readonly kind: 'leader'; readonly leading: boolean }
   | { readonly kind: 'outbox'; readonly count: number }
+  | (Diagnostics & { readonly kind: 'deferred'; readonly seq: number; readonly reasonCode: number; readonly reason: string; readonly retryInMs: number })
+  | (Diagnostics & { readonly kind: 'unsubscribed'; readonly filter: string; readonly reasonCode: number; readonly reason: string })
+  | (Diagnostics & { readonly kind: 'authenticated'; readonly authenticationData?: Uint8Array })
   | { readonly kind: 'error'; readonly error: EbbtideError };
+
+export interface EngineSubscription {
+  /** User properties of UNSUBSCRIBE, should this be the last use of the filter. */
+  end(userProperties?: [string, string][]): void;
+}
 
 export interface Engine {
   readonly state: State;
@@ -131,7 +182,7 @@ export interface Engine {
   /** stored: the row is durable (QoS 0: taken). seq names it. settled: exactly once. */
   publish(draft: Draft, stored: (seq: number) => void, settled: (outcome: Settlement) => void): { cancel(): Promise<boolean> };
   /** end: what its handlers still have counts as handled. */
-  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void };
+  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): EngineSubscription;
   outbox(): Promise<Pending[]>;
   deadLetters(): Promise<DeadLetter[]>;
   cancel(seqs: number[]): Promise<number>;
@@ -144,7 +195,7 @@ export interface Engine {
   /** New credentials are asked for at once; after `needs-auth` it tries again. */
   renewCredentials(): void;
   inspect(): Promise<object>;
-  close(): Promise<void>;
+  close(farewell?: Farewell): Promise<void>;
   /** Ends the session at the server if it can be reached (else tries at the next connect is impossible: says so), purges all local data of this identity. */
   forget(): Promise<void>;
 }

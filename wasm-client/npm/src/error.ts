@@ -1,3 +1,4 @@
+import type { Diagnostics } from './properties.js';
 import { reasonName } from './reason.js';
 
 /** Why something failed. */
@@ -58,12 +59,18 @@ export class EbbtideError extends Error {
   readonly code: ErrorCode;
   /** The reason code of MQTT 5.0, when the server refused. */
   readonly reasonCode: number | undefined;
+  /** What the server said beside it, for people. */
+  readonly reasonString: string | undefined;
+  /** What it said for programs. */
+  readonly userProperties: [string, string][] | undefined;
 
-  constructor(code: ErrorCode, message: string, reasonCode?: number, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, reasonCode?: number, options?: ErrorOptions & Diagnostics) {
     super(message, options);
     this.name = 'EbbtideError';
     this.code = code;
     this.reasonCode = reasonCode;
+    this.reasonString = options?.reasonString;
+    this.userProperties = options?.userProperties;
   }
 
   /** The standard's name of `reasonCode`, such as `Not authorized`. */

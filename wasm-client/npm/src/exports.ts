@@ -2,8 +2,8 @@
 
 export { Client } from './client.js';
 export type { ConnectOptions, Will } from './connect-options.js';
-export type { Properties } from './properties.js';
-export type { DeadLetter, Pending, QoS, Report, SessionKind, State } from './engine.js';
+export type { Diagnostics, Properties } from './properties.js';
+export type { Connack, DeadLetter, Ending, Farewell, Pending, QoS, Report, SessionKind, State } from './engine.js';
 export { EbbtideError, type ErrorCode } from './error.js';
 export type { ClientEvents } from './events.js';
 export type { TopicNames, TopicParams } from './filter.js';
@@ -13,7 +13,7 @@ export type { Presence, PresenceChange, PresenceEntry, PresenceOptions, PresentU
 export type { Ack, Publication } from './publication.js';
 export type { PublishArguments, PublishOptions } from './publish-options.js';
 export type { RequestArguments, RequestOptions } from './request.js';
-export type { Credentials, CredentialsCallback, Limits } from './settings.js';
-export type { SnapshotComplete, SubscribeOptions, Subscription } from './subscription.js';
+export type { AuthAnswer, Credentials, CredentialsCallback, Limits } from './settings.js';
+export type { SnapshotComplete, SubscribeOptions, Subscription, UnsubscribeOptions } from './subscription.js';
 export type { StoreOptions, TopicStore, TopicValues } from './topic-store.js';
 export type { WasmSource } from './load.js';

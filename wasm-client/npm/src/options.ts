@@ -55,7 +55,7 @@ const PROPERTIES = record({
 });
 
 /** @internal Also of what the callback gives. */
-export const CREDENTIALS: Rules = { username: text, password: either(text, bytes), authenticationData: bytes, expiresAt: is('milliseconds since 1970', Number.isFinite) };
+export const CREDENTIALS: Rules = { username: text, password: either(text, bytes), authenticationData: bytes, reasonString: text, userProperties: pairs, expiresAt: is('milliseconds since 1970', Number.isFinite) };
 
 /** @internal */
 export const CONNECT_RULES: Rules = {
@@ -68,6 +68,10 @@ export const CONNECT_RULES: Rules = {
   keepAliveS: integer(0, 0xffff),
   version: oneOf('3.1.1', '5.0'),
   receiveMaximum: integer(1, 0xffff),
+  maximumPacketSize: integer(1, 0xffff_ffff),
+  topicAliasMaximum: integer(0, 0xffff),
+  requestResponseInformation: flag,
+  requestProblemInformation: flag,
   userProperties: pairs,
   authenticationMethod: text,
   onAuthenticate: callback,
@@ -114,6 +118,12 @@ export const SUBSCRIBE_RULES: Rules = {
 };
 
 /** @internal */
+export const UNSUBSCRIBE_RULES: Rules = { userProperties: pairs };
+
+/** @internal */
+export const CLOSE_RULES: Rules = { sessionExpiryS: SECONDS, reasonString: text, userProperties: pairs };
+
+/** @internal */
 export const STORE_RULES: Rules = { ...SUBSCRIBE_RULES, topicsMax: COUNT };
 
 /** @internal */
@@ -125,7 +135,8 @@ export const WHICH_RULES: Rules = { key: text, topic: text, seq: COUNT };
 /** @internal Of `on`: what may be listened to. */
 export const EVENT_RULES = {
   state: callback, report: callback, gap: callback, evicted: callback, unclaimed: callback, dropped: callback, 'quota-exceeded': callback,
-  'memory-only': callback, 'reload-needed': callback, 'storage-lost': callback, leader: callback, outbox: callback, error: callback,
+  'memory-only': callback, 'reload-needed': callback, 'storage-lost': callback, leader: callback, outbox: callback, deferred: callback, unsubscribed: callback,
+  authenticated: callback, error: callback,
 } satisfies Record<keyof ClientEvents, Rule>;
 
 /** @internal Throws `bad-options`. */

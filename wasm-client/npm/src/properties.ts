@@ -1,3 +1,10 @@
+/** What the server says beside a reason code, for people and logs (MQTT 5.0); what it does not say is not there. */
+export interface Diagnostics {
+  readonly reasonString?: string;
+  /** In order; names may repeat. */
+  readonly userProperties?: [string, string][];
+}
+
 /** Properties of a message (MQTT 5.0, section 3.3.2.3). What is not set is not sent. */
 export interface Properties {
   /** `true`: the payload is UTF-8 text. */

@@ -1,10 +1,11 @@
 import { EbbtideError } from './error.js';
+import type { Diagnostics } from './properties.js';
 import { reasonName } from './reason.js';
 import { Deferred, quiet } from './settle.js';
 
-/** What the server said of a publish. */
-export interface Ack {
-  /** 0x00, or 0x10 if nobody is subscribed; always 0x00 with QoS 0 and MQTT 3.1.1. */
+/** What the server said of a publish or a subscription. */
+export interface Ack extends Diagnostics {
+  /** A publish: 0x00, or 0x10 if nobody is subscribed; always 0x00 with QoS 0 and MQTT 3.1.1. A subscription: the granted QoS. */
   readonly reasonCode: number;
   /** The standard's name of it. */
   readonly reason: string;
@@ -32,6 +33,9 @@ export interface Publication {
   /** Takes it back. `true`: it was not sent and never will be, `acked` rejects with `cancelled`. `false`: too late, or a later one took its place. */
   cancel(): Promise<boolean>;
 }
+
+/** @internal */
+export const ackOf = (reasonCode: number, said?: Diagnostics): Ack => ({ reasonCode, reason: reasonName(reasonCode), ...said });
 
 /** Failures that the application asked for itself, so nobody is warned of them. */
 const WANTED = new Set(['cancelled', 'closed']);
@@ -67,9 +71,9 @@ export class Outcome implements Publication {
 
   readonly store = (): void => this.#stored.resolve();
 
-  readonly succeed = (reasonCode: number): void => {
+  readonly succeed = (said: Omit<Ack, 'reason'>): void => {
     this.#stored.resolve();
-    this.#acked.resolve({ reasonCode, reason: reasonName(reasonCode) });
+    this.#acked.resolve(ackOf(said.reasonCode, said));
   };
 
   readonly fail = (error: EbbtideError): void => {

@@ -2,7 +2,10 @@
 
 const LOW: Readonly<Record<number, string>> = {
   0x00: 'Success',
+  0x01: 'Granted QoS 1',
+  0x02: 'Granted QoS 2',
   0x10: 'No matching subscribers',
+  0x11: 'No subscription existed',
 };
 
 /** From 0x80 on. */
@@ -20,3 +23,6 @@ const HIGH = (
 export function reasonName(code: number): string {
   return LOW[code] ?? HIGH[code - 0x80] ?? `0x${code.toString(16).padStart(2, '0')}`;
 }
+
+/** Its name, and what was said beside it. */
+export const explained = (code: number, said?: string): string => (said ? `${reasonName(code)}: ${said}` : reasonName(code));

@@ -1,6 +1,6 @@
 // What an engine is opened with: the application's options, checked and with every default filled in. `connect.ts` makes it.
 
-import type { Properties } from './properties.js';
+import type { Diagnostics, Properties } from './properties.js';
 import type { QoS } from './engine.js';
 
 /** What the server wants to know of the user. */
@@ -9,9 +9,16 @@ export interface Credentials {
   readonly password?: string | Uint8Array;
   /** Of enhanced authentication (MQTT 5.0), with the option `authenticationMethod`. */
   readonly authenticationData?: Uint8Array;
+  /** Of the AUTH that renews them (MQTT 5.0). */
+  readonly reasonString?: string;
+  /** Of the AUTH that renews them; those of CONNECT are an option of `connect`. */
+  readonly userProperties?: [string, string][];
   /** When they expire, milliseconds since 1970: new ones are asked for in time. Default: what `authenticationData` says, if it is a JSON Web Token. */
   readonly expiresAt?: number;
 }
+
+/** What goes into AUTH (MQTT 5.0). */
+export type AuthAnswer = Pick<Credentials, 'authenticationData' | 'reasonString' | 'userProperties'>;
 
 /** `null`: there are none now; the client waits in `needs-auth` for `renewCredentials()`. */
 export type CredentialsCallback = () => Credentials | null | Promise<Credentials | null>;
@@ -26,6 +33,9 @@ export interface WillMessage {
   readonly delayIntervalS: number;
   readonly properties?: Properties;
 }
+
+/** @internal */
+export type OnAuthenticate = (data: Uint8Array | undefined, said: Diagnostics) => Uint8Array | AuthAnswer | Promise<Uint8Array | AuthAnswer>;
 
 /** What may be kept, at most. Every limit is per identity. */
 export interface Limits {
@@ -55,8 +65,12 @@ export interface EngineSettings {
   readonly credentials?: Credentials | CredentialsCallback;
   readonly authenticationMethod?: string;
   /** The answer to AUTH with 0x18, Continue Authentication. */
-  readonly onAuthenticate?: (data: Uint8Array | undefined) => Uint8Array | Promise<Uint8Array>;
+  readonly onAuthenticate?: OnAuthenticate;
   readonly userProperties?: [string, string][];
+  readonly requestResponseInformation?: boolean;
+  readonly requestProblemInformation?: boolean;
+  readonly maximumPacketSize?: number;
+  readonly topicAliasMaximum: number;
   readonly will: WillMessage | undefined;
   readonly keepAliveS: number;
   readonly sessionExpiryS: number;

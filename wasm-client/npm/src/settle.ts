@@ -35,6 +35,12 @@ function report(error: unknown): void {
   });
 }
 
+/** @internal Adds to a set. Returns what removes it again. */
+export function added<T>(set: Set<T>, one: T): () => void {
+  set.add(one);
+  return () => void set.delete(one);
+}
+
 /** @internal The promise itself: when nobody observes it, a rejection stays silent. */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});

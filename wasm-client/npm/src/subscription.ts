@@ -1,9 +1,10 @@
-import type { Delivery, QoS, SubscriptionSink } from './engine.js';
+import type { Delivery, EngineSubscription, QoS, SubscriptionSink } from './engine.js';
 import { EbbtideError } from './error.js';
 import { paramsOf, type ParsedFilter } from './filter.js';
 import { Message } from './message.js';
-import { checkCallback } from './options.js';
-import { callOut, Deferred } from './settle.js';
+import { checkCallback, checkOptions, UNSUBSCRIBE_RULES } from './options.js';
+import { ackOf, type Ack } from './publication.js';
+import { added, callOut, Deferred, quiet } from './settle.js';
 
 export interface SubscribeOptions {
   /** The highest QoS that messages come with. Default 0. */
@@ -23,6 +24,11 @@ export interface SubscribeOptions {
    * QoS 1 and 2 wait in the inbox, whose limit holds the server back. Default 10,000.
    */
   bufferedMessagesMax?: number;
+}
+
+export interface UnsubscribeOptions {
+  /** User properties of UNSUBSCRIBE (MQTT 5.0), which is sent when no tab uses the filter any more. */
+  userProperties?: [string, string][];
 }
 
 /** All retained messages have come. `inferred`: the server does not say so, it only went quiet. */
@@ -45,19 +51,22 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   readonly filter: string;
   /** The granted QoS, once the server has granted it for the first time. Rejects with `refused`, `closed`. */
   readonly granted: Promise<QoS>;
+  /** What the server said then (SUBACK), the QoS as `reasonCode`. Rejects with `refused`, `closed`. */
+  readonly acked: Promise<Ack>;
   /** All retained messages have come for the first time. Rejects with `refused`, `closed`. */
   readonly snapshot: Promise<SnapshotComplete>;
   /** Resolves when it has ended: with the error (`refused`, `slow-consumer`, …), or `undefined` if it was wanted. Never rejects. */
   readonly ended: Promise<EbbtideError | undefined>;
 
-  readonly #granted = new Deferred<QoS>();
+  readonly #acked = new Deferred<Ack>();
   readonly #snapshot = new Deferred<SnapshotComplete>();
   readonly #ended = new Deferred<EbbtideError | undefined>();
   readonly #parsed: ParsedFilter;
   readonly #bufferedMax: number;
   readonly #handlers = new Set<(message: Message<P>) => unknown>();
   readonly #snapshotListeners = new Set<(event: SnapshotComplete) => void>();
-  #engineSide: { end(): void } | undefined;
+  #engineSide: EngineSubscription | undefined;
+  #userProperties: [string, string][] | undefined;
   /** A queue in two halves, for an array moves all that is left with each `shift`: the newer one, and the older one backwards. */
   #buffer: Item<P>[] = [];
   #older: Item<P>[] = [];
@@ -71,16 +80,17 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   #error: EbbtideError | undefined;
 
   /** @internal */
-  constructor(parsed: ParsedFilter, bufferedMax: number, start: (sink: SubscriptionSink) => { end(): void }) {
+  constructor(parsed: ParsedFilter, bufferedMax: number, start: (sink: SubscriptionSink) => EngineSubscription) {
     this.filter = parsed.filter;
     this.#parsed = parsed;
     this.#bufferedMax = bufferedMax;
-    this.granted = this.#granted.promise;
+    this.acked = this.#acked.promise;
+    this.granted = quiet(this.acked.then(({ reasonCode }) => reasonCode as QoS));
     this.snapshot = this.#snapshot.promise;
     this.ended = this.#ended.promise;
     const side = start({
       message: (delivery, done) => this.#take(delivery, done),
-      granted: (qos) => this.#granted.resolve(qos),
+      granted: (qos, said) => this.#acked.resolve(ackOf(qos, said)),
       failed: (error) => this.end(error),
       snapshot: (inferred) => {
         this.#snapshot.resolve({ inferred });
@@ -121,22 +131,23 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
    */
   onMessage(handler: (message: Message<P>) => unknown): () => void {
     checkCallback('onMessage', handler);
-    this.#handlers.add(handler);
+    const remove = added(this.#handlers, handler);
     if (!this.#loops) {
       for (let item; (item = this.#oldest()); ) this.#handle(handler, item);
     }
-    return () => void this.#handlers.delete(handler);
+    return remove;
   }
 
   /** Calls back whenever all retained messages have come: after each connect. Returns what removes the listener. */
   onSnapshot(listener: (event: SnapshotComplete) => void): () => void {
     checkCallback('onSnapshot', listener);
-    this.#snapshotListeners.add(listener);
-    return () => void this.#snapshotListeners.delete(listener);
+    return added(this.#snapshotListeners, listener);
   }
 
   /** Ends the subscription and the loop; what still waits is dropped. */
-  unsubscribe(): void {
+  unsubscribe(options: UnsubscribeOptions = {}): void {
+    checkOptions('unsubscribe', options, UNSUBSCRIBE_RULES);
+    this.#userProperties = options.userProperties;
     this.#buffer = this.#older = [];
     this.#error = undefined;
     this.end();
@@ -149,7 +160,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     this.#over = true;
     this.#error = error;
     const reason = error ?? new EbbtideError('closed', 'the subscription has ended');
-    this.#granted.reject(reason);
+    this.#acked.reject(reason);
     this.#snapshot.reject(reason);
     this.#ended.resolve(error);
     const waiting = this.#waiting;
@@ -160,7 +171,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     }
     for (const each of waiting) each.resolve({ done: true, value: undefined });
     if (this.#buffer.length + this.#older.length === 0) this.#finishShown();
-    this.#engineSide?.end();
+    this.#engineSide?.end(this.#userProperties);
   }
 
   #take(delivery: Delivery, settled: () => void): void {

@@ -24,10 +24,10 @@ test('states, in order, until the listener is removed', async () => {
   await client.close();
   assert.deepEqual(states, [
     { state: 'connecting' },
-    { state: 'online', session: 'fresh' },
+    { state: 'online', session: 'fresh', connack: { sessionPresent: false } },
     { state: 'offline', reason: 'the network is off', retryInMs: null },
     { state: 'connecting' },
-    { state: 'online', session: 'resumed' },
+    { state: 'online', session: 'resumed', connack: { sessionPresent: true } },
   ]);
   assert.deepEqual(client.state, { state: 'closed' });
 });

@@ -42,6 +42,11 @@ test('bad options of connect are thrown at once and say what is allowed', () => 
     [{ keepAliveS: 1.5 }, /whole number/],
     [{ version: '5' }, /'version' must be "3\.1\.1" or "5\.0"/],
     [{ receiveMaximum: 0 }, /from 1 to 65535/],
+    [{ maximumPacketSize: 0 }, /from 1 to 4294967295/],
+    [{ topicAliasMaximum: 65_536 }, /from 0 to 65535/],
+    [{ requestResponseInformation: 1 }, /true or false/],
+    [{ requestProblemInformation: 'no' }, /true or false/],
+    [{ credentials: { reasonString: 1 } }, /'reasonString' must be a string/],
     [{ userProperties: { a: 'b' } }, /list of \[name, value\]/],
     [{ userProperties: [['a']] }, /list of \[name, value\]/],
     [{ authenticationMethod: 1 }, /a string/],
@@ -96,6 +101,7 @@ test('bad options of the other calls are thrown at once', async () => {
     [() => client.on('state'), /'state' must be a function/],
     [() => client.subscribe('a').onMessage(), /onMessage: 'handler' must be a function/],
     [() => client.subscribe('a').onSnapshot(), /onSnapshot: 'handler' must be a function/],
+    [() => client.subscribe('a').unsubscribe({ userProperties: 'x' }), /unsubscribe: 'userProperties' must be a list/],
     [() => client.respond('a'), /respond: 'handler' must be a function/],
     [() => client.log('x'), /log: 'handler' must be a function/],
     // The server would end the connection.
@@ -107,6 +113,8 @@ test('bad options of the other calls are thrown at once', async () => {
     [() => client.presence(), /without connect's option 'presence'/],
   ];
   for (const [call, message] of cases) refused(call, message);
+  for (const options of [{ reason: 'x' }, { reasonString: 1 }, { sessionExpiryS: -1 }]) await assert.rejects(client.close(options), code('bad-options'));
+  await assert.rejects(broker.connect({ identity: 'brief', sessionExpiryS: 0 }).close({ sessionExpiryS: 5 }), code('bad-options'));
   await broker.settled();
   assert.deepEqual(broker.published, []);
 });
@@ -147,6 +155,10 @@ test('equal calls share a client, by identity; what differs is named', async () 
     [{ limits: { cacheTopicsMax: 5 } }, 'limits'],
     [{ version: '3.1.1' }, 'version'],
     [{ userProperties: [['a', 'b']] }, 'userProperties'],
+    [{ maximumPacketSize: 100 }, 'maximumPacketSize'],
+    [{ topicAliasMaximum: 65 }, 'topicAliasMaximum'],
+    [{ requestResponseInformation: true }, 'requestResponseInformation'],
+    [{ requestProblemInformation: false }, 'requestProblemInformation'],
     [{ onAuthenticate: () => new Uint8Array() }, 'onAuthenticate'],
     [{ workerUrl: '/w.js' }, 'workerUrl'],
   ];
@@ -191,7 +203,8 @@ function settingsFor(options, url = 'wss://broker.example/mqtt') {
 test('the session below is opened with every option, or its default', () => {
   const { ...defaults } = settingsFor({});
   assert.deepEqual(JSON.parse(JSON.stringify(defaults)), {
-    identity: '', version: 5, keepAliveS: 30, sessionExpiryS: 86_400, receiveMaximum: 1_000, connectTimeoutS: 10, backoffMaxS: 60, storage: 'durable', log: false,
+    identity: '', version: 5, keepAliveS: 30, sessionExpiryS: 86_400, receiveMaximum: 1_000, topicAliasMaximum: 64, connectTimeoutS: 10, backoffMaxS: 60, storage: 'durable',
+    log: false,
     limits: {
       outboxMessagesMax: 10_000, outboxBytesMax: 67_108_864, inboxMessagesMax: 10_000, inboxBytesMax: 67_108_864,
       cacheTopicsMax: 10_000, cacheBytesMax: 33_554_432, deadLettersMax: 1_000, heldMessagesMax: 1_000,
@@ -199,6 +212,7 @@ test('the session below is opened with every option, or its default', () => {
   });
   const options = {
     identity: 'ana', clientId: 'one', credentials: () => ({}), sessionExpiryS: 4_294_967_295, keepAliveS: 65_535, receiveMaximum: 65_535,
+    maximumPacketSize: 4_294_967_295, topicAliasMaximum: 0, requestResponseInformation: true, requestProblemInformation: false,
     userProperties: [['a', 'b'], ['a', 'c']], authenticationMethod: 'method', onAuthenticate: () => new Uint8Array(), connectTimeoutS: 1, backoffMaxS: 86_400, storage: 'memory',
   };
   const given = settingsFor({ ...options, version: '3.1.1', limits: { inboxBytesMax: 1, outboxBytesMax: undefined }, workerUrl: new URL('https://a.example/w.js'), keepAliveS: 65_535 });

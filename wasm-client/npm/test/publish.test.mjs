@@ -188,10 +188,20 @@ test('what is refused for good becomes a dead letter, what is refused for now st
   await assert.rejects(client.publish('admin/y', 'y', { qos: 1 }).acked, code('refused'));
   assert.equal(await client.outbox.deadLetters.discard({ topic: 'admin/y' }), 1);
 
-  broker.refuse('busy', 0x97);
+  const said = { reasonString: 'ask first', userProperties: [['k', 'v']] };
+  broker.refuse('admin/#', 0x99, said);
+  const explained = await client.publish('admin/z', 'z', { qos: 2 }).acked.catch((error) => error);
+  assert.deepEqual([explained.reasonString, explained.userProperties], Object.values(said));
+  const [{ reasonString, userProperties }] = await client.outbox.deadLetters.list();
+  assert.deepEqual({ reasonString, userProperties }, said);
+
+  const deferred = [];
+  client.on('deferred', (report) => deferred.push(report));
+  broker.refuse('busy', 0x97, said);
   const waits = client.publish('busy', 'z', { qos: 1 });
   await broker.settled();
-  assert.equal((await client.outbox.list()).length, 1);
+  const [{ seq }] = await client.outbox.list();
+  assert.deepEqual(deferred[0], { kind: 'deferred', seq, reasonCode: 0x97, reason: 'Quota exceeded: ask first', retryInMs: 1_000, ...said });
   broker.refuse('busy');
   await waits.acked;
 });

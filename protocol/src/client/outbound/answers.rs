@@ -4,7 +4,8 @@ use super::{Answered, Outbound, Released, Sent, Settled, Waiting};
 use crate::{
     Packet, PacketId, QoS, ReasonCode,
     client::{
-        Error, Millis,
+        Error, Millis, Said,
+        diagnostics::said,
         journal::{Journal, JournalEntry},
         packet_ids::PacketIds,
     },
@@ -32,7 +33,7 @@ impl Outbound {
         journal: &mut Journal,
     ) -> Answered {
         match self.take_sent(ack.packet_id, QoS::AtLeastOnce) {
-            Some(sent) => self.answered(now, sent, ack.reason, ids, journal),
+            Some(sent) => self.answered(now, sent, ack, ids, journal),
             None => Answered::Nothing,
         }
     }
@@ -57,7 +58,7 @@ impl Outbound {
             return (answer, Answered::Nothing);
         };
         if ack.reason.is_error() {
-            return (None, self.answered(now, sent, ack.reason, ids, journal));
+            return (None, self.answered(now, sent, ack, ids, journal));
         }
         self.pauses.reset();
         let handle = sent.waiting.handle;
@@ -68,6 +69,8 @@ impl Outbound {
             packet_id: ack.packet_id,
             on_this_connection: true,
             counts: true,
+            reason: ack.reason,
+            diagnostics: said_by(ack),
         });
         let release = Ack::new(ack.packet_id, ReasonCode::Success);
         (Some(Packet::PubRel(release)), Answered::Nothing)
@@ -78,19 +81,21 @@ impl Outbound {
         &mut self,
         now: Millis,
         sent: Sent,
-        reason: ReasonCode,
+        ack: &Ack,
         ids: &mut PacketIds,
         journal: &mut Journal,
     ) -> Answered {
         self.unacknowledged = self.unacknowledged.saturating_sub(1);
         ids.free(sent.packet_id);
+        let (reason, diagnostics) = (ack.reason, said_by(ack));
         let is_for_now = matches!(
             reason,
             ReasonCode::QuotaExceeded | ReasonCode::ImplementationSpecificError
         );
         if is_for_now && journal.is_on() {
             let handle = sent.waiting.handle;
-            return Answered::Deferred(handle, reason, self.defer(now, sent, ids, journal));
+            let retry_in_ms = self.defer(now, sent, ids, journal);
+            return Answered::Deferred(handle, reason, retry_in_ms, diagnostics);
         }
         let result = if reason.is_error() {
             Err(Error::Refused(reason))
@@ -98,7 +103,10 @@ impl Outbound {
             self.pauses.reset();
             Ok(reason)
         };
-        Answered::Settled(self.settle(sent.waiting, result))
+        Answered::Settled(Settled {
+            diagnostics,
+            ..self.settle(sent.waiting, result)
+        })
     }
 
     /// The server refused it for now: it waits, and with it what has not left yet, for the order is to stay. How long.
@@ -148,16 +156,19 @@ impl Outbound {
             .released
             .iter()
             .position(|r| r.packet_id == ack.packet_id)?;
-        let released = self.released.remove(place)?;
+        let mut released = self.released.remove(place)?;
         if released.counts {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
         }
         ids.free(ack.packet_id);
+        if let Some(diagnostics) = said_by(ack) {
+            released.diagnostics = Some(diagnostics);
+        }
         // 0x92 means that the server finished it on an earlier connection.
-        Some(Settled {
-            handle: released.handle,
-            result: Ok(ReasonCode::Success),
-            is_stored: true,
-        })
+        Some(released.complete())
     }
+}
+
+fn said_by(ack: &Ack) -> Said {
+    said(ack.reason_string.as_ref(), &ack.user_properties, None)
 }

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::{
-    Error, Limits, Millis, OutgoingMessage, PublishHandle,
+    Error, Limits, Millis, OutgoingMessage, PublishHandle, Said,
     backoff::{Backoff, Retry},
     journal::{Journal, Ticket},
     outgoing::{Delivery, Stage},
@@ -28,6 +28,8 @@ pub(super) struct Settled {
     pub(super) result: Result<ReasonCode, Error>,
     /// A durable client has stored it.
     pub(super) is_stored: bool,
+    /// What the server said.
+    pub(super) diagnostics: Said,
 }
 
 /// What an acknowledgement comes to.
@@ -37,7 +39,7 @@ pub(super) enum Answered {
     Nothing,
     Settled(Settled),
     /// Refused for now.
-    Deferred(PublishHandle, ReasonCode, u32),
+    Deferred(PublishHandle, ReasonCode, u32, Said),
 }
 
 #[derive(Debug)]
@@ -64,6 +66,21 @@ struct Released {
     packet_id: PacketId,
     on_this_connection: bool,
     counts: bool,
+    /// What PUBREC said: PUBCOMP has no code for it.
+    reason: ReasonCode,
+    diagnostics: Said,
+}
+
+impl Released {
+    /// As PUBREC said it; for what was released before this run that is not known any more.
+    fn complete(self) -> Settled {
+        Settled {
+            handle: self.handle,
+            result: Ok(self.reason),
+            is_stored: true,
+            diagnostics: self.diagnostics,
+        }
+    }
 }
 
 /// The three stages, each in order.
@@ -187,6 +204,8 @@ impl Outbound {
                     packet_id,
                     on_this_connection: false,
                     counts: false,
+                    reason: ReasonCode::Success,
+                    diagnostics: None,
                 });
             }
         }
@@ -249,11 +268,7 @@ impl Outbound {
         }
         while let Some(released) = self.released.pop_front() {
             ids.free(released.packet_id);
-            settled.push(Settled {
-                handle: released.handle,
-                result: Ok(ReasonCode::Success),
-                is_stored: true,
-            });
+            settled.push(released.complete());
         }
         while let Some(sent) = self.sent.pop_back() {
             ids.free(sent.packet_id);
@@ -273,6 +288,7 @@ impl Outbound {
             handle: waiting.handle,
             result,
             is_stored: waiting.message.qos != QoS::AtMostOnce,
+            diagnostics: None,
         }
     }
 
@@ -311,6 +327,7 @@ impl Outbound {
             handle,
             result: Err(Error::Closed),
             is_stored: false,
+            diagnostics: None,
         };
         handles.into_iter().map(closed).collect()
     }

@@ -47,10 +47,12 @@ fn refused_credentials_end_the_attempts() {
         script.receive(Packet::ConnAck(Box::new(ConnAck::new(reason, false))));
         let state = script.client.state();
         let expected = State::NeedsAuth {
-            reason: reason.name().to_owned(),
+            reason: String::new(),
             reason_code: reason,
+            diagnostics: None,
         };
         assert_eq!(state, &expected);
+        assert_eq!(state.explain(), reason.name());
         assert_eq!(script.client.poll_timeout(), None);
     }
 }

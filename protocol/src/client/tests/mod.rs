@@ -3,6 +3,7 @@
 mod connection;
 mod credentials;
 mod deadlines;
+mod diagnostics;
 mod holding;
 mod journal;
 mod names;
@@ -81,6 +82,10 @@ impl Script {
             .collect()
     }
 
+    fn packets(&mut self) -> Vec<Packet> {
+        std::iter::from_fn(|| self.client.poll_packet(self.now)).collect()
+    }
+
     fn actions(&mut self) -> Vec<Action> {
         std::iter::from_fn(|| self.client.poll_action()).collect()
     }
@@ -94,7 +99,7 @@ impl Script {
         self.events()
             .into_iter()
             .filter_map(|event| match event {
-                Event::Acked { handle, result } => Some((handle, result)),
+                Event::Acked { handle, result, .. } => Some((handle, result)),
                 _ => None,
             })
             .collect()
@@ -118,7 +123,7 @@ impl Script {
         self.events()
             .into_iter()
             .filter_map(|event| match event {
-                Event::Subscription { handle, change } => Some((handle, change)),
+                Event::Subscription { handle, change, .. } => Some((handle, change)),
                 _ => None,
             })
             .collect()
@@ -193,7 +198,9 @@ fn entry(entry: &JournalEntry) -> String {
     match entry {
         JournalEntry::Sent { handle, packet_id } => format!("sent {} as {packet_id}", handle.0),
         JournalEntry::Released { handle } => format!("released {}", handle.0),
-        JournalEntry::Finished { handle, result } => format!("finished {} {result:?}", handle.0),
+        JournalEntry::Finished { handle, result, .. } => {
+            format!("finished {} {result:?}", handle.0)
+        }
         JournalEntry::Withdrawn { handle } => format!("withdrawn {}", handle.0),
         JournalEntry::Received {
             packet_id, message, ..

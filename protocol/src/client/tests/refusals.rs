@@ -24,6 +24,7 @@ fn deferred(script: &mut Script) -> Vec<(PublishHandle, ReasonCode, u32)> {
                 handle,
                 reason,
                 retry_in_ms,
+                ..
             } => Some((handle, reason, retry_in_ms)),
             _ => None,
         })

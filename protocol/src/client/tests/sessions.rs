@@ -222,7 +222,11 @@ fn subscriptions_of_a_lost_session_are_stored_anew_and_endings_have_ended() {
     let (stored, sent) = script.store();
     assert_eq!(stored, ["restarted", "subscribed 1 a"]);
     assert_eq!(sent, ["SUBSCRIBE 3 a #1"]);
-    let ended = Event::Unsubscribed { handle: ending };
+    let ended = Event::Unsubscribed {
+        handle: ending,
+        reason: ReasonCode::Success,
+        diagnostics: None,
+    };
     assert!(script.events().contains(&ended));
 }
 

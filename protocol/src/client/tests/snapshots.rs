@@ -141,6 +141,7 @@ fn the_marker_ends_what_was_counted_and_is_no_message() {
     let complete = Event::Subscription {
         handle,
         change: COMPLETE,
+        diagnostics: None,
     };
     assert_eq!(events, [complete]);
 }

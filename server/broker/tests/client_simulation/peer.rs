@@ -352,7 +352,7 @@ impl Peer {
                 Event::State(State::Offline { .. } | State::NeedsAuth { .. }) => {
                     life.take_back(&self.store.rows);
                 }
-                Event::Acked { handle, result } => {
+                Event::Acked { handle, result, .. } => {
                     let sequence = life.fed.get(&handle).copied();
                     let is_end = result != Err(Error::Closed);
                     if let Some(sequence) = sequence.filter(|_| is_end)

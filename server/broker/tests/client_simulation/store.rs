@@ -75,7 +75,7 @@ impl Store {
                     row.stage = RowStage::Released(packet_id);
                 }
             }
-            JournalEntry::Finished { handle, result } => {
+            JournalEntry::Finished { handle, result, .. } => {
                 let sequence = sequence_of(*handle);
                 if self.rows.remove(&sequence).is_some() {
                     self.outcomes.entry(sequence).or_default().push(*result);

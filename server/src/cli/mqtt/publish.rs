@@ -213,25 +213,24 @@ impl Window {
     }
 
     fn ended(&self, state: Option<State>) -> MqttError {
+        let why = state.as_ref().map(State::explain).unwrap_or_default();
         match state {
             Some(
                 State::Offline {
-                    reason,
                     reason_code: Some(code),
                     ..
                 }
                 | State::NeedsAuth {
-                    reason,
-                    reason_code: code,
+                    reason_code: code, ..
                 },
             ) => MqttError::Refused {
                 what: "to go on".to_owned(),
-                why: reason,
+                why,
                 code,
                 done: self.so_far(),
             },
-            Some(State::Offline { reason, .. }) => MqttError::Lost {
-                why: reason,
+            Some(State::Offline { .. }) => MqttError::Lost {
+                why,
                 done: self.so_far(),
             },
             _ => MqttError::Lost {

@@ -288,39 +288,37 @@ async fn watch(mut client: Client) -> MqttError {
         };
         match &state {
             State::Offline {
-                reason,
                 retry_in_ms: Some(wait_ms),
                 ..
             } => {
-                let wait_s = f64::from(*wait_ms) / 1000.0;
-                eprintln!("the connection was lost ({reason}); trying again in {wait_s:.1} s");
+                let (why, wait_s) = (state.explain(), f64::from(*wait_ms) / 1000.0);
+                eprintln!("the connection was lost ({why}); trying again in {wait_s:.1} s");
             }
             State::Online { .. } => eprintln!("connected again"),
             State::Offline {
-                reason,
                 reason_code,
                 retry_in_ms: None,
-            } => return over(reason, *reason_code),
-            State::NeedsAuth {
-                reason,
-                reason_code,
-            } => return over(reason, Some(*reason_code)),
+                ..
+            } => return over(state.explain(), *reason_code),
+            State::NeedsAuth { reason_code, .. } => {
+                return over(state.explain(), Some(*reason_code));
+            }
             State::Connecting | State::Closed => {}
         }
         last = state;
     }
 }
 
-fn over(reason: &str, code: Option<ReasonCode>) -> MqttError {
+fn over(why: String, code: Option<ReasonCode>) -> MqttError {
     match code {
         Some(code) => MqttError::Refused {
             what: "to go on".to_owned(),
-            why: reason.to_owned(),
+            why,
             code,
             done: String::new(),
         },
         None => MqttError::Lost {
-            why: reason.to_owned(),
+            why,
             done: String::new(),
         },
     }

@@ -1,7 +1,7 @@
 // Asks the application for credentials: before each attempt, when they are about to expire, and when the server wants more. It always ends.
 
 import { checkOptions, CREDENTIALS } from '../options.js';
-import type { Connection } from '../wasm/contract.js';
+import type { Connection, Diagnostics } from '../wasm/contract.js';
 import type { Credentials, EngineSettings } from '../settings.js';
 
 const ASK_DEADLINE_MS = 30_000;
@@ -15,7 +15,7 @@ export interface CredentialsDesk {
   ask(): void;
   /** New ones, for a connection that stands. False: it cannot take them. */
   renew(): boolean;
-  challenge(data: Uint8Array | undefined): void;
+  challenge(data: Uint8Array | undefined, said: Diagnostics): void;
   tick(online: boolean): void;
   /** No answer is used any more. */
   stop(): void;
@@ -40,7 +40,7 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
     if (authenticationMethod === undefined) return false;
     notBefore = performance.now() + RENEW_PAUSE_MS;
     get().then(
-      (given) => given && !over && connection.authenticate('again', given.authenticationData),
+      (given) => given && !over && connection.authenticate('again', given),
     ).catch((why: unknown) => log(`new credentials: ${String(why)}`));
     return true;
   };
@@ -57,9 +57,9 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
       });
     },
     renew,
-    challenge: (data) => {
-      Promise.resolve().then(() => (onAuthenticate ? onAuthenticate(data) : get().then((given) => given?.authenticationData))).then(
-        (answer) => over || connection.authenticate('continue', answer),
+    challenge: (data, said) => {
+      Promise.resolve().then(() => (onAuthenticate ? onAuthenticate(data, said) : get())).then(
+        (answer) => over || connection.authenticate('continue', answer instanceof Uint8Array ? { authenticationData: answer } : (answer ?? {})),
       ).catch((why: unknown) => log(`no answer to AUTH: ${String(why)}`));
     },
     tick: (online) => {

@@ -2,6 +2,7 @@
 // is. What has not left goes back when the connection ends. A row that was taken away meanwhile never leaves.
 
 import type { Connection, Hooks } from '../wasm/contract.js';
+import { explained } from '../reason.js';
 import type { Journal } from './journal.js';
 import { takeUnsent } from './store/outbox.js';
 import { bytesOf, readAll, type Flight, type OutboxRow, type Store } from './store/store.js';
@@ -31,7 +32,7 @@ export interface FeederContext {
   failed(why: unknown): void;
 }
 
-type FeederHooks = Pick<Hooks, 'sent' | 'released' | 'finished' | 'withdrawn' | 'settled'>;
+type FeederHooks = Pick<Hooks, 'sent' | 'released' | 'finished' | 'withdrawn' | 'settled' | 'deferred'>;
 
 export interface Feeder {
   hooks: FeederHooks;
@@ -186,7 +187,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       const { seq, packetId } = row;
       journal.write((tx) => tx.put('flight', { stage: 2, packetId }, seq));
     },
-    finished(handle, code, reasonCode) {
+    finished(handle, code, reasonCode, said) {
       const one = fed.get(handle);
       if (!one) return;
       const { seq, bytes, stage } = one;
@@ -197,7 +198,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
           if (!row) return;
           ended.count++;
           ended.bytes += bytes;
-          if (typeof row === 'object') tx.put('dead', { ...row, reasonCode: reasonCode ?? (code === 'packet-too-large' ? 0x95 : 0x80), rejectedAt: Date.now() });
+          if (typeof row === 'object') tx.put('dead', { ...row, reasonCode: reasonCode ?? (code === 'packet-too-large' ? 0x95 : 0x80), rejectedAt: Date.now(), said });
         };
         if (dead) tx.get('outbox', seq, leave);
         // Nobody takes away what has left.
@@ -213,8 +214,12 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       row.stage = 0;
       journal.write((tx) => tx.remove('flight', row.seq));
     },
-    settled(handle, code, message, reasonCode) {
-      const outcome: Outcome = [code, message, reasonCode];
+    deferred(handle, reasonCode, retryInMs, said) {
+      const seq = fed.get(handle)?.seq;
+      if (seq !== undefined) say({ t: 'report', report: { kind: 'deferred', seq, reasonCode, reason: explained(reasonCode, said?.reasonString), retryInMs, ...said } });
+    },
+    settled(handle, code, message, reasonCode, said) {
+      const outcome: Outcome = [code, message, reasonCode, said];
       const row = fed.get(handle);
       const waiting = qos0.get(handle);
       if (row) {

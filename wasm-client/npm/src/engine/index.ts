@@ -4,6 +4,7 @@ import type { DeadLetter, Engine, Pending, Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { Load } from '../load.js';
 import type { EngineSettings } from '../settings.js';
+import { END, type How } from './leader.js';
 import { openPublications } from './publications.js';
 import { openSinks } from './sinks.js';
 import { openStation } from './station.js';
@@ -37,7 +38,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       errors.push(`${new Date().toISOString()} ${what.kind}: ${what.kind === 'error' ? String(what.error) : what.reason}`);
       errors.splice(0, errors.length - ERRORS_KEPT);
     }
-    log(`report ${JSON.stringify(what)}`);
+    log(`report ${JSON.stringify({ ...what, authenticationData: undefined })}`);
     onReport?.(what);
   };
   const move = (now: State): void => {
@@ -61,7 +62,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     }
     else if (talk.t === 'forgotten') forgotten?.(talk.ended);
   };
-  const end = (how: 'leave' | 'close' | 'end', error: EbbtideError): void => {
+  const end = (how: How, error: EbbtideError): void => {
     publications.end(error);
     station.down(how, error);
   };
@@ -114,7 +115,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       });
     },
     deadLetters: async () =>
-      (await readAll(await store(), 'dead')).map((row): DeadLetter => ({ ...listed(row), reasonCode: row.reasonCode, rejectedAt: row.rejectedAt })),
+      (await readAll(await store(), 'dead')).map((row): DeadLetter => ({ ...listed(row), reasonCode: row.reasonCode, rejectedAt: row.rejectedAt, ...row.said })),
     cancel: publications.cancel,
     retry: async (seqs) => {
       const count = await retryDead(await store(), seqs);
@@ -135,7 +136,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
         },
       };
     },
-    close: async () => end('close', new EbbtideError('closed', 'the client was closed')),
+    close: async (farewell = {}) => end(farewell, new EbbtideError('closed', 'the client was closed')),
     forget: async () => {
       // It must be there to be removed.
       await store().catch(() => {});
@@ -146,7 +147,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       });
       station.broadcast({ t: 'forget', deadlineMs: FORGET_DEADLINE_MS });
       const ended = (await station.endSession(FORGET_DEADLINE_MS)) ?? (await others);
-      end('end', new EbbtideError('closed', 'the data of this identity was removed'));
+      end(END, new EbbtideError('closed', 'the data of this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
       if (!purged) throw new EbbtideError('storage', 'another page holds the database: it goes when that page is closed');

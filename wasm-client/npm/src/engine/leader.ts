@@ -2,7 +2,7 @@
 // It lives from one take-over of the store to the first thing that ends it; whoever made it makes another.
 
 import type { Hooks, MakeConnection, Properties, Settings } from '../wasm/contract.js';
-import type { QoS, Report, State } from '../engine.js';
+import type { Farewell, QoS, Report, State } from '../engine.js';
 import type { EngineSettings } from '../settings.js';
 import { openCache } from './cache.js';
 import { openDesk } from './credentials.js';
@@ -18,6 +18,12 @@ import { openWishes } from './wishes.js';
 
 /** Without a store no page finds the session again. */
 const MEMORY_EXPIRY_MAX_S = 300;
+
+/** How a leader stops, see `Leader.stop`. */
+export type How = 'drop' | 'leave' | Farewell;
+
+/** The server forgets the session. */
+export const END: Farewell = { sessionExpiryS: 0 };
 
 export interface LeaderContext {
   url: string;
@@ -53,8 +59,8 @@ export interface Leader {
   note(): void;
   /** The network may have come back. */
   wake(): void;
-  /** `drop`: no bytes go out. `leave`: without an end, wills fire. `close`: DISCONNECT 0x00. `end`: the server forgets the session. */
-  stop(how: 'drop' | 'leave' | 'close' | 'end'): void;
+  /** `drop`: no bytes go out. `leave`: without an end, wills fire. Otherwise DISCONNECT 0x00 with these words. */
+  stop(how: How): void;
   inspect(): object;
 }
 
@@ -67,7 +73,6 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   if (stopped()) return undefined;
   const { epoch, meta } = estate;
   let over = false;
-  let connack: object | undefined;
   let out: [Incoming, string[]][] = [];
   let count = estate.outboxCount;
   let witnessed: number;
@@ -143,10 +148,10 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
 
   Object.assign(hooks, {
     ...feeder.hooks,
-    state: (kind, session, reason, reasonCode, retryInMs) => {
+    state: (kind, session, reason, ...more) => {
       if (over) return;
       if (kind === 'closed') failed(reason || 'the connection was closed');
-      else states.hook(kind, session, reason, reasonCode, retryInMs);
+      else states.hook(kind, session, reason, ...more);
     },
     credentials: desk.ask,
     message: (...given) => {
@@ -157,19 +162,19 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       cache.note(message);
     },
     change: wishes.change,
-    deferred: (_handle, reasonCode, retryInMs) => log(`refused for now (0x${reasonCode.toString(16)}), again in ${retryInMs} ms`),
-    auth: (kind, data) => {
-      if (kind === 'continue') desk.challenge(data);
+    auth: (kind, data, said) => {
+      if (kind === 'continue') desk.challenge(data, said);
+      else report({ kind: 'authenticated', ...(data && { authenticationData: data }), ...said });
     },
     connected: (given) => {
-      connack = given;
-      for (const [key, value] of (given as { userProperties?: [string, string][] }).userProperties ?? []) {
+      states.connack = given;
+      for (const [key, value] of given.userProperties ?? []) {
         if (key === 'ebbtide-dropped') report({ kind: 'dropped', count: Number(value), reason: 'the server could not keep more for this session' });
       }
     },
-    finished: (handle, code, reasonCode) => {
+    finished: (handle, code, ...more) => {
       if (code === 'outcome-unknown') states.unknown();
-      feeder.hooks.finished(handle, code, reasonCode);
+      feeder.hooks.finished(handle, code, ...more);
     },
     received: (packetId, ...given) => {
       if (packetId > 0) journal.write((tx) => tx.put('inbound', true, packetId));
@@ -200,14 +205,14 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     witnessed = count;
     if (store.kind === 'indexeddb') witness.write(name, { clientId: meta.clientId, count, at: Date.now() });
   };
-  function stop(how: 'drop' | 'leave' | 'close' | 'end'): void {
+  function stop(how: How): void {
     if (over) return;
     over = true;
     states.onlineSince = undefined;
     journal.stop();
     desk.stop();
     if (how === 'leave') connection.leave('the page goes away');
-    else if (how !== 'drop') connection.close(how === 'end');
+    else if (how !== 'drop') connection.close(how);
     // Not inside of a call from it, and not before its farewell.
     setTimeout(() => connection.free(), how === 'drop' ? 0 : 1000);
   }
@@ -234,7 +239,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
 
   const inspect = (): object => ({
     epoch, state: states.state, clientId: meta.clientId, tabs: wishes.tabs().length, inbox: inbox.count, inFlight: feeder.inFlight, cached: cache.count,
-    journal: journal.waiting, connack, machine: over ? undefined : connection.inspect(),
+    journal: journal.waiting, connack: states.connack, machine: over ? undefined : connection.inspect(),
   });
   return {
     epoch,
@@ -246,7 +251,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       if (!online()) connection.reconnect_now();
       while (!online() && meta.hasSession && !over && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
       const can = online() || (!meta.hasSession && !over);
-      stop('end');
+      stop(END);
       return can;
     },
     start: () => connection.start(),

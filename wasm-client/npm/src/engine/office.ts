@@ -4,7 +4,7 @@
 import type { State } from '../engine.js';
 import { EbbtideError, fromWasm } from '../error.js';
 import { STALE } from './journal.js';
-import { startLeader, type Leader } from './leader.js';
+import { startLeader, type How, type Leader } from './leader.js';
 import type { StationContext } from './station.js';
 import type { Opened } from './store/open.js';
 import { awaitGone, onRoster } from './tabs/roster.js';
@@ -27,7 +27,7 @@ export interface Office {
   readonly leader: Leader | undefined;
   beat(): void;
   hear(talk: ToLeader, from: string): void;
-  resign(how: 'drop' | 'leave' | 'close' | 'end'): void;
+  resign(how: How): void;
 }
 
 export function takeOffice(context: OfficeContext): Office {

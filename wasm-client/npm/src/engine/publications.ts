@@ -66,7 +66,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
 
   const fail = (job: Job, code: ErrorCode, message: string): void => job.settled({ error: new EbbtideError(code, message) });
   const settle = (jobs: Iterable<Job>, outcome: Outcome): void => {
-    for (const job of jobs) job.settled(outcome[0] === undefined ? { reasonCode: outcome[2] ?? 0 } : { error: errorOf(outcome) });
+    for (const job of jobs) job.settled(outcome[0] === undefined ? { reasonCode: outcome[2] ?? 0, ...outcome[3] } : { error: errorOf(outcome) });
   };
   const settled = (seqs: number[], outcome: Outcome): void => {
     for (const seq of seqs) {
@@ -218,7 +218,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
               ? ['expired', 'its deadline passed before it was sent', undefined]
               : ['outcome-unknown', 'the tab that sent it is gone; it left the outbox', undefined]);
             tx.get('dead', seq, (row) => {
-              if (row) missing.set(seq, ['refused', 'the server refused it', row.reasonCode]);
+              if (row) missing.set(seq, ['refused', 'the server refused it', row.reasonCode, row.said]);
             });
           }
         });

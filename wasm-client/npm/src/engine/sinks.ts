@@ -1,7 +1,7 @@
 // The subscriptions of this tab: shows each what is cached, then what comes, and tells the leader when the handlers of a message are done.
 // A message that came once is never shown again, whichever tab leads.
 
-import type { Delivery, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import type { Delivery, EngineSubscription, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import type { EbbtideError } from '../error.js';
 import { readAll, type Range, type RetainedRow, type Store } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
@@ -25,7 +25,7 @@ interface Local {
 }
 
 export interface Sinks {
-  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void };
+  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): EngineSubscription;
   messages(list: Incoming[]): void;
   standing(standing: Standing): void;
   /** Tells the leader all that is wanted here. `away`: this tab has missed messages, so what is kept is shown again. */
@@ -39,7 +39,7 @@ export interface Sinks {
 export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) => void): Sinks {
   const byFilter = new Map<string, Set<Local>>();
   /** Ended by the application, and the leader does not know yet. */
-  const ended = new Set<string>();
+  const ended = new Map<string, [string, string][] | undefined>();
   /** Inbox id → how many handlers still have it. */
   const seen = new Map<number, number>();
   /** Which subscription of this tab is the last one to a filter. */
@@ -136,21 +136,21 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
       if (settings.cache) void showCached(filter, local, false);
       announce();
       return {
-        end: () => {
+        end: (userProperties) => {
           const all = byFilter.get(filter);
           if (!all?.delete(local)) return;
           for (const done of [...local.open]) done();
           if (all.size === 0) {
             byFilter.delete(filter);
             uses.delete(filter);
-            ended.add(filter);
+            ended.set(filter, userProperties);
           }
           announce();
         },
       };
     },
     messages: (list) => list.forEach(show),
-    standing: ({ filter, uses: known = 0, granted, failed, snapshot, late, missed, ended: gone }) => {
+    standing: ({ filter, uses: known = 0, granted, said, failed, snapshot, late, missed, ended: gone }) => {
       if (gone) ended.delete(filter);
       for (const local of [...(byFilter.get(filter) ?? [])]) {
         const { sink } = local;
@@ -161,7 +161,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
           continue;
         }
         if (local.n > known) continue;
-        if (granted !== undefined && granted !== local.granted) sink.granted((local.granted = granted));
+        if (granted !== undefined && granted !== local.granted) sink.granted((local.granted = granted), said);
         if (snapshot === undefined || (late && !local.shown)) continue;
         void (missed && local.shown ? showCached(filter, local, true) : Promise.resolve()).then(() => {
           local.shown = undefined;

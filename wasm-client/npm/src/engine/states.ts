@@ -1,11 +1,12 @@
 // What the machine says of the connection, as the state that tabs see; and what became of the session when it is another one than before.
 
-import type { Report, SessionKind, State } from '../engine.js';
+import type { Connack, Report, SessionKind, State } from '../engine.js';
+import type { Said } from '../wasm/contract.js';
 import type { Estate } from './takeover.js';
 
 export interface States {
   /** As `Hooks.state`; an end by itself is not for here. */
-  hook(kind: string, session: string | undefined, reason: string, reasonCode: number | undefined, retryInMs: number | undefined): void;
+  hook(kind: string, session: string | undefined, reason: string, reasonCode: number | undefined, retryInMs: number | undefined, said?: Said): void;
   /** The application has no credentials; until `unbar`. */
   bar(): void;
   unbar(): void;
@@ -13,6 +14,8 @@ export interface States {
   unknown(): void;
   /** As `performance.now()`; undefined: not online. */
   onlineSince: number | undefined;
+  /** Of the connection that comes next, or stands. */
+  connack: Connack | undefined;
   readonly state: State;
 }
 
@@ -44,15 +47,17 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
         report({ kind: session, reason, lost: { outbox, ...(since !== undefined && { since }) } });
       });
     }
-    move({ state: 'online', session, ...(reason && { reason }) });
+    const { connack } = states;
+    move({ state: 'online', session, ...(reason && { reason }), ...(connack && { connack }) });
     online(told === 'resumed');
   };
   const states: States = {
     onlineSince: undefined,
+    connack: undefined,
     get state() {
       return state;
     },
-    hook(kind, session, reason, reasonCode, retryInMs) {
+    hook(kind, session, reason, reasonCode, retryInMs, said) {
       if (barred && kind === 'offline') return;
       if (kind === 'online') {
         states.onlineSince = performance.now();
@@ -63,7 +68,7 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
         states.onlineSince = undefined;
         offline();
       }
-      const why = { reason, ...(reasonCode !== undefined && { reasonCode }) };
+      const why = { reason, ...(reasonCode !== undefined && { reasonCode }), ...said };
       if (kind === 'offline') move({ state: kind, ...why, retryInMs: retryInMs ?? null });
       else if (kind === 'needs-auth') move({ state: kind, ...why });
       else move({ state: 'connecting' });

@@ -5,7 +5,7 @@ import type { MakeConnection } from '../wasm/contract.js';
 import type { Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { EngineSettings } from '../settings.js';
-import type { Leader } from './leader.js';
+import { END, type How, type Leader } from './leader.js';
 import { takeOffice, type Office } from './office.js';
 import { openStore, witness, type Opened } from './store/open.js';
 import type { OutboxRow, Store } from './store/store.js';
@@ -32,8 +32,6 @@ export interface StationContext {
   /** The data of this identity is being removed. */
   removed(): void;
 }
-
-type How = 'drop' | 'leave' | 'close' | 'end';
 
 export interface Station {
   readonly self: string;
@@ -128,7 +126,7 @@ export function openStation(context: StationContext): Station {
     const leading = office;
     if (!leading) return undefined;
     const ended = (await leading.leader?.endSession(deadlineMs)) ?? false;
-    if (leading === office) resign('end');
+    if (leading === office) resign(END);
     return ended;
   };
   const tick = (): void => {

@@ -1,14 +1,14 @@
 // What the tabs of one session tell each other. Every message carries the version of this package's talk and who sends it; a tab that hears
 // a newer version asks to be reloaded, and one that hears an older version stays silent.
 
-import type { Properties } from '../wasm/contract.js';
+import type { Diagnostics, Properties, Said } from '../wasm/contract.js';
 import type { QoS, Report, State } from '../engine.js';
 import { EbbtideError, type ErrorCode } from '../error.js';
 
 export const WIRE_VERSION = 1;
 
-/** An outcome that can be cloned: code and message of an error, or the reason code of an acknowledgement. */
-export type Outcome = [code: string | undefined, message: string | undefined, reasonCode: number | undefined];
+/** An outcome that can be cloned: code and message of an error, or the reason code of an acknowledgement; and what the server said. */
+export type Outcome = [code: string | undefined, message: string | undefined, reasonCode: number | undefined, said?: Said];
 
 export interface Wish {
   filter: string;
@@ -42,6 +42,7 @@ export interface Incoming {
 export interface Standing {
   filter: string;
   granted?: QoS;
+  said?: Diagnostics | undefined;
   failed?: Outcome;
   /** 0 told by the server, 1 inferred. */
   snapshot?: number;
@@ -55,8 +56,8 @@ export interface Standing {
 }
 
 export type ToLeader =
-  /** All that the tab wants, each time it changes, and after each change of leader. `ended`: no longer wanted by the application. */
-  | { t: 'tab'; wishes: Wish[]; ended: string[] }
+  /** All that the tab wants, each time it changes, and after each change of leader. `ended`: no longer wanted by the application, with User Properties for UNSUBSCRIBE. */
+  | { t: 'tab'; wishes: Wish[]; ended: [filter: string, userProperties: [string, string][] | undefined][] }
   /** The outbox has changed, and has so many rows. `dueAt`: the first deadline among the new ones; `gone`: rows taken away. */
   | { t: 'nudge'; dueAt: number; gone: number[]; count: number | undefined }
   | { t: 'qos0'; n: number; topic: string; payload: Uint8Array; retain: boolean; properties: Properties | undefined; deadline: number | undefined }
@@ -78,4 +79,4 @@ export type ToTabs =
 
 export type Talk = ToLeader | ToTabs;
 
-export const errorOf = ([code, message, reasonCode]: Outcome): EbbtideError => new EbbtideError(code as ErrorCode, message ?? code ?? '', reasonCode);
+export const errorOf = ([code, message, reasonCode, said]: Outcome): EbbtideError => new EbbtideError(code as ErrorCode, message ?? code ?? '', reasonCode, said);

@@ -1,7 +1,8 @@
 // What the tabs want to hear, and the subscriptions at the server that this comes to: one for each filter, wide enough for all who want it.
 // A tab that ends takes its wishes along, but the server is told only when the application itself ends a subscription.
 
-import type { Connection } from '../wasm/contract.js';
+import { reasonName } from '../reason.js';
+import type { Connection, Said } from '../wasm/contract.js';
 import type { QoS } from '../engine.js';
 import type { SubscriptionRow } from './store/store.js';
 import { matches } from './topic.js';
@@ -15,6 +16,7 @@ const HANDLING = 24;
 interface Held extends SubscriptionRow {
   identifier: number;
   granted?: QoS;
+  said?: Said;
   /** The last snapshot: 0 told by the server, 1 inferred; undefined: not complete. */
   snapshot?: number | undefined;
   /** From an earlier leader, and no tab has asked for it yet. */
@@ -26,14 +28,14 @@ interface Held extends SubscriptionRow {
 export interface Wishes {
   restore(identifier: number, row: SubscriptionRow): void;
   /** Returns whether there is something new. */
-  tab(tab: string, wishes: Wish[], ended: string[]): boolean;
+  tab(tab: string, wishes: Wish[], ended: [filter: string, userProperties: [string, string][] | undefined][]): boolean;
   gone(tab: string): void;
   /** Whether the tab has said what it wants. */
   knows(tab: string): boolean;
   /** `resumed`: subscriptions that are not refreshed still stand. */
   online(resumed: boolean): void;
   offline(): void;
-  change(identifier: number, kind: string, value: number): void;
+  change(identifier: number, kind: string, value: number, said?: Said): void;
   filtersOf(identifiers: number[]): string[];
   /** Tabs that want a message. */
   wanting(message: { topic: string; filters: string[] }): string[];
@@ -117,16 +119,16 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         const now = held.get(wish.filter);
         ensure(wish.filter, now?.granted !== undefined && (partial() || !wishesFor(wish.filter).some((one) => one.cache)) && !(wish.flags & HANDLING));
         if (now?.granted !== undefined && now === held.get(wish.filter)) {
-          const { filter, granted, snapshot } = now;
-          if (snapshot === undefined) tell({ filter, granted }, tab);
-          else void flushed().then(() => tell({ filter, granted, snapshot, late: true, missed: true }, tab));
+          const { filter, granted, said, snapshot } = now;
+          if (snapshot === undefined) tell({ filter, granted, said }, tab);
+          else void flushed().then(() => tell({ filter, granted, said, snapshot, late: true, missed: true }, tab));
         }
       }
-      for (const filter of ended) {
+      for (const [filter, userProperties] of ended) {
         const one = held.get(filter);
         if (one && wishesFor(filter).length === 0) {
           held.delete(filter);
-          connection.unsubscribe(one.identifier);
+          connection.unsubscribe(one.identifier, userProperties);
         }
         tell({ filter, ended: true }, tab);
       }
@@ -146,17 +148,20 @@ export function openWishes({ connection, say, began, completed, partial, flushed
       online = false;
       for (const one of held.values()) one.snapshot = undefined;
     },
-    change: (identifier, kind, value) => {
+    change: (identifier, kind, value, said) => {
       const filter = filterOf.get(identifier);
       if (filter === undefined) return;
       const one = held.get(filter);
-      if (kind === 'unsubscribed') filterOf.delete(identifier);
+      if (kind === 'unsubscribed') {
+        filterOf.delete(identifier);
+        if (value > 0 || said) say({ t: 'report', report: { kind, filter, reasonCode: value, reason: reasonName(value), ...said } });
+      }
       if (one?.identifier !== identifier) return;
-      if (kind === 'granted') tellAll({ filter, granted: (one.granted = value as QoS) });
+      if (kind === 'granted') tellAll({ filter, granted: (one.granted = value as QoS), said: (one.said = said) });
       else if (kind === 'refused') {
         held.delete(filter);
         filterOf.delete(identifier);
-        tellAll({ filter, failed: ['refused', 'the server refused the subscription', value] });
+        tellAll({ filter, failed: ['refused', 'the server refused the subscription', value, said] });
       } else if (kind === 'snapshot') {
         void completed(filter).then(flushed).then(() => {
           if (!online) return;

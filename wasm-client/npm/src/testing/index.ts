@@ -7,14 +7,14 @@ import type { Client } from '../client.js';
 import { clientFor, type Clients } from '../clients.js';
 import type { ConnectOptions } from '../connect-options.js';
 import type { QoS } from '../engine.js';
-import type { Properties } from '../properties.js';
+import type { Diagnostics, Properties } from '../properties.js';
 import { checkTopic, fillTopic } from '../filter.js';
 import { encodePayload, Message, type Payload } from '../message.js';
 import type { Credentials } from '../settings.js';
 import { matches } from './match.js';
 import { MemoryEngine } from './memory-engine.js';
 import { MemoryStore } from './memory-store.js';
-import { expiryOf, Server, type Routed } from './server.js';
+import { expiryOf, Server, type Refusal, type Routed } from './server.js';
 
 export interface TestBrokerOptions {
   /** Whether to let a client in; a reason code refuses it: 0x86 is `Bad User Name or Password`. Default: everybody is let in. */
@@ -41,7 +41,7 @@ export class TestBroker {
   readonly #clients: Clients = new Map();
   readonly #engines = new Map<Client, { readonly engine: MemoryEngine; readonly options: ConnectOptions }>();
   readonly #stores = new Map<string, MemoryStore>();
-  readonly #refused = new Map<string, number>();
+  readonly #refused = new Map<string, Refusal>();
   readonly #offline = new Map<Client, string>();
   #allOffline: string | undefined;
   #busy = 0;
@@ -109,10 +109,13 @@ export class TestBroker {
     this.#server.publish({ topic: name, payload: encodePayload(value), qos, retain, properties, expiresAt: expiryOf(properties) });
   }
 
-  /** Refuses what clients publish under a filter: `broker.refuse('admin/#', 0x87)`. Without a reason code it is allowed again. */
-  refuse(filter: string, reasonCode?: number): void {
+  /**
+   * Refuses what clients publish under a filter: `broker.refuse('admin/#', 0x87, { reasonString: 'ask for it' })`. Without a reason code it is
+   * allowed again.
+   */
+  refuse(filter: string, reasonCode?: number, said?: Diagnostics): void {
     if (reasonCode === undefined) this.#refused.delete(filter);
-    else this.#refused.set(filter, reasonCode);
+    else this.#refused.set(filter, { reasonCode, ...said });
   }
 
   /** The page of a client is gone without a goodbye: its will is published. What was stored stays for the next `connect`. */

@@ -1,7 +1,7 @@
 // A session in memory, with everything that a client sees of the real one. This is its connection: states, credentials, what became of
 // the session, and the end. What leaves here, leaves a microtask later.
 
-import type { DeadLetter, Delivery, Draft, Engine, Pending, Report, State, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import type { DeadLetter, Delivery, Draft, Engine, Farewell, Pending, Report, State, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import { reasonName } from '../reason.js';
 import type { Credentials, EngineSettings } from '../settings.js';
@@ -124,8 +124,8 @@ export class MemoryEngine implements Engine {
     });
   }
 
-  close(): Promise<void> {
-    this.#end(true);
+  close({ sessionExpiryS }: Farewell = {}): Promise<void> {
+    this.#end(true, sessionExpiryS);
     return Promise.resolve();
   }
 
@@ -196,22 +196,22 @@ export class MemoryEngine implements Engine {
     this.#link = link;
     const reason = session === 'gap' ? 'the server lost the session' : session === 'evicted' ? 'what was stored here is gone' : undefined;
     if (session === 'gap' || session === 'evicted') this.#report({ kind: session, reason: reason!, lost: {} });
-    this.#setState({ state: 'online', session, ...(reason && { reason }) });
+    this.#setState({ state: 'online', session, ...(reason && { reason }), connack: { sessionPresent: present } });
     server.resume(store.clientId!);
     this.#inbox.connected();
     this.#timer(UNCLAIMED_MS, () => this.#inbox.removeUnclaimed());
   }
 
-  #disconnect(normal: boolean): void {
+  #disconnect(normal: boolean, expiryS?: number): void {
     const link = this.#link;
     this.#link = undefined;
-    if (link) this.#around.server.disconnect(this.#store.clientId!, link, normal);
+    if (link) this.#around.server.disconnect(this.#store.clientId!, link, normal, expiryS);
   }
 
-  #end(normal: boolean): void {
+  #end(normal: boolean, expiryS?: number): void {
     if (this.state.state === 'closed') return;
     this.#attempt++;
-    this.#disconnect(normal);
+    this.#disconnect(normal, expiryS);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#setState({ state: 'closed' });
     this.#outbox.end(new EbbtideError('closed', 'the client was closed'));

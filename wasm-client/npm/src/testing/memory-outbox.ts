@@ -2,8 +2,8 @@
 
 import type { Draft, Settlement } from '../engine.js';
 import { EbbtideError } from '../error.js';
-import { reasonName } from '../reason.js';
-import { expiryOf, type Routed } from './server.js';
+import { explained } from '../reason.js';
+import { expiryOf, type Refusal, type Routed } from './server.js';
 import type { Ground, Row, Settled } from './memory-store.js';
 
 /** What the server refuses for now is tried again after this time. */
@@ -97,7 +97,7 @@ export class MemoryOutbox {
 
   /** Sends what waits. */
   flush(): void {
-    const { server, store, link, later, timer } = this.#ground;
+    const { server, store, link, later, report, timer } = this.#ground;
     for (const row of [...store.rows]) {
       if (!link()) return;
       if (row.stage !== 'waiting') continue;
@@ -105,10 +105,14 @@ export class MemoryOutbox {
         this.#settle(row, expired(row.topic));
         continue;
       }
-      const code = server.publish(routed(row.draft), store.clientId);
-      if (code === 0x97 || code === 0x83) return timer(RETRY_MS, () => this.flush());
+      const answer = server.publish(routed(row.draft), store.clientId);
+      if (typeof answer === 'object' && (answer.reasonCode === 0x97 || answer.reasonCode === 0x83)) {
+        const reason = explained(answer.reasonCode, answer.reasonString);
+        report({ kind: 'deferred', seq: row.seq, reason, retryInMs: RETRY_MS, ...answer });
+        return timer(RETRY_MS, () => this.flush());
+      }
       row.stage = 'sent';
-      later(() => (code < 0x80 ? this.#settle(row, { reasonCode: code }) : this.#refused(row, code)));
+      later(() => (typeof answer === 'number' ? this.#settle(row, { reasonCode: answer }) : this.#refused(row, answer)));
     }
   }
 
@@ -150,11 +154,12 @@ export class MemoryOutbox {
     settled({ reasonCode: 0 });
   }
 
-  #refused(row: Row, reasonCode: number): void {
+  #refused(row: Row, refusal: Refusal): void {
     const { report, settings, store } = this.#ground;
     const { draft, settled, stage, ...letter } = row;
-    store.dead.push({ ...letter, draft, reasonCode, rejectedAt: Date.now() });
-    this.#settle(row, { error: new EbbtideError('refused', `the server refused it: ${reasonName(reasonCode)}`, reasonCode) });
+    const { reasonCode, reasonString } = refusal;
+    store.dead.push({ ...letter, draft, ...refusal, rejectedAt: Date.now() });
+    this.#settle(row, { error: new EbbtideError('refused', explained(reasonCode, reasonString), reasonCode, refusal) });
     if (store.dead.length <= settings.limits.deadLettersMax) return;
     store.dead.shift();
     report({ kind: 'dropped', count: 1, reason: 'too many dead letters' });

@@ -1,6 +1,6 @@
 // The server of the in-memory broker: retained messages, sessions with what waits for them, wills. It knows no socket and no bytes.
 
-import type { Properties } from '../properties.js';
+import type { Diagnostics, Properties } from '../properties.js';
 import type { QoS } from '../engine.js';
 import type { WillMessage } from '../settings.js';
 import { matches } from './match.js';
@@ -29,6 +29,11 @@ export interface Link {
   cut(reason: string): void;
 }
 
+/** Why a publish is refused, and what is said beside the code. */
+export interface Refusal extends Diagnostics {
+  readonly reasonCode: number;
+}
+
 interface Session {
   readonly clientId: string;
   readonly subscriptions: Map<string, ServerSubscription>;
@@ -45,7 +50,7 @@ interface Session {
 export class Server {
   readonly retained = new Map<string, Routed>();
   /** Says why a publish is refused. */
-  refuses: (topic: string) => number | undefined = () => undefined;
+  refuses: (topic: string) => Refusal | undefined = () => undefined;
   readonly #published: (message: Routed) => void;
   readonly #sessions = new Map<string, Session>();
   #turn = 0;
@@ -76,12 +81,12 @@ export class Server {
     for (const each of [...(session?.waiting ?? [])]) this.#send(session!, each);
   }
 
-  /** `normal`: the client said goodbye, so there is no will. */
-  disconnect(clientId: string, link: Link, normal: boolean): void {
+  /** `normal`: the client said goodbye, so there is no will. `expiryS`: and how long its session lives on. */
+  disconnect(clientId: string, link: Link, normal: boolean, expiryS?: number): void {
     const session = this.#sessions.get(clientId);
     if (session?.link !== link) return;
     session.link = undefined;
-    session.expiresAt = Date.now() + session.expiryS * 1_000;
+    session.expiresAt = Date.now() + (expiryS ?? session.expiryS) * 1_000;
     const { will } = session;
     session.will = undefined;
     if (!will || normal) return;
@@ -100,8 +105,8 @@ export class Server {
     clearTimeout(session?.willTimer);
   }
 
-  /** Returns the reason code. */
-  publish(message: Routed, from?: string): number {
+  /** Returns the reason code, or the refusal. */
+  publish(message: Routed, from?: string): number | Refusal {
     const refused = from === undefined ? undefined : this.refuses(message.topic);
     if (refused !== undefined) return refused;
     this.#published(message);

@@ -3,7 +3,10 @@
 // Whatever happens ends in `#pump`, which empties the machine: it runs from the event loop only, and calls of the engine ask for it by a
 // microtask. A socket that was let go calls nothing any more: browsers may take minutes to report the close of a dead one.
 
-import type { Connection, Hooks, Properties, Settings } from './contract.js';
+import type { Farewell } from '../engine.js';
+import { explained } from '../reason.js';
+import type { AuthAnswer } from '../settings.js';
+import type { Connection, Hooks, Properties, Said, Settings } from './contract.js';
 import { faultOf } from './faults.js';
 import { encode, Memory, pack, unpack, type Value } from './values.js';
 
@@ -28,7 +31,7 @@ export interface Exports {
   probe(now: number): void;
   reconnect(now: number): void;
   leave(): void;
-  close(endSession: number): void;
+  close(): void;
   opened(now: number): void;
   received(now: number): void;
   received_text(now: number): void;
@@ -54,7 +57,11 @@ const CONNACK = [
   'wildcardSubscriptionAvailable', 'subscriptionIdentifiersAvailable', 'sharedSubscriptionAvailable', 'assignedClientIdentifier', 'reasonString', 'responseInformation',
   'serverReference', 'authenticationMethod', 'authenticationData', 'userProperties',
 ] as const;
+const DIAGNOSTICS = ['reasonString', 'userProperties', 'serverReference'] as const;
 const FIGURES = ['waiting', 'sent', 'released', 'unacknowledged', 'uncommitted', 'held', 'subscriptions', 'window', 'keepAliveS'] as const;
+
+/** What the list at the end of a hook's values is: where it is none of these, it is what the server said. */
+const LISTS: Readonly<Partial<Record<(typeof HOOKS)[number], readonly string[]>>> = { message: PROPERTIES, received: PROPERTIES, connected: CONNACK, figures: FIGURES };
 
 const OPEN = 1;
 const CLOSE = 2;
@@ -88,10 +95,12 @@ export class Machine implements Connection {
     this.#memory = new Memory(wasm.memory.buffer);
     const { will } = settings;
     this.#give([
-      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), settings.durable, settings.hasSession, settings.sessionName, settings.asksCredentials, settings.connectTimeoutMs, settings.backoffMaxMs,
-      settings.version, settings.keepAliveS, settings.receiveMaximum, settings.cleanStart, settings.sessionExpiryS, settings.clientId, settings.username, settings.password,
+      settings.version, settings.keepAliveS, settings.receiveMaximum, settings.topicAliasMaximum, settings.maximumPacketSize, settings.cleanStart, settings.sessionExpiryS,
+      settings.requestProblemInformation === false, settings.requestResponseInformation, settings.clientId, settings.username, settings.password,
       settings.authenticationMethod, settings.userProperties,
       will && [will.topic, will.payload, will.qos, will.retain, will.delayIntervalS, listed(will.properties)],
+      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), settings.durable, settings.hasSession, settings.sessionName, settings.asksCredentials, settings.connectTimeoutMs,
+      settings.backoffMaxMs,
     ]);
     checked(wasm.create());
   }
@@ -126,7 +135,8 @@ export class Machine implements Connection {
     this.#give([filter, userProperties]);
     return checked(this.#soon().subscribe(qos, flags));
   }
-  unsubscribe(identifier: number): void {
+  unsubscribe(identifier: number, userProperties?: [string, string][]): void {
+    this.#give([userProperties]);
     this.#soon().unsubscribe(identifier);
   }
   hold_acks(hold: boolean): void {
@@ -143,9 +153,9 @@ export class Machine implements Connection {
   credentials_failed(reason: string): void {
     if (this.#asking) this.#closed(reason);
   }
-  authenticate(kind: 'again' | 'continue', data: Uint8Array | undefined): void {
+  authenticate(kind: 'again' | 'continue', { authenticationData, reasonString, userProperties }: AuthAnswer): void {
     if (this.#settings.authenticationMethod === undefined) throw ['bad-options', 'there is no authentication method', undefined];
-    this.#give([data]);
+    this.#give([authenticationData, reasonString, userProperties]);
     this.#soon().authenticate(+(kind === 'again'));
   }
   tick(): void {
@@ -163,8 +173,9 @@ export class Machine implements Connection {
     this.#fill([encode(reason)]);
     this.#soon().leave();
   }
-  close(endSession: boolean): void {
-    this.#soon().close(+endSession);
+  close({ sessionExpiryS, reasonString, userProperties }: Farewell): void {
+    this.#give([sessionExpiryS, reasonString, userProperties]);
+    this.#soon().close();
   }
   inspect(): object {
     this.#wasm.inspect();
@@ -180,14 +191,17 @@ export class Machine implements Connection {
   hear(hook: number, at: number): void {
     const name = HOOKS[hook]!;
     const values = unpack(this.#seen(), at) as Value[];
-    if (name === 'figures') return void (this.#figures = named(FIGURES, values[0])!);
-    if (name === 'connected') values[0] = named(CONNACK, values[0]) as never;
-    else if (name === 'message' || name === 'received') values.push(named(PROPERTIES, values.pop()) as never);
-    else if (name === 'settled' || name === 'finished') {
+    const last = values.pop();
+    const object = Array.isArray(last) ? named(LISTS[name] ?? DIAGNOSTICS, last) : last;
+    if (name === 'figures') return void (this.#figures = object as object);
+    const text = (object as Said)?.reasonString;
+    if (name === 'settled' || name === 'finished') {
       const outcome = values.pop() as number;
-      const [code, message, reasonCode] = outcome < 0 ? faultOf(-outcome) : [undefined, undefined, outcome];
+      const [code, message, reasonCode] = outcome < 0 ? faultOf(-outcome, text) : [undefined, undefined, outcome];
       values.push(code, ...(name === 'settled' ? [message] : []), reasonCode);
     }
+    if (name === 'state' && values[3] !== undefined) values[2] = explained(values[3] as number, values[2] as string);
+    values.push(object as Value);
     (this.#hooks[name] as (...values: Value[]) => void)(...values);
   }
 
@@ -343,7 +357,7 @@ function checked(outcome: number): number {
 
 const listed = (properties: Properties | undefined): Value => properties && PROPERTIES.map((name) => properties[name]);
 
-/** A list as an object, without what is not there; undefined if it is no list. */
-function named(names: readonly string[], values: Value): object | undefined {
-  return (values as Value[] | undefined) && Object.fromEntries(names.map((name, place) => [name, (values as Value[])[place]] as const).filter(([, value]) => value !== undefined));
+/** A list as an object, without what is not there. */
+function named(names: readonly string[], values: readonly Value[]): object {
+  return Object.fromEntries(names.map((name, place) => [name, values[place]] as const).filter(([, value]) => value !== undefined));
 }

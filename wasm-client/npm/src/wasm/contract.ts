@@ -1,14 +1,13 @@
 // What the engine uses of a connection: what goes in, what it is told, and what it can ask for. `connection.ts` keeps it over the wasm.
 
-/** MQTT 5.0, section 3.3.2.3; what is not set is not sent. Plain object both ways. */
-export interface Properties {
-  payloadFormatIndicator?: boolean;          // true: UTF-8 text
-  messageExpiryInterval?: number;            // seconds
-  contentType?: string;
-  responseTopic?: string;
-  correlationData?: Uint8Array;
-  userProperties?: [string, string][];
-}
+import type { Connack, Farewell } from '../engine.js';
+import type { Diagnostics, Properties } from '../properties.js';
+import type { AuthAnswer } from '../settings.js';
+
+export type { Diagnostics, Properties };
+
+/** Beside a reason code; undefined: nothing was said. */
+export type Said = (Diagnostics & { readonly serverReference?: string }) | undefined;
 
 export interface Settings {
   url: string;
@@ -20,6 +19,10 @@ export interface Settings {
   cleanStart: boolean;                       // durable: must be false; the machine asks for a clean start itself when it has to
   version: 4 | 5;
   receiveMaximum: number;
+  topicAliasMaximum: number;
+  maximumPacketSize?: number;
+  requestResponseInformation?: boolean;
+  requestProblemInformation?: boolean;
   connectTimeoutMs?: number;
   backoffMaxMs?: number;
   will?: { topic: string; payload: Uint8Array; qos: number; retain: boolean; delayIntervalS?: number; properties?: Properties };
@@ -38,21 +41,21 @@ export interface Settings {
 /** One object with these methods. They are never called from inside a call to the Connection, and must not throw. */
 export interface Hooks {
   /** session: 'resumed' | 'fresh' | 'gap' (the server lost it) | 'evicted' (the server had one, the store did not) when online. retryInMs undefined: not by itself. */
-  state(kind: 'connecting' | 'online' | 'offline' | 'needs-auth' | 'closed', session: string | undefined, reason: string, reasonCode: number | undefined, retryInMs: number | undefined): void;
+  state(kind: 'connecting' | 'online' | 'offline' | 'needs-auth' | 'closed', session: string | undefined, reason: string, reasonCode: number | undefined, retryInMs: number | undefined, said?: Said): void;
   /** Before each attempt if asksCredentials: answer by connection.credentials(...) or connection.credentials_failed(reason), any time later. */
   credentials(): void;
   /** Not durable: every message. Durable: QoS 0 only. subscriptions: identifiers of this message's subscriptions known here. */
   message(topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): void;
-  /** 'granted' value = QoS; 'refused' value = reason code; 'snapshot' value = 1 inferred, 0 told by the server; 'unsubscribed'. */
-  change(subscription: number, kind: 'granted' | 'refused' | 'snapshot' | 'unsubscribed', value: number): void;
+  /** 'granted' value = QoS; 'refused', 'unsubscribed' value = reason code; 'snapshot' value = 1 inferred, 0 told by the server. */
+  change(subscription: number, kind: 'granted' | 'refused' | 'snapshot' | 'unsubscribed', value: number, said?: Said): void;
   /** A publish is settled. code undefined: acknowledged (reasonCode may be 0x10 no matching subscribers). Durable: comes after its journal entry is committed. */
-  settled(handle: number, code: string | undefined, message: string | undefined, reasonCode: number | undefined): void;
+  settled(handle: number, code: string | undefined, message: string | undefined, reasonCode: number | undefined, said?: Said): void;
   /** The server refused it for now (0x97, 0x83): it stays, and is tried again in that time. */
-  deferred(handle: number, reasonCode: number, retryInMs: number): void;
+  deferred(handle: number, reasonCode: number, retryInMs: number, said?: Said): void;
   /** AUTH from the server: 'continue' or 'success'. */
-  auth(kind: 'continue' | 'success', data: Uint8Array | undefined): void;
+  auth(kind: 'continue' | 'success', data: Uint8Array | undefined, said: Diagnostics): void;
   /** CONNACK as it came, for inspect() and the app: limits, assigned id, server keep alive, extensions, user properties (e.g. ebbtide-dropped). */
-  connected(connack: object): void;
+  connected(connack: Connack): void;
 
   // The journal (durable only). Calls between two `commit`s are one transaction, in this order.
   /** Before PUBLISH leaves for the first time: stage 1 and packet id of the row. */
@@ -60,7 +63,7 @@ export interface Hooks {
   /** PUBREC came: stage 2. */
   released(handle: number): void;
   /** Settled: the row goes (or, refused for good, becomes a dead letter: code === 'refused'). */
-  finished(handle: number, code: string | undefined, reasonCode: number | undefined): void;
+  finished(handle: number, code: string | undefined, reasonCode: number | undefined, said?: Said): void;
   /** Tried again later: stage 0 again, the packet id is void. */
   withdrawn(handle: number): void;
   /** A QoS 1 or 2 message: a new inbox row; packetId > 0 (QoS 2): remember it as inbound id, in the same transaction. */
@@ -95,14 +98,15 @@ export interface Connection {
   wanted(): number;
   /** flags: 1 no local, 2 retain as published, 4 refresh on every connect (retained values are asked for again), 8/16 retain handling 1/2. Returns identifier. Throws. */
   subscribe(filter: string, qos: number, flags: number, userProperties: [string, string][] | undefined): number;
-  unsubscribe(identifier: number): void;
+  /** User Properties of UNSUBSCRIBE. */
+  unsubscribe(identifier: number, userProperties?: [string, string][]): void;
   /** No acknowledgement of received messages leaves while true. */
   hold_acks(hold: boolean): void;
   committed(ticket: number): void;
   credentials(username: string | undefined, password: string | Uint8Array | undefined, authenticationData: Uint8Array | undefined): void;
   credentials_failed(reason: string): void;
   /** AUTH from here: re-authentication (kind 'again') or the answer to 'continue'. */
-  authenticate(kind: 'again' | 'continue', data: Uint8Array | undefined): void;
+  authenticate(kind: 'again' | 'continue', answer: AuthAnswer): void;
   /** The time may have come for something: called by the ticking worker; cheap. */
   tick(): void;
   /** The world may have changed: probe the connection, or end the wait. */
@@ -110,8 +114,8 @@ export interface Connection {
   reconnect_now(): void;
   /** Leaves without an end: DISCONNECT 0x04 (3.1.1: bare close), no attempt by itself; reconnect_now() comes back. */
   leave(reason: string): void;
-  /** DISCONNECT 0x00, for good. endSession: with Session Expiry Interval 0, so the server forgets it. */
-  close(endSession: boolean): void;
+  /** DISCONNECT 0x00, for good. With `sessionExpiryS` 0 the server forgets the session. */
+  close(farewell: Farewell): void;
   /** For inspect(): plain object with counts, window, in flight, keep alive, last error. */
   inspect(): object;
   /** Ends it as if it were cut; nothing is told any more. */

@@ -1,7 +1,7 @@
 // The errors of the machine, which come as numbers (`faults.rs`): their codes, and in words for people.
 
 import type { ErrorCode } from '../error.js';
-import { reasonName } from '../reason.js';
+import { explained } from '../reason.js';
 
 /** As the engine throws it and hands it on. */
 export type Fault = [code: ErrorCode, message: string, reasonCode: number | undefined];
@@ -11,10 +11,8 @@ const REFUSED = 38;
 const FAULTS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   1: ['field-too-long', 'a field has more than 65,535 bytes'],
   2: ['client-id-missing', 'MQTT 3.1.1 without clean start needs a client id'],
-  10: ['topic-name', 'a topic name has at least one character'],
-  11: ['topic-name', 'a topic name has at most 65,535 bytes'],
-  12: ['topic-name', 'a topic name has no wildcard (`+` or `#`)'],
-  13: ['topic-name', 'a topic name has no NUL character'],
+  // What `checkTopic` has not seen: the Response Topic of a will.
+  10: ['topic-name', 'a topic name is not empty, has at most 65,535 bytes and no wildcard'],
   20: ['topic-filter', 'a topic filter has at least one character'],
   21: ['topic-filter', 'a topic filter has at most 65,535 bytes'],
   22: ['topic-filter', 'a topic filter has no NUL character'],
@@ -31,11 +29,11 @@ const FAULTS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   37: ['packet-too-large', 'larger than the server accepts'],
 };
 
-/** Of a number with the reason code of the server in its lower eight bits. */
-export function faultOf(number: number): Fault {
+/** Of a number with the reason code of the server in its lower eight bits. `said`: what the server said beside it. */
+export function faultOf(number: number, said?: string): Fault {
   const kind = number >> 8;
   const reasonCode = number & 0xff;
-  if (kind === REFUSED) return ['refused', reasonName(reasonCode), reasonCode];
+  if (kind === REFUSED) return ['refused', explained(reasonCode, said), reasonCode];
   const [code, message] = FAULTS[kind]!;
   return [code, message, undefined];
 }

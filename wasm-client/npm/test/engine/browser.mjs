@@ -91,14 +91,17 @@ export function publish(engine, topic, given) {
 
 /** Subscribes, and notes all that happens. `auto` false: nothing is done until `done` of a message is called. */
 export function listen(engine, filter, { auto = true, ...given } = {}) {
-  const heard = { messages: [], granted: [], failed: [], snapshots: [] };
+  const heard = { messages: [], granted: [], said: [], failed: [], snapshots: [] };
   const { end } = engine.subscribe(filter, { qos: 1, noLocal: false, retainAsPublished: true, retainHandling: 0, cache: true, ...given }, {
     message: (delivery, done) => {
       // What a `Message` makes of it.
       heard.messages.push({ ...delivery, fromCache: delivery.fromCache === true, text: read(delivery.payload), done });
       if (auto) done();
     },
-    granted: (qos) => heard.granted.push(qos),
+    granted: (qos, said) => {
+      heard.granted.push(qos);
+      heard.said.push(said);
+    },
     failed: (error) => heard.failed.push(error),
     snapshot: (inferred) => heard.snapshots.push(inferred),
   });

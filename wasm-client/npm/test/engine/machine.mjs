@@ -14,6 +14,10 @@ export class Server {
   sessionName = undefined;
   /** undefined: does not answer. */
   reasonCode = 0;
+  /** Beside each reason code. */
+  said = undefined;
+  /** User Properties of each UNSUBSCRIBE. */
+  parting = [];
   window = 16;
   /** Publishes that the machine has room for. */
   room = Infinity;
@@ -187,6 +191,12 @@ export class Machine {
   answer(one, reasonCode) {
     const { hooks } = this;
     if (!this.outgoing.has(one.handle)) return;
+    if (reasonCode === 0x97) {
+      one.stage = 0;
+      hooks.withdrawn(one.handle);
+      this.commit(() => {});
+      return hooks.deferred(one.handle, reasonCode, 500, this.server.said);
+    }
     if (one.qos === 2 && one.stage === 1 && reasonCode < 0x80) {
       one.stage = 2;
       hooks.released(one.handle);
@@ -195,8 +205,9 @@ export class Machine {
     }
     this.outgoing.delete(one.handle);
     const code = reasonCode >= 0x80 ? 'refused' : undefined;
-    hooks.finished(one.handle, code, reasonCode);
-    this.commit(() => this.later(() => hooks.settled(one.handle, code, code && 'refused', reasonCode)));
+    const { said } = this.server;
+    hooks.finished(one.handle, code, reasonCode, said);
+    this.commit(() => this.later(() => hooks.settled(one.handle, code, code && 'refused', reasonCode, said)));
   }
 
   receive(topic, payload, qos, retain) {
@@ -229,7 +240,7 @@ export class Machine {
     this.hooks.subscribed(identifier, sub.filter, sub.qos, sub.flags);
     this.commit(() => this.later(() => {
       if (!this.online) return;
-      this.hooks.change(identifier, 'granted', sub.qos);
+      this.hooks.change(identifier, 'granted', sub.qos, this.server.said);
       const values = [...this.server.retained].filter(([topic]) => matchesRoughly(sub.filter, topic));
       const send = (some) => some.forEach(([topic, payload]) => this.hooks.message(topic, new TextEncoder().encode(payload), 0, true, false, [identifier], undefined));
       const end = () => {
@@ -241,11 +252,13 @@ export class Machine {
       this.server.otherHalf = end;
     }));
   }
-  unsubscribe(identifier) {
+  unsubscribe(identifier, userProperties) {
+    this.server.parting.push(userProperties);
     const sub = this.subscriptions.get(identifier);
     this.subscriptions.delete(identifier);
     this.later(() => {
       if (![...this.subscriptions.values()].some((other) => other.filter === sub?.filter)) this.server.unsubscribes.push(sub?.filter);
+      this.hooks.change(identifier, 'unsubscribed', this.server.said ? 0x11 : 0, this.server.said);
       this.hooks.unsubscribed(identifier);
       this.commit(() => {});
     });
@@ -254,7 +267,9 @@ export class Machine {
     this.server.ends.push('leave');
     this.lose('left');
   }
-  close(endSession) {
+  close(farewell) {
+    const endSession = farewell.sessionExpiryS === 0;
+    this.server.farewell = farewell;
     this.server.ends.push(endSession ? 'end' : 'close');
     if (endSession) this.server.sessions.delete(this.settings.clientId);
     this.server.connections.delete(this);

@@ -6,7 +6,7 @@ import { Machine } from './connection.js';
 import { faultOf } from './faults.js';
 import { Memory, pack, unpack } from './values.js';
 
-const HOOKS = { state: 0, message: 1, settled: 3, finished: 9 };
+const HOOKS = { state: 0, message: 1, change: 2, settled: 3, deferred: 4, auth: 5, finished: 9 };
 const tasks = () => new Promise((resolve) => setTimeout(resolve));
 const joined = (parts) => Uint8Array.from(parts.flatMap((part) => [...part]));
 
@@ -126,21 +126,40 @@ test('small bytes that pass by share a buffer and nothing else, large ones have 
   assert.deepEqual(unpack(new Memory(passing(...many).buffer), 0), many);
 });
 
+const SAID = { reasonString: 'ask first', userProperties: [['k', 'v']] };
+
 test('hooks get objects for lists, and words for faults', () => {
   const { heard, tell } = open();
   tell('message', ['t', Uint8Array.of(1), 1, true, false, [3], [true, 60, undefined, 'back', undefined, [['k', 'v']]]]);
   tell('message', ['t', Uint8Array.of(), 0, false, false, [], undefined]);
-  tell('settled', [7, 0x10]);
-  tell('settled', [8, -(38 * 256 + 0x87)]);
-  tell('finished', [9, -(37 * 256)]);
-  tell('state', ['online', 'resumed', '', undefined, undefined]);
+  const said = ['ask first', [['k', 'v']], undefined];
+  tell('settled', [7, 0x10, undefined]);
+  tell('settled', [7, 0, said]);
+  tell('settled', [8, -(38 * 256 + 0x87), said]);
+  tell('finished', [9, -(37 * 256), undefined]);
+  tell('finished', [9, -(38 * 256 + 0x87), said]);
+  tell('deferred', [9, 0x97, 500, said]);
+  tell('change', [3, 'granted', 1, said]);
+  tell('change', [3, 'snapshot', 0, undefined]);
+  tell('auth', ['continue', Uint8Array.of(7), ['ask first', undefined]]);
+  tell('state', ['online', 'resumed', '', undefined, undefined, undefined]);
+  tell('state', ['offline', undefined, 'moved', 0x9d, undefined, ['moved', undefined, 'other.example']]);
+  tell('state', ['needs-auth', undefined, '', 0x87, undefined, undefined]);
   assert.deepEqual(heard, [
     ['message', 't', Uint8Array.of(1), 1, true, false, [3], { payloadFormatIndicator: true, messageExpiryInterval: 60, responseTopic: 'back', userProperties: [['k', 'v']] }],
     ['message', 't', Uint8Array.of(), 0, false, false, [], undefined],
-    ['settled', 7, undefined, undefined, 0x10],
-    ['settled', 8, 'refused', 'Not authorized', 0x87],
-    ['finished', 9, 'packet-too-large', undefined],
-    ['state', 'online', 'resumed', '', undefined, undefined],
+    ['settled', 7, undefined, undefined, 0x10, undefined],
+    ['settled', 7, undefined, undefined, 0, SAID],
+    ['settled', 8, 'refused', 'Not authorized: ask first', 0x87, SAID],
+    ['finished', 9, 'packet-too-large', undefined, undefined],
+    ['finished', 9, 'refused', 0x87, SAID],
+    ['deferred', 9, 0x97, 500, SAID],
+    ['change', 3, 'granted', 1, SAID],
+    ['change', 3, 'snapshot', 0, undefined],
+    ['auth', 'continue', Uint8Array.of(7), { reasonString: 'ask first' }],
+    ['state', 'online', 'resumed', '', undefined, undefined, undefined],
+    ['state', 'offline', undefined, 'Server moved: moved', 0x9d, undefined, { reasonString: 'moved', serverReference: 'other.example' }],
+    ['state', 'needs-auth', undefined, 'Not authorized', 0x87, undefined, undefined],
   ]);
 });
 

@@ -16,7 +16,7 @@ use ebbtide_protocol::client::{
     SubscriptionHandle,
 };
 use ebbtide_protocol::codec::{Role, check_as};
-use ebbtide_protocol::packet::{Auth, Publish};
+use ebbtide_protocol::packet::{Auth, Disconnect, Publish, UserProperty};
 use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version};
 
 use crate::faults::{Fault, outcome};
@@ -154,22 +154,19 @@ extern "C" fn wanted() -> usize {
 extern "C" fn subscribe(qos: u32, flags: u32) -> f64 {
     let mut values = arguments();
     outcome(filter(&mut values).and_then(|filter| {
-        let properties = values.user_properties();
-        if properties
-            .iter()
-            .any(|(name, value)| name.len().max(value.len()) > FIELD_BYTES_MAX)
-        {
-            return Err(Fault::FieldTooLong);
-        }
+        let properties = user_properties(&mut values)?;
         let used = settings::used(qos, flags);
         let handle = with(|machine| machine.subscribe_with(filter, used, properties))?;
         Ok(f64::from(handle.number()))
     }))
 }
 
+/// With User Properties, should this be the last use of its filter.
 #[unsafe(no_mangle)]
 extern "C" fn unsubscribe(subscription: u32) {
-    with(|machine| machine.unsubscribe(SubscriptionHandle::from_number(subscription)));
+    let properties = arguments().user_properties();
+    let handle = SubscriptionHandle::from_number(subscription);
+    with(|machine| machine.unsubscribe_with(handle, properties));
 }
 
 /// No acknowledgement of received messages leaves while true.
@@ -200,10 +197,11 @@ extern "C" fn credentials() -> bool {
     fits
 }
 
-/// AUTH, with its data: begins a re-authentication, or answers one of the server.
+/// AUTH, with its data, Reason String and User Properties: begins a re-authentication, or answers one of the server.
 #[unsafe(no_mangle)]
 extern "C" fn authenticate(again: u32) {
-    let data = arguments().bytes();
+    let mut values = arguments();
+    let (data, reason_string) = (values.bytes(), values.text());
     with(|machine| {
         machine.authenticate(Auth {
             reason: match again {
@@ -212,8 +210,8 @@ extern "C" fn authenticate(again: u32) {
             },
             authentication_method: machine.options().connect.authentication_method.clone(),
             authentication_data: data,
-            reason_string: None,
-            user_properties: Vec::new(),
+            reason_string: reason_string.filter(|text| text.len() <= FIELD_BYTES_MAX),
+            user_properties: user_properties(&mut values).unwrap_or_default(),
         });
     });
 }
@@ -236,10 +234,17 @@ extern "C" fn leave() {
     with(|machine| machine.leave(&reason));
 }
 
-/// For good. `end_session`: and the server forgets the session.
+/// For good, by a DISCONNECT with these: Session Expiry Interval, Reason String, User Properties.
 #[unsafe(no_mangle)]
-extern "C" fn close(end_session: u32) {
-    with(|machine| machine.end(end_session != 0));
+extern "C" fn close() {
+    let mut values = arguments();
+    let disconnect = Disconnect {
+        session_expiry_interval: values.number().map(|seconds| seconds as u32),
+        reason_string: values.text(),
+        user_properties: values.user_properties(),
+        ..Disconnect::new(ReasonCode::Success)
+    };
+    with(|machine| machine.end_with(disconnect));
 }
 
 #[unsafe(no_mangle)]
@@ -338,6 +343,15 @@ extern "C" fn inspect() {
     tell(Hook::Figures, 1, |to| {
         with(|machine| inspect::figures(machine, to));
     });
+}
+
+fn user_properties(values: &mut Reader) -> Result<Vec<UserProperty>, Fault> {
+    let properties = values.user_properties();
+    let fits = |(name, value): &UserProperty| name.len().max(value.len()) <= FIELD_BYTES_MAX;
+    match properties.iter().all(fits) {
+        true => Ok(properties),
+        false => Err(Fault::FieldTooLong),
+    }
 }
 
 fn filter(values: &mut Reader) -> Result<TopicFilter, Fault> {

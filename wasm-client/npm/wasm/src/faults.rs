@@ -8,7 +8,7 @@ use ebbtide_protocol::topic::{FilterError, NameError};
 pub(crate) enum Fault {
     FieldTooLong,
     ClientIdMissing,
-    TopicName(NameError),
+    TopicName,
     TopicFilter(FilterError),
     Client(client::Error),
 }
@@ -19,7 +19,7 @@ impl Fault {
         let (kind, reason) = match self {
             Self::FieldTooLong => (1, 0),
             Self::ClientIdMissing => (2, 0),
-            Self::TopicName(error) => (10 + error as u32, 0),
+            Self::TopicName => (10, 0),
             Self::TopicFilter(error) => (20 + error as u32, 0),
             Self::Client(error) => match error {
                 client::Error::Closed => (30, 0),
@@ -38,8 +38,8 @@ impl Fault {
 }
 
 impl From<NameError> for Fault {
-    fn from(error: NameError) -> Self {
-        Self::TopicName(error)
+    fn from(_: NameError) -> Self {
+        Self::TopicName
     }
 }
 

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use ebbtide_protocol::client::{
-    Event, IncomingMessage, JournalBatch, JournalEntry, PublishHandle, Session, State,
+    Event, IncomingMessage, JournalBatch, JournalEntry, PublishHandle, Said, Session, State,
     SubscriptionChange, SubscriptionHandle,
 };
 use ebbtide_protocol::packet::Auth;
@@ -52,7 +52,7 @@ pub(crate) fn tell(hook: Hook, arguments: usize, write: impl FnOnce(&mut Writer)
 
 pub(crate) fn deliver(event: Event) {
     match event {
-        Event::State(state) => tell(Hook::State, 5, |to| write_state(&state, to)),
+        Event::State(state) => tell(Hook::State, 6, |to| write_state(&state, to)),
         Event::Connected(connack) => tell(Hook::Connected, 1, |to| inspect::connack(&connack, to)),
         Event::Message {
             message,
@@ -60,17 +60,29 @@ pub(crate) fn deliver(event: Event) {
         } => tell(Hook::Message, 7, |to| {
             write_message(&message, &subscriptions, to);
         }),
-        Event::Acked { handle, result } => tell(Hook::Settled, 2, |to| outcome(handle, result, to)),
+        Event::Acked {
+            handle,
+            result,
+            diagnostics,
+        } => tell(Hook::Settled, 3, |to| {
+            outcome(handle, result, &diagnostics, to);
+        }),
         Event::Deferred {
             handle,
             reason,
             retry_in_ms,
-        } => tell(Hook::Deferred, 3, |to| {
+            diagnostics,
+        } => tell(Hook::Deferred, 4, |to| {
             number(handle, to);
             to.number(reason as u8);
             to.number(retry_in_ms);
+            said(&diagnostics, to);
         }),
-        Event::Subscription { handle, change } => {
+        Event::Subscription {
+            handle,
+            change,
+            diagnostics,
+        } => {
             let (kind, value) = match change {
                 SubscriptionChange::Granted(reason) => ("granted", reason as u8),
                 SubscriptionChange::Refused(reason) => ("refused", reason as u8),
@@ -78,19 +90,28 @@ pub(crate) fn deliver(event: Event) {
                     ("snapshot", u8::from(inferred))
                 }
             };
-            changed(handle, kind, value);
+            changed(handle, kind, value, &diagnostics);
         }
-        Event::Unsubscribed { handle } => changed(handle, "unsubscribed", 0),
+        Event::Unsubscribed {
+            handle,
+            reason,
+            diagnostics,
+        } => changed(handle, "unsubscribed", reason as u8, &diagnostics),
         Event::Auth(Auth {
             reason,
             authentication_data,
+            reason_string,
+            user_properties,
             ..
-        }) => tell(Hook::Auth, 2, |to| {
+        }) => tell(Hook::Auth, 3, |to| {
             to.text(match reason {
                 ReasonCode::Success => "success",
                 _ => "continue",
             });
             to.maybe_bytes(authentication_data.as_ref());
+            to.list(2);
+            to.maybe_text(reason_string.as_ref());
+            to.user_properties(&user_properties);
         }),
     }
 }
@@ -109,9 +130,13 @@ fn write(entry: JournalEntry) {
             to.number(packet_id.get());
         }),
         JournalEntry::Released { handle } => tell(Hook::Released, 1, |to| number(handle, to)),
-        JournalEntry::Finished { handle, result } => {
-            tell(Hook::Finished, 2, |to| outcome(handle, result, to));
-        }
+        JournalEntry::Finished {
+            handle,
+            result,
+            diagnostics,
+        } => tell(Hook::Finished, 3, |to| {
+            outcome(handle, result, &diagnostics, to);
+        }),
         JournalEntry::Withdrawn { handle } => tell(Hook::Withdrawn, 1, |to| number(handle, to)),
         JournalEntry::Received {
             packet_id,
@@ -144,25 +169,35 @@ fn write(entry: JournalEntry) {
 }
 
 fn write_state(state: &State, to: &mut Writer) {
-    let (kind, session, reason, reason_code, retry_in_ms) = match state {
-        State::Connecting => ("connecting", None, "", None, None),
-        State::Online { session } => ("online", Some(*session), "", None, None),
+    let (kind, session, reason, reason_code, retry_in_ms, diagnostics) = match state {
+        State::Connecting => ("connecting", None, "", None, None, &None),
+        State::Online { session } => ("online", Some(*session), "", None, None, &None),
         State::Offline {
             reason,
             reason_code,
             retry_in_ms,
-        } => ("offline", None, reason.as_str(), *reason_code, *retry_in_ms),
+            diagnostics,
+        } => (
+            "offline",
+            None,
+            reason.as_str(),
+            *reason_code,
+            *retry_in_ms,
+            diagnostics,
+        ),
         State::NeedsAuth {
             reason,
             reason_code,
+            diagnostics,
         } => (
             "needs-auth",
             None,
             reason.as_str(),
             Some(*reason_code),
             None,
+            diagnostics,
         ),
-        State::Closed => ("closed", None, "", None, None),
+        State::Closed => ("closed", None, "", None, None, &None),
     };
     to.text(kind);
     match session {
@@ -175,6 +210,18 @@ fn write_state(state: &State, to: &mut Writer) {
     to.text(reason);
     to.maybe_number(reason_code.map(|code| code as u32));
     to.maybe_number(retry_in_ms);
+    said(diagnostics, to);
+}
+
+/// In the order of `DIAGNOSTICS` in `npm/src/wasm/connection.ts`; nothing when there is none.
+fn said(diagnostics: &Said, to: &mut Writer) {
+    let Some(diagnostics) = diagnostics else {
+        return to.nothing();
+    };
+    to.list(3);
+    to.maybe_text(diagnostics.reason_string.as_ref());
+    to.user_properties(&diagnostics.user_properties);
+    to.maybe_text(diagnostics.server_reference.as_ref());
 }
 
 /// Topic, payload, QoS, RETAIN, DUP, numbers of subscriptions, properties.
@@ -195,11 +242,12 @@ fn write_message(message: &IncomingMessage, subscriptions: &[SubscriptionHandle]
     properties::write(&message.properties, to);
 }
 
-fn changed(handle: SubscriptionHandle, kind: &str, value: u8) {
-    tell(Hook::Change, 3, |to| {
+fn changed(handle: SubscriptionHandle, kind: &str, value: u8, diagnostics: &Said) {
+    tell(Hook::Change, 4, |to| {
         to.number(handle.number());
         to.text(kind);
         to.number(value);
+        said(diagnostics, to);
     });
 }
 
@@ -207,10 +255,11 @@ fn number(handle: PublishHandle, to: &mut Writer) {
     to.float(handle.number() as f64);
 }
 
-/// The handle, and the reason code or the negative of a fault.
+/// The handle, the reason code or the negative of a fault, and what was said beside it.
 fn outcome(
     handle: PublishHandle,
     result: Result<ReasonCode, ebbtide_protocol::client::Error>,
+    diagnostics: &Said,
     to: &mut Writer,
 ) {
     number(handle, to);
@@ -218,4 +267,5 @@ fn outcome(
         Ok(reason) => f64::from(reason as u8),
         Err(error) => -f64::from(Fault::from(error).number()),
     });
+    said(diagnostics, to);
 }

@@ -18,13 +18,11 @@ const REFRESH: u32 = 4;
 /// Retain Handling is in the two bits above.
 const RETAIN_HANDLING_SHIFT: u32 = 3;
 
-/// Aliases that the server may use: presence boards repeat few topics often.
-const TOPIC_ALIAS_MAXIMUM: u16 = 64;
-
 pub(crate) fn read(values: &mut Reader) -> Result<Options, Fault> {
-    let mut options = Options::new(Connect::default());
+    let mut options = Options::new(connect(values)?);
     options.seed = values.number().unwrap_or(0.0) as u64;
     options.durable = values.flag();
+    options.connect.clean_start &= !options.durable;
     options.has_session = values.flag();
     options.session_name = values.text();
     options.asks_credentials = values.flag();
@@ -34,6 +32,10 @@ pub(crate) fn read(values: &mut Reader) -> Result<Options, Fault> {
     if let Some(cap_ms) = values.number() {
         options.backoff.cap_ms = cap_ms as u32;
     }
+    Ok(options)
+}
+
+fn connect(values: &mut Reader) -> Result<Connect, Fault> {
     let version = match values.count() {
         4 => Version::V3_1_1,
         _ => Version::V5,
@@ -43,24 +45,30 @@ pub(crate) fn read(values: &mut Reader) -> Result<Options, Fault> {
         version,
         keep_alive: short(),
         receive_maximum: NonZeroU16::new(short()),
-        clean_start: values.flag() && !options.durable,
+        topic_alias_maximum: short(),
+        maximum_packet_size: values.number().map(|bytes| bytes as u32),
+        clean_start: values.flag(),
         session_expiry_interval: values.number().map(|seconds| seconds as u32),
+        // Its absence means yes.
+        request_problem_information: values.flag().then_some(false),
+        request_response_information: values.flag(),
         client_id: values.text().unwrap_or_default(),
         username: values.text(),
         password: values.bytes(),
         authentication_method: values.text(),
+        authentication_data: None,
         user_properties: values.user_properties(),
         will: will(values)?,
-        topic_alias_maximum: TOPIC_ALIAS_MAXIMUM,
-        ..Connect::default()
     };
     if connect.client_id.is_empty() && !version.allows_empty_client_id(connect.clean_start) {
         return Err(Fault::ClientIdMissing);
     }
-    options.connect = connect.clone();
     let packet = Packet::Connect(Box::new(connect));
     check_as(Some(Role::Client), &packet, version).map_err(|_| Fault::FieldTooLong)?;
-    Ok(options)
+    match packet {
+        Packet::Connect(connect) => Ok(*connect),
+        _ => unreachable!("it was one a moment ago"),
+    }
 }
 
 fn will(values: &mut Reader) -> Result<Option<Will>, Fault> {

@@ -196,7 +196,7 @@ function rowsOf<T extends 'outbox' | 'dead'>(tx: Tx, table: T, seqs: number[], t
 export async function retryDead(store: Store, seqs: number[]): Promise<number> {
   let count = 0;
   await store.run(['dead', 'outbox', 'session'], 'strict', (tx) => withUsage(tx, (total, _, end) => rowsOf(tx, 'dead', seqs, (rows) => {
-    for (const { reasonCode, rejectedAt, seq, also, deadline, ...row } of rows) {
+    for (const { reasonCode, rejectedAt, said, seq, also, deadline, ...row } of rows) {
       tx.remove('dead', seq!);
       tx.add('outbox', deadline !== undefined && deadline > Date.now() ? { ...row, deadline } : row, () => {});
       total.count++;

@@ -2,7 +2,7 @@
 // not at all. Two that may write to one table run in the order they were begun. One that is asked for all at once needs its tab no more: a
 // tab that is stopped then keeps no other waiting.
 
-import type { Properties } from '../../wasm/contract.js';
+import type { Diagnostics, Properties } from '../../wasm/contract.js';
 import type { QoS } from '../../engine.js';
 
 /** A publish that waits for its end; never rewritten. How far it is, is in `flight`. */
@@ -34,6 +34,8 @@ export interface Flight {
 export interface DeadRow extends OutboxRow {
   reasonCode: number;
   rejectedAt: number;
+  /** By the server, beside the code. */
+  said?: Diagnostics | undefined;
 }
 
 export interface InboxMessage {

@@ -1,0 +1,107 @@
+// What the server says beside its reason codes, from the tab that leads to the one that asked, and what the application says itself.
+
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { openEngine } from '../engine/index.js';
+import { eventually, listen, newProfile, publish, settings } from './browser.mjs';
+import { Server } from './machine.mjs';
+
+const SAID = { reasonString: 'ask first', userProperties: [['k', 'v']] };
+
+let engines = [];
+const open = (server, given) => {
+  const engine = openEngine('ws://broker/', settings(given), server.load);
+  engine.reports = [];
+  engine.onReport((report) => engine.reports.push(report));
+  engines.push(engine);
+  return engine;
+};
+/** The first leads, the second follows. */
+const pair = async () => {
+  newProfile();
+  const server = new Server();
+  server.said = SAID;
+  const both = [];
+  for (const _ of [1, 2]) {
+    const engine = open(server);
+    await eventually('online', () => engine.state.state === 'online');
+    both.push(engine);
+  }
+  return [server, ...both];
+};
+const report = async (engine, kind) => {
+  await eventually(kind, () => engine.reports.some((one) => one.kind === kind));
+  return engine.reports.find((one) => one.kind === kind);
+};
+afterEach(async () => {
+  for (const engine of engines) await engine.close();
+  engines = [];
+});
+
+test('an acknowledgement and a refusal say it to the tab that published, and the dead letter keeps it', async () => {
+  const [server, leader, follower] = await pair();
+  for (const engine of [leader, follower]) assert.deepEqual(await publish(engine, 'a').settled, { reasonCode: 0, ...SAID });
+  server.reasonCode = 0x87;
+  for (const engine of [leader, follower]) {
+    const { error } = await publish(engine, 'a').settled;
+    assert.deepEqual([error.code, error.reasonCode, error.reasonString, error.userProperties], ['refused', 0x87, ...Object.values(SAID)]);
+  }
+  const letters = await follower.deadLetters();
+  assert.deepEqual(letters.map(({ reasonString, userProperties }) => ({ reasonString, userProperties })), [SAID, SAID]);
+  // Nothing of it is left when it is sent again.
+  server.reasonCode = undefined;
+  assert.equal(await follower.retry(letters.map(({ seq }) => seq)), 2);
+  const [row] = await follower.outbox();
+  assert.deepEqual(Object.keys(row).sort(), ['createdAt', 'payload', 'qos', 'retain', 'seq', 'stage', 'topic']);
+});
+
+test('a refusal for now is reported in every tab', async () => {
+  const [server, leader, follower] = await pair();
+  server.reasonCode = 0x97;
+  const { stored } = publish(follower, 'a');
+  const seq = await stored;
+  for (const engine of [leader, follower]) {
+    assert.deepEqual(await report(engine, 'deferred'), {
+      kind: 'deferred', seq, reasonCode: 0x97, reason: 'Quota exceeded: ask first', retryInMs: 500, ...SAID,
+    });
+  }
+});
+
+test('a grant says it to each tab, also to one that subscribes later; the end of a subscription to all', async () => {
+  const [server, leader, follower] = await pair();
+  const first = listen(leader, 'a');
+  await eventually('granted', () => first.granted.length === 1);
+  const second = listen(follower, 'a');
+  await eventually('granted', () => second.granted.length === 1);
+  assert.deepEqual([first.said, second.said], [[SAID], [SAID]]);
+  first.end();
+  second.end([['why', 'bored']]);
+  for (const engine of [leader, follower]) {
+    assert.deepEqual(await report(engine, 'unsubscribed'), { kind: 'unsubscribed', filter: 'a', reasonCode: 0x11, reason: 'No subscription existed', ...SAID });
+  }
+  assert.deepEqual(server.parting, [[['why', 'bored']]]);
+});
+
+test('what says no more than that it is done is not reported', async () => {
+  const [server, leader] = await pair();
+  server.said = undefined;
+  const heard = listen(leader, 'a');
+  await eventually('granted', () => heard.granted.length === 1);
+  heard.end();
+  await eventually('unsubscribed', () => server.unsubscribes.length === 1);
+  const later = listen(leader, 'b');
+  await eventually('granted', () => later.granted.length === 1);
+  assert.deepEqual([heard.said, leader.reports.filter(({ kind }) => kind === 'unsubscribed')], [[undefined], []]);
+});
+
+test('the state has CONNACK in every tab', async () => {
+  const [, leader, follower] = await pair();
+  for (const { state } of [leader, follower]) assert.deepEqual(state.connack, { sessionPresent: false });
+});
+
+test('the last words of the tab with the connection go to the server', async () => {
+  const [server, leader] = await pair();
+  const farewell = { sessionExpiryS: 60, ...SAID };
+  await leader.close(farewell);
+  assert.deepEqual(server.farewell, farewell);
+});
