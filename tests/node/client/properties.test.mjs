@@ -56,6 +56,25 @@ test('CONNECT and its will, PUBLISH, SUBSCRIBE, UNSUBSCRIBE and DISCONNECT have 
   assert.deepEqual(plain(disconnect.properties), { sessionExpiryInterval: 60, reasonString: 'lunch', userProperties: { back: 'at one' } });
 });
 
+// Fails if a property of a message is lost on its way from the wire to the handler, at once or by the inbox.
+test('a message has the properties that it came with', needs(90_000, {}), async (t) => {
+  const server = await startScripted(t);
+  const tab = await openTab(t);
+  await tab.call('connect', server.url, { identity: 'ana' });
+  await tab.page.evaluate(async () => {
+    window.messages = [];
+    const subscription = window.app.client.subscribe('in', { qos: 1 });
+    subscription.onMessage(({ properties }) => void window.messages.push({ ...properties, correlationData: [...properties.correlationData] }));
+    await subscription.granted;
+  });
+  const properties = { ...MESSAGE_WIRE, userProperties: { k: ['v', 'w'] }, correlationData: Buffer.of(1, 2), subscriptionIdentifier: 1, topicAlias: 1 };
+  server.connections[0].send({ cmd: 'publish', topic: 'in', payload: 'x', qos: 0, properties });
+  server.connections[0].send({ cmd: 'publish', topic: '', payload: 'x', qos: 1, messageId: 1, properties });
+  const seen = await tab.eventually('both', () => window.messages, ({ length }) => length === 2);
+  const expected = { ...MESSAGE, userProperties: [['k', 'v'], ['k', 'w']], correlationData: [1, 2] };
+  assert.deepEqual(seen, [expected, expected]);
+});
+
 // Fails if what PUBACK, PUBREC or PUBCOMP says does not come to the tab that published, be it the one with the connection or not, or is not
 // kept with what was refused.
 test('what is said of a publish comes to its tab, and to the dead letters', needs(90_000, {}), async (t) => {
