@@ -8,7 +8,7 @@ import { explained } from '../reason.js';
 import type { AuthAnswer } from '../settings.js';
 import type { Connection, Hooks, Properties, Said, Settings } from './contract.js';
 import { faultOf } from './faults.js';
-import { encode, Memory, pack, unpack, type Value } from './values.js';
+import { Memory, pack, unpack, type Value } from './values.js';
 
 /** `calls.rs` says what each of them does. Times are milliseconds. */
 export interface Exports {
@@ -170,7 +170,7 @@ export class Machine implements Connection {
     this.#soon().reconnect(this.#now());
   }
   leave(reason: string): void {
-    this.#fill([encode(reason)]);
+    this.#give([reason]);
     this.#soon().leave();
   }
   close({ sessionExpiryS, reasonString, userProperties }: Farewell): void {
@@ -334,7 +334,7 @@ export class Machine implements Connection {
 
   #closed(reason: string): void {
     this.#asking = false;
-    this.#fill([encode(reason)]);
+    this.#give([reason]);
     this.#soon().closed(this.#now());
   }
 

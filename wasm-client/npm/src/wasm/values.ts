@@ -25,13 +25,11 @@ const encoder = new TextEncoder();
 // A byte order mark is a character like any other [MQTT-1.5.4-3].
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-export const encode = (text: string): Uint8Array => encoder.encode(text);
-
 /** The values one after the other, as parts to be joined. */
 export function pack(values: readonly Value[], parts: Uint8Array[] = []): Uint8Array[] {
   for (const value of values) {
     const float = typeof value === 'number' && value >>> 0 !== value;
-    const bytes = typeof value === 'string' ? encode(value) : float ? new Uint8Array(Float64Array.of(value).buffer) : value instanceof Uint8Array ? value : undefined;
+    const bytes = typeof value === 'string' ? encoder.encode(value) : float ? new Uint8Array(Float64Array.of(value).buffer) : value instanceof Uint8Array ? value : undefined;
     const list = Array.isArray(value) ? (value as readonly Value[]) : undefined;
     const head = new DataView(new ArrayBuffer(HEAD_BYTES));
     head.setUint8(0, float ? FLOAT : list ? LIST : (KINDS[typeof value] ?? (bytes ? BYTES : NOTHING)));

@@ -6,7 +6,6 @@
 #![allow(unsafe_code, reason = "names for the other side")]
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
@@ -17,7 +16,9 @@ use ebbtide_protocol::client::{
 };
 use ebbtide_protocol::codec::{Role, check_as};
 use ebbtide_protocol::packet::{Auth, Disconnect, Publish, UserProperty};
-use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version};
+use ebbtide_protocol::{
+    ByteString, Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
+};
 
 use crate::faults::{Fault, outcome};
 use crate::hooks::{self, Hook, tell};
@@ -60,8 +61,9 @@ fn arguments() -> Reader {
     Reader(bytes().freeze())
 }
 
-fn text() -> String {
-    String::from_utf8(Vec::from(bytes())).unwrap_or_default()
+/// The one value of a call: why.
+fn reason() -> ByteString {
+    arguments().text().unwrap_or_default()
 }
 
 /// Memory for the next call.
@@ -230,8 +232,7 @@ extern "C" fn reconnect(now: f64) {
 /// Leaves without an end, for the reason in memory: wills are published.
 #[unsafe(no_mangle)]
 extern "C" fn leave() {
-    let reason = text();
-    with(|machine| machine.leave(&reason));
+    with(|machine| machine.leave(&reason()));
 }
 
 /// For good, by a DISCONNECT with these: Session Expiry Interval, Reason String, User Properties.
@@ -274,8 +275,7 @@ extern "C" fn received_text(now: f64) {
 /// The transport could not be opened, or is gone, for the reason in memory.
 #[unsafe(no_mangle)]
 extern "C" fn closed(now: f64) {
-    let reason = text();
-    with(|machine| machine.handle_closed(now as u64, &reason));
+    with(|machine| machine.handle_closed(now as u64, &reason()));
 }
 
 /// The transport is let go: what came of it before is void.
