@@ -14,6 +14,9 @@ const client: Client = connect('/mqtt', {
   keepAliveS: 10,
   version: '3.1.1',
   limits: { outboxMessagesMax: 5 },
+  maximumPacketSize: 100_000,
+  requestResponseInformation: true,
+  onAuthenticate: async (data, { reasonString }) => ({ ...(data && { authenticationData: data }), ...(reasonString !== undefined && { reasonString }) }),
   workerUrl: new URL('https://a.example/worker.js'),
   storage: 'memory',
   log: (line: string) => console.log(line),
@@ -22,7 +25,8 @@ const client: Client = connect('/mqtt', {
 client.on('state', (state: State) => {
   if (state.state === 'closed') console.log(state.error?.code === 'load-failed');
   if (state.state === 'offline') console.log(state.retryInMs ?? 0, state.reason);
-  if (state.state === 'online') console.log(state.session === 'evicted');
+  if (state.state === 'online') console.log(state.session === 'evicted', state.connack?.maximumQoS, state.connack?.userProperties?.[0]?.[1]);
+  if (state.state === 'needs-auth') console.log(state.reasonString?.length, state.serverReference?.length);
   // @ts-expect-error there is no such state
   if (state.state === 'onlin') console.log();
 });
@@ -31,6 +35,8 @@ client.on('outbox', ({ count }) => count.toFixed());
 client.on('gap', ({ lost }) => lost.outbox);
 client.on('evicted', ({ reason }) => reason.length);
 client.on('error', ({ error }) => error.code);
+client.on('deferred', ({ seq, reason, reasonString, userProperties }) => [seq.toFixed(), reason.length, reasonString?.length, userProperties?.[0]?.[0]]);
+client.on('unsubscribed', ({ filter, reasonCode }) => [filter.length, reasonCode.toFixed()]);
 // @ts-expect-error no such event
 client.on('message', () => {});
 // @ts-expect-error this one has no filters
@@ -38,8 +44,8 @@ client.on('outbox', ({ filters }) => filters);
 
 const sent: Publication = client.publish('a', new Float32Array([1]), { qos: 1, key: 'k', expiresInS: 5, deadline: new Date() });
 const ack: Ack = await sent.acked;
-console.log(ack.reason, await sent.cancel(), await sent.stored);
-await sent.acked.catch((error: unknown) => error instanceof EbbtideError && [error.reasonCode, error.reason]);
+console.log(ack.reason, ack.reasonString?.length, ack.userProperties?.[0]?.[1], await sent.cancel(), await sent.stored);
+await sent.acked.catch((error: unknown) => error instanceof EbbtideError && [error.reasonCode, error.reason, error.reasonString?.length, error.userProperties?.length]);
 const failure: ErrorCode = 'outcome-unknown';
 // @ts-expect-error no such code
 const wrong: ErrorCode = 'unknown';
@@ -73,6 +79,8 @@ client.publish('agents/{id}/state', 1, { params: { name: 'x' } });
 const topic: string = 'agents/{id}/state';
 client.publish(topic, 1);
 
+const subscribed: Ack = await client.subscribe('a').acked;
+client.subscribe('a').unsubscribe({ userProperties: [['why', subscribed.reason]] });
 client.subscribe('a').onMessage((message: Message<object>) => message.text());
 client.subscribe('a/{b}').onMessage(async ({ params: { b } }) => b.length);
 client.store('a/{b}').getSnapshot().messages.get('a/x')?.params.b.length;
@@ -108,3 +116,4 @@ const broker = createTestBroker({ authenticate: ({ username }) => username === '
 const tested: Client = broker.connect({ identity: 'ana' });
 broker.goOffline(tested);
 broker.published[0]?.json();
+await client.close({ sessionExpiryS: 60, reasonString: 'lunch', userProperties: [['back', 'at one']] });
