@@ -6,13 +6,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{PublishHandle, SubscriptionHandle};
+use super::{PublishHandle, Said, SubscriptionHandle};
 use crate::{
     QoS, ReasonCode, TopicName,
     packet::{Auth, ConnAck, MessageProperties},
 };
-
-use super::diagnostics::Said;
 
 /// Where the connection stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
