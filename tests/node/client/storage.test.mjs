@@ -91,6 +91,9 @@ test('the storage is evicted while the page is open: said with what may be lost,
   assert.equal((await tab.state('online')).session, 'evicted');
   const [{ lost }] = await tab.eventually('what is lost', () => window.app.reports.filter(({ kind }) => kind === 'evicted'), (all) => all.length === 1);
   assert.equal(lost.outbox, 2);
+  // The session is new: what comes before its subscription is for nobody.
+  const since = link.trace.findLastIndex(({ packet }) => packet.cmd === 'connect');
+  await eventually('subscribed anew', () => link.trace.slice(since).some(({ packet }) => packet.cmd === 'suback'));
   await sender.publishAsync('in/1', 'after', { qos: 1 });
   await tab.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
 });
