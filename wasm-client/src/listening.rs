@@ -53,11 +53,6 @@ impl Listening {
                 change,
                 diagnostics,
             } => {
-                if let Some(diagnostics) = &diagnostics {
-                    self.subscriptions.call(handle, |listener| {
-                        listener(SubscriptionEvent::Diagnostics(diagnostics));
-                    });
-                }
                 let event = match change {
                     SubscriptionChange::Granted(reason) => SubscriptionEvent::Granted(reason),
                     SubscriptionChange::Refused(reason) => SubscriptionEvent::Refused(reason),
@@ -65,7 +60,10 @@ impl Listening {
                         SubscriptionEvent::SnapshotComplete { inferred }
                     }
                 };
-                self.subscriptions.call(handle, |listener| listener(event));
+                let said = diagnostics.as_deref().map(SubscriptionEvent::Diagnostics);
+                for event in said.into_iter().chain([event]) {
+                    self.subscriptions.call(handle, |listener| listener(event));
+                }
             }
             // Nobody waits for the end of a subscription; these clients are not durable; a method of one step needs no
             // answer to what the server says.
@@ -74,5 +72,75 @@ impl Listening {
             | Event::Unsubscribed { .. }
             | Event::Auth(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    fn said() -> Option<Box<Diagnostics>> {
+        Some(Box::new(Diagnostics {
+            reason_string: Some("why".into()),
+            ..Diagnostics::default()
+        }))
+    }
+
+    #[test]
+    fn listeners_hear_what_the_server_says_beside_its_codes() {
+        let listening = Listening::default();
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let (publish, handle) = (
+            PublishHandle::from_number(1),
+            SubscriptionHandle::from_number(1),
+        );
+        let note = Rc::clone(&heard);
+        listening.acks.insert(
+            publish,
+            Box::new(move |result, diagnostics| {
+                note.borrow_mut()
+                    .push(format!("{result:?} {}", text(diagnostics)));
+            }),
+        );
+        let note = Rc::clone(&heard);
+        listening.subscriptions.insert(
+            handle,
+            Box::new(move |event| {
+                let told = match event {
+                    SubscriptionEvent::Diagnostics(diagnostics) => text(Some(diagnostics)),
+                    other => format!("{other:?}"),
+                };
+                note.borrow_mut().push(told);
+            }),
+        );
+        listening.deliver(Event::Acked {
+            handle: publish,
+            result: Ok(ReasonCode::Success),
+            diagnostics: said(),
+        });
+        for diagnostics in [said(), None] {
+            listening.deliver(Event::Subscription {
+                handle,
+                change: SubscriptionChange::Granted(ReasonCode::Success),
+                diagnostics,
+            });
+        }
+        let expected = [
+            "Ok(Success) why",
+            "why",
+            "Granted(Success)",
+            "Granted(Success)",
+        ];
+        assert_eq!(*heard.borrow(), expected);
+    }
+
+    fn text(diagnostics: Option<&Diagnostics>) -> String {
+        diagnostics
+            .and_then(|said| said.reason_string.as_deref())
+            .unwrap_or("nothing")
+            .to_owned()
     }
 }

@@ -64,10 +64,12 @@ impl State {
             } => (reason.as_str(), Some(*reason_code)),
             Self::Connecting | Self::Online { .. } | Self::Closed => ("", None),
         };
-        let name = code.map(ReasonCode::name);
-        let parts = name.into_iter().chain(Some(reason));
-        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
-        parts.join(": ")
+        let mut words = String::from(code.map_or("", ReasonCode::name));
+        if !words.is_empty() && !reason.is_empty() {
+            words.push_str(": ");
+        }
+        words.push_str(reason);
+        words
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    Client, Event, JournalEntry, Said,
+    Client, Event, JournalEntry, Said, SubscriptionChange,
     journal::Effect,
     machine::Queued,
     outbound::{Answered, Settled},
@@ -72,7 +72,11 @@ impl Client {
             let told = Effect::Event(Event::Subscription {
                 handle,
                 change,
-                diagnostics: diagnostics.clone(),
+                // A snapshot that was empty is complete at once, and SUBACK says nothing of that.
+                diagnostics: match change {
+                    SubscriptionChange::SnapshotComplete { .. } => None,
+                    _ => diagnostics.clone(),
+                },
             });
             if let Some(Effect::Event(told)) = self.journal.gate(told) {
                 self.push_event(told);

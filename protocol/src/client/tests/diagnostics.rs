@@ -135,6 +135,27 @@ fn subscriptions_begin_and_end_with_what_the_server_says() {
     let handle = script.subscribe("a");
     script.sent();
     script.events();
+    // An empty snapshot is complete with it, and nothing was said of that.
+    script.receive(Packet::SubAck(SubAck {
+        packet_id: PacketId::new(1).expect("not zero"),
+        reason_string: Some("why".into()),
+        user_properties: vec![(extension::RETAINED.into(), "0".into())],
+        reasons: vec![ReasonCode::Success],
+    }));
+    let are_said: Vec<_> = script
+        .events()
+        .iter()
+        .map(|event| {
+            matches!(
+                event,
+                Event::Subscription {
+                    diagnostics: Some(_),
+                    ..
+                }
+            )
+        })
+        .collect();
+    assert_eq!(are_said, [true, false]);
     let properties = vec![("why".into(), "bored".into())];
     script.client.unsubscribe_with(handle, properties.clone());
     let sent = script.packets();
