@@ -36,14 +36,15 @@ pub fn scale(project: &Project, arguments: Vec<String>) -> Result<()> {
 
 fn run(project: &Project, program: &str, arguments: Vec<String>) -> Result<()> {
     let broker = server::build(project, Profile::Release, &web::build(project)?)?;
-    let mut cargo = project.cargo();
-    cargo.args(["run", "--release", "--quiet", "-p", "ebbtide-tests"]);
-    cargo.args(["--bin", program, "--"]);
     // The browser, and what runs in it.
     let mut environment = Environment::prepare(project)?;
     if program == PEERS {
         environment.add_peers(project);
     }
+    // Not before: what has just been installed is to be on its search path.
+    let mut cargo = project.cargo();
+    cargo.args(["run", "--release", "--quiet", "-p", "ebbtide-tests"]);
+    cargo.args(["--bin", program, "--"]);
     environment.apply(&mut cargo);
     cargo.args(arguments).env("EBBTIDE_TEST_BROKER", broker);
     if !cargo.status()?.success() {
