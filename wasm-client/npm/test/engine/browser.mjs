@@ -1,6 +1,7 @@
 // What Node lacks of a browser: IndexedDB, Web Locks, localStorage; and pages that come and go, as far as an engine sees them.
 
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
+import { openEngine } from '../engine/index.js';
 
 /** Web Locks, for all engines of the process: exclusive, with `steal` and `signal`. */
 export function fakeLocks() {
@@ -71,6 +72,27 @@ export function settings({ limits, ...given } = {}) {
     will: undefined, keepAliveS: 30, sessionExpiryS: 86_400, version: 5, receiveMaximum: 1_000, connectTimeoutS: 5, backoffMaxS: 60, storage: 'durable',
     workerUrl: undefined, ...given, limits: { ...LIMITS, ...limits },
   };
+}
+
+const engines = [];
+
+/** An engine that `closeAll` closes. */
+export function closedLater(engine) {
+  engines.push(engine);
+  return engine;
+}
+
+/** An engine of this server, with its reports. */
+export function open(server, given) {
+  const engine = openEngine('ws://broker/', settings(given), server.load);
+  engine.reports = [];
+  engine.onReport((report) => engine.reports.push(report));
+  return closedLater(engine);
+}
+
+/** At the end of a test. */
+export async function closeAll() {
+  for (const engine of engines.splice(0)) await engine.close();
 }
 
 export const text = (value) => new TextEncoder().encode(value);

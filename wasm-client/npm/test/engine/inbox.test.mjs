@@ -5,24 +5,15 @@ import { afterEach, mock, test } from 'node:test';
 import { openCache } from '../engine/cache.js';
 import { openEngine } from '../engine/index.js';
 import { openMemory } from '../engine/store/memory.js';
-import { eventually, listen, newProfile, settings } from './browser.mjs';
+import { closeAll, closedLater, eventually, listen, newProfile, open, settings } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
-let engines = [];
-const open = (server, given) => {
-  const engine = openEngine('ws://broker/', settings(given), server.load);
-  engine.reports = [];
-  engine.onReport((report) => engine.reports.push(report));
-  engines.push(engine);
-  return engine;
-};
 const online = (engine) => eventually('online', () => engine.state.state === 'online');
 const granted = (heard) => eventually('granted', () => heard.granted.length > 0);
 const texts = (heard) => heard.messages.map((one) => one.text);
 afterEach(async () => {
   mock.reset();
-  for (const engine of engines) await engine.close();
-  engines = [];
+  await closeAll();
 });
 
 test('a message is handed over again after a reload until it is done, with the same id', async () => {
@@ -67,7 +58,7 @@ test('the packet id of a QoS 2 message is kept with it', async () => {
     }
   }
   const after = openEngine('ws://broker/', settings(), async () => (given, hooks) => new Watched(server, given, hooks));
-  engines.push(after);
+  closedLater(after);
   await eventually('restored', () => restored === 77);
 });
 

@@ -3,21 +3,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { openEngine } from '../engine/index.js';
-import { draft, eventually, newProfile, publish, read, settings } from './browser.mjs';
+import { closeAll, closedLater, draft, eventually, newProfile, open, publish, read, settings } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
-let engines = [];
-const open = (server, given) => {
-  const engine = openEngine('ws://broker/', settings(given), server.load);
-  engine.reports = [];
-  engine.onReport((report) => engine.reports.push(report));
-  engines.push(engine);
-  return engine;
-};
 const online = (engine) => eventually('online', () => engine.state.state === 'online');
 afterEach(async () => {
-  for (const engine of engines) await engine.close();
-  engines = [];
+  await closeAll();
 });
 
 test('publishes offline survive a reload and leave in order', async () => {
@@ -116,7 +107,7 @@ test('a row that was taken away while the machine had it never leaves', async ()
     }
   }
   const engine = openEngine('ws://broker/', settings(), async () => (given, hooks) => new Slow(server, given, hooks));
-  engines.push(engine);
+  closedLater(engine);
   await online(engine);
   const [gone, kept] = ['gone', 'kept'].map((topic) => publish(engine, topic));
   await eventually('fed', () => held.length > 1);

@@ -2,22 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { openEngine } from '../engine/index.js';
 import { databaseName, openStore } from '../engine/store/open.js';
 import { readAll } from '../engine/store/store.js';
-import { eventually, listen, newProfile, publish, settings } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, open, publish, settings } from './browser.mjs';
 import { Server } from './machine.mjs';
 
 const SAID = { reasonString: 'ask first', userProperties: [['k', 'v']] };
 
-let engines = [];
-const open = (server, given) => {
-  const engine = openEngine('ws://broker/', settings(given), server.load);
-  engine.reports = [];
-  engine.onReport((report) => engine.reports.push(report));
-  engines.push(engine);
-  return engine;
-};
 /** The first leads, the second follows. */
 const pair = async () => {
   newProfile();
@@ -36,8 +27,7 @@ const report = async (engine, kind) => {
   return engine.reports.find((one) => one.kind === kind);
 };
 afterEach(async () => {
-  for (const engine of engines) await engine.close();
-  engines = [];
+  await closeAll();
 });
 
 test('an acknowledgement and a refusal say it to the tab that published, and the dead letter keeps it', async () => {

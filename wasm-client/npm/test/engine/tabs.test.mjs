@@ -3,20 +3,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { IDBDatabase } from 'fake-indexeddb';
-import { openEngine } from '../engine/index.js';
 import { databaseName, openStore } from '../engine/store/open.js';
 import { takeOver } from '../engine/takeover.js';
-import { eventually, listen, newProfile, publish, read, settings } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, open, publish, read, settings } from './browser.mjs';
 import { Server } from './machine.mjs';
 
-let engines = [];
-const open = (server, given) => {
-  const engine = openEngine('ws://broker/', settings(given), server.load);
-  engine.reports = [];
-  engine.onReport((report) => engine.reports.push(report));
-  engines.push(engine);
-  return engine;
-};
 const leads = async (engine) => (await engine.inspect()).leading;
 const online = (engine) => eventually('online', () => engine.state.state === 'online');
 /** The first leads, the second follows. */
@@ -29,8 +20,7 @@ const pair = async (server) => {
   return [leader, follower];
 };
 afterEach(async () => {
-  for (const engine of engines) await engine.close();
-  engines = [];
+  await closeAll();
 });
 
 /** Each that is begun from now on, and whether its end was asked for in the same task. */
