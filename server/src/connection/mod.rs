@@ -80,6 +80,8 @@ struct Driver<S> {
     output: BytesMut,
     /// Some of `output` is not on its way yet, or the stream may hold some of it back.
     unwritten: bool,
+    /// There may be whole packets in `input`: more is read when these have been taken in, or it would grow without end.
+    is_behind: bool,
     /// The peer has ended its direction.
     ended: bool,
     reads: JoinSet<Reply>,
@@ -155,6 +157,7 @@ impl<S: ByteStream> Driver<S> {
             input: BytesMut::new(),
             output: BytesMut::new(),
             unwritten: false,
+            is_behind: false,
             ended: false,
             reads: JoinSet::new(),
             reader,
@@ -266,7 +269,8 @@ impl<S: ByteStream> Driver<S> {
         let wants_turn = self.connection.wants_turn() && !is_full;
         // What was held back can be taken in now.
         let is_freed = !self.input.is_empty() && !wanted_input && self.connection.wants_input();
-        more || wants_turn || is_freed
+        self.is_behind = more || is_freed;
+        self.is_behind || wants_turn
     }
 
     /// Asks all that is to be asked now; answers at once what can be.
@@ -381,6 +385,7 @@ impl<S: ByteStream> Driver<S> {
             return Poll::Ready(Moved::Written(done));
         }
         if !self.ended
+            && !self.is_behind
             && self.connection.wants_input()
             && let Poll::Ready(count) = self.stream.poll_read(context, &mut self.input)
         {
