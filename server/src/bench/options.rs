@@ -210,13 +210,6 @@ impl Settings {
         });
         (publishers, subscribers)
     }
-
-    /// With a rate: from one publisher to the next, and between two messages of one publisher.
-    pub fn interval(&self, publishers: usize) -> Option<(Duration, Duration)> {
-        let rate = self.rate?;
-        let each = Duration::from_secs_f64(publishers as f64 / rate);
-        Some((Duration::from_secs_f64(1.0 / rate), each))
-    }
 }
 
 fn version(typed: &str) -> Result<Version, &'static str> {

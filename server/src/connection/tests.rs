@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use ebbtide_protocol::{
     Packet, PacketId, QoS, TopicFilter, TopicName, Version,
     codec::encode,

@@ -17,7 +17,7 @@ use super::{Scenario, Stage, stall::LOOK};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
     link::{Link, Session},
-    pace::{Bell, Moments, Pace},
+    pace::{Beat, Moments, Pace},
     process::{Process, Usage},
     report::Report,
     tally::Counts,
@@ -131,7 +131,7 @@ struct Publishers {
     window: usize,
 }
 
-/// They begin at once.
+/// They begin when all of them are there.
 async fn publish(
     stage: &Stage<'_>,
     plan: &Plan,
@@ -139,20 +139,25 @@ async fn publish(
     tasks: &mut JoinSet<io::Result<()>>,
 ) -> io::Result<Publishers> {
     let settings = stage.settings;
-    let bell = Bell::new();
+    let mut links = Vec::new();
+    for number in 0..plan.topics.len() {
+        let id = format!("{}-pub-{number}", settings.client_prefix);
+        let link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
+        links.push(link);
+    }
     let mut publishers = Publishers {
         moments: Vec::new(),
         window: settings.window,
     };
-    for (number, topic) in plan.topics.iter().enumerate() {
-        let id = format!("{}-pub-{number}", settings.client_prefix);
-        let link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
+    let mut paces = Vec::new().into_iter();
+    if let Some(rate) = settings.rate {
+        let (beat, all) = Beat::new(run.start, rate, links.len());
+        publishers.moments = all.iter().map(Pace::moments).collect();
+        paces = all.into_iter();
+        tasks.spawn_local(beat.keep());
+    }
+    for (link, topic) in links.into_iter().zip(&plan.topics) {
         publishers.window = publishers.window.min(link.receive_maximum);
-        let pace = settings.interval(plan.topics.len()).map(|(between, each)| {
-            let offset = run.start.elapsed() + between * number as u32;
-            Pace::new(run.start, offset, each, bell.clone())
-        });
-        publishers.moments.extend(pace.as_ref().map(Pace::moments));
         let publishing = Publishing {
             template: Template::new(
                 topic,
@@ -163,7 +168,7 @@ async fn publish(
             )?,
             qos: settings.qos,
             window: settings.window,
-            pace,
+            pace: paces.next(),
         };
         tasks.spawn_local(Publisher::new(link, publishing, Rc::clone(run)).run());
     }
