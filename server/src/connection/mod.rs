@@ -82,6 +82,9 @@ struct Driver<S> {
     unwritten: bool,
     /// There may be whole packets in `input`: more is read when these have been taken in, or it would grow without end.
     is_behind: bool,
+    /// The last turn took in one message alone: whoever gets it is served before it is acknowledged, for that costs a system call and
+    /// wakes a process. Of many at once the first ones would wait for the last.
+    delivers_first: bool,
     /// The peer has ended its direction.
     ended: bool,
     reads: JoinSet<Reply>,
@@ -158,6 +161,7 @@ impl<S: ByteStream> Driver<S> {
             output: BytesMut::new(),
             unwritten: false,
             is_behind: false,
+            delivers_first: false,
             ended: false,
             reads: JoinSet::new(),
             reader,
@@ -182,8 +186,8 @@ impl<S: ByteStream> Driver<S> {
                 self.connection.handle_end(clock.now());
                 return Ok(());
             }
-            if more || carried >= CARRIED_BYTES_MAX {
-                // Others first: this client has had its share of this turn.
+            if more || carried >= CARRIED_BYTES_MAX || self.delivers_first {
+                // Others first: this client has had its share of this turn, or they wait for what it has just published.
                 tokio::task::yield_now().await;
                 carried = 0;
             }
@@ -249,8 +253,10 @@ impl<S: ByteStream> Driver<S> {
     fn turn(&mut self) -> bool {
         let now = self.surroundings.clock.now();
         let mut more = false;
+        self.delivers_first = false;
         if !self.input.is_empty() && self.connection.wants_input() {
             more = self.connection.receive(&mut self.input, now);
+            self.delivers_first = self.connection.has_published_one();
         }
         let wanted_input = self.connection.wants_input();
         self.ask_all();
@@ -270,6 +276,7 @@ impl<S: ByteStream> Driver<S> {
         // What was held back can be taken in now.
         let is_freed = !self.input.is_empty() && !wanted_input && self.connection.wants_input();
         self.is_behind = more || is_freed;
+        self.delivers_first &= self.unwritten;
         self.is_behind || wants_turn
     }
 

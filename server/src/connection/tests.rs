@@ -1,4 +1,4 @@
-//! One connection by itself: what it takes while it is idle, when it lets others have their turn, and how far it reads ahead.
+//! One connection by itself: what it takes while it is idle, when it lets others have their turn, and how far it reads ahead. Two: who is served first.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,6 +7,7 @@ use ebbtide_protocol::{
     codec::encode,
     packet::{Connect, MessageProperties, Publish, Subscribe, Subscription, SubscriptionOptions},
 };
+use parking_lot::Mutex;
 
 use super::*;
 use crate::{
@@ -55,27 +56,8 @@ impl Carried {
 
 impl Busy {
     fn new(reads: usize, publishes: BytesMut) -> Self {
-        let mut first = BytesMut::new();
-        let filter = TopicFilter::new("busy".to_owned()).expect("a filter");
-        for packet in [
-            Packet::Connect(Box::new(Connect {
-                version: Version::V3_1_1,
-                clean_start: true,
-                client_id: "busy".to_owned().into(),
-                ..Connect::default()
-            })),
-            Packet::Subscribe(Subscribe {
-                packet_id: PacketId::MIN,
-                subscription_identifier: None,
-                user_properties: Vec::new(),
-                subscriptions: vec![Subscription {
-                    filter,
-                    options: SubscriptionOptions::default(),
-                }],
-            }),
-        ] {
-            encode(&packet, Version::V3_1_1, &mut first);
-        }
+        let mut first = connect("busy");
+        first.unsplit(subscribe("busy"));
         Self {
             input: first,
             publishes,
@@ -84,26 +66,52 @@ impl Busy {
         }
     }
 
-    /// PUBLISH at QoS 0, as often as it fits.
+    /// As often as it fits.
     fn publishes(bytes: usize, topic: &str, payload_bytes: usize) -> BytesMut {
-        let mut packet = BytesMut::new();
-        encode(
-            &Packet::Publish(Box::new(Publish {
-                dup: false,
-                qos: QoS::AtMostOnce,
-                retain: false,
-                topic: Some(TopicName::new(topic.to_owned()).expect("a topic")),
-                packet_id: None,
-                topic_alias: None,
-                subscription_identifiers: Vec::new(),
-                properties: MessageProperties::default(),
-                payload: vec![b'x'; payload_bytes].into(),
-            })),
-            Version::V3_1_1,
-            &mut packet,
-        );
+        let packet = publish(topic, QoS::AtMostOnce, payload_bytes);
         packet.repeat(bytes / packet.len())[..].into()
     }
+}
+
+fn encoded(packet: &Packet) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    encode(packet, Version::V3_1_1, &mut bytes);
+    bytes
+}
+
+fn connect(client_id: &str) -> BytesMut {
+    encoded(&Packet::Connect(Box::new(Connect {
+        version: Version::V3_1_1,
+        clean_start: true,
+        client_id: client_id.to_owned().into(),
+        ..Connect::default()
+    })))
+}
+
+fn subscribe(filter: &str) -> BytesMut {
+    encoded(&Packet::Subscribe(Subscribe {
+        packet_id: PacketId::MIN,
+        subscription_identifier: None,
+        user_properties: Vec::new(),
+        subscriptions: vec![Subscription {
+            filter: TopicFilter::new(filter.to_owned()).expect("a filter"),
+            options: SubscriptionOptions::default(),
+        }],
+    }))
+}
+
+fn publish(topic: &str, qos: QoS, payload_bytes: usize) -> BytesMut {
+    encoded(&Packet::Publish(Box::new(Publish {
+        dup: false,
+        qos,
+        retain: false,
+        topic: Some(TopicName::new(topic.to_owned()).expect("a topic")),
+        packet_id: (qos != QoS::AtMostOnce).then_some(PacketId::MIN),
+        topic_alias: None,
+        subscription_identifiers: Vec::new(),
+        properties: MessageProperties::default(),
+        payload: vec![b'x'; payload_bytes].into(),
+    })))
 }
 
 impl ByteStream for Busy {
@@ -132,8 +140,8 @@ impl ByteStream for Busy {
     }
 }
 
-/// The broker, and the connection of `stream` to it.
-fn serve_alone(stream: Busy) -> (Storage, impl Future<Output = ()>) {
+/// A broker that nobody can reach but by [`serve_at`].
+fn broker() -> (Storage, Surroundings) {
     let options = Options {
         ephemeral: Some(true),
         ..Options::default()
@@ -150,13 +158,18 @@ fn serve_alone(stream: Busy) -> (Storage, impl Future<Output = ()>) {
         durability: config.mqtt_durability.into(),
         violations: Arc::new(Throttle::new()),
     };
+    (storage, surroundings)
+}
+
+/// The connection of `stream` to it.
+fn serve_at(surroundings: Surroundings, stream: impl ByteStream) -> impl Future<Output = ()> {
     let origin = Origin {
         address: "a test".to_owned(),
         transport: "none",
     };
     let signal = Signal::new();
     let driver = Driver::new(stream, origin, &signal, surroundings, None);
-    (storage, serve(driver, signal, ()))
+    serve(driver, signal, ())
 }
 
 /// Lets it have one turn after the other until nothing moves any more. `progress` is asked after each.
@@ -180,7 +193,8 @@ async fn one_that_always_has_more_lets_others_have_their_turn() {
     const READ_BYTES: usize = 4 * 1024;
     let stream = Busy::new(READS, Busy::publishes(READ_BYTES, "busy", 100));
     let carried = Arc::clone(&stream.carried);
-    let (_storage, serving) = serve_alone(stream);
+    let (_storage, surroundings) = broker();
+    let serving = serve_at(surroundings, stream);
     let (mut before, mut most) = (0, 0);
     turn_by_turn(serving, || {
         let now = carried.all();
@@ -203,7 +217,8 @@ async fn no_more_is_read_than_the_core_takes() {
     // Thousands of packets come with one read, some hundreds are taken in at a turn, and it has nothing to write meanwhile.
     let stream = Busy::new(READS, Busy::publishes(READ_BYTES, "quiet", 1));
     let carried = Arc::clone(&stream.carried);
-    let (storage, serving) = serve_alone(stream);
+    let (storage, surroundings) = broker();
+    let serving = serve_at(surroundings, stream);
     let broker = storage.current().get().0;
     let mut most = 0;
     turn_by_turn(serving, || {
@@ -215,4 +230,86 @@ async fn no_more_is_read_than_the_core_takes() {
     let read = carried.read.load(Ordering::Relaxed);
     assert!(read > (READS - 2) * READ_BYTES, "{read} bytes");
     assert!(most <= READ_BYTES, "{most} bytes lay in the connection");
+}
+
+/// A client that sends one part after the other, each at its moment.
+struct Script {
+    name: &'static str,
+    parts: tokio::sync::mpsc::Receiver<BytesMut>,
+    /// Who was sent what: the first byte of each write.
+    sent: Arc<Mutex<Vec<(&'static str, u8)>>>,
+}
+
+impl ByteStream for Script {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        input: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        self.parts.poll_recv(context).map(|part| {
+            let part = part.unwrap_or_default();
+            input.extend_from_slice(&part);
+            Ok(part.len())
+        })
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, output: &mut BytesMut) -> Poll<io::Result<()>> {
+        self.sent.lock().push((self.name, output[0]));
+        output.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_comes_alone_is_delivered_before_it_is_acknowledged() {
+    const CONNACK: u8 = 0x20;
+    const SUBACK: u8 = 0x90;
+    const PUBLISH: u8 = 0x30;
+    const PUBACK: u8 = 0x40;
+    let (_storage, surroundings) = broker();
+    let sent = Arc::default();
+    let join = |name| {
+        let (parts, received) = tokio::sync::mpsc::channel(1);
+        let script = Script {
+            name,
+            parts: received,
+            sent: Arc::clone(&sent),
+        };
+        tokio::spawn(serve_at(surroundings.clone(), script));
+        parts
+    };
+    let (subscriber, publisher) = (join("subscriber"), join("publisher"));
+    let steps = [
+        (
+            &subscriber,
+            connect("subscriber"),
+            vec![("subscriber", CONNACK)],
+        ),
+        (
+            &subscriber,
+            subscribe("topic"),
+            vec![("subscriber", SUBACK)],
+        ),
+        (
+            &publisher,
+            connect("publisher"),
+            vec![("publisher", CONNACK)],
+        ),
+        (
+            &publisher,
+            publish("topic", QoS::AtLeastOnce, 1),
+            vec![("subscriber", PUBLISH), ("publisher", PUBACK)],
+        ),
+    ];
+    for (client, part, expected) in steps {
+        client.send(part).await.expect("it is there");
+        while sent.lock().len() < expected.len() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(std::mem::take(&mut *sent.lock()), expected);
+    }
 }

@@ -97,6 +97,8 @@ pub struct Connection {
     durability: Durability,
     /// Taken in by this turn.
     incoming: Traffic,
+    /// That was one packet.
+    took_one: bool,
     /// While nobody can reach it by its client id.
     newcomer: Option<Newcomer>,
     /// It is not let in, because of this.
@@ -150,6 +152,7 @@ impl Connection {
             client_id: None,
             durability: Durability::default(),
             incoming: Traffic::default(),
+            took_one: false,
             newcomer: Some(newcomer),
             refusal: None,
         }
@@ -183,6 +186,7 @@ impl Connection {
         let more = self.take_packets(input, now);
         self.incoming.bytes += (before - input.len()) as u64;
         let turn = std::mem::take(&mut self.incoming);
+        self.took_one = turn.packets == 1;
         self.shared.counters.received.add(turn);
         self.count();
         more
@@ -195,6 +199,12 @@ impl Connection {
             Phase::Open(open) => open.steps,
             _ => 0,
         }
+    }
+
+    /// The last turn took in one message and nothing else, and others may have it now: they can be served first.
+    #[must_use]
+    pub fn has_published_one(&self) -> bool {
+        self.took_one && self.steps() > 0
     }
 
     fn take_packets(&mut self, input: &mut BytesMut, now: Now) -> bool {
