@@ -1,24 +1,26 @@
 //! One busy client does not starve the others: what they wait beside it is bounded, though the broker has one core, and the busy one
 //! would use all of it.
 
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use ebbtide_protocol::codec::encode;
 use ebbtide_protocol::packet::{MessageProperties, Publish};
-use ebbtide_protocol::{Packet, PacketId, QoS, TopicName};
+use ebbtide_protocol::{Packet, PacketId, QoS, TopicName, Version};
 
 use crate::broker::Broker;
 use crate::load::{Link, clean};
 
 /// Those who are not busy.
 const OTHERS: usize = 5;
-/// Between two round trips.
-const PAUSE: Duration = Duration::from_millis(2);
+/// From one sample to the next, whoever of them takes it.
+const INTERVAL: Duration = Duration::from_millis(2);
 /// Written by the busy client at once.
 const BURST: usize = 500;
 /// What the others may wait in any case, at the 99th of a hundred.
@@ -27,7 +29,7 @@ const WAIT_MAX: Duration = Duration::from_millis(20);
 const FACTOR_MAX: u32 = 3;
 
 pub fn run(short: bool) -> Result<()> {
-    let trips = if short { 100 } else { 2_000 };
+    let samples = if short { 100 } else { 2_000 };
     println!("| who is busy | others alone, p99 | beside it, p99 |");
     println!("|---|---:|---:|");
     for (who, is_heard) in [
@@ -35,12 +37,12 @@ pub fn run(short: bool) -> Result<()> {
         ("a publisher and its subscriber", true),
     ] {
         let broker = Broker::start_by(&["taskset", "--cpu-list", "0"], &[])?;
-        let mut others = Others::connect(broker.mqtt())?;
-        let alone = others.wait(trips)?;
+        let mut others = Others::connect(broker.mqtt(), OTHERS)?;
+        let alone = p99(others.wait(samples, INTERVAL)?);
         let busy = Busy::start(broker.mqtt(), is_heard)?;
-        let beside = others.wait(trips);
+        let beside = others.wait(samples, INTERVAL);
         busy.stop()?;
-        let beside = beside?;
+        let beside = p99(beside?);
         let ms = |wait: Duration| wait.as_secs_f64() * 1e3;
         println!("| {who} | {:.2} ms | {:.2} ms |", ms(alone), ms(beside));
         ensure!(
@@ -51,36 +53,87 @@ pub fn run(short: bool) -> Result<()> {
     Ok(())
 }
 
+fn p99(mut waited: Vec<Duration>) -> Duration {
+    waited.sort_unstable();
+    waited[waited.len() * 99 / 100]
+}
+
 /// Clients that hear themselves.
-struct Others(Vec<(Link, Packet)>);
+struct Others(Vec<Other>);
+
+struct Other {
+    topic: TopicName,
+    hears: Link,
+    says: TcpStream,
+}
 
 impl Others {
-    fn connect(broker: SocketAddr) -> Result<Self> {
+    fn connect(broker: SocketAddr, count: usize) -> Result<Self> {
         let other = |number: usize| {
-            let (mut link, _) = Link::connect(broker, clean(&format!("other-{number}")))?;
-            let topic = format!("other/{number}");
-            link.subscribe(&topic, QoS::AtMostOnce)?;
-            Ok((link, message(&topic, QoS::AtMostOnce)?))
+            let (mut hears, _) = Link::connect(broker, clean(&format!("other-{number}")))?;
+            let topic = TopicName::new(format!("other/{number}"))?;
+            hears.subscribe(topic.as_str(), QoS::AtMostOnce)?;
+            let says = hears.writer()?;
+            Ok(Other { topic, hears, says })
         };
-        Ok(Self((0..OTHERS).map(other).collect::<Result<_>>()?))
+        Ok(Self((0..count).map(other).collect::<Result<_>>()?))
     }
 
-    /// From a publish to its delivery, at the 99th of a hundred.
-    fn wait(&mut self, trips: usize) -> Result<Duration> {
-        let mut waited = Vec::with_capacity(trips);
-        for trip in 0..trips {
-            let (link, message) = &mut self.0[trip % OTHERS];
-            let start = Instant::now();
-            link.put(message);
-            link.flush()?;
-            let back = link.packet()?;
-            waited.push(start.elapsed());
-            ensure!(matches!(back, Packet::Publish(_)), "{back:?}");
-            thread::sleep(PAUSE);
-        }
-        waited.sort_unstable();
-        Ok(waited[trips * 99 / 100])
+    /// From the moment that a publish is due to its delivery, in the order of these moments, which are as far apart as `interval`.
+    ///
+    /// They do not wait for each other: a stall keeps all that fall into it waiting, and each of them counts.
+    fn wait(&mut self, samples: usize, interval: Duration) -> Result<Vec<Duration>> {
+        let start = Instant::now();
+        let due = |number: usize| Ok(start + interval * u32::try_from(number + 1)?);
+        let count = self.0.len();
+        let mut waited = vec![Duration::ZERO; samples];
+        thread::scope(|scope| {
+            let mut says = Vec::with_capacity(count);
+            let mut hears = Vec::with_capacity(count);
+            for (at, other) in self.0.iter_mut().enumerate() {
+                says.push((&other.topic, &mut other.says));
+                let link = &mut other.hears;
+                hears.push(scope.spawn(move || hear_all(link, (at..samples).step_by(count), due)));
+            }
+            for number in 0..samples {
+                thread::sleep(due(number)?.saturating_duration_since(Instant::now()));
+                let (topic, stream) = &mut says[number % count];
+                stream.write_all(&sample(topic, number))?;
+            }
+            for heard in hears {
+                let heard = heard.join().map_err(|_| anyhow!("one has panicked"))??;
+                heard
+                    .into_iter()
+                    .for_each(|(number, wait)| waited[number] = wait);
+            }
+            Ok(())
+        })
+        .map(|()| waited)
     }
+}
+
+/// How long each of these samples took from its moment.
+fn hear_all(
+    link: &mut Link,
+    numbers: impl Iterator<Item = usize>,
+    due: impl Fn(usize) -> Result<Instant>,
+) -> Result<Vec<(usize, Duration)>> {
+    let mut waited = Vec::new();
+    for number in numbers {
+        let heard = link.packet()?;
+        let wait = due(number)?.elapsed();
+        let is_it = matches!(&heard, Packet::Publish(heard) if heard.payload == number.to_string());
+        ensure!(is_it, "not sample {number} but {heard:?}");
+        waited.push((number, wait));
+    }
+    Ok(waited)
+}
+
+fn sample(topic: &TopicName, number: usize) -> BytesMut {
+    let packet = message(topic.clone(), QoS::AtMostOnce, number.to_string().into());
+    let mut bytes = BytesMut::new();
+    encode(&packet, Version::V5, &mut bytes);
+    bytes
 }
 
 /// Publishes as fast as the broker takes it; with a subscriber, who reads as fast as it comes.
@@ -97,7 +150,8 @@ impl Busy {
         let (mut link, _) = Link::connect(broker, clean("busy"))?;
         let over = Arc::clone(&is_over);
         let publisher = thread::spawn(move || {
-            let all = message("busy/all", QoS::AtMostOnce)?;
+            let payload = Bytes::from_static(&[b'x'; 256]);
+            let all = message(TopicName::new("busy/all")?, QoS::AtMostOnce, payload);
             let mut bursts = 0;
             while !over.load(Ordering::Acquire) {
                 (0..BURST).for_each(|_| link.put(&all));
@@ -105,7 +159,8 @@ impl Busy {
                 bursts += 1;
             }
             // What comes last, and is not dropped from a full queue.
-            link.put(&message("busy/end", QoS::AtLeastOnce)?);
+            let end = TopicName::new("busy/end")?;
+            link.put(&message(end, QoS::AtLeastOnce, Bytes::new()));
             link.flush()?;
             let answer = link.packet()?;
             ensure!(matches!(answer, Packet::PubAck(_)), "{answer:?}");
@@ -150,16 +205,88 @@ fn hear(broker: SocketAddr) -> Result<JoinHandle<Result<()>>> {
     }))
 }
 
-fn message(topic: &str, qos: QoS) -> Result<Packet> {
-    Ok(Packet::Publish(Box::new(Publish {
+fn message(topic: TopicName, qos: QoS, payload: Bytes) -> Packet {
+    Packet::Publish(Box::new(Publish {
         dup: false,
         qos,
         retain: false,
-        topic: Some(TopicName::new(topic.to_owned())?),
+        topic: Some(topic),
         packet_id: (qos > QoS::AtMostOnce).then_some(PacketId::MIN),
         topic_alias: None,
         subscription_identifiers: Vec::new(),
         properties: MessageProperties::default(),
-        payload: Bytes::from_static(&[b'x'; 256]),
-    })))
+        payload,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use ebbtide_protocol::ReasonCode;
+    use ebbtide_protocol::codec::{Decoder, Role};
+    use ebbtide_protocol::packet::{ConnAck, SubAck};
+
+    use super::*;
+
+    #[test]
+    fn a_stall_keeps_every_sample_of_its_time_waiting() -> Result<()> {
+        let (samples, at) = (40, 10);
+        let (interval, stall) = (Duration::from_millis(5), Duration::from_millis(100));
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let echo = thread::spawn(move || echo(&listener, at, stall));
+        let mut others = Others::connect(address, 1)?;
+        let waited = others.wait(samples, interval)?;
+        drop(others);
+        echo.join()
+            .map_err(|_| anyhow!("the echo has panicked"))??;
+        // The stall begins when sample `at` has come, which was not before it was due: whatever else this machine does, those after
+        // it wait for what is left of the stall.
+        for (number, passed) in (at..samples).zip(0..) {
+            let left = stall.saturating_sub(interval * passed);
+            let wait = waited[number];
+            assert!(wait >= left, "sample {number}: {wait:?} of {left:?}");
+        }
+        Ok(())
+    }
+
+    /// A broker for one client that hears itself. It does nothing for a time when sample `at` has come.
+    fn echo(listener: &TcpListener, at: usize, stall: Duration) -> Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        let mut decoder = Decoder::new(Role::Server, u32::MAX);
+        let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
+        let mut buffer = [0; 4096];
+        loop {
+            while let Some(packet) = decoder.decode(&mut input)? {
+                let answer = match packet {
+                    Packet::Connect(connect) => {
+                        decoder.set_version(connect.version);
+                        Packet::ConnAck(Box::new(ConnAck::new(ReasonCode::Success, false)))
+                    }
+                    Packet::Subscribe(subscribe) => Packet::SubAck(SubAck {
+                        packet_id: subscribe.packet_id,
+                        reason_string: None,
+                        user_properties: Vec::new(),
+                        reasons: vec![ReasonCode::Success],
+                    }),
+                    Packet::Publish(publish) => {
+                        if publish.payload == at.to_string() {
+                            thread::sleep(stall);
+                        }
+                        Packet::Publish(publish)
+                    }
+                    other => anyhow::bail!("{other:?}"),
+                };
+                encode(&answer, Version::V5, &mut output);
+            }
+            stream.write_all(&output)?;
+            output.clear();
+            match stream.read(&mut buffer)? {
+                0 => return Ok(()),
+                count => input.extend_from_slice(&buffer[..count]),
+            }
+        }
+    }
 }

@@ -96,6 +96,11 @@ impl Link {
         Ok(())
     }
 
+    /// Its socket once more, for who writes while this one reads.
+    pub fn writer(&self) -> Result<TcpStream> {
+        self.stream.try_clone().context("the socket once more")
+    }
+
     /// The next packet, read from the network if need be.
     pub fn packet(&mut self) -> Result<Packet> {
         loop {
