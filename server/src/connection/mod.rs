@@ -24,7 +24,10 @@ use std::{
 use bytes::BytesMut;
 use ebbtide_broker::{Answer, Broker, Connection, Denial, Durability, Limit, Origin, Question};
 use ebbtide_protocol::ReasonCode;
-use tokio::task::{JoinError, JoinSet};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Instant, timeout_at},
+};
 
 use self::timer::Timer;
 use crate::{
@@ -42,8 +45,8 @@ const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// After so many bytes, in both directions together, others get their chance: a peer that always has more, and takes all, would
 /// otherwise keep its thread for as long as the runtime lets it, which is megabytes.
 const CARRIED_BYTES_MAX: usize = 256 * 1024;
-/// How long a connection whose session is taken over still listens.
-const CATCH_UP: Duration = Duration::from_millis(1);
+/// How long a connection whose session is taken over still listens, unless its client says goodbye before.
+const CATCH_UP: Duration = Duration::from_millis(10);
 
 /// What every connection needs of the world.
 #[derive(Clone, Debug)]
@@ -87,7 +90,8 @@ struct Driver<S> {
     delivers_first: bool,
     /// The peer has ended its direction.
     ended: bool,
-    reads: JoinSet<Reply>,
+    /// To questions that take their time.
+    answers: JoinSet<Reply>,
     reader: Reader,
     /// What the client has shown in the handshake of TLS.
     certificate: Option<Arc<ClientCertificate>>,
@@ -163,7 +167,7 @@ impl<S: ByteStream> Driver<S> {
             is_behind: false,
             delivers_first: false,
             ended: false,
-            reads: JoinSet::new(),
+            answers: JoinSet::new(),
             reader,
             certificate: None,
             surroundings,
@@ -229,21 +233,19 @@ impl<S: ByteStream> Driver<S> {
     /// Takes in what came before a takeover: a client that said DISCONNECT and came back at once did say it, and there is no
     /// will to publish [MQTT-3.14.4-3].
     async fn catch_up(&mut self) -> io::Result<()> {
-        // The new connection may have been noticed before these bytes are: the runtime looks again meanwhile.
-        tokio::time::sleep(CATCH_UP).await;
-        if self.ended || !self.connection.wants_input() {
-            return Ok(());
-        }
-        let read = |context: &mut Context<'_>| {
-            Poll::Ready(self.stream.poll_read(context, &mut self.input))
-        };
-        match poll_fn(read).await {
-            Poll::Ready(Ok(0)) => self.ended = true,
-            Poll::Ready(count) => drop(count?),
-            Poll::Pending => return Ok(()),
-        }
-        while self.turn() {
-            tokio::task::yield_now().await;
+        // The new connection may have been noticed before these bytes are, by the system or by the runtime.
+        let end = Instant::now() + CATCH_UP;
+        let mut carried = 0;
+        while carried < CARRIED_BYTES_MAX && !self.ended && self.connection.wants_input() {
+            let read = poll_fn(|context| self.stream.poll_read(context, &mut self.input));
+            match timeout_at(end, read).await {
+                Ok(Ok(0)) => self.ended = true,
+                Ok(count) => carried += count?,
+                Err(_) => break,
+            }
+            while self.turn() {
+                tokio::task::yield_now().await;
+            }
         }
         Ok(())
     }
@@ -312,7 +314,7 @@ impl<S: ByteStream> Driver<S> {
                 let threads = reader.threads().clone();
                 let read =
                     move || Reply::Read(Answer::Read(reader.read(session, &sequences, bytes_max)));
-                self.reads.spawn_blocking_on(read, &threads);
+                self.answers.spawn_blocking_on(read, &threads);
             }
         }
     }
@@ -325,7 +327,7 @@ impl<S: ByteStream> Driver<S> {
             Poll::Ready(outcome) => self.authenticated(outcome),
             // The task polls it anew.
             Poll::Pending => {
-                self.reads
+                self.answers
                     .spawn(async move { Reply::Authenticated(decision.await) });
             }
         }
@@ -383,7 +385,7 @@ impl<S: ByteStream> Driver<S> {
 
     /// Reads and writes what the transport takes now. Whoever has to wait leaves no buffer behind.
     fn poll_world(&mut self, context: &mut Context<'_>) -> Poll<Moved> {
-        if let Poll::Ready(Some(answer)) = self.reads.poll_join_next(context) {
+        if let Poll::Ready(Some(answer)) = self.answers.poll_join_next(context) {
             return Poll::Ready(Moved::Answered(answer));
         }
         if self.unwritten

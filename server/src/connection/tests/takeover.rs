@@ -1,0 +1,97 @@
+//! What had come for a connection before another took its session over.
+
+use std::{collections::VecDeque, pin::Pin};
+
+use bytes::Bytes;
+use ebbtide_protocol::packet::{Disconnect, Will};
+use parking_lot::Mutex;
+
+use super::*;
+
+/// What has come for a connection, a packet for each read.
+#[derive(Clone, Default)]
+struct Mail {
+    packets: Arc<Mutex<VecDeque<Packet>>>,
+}
+
+impl Mail {
+    fn put(&self, packet: Packet) {
+        self.packets.lock().push_back(packet);
+    }
+}
+
+impl ByteStream for Mail {
+    fn poll_read(&mut self, _: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
+        let Some(packet) = self.packets.lock().pop_front() else {
+            return Poll::Pending;
+        };
+        let before = input.len();
+        encode(&packet, Version::V5, input);
+        Poll::Ready(Ok(input.len() - before))
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, output: &mut BytesMut) -> Poll<io::Result<()>> {
+        output.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn look(serving: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
+    serving.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// [MQTT-3.14.4-3]
+#[tokio::test]
+async fn what_came_before_a_takeover_is_taken_in_however_many_reads_it_takes() {
+    const MESSAGES: u64 = 100;
+    let retained = |topic: &str| Publish {
+        dup: false,
+        qos: QoS::AtMostOnce,
+        retain: true,
+        topic: Some(TopicName::new(topic.to_owned()).expect("a topic")),
+        packet_id: None,
+        topic_alias: None,
+        subscription_identifiers: Vec::new(),
+        properties: MessageProperties::default(),
+        payload: Bytes::from_static(b"x"),
+    };
+    let connect = |will| {
+        Packet::Connect(Box::new(Connect {
+            client_id: "me".to_owned().into(),
+            will,
+            ..Connect::default()
+        }))
+    };
+    let (_storage, surroundings) = broker();
+    let (broker, _) = surroundings.broker.get();
+    let (first, second) = (Mail::default(), Mail::default());
+    first.put(connect(Some(Will {
+        topic: TopicName::new("will".to_owned()).expect("a topic"),
+        payload: Bytes::from_static(b"gone"),
+        qos: QoS::AtMostOnce,
+        retain: true,
+        delay_interval: 0,
+        properties: MessageProperties::default(),
+    })));
+    let mut one = Box::pin(serve_at(surroundings.clone(), first.clone()));
+    let mut other = Box::pin(serve_at(surroundings, second.clone()));
+    while broker.stats().connections == 0 {
+        assert!(look(one.as_mut()).is_pending());
+    }
+    // All of it has come before the client does.
+    for number in 0..MESSAGES {
+        first.put(Packet::Publish(Box::new(retained(&number.to_string()))));
+    }
+    first.put(Packet::Disconnect(Box::new(Disconnect::new(
+        ReasonCode::Success,
+    ))));
+    second.put(connect(None));
+    assert!(look(other.as_mut()).is_pending());
+    one.await;
+    let stats = broker.stats();
+    assert_eq!(stats.retained, MESSAGES, "and no will");
+}
