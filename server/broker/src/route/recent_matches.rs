@@ -35,11 +35,11 @@ pub(super) struct RecentMatches {
 struct Place {
     /// The hash of the topic that was last looked up here in vain.
     missed: u32,
-    found: Option<Found>,
+    remembered: Option<Remembered>,
 }
 
 #[derive(Debug)]
-struct Found {
+struct Remembered {
     topic: Box<str>,
     matches: Arc<Matches>,
 }
@@ -65,7 +65,7 @@ impl Key {
     }
 }
 
-impl Found {
+impl Remembered {
     /// What it takes.
     fn pieces(&self) -> usize {
         self.matches.pieces() + self.topic.len() / PIECE_BYTES
@@ -88,8 +88,8 @@ impl RecentMatches {
 
     pub fn look(&self, key: Key, topic: &str) -> Look {
         let mut place = self.place(key).lock();
-        match &place.found {
-            Some(found) if *found.topic == *topic => Look::Remembered(Arc::clone(&found.matches)),
+        match &place.remembered {
+            Some(one) if *one.topic == *topic => Look::Remembered(Arc::clone(&one.matches)),
             _ if place.missed == key.0 => Look::Again,
             _ => {
                 place.missed = key.0;
@@ -100,27 +100,27 @@ impl RecentMatches {
 
     /// What was looked up in vain again, and found in the index.
     pub fn keep(&self, key: Key, topic: &str, matches: &Arc<Matches>) {
-        let found = Found {
+        let new = Remembered {
             topic: topic.into(),
             matches: Arc::clone(matches),
         };
-        let pieces = found.pieces();
+        let pieces = new.pieces();
         if pieces > PIECES_MAX {
             return;
         }
         if self.pieces.fetch_add(pieces, Ordering::Relaxed) + pieces > PIECES_MAX {
             for place in &self.places {
-                let found = place.lock().found.take();
-                self.forgotten(found);
+                let old = place.lock().remembered.take();
+                self.forgotten(old);
             }
         }
-        let replaced = self.place(key).lock().found.replace(found);
-        self.forgotten(replaced);
+        let old = self.place(key).lock().remembered.replace(new);
+        self.forgotten(old);
     }
 
-    fn forgotten(&self, found: Option<Found>) {
-        if let Some(found) = found {
-            self.pieces.fetch_sub(found.pieces(), Ordering::Relaxed);
+    fn forgotten(&self, old: Option<Remembered>) {
+        if let Some(old) = old {
+            self.pieces.fetch_sub(old.pieces(), Ordering::Relaxed);
         }
     }
 
@@ -130,7 +130,7 @@ impl RecentMatches {
             return;
         }
         for place in &mut self.places {
-            place.get_mut().found = None;
+            place.get_mut().remembered = None;
         }
         *self.pieces.get_mut() = 0;
     }
@@ -159,24 +159,22 @@ mod tests {
 
     fn get(recent: &RecentMatches, topic: &str) -> Option<usize> {
         let place = recent.place(Key::of(topic)).lock();
-        let found = place
-            .found
-            .as_ref()
-            .filter(|found| *found.topic == *topic)?;
-        Some(found.matches.subscriptions)
+        let remembered = place.remembered.as_ref();
+        let one = remembered.filter(|one| *one.topic == *topic)?;
+        Some(one.matches.subscriptions)
     }
 
     fn bytes_of_topics(recent: &RecentMatches) -> usize {
         let places = recent.places.iter().map(Mutex::lock);
         places
-            .filter_map(|place| place.found.as_ref().map(|found| found.topic.len()))
+            .filter_map(|place| place.remembered.as_ref().map(|one| one.topic.len()))
             .sum()
     }
 
     fn held(recent: &RecentMatches) -> usize {
         let places = recent.places.iter().map(Mutex::lock);
         places
-            .filter_map(|place| place.found.as_ref().map(Found::pieces))
+            .filter_map(|place| place.remembered.as_ref().map(Remembered::pieces))
             .sum()
     }
 
