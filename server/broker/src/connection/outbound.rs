@@ -281,7 +281,7 @@ impl Open {
 
     fn stage_message(&mut self, mut delivery: Delivery, shared: &Shared, now: Now) {
         let topic = TopicKey::of(&delivery.message.topic);
-        if let Some((reason, fate)) = self.hindrance(&delivery, now) {
+        if let Some((reason, fate)) = self.why_unsent(&delivery, now) {
             shared.counters.dropped(reason);
             self.session.fates.note(topic, fate, now.wall);
             return self.discard(delivery, shared);
@@ -418,7 +418,7 @@ impl Open {
     }
 
     /// Why a message that has no packet id yet is not sent at all. One that has does not expire any more [MQTT-4.3.3-7].
-    fn hindrance(&self, delivery: &Delivery, now: Now) -> Option<(DropReason, Fate)> {
+    fn why_unsent(&self, delivery: &Delivery, now: Now) -> Option<(DropReason, Fate)> {
         if delivery
             .message
             .expires_at()

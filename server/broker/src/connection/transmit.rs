@@ -171,9 +171,7 @@ impl Open {
             }
         }
     }
-}
 
-impl Open {
     fn encode(&mut self, staged: &Staged, output: &mut BytesMut, now: Now) {
         let mut publish = publish_ref(&staged.delivery, staged.packet_id, now);
         let maximum = self.tolerance.maximum_packet_size;
