@@ -27,11 +27,11 @@ pub(crate) enum DropReason {
     NoRoom,
     /// An operator has emptied the queue.
     Purged,
-    /// A rule does not allow it.
+    /// A rule does not allow it. The last: see [`DROP_REASONS`].
     Denied,
 }
 
-const DROP_REASONS: usize = 11;
+const DROP_REASONS: usize = DropReason::Denied as usize + 1;
 
 /// Counters that grow for the life of the process.
 #[derive(Debug, Default)]
