@@ -193,7 +193,7 @@ impl Group {
         }
     }
 
-    /// Takes in a published message; `false` when it has to be dropped: nobody is there and nothing keeps it.
+    /// Takes in a published message. [`Pushed::DroppedQoS0`]: nothing keeps it, and nobody is there or too much waits in memory.
     pub fn push(
         self: &Arc<Self>,
         message: &Arc<Message>,
