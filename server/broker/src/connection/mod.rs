@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its last: a state machine without a socket.
 //!
-//! Read it in this order: this file (what comes in and goes out), `connect` and `authenticate` (from the first packet to a session),
+//! Read it in this order: this file (what comes in and goes out), `connect`, `authenticate` and `opening` (from the first packet to a session),
 //! `publish` and `subscribe` (what a client asks for), `authorize` (what it may), `outbound`, `resume`, `snapshot` and `announce` (what it gets),
 //! `acks`, `end`.
 
@@ -17,6 +17,7 @@ mod farewell;
 mod fault;
 mod hindrance;
 mod open;
+mod opening;
 mod outbound;
 mod pace;
 mod publish;

@@ -1,0 +1,297 @@
+//! From a claimed client id to CONNACK: what the client is granted, then the session that goes on or begins.
+//!
+//! All that can turn it away is looked at before anything changes.
+
+use std::{
+    num::NonZeroU16,
+    sync::{Arc, atomic::Ordering},
+};
+
+use ebbtide_protocol::{Packet, ReasonCode};
+use ebbtide_store::{DroppedRow, Incarnation, Operation, WillRow};
+
+use super::{
+    Connection, INSIDE, Phase, aliases, connack,
+    connect::{Arriving, let_go, subject},
+    farewell::Tolerance,
+    fault::Close,
+    hindrance::Hindrance,
+    open::Open,
+    outbound::Outbound,
+    pace::Pace,
+};
+use crate::{
+    Event, Now, SessionEnd, durability, inspect::ConnectionInfo, journal::Ticket, presence::Seat,
+    registry::Control, room, session::Session, shared::Shared, timers::Timer,
+};
+
+/// What a client gets that may come in.
+struct Grant {
+    /// Its Session Expiry Interval, seconds.
+    expiry: u32,
+    /// The session that rested goes on [MQTT-3.2.2-2, MQTT-3.2.2-3].
+    session_present: bool,
+    /// It does not, because its time is over.
+    is_expired: bool,
+    incarnation: Incarnation,
+    connack: Packet,
+    /// The losses that CONNACK tells of.
+    told: Option<DroppedRow>,
+    has_presence: bool,
+    /// The end of the client's last session, if it may not be on disk yet.
+    ended: Option<Ticket>,
+}
+
+impl Connection {
+    /// It owns the client id. Begins or resumes the session and answers CONNACK after its commit [MQTT-3.1.4-5].
+    pub(super) fn open(
+        &mut self,
+        arriving: Box<Arriving>,
+        control: Arc<Control>,
+        rested: Option<Box<Session>>,
+        taken_over: bool,
+        now: Now,
+    ) -> Result<(), Close> {
+        let shared = Arc::clone(&self.shared);
+        let grant = match self.grant(&arriving, rested.as_deref(), taken_over, now) {
+            Ok(grant) => grant,
+            Err(close) => {
+                let_go(&shared, &arriving.connect.client_id, &control, rested, now);
+                self.phase = Phase::Arriving(arriving);
+                return Err(close);
+            }
+        };
+        let mut changes = Vec::new();
+        // The former owner may have fired or removed its will just now.
+        changes.extend(taken_over.then(|| shared.journal.last()));
+        changes.extend(grant.ended);
+        let mut session = take_up(
+            &shared,
+            rested,
+            &grant,
+            &arriving,
+            &control,
+            &mut changes,
+            now,
+        );
+        let (session_present, version) = (grant.session_present, arriving.connect.version);
+        control.show(
+            &session.mailbox,
+            ConnectionInfo {
+                version,
+                origin: Arc::clone(&self.origin),
+                connected_at: now.wall,
+                keep_alive_s: connack::keep_alive(&arriving.connect, &self.limits),
+                session_expiry_interval: grant.expiry,
+            },
+        );
+        session.mailbox.attach(self.waker.clone(), &self.limits);
+        if session.kept {
+            session.flows.raise_mark();
+            changes.push(
+                shared
+                    .journal
+                    .submit(Operation::PutSession(session.row(None))),
+            );
+        }
+        let mut seat = None;
+        if let Some(presence) = &shared.presence
+            && grant.has_presence
+        {
+            let (id, user) = (&session.client_id, control.user.as_ref());
+            let (taken, ticket) = presence.enter(&shared, id, user, now).unzip();
+            seat = taken;
+            changes.extend(ticket.flatten());
+        }
+        if let Some(will) = &arriving.connect.will {
+            // Of every connection that has one: a crash of the broker must not silence it [MQTT-3.1.2-7].
+            changes.push(shared.journal.submit(Operation::PutWill(Box::new(WillRow {
+                session: session.incarnation,
+                client_id: session.client_id.clone(),
+                will: will.clone(),
+                user: control.user.clone(),
+                claims: session.claims(),
+                due_at: None,
+            }))));
+        }
+        let Grant { connack, told, .. } = grant;
+        self.replies.push(durability::connack(changes), connack);
+
+        let mut open = self.opened(*arriving, session, control, told, seat, now);
+        open.resume(&shared, &mut self.replies);
+        open.attach_groups();
+        shared.counters.connected();
+        if self.origin.transport != INSIDE {
+            shared.tell(now, || Event::Connected {
+                client_id: open.session.client_id.clone(),
+                user: open.control.user.clone(),
+                origin: Arc::clone(&self.origin),
+                version,
+                session_present,
+                taken_over,
+            });
+        }
+        self.decoder
+            .set_maximum_packet_size(self.limits.maximum_packet_size);
+        self.phase = Phase::Open(Box::new(open));
+        Ok(())
+    }
+
+    /// What it is granted, or why it is turned away. Nothing has changed then.
+    fn grant(
+        &self,
+        arriving: &Arriving,
+        rested: Option<&Session>,
+        taken_over: bool,
+        now: Now,
+    ) -> Result<Grant, Close> {
+        let (shared, limits) = (&self.shared, &self.limits);
+        let connect = &arriving.connect;
+        let (version, client_id) = (connect.version, &connect.client_id);
+        // The broker may have been stopped since: nobody would wake this connection any more.
+        if shared.is_stopping() {
+            return Err(Close::stopping(shared));
+        }
+        let asked = version.session_expiry_interval(connect);
+        let expiry = asked.min(limits.session_expiry_interval_max);
+        // Its time may be over and only the timer late, as at a start.
+        let is_expired = rested.is_some_and(|session| session.is_expired(now));
+        let resumed = rested.filter(|_| !connect.clean_start && !is_expired);
+        let incarnation = match resumed {
+            Some(session) => session.incarnation,
+            None => shared.new_incarnation()?,
+        };
+        let dropped = resumed
+            .filter(|_| version.has_properties())
+            .and_then(|session| session.mailbox.losses.get());
+        let present = resumed.is_some();
+        let connack = connack::success(arriving, limits, expiry, present, incarnation, dropped);
+        let Some((connack, is_told)) = connack::fit(connack, connect) else {
+            let why = "its Maximum Packet Size is too small for CONNACK";
+            return Err(Close::new(ReasonCode::PacketTooLarge, why));
+        };
+        let is_from_outside = self.origin.transport != INSIDE;
+        let has_presence = shared.presence.is_some() && !arriving.is_assigned && is_from_outside;
+        // What is told to be gone must not come back.
+        let ended = shared.registry.ended.ticket(client_id);
+        let ended = ended.filter(|ticket| !shared.journal.is_durable(*ticket));
+        let waits = taken_over || has_presence || ended.is_some();
+        room::for_connect(shared, connect, expiry, rested, waits)?;
+        let presence = shared.presence.as_ref().filter(|_| has_presence);
+        if presence.is_some_and(|presence| !presence.has_room(shared, client_id)) {
+            let why = "there is no room for its presence: as much is retained as may be";
+            return Err(Close::new(ReasonCode::QuotaExceeded, why));
+        }
+        Ok(Grant {
+            expiry,
+            session_present: present,
+            is_expired,
+            incarnation,
+            connack,
+            // A User Property is the first to go when it is too large: then they are told another time.
+            told: dropped.filter(|_| is_told),
+            has_presence,
+            ended,
+        })
+    }
+
+    /// The state of a connection that has its session now.
+    fn opened(
+        &self,
+        arriving: Arriving,
+        session: Session,
+        control: Arc<Control>,
+        told: Option<DroppedRow>,
+        seat: Option<Seat>,
+        now: Now,
+    ) -> Open {
+        let connect = arriving.connect;
+        let version = connect.version;
+        let keep_alive = connack::keep_alive(&connect, &self.limits);
+        let receive_maximum = connect.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
+        let asked = version.session_expiry_interval(&connect);
+        Open {
+            limits: Arc::clone(&self.limits),
+            control,
+            is_leaving: false,
+            version,
+            keep_alive_ms: (keep_alive > 0).then_some(u64::from(keep_alive) * 1500),
+            last_received: now.monotonic,
+            reauthentication: None,
+            asked_no_expiry: version.has_properties() && asked == 0,
+            is_acknowledged: false,
+            tolerance: Tolerance::of(&connect),
+            told: told.map(Box::new),
+            seat,
+            incoming_aliases: aliases::Incoming::default(),
+            outgoing_aliases: aliases::Outgoing::new(connect.topic_alias_maximum),
+            unsettled: 0,
+            hindrance: Hindrance::default(),
+            outbound: Outbound::new(receive_maximum, self.durability),
+            expires_at: arriving.identity.expires_at.map(|at| now.when(at)),
+            denial: None,
+            steps: 0,
+            pace: Pace::default(),
+            session,
+            authentication_method: connect.authentication_method,
+            will: connect.will.map(Box::new),
+        }
+    }
+}
+
+/// The session that has rested goes on, or ends and another one begins. `changes`: what CONNACK waits for.
+fn take_up(
+    shared: &Shared,
+    rested: Option<Box<Session>>,
+    grant: &Grant,
+    arriving: &Arriving,
+    control: &Control,
+    changes: &mut Vec<Ticket>,
+    now: Now,
+) -> Session {
+    let client_id = &arriving.connect.client_id;
+    let resumed = match rested {
+        // [MQTT-3.1.2-4, MQTT-3.1.4-4]: a clean start begins anew.
+        Some(session) if !grant.session_present => {
+            let expired = &shared.counters.expired_sessions;
+            expired.fetch_add(u64::from(grant.is_expired), Ordering::Relaxed);
+            shared.wills.fire(shared, session.incarnation, now);
+            changes.extend(session.end(shared));
+            shared.tell(now, || Event::SessionEnded {
+                client_id: client_id.clone(),
+                why: match grant.is_expired {
+                    true => SessionEnd::Expired,
+                    false => SessionEnd::CleanStart,
+                },
+            });
+            None
+        }
+        // [MQTT-3.1.2-5]
+        Some(mut session) => {
+            changes.extend(shared.wills.cancel(shared, session.incarnation, now));
+            session.session_expiry_interval = grant.expiry;
+            session.expires_at = None;
+            session.disconnected_at = None;
+            shared.timers.remove(&Timer::Session(client_id.clone()));
+            Some(*session)
+        }
+        None => None,
+    };
+    // [MQTT-3.1.2-6]
+    let mut session = resumed.unwrap_or_else(|| {
+        let user = control.user.clone();
+        Session::new(
+            shared,
+            grant.incarnation,
+            client_id.clone(),
+            user,
+            grant.expiry,
+        )
+    });
+    let identity = &arriving.identity;
+    session.rights = match identity.is_trusted {
+        true => None,
+        false => shared.rights(subject(identity, client_id)),
+    };
+    session
+}
