@@ -130,6 +130,7 @@ impl Failure {
             Self::Page(_) => 7,
             Self::Bench(BenchError::Runtime(_)) => 1,
             Self::Bench(BenchError::Typed(_)) => 2,
+            Self::Bench(BenchError::Password(_)) => 7,
             Self::Bench(BenchError::Broker { .. }) => 6,
             Self::Bench(BenchError::Interrupted) => INTERRUPTED as u8,
             Self::Access(AccessError::Typed(_)) => 2,
@@ -169,7 +170,7 @@ fn of_client(error: &ClientError) -> u8 {
         | ClientError::NoPassword(_)
         | ClientError::Key
         | ClientError::Trust(TrustError::Unusable(_)) => 2,
-        ClientError::Password { .. } | ClientError::Trust(TrustError::Read { .. }) => 7,
+        ClientError::Password(_) | ClientError::Trust(TrustError::Read { .. }) => 7,
         ClientError::Runtime(_) => 1,
         ClientError::Unreachable { .. }
         | ClientError::Handshake { .. }

@@ -165,6 +165,9 @@ fn credentials_are_shown_and_never_said() -> Result<()> {
     let password_file = folder.path().join("password");
     std::fs::write(&password_file, format!("{PASSWORD}\n"))?;
     let password_file = password_file.display().to_string();
+    let mistaken = folder.path().join("mistaken");
+    std::fs::write(&mistaken, "wr0ng-secret\n")?;
+    let mistaken = mistaken.display().to_string();
 
     let address = broker.mqtt();
     let plain = format!("mqtt://{address}");
@@ -172,7 +175,7 @@ fn credentials_are_shown_and_never_said() -> Result<()> {
     let wrong = format!("mqtt://ann:wr0ng-secret@{address}");
     let short = ["--warm-up-s", "0", "--duration-s", "0.2"];
     for (url, more, is_in) in [
-        (&in_url, &[][..], true),
+        (&in_url, &["--password-file", &mistaken][..], true),
         (
             &plain,
             &["--username", "ann", "--password-file", &password_file],
@@ -193,6 +196,9 @@ fn credentials_are_shown_and_never_said() -> Result<()> {
             );
         }
     }
+    let said = load(&["p2p", "--url", &plain, "--password-file", "/nowhere"])?;
+    let why = "cannot read --password-file /nowhere";
+    ensure!(said.code == 7 && said.stderr.contains(why), "{said:?}");
     Ok(())
 }
 

@@ -8,7 +8,6 @@ mod endpoint;
 mod frame;
 mod interrupt;
 mod link;
-mod login;
 mod numbers;
 mod options;
 mod pace;
@@ -27,13 +26,15 @@ use tokio::{runtime::Runtime, task::LocalSet};
 
 use self::{
     interrupt::Interrupt,
-    login::Login,
     process::Process,
     report::{Report, table},
     scenario::Stage,
     target::{Dialer, Target},
 };
-use crate::progress::Progress;
+use crate::{
+    cli::{Login, PasswordError},
+    progress::Progress,
+};
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum BenchError {
     /// What was typed cannot be used.
     #[error("{0}")]
     Typed(String),
+    /// No password is where it should be.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The broker was not reached, refused, or broke off.
     #[error("{target}: {source}")]
     Broker {
@@ -64,7 +68,7 @@ impl Arguments {
             .enable_all()
             .build()
             .map_err(BenchError::Runtime)?;
-        let login = self.login.login().map_err(BenchError::Typed)?;
+        let login = self.login.clone().login()?;
         for (pid, flag) in [(self.pid, "--pid"), (self.compare_pid, "--compare-pid")] {
             if pid.is_some_and(|pid| Process(pid).usage().is_none()) {
                 let why = "there is no such process, or this system does not tell what it takes";
@@ -101,7 +105,7 @@ impl Arguments {
                     target: (*target).clone(),
                     source,
                 };
-                let dialer = Dialer::new((*target).clone(), self.trust(), login);
+                let dialer = Dialer::new((*target).clone(), self.trust(), login.clone());
                 let run = format!("{}-{}", std::process::id(), reports.len());
                 let settings = self.settings(&run, round);
                 let progress = Progress::new();

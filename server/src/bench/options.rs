@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use ebbtide_protocol::{QoS, Version};
 
-use super::{login::LoginFlags, numbers, scenario::Scenario, target::Target};
-use crate::tls::Trust;
+use super::{numbers, scenario::Scenario, target::Target};
+use crate::{cli::LoginFlags, tls::Trust};
 
 /// Retained messages, unless another number is asked for.
 const RETAINED: usize = 100_000;

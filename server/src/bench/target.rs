@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::tungstenite::{client::IntoClientRequest, http::HeaderValue};
 
-use super::login::Login;
 use crate::{
+    cli::Login,
     connection::{ByteStream, Tcp},
     tls::{Encrypted, Trust},
     websocket::{Role, SUBPROTOCOLS, WebSocket},
@@ -67,10 +67,8 @@ impl FromStr for Target {
             .find(|(_, name, _)| *name == scheme)
             .ok_or(TargetError)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (login, authority) = match authority.rsplit_once('@') {
-            Some((user, authority)) => (Login::of_url(user).ok_or(TargetError)?, authority),
-            None => (Login::default(), authority),
-        };
+        let (user, authority) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let login = Login::of_url(user).ok_or(TargetError)?;
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, typed)) if !typed.ends_with(']') => {
                 (host, typed.parse().map_err(|_| TargetError)?)
@@ -119,7 +117,7 @@ pub struct Dialer {
 
 impl Dialer {
     /// `login`: what clients show where the address does not say it.
-    pub fn new(target: Target, trust: Trust<'_>, login: &Login) -> io::Result<Self> {
+    pub fn new(target: Target, trust: Trust<'_>, login: Login) -> io::Result<Self> {
         let is_encrypted = matches!(target.scheme, Scheme::Mqtts | Scheme::Wss);
         let config = is_encrypted.then(|| trust.config()).transpose();
         let tls = config.map_err(io::Error::other)?.map(TlsConnector::from);
@@ -238,7 +236,7 @@ mod tests {
         };
         let login = |typed: &str| {
             let target = typed.parse().expect("an address");
-            let dialer = Dialer::new(target, Trust::default(), &flags);
+            let dialer = Dialer::new(target, Trust::default(), flags.clone());
             dialer.expect("nothing is encrypted").login
         };
         assert_eq!(login("mqtt://h"), flags);

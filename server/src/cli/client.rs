@@ -2,11 +2,7 @@
 
 mod place;
 
-use std::{
-    io::{self, Read},
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
+use std::{io, path::PathBuf, sync::OnceLock};
 
 use bytes::Bytes;
 use clap::Args;
@@ -20,6 +16,7 @@ use hyper::{
 use serde::Serialize;
 
 use self::place::Place;
+use super::login::{PASSWORD_VARIABLE, PasswordError, password_of};
 use crate::{
     config::{Config, ListenAddress},
     tls::TrustError,
@@ -51,11 +48,6 @@ pub struct At {
     password_file: Option<PathBuf>,
 }
 
-/// The password where --password-file does not name one; `ebbtide pub` and `ebbtide sub` define it.
-const PASSWORD_VARIABLE: &str = "EBBTIDE_PASSWORD";
-/// A file with a password or a token is not longer.
-const PASSWORD_FILE_BYTES_MAX: u64 = 64 * 1024;
-
 /// Why a broker did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -73,13 +65,8 @@ pub enum ClientError {
     )]
     Key,
     /// There is none to be read.
-    #[error("cannot read --password-file {}: {why}", .file.display())]
-    Password {
-        /// Where.
-        file: PathBuf,
-        /// Why not.
-        why: String,
-    },
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The async runtime could not be started.
     #[error("cannot start: {0}")]
     Runtime(io::Error),
@@ -149,10 +136,7 @@ impl At {
             });
         };
         let password = match &self.password_file {
-            Some(file) => first_line(file).map_err(|why| ClientError::Password {
-                file: file.clone(),
-                why,
-            })?,
+            Some(file) => password_of(file)?,
             None => std::env::var(PASSWORD_VARIABLE)
                 .ok()
                 .filter(|password| !password.is_empty())
@@ -270,25 +254,6 @@ pub async fn whole(response: Response<Incoming>) -> Result<Bytes, ClientError> {
     let body = response.into_body().collect().await;
     let body = body.map_err(|error| ClientError::BrokenOff(error.to_string()))?;
     Ok(body.to_bytes())
-}
-
-/// What a file (or standard input, `-`) has as a password: its first line.
-pub fn first_line(file: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let read = if file.as_os_str() == "-" {
-        io::stdin()
-            .lock()
-            .take(PASSWORD_FILE_BYTES_MAX)
-            .read_to_string(&mut text)
-    } else {
-        let opened = std::fs::File::open(file);
-        opened.and_then(|file| file.take(PASSWORD_FILE_BYTES_MAX).read_to_string(&mut text))
-    };
-    read.map_err(|error| error.to_string())?;
-    match text.lines().next().unwrap_or_default() {
-        "" => Err("its first line is empty".to_owned()),
-        password => Ok(password.to_owned()),
-    }
 }
 
 /// Runs one exchange.

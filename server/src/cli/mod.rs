@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod compact;
 mod import;
+mod login;
 mod mqtt;
 mod pages;
 mod restore;
@@ -22,8 +23,9 @@ pub use self::{
     backup::CopyError,
     cert::CertError,
     check::CheckError,
-    client::{ClientError, first_line},
+    client::ClientError,
     import::MoveError,
+    login::{Login, LoginFlags, PasswordError},
     mqtt::MqttError,
     pages::PageError,
     restore::PutBackError,

@@ -78,16 +78,12 @@ fn who_is_not_let_in_or_may_not() -> Result<()> {
     ];
     run(ebbtide(&[&by_stdin, &own[..]].concat()), PASSWORD)?.well()?;
 
-    // A URL may have it, and beats the variable; a file beats both.
-    let mut by_url = ebbtide(
-        &[
-            &["pub", "-m", "x", "-L"],
-            &[&*format!(
-                "mqtt://ann:correct%20horse%20battery%20staple@127.0.0.1:{port}/own/ann/x"
-            )][..],
-        ]
-        .concat(),
-    );
+    // A URL may have it, and counts before file and variable; the file before the variable.
+    let mistaken = folder.path().join("mistaken");
+    std::fs::write(&mistaken, "wrong\n")?;
+    let mistaken = mistaken.to_str().context("a path")?;
+    let url = format!("mqtt://ann:correct%20horse%20battery%20staple@127.0.0.1:{port}/own/ann/x");
+    let mut by_url = ebbtide(&["pub", "-m", "x", "-L", &url, "--password-file", mistaken]);
     by_url
         .env("EBBTIDE_PASSWORD", "wrong")
         .env("EBBTIDE_USER", "bob");

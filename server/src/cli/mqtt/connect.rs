@@ -1,6 +1,4 @@
 //! What may be typed about the connection, for `pub` and `sub` alike, and what it comes to.
-//!
-//! A password need not stand among the arguments, where others see it: a variable or a file may hold it.
 
 use std::{num::NonZeroU16, path::PathBuf, time::Duration};
 
@@ -12,13 +10,12 @@ use ebbtide_protocol::{
     packet::{Connect, MessageProperties, Will},
 };
 
-use super::super::client::first_line;
 use super::{
     MqttError,
     place::Place,
     properties::{self, Targets, topic_name},
 };
-use crate::tls::Trust;
+use crate::{cli::LoginFlags, tls::Trust};
 
 /// How long the first attempt may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -46,24 +43,6 @@ pub struct Connection {
     #[arg(short, long, value_name = "ID")]
     id: Option<String>,
 
-    /// The User Name.
-    #[arg(short, long, value_name = "NAME", env = "EBBTIDE_USER")]
-    username: Option<String>,
-
-    /// The password, or a token. Better given by the variable or a file: others see the arguments of a program.
-    #[arg(
-        short = 'P',
-        long,
-        value_name = "PASSWORD",
-        env = "EBBTIDE_PASSWORD",
-        hide_env_values = true
-    )]
-    password: Option<String>,
-
-    /// A file whose first line is the password, or a token; `-` is standard input. Beats the others.
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
-
     /// The version of MQTT.
     #[arg(
         short = 'V',
@@ -86,6 +65,9 @@ pub struct Connection {
     /// `-D will will-delay-interval 5`; may be repeated.
     #[arg(short = 'D', long, value_names = ["COMMAND", "PROPERTY", "VALUE"], num_args = 3..=4)]
     property: Vec<String>,
+
+    #[command(flatten)]
+    login: LoginFlags,
 
     #[command(flatten)]
     tls: Tls,
@@ -195,23 +177,15 @@ impl Connection {
             ));
         }
         let tls = place.is_encrypted.then(|| self.tls.config()).transpose()?;
-        // What is typed in the URL beats a variable.
-        let typed_password = place.password.clone().or(self.password);
-        let password = match &self.password_file {
-            Some(file) => Some(first_line(file).map_err(|why| MqttError::Read {
-                what: format!("--password-file {}", file.display()),
-                why,
-            })?),
-            None => typed_password,
-        };
+        let login = place.login.clone().or(self.login.login()?);
         let mut connect = Connect {
             version,
             clean_start: kept.is_none(),
             keep_alive: self.keepalive,
             client_id: self.id.unwrap_or_default().into(),
             will: self.will.will()?,
-            username: place.username.clone().or(self.username).map(Into::into),
-            password: password.map(Bytes::from),
+            username: login.username.map(Into::into),
+            password: login.password,
             session_expiry_interval: kept.map(|kept| kept.expiry_s),
             receive_maximum: Some(RECEIVE_MAXIMUM),
             ..Connect::default()

@@ -5,7 +5,7 @@ use std::io;
 use ebbtide_client::{ClientError, Error};
 use ebbtide_protocol::ReasonCode;
 
-use crate::tls::TrustError;
+use crate::{cli::PasswordError, tls::TrustError};
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum MqttError {
         /// Why not.
         why: String,
     },
+    /// No password is where it should be.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// Standard output.
     #[error("cannot write what came: {0}")]
     Write(io::Error),
@@ -76,7 +79,7 @@ impl MqttError {
         match self {
             Self::Typed(_) => 2,
             Self::Runtime(_) => 1,
-            Self::Read { .. } | Self::Write(_) => 7,
+            Self::Read { .. } | Self::Password(_) | Self::Write(_) => 7,
             Self::Unreachable { .. } | Self::Lost { .. } => 6,
             Self::TimedOut(_) => 10,
             Self::NotSent { .. } => 11,

@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::MqttError;
+use crate::cli::Login;
 
 /// A broker's address, and what a URL may say beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,8 +11,7 @@ pub struct Place {
     /// Without user, password and topic.
     pub url: String,
     pub is_encrypted: bool,
-    pub username: Option<String>,
-    pub password: Option<String>,
+    pub login: Login,
     /// Of `mqtt://HOST/TOPIC`, as Mosquitto's programs have it.
     pub topic: Option<String>,
 }
@@ -44,12 +44,7 @@ impl Place {
             let text = percent_decode_str(text).decode_utf8();
             text.map(String::from).map_err(|_| fault())
         };
-        let (username, password) = match user.map(|user| user.split_once(':').unwrap_or((user, "")))
-        {
-            Some((name, "")) => (Some(decoded(name)?), None),
-            Some((name, password)) => (Some(decoded(name)?), Some(decoded(password)?)),
-            None => (None, None),
-        };
+        let login = Login::of_url(user.unwrap_or_default()).ok_or_else(fault)?;
         let is_topic = !is_web_socket && !path.is_empty();
         Ok(Self {
             url: match is_web_socket {
@@ -57,8 +52,7 @@ impl Place {
                 false => format!("{scheme}://{host}"),
             },
             is_encrypted,
-            username,
-            password,
+            login,
             topic: is_topic.then(|| decoded(path)).transpose()?,
         })
     }
@@ -89,12 +83,11 @@ mod tests {
         let place = Place::from_url("mqtts://an%40n:p%3Aw@broker.example:8884/a/b").expect("a URL");
         assert_eq!(place.url, "mqtts://broker.example:8884");
         assert!(place.is_encrypted);
-        assert_eq!(place.username.as_deref(), Some("an@n"));
-        assert_eq!(place.password.as_deref(), Some("p:w"));
+        assert_eq!(Some(place.login), Login::of_url("an%40n:p%3Aw"));
         assert_eq!(place.topic.as_deref(), Some("a/b"));
         let place = Place::from_url("wss://broker.example/mqtt").expect("a URL");
         assert_eq!(place.url, "wss://broker.example/mqtt");
-        assert_eq!((place.topic, place.username), (None, None));
+        assert_eq!((place.topic, place.login), (None, Login::default()));
         for strange in ["broker.example", "http://a", "mqtt://", "mqtt://u@"] {
             assert!(Place::from_url(strange).is_err(), "{strange}");
         }
