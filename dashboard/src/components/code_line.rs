@@ -4,13 +4,16 @@ use yew::prelude::*;
 
 use super::copy_button::CopyButton;
 
-/// `label` says what the code is, for those who do not see where it stands.
-pub fn code_line(code: &str, label: &'static str) -> Html {
+/// `title` stands above it; `label` says what the code is, for those who do not see where it stands.
+pub fn code_line(code: &str, title: &'static str, label: &'static str) -> Html {
     let code = AttrValue::from(code.to_owned());
     html! {
         <div class="code">
-            <pre translate="no" role="group" tabindex="0" aria-label={label}><code>{ code.clone() }</code></pre>
-            <CopyButton text={code} {label} class="code-copy" />
+            <div class="code-head">
+                <span aria-hidden="true">{ title }</span>
+                <CopyButton text={code.clone()} {label} class="code-copy" />
+            </div>
+            <pre translate="no" role="group" aria-label={label}><code>{ code }</code></pre>
         </div>
     }
 }

@@ -34,7 +34,7 @@ const CONFIG: Words = Words {
     lead: "Each retained message is a setting: whoever subscribes gets it at once, and every change as it happens.",
     names: ["lamp", "door"],
     json: r#"{"on":true,"level":80}"#,
-    object: "{ on: true, level: 80 }",
+    object: "{\n  on: true,\n  level: 80,\n}",
 };
 
 /// `has` says whether the board shows a topic: a way that was tried says so. `has_entries`: it is not empty any more.
@@ -88,8 +88,8 @@ pub fn first_run(
             <p class="lead">{ lead }</p>
             <ol class="ways">
                 { way("From this page", &sample::topic(filter), sample) }
-                { way("From a terminal", &ways.terminal_topic, code_line(&ways.command, "the command for a terminal")) }
-                { way("From JavaScript", &ways.script_topic, code_line(&ways.script, "the JavaScript")) }
+                { way("From a terminal", &ways.terminal_topic, code_line(&ways.command, "Shell", "the command for a terminal")) }
+                { way("From JavaScript", &ways.script_topic, code_line(&ways.script, "JavaScript", "the JavaScript")) }
             </ol>
         </div>
     }

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { eventually, open, picture } from './chromium.mjs';
 
 const [base, mqttPort] = process.argv.slice(2);
-const { browser, page, faults } = await open({ viewport: { width: 1440, height: 900 } });
+const { browser, page, faults } = await open({ viewport: { width: 1440, height: 900 }, permissions: ['clipboard-read', 'clipboard-write'] });
 const cards = () => page.getByTestId('presence-card').count();
 const tried = () => page.locator('.ways [data-tried]').count();
 const shows = (what, look, expected) => eventually(what, look, (seen) => seen === expected);
@@ -18,6 +18,20 @@ try {
   const ways = page.getByTestId('presence-empty');
   await ways.waitFor();
   await picture(page, 'first-run');
+
+  // What is to be copied is seen whole, and by the keyboard it is copied whole.
+  for (const width of [1200, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    const widths = await ways.locator('pre').evaluateAll((all) => all.map((code) => [code.scrollWidth, code.clientWidth]));
+    assert.equal(widths.length, 2);
+    for (const [needed, there] of widths) assert.ok(needed <= there, `${needed} of ${there} pixels in a window of ${width}`);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+  for (const [name, way] of [['the command for a terminal', 0], ['the JavaScript', 1]]) {
+    await ways.getByRole('button', { name: `Copy ${name}`, exact: true }).press('Enter');
+    await ways.getByRole('button', { name: `Copied ${name}`, exact: true }).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await ways.locator('code').nth(way).innerText());
+  }
 
   await ways.getByRole('button', { name: 'Publish a sample' }).click();
   await shows('the sample', cards, 1);

@@ -176,7 +176,7 @@ fn nobody_is_asked() -> Html {
             <h2>{ "Nobody is asked who they are" }</h2>
             <p class="lead">{ "Everybody who reaches this broker may do everything. It listens on this machine only, unless it was told otherwise." }</p>
             <p class="lead">{ "To have users, keys and rules, put this into ebbtide.toml with a password of your own, and start the broker again. From then on they are changed here." }</p>
-            <div class="access-how">{ code_line(TURNED_ON, "the configuration") }</div>
+            <div class="access-how">{ code_line(TURNED_ON, "ebbtide.toml", "the configuration") }</div>
             <p class="lead">
                 { "All of it is explained in " }<a href="/docs/access.html">{ "Who may do what" }</a>{ "." }
             </p>

@@ -49,7 +49,7 @@ pub fn NewKeyDialog(props: &Props) -> Html {
         return html! {
             <Dialog key="made" id="key-made" title="The key" on_close={Callback::noop()}>
                 <p class="lead">{ "Copy it now: it is shown this once. The broker keeps a hash of it only." }</p>
-                <div data-testid="new-key">{ code_line(key, "the key") }</div>
+                <div data-testid="new-key">{ code_line(key, "Key", "the key") }</div>
                 <div class="dialog-actions">
                     <button type="button" class="button button-primary" onclick={close}>{ "I have it" }</button>
                 </div>
