@@ -76,24 +76,23 @@ export function settings({ limits, ...given } = {}) {
 
 const engines = [];
 
-/** An engine that `closeAll` closes. */
-export function closedLater(engine) {
+/** An engine of this server, with its reports and states; `closeAll` closes it. `load`: how it comes by its machine. */
+export function open(server, given, load = server.load) {
+  const engine = openEngine('ws://broker/', settings(given), load);
   engines.push(engine);
-  return engine;
-}
-
-/** An engine of this server, with its reports. */
-export function open(server, given) {
-  const engine = openEngine('ws://broker/', settings(given), server.load);
   engine.reports = [];
+  engine.states = [];
   engine.onReport((report) => engine.reports.push(report));
-  return closedLater(engine);
+  engine.onState((state) => engine.states.push(state));
+  return engine;
 }
 
 /** At the end of a test. */
 export async function closeAll() {
   for (const engine of engines.splice(0)) await engine.close();
 }
+
+export const online = (engine) => eventually('online', () => engine.state.state === 'online');
 
 export const text = (value) => new TextEncoder().encode(value);
 export const read = (payload) => new TextDecoder().decode(payload);

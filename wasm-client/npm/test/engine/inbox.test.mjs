@@ -3,12 +3,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { openCache } from '../engine/cache.js';
-import { openEngine } from '../engine/index.js';
 import { openMemory } from '../engine/store/memory.js';
-import { closeAll, closedLater, eventually, listen, newProfile, open, settings } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, online, open } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
-const online = (engine) => eventually('online', () => engine.state.state === 'online');
 const granted = (heard) => eventually('granted', () => heard.granted.length > 0);
 const texts = (heard) => heard.messages.map((one) => one.text);
 afterEach(async () => {
@@ -57,8 +55,7 @@ test('the packet id of a QoS 2 message is kept with it', async () => {
       restored = packetId;
     }
   }
-  const after = openEngine('ws://broker/', settings(), async () => (given, hooks) => new Watched(server, given, hooks));
-  closedLater(after);
+  const after = open(server, {}, async () => (given, hooks) => new Watched(server, given, hooks));
   await eventually('restored', () => restored === 77);
 });
 

@@ -2,11 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { openEngine } from '../engine/index.js';
-import { closeAll, closedLater, draft, eventually, newProfile, open, publish, read, settings } from './browser.mjs';
+import { closeAll, draft, eventually, newProfile, online, open, publish, read } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
-const online = (engine) => eventually('online', () => engine.state.state === 'online');
 afterEach(async () => {
   await closeAll();
 });
@@ -106,8 +104,7 @@ test('a row that was taken away while the machine had it never leaves', async ()
       held.push(() => super.send());
     }
   }
-  const engine = openEngine('ws://broker/', settings(), async () => (given, hooks) => new Slow(server, given, hooks));
-  closedLater(engine);
+  const engine = open(server, {}, async () => (given, hooks) => new Slow(server, given, hooks));
   await online(engine);
   const [gone, kept] = ['gone', 'kept'].map((topic) => publish(engine, topic));
   await eventually('fed', () => held.length > 1);

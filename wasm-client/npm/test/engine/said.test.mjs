@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { databaseName, openStore } from '../engine/store/open.js';
 import { readAll } from '../engine/store/store.js';
-import { closeAll, eventually, listen, newProfile, open, publish, settings } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, online, open, publish, settings } from './browser.mjs';
 import { Server } from './machine.mjs';
 
 const SAID = { reasonString: 'ask first', userProperties: [['k', 'v']] };
@@ -17,7 +17,7 @@ const pair = async () => {
   const both = [];
   for (const _ of [1, 2]) {
     const engine = open(server);
-    await eventually('online', () => engine.state.state === 'online');
+    await online(engine);
     both.push(engine);
   }
   return [server, ...both];

@@ -5,11 +5,10 @@ import { afterEach, test } from 'node:test';
 import { IDBDatabase } from 'fake-indexeddb';
 import { databaseName, openStore } from '../engine/store/open.js';
 import { takeOver } from '../engine/takeover.js';
-import { closeAll, eventually, listen, newProfile, open, publish, read, settings } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, online, open, publish, read, settings } from './browser.mjs';
 import { Server } from './machine.mjs';
 
 const leads = async (engine) => (await engine.inspect()).leading;
-const online = (engine) => eventually('online', () => engine.state.state === 'online');
 /** The first leads, the second follows. */
 const pair = async (server) => {
   const leader = open(server);

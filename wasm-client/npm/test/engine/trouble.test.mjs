@@ -3,25 +3,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { IDBObjectStore } from 'fake-indexeddb';
-import { openEngine } from '../engine/index.js';
-import { eventually, listen, newProfile, publish, settings } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, online, open, publish } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
-let engines = [];
-const open = (server, given, load = server.load) => {
-  const engine = openEngine('ws://broker/', settings(given), load);
-  engine.reports = [];
-  engine.states = [];
-  engine.onReport((report) => engine.reports.push(report));
-  engine.onState((state) => engine.states.push(state));
-  engines.push(engine);
-  return engine;
-};
-const online = (engine) => eventually('online', () => engine.state.state === 'online');
 afterEach(async () => {
   mock.restoreAll();
-  for (const engine of engines) await engine.close();
-  engines = [];
+  await closeAll();
   delete globalThis.addEventListener;
 });
 
