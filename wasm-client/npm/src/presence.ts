@@ -294,8 +294,10 @@ export class OwnPresence {
     // Another tab keeps it.
     if (!this.#leading || this.#away || this.#client.state.state !== 'online') return;
     this.#closed = true;
-    const timeout = new Promise((resolve) => setTimeout(resolve, FAREWELL_MS));
+    let late: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise((resolve) => (late = setTimeout(resolve, FAREWELL_MS)));
     await Promise.race([this.#publish('offline', 'closed').acked.catch(() => {}), timeout]);
+    clearTimeout(late);
   }
 
   #announce(): void {

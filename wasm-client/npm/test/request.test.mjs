@@ -65,6 +65,17 @@ test('nobody there, nobody answers, and who answers fails', async (context) => {
   await assert.rejects(client.request('a/+', 'x'), code('topic-name'));
 });
 
+test('what is answered leaves no timer behind: a program of tests ends at once', async () => {
+  const { broker, client, other } = await pair();
+  await other.respond('a', () => 'yes').granted;
+  await broker.settled();
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  await client.request('a', 'x');
+  await broker.settled();
+  assert.equal(timers(), before);
+});
+
 test('offline it waits, and a request that timed out is not sent later', async (context) => {
   const { broker, client, other } = await pair();
   await other.respond('a', () => 'yes').granted;

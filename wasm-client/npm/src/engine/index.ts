@@ -141,12 +141,14 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       // It must be there to be removed.
       await store().catch(() => {});
       const durable = station.opened?.shared;
+      let late: ReturnType<typeof setTimeout> | undefined;
       const others = new Promise<boolean>((resolve) => {
         forgotten = resolve;
-        setTimeout(() => resolve(false), FORGET_DEADLINE_MS + 1000);
+        late = setTimeout(() => resolve(false), FORGET_DEADLINE_MS + 1000);
       });
       station.broadcast({ t: 'forget', deadlineMs: FORGET_DEADLINE_MS });
       const ended = (await station.endSession(FORGET_DEADLINE_MS)) ?? (await others);
+      clearTimeout(late);
       end(END, new EbbtideError('closed', 'the data of this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));

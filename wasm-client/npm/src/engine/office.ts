@@ -39,6 +39,7 @@ export function takeOffice(context: OfficeContext): Office {
   let over = false;
   let last: State = { state: 'connecting' };
   let outbox = 0;
+  let again: ReturnType<typeof setTimeout> | undefined;
 
   const beat = (): void => {
     const talk: ToTabs = { t: 'beat', epoch: leader?.epoch ?? 0, state: last, low: leader?.low ?? 0, outbox, leader: leader?.inspect() };
@@ -79,7 +80,7 @@ export function takeOffice(context: OfficeContext): Office {
     log(`the leader stopped: ${reason}`);
     report({ kind: 'error', error: why instanceof EbbtideError ? why : new EbbtideError('storage', reason, undefined, { cause: why }) });
     enter({ state: 'offline', reason, retryInMs: AGAIN_MS });
-    setTimeout(() => void begin(), AGAIN_MS);
+    again = setTimeout(() => void begin(), AGAIN_MS);
   };
   const begin = async (): Promise<void> => {
     if (over) return;
@@ -116,6 +117,7 @@ export function takeOffice(context: OfficeContext): Office {
     },
     resign: (how) => {
       over = true;
+      clearTimeout(again);
       gone.abort();
       leader?.stop(how);
       leader = undefined;

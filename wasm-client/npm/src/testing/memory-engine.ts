@@ -238,7 +238,7 @@ export class MemoryEngine implements Engine {
     callOut(run, undefined, () => this.#around.busy(-1));
   }
 
-  #timer(ms: number, call: () => void): void {
+  #timer(ms: number, call: () => void): () => void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       call();
@@ -246,5 +246,9 @@ export class MemoryEngine implements Engine {
     // A test in Node should not have to wait for the long ones.
     if (ms > 10_000) (timer as { unref?: () => void }).unref?.();
     this.#timers.add(timer);
+    return () => {
+      clearTimeout(timer);
+      this.#timers.delete(timer);
+    };
   }
 }

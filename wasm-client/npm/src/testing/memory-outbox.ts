@@ -19,6 +19,8 @@ export class MemoryOutbox {
   #held: { readonly draft: Draft; readonly settled: Settled }[] = [];
   /** No attempt to connect has come to anything yet. */
   #first = true;
+  /** By the number of a row: takes the watch off its deadline. A test need not wait for one that concerns nobody any more. */
+  readonly #unwatch = new Map<number, () => void>();
 
   constructor(ground: Ground) {
     this.#ground = ground;
@@ -46,7 +48,7 @@ export class MemoryOutbox {
     for (const old of draft.coalesce ? [...rows] : []) {
       if (old.topic !== draft.topic || old.stage !== 'waiting' || !old.draft.coalesce) continue;
       settles.unshift(...old.settled.splice(0));
-      rows.splice(rows.indexOf(old), 1);
+      this.#remove(old);
     }
     const { key, topic, payload, qos, retain, deadline } = draft;
     const row: Row = {
@@ -109,7 +111,8 @@ export class MemoryOutbox {
       if (typeof answer === 'object' && (answer.reasonCode === 0x97 || answer.reasonCode === 0x83)) {
         const reason = explained(answer.reasonCode, answer.reasonString);
         report({ kind: 'deferred', seq: row.seq, reason, retryInMs: RETRY_MS, ...answer });
-        return timer(RETRY_MS, () => this.flush());
+        timer(RETRY_MS, () => this.flush());
+        return;
       }
       row.stage = 'sent';
       later(() => (typeof answer === 'number' ? this.#settle(row, { reasonCode: answer }) : this.#refused(row, answer)));
@@ -166,19 +169,28 @@ export class MemoryOutbox {
   }
 
   #settle(row: Row, outcome: Settlement): void {
-    const { rows } = this.#ground.store;
-    const place = rows.indexOf(row);
-    if (place < 0) return;
-    rows.splice(place, 1);
+    if (!this.#remove(row)) return;
     this.#count();
     for (const settled of row.settled.splice(0)) settled(outcome);
   }
 
+  /** Whether it was there. */
+  #remove(row: Row): boolean {
+    const { rows } = this.#ground.store;
+    const place = rows.indexOf(row);
+    if (place < 0) return false;
+    rows.splice(place, 1);
+    this.#unwatch.get(row.seq)?.();
+    this.#unwatch.delete(row.seq);
+    return true;
+  }
+
   #watchDeadline(row: Row): void {
     if (row.deadline === undefined) return;
-    this.#ground.timer(Math.max(0, row.deadline - Date.now()), () => {
+    const unwatch = this.#ground.timer(Math.max(0, row.deadline - Date.now()), () => {
       if (row.stage === 'waiting') this.#settle(row, expired(row.topic));
     });
+    this.#unwatch.set(row.seq, unwatch);
   }
 
   #count(): void {

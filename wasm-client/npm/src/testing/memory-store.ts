@@ -39,6 +39,6 @@ export interface Ground {
   report(report: Report): void;
   /** Calls a microtask later, after a close only if `always`: when it settles something. */
   later(call: () => void, always?: boolean): void;
-  /** Until the engine is closed. */
-  timer(ms: number, call: () => void): void;
+  /** Until the engine is closed, or what it returns is called. */
+  timer(ms: number, call: () => void): () => void;
 }
