@@ -56,6 +56,18 @@ test('CONNECT and its will, PUBLISH, SUBSCRIBE, UNSUBSCRIBE and DISCONNECT have 
   assert.deepEqual(plain(disconnect.properties), { sessionExpiryInterval: 60, reasonString: 'lunch', userProperties: { back: 'at one' } });
 });
 
+// Fails if the farewell of a logout leaves the session to expire, or says more than that.
+test('the DISCONNECT of forget() ends the session, and says nothing else', needs(90_000, {}), async (t) => {
+  const server = await startScripted(t);
+  const tab = await openTab(t);
+  await tab.page.evaluate((url) => window.app.connect(url, { identity: 'ana', sessionExpiryS: 3_600 }), server.url);
+  await tab.state('online');
+  await tab.call('forget');
+  const [disconnect] = await eventually('a farewell', () => server.received('disconnect'), ({ length }) => length > 0);
+  assert.equal(disconnect.reasonCode, 0);
+  assert.deepEqual(plain(disconnect.properties), { sessionExpiryInterval: 0 });
+});
+
 // Fails if a property of a message is lost on its way from the wire to the handler, at once or by the inbox.
 test('a message has the properties that it came with', needs(90_000, {}), async (t) => {
   const server = await startScripted(t);
