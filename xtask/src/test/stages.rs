@@ -15,6 +15,9 @@ use crate::project::Project;
 use crate::server::{self, Profile};
 use crate::{guard, tools, web};
 
+/// How many tests of a program run at the same time.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
 pub struct Stage {
     pub name: &'static str,
     pub what: &'static str,
@@ -95,6 +98,11 @@ fn end_to_end(project: &Project, environment: &Environment) -> Result<Tally> {
     server::build(project, Profile::Dev, &web::build(project)?)?;
     let mut cargo = project.cargo();
     cargo.args(["test", "--quiet", "-p", "ebbtide-tests", "--no-fail-fast"]);
+    // One more at a time than there are cores: most of the time a test waits. Those that measure run alone anyway.
+    if std::env::var_os(TEST_THREADS).is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        cargo.env(TEST_THREADS, (cores + 1).to_string());
+    }
     environment.apply(&mut cargo);
     let mut tally = count(&mut cargo, environment)?;
     // A test without its tools returns early and is taken for passed.
