@@ -268,7 +268,7 @@ impl Component for App {
             <ContextProvider<Shell> context={shell.clone()}>
                 <NowProvider>
                     { top_bar(&shell.connection, page.searched().search_hint(), shell.location.search(), on_search, end) }
-                    { navigation(page, self.places()) }
+                    { navigation((!self.is_nowhere).then_some(page), self.places()) }
                     <main id="main" key={self.visit.to_string()} tabindex="-1" data-page={page.title()}>
                         { self.page() }
                     </main>

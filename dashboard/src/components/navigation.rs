@@ -7,11 +7,11 @@ use super::link::PageLink;
 use crate::model::location::Location;
 use crate::model::page::Page;
 
-/// `shown` is where the viewer is, `places` are where each page's link leads.
-pub fn navigation(shown: Page, places: impl Iterator<Item = Location>) -> Html {
+/// `shown` is where the viewer is, if it is on a page; `places` are where each page's link leads.
+pub fn navigation(shown: Option<Page>, places: impl Iterator<Item = Location>) -> Html {
     let links = places.map(|place| {
         let page = place.page;
-        let current = (page == shown).then_some("page");
+        let current = (Some(page) == shown).then_some("page");
         html! {
             <li key={page.path()}>
                 <PageLink to={place} class="nav-link" {current}>

@@ -115,9 +115,12 @@ async function seldomSeen() {
   // An address that is none: the dashboard says so to people, the broker to programs.
   await page.goto(`${base}/no/such/page`);
   await heading(page, 'Not found').waitFor();
+  const marked = page.getByRole('navigation').locator('[aria-current]');
+  assert.equal(await marked.count(), 0);
   await accessible(page, 'no such page');
   await page.getByRole('link', { name: 'To the overview' }).click();
   await heading(page, 'Overview').waitFor();
+  assert.deepEqual(await marked.allInnerTexts(), ['Overview']);
   const json = await fetch(`${base}/no/such/page`, { headers: { accept: '*/*' } });
   assert.deepEqual([json.status, json.headers.get('content-type')], [404, 'application/problem+json']);
   const ofApi = await fetch(`${base}/api/v1/nothing`, { headers: { accept: 'text/html' } });

@@ -108,7 +108,7 @@ async function many() {
   const messages = Array.from({ length: 10_000 }, (_, n) => ({ topic: `many/${n % 100}/${n}`, payload: String(n), qos: 0 }));
   await broker.publish(messages);
   await page.goto(`${base}/topics?filter=many%2F%23&q=77`);
-  await shows('topics', count, '10000');
+  await shows('topics', count, '10,000');
   // Level 77 and what is in it, and every other topic with 77 in its name.
   const items = page.getByRole('tree');
   await eventually('found', () => items.getAttribute('data-items'), (seen) => Number(seen) > 100);
@@ -167,7 +167,7 @@ async function busy() {
   await eventually('the last of each', () => page.locator('[role="treeitem"] .topic-value').allInnerTexts(), (seen) => {
     return seen.length > 20 && seen.every((text, n) => text === String(2950 + n));
   });
-  assert.match(await page.locator('.topics-tools').innerText(), /50 topics, 3000 messages/);
+  assert.match(await page.locator('.topics-tools').innerText(), /50 topics, 3,000 messages/);
   await eventually('the history', () => detail.innerText(), (seen) => seen.includes('Show 40 more'));
 }
 

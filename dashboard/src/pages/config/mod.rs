@@ -16,6 +16,7 @@ use crate::components::link::PageLink;
 use crate::components::needs::needs;
 use crate::components::page_head::page_head;
 use crate::model::filter::{fixed_part, relative};
+use crate::model::format::count;
 use crate::model::location::FILTER;
 use crate::model::page::Page;
 use crate::model::select::{self, Search};
@@ -49,7 +50,7 @@ pub fn page(shell: &Shell, watched: &Watched<()>) -> Html {
         <section class="page" data-stale={watched.board.stale_since_ms.map(|_| "true")} data-board="config">
             { page_head(Page::Config, mark, html! { <FilterField id="config-filter" filter={watched.filter.clone()} on_change={on_filter} /> }) }
             <div class="page-tools">
-                <p class="note"><span class="count">{ shown.len() }</span>{ if shown.len() == 1 { " value" } else { " values" } }</p>
+                <p class="note"><span class="count">{ count(shown.len() as u64) }</span>{ if shown.len() == 1 { " value" } else { " values" } }</p>
                 if shell.may(Scope::Publish) {
                     <PageLink to={location.clone().with(NEW, "1")} class="button button-small">{ "New value" }</PageLink>
                 } else {

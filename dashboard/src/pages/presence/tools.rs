@@ -4,13 +4,14 @@ use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 use super::{SORT, STATUS};
+use crate::model::format::count;
 use crate::model::presence::Status;
 use crate::model::select::{Counts, Sort};
 use crate::shell::{Shell, Step};
 
 /// Counts that narrow the page when pressed.
 pub fn status_chips(shell: &Shell, chosen: Option<Status>, counts: Counts) -> Html {
-    let chip = |status: Option<Status>, word: &'static str, count: usize| {
+    let chip = |status: Option<Status>, word: &'static str, number: usize| {
         let name = status.map(Status::name);
         let to = shell
             .location
@@ -22,7 +23,7 @@ pub fn status_chips(shell: &Shell, chosen: Option<Status>, counts: Counts) -> Ht
         let pressed = if chosen == status { "true" } else { "false" };
         html! {
             <button type="button" class="chip" aria-pressed={pressed} data-status={name} {onclick}>
-                { word }{ " " }<span class="count">{ count }</span>
+                { word }{ " " }<span class="count">{ count(number as u64) }</span>
             </button>
         }
     };

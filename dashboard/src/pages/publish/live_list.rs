@@ -9,6 +9,7 @@ use crate::browser;
 use crate::components::payload_panel::PayloadPanel;
 use crate::components::topic_path::topic_path;
 use crate::model::export;
+use crate::model::format::{count, counted};
 use crate::model::live::SHOWN_MAX;
 use crate::model::message::Message;
 use crate::pages::topics::{preview, properties};
@@ -73,7 +74,7 @@ pub fn LivePanel(props: &Props) -> Html {
                 }
                 <button type="button" class="button button-small" disabled={live.received == 0} onclick={on_clear}>{ "Clear" }</button>
                 <button type="button" class="button button-small" disabled={found.is_empty()} onclick={on_export}>{ "Export as JSON Lines" }</button>
-                <p class="note" data-testid="live-count">{ counted(live.received, live.waiting(), live.dropped) }</p>
+                <p class="note" data-testid="live-count">{ summary(live.received, live.waiting(), live.dropped) }</p>
             </div>
             if found.is_empty() {
                 <p class="note">{ why_empty(is_silent, live.received, &props.search) }</p>
@@ -87,17 +88,16 @@ pub fn LivePanel(props: &Props) -> Html {
     }
 }
 
-fn counted(received: u64, waiting: usize, dropped: u64) -> String {
-    let mut text = match received {
-        1 => "1 message".to_owned(),
-        received => format!("{received} messages"),
-    };
+fn summary(received: u64, waiting: usize, dropped: u64) -> String {
+    let mut text = counted(received, "message");
     if waiting > 0 {
-        text.push_str(&format!(", {waiting} wait"));
+        text.push_str(&format!(", {} wait", count(waiting as u64)));
     }
     if dropped > 0 {
         text.push_str(&format!(
-            ", {dropped} older ones gone: the last {SHOWN_MAX} are kept"
+            ", {} older ones gone: the last {} are kept",
+            count(dropped),
+            count(SHOWN_MAX as u64)
         ));
     }
     text

@@ -27,6 +27,7 @@ use crate::components::state_panel::{message, skeleton};
 use crate::model::change::Phase;
 use crate::model::connection::Link;
 use crate::model::export;
+use crate::model::format::count;
 use crate::model::location::{FILTER, Location};
 use crate::model::message::Message;
 use crate::model::page::Page;
@@ -172,15 +173,15 @@ impl TopicsPage {
     }
 
     fn tools(&self, ctx: &Context<Self>, topics: &Topics) -> Html {
-        let count = topics.tree.topics();
+        let known = topics.tree.topics();
         let on_export = ctx.link().callback(|_: MouseEvent| Msg::Export);
         html! {
             <div class="page-tools topics-tools">
                 <p class="note">
-                    <span class="count" data-testid="topic-count">{ count }</span>{ if count == 1 { " topic, " } else { " topics, " } }
-                    <span class="count">{ topics.messages }</span>{ if topics.messages == 1 { " message" } else { " messages" } }
+                    <span class="count" data-testid="topic-count">{ count(known as u64) }</span>{ if known == 1 { " topic, " } else { " topics, " } }
+                    <span class="count">{ count(topics.messages) }</span>{ if topics.messages == 1 { " message" } else { " messages" } }
                 </p>
-                if count > 0 {
+                if known > 0 {
                     <button type="button" class="button button-small" onclick={on_export}>{ "Export as JSON Lines" }</button>
                 }
             </div>
@@ -226,8 +227,9 @@ impl TopicsPage {
         }
         let over = (topics.over > 0).then(|| {
             format!(
-                "{TOPICS_MAX} topics are shown, and no more. {} messages were of others. Narrow the filter to see those.",
-                topics.over
+                "{} topics are shown, and no more. {} messages were of others. Narrow the filter to see those.",
+                count(TOPICS_MAX as u64),
+                count(topics.over)
             )
         });
         html! {

@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use crate::components::topic_path::level_name;
+use crate::model::format::count;
 use crate::model::hex;
 use crate::model::payload::{Payload, shorten};
 use crate::model::topics::rows::Row;
@@ -60,7 +61,7 @@ pub fn row(tree: &Tree, row: Row, state: RowState) -> Html {
                 <span class="topic-value">{ preview(&topic.newest.payload) }</span>
             }
             if below > 0 {
-                <span class="topic-below">{ below }<span class="visually-hidden">{ " topics below" }</span></span>
+                <span class="topic-below">{ count(below as u64) }<span class="visually-hidden">{ " topics below" }</span></span>
             }
         </li>
     }
