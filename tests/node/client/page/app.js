@@ -101,7 +101,10 @@ const app = {
       onsuccess: () => resolve(request.result), onerror: () => reject(request.error),
     }));
     const database = await done(indexedDB.open(name));
-    const rows = await done(database.transaction(table).objectStore(table).count());
+    const transaction = database.transaction(table);
+    const rows = await done(transaction.objectStore(table).count());
+    // Until then it keeps others from the table.
+    await new Promise((resolve) => (transaction.oncomplete = resolve));
     database.close();
     return rows;
   },
