@@ -1,7 +1,12 @@
-// Chromium: started on a profile and killed with all its processes; tabs that are suspended, crashed, closed without ceremony.
+// Chromium: started on a profile and killed with all its processes; tabs that are suspended, frozen, crashed, closed without ceremony.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { chromium } from 'playwright-core';
 import { CHROMIUM, eventually, within } from './place.mjs';
@@ -34,6 +39,32 @@ export async function openWindow(t, pages) {
 export async function startOnProfile(t, pages, profile) {
   const context = await chromium.launchPersistentContext(profile, OPTIONS);
   return new Window(t, pages, context, context.browser());
+}
+
+/**
+ * A browser of its own whose tabs are hidden and frozen as a user's are: one that Playwright starts takes each for visible and in use, and then
+ * none can be frozen.
+ */
+export async function openPlainWindow(t, pages) {
+  const profile = await mkdtemp(join(tmpdir(), 'ebbtide-client-'));
+  const args = [...OPTIONS.args, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
+  const program = spawn(CHROMIUM, args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = once(program, 'exit');
+  const end = async () => {
+    process.kill(-program.pid, 'SIGKILL');
+    await ended;
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    let url;
+    createInterface(program.stderr).on('line', (line) => (url ??= line.match(/DevTools listening on (\S+)/)?.[1]));
+    await eventually('the address of the browser', () => url);
+    const browser = await chromium.connectOverCDP(url, { noDefaults: true });
+    return new Window(t, pages, browser.contexts()[0], browser);
+  } finally {
+    // After the window's own end.
+    t.after(end);
+  }
 }
 
 /** The process of a browser: it leads a group of its own, in which its children are. */
@@ -184,6 +215,15 @@ class Tab {
     this.#isSuspended = false;
   }
 
+  /** As the browser does it to a tab in the background, between two tasks; it must be one of `openPlainWindow`. */
+  freeze() {
+    return this.#live('frozen');
+  }
+
+  thaw() {
+    return this.#live('active');
+  }
+
   /** Goes to another page; this one is kept in the back/forward cache. */
   async leave() {
     await this.page.evaluate(() => void (window.isSameDocument = true));
@@ -207,6 +247,11 @@ class Tab {
     const crashed = once(this.page, 'crash');
     this.page.goto('chrome://crash').catch(() => {});
     await within(10_000, 'the crash', crashed);
+  }
+
+  async #live(state) {
+    this.#devtools ??= await this.page.context().newCDPSession(this.page);
+    await this.#devtools.send('Page.setWebLifecycleState', { state });
   }
 
   /** Which renderer works when this page does. */

@@ -70,6 +70,24 @@ const app = {
     await Promise.all(list.map(({ topic, text, ...options }) => publish(topic, text, options).stored));
   },
 
+  /** Publishes numbers, each when the one before is stored, until `publishNoMore`, which gives how many were. */
+  publishOn(topic, options) {
+    app.publishedOn = 0;
+    app.publishing = true;
+    const run = async () => {
+      while (app.publishing) {
+        await client.publish(topic, String(app.publishedOn), options).stored;
+        app.publishedOn += 1;
+      }
+    };
+    app.run = run();
+  },
+  async publishNoMore() {
+    app.publishing = false;
+    await app.run;
+    return app.publishedOn;
+  },
+
   /** What still waits: topic, text, stage. */
   async outbox() {
     const rows = await client.outbox.list();

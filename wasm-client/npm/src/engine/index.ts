@@ -104,8 +104,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     onLog: (listener) => void (onLog = listener),
     publish: publications.publish,
     subscribe: sinks.subscribe,
-    outbox: async () => {
-      const now = await store();
+    outbox: () => store(async (now) => {
       const flights = new Map<Key, Flight>();
       // First: what leaves in between counts as waiting.
       await now.run(['flight'], 'read', (tx) => tx.all('flight', (found, keys) => found.forEach((flight, place) => flights.set(keys[place]!, flight))));
@@ -113,16 +112,16 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
         const flight = flights.get(row.seq!);
         return { ...listed(row), stage: flight ? (flight.stage === 2 ? 'released' : 'sent') : 'waiting' };
       });
-    },
+    }),
     deadLetters: async () =>
-      (await readAll(await store(), 'dead')).map((row): DeadLetter => ({ ...listed(row), reasonCode: row.reasonCode, rejectedAt: row.rejectedAt, ...row.said })),
+      (await store((now) => readAll(now, 'dead'))).map((row): DeadLetter => ({ ...listed(row), reasonCode: row.reasonCode, rejectedAt: row.rejectedAt, ...row.said })),
     cancel: publications.cancel,
     retry: async (seqs) => {
-      const count = await retryDead(await store(), seqs);
+      const count = await store((now) => retryDead(now, seqs));
       if (count > 0) tell({ t: 'nudge', dueAt: 0, gone: [], count: undefined });
       return count;
     },
-    discard: async (seqs) => discardDead(await store(), seqs),
+    discard: (seqs) => store((now) => discardDead(now, seqs)),
     cached: sinks.cached,
     reconnectNow: () => tell({ t: 'do', what: 'reconnect' }),
     renewCredentials: () => tell({ t: 'do', what: 'renew' }),
@@ -139,7 +138,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     close: async (farewell = {}) => end(farewell, new EbbtideError('closed', 'the client was closed')),
     forget: async () => {
       // It must be there to be removed.
-      await store().catch(() => {});
+      await store(async () => {}).catch(() => {});
       const durable = station.opened?.shared;
       let late: ReturnType<typeof setTimeout> | undefined;
       const others = new Promise<boolean>((resolve) => {

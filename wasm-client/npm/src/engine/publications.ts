@@ -4,8 +4,9 @@
 import type { Draft, Settlement } from '../engine.js';
 import { EbbtideError, type ErrorCode } from '../error.js';
 import type { Limits } from '../settings.js';
+import type { Station } from './station.js';
 import { append, takeUnsent, type Added } from './store/outbox.js';
-import type { OutboxRow, Store } from './store/store.js';
+import type { OutboxRow } from './store/store.js';
 import { errorOf, type Outcome, type ToLeader } from './wire.js';
 
 interface Job {
@@ -22,8 +23,7 @@ interface Job {
 const SETTLE_AFTER_MS = 2000;
 
 export interface PublicationsContext {
-  /** Waits until there is one; rejects when there will be none. */
-  store(): Promise<Store>;
+  store: Station['store'];
   limits: Limits;
   /** `rows`: just stored. */
   tell(talk: ToLeader, rows?: OutboxRow[]): void;
@@ -86,7 +86,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
       jobs = queue;
       queue = [];
       try {
-        busy = store().then((into) => append(into, jobs.map((job) => job.draft), limits, (seq) => waiting.has(seq)));
+        busy = store((into) => append(into, jobs.map((job) => job.draft), limits, (seq) => waiting.has(seq)));
         const { added, left } = await busy;
         added.forEach((one, place) => enter(jobs[place]!, one));
         counted(left);
@@ -123,7 +123,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
     if (outcome) settled([seq], outcome);
   };
   const cancel = async (seqs: number[]): Promise<number> => {
-    const [rows, count] = await takeUnsent(await store(), seqs);
+    const [rows, count] = await store((from) => takeUnsent(from, seqs));
     if (rows.length === 0) return 0;
     const outcome: Outcome = ['cancelled', 'it was cancelled before it was sent', undefined];
     const gone = rows.flatMap((row) => [row.seq!, ...(row.also ?? [])]);
@@ -209,7 +209,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
       if (seqs.length === 0) return;
       const missing = new Map<number, Outcome>();
       const now = Date.now();
-      await (await store()).run(['outbox', 'dead'], 'read', (tx) => {
+      await store((from) => from.run(['outbox', 'dead'], 'read', (tx) => {
         tx.keys('outbox', (keys) => {
           const there = new Set(keys);
           for (const seq of seqs) {
@@ -224,7 +224,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
         });
         // Settled by the row that took its place.
         tx.all('outbox', (rows) => rows.forEach((row) => row.also?.forEach((seq) => missing.delete(seq))), { index: 'merge' });
-      }, true);
+      }, true));
       if (missing.size > 0) setTimeout(() => missing.forEach((outcome, seq) => settled([seq], outcome)), SETTLE_AFTER_MS);
     },
     end: (error) => {

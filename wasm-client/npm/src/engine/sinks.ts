@@ -3,7 +3,8 @@
 
 import type { Delivery, EngineSubscription, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import type { EbbtideError } from '../error.js';
-import { readAll, type Range, type RetainedRow, type Store } from './store/store.js';
+import type { Station } from './station.js';
+import { readAll, type Range, type RetainedRow } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
 import { errorOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
 
@@ -36,7 +37,7 @@ export interface Sinks {
   end(error: EbbtideError): void;
 }
 
-export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) => void): Sinks {
+export function openSinks(store: Station['store'], tell: (talk: ToLeader) => void): Sinks {
   const byFilter = new Map<string, Set<Local>>();
   /** Ended by the application, and the leader does not know yet. */
   const ended = new Map<string, [string, string][] | undefined>();
@@ -64,7 +65,7 @@ export function openSinks(store: () => Promise<Store>, tell: (talk: ToLeader) =>
     const from = prefixOf(filter);
     let range: Range = from === filter ? { from, to: from } : from === '' ? {} : { from, to: `${from}\uffff` };
     for (let count = FIRST_PAGE; ; count = PAGE) {
-      const rows = await readAll(await store(), 'retained', { ...range, count });
+      const rows = await store((now) => readAll(now, 'retained', { ...range, count }));
       yield rows.filter((row) => matches(filter, row.topic));
       if (rows.length < count) return;
       range = { ...range, after: rows[count - 1]!.topic };

@@ -39,7 +39,8 @@ export interface Station {
   readonly epoch: number;
   readonly opened: Opened | undefined;
   readonly leader: Leader | undefined;
-  store(): Promise<Store>;
+  /** Works on the store, as soon as there is one; again on the next one, if it was closed before that came to an end. Rejects when there will be none. */
+  store<T>(work: (store: Store) => Promise<T>): Promise<T>;
   /** `rows`: of a leader in this tab, see `Leader.hear`. */
   tell(talk: ToLeader, rows?: OutboxRow[]): void;
   /** As the leader of this tab can; undefined: it has none. */
@@ -236,7 +237,17 @@ export function openStation(context: StationContext): Station {
     get leader() {
       return office?.leader;
     },
-    store: () => (over ? Promise.reject(over) : storeIs),
+    store: async (work) => {
+      for (;;) {
+        if (over) throw over;
+        const now = await storeIs;
+        try {
+          return await work(now);
+        } catch (why) {
+          if (!now.closed) throw why;
+        }
+      }
+    },
     tell: (talk, rows) => {
       if (office) office.leader?.hear(talk, self, rows);
       else channel?.post(talk);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
-import { IDBObjectStore } from 'fake-indexeddb';
+import { IDBDatabase, IDBObjectStore } from 'fake-indexeddb';
 import { closeAll, eventually, listen, newProfile, online, open, publish } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
@@ -152,6 +152,35 @@ test('a page that is put away lets go of everything, and takes it up again', asy
   server.deliver('a/1', 'again');
   await eventually('heard', () => heard.messages.length === 1);
   assert.deepEqual(engine.states.map((one) => one.state).filter((one, place, all) => one !== all[place - 1]), ['online', 'connecting', 'online']);
+});
+
+// Fails if a publish between reading and writing, or one that is read and written in one transaction, takes the closed database for an end.
+test('what a tab was about to store when its page was put away is stored when it comes back', async () => {
+  newProfile();
+  const happen = page();
+  const server = new Server();
+  const engine = open(server);
+  await online(engine);
+  const { transaction } = IDBDatabase.prototype;
+  for (const turns of [1, 2, 3, 5, 10, 20]) {
+    let begun;
+    const begins = new Promise((resolve) => (begun = resolve));
+    const watch = mock.method(IDBDatabase.prototype, 'transaction', function (...given) {
+      begun();
+      return transaction.apply(this, given);
+    });
+    // It looks first whose place it may take.
+    const sent = publish(engine, `s/${turns}`, { retain: true, coalesce: true });
+    await begins;
+    watch.mock.restore();
+    for (let turn = 0; turn < turns; turn++) await undefined;
+    if (turns > 5) await new Promise(setImmediate);
+    happen('pagehide');
+    happen('pageshow');
+    assert.deepEqual(await sent.settled, { reasonCode: 0 });
+  }
+  assert.equal(server.published.length, 6);
+  assert.deepEqual(await engine.outbox(), []);
 });
 
 test('a page that comes back to other tabs is shown what has changed meanwhile', async () => {

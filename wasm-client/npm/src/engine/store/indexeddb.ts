@@ -41,16 +41,21 @@ export function openIndexedDb(name: string, lost: (why: 'reload-needed' | 'stora
 }
 
 function wrap(db: IDBDatabase): Store {
+  const dialogues = new Set<() => void>();
+  let closed = false;
   return {
     kind: 'indexeddb',
+    get closed() {
+      return closed;
+    },
     run: (tables, mode, work, dialogue) =>
       new Promise((resolve, reject) => {
         let why: unknown;
         // Throws InvalidStateError when the database is closed.
         const transaction = db.transaction(tables, mode === 'read' ? 'readonly' : 'readwrite', { durability: mode === 'strict' ? mode : 'relaxed' });
-        transaction.oncomplete = () => resolve();
-        transaction.onabort = () => reject(why ?? transaction.error ?? new DOMException('the transaction was aborted', 'AbortError'));
-        const abort = (error: unknown): void => {
+        transaction.oncomplete = () => (dialogues.delete(abort), resolve());
+        transaction.onabort = () => (dialogues.delete(abort), reject(why ?? transaction.error ?? new DOMException('the transaction was aborted', 'AbortError')));
+        const abort = (error?: unknown): void => {
           why ??= error;
           try {
             transaction.abort();
@@ -77,9 +82,14 @@ function wrap(db: IDBDatabase): Store {
         };
         const asked = <T>(then: (value: T) => void): ((value: T) => void) => (unanswered++, guarded(then));
         guarded(work)(transactionOf(transaction, asked, abort));
-        if (!dialogue) commit();
+        if (dialogue) dialogues.add(abort);
+        else commit();
       }),
-    close: () => db.close(),
+    close: () => {
+      closed = true;
+      for (const abort of dialogues) abort();
+      db.close();
+    },
   };
 }
 

@@ -145,7 +145,9 @@ export interface Store {
    * ask for more; others wait until this tab has heard them.
    */
   run(tables: Table[], mode: 'read' | 'strict' | 'relaxed', work: (tx: Tx) => void, dialogue?: boolean): Promise<void>;
+  /** A dialogue that goes on is aborted: this tab may stand still from here on. */
   close(): void;
+  readonly closed?: boolean;
 }
 
 /** All rows of a table, or those of a range; without waiting for the end of the transaction, which may be a frame later. */
