@@ -43,15 +43,17 @@ for (const { name, start, programs } of BROKERS) {
   });
 }
 
-// Fails if the client waits for a close event, which never comes.
-test('the link goes silent: offline by the keep alive, without a close event', needs(), async (t) => {
-  const { link, tab } = await connected(t, startEbbtide, { keepAliveS: KEEP_ALIVE_S });
-  link.stall();
-  await wentOffline(tab, 20_000);
-  assert.equal(link.open, 1, 'nothing was closed');
-  link.restore();
-  assert.equal((await tab.state('online')).session, 'resumed');
-});
+for (const { name, start, programs } of BROKERS) {
+  // Fails if the client waits for a close event, which never comes.
+  test(`${name}: the link goes silent: offline by the keep alive, without a close event`, needs(90_000, programs), async (t) => {
+    const { link, tab } = await connected(t, start, { keepAliveS: KEEP_ALIVE_S });
+    link.stall();
+    await wentOffline(tab, 20_000);
+    assert.equal(link.open, 1, 'nothing was closed');
+    link.restore();
+    assert.equal((await tab.state('online')).session, 'resumed');
+  });
+}
 
 // Fails if an event that the network may be back does not end the wait, or if a dead connection is believed in until the keep alive.
 test('the network comes back: the wait ends at once, and a silent connection is probed', needs(), async (t) => {
@@ -89,24 +91,26 @@ test('a tab hidden for minutes stays connected, its timers throttled', needs(), 
   assert.deepEqual(await tab.page.evaluate(() => window.app.states.map(({ state }) => state)), ['connecting', 'online']);
 });
 
-// Fails if the page keeps its connection or its locks in the back/forward cache, or does not come back from there.
-test('back and forward: the page is restored from the cache and online again', needs(), async (t) => {
-  const { broker, link, tab, window } = await connected(t, startEbbtide);
-  const sender = await outsider(t, broker);
-  await watch(tab);
-  for (const text of ['first', 'second']) {
-    await tab.leave();
-    await eventually('its connection gone', () => link.open, (open) => open === 0);
-    await sender.publishAsync('feed/1', text, { qos: 1 });
-    const other = await window.tab('other');
-    assert.deepEqual(await other.page.evaluate(async () => (await navigator.locks.query()).held), [], 'no lock is kept');
-    await other.close();
-    await tab.back();
-    assert.equal((await tab.state('online')).session, 'resumed');
-    await tab.eventually('what came meanwhile', () => window.app.seen(), (texts) => texts.at(-1) === text);
-  }
-  assert.deepEqual(await tab.call('seen'), ['first', 'second']);
-});
+for (const { name, start, programs } of BROKERS) {
+  // Fails if the page keeps its connection or its locks in the back/forward cache, or does not come back from there.
+  test(`${name}: back and forward: the page is restored from the cache and online again`, needs(90_000, programs), async (t) => {
+    const { broker, link, tab, window } = await connected(t, start);
+    const sender = await outsider(t, broker);
+    await watch(tab);
+    for (const text of ['first', 'second']) {
+      await tab.leave();
+      await eventually('its connection gone', () => link.open, (open) => open === 0);
+      await sender.publishAsync('feed/1', text, { qos: 1 });
+      const other = await window.tab('other');
+      assert.deepEqual(await other.page.evaluate(async () => (await navigator.locks.query()).held), [], 'no lock is kept');
+      await other.close();
+      await tab.back();
+      assert.equal((await tab.state('online')).session, 'resumed');
+      await tab.eventually('what came meanwhile', () => window.app.seen(), (texts) => texts.at(-1) === text);
+    }
+    assert.deepEqual(await tab.call('seen'), ['first', 'second']);
+  });
+}
 
 /** One tab, online through a link. `throttled`: no timer of the page runs before a minute; `clock`: the test moves the page's time. */
 async function connected(t, start, options = {}, { clock = false, throttled = false } = {}) {

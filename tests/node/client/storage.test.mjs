@@ -50,53 +50,57 @@ for (const { name, start, programs } of BROKERS) {
   });
 }
 
-// Fails if lost storage is not noticed, or if the server's old session is gone on with as if its acknowledgements were known.
-test('the storage was evicted: said with what may be lost, and the session begins anew', needs(), async (t) => {
-  const { broker, link, window, tab } = await opened(t, startEbbtide);
-  const sender = await outsider(t, broker);
-  await tab.call('subscribe', 'in/#', { qos: 1 });
-  await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
-  await tab.close();
-  await eventually('its connection gone', () => link.open, (open) => open === 0);
-  await window.evictDatabases(await window.tab('b', 'elsewhere.html'));
+for (const { name, start, programs } of BROKERS) {
+  // Fails if lost storage is not noticed, or if the server's old session is gone on with as if its acknowledgements were known.
+  test(`${name}: the storage was evicted: said with what may be lost, and the session begins anew`, needs(90_000, programs), async (t) => {
+    const { broker, link, window, tab } = await opened(t, start);
+    const sender = await outsider(t, broker);
+    await tab.call('subscribe', 'in/#', { qos: 1 });
+    await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
+    await tab.close();
+    await eventually('its connection gone', () => link.open, (open) => open === 0);
+    await window.evictDatabases(await window.tab('b', 'elsewhere.html'));
 
-  const again = await window.tab('a');
-  await again.call('connect', link.url, { identity: 'ana' });
-  assert.equal((await again.state('online')).session, 'evicted');
-  await again.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('evicted'));
-  await again.call('subscribe', 'in/#', { qos: 1 });
-  await again.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
-  await sender.publishAsync('in/1', 'after', { qos: 1 });
-  await again.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
-  const connects = link.trace.filter(({ up, packet }) => up && packet.cmd === 'connect').map(({ packet }) => packet.clean);
-  assert.equal(connects.at(-1), true, 'Clean Start, as the standard demands');
-});
+    const again = await window.tab('a');
+    await again.call('connect', link.url, { identity: 'ana' });
+    assert.equal((await again.state('online')).session, 'evicted');
+    await again.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('evicted'));
+    await again.call('subscribe', 'in/#', { qos: 1 });
+    await again.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
+    await sender.publishAsync('in/1', 'after', { qos: 1 });
+    await again.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
+    const connects = link.trace.filter(({ up, packet }) => up && packet.cmd === 'connect').map(({ packet }) => packet.clean);
+    assert.equal(connects.at(-1), true, 'Clean Start, as the standard demands');
+  });
+}
 
-// Fails if the client takes the loss of all that is stored for a logout, and ends; or if a promise of what was lost stays open.
-test('the storage is evicted while the page is open: said with what may be lost, and it goes on', needs(), async (t) => {
-  const { broker, link, window, tab } = await opened(t, startEbbtide);
-  const sender = await outsider(t, broker);
-  await tab.call('subscribe', 'in/#', { qos: 1 });
-  await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
-  link.cut();
-  await tab.state('offline');
-  await tab.call('publishAll', [1, 2].map((qos) => ({ topic: `out/${qos}`, text: 'lost', qos })));
-  await tab.eventually('both counted', () => window.app.reports.findLast(({ kind }) => kind === 'outbox').count, (count) => count === 2);
-  await tab.page.evaluate(() => localStorage.clear());
-  await window.evictDatabases(tab);
-  await tab.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('storage-lost'));
-  const outcomes = () => window.app.published.map(({ acked }) => acked);
-  assert.deepEqual(await tab.eventually('outcomes', outcomes, (all) => all.every(Boolean)), ['outcome-unknown', 'outcome-unknown']);
-  link.restore();
-  assert.equal((await tab.state('online')).session, 'evicted');
-  const [{ lost }] = await tab.eventually('what is lost', () => window.app.reports.filter(({ kind }) => kind === 'evicted'), (all) => all.length === 1);
-  assert.equal(lost.outbox, 2);
-  // The session is new: what comes before its subscription is for nobody.
-  const since = link.trace.findLastIndex(({ packet }) => packet.cmd === 'connect');
-  await eventually('subscribed anew', () => link.trace.slice(since).some(({ packet }) => packet.cmd === 'suback'));
-  await sender.publishAsync('in/1', 'after', { qos: 1 });
-  await tab.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
-});
+for (const { name, start, programs } of BROKERS) {
+  // Fails if the client takes the loss of all that is stored for a logout, and ends; or if a promise of what was lost stays open.
+  test(`${name}: the storage is evicted while the page is open: said with what may be lost, and it goes on`, needs(90_000, programs), async (t) => {
+    const { broker, link, window, tab } = await opened(t, start);
+    const sender = await outsider(t, broker);
+    await tab.call('subscribe', 'in/#', { qos: 1 });
+    await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
+    link.cut();
+    await tab.state('offline');
+    await tab.call('publishAll', [1, 2].map((qos) => ({ topic: `out/${qos}`, text: 'lost', qos })));
+    await tab.eventually('both counted', () => window.app.reports.findLast(({ kind }) => kind === 'outbox').count, (count) => count === 2);
+    await tab.page.evaluate(() => localStorage.clear());
+    await window.evictDatabases(tab);
+    await tab.eventually('a report', () => window.app.reports.map(({ kind }) => kind), (kinds) => kinds.includes('storage-lost'));
+    const outcomes = () => window.app.published.map(({ acked }) => acked);
+    assert.deepEqual(await tab.eventually('outcomes', outcomes, (all) => all.every(Boolean)), ['outcome-unknown', 'outcome-unknown']);
+    link.restore();
+    assert.equal((await tab.state('online')).session, 'evicted');
+    const [{ lost }] = await tab.eventually('what is lost', () => window.app.reports.filter(({ kind }) => kind === 'evicted'), (all) => all.length === 1);
+    assert.equal(lost.outbox, 2);
+    // The session is new: what comes before its subscription is for nobody.
+    const since = link.trace.findLastIndex(({ packet }) => packet.cmd === 'connect');
+    await eventually('subscribed anew', () => link.trace.slice(since).some(({ packet }) => packet.cmd === 'suback'));
+    await sender.publishAsync('in/1', 'after', { qos: 1 });
+    await tab.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
+  });
+}
 
 // Fails if a full disk loses a publish without a word, or stops what needs no room.
 test('the quota is exceeded: `stored` rejects and says so, and the client goes on when there is room', needs(), async (t) => {
