@@ -33,6 +33,9 @@ pub struct Options {
     pub has_session: bool,
     /// The name of that session, as [`super::JournalEntry::Restarted`] had it.
     pub session_name: Option<ByteString>,
+    /// Takes more than the Receive Maximum from a server that does not keep to it (Mosquitto 2.0, once something is acknowledged), up to the
+    /// number of packet ids. Otherwise the connection ends with 0x93.
+    pub bears_excess: bool,
     /// Each attempt comes with new credentials, so that a token that has run out is worth another one.
     pub asks_credentials: bool,
 }
@@ -65,6 +68,7 @@ impl Options {
             durable: false,
             has_session: false,
             session_name: None,
+            bears_excess: false,
             asks_credentials: false,
         }
     }

@@ -85,8 +85,10 @@ impl Client {
         let connect = &self.options.connect;
         let limits = Limits::new(connect, &connack);
         let receive_maximum = match connect.version {
-            Version::V5 => connect.receive_maximum.map_or(u16::MAX, Into::into),
-            // Nothing tells the server of it.
+            Version::V5 if !self.options.bears_excess => {
+                connect.receive_maximum.map_or(u16::MAX, Into::into)
+            }
+            // 3.1.1: nothing tells the server of it.
             _ => u16::MAX,
         };
         self.has_session =

@@ -70,6 +70,29 @@ fn more_than_the_receive_maximum_is_a_fault_of_the_server() {
 }
 
 #[test]
+fn a_server_that_does_not_keep_to_the_receive_maximum_can_be_borne() {
+    let mut options = durable(Version::V5);
+    options.connect.receive_maximum = NonZeroU16::new(1);
+    options.bears_excess = true;
+    let mut script = Script::new(options);
+    script.accept(true);
+    for id in 1..=3 {
+        publish(&mut script, QoS::AtLeastOnce, id);
+    }
+    assert_eq!(script.store().1, ["PUBACK 1", "PUBACK 2", "PUBACK 3"]);
+    for id in 1..=u16::MAX {
+        publish(&mut script, QoS::ExactlyOnce, id);
+    }
+    assert_eq!(script.actions(), []);
+    publish(&mut script, QoS::AtLeastOnce, 1);
+    assert_eq!(
+        script.actions(),
+        [Action::Close],
+        "no server can have that many under way"
+    );
+}
+
+#[test]
 fn what_an_earlier_connection_left_unreleased_does_not_count() {
     let mut script = receiving(1, Version::V5);
     publish(&mut script, QoS::ExactlyOnce, 1);

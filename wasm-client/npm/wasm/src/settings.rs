@@ -26,6 +26,7 @@ pub(crate) fn read(values: &mut Reader) -> Result<Options, Fault> {
     options.has_session = values.flag();
     options.session_name = values.text();
     options.asks_credentials = values.flag();
+    options.bears_excess = true;
     if let Some(timeout_ms) = values.number() {
         options.connect_timeout_ms = timeout_ms as u32;
     }
