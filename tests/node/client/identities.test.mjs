@@ -86,18 +86,25 @@ test('forget() leaves nothing behind, here and at the broker', needs(), async (t
   assert.deepEqual(await again.call('outbox'), []);
 });
 
-// Fails if the session there is left to expire.
-test('forget() ends the session at Mosquitto, too', needs(90_000, { MOSQUITTO }), async (t) => {
-  const { broker, link, window } = await surroundings(t, startMosquitto);
-  const ana = await signIn(window, link, 'ana');
-  await ana.call('forget');
-  await eventually('its connection gone', () => link.open, (open) => open === 0);
-  const { clientId } = link.trace.find(({ packet }) => packet.cmd === 'connect').packet;
-  const other = mqtt.connect(broker.tcp, { clientId, clean: false, protocolVersion: 5 });
-  const [{ sessionPresent }] = await once(other, 'connect');
-  await other.endAsync();
-  assert.equal(sessionPresent, false);
-});
+for (const { name, start, programs } of BROKERS) {
+  for (const version of ['5.0', '3.1.1']) {
+    // Fails if the session is left to expire, where it does, or to stay for ever; or if the will is published.
+    test(`${name}, ${version}: forget() ends the session at the broker`, needs(90_000, programs), async (t) => {
+      const { broker, link, window } = await surroundings(t, start);
+      const witness = await outsider(t, broker);
+      await witness.subscribeAsync('will/#', { qos: 1 });
+      const ana = await signIn(window, link, 'ana', 'online', { version, will: { topic: 'will/ana', payload: 'gone', qos: 1 } });
+      await ana.call('forget');
+      await eventually('its connection gone', () => link.open, (open) => open === 0);
+      const { clientId } = link.trace.find(({ packet }) => packet.cmd === 'connect').packet;
+      const other = mqtt.connect(broker.tcp, { clientId, clean: false, protocolVersion: version === '5.0' ? 5 : 4 });
+      const [{ sessionPresent }] = await once(other, 'connect');
+      await other.endAsync();
+      assert.equal(sessionPresent, false);
+      assert.deepEqual(witness.received.map(({ text }) => text), []);
+    });
+  }
+}
 
 for (const { name, start, programs } of BROKERS) {
   for (const version of ['5.0', '3.1.1']) {

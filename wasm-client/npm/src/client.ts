@@ -254,7 +254,7 @@ export class Client {
   /**
    * Logout: ends the session at the server, purges all that is stored here for this identity, and closes the client. Rejects with `offline`
    * if the server could not be reached: the data here is gone, and the session there ends when it expires. A client that is closed can
-   * remove nothing: `closed`. MQTT 3.1.1 has no way to end a session by a farewell: the server keeps it.
+   * remove nothing: `closed`. With MQTT 3.1.1 it takes a second connection, for a farewell ends no session there.
    */
   forget(): Promise<void> {
     const forget = async (): Promise<void> => {

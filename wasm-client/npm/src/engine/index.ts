@@ -152,7 +152,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
       if (!purged) throw new EbbtideError('storage', 'another page holds the database: it goes when that page is closed');
-      if (!ended) throw new EbbtideError('offline', `the local data is gone; the server was not reached and keeps the session for ${settings.sessionExpiryS} s`);
+      if (!ended) throw new EbbtideError('offline', `the data here is gone; the server was not reached and keeps the session`);
     },
   };
 }

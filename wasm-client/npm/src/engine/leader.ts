@@ -7,6 +7,7 @@ import type { EngineSettings } from '../settings.js';
 import { openCache } from './cache.js';
 import { openDesk } from './credentials.js';
 import { openFeeder } from './feeder.js';
+import { endCleanly } from './goodbye.js';
 import { openInbox } from './inbox.js';
 import { openJournal, runAsLeader } from './journal.js';
 import { witness } from './store/open.js';
@@ -110,11 +111,12 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
 
   // Called only after `start`.
   const hooks = {} as Hooks;
-  const connection = connect({
+  const given = {
     ...settings, url, clientId: meta.clientId, cleanStart: false, durable: true, hasSession: meta.hasSession, sessionName: meta.sessionName, asksCredentials: settings.credentials !== undefined,
     sessionExpiryS: fallback ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_MAX_S) : settings.sessionExpiryS,
     connectTimeoutMs: settings.connectTimeoutS * 1000, backoffMaxMs: settings.backoffMaxS * 1000,
-  } as Settings, hooks);
+  } as Settings;
+  const connection = connect(given, hooks);
   const states = openStates({
     estate, enter: context.state, report,
     online: (resumed) => {
@@ -252,7 +254,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       while (!online() && meta.hasSession && !over && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
       const can = online() || (!meta.hasSession && !over);
       stop(END);
-      return can;
+      if (!can || version === 5 || !meta.hasSession) return can;
+      return endCleanly(await load(), given, settings, end - Date.now(), log);
     },
     start: () => connection.start(),
     hear(talk, from, rows) {
