@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last: a state machine without a socket.
 //!
 //! Read it in this order: this file (what comes in and goes out), `connect`, `authenticate` and `opening` (from the first packet to a session),
-//! `publish` and `subscribe` (what a client asks for), `authorize` (what it may), `outbound`, `resume`, `snapshot` and `announce` (what it gets),
+//! `publish`, `subscribe` and `unsubscribe` (what a client asks for), `authorize` (what it may), `outbound`, `resume`, `snapshot` and `announce` (what it gets),
 //! `acks`, `end`.
 
 mod acks;
@@ -28,6 +28,7 @@ mod resume;
 mod snapshot;
 mod subscribe;
 mod transmit;
+mod unsubscribe;
 mod wake;
 
 use std::{

@@ -1,4 +1,4 @@
-//! A client subscribes and unsubscribes.
+//! A client subscribes.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,13 +7,14 @@ use std::{
 
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter,
-    packet::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe},
+    packet::{RetainHandling, SubAck, Subscribe, Subscription},
 };
-use ebbtide_store::{Incarnation, Operation, SubscriptionRow};
+use ebbtide_store::{Incarnation, Operation, Revision, SubscriptionRow};
 
 use super::{announce::Announcement, fault::Refusal, open::Open, replies::Replies};
 use crate::{
     Limit, Now, compact, durability,
+    journal::Ticket,
     numbers::Exhausted,
     room,
     route::{
@@ -26,11 +27,49 @@ use crate::{
     work,
 };
 
+/// What all filters of one SUBSCRIBE have in common.
+#[derive(Clone, Copy)]
+struct Request {
+    identifier: Option<u32>,
+    generation: u64,
+    /// The client wants to know when the retained messages have all come.
+    asks_for_end: bool,
+    /// How many there are.
+    filters: usize,
+    /// The number of its SUBACK among the replies.
+    reply: u64,
+}
+
+/// What becomes of the filters, before any of them is entered.
+#[derive(Default)]
+struct Verdict {
+    accepted: Vec<SubscriptionRow>,
+    /// Of all, in their order.
+    reasons: Vec<ReasonCode>,
+    /// Of the first that was refused.
+    why: Option<&'static str>,
+    /// Where each filter stands, the last time; if the client asks for the end.
+    places: HashMap<TopicFilter, usize>,
+    /// For the groups of which it may be the first member.
+    numbers: HashMap<TopicFilter, Incarnation>,
+}
+
+/// What follows from having been entered.
+#[derive(Default)]
+struct Entered {
+    /// Those that are to get retained messages, as of these revisions.
+    owed: Vec<(SubscriptionRow, Revision)>,
+    groups: HashMap<TopicFilter, Arc<Group>>,
+    /// Those that replace one whose retained messages are still under way, and its generation.
+    unfinished: HashMap<TopicFilter, u64>,
+    announcement: Option<Announcement>,
+    /// The rows of a kept session.
+    rows: Option<Ticket>,
+}
+
 impl Open {
-    /// The subscriptions enter the index, the revision of the retained messages is noted and the snapshots are queued
-    /// while nobody can publish: what is published later comes live, what was before comes with the snapshot
-    /// [MQTT-3.8.4-4]. If they are many this goes part by part; then no numbers can be relied on, and the marker comes. One SUBACK with the packet id of the request [MQTT-2.2.1-6, MQTT-3.8.4-1, MQTT-3.8.4-2] answers for
-    /// each filter in its order [MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.9.3-1].
+    /// One SUBACK with the packet id of the request [MQTT-2.2.1-6, MQTT-3.8.4-1, MQTT-3.8.4-2] answers for each filter in its order
+    /// [MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.9.3-1].
     pub fn handle_subscribe(
         &mut self,
         subscribe: Subscribe,
@@ -38,228 +77,224 @@ impl Open {
         replies: &mut Replies,
         now: Now,
     ) {
-        let identifier = subscribe.subscription_identifier;
-        let asks_for_end = self.asks_for_end(&subscribe);
-        let count = subscribe.subscriptions.len();
+        self.session.generation += 1;
+        let request = Request {
+            identifier: subscribe.subscription_identifier,
+            generation: self.session.generation,
+            asks_for_end: self.asks_for_end(&subscribe),
+            filters: subscribe.subscriptions.len(),
+            reply: replies.next(),
+        };
         let filters = subscribe.subscriptions.iter().map(|one| &one.filter);
         let bytes = waiting_bytes(filters.clone());
         self.steps += filters.map(levels).sum::<usize>();
-        let mut reasons = Vec::with_capacity(count);
-        let (mut accepted, mut accepted_bytes) = (Vec::new(), 0);
-        // Where each filter stands, the last time.
-        let mut places = HashMap::new();
-        let mut numbers = HashMap::new();
-        let mut why = None;
-        for Subscription { filter, options } in subscribe.subscriptions {
+        let Verdict {
+            mut accepted,
+            reasons,
+            why,
+            places,
+            numbers,
+        } = self.judge(subscribe.subscriptions, request, shared);
+        let mut entered = self.enter(&mut accepted, request, &numbers, shared);
+        let user_properties = entered.announcement.take().map(|announcement| {
+            let owed = entered.owed.iter();
+            let owed = owed.map(|(row, revision)| (row, *revision, places[&row.filter]));
+            self.announce(announcement, owed, shared, now)
+        });
+        let suback = SubAck {
+            packet_id: subscribe.packet_id,
+            reason_string: why.and_then(|why| self.tolerance.reason_string(why)),
+            user_properties: user_properties.unwrap_or_default(),
+            reasons,
+        };
+        let ticket = durability::subscription(entered.rows);
+        replies.push_counted(ticket, Packet::SubAck(suback), bytes);
+        self.note_subscriptions(accepted, request, entered);
+    }
+
+    /// Decides about each filter by itself.
+    fn judge(
+        &mut self,
+        subscriptions: Vec<Subscription>,
+        request: Request,
+        shared: &Shared,
+    ) -> Verdict {
+        let mut verdict = Verdict {
+            reasons: Vec::with_capacity(subscriptions.len()),
+            ..Verdict::default()
+        };
+        let mut accepted_bytes = 0;
+        for Subscription { filter, options } in subscriptions {
             let refusal = self
-                .refusal(&filter, accepted.len(), accepted_bytes, shared)
+                .refusal(&filter, verdict.accepted.len(), accepted_bytes, shared)
                 .or_else(|| self.may_not_subscribe(&filter, shared))
                 .or_else(|| self.no_room(&filter, shared));
-            match refusal.or_else(|| self.number(&filter, &mut numbers, shared)) {
-                Some(refusal) => {
-                    reasons.push(refusal.reason);
-                    why.get_or_insert(refusal.why);
-                }
-                None => {
-                    reasons.push(granted(options.qos));
-                    let filter = compact::filter(&filter);
-                    accepted_bytes += subscription_bytes(&filter);
-                    if asks_for_end {
-                        places.insert(filter.clone(), reasons.len() - 1);
-                    }
-                    accepted.push(SubscriptionRow {
-                        filter,
-                        options,
-                        identifier,
-                        retained_owed: false,
-                    });
-                }
+            if let Some(refusal) =
+                refusal.or_else(|| self.number(&filter, &mut verdict.numbers, shared))
+            {
+                verdict.reasons.push(refusal.reason);
+                verdict.why.get_or_insert(refusal.why);
+                continue;
             }
+            let filter = compact::filter(&filter);
+            accepted_bytes += subscription_bytes(&filter);
+            if request.asks_for_end {
+                verdict.places.insert(filter.clone(), verdict.reasons.len());
+            }
+            verdict.reasons.push(granted(options.qos));
+            verdict.accepted.push(SubscriptionRow {
+                filter,
+                options,
+                identifier: request.identifier,
+                retained_owed: false,
+            });
         }
+        verdict.accepted = last_of_each(verdict.accepted);
+        verdict
+    }
 
-        let mut accepted = last_of_each(accepted);
-        self.session.generation += 1;
-        let generation = self.session.generation;
-        let reply = replies.next();
-        let mut owed = Vec::new();
-        let mut groups = HashMap::new();
-        let mut unfinished = HashMap::new();
-        let mut announcement = None;
-        let mut rows = None;
+    /// The subscriptions enter the index, the revision of the retained messages is noted and the snapshots are queued while nobody
+    /// can publish: what is published later comes live, what was before comes with the snapshot [MQTT-3.8.4-4]. If they are many
+    /// this goes part by part; then no numbers can be relied on, and the marker comes.
+    fn enter(
+        &mut self,
+        accepted: &mut [SubscriptionRow],
+        request: Request,
+        numbers: &HashMap<TopicFilter, Incarnation>,
+        shared: &Shared,
+    ) -> Entered {
+        let Request {
+            identifier,
+            generation,
+            ..
+        } = request;
         let session = self.session.incarnation;
-        let mut left = &mut accepted[..];
+        let mut entered = Entered::default();
+        let mut left = accepted;
         loop {
             let (part, rest) = left.split_at_mut(work::part(left, |row| levels(&row.filter)));
             left = rest;
-            let is_first = announcement.is_none();
-            let first_owed = owed.len();
+            let is_last = left.is_empty();
+            let first_owed = entered.owed.len();
             let mut index = shared.index.write();
             let revision = shared.numbers.lock().last_revision();
             for row in part.iter_mut() {
                 if row.filter.share().is_some() {
                     // No retained messages for these (section 4.8.2).
-                    let group = self.join(&mut index, row, &numbers, shared);
-                    groups.insert(row.filter.clone(), group);
-                    continue;
-                }
-                // It replaces one of the same filter [MQTT-3.8.4-3].
-                let is_new = index.insert(row.filter.pattern(), self.session.subscriber(row));
-                // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
-                row.retained_owed = match row.options.retain_handling {
-                    RetainHandling::Send => true,
-                    RetainHandling::SendIfNew => is_new,
-                    RetainHandling::DoNotSend => false,
-                };
-                if row.retained_owed {
-                    owed.push((row.clone(), revision));
-                } else if let Some(before) = self.session.subscriptions.get(&row.filter)
-                    && before.row.retained_owed
-                {
-                    // What the one before has asked for is still under way, and goes on.
-                    row.retained_owed = true;
-                    let outbound = &mut self.outbound;
-                    outbound
-                        .ends
-                        .promise(before.row.identifier, before.generation);
-                    unfinished.insert(row.filter.clone(), before.generation);
+                    let group = self.join(&mut index, row, numbers, shared);
+                    entered.groups.insert(row.filter.clone(), group);
+                } else {
+                    self.enter_own(&mut index, row, revision, &mut entered);
                 }
             }
             if self.session.kept && !part.is_empty() {
-                rows = Some(shared.journal.submit_all(part.iter().map(|row| {
-                    Operation::PutSubscription {
-                        session,
-                        subscription: row.clone(),
-                    }
-                })));
+                let rows = part.iter().map(|row| Operation::PutSubscription {
+                    session,
+                    subscription: row.clone(),
+                });
+                entered.rows = Some(shared.journal.submit_all(rows));
             }
-            let is_last = left.is_empty();
-            if is_first && asks_for_end {
-                let end = End {
-                    identifier: identifier.unwrap_or(0),
-                    generation,
-                    after_reply: reply,
-                };
-                // What is owed later comes as it is then, not as it is counted now.
-                let is_later = !owed.is_empty() && self.session.mailbox.is_spilling();
-                // What an earlier one was owed may still come with the same identifier.
-                let is_behind = groups.len() < part.len() && self.may_carry(identifier);
-                // And between the parts somebody may publish.
-                let is_promised = is_later || is_behind || !is_last || !unfinished.is_empty();
-                announcement = Some(Announcement::new(
-                    end,
-                    is_promised,
-                    !groups.is_empty(),
-                    count,
-                ));
+            if request.asks_for_end && entered.announcement.is_none() {
+                let has_own = entered.groups.len() < part.len();
+                let announcement = self.announcement(request, &entered, has_own, is_last);
+                entered.announcement = Some(announcement);
             }
-            for (row, _) in &owed[first_owed..] {
+            for (row, revision) in &entered.owed[first_owed..] {
                 self.session.mailbox.push_snapshot(Snapshot {
                     filter: row.filter.clone(),
                     options: row.options,
                     identifier,
                     generation,
-                    revision,
-                    after_reply: reply,
+                    revision: *revision,
+                    after_reply: request.reply,
                     position: None,
                 });
             }
-            if is_last
-                && let Some(announcement) = &announcement
-                && (announcement.is_promised || !owed.is_empty())
-            {
-                self.push_end(announcement.end);
-            }
-            drop(index);
             if is_last {
-                break;
+                if let Some(announcement) = &entered.announcement
+                    && (announcement.is_promised || !entered.owed.is_empty())
+                {
+                    self.push_end(announcement.end);
+                }
+                return entered;
             }
-        }
-        let user_properties = announcement.map(|announcement| {
-            let owed = owed
-                .iter()
-                .map(|(row, revision)| (row, *revision, places[&row.filter]));
-            self.announce(announcement, owed, shared, now)
-        });
-        self.session.identifier_max = self.session.identifier_max.max(identifier.unwrap_or(0));
-        let suback = SubAck {
-            packet_id: subscribe.packet_id,
-            // Of the first that was refused.
-            reason_string: why.and_then(|why| self.tolerance.reason_string(why)),
-            user_properties: user_properties.unwrap_or_default(),
-            reasons,
-        };
-        let ticket = durability::subscription(rows);
-        replies.push_counted(ticket, Packet::SubAck(suback), bytes);
-        for row in accepted {
-            let group = groups.remove(&row.filter);
-            if let Some(group) = &group {
-                group.attach(session, self.outbound.receive_maximum());
-            }
-            let earlier = unfinished.remove(&row.filter);
-            let subscribed = Subscribed {
-                row,
-                generation: earlier.unwrap_or(generation),
-                group,
-            };
-            self.session.subscribe(subscribed);
         }
     }
 
-    /// What is the same, byte by byte, ends [MQTT-3.10.4-1, MQTT-3.10.4-2]; exchanges under way go on [MQTT-3.10.4-3]. One
-    /// UNSUBACK with the packet id of the request answers for each filter in its order, whether or not it was there
-    /// [MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1].
-    pub fn handle_unsubscribe(
+    /// One of the session's own. It replaces one of the same filter [MQTT-3.8.4-3].
+    fn enter_own(
         &mut self,
-        unsubscribe: Unsubscribe,
-        shared: &Shared,
-        replies: &mut Replies,
+        index: &mut Index,
+        row: &mut SubscriptionRow,
+        revision: Revision,
+        entered: &mut Entered,
     ) {
-        let session = self.session.incarnation;
-        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
-        let (mut removed, mut ended) = (Vec::new(), Vec::new());
-        // In parts, for nobody can publish meanwhile.
-        let mut left = &unsubscribe.filters[..];
-        self.steps += left.iter().map(levels).sum::<usize>();
-        while !left.is_empty() {
-            let (part, rest) = left.split_at(work::part(left, levels));
-            left = rest;
-            let mut index = shared.index.write();
-            for filter in part {
-                let Some(subscribed) = self.session.unsubscribe(filter) else {
-                    reasons.push(ReasonCode::NoSubscriptionExisted);
-                    continue;
-                };
-                match subscribed.group {
-                    None => {
-                        index.remove(filter.pattern(), session);
-                    }
-                    Some(group) => ended.extend(index.leave(&group, session)),
-                }
-                reasons.push(ReasonCode::Success);
-                removed.push(compact::filter(filter));
-            }
-        }
-        for group in ended {
-            group.end(shared);
-        }
-        for filter in &removed {
-            self.session.mailbox.forget_owed(filter);
-        }
-        let rows = (self.session.kept && !removed.is_empty()).then(|| {
-            let removals = removed
-                .into_iter()
-                .map(|filter| Operation::RemoveSubscription { session, filter });
-            shared.journal.submit_all(removals)
-        });
-        let unsuback = UnsubAck {
-            packet_id: unsubscribe.packet_id,
-            reason_string: None,
-            user_properties: Vec::new(),
-            reasons,
+        let is_new = index.insert(row.filter.pattern(), self.session.subscriber(row));
+        // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
+        row.retained_owed = match row.options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
         };
-        let ticket = durability::subscription(rows);
-        let bytes = waiting_bytes(&unsubscribe.filters);
-        replies.push_counted(ticket, Packet::UnsubAck(unsuback), bytes);
+        if row.retained_owed {
+            entered.owed.push((row.clone(), revision));
+        } else if let Some(before) = self.session.subscriptions.get(&row.filter)
+            && before.row.retained_owed
+        {
+            // What the one before has asked for is still under way, and goes on.
+            row.retained_owed = true;
+            let ends = &mut self.outbound.ends;
+            ends.promise(before.row.identifier, before.generation);
+            let generation = before.generation;
+            entered.unfinished.insert(row.filter.clone(), generation);
+        }
+    }
+
+    /// What is to be told of the snapshots, by what the first part has asked for. `has_own`: not all of it is shared.
+    fn announcement(
+        &self,
+        request: Request,
+        entered: &Entered,
+        has_own: bool,
+        is_last: bool,
+    ) -> Announcement {
+        let end = End {
+            identifier: request.identifier.unwrap_or(0),
+            generation: request.generation,
+            after_reply: request.reply,
+        };
+        // What is owed later comes as it is then, not as it is counted now.
+        let is_later = !entered.owed.is_empty() && self.session.mailbox.is_spilling();
+        // What an earlier one was owed may still come with the same identifier.
+        let is_behind = has_own && self.may_carry(request.identifier);
+        // And between the parts somebody may publish.
+        let is_promised = is_later || is_behind || !is_last || !entered.unfinished.is_empty();
+        let has_groups = !entered.groups.is_empty();
+        Announcement::new(end, is_promised, has_groups, request.filters)
+    }
+
+    /// They are the session's from now on.
+    fn note_subscriptions(
+        &mut self,
+        accepted: Vec<SubscriptionRow>,
+        request: Request,
+        mut entered: Entered,
+    ) {
+        let session = &mut self.session;
+        let identifier = request.identifier.unwrap_or(0);
+        session.identifier_max = session.identifier_max.max(identifier);
+        for row in accepted {
+            let group = entered.groups.remove(&row.filter);
+            if let Some(group) = &group {
+                group.attach(session.incarnation, self.outbound.receive_maximum());
+            }
+            let earlier = entered.unfinished.remove(&row.filter);
+            session.subscribe(Subscribed {
+                row,
+                generation: earlier.unwrap_or(request.generation),
+                group,
+            });
+        }
     }
 
     /// Why the subscription could not be kept now.
@@ -370,12 +405,12 @@ impl Open {
 }
 
 /// Of a filter.
-fn levels(filter: &TopicFilter) -> usize {
+pub(super) fn levels(filter: &TopicFilter) -> usize {
     work::levels(filter.as_str())
 }
 
 /// What waits for the disk together with the answer: a row for each filter.
-fn waiting_bytes<'a>(filters: impl IntoIterator<Item = &'a TopicFilter>) -> usize {
+pub(super) fn waiting_bytes<'a>(filters: impl IntoIterator<Item = &'a TopicFilter>) -> usize {
     const ROW_BYTES: usize = 256;
     let rows = filters.into_iter();
     rows.map(|filter| filter.as_str().len() + ROW_BYTES).sum()

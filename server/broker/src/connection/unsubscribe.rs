@@ -1,0 +1,73 @@
+//! A client unsubscribes.
+
+use ebbtide_protocol::{
+    Packet, ReasonCode,
+    packet::{UnsubAck, Unsubscribe},
+};
+use ebbtide_store::Operation;
+
+use super::{
+    open::Open,
+    replies::Replies,
+    subscribe::{levels, waiting_bytes},
+};
+use crate::{compact, durability, shared::Shared, work};
+
+impl Open {
+    /// What is the same, byte by byte, ends [MQTT-3.10.4-1, MQTT-3.10.4-2]; exchanges under way go on [MQTT-3.10.4-3]. One
+    /// UNSUBACK with the packet id of the request answers for each filter in its order, whether or not it was there
+    /// [MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1].
+    pub fn handle_unsubscribe(
+        &mut self,
+        unsubscribe: Unsubscribe,
+        shared: &Shared,
+        replies: &mut Replies,
+    ) {
+        let session = self.session.incarnation;
+        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
+        let (mut removed, mut ended) = (Vec::new(), Vec::new());
+        // In parts, for nobody can publish meanwhile.
+        let mut left = &unsubscribe.filters[..];
+        self.steps += left.iter().map(levels).sum::<usize>();
+        while !left.is_empty() {
+            let (part, rest) = left.split_at(work::part(left, levels));
+            left = rest;
+            let mut index = shared.index.write();
+            for filter in part {
+                let Some(subscribed) = self.session.unsubscribe(filter) else {
+                    reasons.push(ReasonCode::NoSubscriptionExisted);
+                    continue;
+                };
+                match subscribed.group {
+                    None => {
+                        index.remove(filter.pattern(), session);
+                    }
+                    Some(group) => ended.extend(index.leave(&group, session)),
+                }
+                reasons.push(ReasonCode::Success);
+                removed.push(compact::filter(filter));
+            }
+        }
+        for group in ended {
+            group.end(shared);
+        }
+        for filter in &removed {
+            self.session.mailbox.forget_owed(filter);
+        }
+        let rows = (self.session.kept && !removed.is_empty()).then(|| {
+            let removals = removed
+                .into_iter()
+                .map(|filter| Operation::RemoveSubscription { session, filter });
+            shared.journal.submit_all(removals)
+        });
+        let unsuback = UnsubAck {
+            packet_id: unsubscribe.packet_id,
+            reason_string: None,
+            user_properties: Vec::new(),
+            reasons,
+        };
+        let ticket = durability::subscription(rows);
+        let bytes = waiting_bytes(&unsubscribe.filters);
+        replies.push_counted(ticket, Packet::UnsubAck(unsuback), bytes);
+    }
+}
