@@ -40,8 +40,8 @@ use crate::{
 };
 
 /// No more is asked of the core while this many bytes wait for the peer: what waits in the core can still be
-/// taken over by another connection, what is here is lost with this one.
-const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// taken over by another connection, what is here is lost with this one. One look gives as much, so a turn needs no second one.
+const OUTPUT_BYTES_MAX: usize = Connection::TRANSMIT_BYTES;
 /// After so many bytes, in both directions together, others get their chance: a peer that always has more, and takes all, would
 /// otherwise keep its thread for as long as the runtime lets it, which is megabytes.
 const CARRIED_BYTES_MAX: usize = 256 * 1024;
@@ -83,11 +83,12 @@ struct Driver<S> {
     output: BytesMut,
     /// Some of `output` is not on its way yet, or the stream may hold some of it back.
     unwritten: bool,
+    /// The core may have more to say than there is room for in `output`.
+    is_full: bool,
+    /// Bytes in both directions since others had their turn.
+    carried: usize,
     /// There may be whole packets in `input`: more is read when these have been taken in, or it would grow without end.
     is_behind: bool,
-    /// The last turn took in one message alone: whoever gets it is served before it is acknowledged, for that costs a system call and
-    /// wakes a process. Of many at once the first ones would wait for the last.
-    delivers_first: bool,
     /// The peer has ended its direction.
     ended: bool,
     /// To questions that take their time.
@@ -164,8 +165,9 @@ impl<S: ByteStream> Driver<S> {
             input: BytesMut::new(),
             output: BytesMut::new(),
             unwritten: false,
+            is_full: false,
+            carried: 0,
             is_behind: false,
-            delivers_first: false,
             ended: false,
             answers: JoinSet::new(),
             reader,
@@ -180,8 +182,12 @@ impl<S: ByteStream> Driver<S> {
     async fn exchange(&mut self, signal: &Signal) -> io::Result<()> {
         let clock = self.surroundings.clock;
         let mut timer = Timer::new(clock);
-        let mut carried = 0;
         loop {
+            if self.take_in() && self.connection.has_published_one() {
+                // Whoever gets it is served before it is acknowledged, for that costs a system call and wakes a process. Of many at
+                // once the first ones would wait for the last.
+                self.let_others().await;
+            }
             let more = self.turn();
             if self.connection.close().is_some() {
                 return Ok(());
@@ -190,12 +196,9 @@ impl<S: ByteStream> Driver<S> {
                 self.connection.handle_end(clock.now());
                 return Ok(());
             }
-            if more || carried >= CARRIED_BYTES_MAX || self.delivers_first {
-                // Others first: this client has had its share of this turn, or they wait for what it has just published.
-                tokio::task::yield_now().await;
-                carried = 0;
+            if more || self.carried >= CARRIED_BYTES_MAX {
+                self.let_others().await;
             }
-            let unwritten = self.output.len();
             timer.set(self.connection.poll_timeout());
             let mut is_woken = false;
             tokio::select! {
@@ -210,12 +213,8 @@ impl<S: ByteStream> Driver<S> {
                         }
                     }
                     Moved::Read(Ok(0)) => self.ended = true,
-                    Moved::Read(count) => carried += count?,
-                    Moved::Written(done) => {
-                        done?;
-                        carried += unwritten;
-                        self.unwritten = false;
-                    }
+                    Moved::Read(count) => self.carried += count?,
+                    Moved::Written(done) => done?,
                 },
                 () = std::future::ready(()), if more => {}
             }
@@ -228,6 +227,12 @@ impl<S: ByteStream> Driver<S> {
                 self.connection.handle_wake(clock.now());
             }
         }
+    }
+
+    /// This client has had its share for now.
+    async fn let_others(&mut self) {
+        tokio::task::yield_now().await;
+        self.carried = 0;
     }
 
     /// Takes in what came before a takeover: a client that said DISCONNECT and came back at once did say it, and there is no
@@ -243,42 +248,43 @@ impl<S: ByteStream> Driver<S> {
                 Ok(count) => carried += count?,
                 Err(_) => break,
             }
-            while self.turn() {
+            while {
+                self.take_in();
+                self.turn()
+            } {
                 tokio::task::yield_now().await;
             }
         }
         Ok(())
     }
 
-    /// Takes in what has come, asks what is asked, fetches what is to be written. `true` when more could be done at
-    /// once.
-    fn turn(&mut self) -> bool {
-        let now = self.surroundings.clock.now();
-        let mut more = false;
-        self.delivers_first = false;
-        if !self.input.is_empty() && self.connection.wants_input() {
-            more = self.connection.receive(&mut self.input, now);
-            self.delivers_first = self.connection.has_published_one();
+    /// Takes in what has come, as much as the core takes at a time. `false`: nothing could be taken in.
+    fn take_in(&mut self) -> bool {
+        self.is_behind = false;
+        let can = !self.input.is_empty() && self.connection.wants_input();
+        if can {
+            let now = self.surroundings.clock.now();
+            self.is_behind = self.connection.receive(&mut self.input, now);
         }
+        can
+    }
+
+    /// Asks what is asked, fetches what is to be written. `true` when more could be done at once.
+    fn turn(&mut self) -> bool {
         let wanted_input = self.connection.wants_input();
         self.ask_all();
-        while self.output.len() < OUTPUT_BYTES_MAX
-            && self.connection.poll_transmit(&mut self.output, now)
-        {
-            self.unwritten = true;
-            if self.connection.wants_turn() {
-                break;
-            }
+        if self.output.len() < OUTPUT_BYTES_MAX {
+            let now = self.surroundings.clock.now();
+            self.unwritten |= self.connection.poll_transmit(&mut self.output, now);
         }
         // To transmit makes room, and then the next part of a backlog is asked for. Nothing else may ever happen here.
         self.ask_all();
         self.tell_denial();
-        let is_full = self.output.len() >= OUTPUT_BYTES_MAX;
-        let wants_turn = self.connection.wants_turn() && !is_full;
+        self.is_full = self.output.len() >= OUTPUT_BYTES_MAX;
+        let wants_turn = self.connection.wants_turn() && !self.is_full;
         // What was held back can be taken in now.
         let is_freed = !self.input.is_empty() && !wanted_input && self.connection.wants_input();
-        self.is_behind = more || is_freed;
-        self.delivers_first &= self.unwritten;
+        self.is_behind |= is_freed;
         self.is_behind || wants_turn
     }
 
@@ -388,10 +394,16 @@ impl<S: ByteStream> Driver<S> {
         if let Poll::Ready(Some(answer)) = self.answers.poll_join_next(context) {
             return Poll::Ready(Moved::Answered(answer));
         }
-        if self.unwritten
-            && let Poll::Ready(done) = self.stream.poll_write(context, &mut self.output)
-        {
-            return Poll::Ready(Moved::Written(done));
+        if self.unwritten {
+            let unwritten = self.output.len();
+            if let Poll::Ready(done) = self.stream.poll_write(context, &mut self.output) {
+                self.unwritten = false;
+                self.carried += unwritten;
+                // Of what else there is to say the core has said all, unless there was no room.
+                if self.is_full || done.is_err() {
+                    return Poll::Ready(Moved::Written(done));
+                }
+            }
         }
         if !self.ended
             && !self.is_behind

@@ -203,10 +203,11 @@ impl Connection {
         }
     }
 
-    /// The last turn took in one message and nothing else, and others may have it now: they can be served first.
+    /// The last turn took in one message and nothing else, and it could be acknowledged now: those who get it can be served before.
     #[must_use]
     pub fn has_published_one(&self) -> bool {
-        self.took_one && self.steps() > 0
+        let is_durable = |ticket| self.shared.journal.is_durable(ticket);
+        self.took_one && self.steps() > 0 && self.replies.waits_for().is_some_and(is_durable)
     }
 
     fn take_packets(&mut self, input: &mut BytesMut, now: Now) -> bool {

@@ -12,17 +12,17 @@ use super::{
 };
 use crate::{Now, route::mailbox::Delivery, shared::Shared, stats::Traffic};
 
-/// How many bytes one call appends at most, but for the last packet.
-const BYTES_PER_TURN: usize = 64 * 1024;
-
 impl Connection {
-    /// Appends what is to be written to `output`, up to a budget per call. Returns `false` when it added nothing; then
+    /// How many bytes one call of [`Connection::poll_transmit`] appends at most, but for the last packet.
+    pub const TRANSMIT_BYTES: usize = 64 * 1024;
+
+    /// Appends what is to be written to `output`: all there is, or as much as one call may. Returns `false` when it added nothing;
     /// [`Connection::wants_turn`] says whether it only had to stop looking.
     pub fn poll_transmit(&mut self, output: &mut BytesMut, now: Now) -> bool {
         self.seen = now;
         let before = output.len();
         let version = self.decoder.version().unwrap_or_default();
-        let limit = before + BYTES_PER_TURN;
+        let limit = before + Self::TRANSMIT_BYTES;
         let was_reading = self.wants_input();
         let mut sent = Traffic::default();
         if let Some(mut challenge) = self.challenge.take() {
