@@ -31,13 +31,17 @@ use crate::{
     stats::History,
     storage::Storage,
     tcp::{Door, Peer},
+    turns,
 };
 
 /// The largest answer that is looked at, bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 fn runtime() -> Runtime {
-    let built = Builder::new_current_thread().enable_all().build();
+    let built = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(turns::pass_on)
+        .build();
     built.expect("a runtime can be made")
 }
 

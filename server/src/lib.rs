@@ -28,6 +28,7 @@ mod storage;
 mod sys;
 mod tcp;
 mod tls;
+mod turns;
 mod wake;
 mod websocket;
 

@@ -32,6 +32,7 @@ use crate::{
     sys,
     tcp::Door,
     tls::TlsError,
+    turns,
     wake::Signal,
 };
 
@@ -97,6 +98,7 @@ pub fn run(config: Config, reread: Reread, filter: Filter) -> Result<(), ServeEr
         .min(WORKERS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
+        .on_thread_park(turns::pass_on)
         .event_interval(TURNS_PER_LOOK)
         .max_io_events_per_tick(SOCKETS_PER_LOOK)
         .enable_all()

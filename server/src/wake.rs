@@ -14,6 +14,8 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
+use crate::turns;
+
 /// Nothing was sent, and nobody waits: whoever is to be told looks before it waits.
 const QUIET: u8 = 0;
 /// Nothing was sent, and a task waits for it.
@@ -73,6 +75,7 @@ impl Wake for Signal {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(SENT, Ordering::AcqRel) == WAITING {
+            turns::note_woken();
             self.task.wake();
         }
     }

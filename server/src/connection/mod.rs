@@ -36,6 +36,7 @@ use crate::{
     logging::Throttle,
     storage::Reader,
     tls::ClientCertificate,
+    turns,
     wake::Signal,
 };
 
@@ -183,10 +184,11 @@ impl<S: ByteStream> Driver<S> {
         let clock = self.surroundings.clock;
         let mut timer = Timer::new(clock);
         loop {
-            if self.take_in() && self.connection.has_published_one() {
+            let (has_taken, has_woken) = turns::watch(|| self.take_in());
+            if has_taken && has_woken && self.connection.has_published_one() {
                 // Whoever gets it is served before it is acknowledged, for that costs a system call and wakes a process. Of many at
                 // once the first ones would wait for the last.
-                self.let_others().await;
+                turns::let_woken().await;
             }
             let more = self.turn();
             if self.connection.close().is_some() {
@@ -418,6 +420,7 @@ impl<S: ByteStream> Driver<S> {
             }
         }
         self.stream.give_back(context);
+        turns::pass_on();
         Poll::Pending
     }
 
