@@ -164,7 +164,7 @@ impl Rig {
             more = connection.receive(&mut client.input, self.now);
         }
         ask(connection, &self.store, self.now);
-        while connection.poll_transmit(&mut client.output, self.now) {}
+        connection.poll_transmit(&mut client.output, self.now);
         ask(connection, &self.store, self.now);
         more |= connection.wants_turn();
         if !client.output.is_empty() {

@@ -379,7 +379,13 @@ impl Line {
             if !self.input.is_empty() && self.connection.wants_input() {
                 more = self.connection.receive(&mut self.input, now);
             }
-            while self.connection.poll_transmit(&mut output, now) {}
+            let written = output.len();
+            self.connection.poll_transmit(&mut output, now);
+            if output.len() - written < Connection::TRANSMIT_BYTES && !self.connection.wants_turn()
+            {
+                let more = self.connection.poll_transmit(&mut output, now);
+                assert!(!more, "one call gives all there is");
+            }
             while let Some(question) = self.connection.poll_question() {
                 let at_ms = now.monotonic.0 + random.between(0, 10);
                 let after = self.questions.back().map_or(0, |(at_ms, _)| *at_ms);
