@@ -117,11 +117,10 @@ impl HitCounters {
     }
 }
 
-/// The limit of the protocol that a client has passed whose packet ends its connection. `is_in`: it has been let in.
-pub(crate) fn passed_by(reason: ReasonCode, is_in: bool) -> Option<Limit> {
+/// The limit of the protocol that a client has passed whose packet ends its connection. That a packet is too large is counted
+/// where it comes in: the same reason tells a client that it has a limit itself.
+pub(crate) fn passed_by(reason: ReasonCode) -> Option<Limit> {
     Some(match reason {
-        ReasonCode::PacketTooLarge if is_in => Limit::MaximumPacketSize,
-        ReasonCode::PacketTooLarge => Limit::ConnectPacketSizeMax,
         ReasonCode::ReceiveMaximumExceeded => Limit::ReceiveMaximum,
         ReasonCode::TopicAliasInvalid => Limit::TopicAliasMaximum,
         _ => return None,

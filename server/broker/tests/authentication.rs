@@ -134,6 +134,22 @@ fn a_wrong_answer_is_refused_with_its_reason() {
     assert_eq!(world.broker.stats().sessions, 0);
 }
 
+/// It would wait for it in vain.
+///
+/// [MQTT-3.1.2-24]
+#[test]
+fn who_takes_no_challenge_is_told() {
+    let mut world = World::new();
+    let client = world.open();
+    let connect = Connect {
+        maximum_packet_size: Some(20),
+        ..riddle(None)
+    };
+    world.send(client, Packet::Connect(Box::new(connect)));
+    let reason = reason_of(&mut world, client);
+    assert_eq!(reason, Some(ReasonCode::PacketTooLarge));
+}
+
 /// [MQTT-3.1.2-30]
 #[test]
 fn only_auth_and_disconnect_come_before_connack() {

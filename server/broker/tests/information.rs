@@ -11,11 +11,11 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ebbtide_broker::{Limits, Now, Origin};
+use ebbtide_broker::{Limit, Limits, Now, Origin};
 use ebbtide_protocol::{
-    Packet, QoS, ReasonCode,
+    Packet, QoS, ReasonCode, TopicFilter, Version,
     codec::encoded_len,
-    packet::{Connect, SubscriptionOptions},
+    packet::{Connect, Subscribe, Subscription, SubscriptionOptions, Unsubscribe},
 };
 use world::*;
 
@@ -198,4 +198,64 @@ fn connections_that_have_not_said_connect_are_woken_too() {
         !silent.poll_transmit(&mut BytesMut::new(), now),
         "it says nothing"
     );
+}
+
+fn filters(count: u32) -> impl Iterator<Item = TopicFilter> {
+    (0..count).map(|number| TopicFilter::new(number.to_string()).expect("a filter"))
+}
+
+fn subscribe_to(count: u32) -> Packet {
+    let subscription = |filter| Subscription {
+        filter,
+        options: SubscriptionOptions::default(),
+    };
+    Packet::Subscribe(Subscribe {
+        packet_id: packet_id(1),
+        subscription_identifier: None,
+        user_properties: Vec::new(),
+        subscriptions: filters(count).map(subscription).collect(),
+    })
+}
+
+fn unsubscribe_from(count: u32) -> Packet {
+    Packet::Unsubscribe(Unsubscribe {
+        packet_id: packet_id(2),
+        user_properties: Vec::new(),
+        filters: filters(count).collect(),
+    })
+}
+
+/// The answer has a reason for each filter. Who does not take it as large would wait for ever.
+///
+/// [MQTT-3.1.2-24]
+#[test]
+fn who_takes_no_answer_to_so_many_filters_is_told_before_anything_is_done() {
+    const SIZE_MAX: u32 = 40;
+    // Besides them: the header, the packet id and the length of no properties.
+    const FILTERS_MAX: u32 = SIZE_MAX - 5;
+    for too_much in [subscribe_to, unsubscribe_from] {
+        let mut world = World::new();
+        let (client, _) = world.connect(Connect {
+            maximum_packet_size: Some(SIZE_MAX),
+            ..kept("a")
+        });
+        world.send(client, subscribe_to(FILTERS_MAX));
+        world.send(client, unsubscribe_from(FILTERS_MAX));
+        world.send(client, subscribe_to(1));
+        world.commit();
+        let sizes: Vec<usize> = (world.received(client).iter())
+            .map(|packet| encoded_len(packet, Version::V5))
+            .collect();
+        assert_eq!(sizes, [40, 40, 6]);
+        world.send(client, too_much(FILTERS_MAX + 1));
+        world.commit();
+        let [Packet::Disconnect(disconnect)] = &*world.received(client) else {
+            panic!("no DISCONNECT")
+        };
+        assert_eq!(disconnect.reason, ReasonCode::PacketTooLarge);
+        let stats = world.broker.stats();
+        assert_eq!(stats.subscriptions, 1);
+        let own = stats.limits.of(Limit::MaximumPacketSize);
+        assert_eq!(own, 0, "it is the client's limit");
+    }
 }

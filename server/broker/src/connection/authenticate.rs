@@ -39,8 +39,7 @@ impl Connection {
                 Authentication::Continue { data } => {
                     let method = arriving.connect.authentication_method.clone();
                     arriving.turn = Turn::Client;
-                    self.challenge = Some(Box::new(challenge(method, data)));
-                    Ok(())
+                    self.say(challenge(method, data))
                 }
                 // [MQTT-3.1.4-2, MQTT-4.12.0-4]
                 Authentication::Refused(reason) => {
@@ -62,13 +61,11 @@ impl Connection {
                             open.session.rights = self.shared.rights(subject);
                             open.attach_groups();
                         }
-                        self.challenge = Some(Box::new(auth(ReasonCode::Success, method, data)));
-                        Ok(())
+                        self.say(auth(ReasonCode::Success, method, data))
                     }
                     Authentication::Continue { data } => {
                         open.reauthentication = Some(Turn::Client);
-                        self.challenge = Some(Box::new(challenge(method, data)));
-                        Ok(())
+                        self.say(challenge(method, data))
                     }
                     // [MQTT-4.12.1-2]. Why in particular has no code of its own in DISCONNECT.
                     Authentication::Refused(_) => Err(Close::new(
@@ -79,6 +76,17 @@ impl Connection {
             }
             Phase::Silent { .. } | Phase::Claiming(_) | Phase::Over => Ok(()),
         }
+    }
+
+    /// AUTH is next, if the client takes it: it would wait for it in vain [MQTT-3.1.2-24].
+    fn say(&mut self, auth: Packet) -> Result<(), Close> {
+        let version = self.decoder.version().unwrap_or_default();
+        if !self.tolerance().fits_whole(&auth, version) {
+            let why = "its Maximum Packet Size is too small for AUTH";
+            return Err(Close::new(ReasonCode::PacketTooLarge, why));
+        }
+        self.challenge = Some(Box::new(auth));
+        Ok(())
     }
 
     /// What a client says that is still being let in: it answers, or goes [MQTT-3.1.2-30].

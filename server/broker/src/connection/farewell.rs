@@ -1,9 +1,9 @@
 //! The last packet of a connection that the broker ends: why, in the words of the version and within what the client takes.
 
 use ebbtide_protocol::{
-    ByteString, Packet, ReasonCode, Version,
+    ByteString, Packet, PacketId, ReasonCode, Version,
     codec::{encoded_len, fit},
-    packet::{ConnAck, Connect, Disconnect},
+    packet::{ConnAck, Connect, Disconnect, SubAck},
 };
 
 use super::{Connection, Phase, fault::Close};
@@ -42,6 +42,26 @@ impl Tolerance {
     pub fn fits_whole(self, packet: &Packet, version: Version) -> bool {
         let most = self.maximum_packet_size;
         most == u32::MAX || encoded_len(packet, version) <= most as usize
+    }
+
+    /// Whether the client takes the answer to so many filters, once that says no more than it must: SUBACK and UNSUBACK are
+    /// alike, with a reason for each. Anything else that acknowledges is no larger than the least CONNACK, which it has taken.
+    pub fn takes_answer(self, filters: usize, version: Version) -> Result<(), Close> {
+        let least = || {
+            Packet::SubAck(SubAck {
+                packet_id: PacketId::MIN,
+                reason_string: None,
+                user_properties: Vec::new(),
+                reasons: vec![ReasonCode::Success; filters],
+            })
+        };
+        if self.maximum_packet_size == u32::MAX || self.fits_whole(&least(), version) {
+            return Ok(());
+        }
+        let why = format!(
+            "the answer to {filters} filters would be larger than its Maximum Packet Size: it may ask for fewer in one packet"
+        );
+        Err(Close::new(ReasonCode::PacketTooLarge, why))
     }
 
     /// Makes the packet as small as the client wants it; `false`: it must not be sent.

@@ -227,8 +227,7 @@ impl Connection {
                 Err(violation) => Err(self.refuse_violation(violation)),
             };
             if let Err(close) = handled {
-                let is_in = matches!(self.phase, Phase::Open(_));
-                if let Some(limit) = hits::passed_by(close.reason, is_in) {
+                if let Some(limit) = hits::passed_by(close.reason) {
                     self.shared.counters.limits.hit(limit);
                 }
                 self.fail(close, now);
@@ -360,13 +359,9 @@ impl Connection {
                 Ok(())
             }
             Packet::PubComp(ack) => open.handle_pubcomp(&ack, shared, now.wall),
-            Packet::Subscribe(subscribe) => {
-                open.handle_subscribe(subscribe, shared, replies, now);
-                Ok(())
-            }
+            Packet::Subscribe(subscribe) => open.handle_subscribe(subscribe, shared, replies, now),
             Packet::Unsubscribe(unsubscribe) => {
-                open.handle_unsubscribe(unsubscribe, shared, replies);
-                Ok(())
+                open.handle_unsubscribe(unsubscribe, shared, replies)
             }
             Packet::PingReq => {
                 self.pings += 1;
@@ -384,8 +379,15 @@ impl Connection {
     /// What is malformed or against the protocol ends the connection [MQTT-3.1.4-1, MQTT-4.13.1-1]. Which version to refuse
     /// in: an unknown level has none of its own.
     fn refuse_violation(&mut self, violation: Violation) -> Close {
-        if let Violation::ProtocolLevel(level) = violation {
-            self.decoder.set_version(Version::for_refusal(level));
+        match violation {
+            Violation::ProtocolLevel(level) => {
+                self.decoder.set_version(Version::for_refusal(level));
+            }
+            Violation::PacketTooLarge => self.shared.counters.limits.hit(match self.phase {
+                Phase::Open(_) => Limit::MaximumPacketSize,
+                _ => Limit::ConnectPacketSizeMax,
+            }),
+            _ => {}
         }
         violation.into()
     }

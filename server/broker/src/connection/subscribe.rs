@@ -11,7 +11,12 @@ use ebbtide_protocol::{
 };
 use ebbtide_store::{Incarnation, Operation, Revision, SubscriptionRow};
 
-use super::{announce::Announcement, fault::Refusal, open::Open, replies::Replies};
+use super::{
+    announce::Announcement,
+    fault::{Close, Refusal},
+    open::Open,
+    replies::Replies,
+};
 use crate::{
     Limit, Now, compact, durability,
     journal::Ticket,
@@ -69,20 +74,23 @@ struct Entered {
 
 impl Open {
     /// One SUBACK with the packet id of the request [MQTT-2.2.1-6, MQTT-3.8.4-1, MQTT-3.8.4-2] answers for each filter in its order
-    /// [MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.9.3-1].
+    /// [MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.9.3-1]. A client that does not take it is not subscribed, and has to go
+    /// [MQTT-3.1.2-24].
     pub fn handle_subscribe(
         &mut self,
         subscribe: Subscribe,
         shared: &Shared,
         replies: &mut Replies,
         now: Now,
-    ) {
+    ) -> Result<(), Close> {
+        let filters = subscribe.subscriptions.len();
+        self.tolerance.takes_answer(filters, self.version)?;
         self.session.generation += 1;
         let request = Request {
             identifier: subscribe.subscription_identifier,
             generation: self.session.generation,
             asks_for_end: self.asks_for_end(&subscribe),
-            filters: subscribe.subscriptions.len(),
+            filters,
             reply: replies.next(),
         };
         let filters = subscribe.subscriptions.iter().map(|one| &one.filter);
@@ -110,6 +118,7 @@ impl Open {
         let ticket = durability::subscription(entered.rows);
         replies.push_counted(ticket, Packet::SubAck(suback), bytes);
         self.note_subscriptions(accepted, request, entered);
+        Ok(())
     }
 
     /// Decides about each filter by itself.

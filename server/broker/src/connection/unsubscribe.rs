@@ -7,6 +7,7 @@ use ebbtide_protocol::{
 use ebbtide_store::Operation;
 
 use super::{
+    fault::Close,
     open::Open,
     replies::Replies,
     subscribe::{levels, waiting_bytes},
@@ -16,15 +17,18 @@ use crate::{compact, durability, shared::Shared, work};
 impl Open {
     /// What is the same, byte by byte, ends [MQTT-3.10.4-1, MQTT-3.10.4-2]; exchanges under way go on [MQTT-3.10.4-3]. One
     /// UNSUBACK with the packet id of the request answers for each filter in its order, whether or not it was there
-    /// [MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1].
+    /// [MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1]; a client that does not take that has to go, before anything
+    /// ends [MQTT-3.1.2-24].
     pub fn handle_unsubscribe(
         &mut self,
         unsubscribe: Unsubscribe,
         shared: &Shared,
         replies: &mut Replies,
-    ) {
+    ) -> Result<(), Close> {
+        let filters = unsubscribe.filters.len();
+        self.tolerance.takes_answer(filters, self.version)?;
         let session = self.session.incarnation;
-        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
+        let mut reasons = Vec::with_capacity(filters);
         let (mut removed, mut ended) = (Vec::new(), Vec::new());
         // In parts, for nobody can publish meanwhile.
         let mut left = &unsubscribe.filters[..];
@@ -69,5 +73,6 @@ impl Open {
         let ticket = durability::subscription(rows);
         let bytes = waiting_bytes(&unsubscribe.filters);
         replies.push_counted(ticket, Packet::UnsubAck(unsuback), bytes);
+        Ok(())
     }
 }
