@@ -1,4 +1,4 @@
-//! Wills whose connection has ended and that wait for their delay.
+//! Wills whose connection has ended and that wait for their delay, or for a number.
 //!
 //! One that is due is taken out and submitted under one lock. So who returns and finds nothing here comes after the old will
 //! on disk too, which does not take the new one of the same session with it.
@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     Monotonic, Now,
     journal::Ticket,
+    numbers::Exhausted,
     route::{self, Incoming, Source},
     rules::Subject,
     shared::Shared,
@@ -20,10 +21,28 @@ use crate::{
     timers::Timer,
 };
 
+/// The disk is far behind, and a will cannot have a number: when to try again.
+const AGAIN_MS: u64 = 100;
+
+/// By session; each with the time at which it is due.
+type Waiting = FxHashMap<Incarnation, (Box<WillRow>, Monotonic)>;
+
 #[derive(Debug, Default)]
-pub(crate) struct Wills(Mutex<FxHashMap<Incarnation, (Box<WillRow>, Monotonic)>>);
+pub(crate) struct Wills(Mutex<Waiting>);
 
 impl Wills {
+    /// The connection ended without a normal DISCONNECT, and nothing has to be waited for. Gives how much work that was.
+    pub fn publish(&self, shared: &Shared, row: WillRow, now: Now) -> usize {
+        // Nobody else knows of this will yet, so the lock is not needed before.
+        match publish(shared, &row, now) {
+            Ok(steps) => steps,
+            Err(Exhausted) => {
+                put_off(&mut self.0.lock(), shared, row.into(), now);
+                0
+            }
+        }
+    }
+
     /// The connection ended without a normal DISCONNECT: the will is published after its delay [MQTT-3.1.2-8].
     pub fn delay(&self, shared: &Shared, row: WillRow, delay_ms: u64, now: Now) {
         let due = now.monotonic.plus_ms(delay_ms);
@@ -35,13 +54,15 @@ impl Wills {
     }
 
     /// The client has returned. In time, the will is not published [MQTT-3.1.3-9]; if the delay is over and only the timer
-    /// is late, as at a start, it is.
+    /// is late, as at a start, it is. One for which there is no number is lost, for the session may have another one now.
     pub fn cancel(&self, shared: &Shared, session: Incarnation, now: Now) -> Option<Ticket> {
         let (row, due) = self.0.lock().remove(&session)?;
         shared.timers.remove(&Timer::Will(session));
         if due <= now.monotonic {
-            publish(shared, *row, now);
-            return None;
+            match publish(shared, &row, now) {
+                Ok(_) => return None,
+                Err(Exhausted) => shared.counters.dropped(DropReason::Refused),
+            }
         }
         Some(shared.journal.submit(Operation::RemoveWill(session)))
     }
@@ -68,7 +89,10 @@ impl Wills {
             && is_wanted(entry.get().1)
         {
             let (row, _) = entry.remove();
-            return publish(shared, *row, now);
+            match publish(shared, &row, now) {
+                Ok(steps) => return steps,
+                Err(Exhausted) => put_off(&mut wills, shared, row, now),
+            }
         }
         0
     }
@@ -79,10 +103,18 @@ impl Wills {
     }
 }
 
+/// The will waits for a number.
+fn put_off(waiting: &mut Waiting, shared: &Shared, row: Box<WillRow>, now: Now) {
+    let session = row.session;
+    waiting.insert(session, (row, now.monotonic));
+    let later = now.monotonic.plus_ms(AGAIN_MS);
+    shared.timers.set(later, Timer::Will(session));
+}
+
 /// Publishes a will, retained or not [MQTT-3.1.2-14, MQTT-3.1.2-15], taking it from the store at the same time
 /// [MQTT-3.1.2-10]. Whoever has lost the right since has lost the will too.
-/// Gives how much work that was.
-pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) -> usize {
+/// Gives how much work that was. Nothing else refuses a will than that no number can be had.
+fn publish(shared: &Shared, row: &WillRow, now: Now) -> Result<usize, Exhausted> {
     let WillRow {
         session,
         client_id,
@@ -90,7 +122,7 @@ pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) -> usize {
         claims,
         will,
         ..
-    } = row;
+    } = row.clone();
     let rights = shared.rights(Subject {
         user,
         client_id,
@@ -101,7 +133,7 @@ pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) -> usize {
     {
         shared.counters.dropped(DropReason::Denied);
         shared.journal.submit(Operation::RemoveWill(session));
-        return 0;
+        return Ok(0);
     }
     let message = Message {
         topic: will.topic,
@@ -115,8 +147,9 @@ pub(crate) fn publish(shared: &Shared, row: WillRow, now: Now) -> usize {
         message,
         source: Source::Will(session),
     };
-    // No number can be had: the will stays on disk and is published at the next start.
-    route::publish(shared, incoming, now).map_or(0, |published| published.steps)
+    route::publish(shared, incoming, now)
+        .map(|published| published.steps)
+        .map_err(|_| Exhausted)
 }
 
 /// How long a will waits: its delay, cut short by the end of the session.
@@ -127,7 +160,11 @@ pub(crate) fn will_delay_ms(will: &Will, session_left_ms: Option<u64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, thread, time::Duration};
+    use std::{
+        sync::{Arc, mpsc},
+        thread,
+        time::Duration,
+    };
 
     use bytes::Bytes;
     use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
@@ -153,6 +190,56 @@ mod tests {
             },
             due_at: None,
         }
+    }
+
+    /// A broker that has committed nothing has no number to give.
+    fn without_numbers() -> Arc<Shared> {
+        Recovery::new(Limits::default(), 0)
+            .finish(Now::default())
+            .shared
+    }
+
+    /// What the journal gets to know of wills.
+    fn fates(shared: &Shared) -> Vec<&'static str> {
+        let batch = shared.journal.take().expect("operations");
+        shared.journal.committed(&batch);
+        let fate = |operation: &Operation| match operation {
+            Operation::FireWill { .. } => Some("published"),
+            Operation::RemoveWill(_) => Some("removed"),
+            _ => None,
+        };
+        batch.operations.iter().filter_map(fate).collect()
+    }
+
+    #[test]
+    fn without_a_number_it_waits_for_one() {
+        let now = Now::default();
+        let with_delay = without_numbers();
+        with_delay.wills.delay(&with_delay, row("late"), 0, now);
+        with_delay.wills.fire_if_due(&with_delay, SESSION, now);
+        let at_once = without_numbers();
+        at_once.wills.publish(&at_once, row("late"), now);
+        for shared in [with_delay, at_once] {
+            assert_eq!(fates(&shared), [""; 0]);
+            let first = shared.timers.first().expect("another look");
+            let later = Now {
+                monotonic: first,
+                ..now
+            };
+            assert_eq!(shared.timers.pop(first), Some(Timer::Will(SESSION)));
+            shared.wills.fire_if_due(&shared, SESSION, later);
+            assert_eq!(fates(&shared), ["published"]);
+        }
+    }
+
+    /// The next connection of the session may leave one of its own.
+    #[test]
+    fn whoever_returns_before_there_is_a_number_has_lost_it() {
+        let (now, shared) = (Now::default(), without_numbers());
+        shared.wills.publish(&shared, row("late"), now);
+        shared.wills.cancel(&shared, SESSION, now);
+        assert_eq!(fates(&shared), ["removed"]);
+        assert_eq!(shared.counters.drops().refused, 1);
     }
 
     #[test]

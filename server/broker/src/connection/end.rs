@@ -16,7 +16,7 @@ use crate::{
     shared::Shared,
     stats::DropReason,
     timers::Timer,
-    wills::{self, will_delay_ms},
+    wills::will_delay_ms,
 };
 
 /// How it ends.
@@ -225,7 +225,7 @@ fn settle_will(shared: &Shared, row: WillRow, session_left_ms: Option<u64>, end:
             shared.journal.submit(Operation::RemoveWill(row.session));
         }
         _ if delay_ms == 0 => {
-            wills::publish(shared, row, now);
+            shared.wills.publish(shared, row, now);
         }
         // The client is back before the delay is over [MQTT-3.1.3-9].
         End::TakenOver { .. } => {
