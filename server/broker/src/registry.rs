@@ -120,16 +120,10 @@ pub(crate) struct Control {
 
 #[derive(Debug, Default)]
 struct ControlState {
-    eviction: Option<Eviction>,
+    /// Another connection wants the session.
+    is_evicted: bool,
     handed: Option<Option<Box<Session>>>,
     commands: Vec<(Command, Reply)>,
-}
-
-/// Another connection wants the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Eviction {
-    /// It will not go on with the session.
-    pub clean_start: bool,
 }
 
 /// Who is to carry out a command.
@@ -193,8 +187,9 @@ impl Control {
         std::mem::take(&mut self.state.lock().commands)
     }
 
-    pub fn eviction(&self) -> Option<Eviction> {
-        self.state.lock().eviction
+    /// Whether another connection wants the session.
+    pub fn is_evicted(&self) -> bool {
+        self.state.lock().is_evicted
     }
 
     /// The session that was claimed: outer `None` until the former owner has let go.
@@ -202,8 +197,8 @@ impl Control {
         self.state.lock().handed.take()
     }
 
-    fn evict(&self, eviction: Eviction) {
-        self.state.lock().eviction = Some(eviction);
+    fn evict(&self) {
+        self.state.lock().is_evicted = true;
         self.waker.wake_by_ref();
     }
 
@@ -232,7 +227,6 @@ impl Registry {
         &self,
         client_id: &ByteString,
         claimant: &Arc<Control>,
-        clean_start: bool,
         per_user: PerUser,
     ) -> Claim {
         let mut slots = self.slots.lock();
@@ -272,12 +266,11 @@ impl Registry {
                     }
                 }
                 Slot::Live { owner, next } => {
-                    let eviction = Eviction { clean_start };
                     // Who waited before is overtaken in turn.
                     if let Some(overtaken) = next.replace(Arc::clone(claimant)) {
-                        overtaken.evict(eviction);
+                        overtaken.evict();
                     }
-                    owner.evict(eviction);
+                    owner.evict();
                     // Its forerunner goes: the limit is not passed for long.
                     Claim::Asked
                 }

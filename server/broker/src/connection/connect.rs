@@ -148,11 +148,7 @@ impl Connection {
             }
         }
         arriving.identity = identity;
-        let Connect {
-            client_id,
-            clean_start,
-            ..
-        } = &arriving.connect;
+        let client_id = &arriving.connect.client_id;
         let shared = &self.shared;
         let limits = shared.limits();
         let per_user = PerUser {
@@ -160,7 +156,7 @@ impl Connection {
             connections_max: limits.connections_per_user_max,
         };
         let registry = &shared.registry;
-        let claim = registry.claim(client_id, &control, *clean_start, per_user);
+        let claim = registry.claim(client_id, &control, per_user);
         if let Claim::TooMany(limit) = claim {
             return Err(Close::over(shared, limit));
         }
@@ -190,7 +186,7 @@ impl Connection {
             return;
         };
         let handed = claiming.control.take_handed();
-        let is_overtaken = claiming.control.eviction().is_some();
+        let is_overtaken = claiming.control.is_evicted();
         match handed {
             Some(session) => {
                 let Phase::Claiming(claiming) = std::mem::replace(&mut self.phase, Phase::Over)

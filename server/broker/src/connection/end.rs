@@ -24,10 +24,9 @@ use crate::{
 pub(super) enum End {
     /// DISCONNECT 0x00: the will goes unpublished [MQTT-3.1.2-10].
     Normal,
-    /// In any other way: the will is published, after its delay.
+    /// In any other way: the will is published, after its delay. If another connection has asked for the session and is let in
+    /// to it, that is the end of the delay.
     Lost,
-    /// Another connection came with the same client id.
-    TakenOver { clean_start: bool },
     /// The server stops: the will stays on disk for its next start.
     ServerStops,
 }
@@ -128,13 +127,7 @@ impl Open {
                 will: *will,
                 due_at: None,
             };
-            let left_ms = match end {
-                // The session ends at once, in this connection's hands or the next one's.
-                End::TakenOver { clean_start: true } => Some(0),
-                _ if ends => Some(0),
-                _ => session.expires_after_ms(),
-            };
-            settle_will(shared, row, left_ms, end, now);
+            settle_will(shared, row, session.expires_after_ms(), end, now);
         }
         give_back(&mut session, &mut outbound);
         let client_id = session.client_id.clone();
@@ -224,12 +217,8 @@ fn settle_will(shared: &Shared, row: WillRow, session_left_ms: Option<u64>, end:
         End::Normal => {
             shared.journal.submit(Operation::RemoveWill(row.session));
         }
-        _ if delay_ms == 0 => {
+        End::Lost if delay_ms == 0 => {
             shared.wills.publish(shared, row, now);
-        }
-        // The client is back before the delay is over [MQTT-3.1.3-9].
-        End::TakenOver { .. } => {
-            shared.journal.submit(Operation::RemoveWill(row.session));
         }
         End::Lost => {
             let due_at = Some(WallTime(now.wall.0.saturating_add(delay_ms)));

@@ -2,7 +2,7 @@
 
 use ebbtide_protocol::ReasonCode;
 
-use super::{Connection, Phase, authenticate::Turn, end::End, fault::Close};
+use super::{Connection, Phase, authenticate::Turn, fault::Close};
 use crate::{Limit, Monotonic, Now};
 
 impl Connection {
@@ -21,7 +21,7 @@ impl Connection {
                 open.hindrance.look(&self.waker, now.monotonic);
                 open.review_groups(&self.shared);
                 // [MQTT-3.1.4-3]
-                if let Some(eviction) = open.control.eviction() {
+                if open.control.is_evicted() {
                     if !std::mem::replace(&mut open.is_leaving, true) {
                         return self.waker.wake_by_ref();
                     }
@@ -29,13 +29,7 @@ impl Connection {
                         ReasonCode::SessionTakenOver,
                         "another connection took over the session",
                     );
-                    self.end(
-                        End::TakenOver {
-                            clean_start: eviction.clean_start,
-                        },
-                        close,
-                        now,
-                    );
+                    self.fail(close, now);
                 } else if open.session.mailbox.looked() {
                     let close = Close::new(
                         ReasonCode::QuotaExceeded,

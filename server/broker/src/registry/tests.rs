@@ -31,7 +31,7 @@ fn who_comes_while_it_is_lent_gets_it_afterwards() {
         panic!("it is away");
     };
     let newcomer = control();
-    let claim = registry.claim(&"a".into(), &newcomer, false, per_user(10));
+    let claim = registry.claim(&"a".into(), &newcomer, per_user(10));
     assert!(matches!(claim, Claim::Asked), "{claim:?}");
     assert!(newcomer.take_handed().is_none());
     let is_away = registry.release(&loan.client_id, &loan.control, Some(loan.session));
@@ -51,7 +51,7 @@ fn it_rests_again_and_counts_once() {
         };
         assert!(registry.release(&loan.client_id, &loan.control, Some(loan.session)));
     }
-    let other = registry.claim(&"b".into(), &control(), false, per_user(1));
+    let other = registry.claim(&"b".into(), &control(), per_user(1));
     assert!(
         matches!(other, Claim::TooMany(Limit::SessionsPerUserMax)),
         "the user has one: {other:?}"
@@ -61,7 +61,7 @@ fn it_rests_again_and_counts_once() {
 #[test]
 fn so_many_wait_for_a_connection_and_no_more() {
     let registry = Registry::default();
-    registry.claim(&"a".into(), &control(), false, per_user(10));
+    registry.claim(&"a".into(), &control(), per_user(10));
     let mut waiting = Vec::new();
     for _ in 0..COMMANDS_MAX {
         let (pending, reply) = Pending::new();
