@@ -2,7 +2,7 @@
 
 mod world;
 
-use ebbtide_broker::Limits;
+use ebbtide_broker::{Limits, QueueOverflow};
 use ebbtide_protocol::{Packet, QoS, ReasonCode, extension, packet::Ack};
 use world::*;
 
@@ -54,6 +54,35 @@ fn what_has_expired_makes_room_for_others() {
     let dropped = world.broker.stats().dropped;
     assert_eq!((dropped.expired, dropped.damaged), (6, 0));
     assert_eq!(world.broker.stats().waiting, 0);
+}
+
+/// Its number stands in the queue until somebody looks.
+#[test]
+fn what_has_expired_takes_no_place_in_a_queue_either() {
+    for queue_overflow in [QueueOverflow::DropOldest, QueueOverflow::DropNewest] {
+        for filter in ["t", "$share/g/t"] {
+            let mut world = World::with(Limits {
+                queue_messages_per_session_max: 3,
+                queue_overflow,
+                ..Limits::default()
+            });
+            away(&mut world, "a", filter);
+            let (publisher, _) = world.connect(clean("p"));
+            for id in 1..=3 {
+                publish_short(&mut world, publisher, id, QoS::AtLeastOnce);
+            }
+            world.pass_ms(HOUR_MS);
+            for number in ["1", "2", "3"] {
+                world.publish(publisher, 4, "t", number, QoS::AtLeastOnce, false);
+            }
+            let (client, _) = world.connect(kept("a"));
+            let case = format!("{queue_overflow:?} {filter}");
+            assert_eq!(world.take_texts(client), ["1", "2", "3"], "{case}");
+            let dropped = world.broker.stats().dropped;
+            assert_eq!((dropped.expired, dropped.total()), (3, 3), "{case}");
+            assert_eq!(world.broker.stats().waiting, 0, "{case}");
+        }
+    }
 }
 
 #[test]

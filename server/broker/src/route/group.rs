@@ -176,11 +176,20 @@ impl Group {
             && (state.members.iter()).any(|member| member.options.qos > QoS::AtMostOnce)
     }
 
-    /// Whether one message more, of so many bytes, may wait.
-    pub fn has_room(&self, bytes: u64, limits: &Limits) -> bool {
-        let state = self.state.lock();
-        state.waiting.len() < limits.queue_messages_per_session_max
-            && state.kept_bytes + bytes <= limits.queue_bytes_per_session_max
+    /// Whether one message more, of so many bytes, may wait, once what has expired before all others makes room for it.
+    pub fn make_room(&self, bytes: u64, limits: &Limits, shared: &Shared) -> bool {
+        let mut state = self.state.lock();
+        let has_expired = |item: &mut Item| {
+            let sequence = item.sequence();
+            sequence.is_some_and(|sequence| shared.journal.has_expired(sequence))
+        };
+        while !state.has_room(bytes, limits) {
+            let Some(oldest) = state.waiting.pop_front_if(has_expired) else {
+                return false;
+            };
+            self.lose(&mut state, &oldest, shared);
+        }
+        true
     }
 
     /// As a recipient of the message: for it, as published; the member's subscription decides.
@@ -252,11 +261,15 @@ impl Group {
     /// It is out of `waiting`, because there was no room for it.
     fn lose(&self, state: &mut State, item: &Item, shared: &Shared) {
         state.uncount(item);
+        let mut reason = DropReason::QueueFull;
         if let Some(sequence) = item.sequence() {
+            if shared.journal.has_expired(sequence) {
+                reason = DropReason::Expired;
+            }
             let cursor = state.close(sequence);
             shared.journal.done(self.number, sequence, None, cursor);
         }
-        shared.counters.dropped(DropReason::QueueFull);
+        shared.counters.dropped(reason);
     }
 
     /// A message of so many bytes that waited when the broker was started.

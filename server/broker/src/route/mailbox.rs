@@ -143,32 +143,20 @@ impl Mailbox {
         let mut state = self.state.lock();
         let is_above = state.waiting() > limits.queue_messages_per_session_max
             || state.kept_bytes > limits.queue_bytes_per_session_max;
-        if !is_above {
-            return false;
-        }
-        let position = state
-            .queue
-            .iter()
-            .position(|mail| mail.sequence().is_some());
-        let mut topic = TopicKey::UNKNOWN;
-        let sequence = match position.and_then(|at| state.queue.remove(at)) {
-            Some(Mail::Message(delivery)) => {
-                state.taken(&delivery);
-                topic = TopicKey::of(&delivery.message.topic);
-                delivery.sequence
-            }
-            _ => {
-                let sequence = state.spilled.pop_front();
-                let bytes = sequence.map_or(0, size_of);
-                state.kept_bytes = state.kept_bytes.saturating_sub(bytes);
-                sequence
-            }
-        };
-        debug_assert!(sequence.is_some(), "what waits can be taken out");
-        if let Some(sequence) = sequence {
-            done(sequence, state.cursor(sequence), topic);
-        }
-        sequence.is_some()
+        is_above && state.pop_oldest(size_of, done)
+    }
+
+    /// As [`Mailbox::pop_above`], if what has waited longest has expired.
+    pub fn pop_expired(
+        &self,
+        has_expired: impl Fn(Sequence) -> bool,
+        size_of: impl Fn(Sequence) -> u64,
+        done: impl FnOnce(Sequence, Sequence, TopicKey),
+    ) -> bool {
+        let mut state = self.state.lock();
+        let queued = state.queue.iter().find_map(Mail::sequence);
+        let oldest = queued.or_else(|| state.spilled.front());
+        oldest.is_some_and(has_expired) && state.pop_oldest(size_of, done)
     }
 
     /// How many messages wait, and their bytes.
@@ -372,6 +360,34 @@ impl State {
     /// What the store keeps for this session and waits here.
     fn waiting(&self) -> usize {
         self.queue_kept + self.spilled.len()
+    }
+
+    /// See [`Mailbox::pop_above`].
+    fn pop_oldest(
+        &mut self,
+        size_of: impl Fn(Sequence) -> u64,
+        done: impl FnOnce(Sequence, Sequence, TopicKey),
+    ) -> bool {
+        let position = self.queue.iter().position(|mail| mail.sequence().is_some());
+        let mut topic = TopicKey::UNKNOWN;
+        let sequence = match position.and_then(|at| self.queue.remove(at)) {
+            Some(Mail::Message(delivery)) => {
+                self.taken(&delivery);
+                topic = TopicKey::of(&delivery.message.topic);
+                delivery.sequence
+            }
+            _ => {
+                let sequence = self.spilled.pop_front();
+                let bytes = sequence.map_or(0, size_of);
+                self.kept_bytes = self.kept_bytes.saturating_sub(bytes);
+                sequence
+            }
+        };
+        debug_assert!(sequence.is_some(), "what waits can be taken out");
+        if let Some(sequence) = sequence {
+            done(sequence, self.cursor(sequence), topic);
+        }
+        sequence.is_some()
     }
 
     fn lowest(&self) -> Option<Sequence> {

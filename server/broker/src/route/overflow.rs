@@ -2,13 +2,13 @@
 //!
 //! Only what has no packet id yet is ever dropped: the rest is in the session's flows, not in its queue.
 
-use ebbtide_store::{DroppedRow, Message, WallTime};
+use ebbtide_store::{DroppedRow, Message, Sequence, WallTime};
 
 use super::{
     audience::{GroupTarget, Target},
     mailbox::Mailbox,
 };
-use crate::{Fate, QueueOverflow, fates::TopicKey, shared::Shared, stats::DropReason};
+use crate::{Fate, Limits, QueueOverflow, fates::TopicKey, shared::Shared, stats::DropReason};
 
 /// Those whom a message does not reach because their queue is full.
 #[derive(Default)]
@@ -18,8 +18,9 @@ pub(super) struct LeftOut<'a> {
     groups: Vec<GroupTarget<'a>>,
 }
 
-/// Takes out those for whom the message may not wait too: with `DropNewest`, those whose queue it would make too long. With
-/// `DropOldest` it always may: others go for it. The caller holds the order lock, so that two cannot take the same room.
+/// Takes out those for whom the message may not wait too: with `DropNewest`, those whose queue it would make too long, but for
+/// what has expired there. With `DropOldest` it always may: others go for it. The caller holds the order lock, so that two
+/// cannot take the same room.
 pub(super) fn leave_out<'a>(
     shared: &Shared,
     targets: &mut Vec<Target<'a>>,
@@ -31,10 +32,13 @@ pub(super) fn leave_out<'a>(
         return LeftOut::default();
     }
     let bytes = message.content_bytes();
-    let is_full =
-        |target: &mut Target<'_>| target.is_queued && !target.mailbox.has_room(bytes, &limits);
-    let is_full_group =
-        |target: &mut GroupTarget<'_>| target.is_queued && !target.group.has_room(bytes, &limits);
+    let is_full = |target: &mut Target<'_>| {
+        let at = message.accepted_at;
+        target.is_queued && !make_room(shared, target.mailbox, bytes, &limits, at)
+    };
+    let is_full_group = |target: &mut GroupTarget<'_>| {
+        target.is_queued && !target.group.make_room(bytes, &limits, shared)
+    };
     LeftOut {
         targets: targets.extract_if(.., is_full).collect(),
         groups: groups.extract_if(.., is_full_group).collect(),
@@ -62,29 +66,60 @@ pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
     if limits.queue_overflow != QueueOverflow::DropOldest {
         return;
     }
+    while drop_one(shared, mailbox, at, |size_of, done| {
+        mailbox.pop_above(&limits, size_of, done)
+    }) {}
+}
+
+/// Whether one message more, of so many bytes, may wait, once what has expired before all others makes room for it.
+fn make_room(
+    shared: &Shared,
+    mailbox: &Mailbox,
+    bytes: u64,
+    limits: &Limits,
+    at: WallTime,
+) -> bool {
+    let has_expired = |sequence| shared.journal.has_expired(sequence);
+    while !mailbox.has_room(bytes, limits) {
+        let is_dropped = drop_one(shared, mailbox, at, |size_of, done| {
+            mailbox.pop_expired(has_expired, size_of, done)
+        });
+        if !is_dropped {
+            return false;
+        }
+    }
+    true
+}
+
+type SizeOf<'a> = &'a dyn Fn(Sequence) -> u64;
+type Done<'a> = &'a mut dyn FnMut(Sequence, Sequence, TopicKey);
+
+/// Settles and counts what `pop` takes out of the mailbox, if it does.
+fn drop_one(
+    shared: &Shared,
+    mailbox: &Mailbox,
+    at: WallTime,
+    pop: impl FnOnce(SizeOf<'_>, Done<'_>) -> bool,
+) -> bool {
+    let mut has_expired = false;
+    let mut topic = TopicKey::UNKNOWN;
     let size_of = |sequence| shared.journal.bytes_of(&[sequence]);
-    loop {
-        let mut has_expired = false;
-        let mut topic = TopicKey::UNKNOWN;
-        let done = |sequence, cursor, of| {
-            topic = of;
-            has_expired = shared.journal.has_expired(sequence);
-            shared.journal.done(mailbox.session, sequence, None, cursor);
-        };
-        if !mailbox.pop_above(&limits, size_of, done) {
-            return;
-        }
-        let fate = match has_expired {
-            true => Fate::Expired,
-            false => Fate::QueueFull,
-        };
-        mailbox.note(topic, fate, at);
-        if has_expired {
-            shared.counters.dropped(DropReason::Expired);
-            continue;
-        }
+    let mut done = |sequence, cursor, of| {
+        topic = of;
+        has_expired = shared.journal.has_expired(sequence);
+        shared.journal.done(mailbox.session, sequence, None, cursor);
+    };
+    if !pop(&size_of, &mut done) {
+        return false;
+    }
+    if has_expired {
+        mailbox.note(topic, Fate::Expired, at);
+        shared.counters.dropped(DropReason::Expired);
+    } else {
+        mailbox.note(topic, Fate::QueueFull, at);
         record(shared, mailbox, DropReason::QueueFull, at);
     }
+    true
 }
 
 /// A message is lost for this session: counted, and to be told when it returns.

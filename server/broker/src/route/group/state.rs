@@ -109,6 +109,12 @@ impl State {
         }
     }
 
+    /// Whether one message more, of so many bytes, may wait.
+    pub fn has_room(&self, bytes: u64, limits: &Limits) -> bool {
+        self.waiting.len() < limits.queue_messages_per_session_max
+            && self.kept_bytes + bytes <= limits.queue_bytes_per_session_max
+    }
+
     /// Whether no more waits than may.
     pub fn is_within(&self, limits: &Limits) -> bool {
         self.waiting.len() <= limits.queue_messages_per_session_max
