@@ -50,7 +50,7 @@ export interface WishesContext {
   began(filter: string): void;
   /** All retained values have come. */
   completed(filter: string): Promise<void>;
-  /** The cache holds less than has come. */
+  /** The cache holds less than has come, for a limit or because 3.1.1 does not tell what is retained. */
   partial(): boolean;
   /** Resolves when the cache shows what has come. */
   flushed(): Promise<void>;
@@ -117,7 +117,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         if (old && old.qos === wish.qos && old.flags === wish.flags && old.uses === wish.uses) continue;
         news = true;
         const now = held.get(wish.filter);
-        ensure(wish.filter, now?.granted !== undefined && (partial() || !wishesFor(wish.filter).some((one) => one.cache)) && !(wish.flags & HANDLING));
+        ensure(wish.filter, now?.granted !== undefined && (partial() || !(now.flags & AS_PUBLISHED) || !wishesFor(wish.filter).some((one) => one.cache)) && !(wish.flags & HANDLING));
         if (now?.granted !== undefined && now === held.get(wish.filter)) {
           const { filter, granted, said, snapshot } = now;
           if (snapshot === undefined) tell({ filter, granted, said }, tab);

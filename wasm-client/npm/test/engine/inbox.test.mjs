@@ -209,6 +209,24 @@ test('a later subscription is shown all that the server has, though the cache is
   assert.deepEqual(second.messages.filter(({ fromCache }) => !fromCache).map(({ topic }) => topic), topics);
 });
 
+// Live messages that do not say whether they are retained are not kept, so what is kept may be older than what came.
+for (const [how, given, options] of [['MQTT 3.1.1', { version: 4 }, {}], ['without Retain As Published', {}, { retainAsPublished: false }]]) {
+  test(`${how}: a later subscription is shown what the server has now, not what was kept`, async () => {
+    newProfile();
+    const server = new Server();
+    server.retained.set('s/a', 'old');
+    const engine = open(server, given);
+    const first = listen(engine, 's/+', options);
+    await eventually('snapshot', () => first.snapshots.length === 1);
+    server.retained.set('s/a', 'new');
+    server.deliver('s/a', 'new');
+    await eventually('the change', () => texts(first).at(-1) === 'new');
+    const second = listen(engine, 's/+', options);
+    await eventually('snapshot', () => second.snapshots.length === 1);
+    assert.deepEqual(second.messages.map(({ text, fromCache }) => [text, fromCache]), [['old', true], ['new', false]]);
+  });
+}
+
 // As an effect of React in strict mode does: subscribed, ended and subscribed again in one task.
 test('a subscription that takes the place of another at once is granted, and begins with what is retained', async () => {
   newProfile();

@@ -1,0 +1,59 @@
+// Last-known values where the protocol does not say which live messages are retained (MQTT 3.1.1). Those of 5.0 are in cache.timed.test.mjs.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { openWindow } from './harness/browser.mjs';
+import { BROKERS } from './harness/broker.mjs';
+import { startLink } from './harness/link.mjs';
+import { outsider } from './harness/mailbox.mjs';
+import { startPages } from './harness/pages.mjs';
+import { needs } from './harness/place.mjs';
+
+for (const { name, start, programs } of BROKERS) {
+  // Fails if what a later tab is shown as live is what was kept before it changed, if the cache waits for the network, or if what was deleted meanwhile stays.
+  test(`${name}, 3.1.1: retained values for a second tab, without the broker, and put right`, needs(90_000, programs), async (t) => {
+    const broker = await start(t);
+    const link = await startLink(t, broker);
+    const window = await openWindow(t, await startPages(t));
+    const sender = await outsider(t, broker);
+    const set = (at, text) => sender.publishAsync(`state/${at}`, text, { qos: 1, retain: true });
+    const open = async (name) => {
+      const tab = await window.tab(name);
+      await tab.call('connect', link.url, { identity: 'ana', version: '3.1.1' });
+      // QoS 0: nothing of it comes again from the inbox.
+      await tab.call('subscribe', 'state/#', { qos: 0 });
+      return tab;
+    };
+    const snapshot = (tab) => tab.eventually('the snapshot', () => window.app.subscriptions['state/#'].snapshots, (count) => count === 1);
+    /** Topic → the last that a tab was shown. */
+    const shown = async (tab) => Object.fromEntries((await tab.page.evaluate(() => window.app.messages)).map((message) => [message.topic, message]));
+    const values = async (tab) => Object.values(await shown(tab)).map(({ topic, text, fromCache }) => [topic, text, fromCache]).sort();
+
+    for (const at of [1, 2, 3]) await set(at, 'old');
+    const first = await open('a');
+    await snapshot(first);
+    assert.deepEqual(await values(first), [['state/1', 'old', false], ['state/2', 'old', false], ['state/3', 'old', false]]);
+    assert.equal((await shown(first))['state/2'].retain, true);
+    await set(2, 'changed');
+    await first.eventually('the change', () => window.app.seen(), (texts) => texts.at(-1) === 'changed');
+    assert.equal((await shown(first))['state/2'].retain, undefined, 'it may be an event');
+
+    const second = await open('b');
+    await snapshot(second);
+    assert.deepEqual(await values(second), [['state/1', 'old', false], ['state/2', 'changed', false], ['state/3', 'old', false]]);
+    await first.close();
+    await second.state('online');
+    await second.close();
+
+    link.cut();
+    const third = await open('c');
+    const all = await third.eventually('what was kept', () => window.app.messages, (messages) => messages.length === 3);
+    assert.deepEqual(await values(third), [['state/1', 'old', true], ['state/2', 'changed', true], ['state/3', 'old', true]]);
+    for (const { storedAt, retain } of all) assert.ok(Math.abs(Date.now() - storedAt) < 60_000 && retain);
+    await set(1, 'new');
+    await set(3, '');
+    link.restore();
+    await snapshot(third);
+    assert.deepEqual(await values(third), [['state/1', 'new', false], ['state/2', 'changed', false], ['state/3', '', false]]);
+  });
+}
