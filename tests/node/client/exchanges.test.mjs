@@ -35,8 +35,8 @@ const ENDS = {
 };
 
 /** How the page ends is nothing to the broker, and the version nothing to the page's end. */
-const CASES = [['reload', '5.0'], ['kill', '5.0'], ['reload', '3.1.1']].flatMap(([end, version], place) => {
-  return BROKERS.filter(({ name }) => place === 0 || name === 'Ebbtide').map((broker) => ({ ...broker, end, version }));
+const CASES = [['reload', '5.0'], ['kill', '5.0'], ['reload', '3.1.1']].flatMap(([end, version]) => {
+  return BROKERS.filter(({ name }) => end === 'reload' || name === 'Ebbtide').map((broker) => ({ ...broker, end, version }));
 });
 
 for (const { name: broker, start, programs, end, version } of CASES) {

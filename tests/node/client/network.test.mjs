@@ -28,10 +28,12 @@ for (const { name, start, programs } of BROKERS) {
     assert.equal(online.session, 'resumed');
     await tab.eventually('what came meanwhile', () => window.app.seen(), (texts) => texts.includes('meanwhile'));
   });
+}
 
+for (const { name, start, programs } of BROKERS) for (const version of ['5.0', '3.1.1']) {
   // Fails if the client takes a server that goes for the end, or loses its session over it.
-  test(`${name}: the server is restarted`, needs(90_000, programs), async (t) => {
-    const { broker, link, tab } = await connected(t, start);
+  test(`${name}, ${version}: the server is restarted`, needs(90_000, programs), async (t) => {
+    const { broker, link, tab } = await connected(t, start, { version });
     await watch(tab);
     await broker.kill();
     await tab.state('offline');

@@ -1,8 +1,10 @@
-// What becomes of a publish that the server refuses: tried again, or given up and kept where it can be looked at.
+// What a server refuses: a publish, tried again, or given up and kept where it can be looked at; a subscription; a connection.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openWindow } from './harness/browser.mjs';
+import { GUARDED } from './harness/guarded.mjs';
+import { startLink } from './harness/link.mjs';
 import { startPages } from './harness/pages.mjs';
 import { eventually, needs } from './harness/place.mjs';
 import { startScripted } from './harness/scripted.mjs';
@@ -65,14 +67,79 @@ for (const [qos, cmd] of Object.entries(ANSWERS)) {
   });
 }
 
-async function connected(t) {
+const BAD_CREDENTIALS = 0x86;
+const NOT_AUTHORIZED = 0x87;
+/** 3.1.1 has one code for it. */
+const FAILURE = 0x80;
+
+for (const { name, start, programs, guardsFilters } of GUARDED) for (const version of ['5.0', '3.1.1']) {
+  // Fails if credentials are kept instead of asked for, if the client goes on knocking, or takes one refusal for the end of the connection.
+  test(`${name}, ${version}: a password, a subscription and a publish are refused`, needs(90_000, programs), async (t) => {
+    const broker = await start(t);
+    const link = await startLink(t, broker);
+    const window = await openWindow(t, await startPages(t));
+    const tab = await window.tab('a');
+    const answer = (passwords) => tab.page.evaluate((given) => (window.app.answers = given), passwords.map((password) => ({ username: 'ana', password })));
+    await answer(['bad']);
+    await tab.call('connect', link.url, { identity: 'ana', version, asks: true });
+    const { reasonCode } = await tab.state('needs-auth');
+    assert.ok([BAD_CREDENTIALS, NOT_AUTHORIZED].includes(reasonCode), hex(reasonCode));
+    const allow = async () => {
+      await answer(['good']);
+      await tab.call('renewCredentials');
+      await tab.state('online');
+    };
+    await allow();
+    for (const filter of ['shut/#', 'open/#']) await tab.call('subscribe', filter, { qos: 1 });
+    const granted = () => ['shut/#', 'open/#'].map((filter) => window.app.subscriptions[filter].granted);
+    assert.deepEqual(await tab.eventually('granted or not', granted, (all) => all.every((one) => one !== undefined)), [guardsFilters ? 'refused' : 1, 1]);
+    const subacks = link.trace.filter(({ packet }) => packet.cmd === 'suback').flatMap(({ packet }) => packet.granted);
+    assert.deepEqual(subacks.sort(), [1, !guardsFilters ? 1 : version === '5.0' ? NOT_AUTHORIZED : FAILURE]);
+    await tab.call('publish', 'open/1', 'in', { qos: 1 });
+    await tab.eventually('its own message', () => window.app.seen(), (texts) => texts.includes('in'));
+
+    await answer(['bad']);
+    link.drop();
+    await tab.state('needs-auth');
+    assert.deepEqual([await tab.page.evaluate(() => window.app.asked), link.opened], [3, 3]);
+    await allow();
+    // At the end, for Mosquitto 2.0.11 acknowledges it, and then ends the connection.
+    await tab.call('publish', 'shut/1', 'out', { qos: 1 });
+    const outcome = () => window.app.published.slice(-1).flatMap(({ acked, reasonCode }) => [acked, reasonCode]);
+    // 3.1.1 has no words for it: such a publish is acknowledged, and goes to nobody.
+    const expected = version === '5.0' ? ['refused', NOT_AUTHORIZED] : ['ok', undefined];
+    assert.deepEqual(await tab.eventually('its outcome', outcome, ([acked]) => acked), expected);
+    assert.deepEqual((await tab.call('deadLetters')).map(({ topic }) => topic), version === '5.0' ? ['shut/1'] : []);
+  });
+}
+
+// Fails if a refusal of 3.1.1 is taken for another one: what may heal is not tried again, or what never will is.
+test('3.1.1: a server that is not available is tried again, one that takes neither version nor client id is not', needs(90_000, {}), async (t) => {
+  const { server, tab } = await connected(t, { version: '3.1.1' });
+  const refused = [];
+  const states = () => window.app.states.slice(1);
+  for (const [returnCode, reasonCode] of [[3, 0x88], [1, 0x84], [2, 0x85]]) {
+    server.answers.connect = (_, connection) => connection.refuse(returnCode);
+    server.drop();
+    const isIt = (all) => all.some((state) => state.reasonCode === reasonCode);
+    const all = await tab.eventually(`refused with ${returnCode}`, states, isIt);
+    const { state, retryInMs } = all.find((one) => one.reasonCode === reasonCode);
+    refused.push([state, retryInMs === null]);
+    server.answers.connect = (_, connection) => connection.accept(true);
+    if (retryInMs === null) await tab.page.evaluate(() => window.app.client.reconnectNow());
+    await tab.state('online');
+  }
+  assert.deepEqual(refused, [['offline', false], ['offline', true], ['offline', true]]);
+});
+
+async function connected(t, options = {}) {
   const server = await startScripted(t);
   // A session that the server keeps.
   server.answers.connect = (_, connection) => connection.accept(server.connections.length > 1);
   const pages = await startPages(t);
   const window = await openWindow(t, pages);
   const tab = await window.tab('a');
-  await tab.call('connect', server.url, { identity: 'ana' });
+  await tab.call('connect', server.url, { identity: 'ana', ...options });
   await tab.state('online');
   return { server, tab };
 }

@@ -46,13 +46,14 @@ export async function startEbbtide(t, options = []) {
   };
 }
 
-export async function startMosquitto(t) {
+/** `lines`: of its configuration, beside what it always has; a later one counts. */
+export async function startMosquitto(t, lines = []) {
   const place = await folder(t);
   const [mqtt, ws] = [await freePort(), await freePort()];
   const config = join(place, 'mosquitto.conf');
   await writeFile(config, [
     `listener ${mqtt} 127.0.0.1`, `listener ${ws} 127.0.0.1`, 'protocol websockets', 'allow_anonymous true', 'user root',
-    'persistence true', `persistence_location ${place}/`, 'max_queued_messages 0', 'max_inflight_messages 100', '',
+    'persistence true', `persistence_location ${place}/`, 'max_queued_messages 0', 'max_inflight_messages 100', ...lines, '',
   ].join('\n'));
   const program = new Program();
   t.after(() => program.end());
