@@ -92,6 +92,32 @@ for (const { name, start, programs } of BROKERS) {
 
 for (const { name, start, programs } of BROKERS) {
   for (const version of ['5.0', '3.1.1']) {
+    // Fails if it gives up because nobody leads yet, or if the session stays that a CONNECT without its answer has begun.
+    test(`${name}, ${version}: forget() right after connect() ends the session, too`, needs(90_000, programs), async (t) => {
+      const { broker, link, window } = await surroundings(t, start);
+      const before = await signIn(window, link, 'ana', 'online', { version });
+      await before.close();
+      const tab = await window.tab('ana');
+      const forget = () => tab.page.evaluate(([url, version]) => {
+        window.app.connect(url, { identity: 'ana', version });
+        return window.app.forget();
+      }, [link.url, version]);
+      await forget();
+      assert.deepEqual((await tab.call('stored')).filter((name) => name.includes('ana')), []);
+
+      // Nobody knows it any more: the session that this begins is as new to the page as to the broker.
+      const held = link.gate({ up: false, cmd: 'connack' });
+      const forgotten = forget();
+      await held.reached;
+      await tab.eventually('the page waits', () => window.app.client.inspect().then(({ leader }) => leader?.clientId), Boolean);
+      held.open();
+      await forgotten;
+      const clientIds = link.trace.filter(({ packet }) => packet.cmd === 'connect').map(({ packet }) => packet.clientId);
+      const different = new Set(clientIds);
+      assert.equal(different.size, 2);
+      for (const clientId of different) assert.equal(await sessionPresent(broker, clientId, version), false, clientId);
+    });
+
     // Fails if the session is left to expire, where it does, or to stay for ever; or if the will is published.
     test(`${name}, ${version}: forget() ends the session at the broker`, needs(90_000, programs), async (t) => {
       const { broker, link, window } = await surroundings(t, start);

@@ -12,6 +12,7 @@ import { deleteIndexedDb } from './store/indexeddb.js';
 import { databaseName, witness } from './store/open.js';
 import { discardDead, retryDead } from './store/outbox.js';
 import { readAll, type Flight, type Key, type OutboxRow } from './store/store.js';
+import { until } from './until.js';
 import type { ToTabs } from './wire.js';
 
 const ERRORS_KEPT = 20;
@@ -26,7 +27,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
   let onLog: ((line: string) => void) | undefined;
   let count = 0;
   const errors: string[] = [];
-  let forgotten: ((ended: boolean) => void) | undefined;
+  let forgotten: boolean | undefined;
   let leader: object | undefined;
 
   const log = (line: string): void => onLog?.(line);
@@ -60,7 +61,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       sinks.low(talk.low);
       if (talk.epoch > 0) report({ kind: 'outbox', count: talk.outbox });
     }
-    else if (talk.t === 'forgotten') forgotten?.(talk.ended);
+    else if (talk.t === 'forgotten') forgotten = talk.ended;
   };
   const end = (how: How, error: EbbtideError): void => {
     publications.end(error);
@@ -137,22 +138,18 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     },
     close: async (farewell = {}) => end(farewell, new EbbtideError('closed', 'the client was closed')),
     forget: async () => {
-      // It must be there to be removed.
+      // It must be there to be removed, and somebody there to tell the server.
       await store(async () => {}).catch(() => {});
+      await until(() => station.epoch, FORGET_DEADLINE_MS);
       const durable = station.opened?.shared;
-      let late: ReturnType<typeof setTimeout> | undefined;
-      const others = new Promise<boolean>((resolve) => {
-        forgotten = resolve;
-        late = setTimeout(() => resolve(false), FORGET_DEADLINE_MS + 1000);
-      });
       station.broadcast({ t: 'forget', deadlineMs: FORGET_DEADLINE_MS });
-      const ended = (await station.endSession(FORGET_DEADLINE_MS)) ?? (await others);
-      clearTimeout(late);
+      const ended = await station.endSession(FORGET_DEADLINE_MS);
+      if (ended === undefined) await until(() => forgotten !== undefined, FORGET_DEADLINE_MS + 1000);
       end(END, new EbbtideError('closed', 'the data of this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
       if (!purged) throw new EbbtideError('storage', 'another page holds the database: it goes when that page is closed');
-      if (!ended) throw new EbbtideError('offline', `the data here is gone; the server was not reached and keeps the session`);
+      if (!(ended ?? forgotten)) throw new EbbtideError('offline', `the data here is gone; the server was not reached and keeps the session`);
     },
   };
 }

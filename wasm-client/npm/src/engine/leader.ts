@@ -14,6 +14,7 @@ import { witness } from './store/open.js';
 import type { InboxMessage, OutboxRow, Store } from './store/store.js';
 import { openStates } from './states.js';
 import { takeOver } from './takeover.js';
+import { until } from './until.js';
 import type { Incoming, ToLeader, ToTabs } from './wire.js';
 import { openWishes } from './wishes.js';
 
@@ -250,9 +251,11 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
     endSession: async (deadlineMs) => {
       const end = Date.now() + deadlineMs;
+      // A CONNECT that is on its way has begun one.
+      const none = (): boolean => !meta.hasSession && states.state.state !== 'connecting';
       if (!online()) connection.reconnect_now();
-      while (!online() && meta.hasSession && !over && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
-      const can = online() || (!meta.hasSession && !over);
+      await until(() => over || online() || none(), deadlineMs);
+      const can = online() || (!over && none());
       stop(END);
       if (!can || version === 5 || !meta.hasSession) return can;
       return endCleanly(await load(), given, settings, end - Date.now(), log);

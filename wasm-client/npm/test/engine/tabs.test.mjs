@@ -6,7 +6,7 @@ import { IDBDatabase } from 'fake-indexeddb';
 import { databaseName, openStore } from '../engine/store/open.js';
 import { takeOver } from '../engine/takeover.js';
 import { closeAll, eventually, listen, newProfile, online, open, publish, read, settings } from './browser.mjs';
-import { Server } from './machine.mjs';
+import { Machine, Server } from './machine.mjs';
 
 const leads = async (engine) => (await engine.inspect()).leading;
 /** The first leads, the second follows. */
@@ -407,6 +407,46 @@ test('forget without a connection ends the session when it can, and says when it
   await eventually('offline', () => engine.state.state === 'offline');
   await assert.rejects(engine.forget(), { code: 'offline' });
   assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+});
+
+test('forget right after the start waits until it is known who leads, and ends the session', async () => {
+  const { stored } = newProfile();
+  const server = new Server();
+  const before = open(server);
+  await online(before);
+  await before.close();
+  assert.equal(server.sessions.size, 1);
+  await open(server).forget();
+  assert.equal(server.sessions.size, 0);
+  assert.equal(stored.size, 0);
+  // The other tab leads.
+  const other = open(server);
+  await online(other);
+  await open(server).forget();
+  await eventually('closed', () => other.state.state === 'closed');
+  assert.equal(server.sessions.size, 0);
+});
+
+test('forget while the first CONNECT is on its way waits for its answer: the server has a session by then', async () => {
+  newProfile();
+  const server = new Server();
+  let answer;
+  const engine = open(server, {}, () => Promise.resolve((settings, hooks) => {
+    const machine = new Machine(server, settings, hooks);
+    // The server has it, and CONNACK is late.
+    const { connect } = machine;
+    machine.connect = () => {
+      server.sessions.set(settings.clientId, true);
+      answer = () => connect.call(machine);
+    };
+    return machine;
+  }));
+  await eventually('CONNECT', () => answer);
+  const forgotten = engine.forget();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  answer();
+  await forgotten;
+  assert.equal(server.sessions.size, 0);
 });
 
 test('a newer version of the page takes the database: reload-needed', async () => {
