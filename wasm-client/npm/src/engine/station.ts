@@ -126,7 +126,7 @@ export function openStation(context: StationContext): Station {
   const endSession = async (deadlineMs: number): Promise<boolean | undefined> => {
     const leading = office;
     if (!leading) return undefined;
-    const ended = (await leading.leader?.endSession(deadlineMs)) ?? false;
+    const ended = (await leading.leader?.endSession(deadlineMs).catch(() => false)) ?? false;
     if (leading === office) resign(END);
     return ended;
   };

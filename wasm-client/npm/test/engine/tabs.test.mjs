@@ -449,6 +449,21 @@ test('forget while the first CONNECT is on its way waits for its answer: the ser
   assert.equal(server.sessions.size, 0);
 });
 
+// The connection with Clean Session is made by a second machine.
+test('MQTT 3.1.1: forget without room for another machine removes what is here, and says that the session stays', async () => {
+  const { stored } = newProfile();
+  const server = new Server();
+  let made = 0;
+  const engine = open(server, { version: 4 }, () => Promise.resolve((settings, hooks) => {
+    if (++made > 1) throw new RangeError('out of memory');
+    return new Machine(server, settings, hooks);
+  }));
+  await online(engine);
+  await assert.rejects(engine.forget(), { code: 'offline' });
+  assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+  assert.equal(stored.size, 0);
+});
+
 test('a newer version of the page takes the database: reload-needed', async () => {
   newProfile();
   const server = new Server();
