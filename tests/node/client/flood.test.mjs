@@ -122,6 +122,8 @@ test('handlers that do not finish hold the server back, and get everything once 
     await tab.page.evaluate(() => window.dispatchEvent(new Event('online')));
     await eventually('a round trip', () => link.count(false, 'pingresp'), (count) => count > pings);
   };
+  // Before that a slow disk looks the same: what is not stored is not acknowledged.
+  await tab.eventually('a full inbox', () => window.app.inspect().then(({ leader }) => leader.inbox), (count) => count >= INBOX_MAX);
   let came;
   do {
     await eventually('a full window', unacknowledged, (count) => count >= RECEIVE_MAXIMUM);
@@ -129,7 +131,7 @@ test('handlers that do not finish hold the server back, and get everything once 
     await aRoundTrip();
   } while (link.count(false, 'publish') > came);
   assert.equal(unacknowledged(), RECEIVE_MAXIMUM);
-  assert.ok(came >= INBOX_MAX && came <= INBOX_MAX + RECEIVE_MAXIMUM, `${came} messages came`);
+  assert.ok(came <= INBOX_MAX + RECEIVE_MAXIMUM, `${came} messages came`);
   await tab.state('online');
 
   pages.release();
