@@ -1,18 +1,20 @@
 //! A timer for a deadline that moves with every packet.
 
-use std::pin::Pin;
+use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use ebbtide_broker::Monotonic;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Clock;
 
-/// One timer that follows a deadline without being re-armed whenever the deadline moves away.
+/// One timer that follows a deadline without being re-armed whenever the deadline moves away. Always the same task waits for it.
 pub struct Timer {
     clock: Clock,
     deadline: Option<Instant>,
     armed_for: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// The sleep knows whom to wake.
+    is_watched: bool,
 }
 
 impl Timer {
@@ -22,6 +24,7 @@ impl Timer {
             deadline: None,
             armed_for: None,
             sleep: None,
+            is_watched: false,
         }
     }
 
@@ -44,12 +47,51 @@ impl Timer {
                     None => self.sleep = Some(Box::pin(sleep_until(deadline))),
                 }
                 self.armed_for = Some(deadline);
+                self.is_watched = false;
             }
             let Some(sleep) = &mut self.sleep else { return };
-            sleep.await;
+            let is_watched = &mut self.is_watched;
+            poll_fn(|context| {
+                // A connection comes by here with each packet, and nothing has changed.
+                if std::mem::replace(is_watched, true) && !sleep.is_elapsed() {
+                    return Poll::Pending;
+                }
+                sleep.as_mut().poll(context)
+            })
+            .await;
             self.armed_for = None;
             if Instant::now() >= deadline {
                 return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_passes_at_the_last_deadline_however_often_it_was_looked_at() {
+        let clock = Clock::start();
+        let mut timer = Timer::new(clock);
+        // The first is far away and so are the next ones from each other; the last ones move a little, as a keep alive does.
+        for after_ms in [60_000, 30_000, 20, 30, 40, 10_000, 20, 30] {
+            let deadline = Monotonic(clock.now().monotonic.0 + after_ms);
+            timer.set(Some(deadline));
+            for _ in 0..3 {
+                tokio::select! {
+                    biased;
+                    () = timer.passed() => panic!("{after_ms} ms are not over"),
+                    () = std::future::ready(()) => {}
+                }
+            }
+            if after_ms == 30 {
+                let passed = tokio::time::timeout(Duration::from_secs(10), timer.passed());
+                passed.await.expect("it passes");
+                assert!(clock.now().monotonic >= deadline);
             }
         }
     }
