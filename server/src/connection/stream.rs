@@ -14,8 +14,8 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The least that is offered to one read, bytes.
-const READ_BYTES_MIN: usize = 2 * 1024;
+/// The least that is offered to one read, bytes. As much as the system's allocator hands out again without a search.
+const READ_BYTES_MIN: usize = 1024;
 /// The most that is offered to one read, bytes.
 const READ_BYTES_MAX: usize = 64 * 1024;
 
