@@ -31,16 +31,14 @@ impl Connection {
         }
         if let Phase::Open(open) = &mut self.phase {
             (open.outbound.steps, open.outbound.is_cut_short) = (0, false);
+            // CONNACK is the first of the replies, and everything else comes after it [MQTT-3.2.0-1].
+            sent.packets += open.transmit_replies(&mut self.replies, &self.shared, output, limit);
             if open.is_acknowledged {
                 while self.pings > 0 && output.len() < limit {
                     encode(&Packet::PingResp, version, output);
                     self.pings -= 1;
                     sent.packets += 1;
                 }
-            }
-            // CONNACK is the first of the replies, and everything else comes after it [MQTT-3.2.0-1].
-            sent.packets += open.transmit_replies(&mut self.replies, &self.shared, output, limit);
-            if open.is_acknowledged {
                 let (replies, shared) = (&self.replies, &*self.shared);
                 open.transmit_messages(replies, shared, output, limit, now, &mut sent);
                 self.questions.extend(open.question(&self.shared));

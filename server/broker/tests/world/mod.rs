@@ -385,7 +385,13 @@ impl Line {
         self.connection.handle_wake(now);
         let mut moved = false;
         let mut output = BytesMut::new();
-        while self.connection.poll_transmit(&mut output, now) {}
+        self.connection.poll_transmit(&mut output, now);
+        if output.len() < Connection::TRANSMIT_BYTES && !self.connection.wants_turn() {
+            let more = self.connection.poll_transmit(&mut output, now);
+            assert!(!more, "one call gives all there is");
+        } else {
+            moved = true;
+        }
         while let Some(question) = self.connection.poll_question() {
             moved = true;
             let answer = match question {
