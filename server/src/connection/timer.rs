@@ -3,7 +3,10 @@
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use ebbtide_broker::Monotonic;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::coop,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use crate::clock::Clock;
 
@@ -53,9 +56,11 @@ impl Timer {
             let is_watched = &mut self.is_watched;
             poll_fn(|context| {
                 // A connection comes by here with each packet, and nothing has changed.
-                if std::mem::replace(is_watched, true) && !sleep.is_elapsed() {
+                if *is_watched && !sleep.is_elapsed() {
                     return Poll::Pending;
                 }
+                // A task that has spent its turn is sent away before the sleep knows it.
+                *is_watched = coop::has_budget_remaining();
                 sleep.as_mut().poll(context)
             })
             .await;
@@ -69,9 +74,26 @@ impl Timer {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{pin::pin, time::Duration};
 
     use super::*;
+
+    #[tokio::test]
+    async fn it_passes_though_its_task_had_spent_its_turn_at_the_first_look() {
+        let clock = Clock::start();
+        let mut timer = Timer::new(clock);
+        timer.set(Some(Monotonic(clock.now().monotonic.0 + 20)));
+        poll_fn(|context| {
+            while coop::has_budget_remaining() {
+                let _ = pin!(coop::consume_budget()).poll(context);
+            }
+            assert!(pin!(timer.passed()).poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let passed = tokio::time::timeout(Duration::from_secs(10), timer.passed());
+        passed.await.expect("it passes");
+    }
 
     #[tokio::test]
     async fn it_passes_at_the_last_deadline_however_often_it_was_looked_at() {
