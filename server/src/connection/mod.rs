@@ -88,6 +88,8 @@ struct Driver<S> {
     is_full: bool,
     /// Bytes in both directions since others had their turn.
     carried: usize,
+    /// There is something in `input` that the core does not want now.
+    is_held_back: bool,
     /// There may be whole packets in `input`: more is read when these have been taken in, or it would grow without end.
     is_behind: bool,
     /// The peer has ended its direction.
@@ -168,6 +170,7 @@ impl<S: ByteStream> Driver<S> {
             unwritten: false,
             is_full: false,
             carried: 0,
+            is_held_back: false,
             is_behind: false,
             ended: false,
             answers: JoinSet::new(),
@@ -268,12 +271,12 @@ impl<S: ByteStream> Driver<S> {
             let now = self.surroundings.clock.now();
             self.is_behind = self.connection.receive(&mut self.input, now);
         }
+        self.is_held_back = !self.input.is_empty() && !self.connection.wants_input();
         can
     }
 
     /// Asks what is asked, fetches what is to be written. `true` when more could be done at once.
     fn turn(&mut self) -> bool {
-        let wanted_input = self.connection.wants_input();
         self.ask_all();
         if self.output.len() < OUTPUT_BYTES_MAX {
             let now = self.surroundings.clock.now();
@@ -285,8 +288,7 @@ impl<S: ByteStream> Driver<S> {
         self.is_full = self.output.len() >= OUTPUT_BYTES_MAX;
         let wants_turn = self.connection.wants_turn() && !self.is_full;
         // What was held back can be taken in now.
-        let is_freed = !self.input.is_empty() && !wanted_input && self.connection.wants_input();
-        self.is_behind |= is_freed;
+        self.is_behind |= self.is_held_back && self.connection.wants_input();
         self.is_behind || wants_turn
     }
 
