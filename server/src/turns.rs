@@ -1,7 +1,10 @@
-//! Whose turn it is on this thread: a task lets the ones that it has woken go first, and comes right after the first of them.
+//! Whose turn it is on this thread: a task lets the ones that it has woken go first, and comes right after one of them.
 //!
 //! `yield_now` of the runtime is for those who have had enough. It comes back only when the thread has nothing else to do and has looked
 //! for sockets, and then the runtime wakes another thread, each time: a third of the processor time of a message that comes alone.
+//!
+//! The runtime must call [`pass_on`] before a thread sleeps, and no task may block its thread (`block_in_place`): a thread that ends so
+//! would take along whoever waits for its turn there.
 
 use std::{
     cell::{Cell, RefCell},
@@ -29,7 +32,7 @@ pub fn watch<T>(work: impl FnOnce() -> T) -> (T, bool) {
 }
 
 /// Lets a task go first that this one has woken. Where that one runs on another thread, or ends, this one goes on with the next
-/// [`pass_on`] of anybody.
+/// [`pass_on`] on this thread.
 pub async fn let_woken() {
     let mut has_waited = false;
     poll_fn(|context| {
