@@ -386,12 +386,6 @@ impl Line {
         let mut moved = false;
         let mut output = BytesMut::new();
         self.connection.poll_transmit(&mut output, now);
-        if output.len() < Connection::TRANSMIT_BYTES && !self.connection.wants_turn() {
-            let more = self.connection.poll_transmit(&mut output, now);
-            assert!(!more, "one call gives all there is");
-        } else {
-            moved = true;
-        }
         while let Some(question) = self.connection.poll_question() {
             moved = true;
             let answer = match question {
