@@ -20,13 +20,7 @@ fn get(broker: &Broker, path: &str) -> Result<Value> {
 fn away(broker: &Broker, client_id: &str) -> Result<()> {
     let (mut away, _) = Link::connect(broker.mqtt(), kept(client_id))?;
     away.subscribe("t", QoS::AtLeastOnce)?;
-    away.put(&Packet::Disconnect(Box::new(
-        ebbtide_protocol::packet::Disconnect::new(ReasonCode::Success),
-    )));
-    away.flush()?;
-    // The broker closes when it has taken that in.
-    ensure!(away.packet().is_err());
-    Ok(())
+    away.end()
 }
 
 fn publish_some(broker: &Broker, count: usize) -> Result<()> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use bytes::BytesMut;
 use ebbtide_protocol::codec::{Decoder, Role, encode};
-use ebbtide_protocol::packet::{Connect, Subscribe, Subscription, SubscriptionOptions};
-use ebbtide_protocol::{Packet, PacketId, QoS, TopicFilter, Version};
+use ebbtide_protocol::packet::{Connect, Disconnect, Subscribe, Subscription, SubscriptionOptions};
+use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, Version};
 
 /// How long the broker may take to say anything at all.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -93,6 +93,15 @@ impl Link {
     pub fn flush(&mut self) -> Result<()> {
         self.stream.write_all(&self.output).context("writing")?;
         self.output.clear();
+        Ok(())
+    }
+
+    /// Says goodbye, and waits until the broker has taken that in: then it closes.
+    pub fn end(mut self) -> Result<()> {
+        let disconnect = Disconnect::new(ReasonCode::Success);
+        self.put(&Packet::Disconnect(Box::new(disconnect)));
+        self.flush()?;
+        ensure!(self.packet().is_err(), "something came behind DISCONNECT");
         Ok(())
     }
 

@@ -86,10 +86,9 @@ pub fn publish<T: IntoTopic>(
             }
         }
     }
-    Ok(Published {
-        took: start.elapsed(),
-        latencies,
-    })
+    let took = start.elapsed();
+    link.end()?;
+    Ok(Published { took, latencies })
 }
 
 fn packet<T: IntoTopic>(
