@@ -6,6 +6,8 @@ use std::{ops::RangeInclusive, time::Duration};
 const SECONDS_MAX: f64 = 60_000.0;
 /// Messages a second: from one in a quarter of an hour to more than one thread can write.
 const RATES: RangeInclusive<f64> = 0.001..=10_000_000.0;
+/// Microseconds between the moments at which messages leave: one tenth of a second would be one burst after the other.
+const TICK_US_MAX: usize = 100_000;
 /// Clients, sessions: more than one machine has ports for.
 const CLIENTS_MAX: usize = 1_000_000;
 /// Messages of which each is made before the first is sent (retained), or counted.
@@ -34,6 +36,12 @@ pub fn rate(typed: &str) -> Result<f64, String> {
         let (least, most) = (RATES.start(), RATES.end());
         format!("give {least} to {most} messages a second")
     })
+}
+
+/// Microseconds, none among them.
+pub fn tick(typed: &str) -> Result<Duration, String> {
+    let us = count(typed, 0..=TICK_US_MAX).map_err(|range| format!("{range} microseconds"))?;
+    Ok(Duration::from_micros(us as u64))
 }
 
 /// So many clients, at least one.
@@ -80,6 +88,9 @@ mod tests {
         assert!(some_seconds("0").is_err() && rate("0").is_err() && clients("0").is_err());
         assert!(messages("0").is_err() && payload_bytes("999999999").is_err());
         assert!(rate("1e8").is_err() && window("70000").is_err());
+        assert!(tick("-1").is_err() && tick("0.5").is_err() && tick("1000000").is_err());
+        assert_eq!(tick("0"), Ok(Duration::ZERO));
+        assert_eq!(tick("250"), Ok(Duration::from_micros(250)));
         assert_eq!(seconds("0"), Ok(Duration::ZERO));
         assert_eq!(some_seconds("0.25"), Ok(Duration::from_millis(250)));
         assert_eq!((rate("0.5"), clients("7")), (Ok(0.5), Ok(7)));

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use ebbtide_protocol::{QoS, Version};
 
-use super::{numbers, scenario::Scenario, target::Target};
+use super::{numbers, pace::Rate, scenario::Scenario, target::Target};
 use crate::{cli::LoginFlags, tls::Trust};
 
 /// Retained messages, unless another number is asked for.
@@ -106,6 +106,11 @@ struct Load {
     #[arg(long, value_name = "RATE", value_parser = numbers::rate, allow_negative_numbers = true)]
     rate: Option<f64>,
 
+    /// With a rate: messages of so many microseconds leave together, as from a program with a clock that ticks. 0: one by one, for which the
+    /// generator wakes each time, and takes more than a quick broker.
+    #[arg(long, value_name = "MICROSECONDS", default_value = "1000", value_parser = numbers::tick, requires = "rate")]
+    tick_us: Duration,
+
     /// The subscribers' sessions are kept.
     #[arg(long)]
     persistent: bool,
@@ -141,7 +146,7 @@ pub struct Settings {
     publishers: Option<usize>,
     subscribers: Option<usize>,
     pub window: usize,
-    pub rate: Option<f64>,
+    pub rate: Option<Rate>,
     pub persistent: bool,
     pub warm_up: Duration,
     pub duration: Duration,
@@ -180,7 +185,10 @@ impl Arguments {
             publishers: load.publishers,
             subscribers: load.subscribers,
             window: load.window,
-            rate: load.rate,
+            rate: load.rate.map(|per_s| Rate {
+                per_s,
+                tick: load.tick_us,
+            }),
             persistent: load.persistent,
             warm_up: load.warm_up_s,
             duration: load.duration_s,

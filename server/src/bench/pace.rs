@@ -1,7 +1,8 @@
 //! When the endpoints of a run with a rate publish: at fixed moments, whether or not the broker keeps up.
 //!
-//! The moments of all publishers together are evenly spaced, and one task wakes each publisher at its own. It costs one system call and no
-//! other thread: what the generator takes is not to change what it measures.
+//! The messages of all publishers together are evenly spaced, but for the ticks of a clock: those of one tick are due together, at its end.
+//! One task wakes each publisher at its moments, and sleeps once for each tick, not for each message: to wake is what costs a program most that does
+//! little else, and what the generator takes is not to change what it measures.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,20 +14,44 @@ use std::{
 
 use super::alarm::Alarm;
 
+/// How many messages leave, and how many of them together.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// Messages a second.
+    pub per_s: f64,
+    /// What becomes due between two ticks is due at the second. Zero: each message has its own moment.
+    pub tick: Duration,
+}
+
+impl Rate {
+    /// When message `number` of all is due, after the first.
+    fn due(&self, number: u64) -> Duration {
+        let even = Duration::from_secs_f64(number as f64 / self.per_s);
+        match self.tick.as_nanos() {
+            0 => even,
+            tick => nanoseconds(even.as_nanos().next_multiple_of(tick)),
+        }
+    }
+}
+
+fn nanoseconds(count: u128) -> Duration {
+    // Five hundred years.
+    Duration::from_nanos(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
 /// When the messages of a run are due.
 #[derive(Clone, Copy)]
 struct Schedule {
     start: Instant,
     /// When the first one is, after the start of the run.
     first: Duration,
-    /// Messages a second.
-    rate: f64,
+    rate: Rate,
 }
 
 impl Schedule {
     /// When message `number` of all is due, after the start of the run.
     fn due(&self, number: u64) -> Duration {
-        self.first + Duration::from_secs_f64(number as f64 / self.rate)
+        self.first + self.rate.due(number)
     }
 
     fn has_passed(&self, number: u64) -> bool {
@@ -100,8 +125,8 @@ pub struct Beat {
 }
 
 impl Beat {
-    /// `rate` messages a second of `publishers` in turn, from now on.
-    pub fn new(start: Instant, rate: f64, publishers: usize) -> (Self, Vec<Pace>) {
+    /// Messages of `publishers` in turn, from now on.
+    pub fn new(start: Instant, rate: Rate, publishers: usize) -> (Self, Vec<Pace>) {
         let schedule = Schedule {
             start,
             first: start.elapsed(),
@@ -148,13 +173,36 @@ impl Beat {
 mod tests {
     use super::*;
 
-    const PER_S: f64 = 100.0;
+    const ONE_BY_ONE: Rate = Rate {
+        per_s: 100.0,
+        tick: Duration::ZERO,
+    };
+
+    #[test]
+    fn messages_of_one_tick_are_due_together_and_never_early() {
+        let due = |per_s, tick_us, number| {
+            let tick = Duration::from_micros(tick_us);
+            let due = Rate { per_s, tick }.due(number);
+            due.as_secs_f64() * 1e6
+        };
+        // Five of them in each millisecond, but for the first, which opens the run.
+        let ticks = (0..12).map(|number| due(5_000.0, 1_000, number));
+        let expected = [0.0, 1e3, 1e3, 1e3, 1e3, 1e3, 2e3, 2e3, 2e3, 2e3, 2e3, 3e3];
+        assert!(ticks.eq(expected));
+        // Rarer than the clock ticks: the next tick.
+        assert_eq!(due(400.0, 1_000, 1), 3_000.0);
+        assert_eq!(due(400.0, 0, 1), 2_500.0);
+        for number in 0..10_000 {
+            let late = due(777.7, 1_000, number) - due(777.7, 0, number);
+            assert!((0.0..1_000.0).contains(&late), "{number}: {late}");
+        }
+    }
 
     #[test]
     fn what_was_not_published_is_owed() {
         let ms = Duration::from_millis;
         // The clock stands still for what is asked here but `is_due`.
-        let (_, mut paces) = Beat::new(Instant::now(), PER_S, 2);
+        let (_, mut paces) = Beat::new(Instant::now(), ONE_BY_ONE, 2);
         let first = paces[0].moments.schedule.first;
         let owed = |pace: &Pace, from, until| -> Vec<Duration> {
             let owed = pace.moments().owed(first + ms(from), first + ms(until));
@@ -171,8 +219,15 @@ mod tests {
 
     #[tokio::test]
     async fn each_is_woken_at_its_moments_and_no_sooner() {
+        for tick in [Duration::ZERO, Duration::from_millis(2)] {
+            let per_s = 2_000.0;
+            all_are_woken(Rate { per_s, tick }).await;
+        }
+    }
+
+    async fn all_are_woken(rate: Rate) {
         const MESSAGES: usize = 20;
-        let (beat, paces) = Beat::new(Instant::now(), 2_000.0, 2);
+        let (beat, paces) = Beat::new(Instant::now(), rate, 2);
         let publishing = paces.into_iter().map(|mut pace| async move {
             for _ in 0..MESSAGES {
                 std::future::poll_fn(|context| {

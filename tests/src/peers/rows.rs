@@ -62,6 +62,11 @@ const CPU: Figure = Figure {
     title: "broker CPU for each, µs",
     better: Better::Less,
 };
+const GENERATOR: Figure = Figure {
+    key: "generator_cpu_us_per_delivery",
+    title: "generator CPU for each, µs",
+    better: Better::Less,
+};
 const LOST: Figure = Figure {
     key: "lost",
     title: "lost",
@@ -80,6 +85,7 @@ macro_rules! traffic {
             figures: &[
                 (DELIVERED, Line::Ratio($rate)),
                 (CPU, Line::Ratio($cpu)),
+                (GENERATOR, Line::None),
                 (LOST, Line::None),
             ],
         }
@@ -87,7 +93,7 @@ macro_rules! traffic {
 }
 
 /// All of them, in the order in which they are measured.
-pub const ROWS: [Row; 18] = [
+pub const ROWS: [Row; 19] = [
     traffic!("p2p-0", "p2p 10×10, QoS 0", 0, false, 12.0, 0.13, ["p2p"]),
     traffic!("p2p-1", "p2p 10×10, QoS 1", 1, false, 7.5, 0.16, ["p2p"]),
     traffic!("p2p-2", "p2p 10×10, QoS 2", 2, false, 8.0, 0.15, ["p2p"]),
@@ -188,6 +194,28 @@ pub const ROWS: [Row; 18] = [
                 figure("latency_p99_ms", "p99, ms", Better::Less),
                 Line::Ratio(1.0),
             ),
+            (CPU, Line::None),
+            (GENERATOR, Line::None),
+        ],
+    },
+    Row {
+        name: "latency-one-by-one",
+        title: "latency at 5,000 msg/s, QoS 1, one by one",
+        arguments: &["p2p", "--rate", "5000", "--tick-us", "0"],
+        websocket: false,
+        ends: false,
+        qos: 1,
+        figures: &[
+            (
+                figure("latency_p50_ms", "p50, ms", Better::Less),
+                Line::Ratio(1.0),
+            ),
+            (
+                figure("latency_p99_ms", "p99, ms", Better::Less),
+                Line::Ratio(1.0),
+            ),
+            (CPU, Line::None),
+            (GENERATOR, Line::None),
         ],
     },
     Row {
@@ -206,6 +234,8 @@ pub const ROWS: [Row; 18] = [
                 figure("latency_p99_ms", "p99, ms", Better::Less),
                 Line::Ratio(2.0),
             ),
+            (CPU, Line::None),
+            (GENERATOR, Line::None),
         ],
     },
     Row {

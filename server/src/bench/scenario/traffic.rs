@@ -229,6 +229,10 @@ async fn measure(
             let remark = "the generator, which is one thread, had no time left: the broker may do more than this";
             report.remarks.push(remark.to_owned());
         }
+        if used.is_some_and(|(after, before)| after.cpu_us_since(before) < cpu_us) {
+            let remark = "the generator took more processor time than the broker: on the same machine the latencies are in part its own";
+            report.remarks.push(remark.to_owned());
+        }
     }
     let quantiles = QUANTILES.map(|(_, quantile)| quantile);
     let latency = tally.latency_ms(&quantiles).unwrap_or_default();
