@@ -67,6 +67,8 @@ fn build(project: &Project, output: &Path) -> Result<()> {
             "--converge",
             "--reorder-functions-by-name",
         ])
+        // The linker puts the stack first, and its lowest kibibyte is where it would end.
+        .arg("--low-memory-unused")
         // What the standard library was compiled with.
         .args([
             "--strip-debug",
