@@ -422,7 +422,11 @@ impl Client {
     }
 
     pub(super) fn set_state(&mut self, state: State) {
-        if self.state != state {
+        // One attempt may follow another without a word in between; no other state follows itself.
+        if !matches!(
+            (&self.state, &state),
+            (State::Connecting, State::Connecting)
+        ) {
             self.state = state.clone();
             self.push_event(Event::State(state));
         }

@@ -173,7 +173,7 @@ impl Client {
         used: Use,
         user_properties: Vec<UserProperty>,
     ) -> Result<SubscriptionHandle, Error> {
-        if self.state == State::Closed {
+        if matches!(self.state, State::Closed) {
             return Err(Error::Closed);
         }
         let (ids, journal) = (&mut self.ids, &mut self.journal);

@@ -132,7 +132,7 @@ impl Subscriptions {
     /// The server may have begun its session while nobody heard of it: what it is believed to have is asked for again.
     pub(super) fn doubt(&mut self) {
         for entry in &mut self.entries {
-            if entry.stage == Stage::Live {
+            if matches!(entry.stage, Stage::Live) {
                 entry.stage = Stage::Unsent;
                 entry.is_doubtful = true;
             }
@@ -195,7 +195,7 @@ impl Subscriptions {
     pub(super) fn connected(&mut self, session_present: bool) -> Vec<SubscriptionHandle> {
         self.dirty = true;
         for entry in &mut self.entries {
-            if session_present && (!entry.refresh || entry.stage == Stage::Refused) {
+            if session_present && (!entry.refresh || matches!(entry.stage, Stage::Refused)) {
                 continue;
             }
             if !session_present {
@@ -235,7 +235,11 @@ impl Subscriptions {
             let packet = limits.shortened(Packet::Unsubscribe(unsubscribe));
             return Some((Some(packet), Vec::new()));
         }
-        let Some(entry) = self.entries.iter_mut().find(|e| e.stage == Stage::Unsent) else {
+        let Some(entry) = self
+            .entries
+            .iter_mut()
+            .find(|e| matches!(e.stage, Stage::Unsent))
+        else {
             self.dirty = false;
             return None;
         };
@@ -278,8 +282,11 @@ impl Subscriptions {
         ids: &mut PacketIds,
         journal: &mut Journal,
     ) -> Vec<Change> {
-        let asked = Stage::Asked(suback.packet_id);
-        let Some(entry) = self.entries.iter_mut().find(|e| e.stage == asked) else {
+        let Some(entry) = self
+            .entries
+            .iter_mut()
+            .find(|e| matches!(e.stage, Stage::Asked(id) if id == suback.packet_id))
+        else {
             return Vec::new();
         };
         ids.free(suback.packet_id);
@@ -340,13 +347,13 @@ impl Subscriptions {
     pub(super) fn wants_ping(&self) -> bool {
         self.entries
             .iter()
-            .any(|e| e.stage == Stage::Snapshot(Snapshot::Pingless))
+            .any(|e| matches!(e.stage, Stage::Snapshot(Snapshot::Pingless)))
     }
 
     /// PINGREQ with this number went out.
     pub(super) fn pinged(&mut self, number: u64) {
         for entry in &mut self.entries {
-            if entry.stage == Stage::Snapshot(Snapshot::Pingless) {
+            if matches!(entry.stage, Stage::Snapshot(Snapshot::Pingless)) {
                 entry.stage = Stage::Snapshot(Snapshot::Ping(number));
             }
         }

@@ -14,7 +14,7 @@ use crate::{
     packet::{RetainHandling, SubscriptionOptions, UserProperty},
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Stage {
     /// The server must hear of it.
     Unsent,
@@ -28,7 +28,7 @@ pub(super) enum Stage {
     Refused,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Snapshot {
     /// So many messages are still to come, unless the end marker comes before.
     Counted(u64),
