@@ -1,5 +1,6 @@
 // What Node lacks of a browser: IndexedDB, Web Locks, localStorage; and pages that come and go, as far as an engine sees them.
 
+import assert from 'node:assert/strict';
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { openEngine } from '../engine/index.js';
 
@@ -93,6 +94,17 @@ export async function closeAll() {
 }
 
 export const online = (engine) => eventually('online', () => engine.state.state === 'online');
+
+export const leads = async (engine) => (await engine.inspect()).leading;
+/** The first leads, the second follows. */
+export const pair = async (server) => {
+  const leader = open(server);
+  await online(leader);
+  const follower = open(server);
+  await online(follower);
+  assert.deepEqual([await leads(leader), await leads(follower)], [true, false]);
+  return [leader, follower];
+};
 
 export const text = (value) => new TextEncoder().encode(value);
 export const read = (payload) => new TextDecoder().decode(payload);

@@ -1,0 +1,91 @@
+// Logging out: what is stored here goes, and the session at the server ends, whatever the connection is doing.
+
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { closeAll, eventually, newProfile, online, open, pair, publish } from './browser.mjs';
+import { Machine, Server } from './machine.mjs';
+
+afterEach(async () => {
+  await closeAll();
+});
+
+test('forget leaves nothing behind, here and at the server, in no tab', async () => {
+  const { stored } = newProfile();
+  for (const which of [0, 1]) {
+    const server = new Server();
+    const tabs = await pair(server);
+    await publish(tabs[0], 'a').settled;
+    await tabs[which].forget();
+    await eventually('closed', () => tabs.every((tab) => tab.state.state === 'closed'));
+    assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+    assert.equal(stored.size, 0);
+    assert.equal(server.sessions.size, 0);
+  }
+});
+
+test('forget without a connection ends the session when it can, and says when it cannot', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  await online(engine);
+  server.up = false;
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  await assert.rejects(engine.forget(), { code: 'offline' });
+  assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+});
+
+test('forget right after the start waits until it is known who leads, and ends the session', async () => {
+  const { stored } = newProfile();
+  const server = new Server();
+  const before = open(server);
+  await online(before);
+  await before.close();
+  assert.equal(server.sessions.size, 1);
+  await open(server).forget();
+  assert.equal(server.sessions.size, 0);
+  assert.equal(stored.size, 0);
+  // The other tab leads.
+  const other = open(server);
+  await online(other);
+  await open(server).forget();
+  await eventually('closed', () => other.state.state === 'closed');
+  assert.equal(server.sessions.size, 0);
+});
+
+test('forget while the first CONNECT is on its way waits for its answer: the server has a session by then', async () => {
+  newProfile();
+  const server = new Server();
+  let answer;
+  const engine = open(server, {}, () => Promise.resolve((settings, hooks) => {
+    const machine = new Machine(server, settings, hooks);
+    // The server has it, and CONNACK is late.
+    const { connect } = machine;
+    machine.connect = () => {
+      server.sessions.set(settings.clientId, true);
+      answer = () => connect.call(machine);
+    };
+    return machine;
+  }));
+  await eventually('CONNECT', () => answer);
+  const forgotten = engine.forget();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  answer();
+  await forgotten;
+  assert.equal(server.sessions.size, 0);
+});
+
+// The connection with Clean Session is made by a second machine.
+test('MQTT 3.1.1: forget without room for another machine removes what is here, and says that the session stays', async () => {
+  const { stored } = newProfile();
+  const server = new Server();
+  let made = 0;
+  const engine = open(server, { version: 4 }, () => Promise.resolve((settings, hooks) => {
+    if (++made > 1) throw new RangeError('out of memory');
+    return new Machine(server, settings, hooks);
+  }));
+  await online(engine);
+  await assert.rejects(engine.forget(), { code: 'offline' });
+  assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+  assert.equal(stored.size, 0);
+});
