@@ -58,6 +58,12 @@ pub enum JournalEntry {
         /// Which.
         packet_id: PacketId,
     },
+    /// No session is stored. The server may have one all the same, for a CONNECT is about to leave that may begin it; or it has refused that,
+    /// and there is none.
+    Unsure {
+        /// Whether it may; void with `Restarted`.
+        is_unsure: bool,
+    },
     /// The server has a new, empty session. Subscriptions and received packet ids are void; what was sent and not
     /// released counts as unsent, unless `Finished` follows.
     Restarted {

@@ -8,13 +8,13 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::{
-    Action, Client, Event, Millis, OfflineQos0, Options, State,
+    Action, Client, Event, JournalEntry, Millis, OfflineQos0, Options, State,
     alias::OutboundAliases,
     backoff::Retry,
     connect::{self, Verdict, verdict},
     diagnostics::{Said, said},
     inbound::Inbound,
-    journal::Journal,
+    journal::{Effect, Journal},
     keep_alive::KeepAlive,
     outbound::Outbound,
     packet_ids::PacketIds,
@@ -104,7 +104,7 @@ impl Client {
             has_session: options.has_session,
             session_name: options.session_name.clone(),
             awaits_connack: false,
-            is_unsure: false,
+            is_unsure: options.is_unsure,
             is_evicted: false,
             wipe: Wipe::Not,
             limits: None,
@@ -175,7 +175,17 @@ impl Client {
                 self.wants_clean_start(),
                 self.assigned_client_id.as_ref(),
             );
-            self.control.push_back(Packet::Connect(Box::new(connect)));
+            let connect = Effect::Packet(Packet::Connect(Box::new(connect)));
+            if !self.may_have_session() {
+                self.journal.write(JournalEntry::Unsure { is_unsure: true });
+            }
+            let connect = match self.has_session {
+                true => Some(connect),
+                false => self.journal.gate(connect),
+            };
+            if let Some(connect) = connect {
+                self.let_go(connect);
+            }
             self.is_unsure |= core::mem::replace(&mut self.awaits_connack, true);
         }
     }

@@ -48,7 +48,7 @@ pub struct Client {
     pub(super) session_name: Option<ByteString>,
     /// CONNECT was sent and not answered.
     pub(super) awaits_connack: bool,
-    /// So it was before, and perhaps a session began of which nobody was told.
+    /// So it was before, here or in an earlier run, and perhaps a session began of which nobody was told.
     pub(super) is_unsure: bool,
     pub(super) wipe: Wipe,
     /// The server had a session, and what was stored of it is gone.

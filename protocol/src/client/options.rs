@@ -33,6 +33,8 @@ pub struct Options {
     pub has_session: bool,
     /// The name of that session, as [`super::JournalEntry::Restarted`] had it.
     pub session_name: Option<ByteString>,
+    /// None is stored, and the server may have one all the same, as [`super::JournalEntry::Unsure`] had it. Durable only.
+    pub is_unsure: bool,
     /// Takes more than the Receive Maximum from a server that does not keep to it (Mosquitto 2.0, once something is acknowledged), up to the
     /// number of packet ids. Otherwise the connection ends with 0x93.
     pub bears_excess: bool,
@@ -68,6 +70,7 @@ impl Options {
             durable: false,
             has_session: false,
             session_name: None,
+            is_unsure: false,
             bears_excess: false,
             asks_credentials: false,
         }

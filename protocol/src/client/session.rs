@@ -38,6 +38,11 @@ impl Client {
         }
     }
 
+    /// Whether the server may have a session, stored here or not.
+    pub(super) fn may_have_session(&self) -> bool {
+        self.has_session || self.is_unsure || self.awaits_connack || self.wipe != Wipe::Not
+    }
+
     pub(super) fn handle_connack(
         &mut self,
         now: Millis,
@@ -45,6 +50,10 @@ impl Client {
     ) -> Result<(), ReasonCode> {
         self.awaits_connack = false;
         if connack.reason.is_error() {
+            if !self.may_have_session() {
+                self.journal
+                    .write(JournalEntry::Unsure { is_unsure: false });
+            }
             let diagnostics = said(
                 connack.reason_string.as_ref(),
                 &connack.user_properties,

@@ -209,6 +209,8 @@ fn entry(entry: &JournalEntry) -> String {
             format!("received {id} {}", message.topic.as_str())
         }
         JournalEntry::Completed { packet_id } => format!("completed {packet_id}"),
+        JournalEntry::Unsure { is_unsure: true } => "unsure".to_owned(),
+        JournalEntry::Unsure { is_unsure: false } => "sure".to_owned(),
         JournalEntry::Restarted { .. } => "restarted".to_owned(),
         JournalEntry::Subscribed {
             identifier,

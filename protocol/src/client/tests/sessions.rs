@@ -13,6 +13,19 @@ fn connack(session_present: bool) -> Packet {
     Packet::ConnAck(Box::new(ConnAck::new(ReasonCode::Success, session_present)))
 }
 
+/// A durable client that knows of no session.
+fn sessionless(version: Version) -> Options {
+    let mut options = durable(version);
+    options.has_session = false;
+    options
+}
+
+/// The transport opens; CONNECT leaves.
+fn connect(script: &mut Script) -> (Vec<String>, Vec<String>) {
+    script.client.handle_open(script.now);
+    script.store()
+}
+
 #[test]
 fn a_durable_client_asks_for_its_session_each_time() {
     for version in [Version::V5, Version::V3_1_1] {
@@ -41,10 +54,9 @@ fn a_session_that_was_expected_and_is_gone_is_a_gap() {
 
 #[test]
 fn the_first_session_is_fresh() {
-    let mut options = durable(Version::V5);
-    options.has_session = false;
-    let mut script = Script::new(options);
-    script.accept(false);
+    let mut script = Script::new(sessionless(Version::V5));
+    connect(&mut script);
+    script.receive(connack(false));
     assert_eq!(session(&script), Session::Fresh);
     assert_eq!(script.store().0, ["restarted"]);
     script.cut();
@@ -70,11 +82,8 @@ fn a_client_that_is_not_durable_misses_a_session_only_if_there_was_to_be_one() {
 /// [MQTT-3.2.2-4]
 #[test]
 fn a_session_that_is_not_stored_here_is_ended_first() {
-    let mut options = durable(Version::V5);
-    options.has_session = false;
-    let mut script = Script::new(options);
-    script.client.handle_open(0);
-    assert_eq!(script.sent(), ["CONNECT"]);
+    let mut script = Script::new(sessionless(Version::V5));
+    assert_eq!(connect(&mut script).1, ["CONNECT"]);
     script.receive(connack(true));
     assert_eq!(script.sent(), ["DISCONNECT 0x00"]);
     assert_eq!(script.actions(), [Action::Close, Action::Open]);
@@ -92,11 +101,8 @@ fn a_session_that_is_not_stored_here_is_ended_first() {
 /// [MQTT3-3.1.2-6]: a Clean Session is not kept, so a third connection begins the one that is.
 #[test]
 fn in_3_1_1_the_clean_session_is_left_at_once() {
-    let mut options = durable(Version::V3_1_1);
-    options.has_session = false;
-    let mut script = Script::new(options);
-    script.client.handle_open(0);
-    assert_eq!(script.sent(), ["CONNECT"]);
+    let mut script = Script::new(sessionless(Version::V3_1_1));
+    assert_eq!(connect(&mut script).1, ["CONNECT"]);
     script.receive(connack(true));
     script.sent();
     script.actions();
@@ -114,10 +120,8 @@ fn in_3_1_1_the_clean_session_is_left_at_once() {
 
 #[test]
 fn an_attempt_to_end_it_that_is_cut_is_made_again() {
-    let mut options = durable(Version::V5);
-    options.has_session = false;
-    let mut script = Script::new(options);
-    script.client.handle_open(0);
+    let mut script = Script::new(sessionless(Version::V5));
+    connect(&mut script);
     script.receive(connack(true));
     script.actions();
     script.cut();
@@ -129,21 +133,75 @@ fn an_attempt_to_end_it_that_is_cut_is_made_again() {
 
 #[test]
 fn a_session_that_began_without_an_answer_is_ended_too_and_nothing_was_lost() {
-    let mut options = durable(Version::V5);
-    options.has_session = false;
-    let mut script = Script::new(options);
-    script.client.handle_open(0);
-    script.sent();
+    let cut = || {
+        let mut script = Script::new(sessionless(Version::V5));
+        connect(&mut script);
+        script.cut();
+        script
+    };
+    let restored = || {
+        let mut options = sessionless(Version::V5);
+        options.is_unsure = true;
+        Script::new(options)
+    };
+    for mut script in [cut(), restored()] {
+        script.client.handle_open(script.now);
+        assert_eq!(script.store(), (vec![], vec!["CONNECT".to_owned()]));
+        script.receive(connack(true));
+        assert_eq!(script.sent(), ["DISCONNECT 0x00"]);
+        assert_eq!(script.actions(), [Action::Close, Action::Open]);
+        script.client.handle_open(script.now);
+        assert_eq!(script.sent(), ["CONNECT clean"]);
+        script.receive(connack(false));
+        assert_eq!(session(&script), Session::Fresh);
+    }
+}
+
+#[test]
+fn what_may_begin_a_session_leaves_once_that_is_stored() {
+    let mut script = Script::new(sessionless(Version::V5));
+    script.client.handle_open(script.now);
+    assert_eq!(script.sent(), [""; 0]);
+    assert_eq!(script.batch(), Some((1, vec!["unsure".to_owned()])));
     script.cut();
     script.client.handle_open(script.now);
-    script.sent();
-    script.receive(connack(true));
-    assert_eq!(script.sent(), ["DISCONNECT 0x00"]);
-    assert_eq!(script.actions(), [Action::Close, Action::Open]);
-    script.client.handle_open(script.now);
-    assert_eq!(script.sent(), ["CONNECT clean"]);
+    assert_eq!(script.sent(), [""; 0], "it is still not stored");
+    script.client.handle_committed(1);
+    assert_eq!(script.store(), (vec![], vec!["CONNECT".to_owned()]));
     script.receive(connack(false));
-    assert_eq!(session(&script), Session::Fresh);
+    assert_eq!(script.store().0, ["restarted"]);
+    script.cut();
+    script.client.handle_open(script.now);
+    assert_eq!(script.sent(), ["CONNECT"]);
+    assert_eq!(script.batch(), None);
+}
+
+#[test]
+fn what_was_refused_has_begun_no_session() {
+    let refuse = |script: &mut Script| {
+        let refusal = ConnAck::new(ReasonCode::ServerBusy, false);
+        script.receive(Packet::ConnAck(Box::new(refusal)));
+        script.actions();
+        let (stored, _) = script.store();
+        script.now = script.client.poll_timeout().expect("a next attempt");
+        script.client.handle_timeout(script.now);
+        script.actions();
+        stored
+    };
+    let mut script = Script::new(sessionless(Version::V5));
+    for _ in 0..2 {
+        assert_eq!(connect(&mut script).0, ["unsure"]);
+        assert_eq!(refuse(&mut script), ["sure"]);
+    }
+    connect(&mut script);
+    script.cut();
+    connect(&mut script);
+    assert_eq!(refuse(&mut script), [""; 0], "the one before may have");
+    connect(&mut script);
+    script.receive(connack(true));
+    script.actions();
+    connect(&mut script);
+    assert_eq!(refuse(&mut script), [""; 0], "there is one");
 }
 
 #[test]

@@ -57,6 +57,10 @@ pub struct Peer {
     pub sessions: Vec<Session>,
     /// Told as settled although the store still has it.
     pub settled_too_early: Option<Sequence>,
+    /// The store was thrown away, and the server has not been heard since.
+    pub is_evicted: bool,
+    /// It has called a session evicted, and nothing was.
+    pub cries_wolf: bool,
     /// The server has the subscription, as far as packets tell.
     pub is_subscribed: bool,
     /// Some ids of received messages are of a session that is gone.
@@ -85,6 +89,8 @@ impl Peer {
             stored: BTreeMap::new(),
             sessions: Vec::new(),
             settled_too_early: None,
+            is_evicted: false,
+            cries_wolf: false,
             is_subscribed: false,
             has_stale_ids: false,
             session_present: None,
@@ -109,6 +115,7 @@ impl Peer {
         options.durable = true;
         options.has_session = self.store.has_session;
         options.session_name = self.store.session_name.clone();
+        options.is_unsure = self.store.is_unsure;
         options.backoff.cap_ms = 4_000;
         options.connect_timeout_ms = 3_000;
         options.ping_timeout_ms = 3_000;
@@ -348,7 +355,11 @@ impl Peer {
         while let Some(event) = life.client.poll_event() {
             any = true;
             match event {
-                Event::State(State::Online { session }) => self.sessions.push(session),
+                Event::State(State::Online { session }) => {
+                    let is_evicted = std::mem::take(&mut self.is_evicted);
+                    self.cries_wolf |= session == Session::Evicted && !is_evicted;
+                    self.sessions.push(session);
+                }
                 Event::State(State::Offline { .. } | State::NeedsAuth { .. }) => {
                     life.take_back(&self.store.rows);
                 }

@@ -46,6 +46,7 @@ pub struct Store {
     pub inbox: Vec<Received>,
     pub subscriptions: BTreeMap<u32, (TopicFilter, Use)>,
     pub has_session: bool,
+    pub is_unsure: bool,
     pub session_name: Option<ByteString>,
 }
 
@@ -100,8 +101,10 @@ impl Store {
             JournalEntry::Completed { packet_id } => {
                 self.inbound.remove(packet_id);
             }
+            JournalEntry::Unsure { is_unsure } => self.is_unsure = *is_unsure,
             JournalEntry::Restarted { session_name } => {
                 self.has_session = true;
+                self.is_unsure = false;
                 self.session_name.clone_from(session_name);
                 self.inbound.clear();
                 self.subscriptions.clear();

@@ -189,6 +189,7 @@ impl World {
         self.lost.extend(hero.store.rows.keys());
         let inbox = std::mem::take(&mut hero.store.inbox);
         let outcomes = std::mem::take(&mut hero.store.outcomes);
+        hero.is_evicted = true;
         hero.store = Store {
             inbox,
             outcomes,

@@ -52,6 +52,9 @@ impl Wire {
             println!("        > {}", describe(packet));
         }
         match packet {
+            Packet::Connect(_) if !store.has_session && !store.is_unsure => {
+                Err("CONNECT before it was stored that there may be a session".into())
+            }
             Packet::Publish(publish) if publish.qos > QoS::AtMostOnce => {
                 self.publishes(publish, store)
             }

@@ -291,6 +291,9 @@ impl World {
                     self.forgive();
                 }
             }
+            if self.peers[at].cries_wolf {
+                return Err("a session is called evicted, and nothing was".to_owned());
+            }
             if let Some(sequence) = self.peers[at].settled_too_early {
                 return Err(format!(
                     "{sequence} is told as settled, and is still stored"

@@ -73,7 +73,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   // Only now: compiling it would compete with the first values that the page shows.
   const connect = await load();
   if (stopped()) return undefined;
-  const { epoch, meta } = estate;
+  const { epoch } = estate;
+  let { meta } = estate;
   let over = false;
   let out: [Incoming, string[]][] = [];
   let count = estate.outboxCount;
@@ -101,6 +102,10 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   // Written out, and not spread: this is done for each message.
   const incoming = ({ topic, payload, qos, retain, dup, filters, properties }: InboxMessage, id: number | undefined, redelivered: boolean): Incoming =>
     ({ topic, payload, qos, retain: retain || version === 5 ? retain : undefined, dup, filters, properties, id, redelivered });
+  const keep = (hasSession: boolean | undefined, sessionName?: string): void => {
+    const stored = (meta = { ...meta, hasSession, sessionName });
+    journal.write((tx) => tx.put('session', stored, 'meta'));
+  };
   /** A full disk has room again once the cache is gone; what the machine had in hand is read from the store anew. */
   const rescue = async (why: unknown): Promise<void> => {
     if ((why as Error | undefined)?.name === 'QuotaExceededError') {
@@ -184,12 +189,10 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       inbox.received(messageOf(...given), cache.note);
     },
     completed: (packetId) => journal.write((tx) => tx.remove('inbound', packetId)),
+    unsure: (isUnsure) => keep(isUnsure ? undefined : false),
     restarted: (sessionName) => {
-      meta.hasSession = true;
-      meta.sessionName = sessionName;
-      const stored = { ...meta };
+      keep(true, sessionName);
       journal.write((tx) => {
-        tx.put('session', stored, 'meta');
         tx.clear('inbound');
         tx.clear('subs');
       });
@@ -251,9 +254,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
     endSession: async (deadlineMs) => {
       const end = Date.now() + deadlineMs;
-      // A CONNECT that is on its way has begun one.
-      const none = (): boolean => !meta.hasSession && states.state.state !== 'connecting';
-      if (!online()) connection.reconnect_now();
+      const none = (): boolean => meta.hasSession === false;
+      if (!online() && !none()) connection.reconnect_now();
       await until(() => over || online() || none(), deadlineMs);
       const can = online() || (!over && none());
       stop(END);

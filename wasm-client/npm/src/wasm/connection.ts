@@ -48,7 +48,7 @@ export interface Exports {
 
 /** The hooks by their number, and what `inspect` gives. */
 const HOOKS = [
-  'state', 'message', 'change', 'settled', 'deferred', 'auth', 'connected', 'sent', 'released', 'finished', 'withdrawn', 'received', 'completed', 'restarted', 'subscribed',
+  'state', 'message', 'change', 'settled', 'deferred', 'auth', 'connected', 'sent', 'released', 'finished', 'withdrawn', 'received', 'completed', 'unsure', 'restarted', 'subscribed',
   'unsubscribed', 'commit', 'figures',
 ] as const;
 const PROPERTIES = ['payloadFormatIndicator', 'messageExpiryInterval', 'contentType', 'responseTopic', 'correlationData', 'userProperties'] as const satisfies (keyof Properties)[];
@@ -99,7 +99,7 @@ export class Machine implements Connection {
       settings.requestProblemInformation === false, settings.requestResponseInformation, settings.clientId, settings.username, settings.password,
       settings.authenticationMethod, settings.userProperties,
       will && [will.topic, will.payload, will.qos, will.retain, will.delayIntervalS, listed(will.properties)],
-      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), settings.durable, settings.hasSession, settings.sessionName, settings.asksCredentials, settings.connectTimeoutMs,
+      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), settings.durable, settings.hasSession, settings.hasSession === undefined, settings.sessionName, settings.asksCredentials, settings.connectTimeoutMs,
       settings.backoffMaxMs,
     ]);
     checked(wasm.create());

@@ -30,8 +30,8 @@ export interface Settings {
   authenticationMethod?: string;             // authenticationData comes with credentials()
   /** The journal is used. */
   durable: boolean;
-  /** The store knows of a session at the server (an earlier `restarted` or `resumed` was stored). */
-  hasSession: boolean;
+  /** The store knows of a session at the server (an earlier `restarted` was stored). undefined: of none, and there may be one (`unsure` was stored). */
+  hasSession: boolean | undefined;
   /** Its name, as `restarted` gave it. */
   sessionName?: string | undefined;
   /** hooks.credentials is asked before each attempt. */
@@ -70,6 +70,8 @@ export interface Hooks {
   received(packetId: number, topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): void;
   /** PUBREL came: the inbound id is free. */
   completed(packetId: number): void;
+  /** No session is stored. true: before CONNECT leaves, which may begin one; false: it was refused, and has begun none. */
+  unsure(isUnsure: boolean): void;
   /** The server has no session of ours: it is a new one from now on. Inbound ids and subscriptions rows are void; stage 1 rows become stage 0 (QoS 2 ones that must not be sent again are `finished` with 'outcome-unknown' right after; stage 2 ones are `finished` as acknowledged). hasSession is true from now on. sessionName: if the server names its sessions. */
   restarted(sessionName: string | undefined): void;
   /** Before SUBSCRIBE leaves: the row of the subscription. */

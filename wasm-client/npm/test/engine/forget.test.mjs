@@ -60,10 +60,10 @@ test('forget while the first CONNECT is on its way waits for its answer: the ser
   const engine = open(server, {}, () => Promise.resolve((settings, hooks) => {
     const machine = new Machine(server, settings, hooks);
     // The server has it, and CONNACK is late.
-    const { connect } = machine;
-    machine.connect = () => {
+    const { reach } = machine;
+    machine.reach = () => {
       server.sessions.set(settings.clientId, true);
-      answer = () => connect.call(machine);
+      answer = () => reach.call(machine, undefined);
     };
     return machine;
   }));
@@ -73,6 +73,45 @@ test('forget while the first CONNECT is on its way waits for its answer: the ser
   answer();
   await forgotten;
   assert.equal(server.sessions.size, 0);
+});
+
+test('forget after a CONNECT without an answer ends the session when it can, and says when it cannot', async () => {
+  for (const version of [4, 5]) {
+    newProfile();
+    const server = new Server();
+    const begin = async () => {
+      server.mute = true;
+      const engine = open(server, { version });
+      await eventually('offline', () => engine.state.state === 'offline');
+      assert.equal(server.sessions.size, 1);
+      return engine;
+    };
+    const engine = await begin();
+    server.mute = false;
+    await engine.forget();
+    assert.equal(server.sessions.size, 0);
+    // Another page knows it, too.
+    await (await begin()).close();
+    server.up = server.mute = false;
+    await assert.rejects(open(server, { version }).forget(), { code: 'offline' });
+    assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+    server.up = true;
+  }
+});
+
+test('forget is done at once where no CONNECT has left, or the server has let none in', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  let engine = open(server);
+  await eventually('offline', () => engine.state.state === 'offline');
+  await engine.forget();
+  server.up = true;
+  server.refusal = 0x87;
+  engine = open(server);
+  await eventually('refused', () => engine.state.state === 'needs-auth');
+  await engine.forget();
+  assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
 });
 
 // The connection with Clean Session is made by a second machine.

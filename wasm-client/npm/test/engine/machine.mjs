@@ -14,6 +14,10 @@ export class Server {
   sessionName = undefined;
   /** undefined: does not answer. */
   reasonCode = 0;
+  /** CONNECT begins a session, and the connection breaks before the answer. */
+  mute = false;
+  /** Of CONNACK. */
+  refusal = 0;
   /** Beside each reason code. */
   said = undefined;
   /** User Properties of each UNSUBSCRIBE. */
@@ -104,10 +108,31 @@ export class Machine {
   connect() {
     const { server, settings, hooks } = this;
     if (!server.up) return hooks.state('offline', undefined, 'unreachable', undefined, 1000);
+    const known = settings.hasSession;
+    if (!settings.durable || known !== false) return this.reach(known);
+    settings.hasSession = undefined;
+    hooks.unsure(true);
+    this.commit(() => this.reach(known));
+  }
+  /** CONNECT leaves. `known`: whether there was a session, as it was known before. */
+  reach(known) {
+    const { server, settings, hooks } = this;
     server.connects++;
+    if (server.refusal > 0) {
+      if (known === false) {
+        settings.hasSession = known;
+        hooks.unsure(false);
+        this.commit(() => {});
+      }
+      return hooks.state('needs-auth', undefined, 'refused', server.refusal, undefined);
+    }
+    if (server.mute) {
+      server.sessions.set(settings.clientId, true);
+      return hooks.state('offline', undefined, 'cut', undefined, 1000);
+    }
     for (const other of server.connections) if (other.settings.clientId === settings.clientId) other.lose('session taken over');
     const had = server.sessions.has(settings.clientId) && !settings.cleanStart;
-    const session = had ? (settings.hasSession ? 'resumed' : 'evicted') : settings.hasSession ? 'gap' : 'fresh';
+    const session = had && known !== undefined ? (known ? 'resumed' : 'evicted') : known ? 'gap' : 'fresh';
     server.sessions.set(settings.clientId, true);
     server.connections.add(this);
     this.online = true;
@@ -271,7 +296,7 @@ export class Machine {
     const endSession = farewell.sessionExpiryS === 0;
     this.server.farewell = farewell;
     this.server.ends.push(endSession ? 'end' : 'close');
-    if (endSession) this.server.sessions.delete(this.settings.clientId);
+    if (endSession || !this.settings.durable) this.server.sessions.delete(this.settings.clientId);
     this.server.connections.delete(this);
     this.online = false;
   }

@@ -32,6 +32,7 @@ pub(crate) enum Hook {
     Withdrawn,
     Received,
     Completed,
+    Unsure,
     Restarted,
     Subscribed,
     Unsubscribed,
@@ -149,6 +150,7 @@ fn write(entry: JournalEntry) {
         JournalEntry::Completed { packet_id } => {
             tell(Hook::Completed, 1, |to| to.number(packet_id.get()));
         }
+        JournalEntry::Unsure { is_unsure } => tell(Hook::Unsure, 1, |to| to.flag(is_unsure)),
         JournalEntry::Restarted { session_name } => tell(Hook::Restarted, 1, |to| {
             to.maybe_text(session_name.as_ref());
         }),

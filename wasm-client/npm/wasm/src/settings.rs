@@ -24,6 +24,7 @@ pub(crate) fn read(values: &mut Reader) -> Result<Options, Fault> {
     options.durable = values.flag();
     options.connect.clean_start &= !options.durable;
     options.has_session = values.flag();
+    options.is_unsure = values.flag();
     options.session_name = values.text();
     options.asks_credentials = values.flag();
     options.bears_excess = true;

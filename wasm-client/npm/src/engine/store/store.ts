@@ -81,7 +81,8 @@ export interface Sum {
 
 export interface Meta {
   clientId: string;
-  hasSession: boolean;
+  /** At the server. undefined: nothing of one is stored, and there may be one, for a CONNECT has left and its answer has not come. */
+  hasSession: boolean | undefined;
   /** As the server named it. */
   sessionName?: string | undefined;
 }
