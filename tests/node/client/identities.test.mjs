@@ -172,6 +172,24 @@ for (const { name, start, programs } of BROKERS) {
       assert.deepEqual((await second.page.evaluate(() => window.app.reports)).filter(({ kind }) => kind === 'evicted'), []);
     });
 
+    // Fails if it takes a session for none because all that was stored of it is gone: in this page, or in one before it.
+    test(`${name}, ${version}: forget() ends the session of a storage that was evicted`, needs(90_000, programs), async (t) => {
+      const { broker, link, window } = await surroundings(t, start);
+      const before = await signIn(window, link, 'ana', 'online', { version });
+      await before.close();
+      await eventually('its connection gone', () => link.open, (open) => open === 0);
+      await window.evictDatabases(await window.tab('other', 'elsewhere.html'));
+      link.cut();
+      await (await signIn(window, link, 'ana', 'offline', { version })).close();
+      const tab = await signIn(window, link, 'ana', 'offline', { version });
+      const forgotten = tab.call('forget');
+      link.restore();
+      await forgotten;
+      const different = new Set(link.trace.filter(({ packet }) => packet.cmd === 'connect').map(({ packet }) => packet.clientId));
+      assert.equal(different.size, 1);
+      assert.equal(await sessionPresent(broker, ...different, version), false);
+    });
+
     // Fails if the session is left to expire, where it does, or to stay for ever; or if the will is published.
     test(`${name}, ${version}: forget() ends the session at the broker`, needs(90_000, programs), async (t) => {
       const { broker, link, window } = await surroundings(t, start);

@@ -189,7 +189,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       inbox.received(messageOf(...given), cache.note);
     },
     completed: (packetId) => journal.write((tx) => tx.remove('inbound', packetId)),
-    unsure: (isUnsure) => keep(isUnsure ? undefined : false),
+    unsure: (isUnsure) => estate.evicted || keep(isUnsure ? undefined : false),
     restarted: (sessionName) => {
       keep(true, sessionName);
       journal.write((tx) => {
@@ -208,6 +208,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   } satisfies Hooks);
 
   const note = (): void => {
+    // What was evicted is known by the witness alone, until it is told.
+    if (estate.evicted) return;
     witnessed = count;
     if (store.kind === 'indexeddb') witness.write(name, { clientId: meta.clientId, count, at: Date.now() });
   };
@@ -254,7 +256,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     },
     endSession: async (deadlineMs) => {
       const end = Date.now() + deadlineMs;
-      const none = (): boolean => meta.hasSession === false;
+      const none = (): boolean => meta.hasSession === false && !estate.evicted;
       if (!online() && !none()) connection.reconnect_now();
       await until(() => over || online() || none(), deadlineMs);
       const can = online() || (!over && none());

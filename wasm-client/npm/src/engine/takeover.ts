@@ -41,7 +41,8 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
       const clientId = settings.clientId ?? meta?.clientId ?? remembered?.clientId ?? newClientId();
       const same = meta?.clientId === clientId;
       estate.meta = same ? { ...meta } : { clientId, hasSession: false };
-      tx.put('session', estate.meta, 'meta');
+      // What was evicted is told once the server has answered: until then the next leader is to find it so, too.
+      if (!estate.evicted) tx.put('session', estate.meta, 'meta');
       if (!same) {
         // Another client id is another session at the server.
         for (const table of ['flight', 'inbound', 'subs'] as const) tx.clear(table);

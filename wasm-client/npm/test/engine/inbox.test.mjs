@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { openCache } from '../engine/cache.js';
 import { openMemory } from '../engine/store/memory.js';
-import { closeAll, eventually, listen, newProfile, online, open } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, online, open, publish } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
 const granted = (heard) => eventually('granted', () => heard.granted.length > 0);
@@ -272,4 +272,40 @@ test('evicted: the witness outlives the store, and the session goes on under its
   const report = after.reports.find((one) => one.kind === 'evicted');
   assert.equal(report.lost.outbox, 0);
   assert.equal(typeof report.lost.since, 'number');
+});
+
+test('evicted: it is known until the server has answered, whichever page hears it; and forget() counts on its session', async () => {
+  const { stored } = newProfile();
+  const server = new Server();
+  const before = open(server);
+  await online(before);
+  server.up = false;
+  server.cut();
+  await publish(before, 'a').stored;
+  await eventually('witnessed', () => [...stored.values()].some((witness) => JSON.parse(witness).count === 1));
+  await before.close();
+  const { IDBFactory } = await import('fake-indexeddb');
+  const evict = () => (globalThis.indexedDB = new IDBFactory());
+  evict();
+  for (const mute of [false, true]) {
+    Object.assign(server, { up: mute, mute });
+    const meanwhile = open(server);
+    await eventually('offline', () => meanwhile.state.state === 'offline');
+    await meanwhile.close();
+  }
+  server.mute = false;
+  const after = open(server);
+  await online(after);
+  assert.equal(after.state.session, 'evicted');
+  await eventually('reported', () => after.reports.some((one) => one.kind === 'evicted'));
+  assert.equal(after.reports.find((one) => one.kind === 'evicted').lost.outbox, 1);
+  await after.close();
+  assert.equal(server.sessions.size, 1);
+  const told = open(server);
+  await online(told);
+  assert.equal(told.state.session, 'resumed');
+  await told.close();
+  evict();
+  server.up = false;
+  await assert.rejects(open(server).forget(), { code: 'offline' });
 });
