@@ -20,6 +20,9 @@ use super::{
 /// How long clients act, milliseconds of their time.
 const LIFE_MS: u64 = 40_000;
 
+/// When a client asks again that was refused.
+const AGAIN_MS: u64 = 100;
+
 /// Reason codes that a client of this simulation has a right never to see: it keeps to the standard.
 const FAULTS: [ReasonCode; 4] = [
     ReasonCode::MalformedPacket,
@@ -60,6 +63,8 @@ enum Event {
     /// The client gives up on a connection.
     Leave(usize, ConnectionId),
     Ping(usize, ConnectionId),
+    /// The client subscribes again that was refused.
+    Subscribe(usize, ConnectionId),
     Connect(usize),
 }
 
@@ -176,6 +181,11 @@ impl Run {
                 if self.clients[at].connection() == Some(id) {
                     self.clients[at].ping();
                     self.put(1_000, Event::Ping(at, id));
+                }
+            }
+            Event::Subscribe(at, id) => {
+                if self.clients[at].connection() == Some(id) {
+                    self.subscribe(at);
                 }
             }
             Event::Connect(at) => {
@@ -357,8 +367,11 @@ impl Run {
             } else if self.is_calm || self.random.chance(70) {
                 client.answer(usize::MAX);
             }
-            if client.is_ready() && !client.is_subscribed() {
-                client.subscribe_always(&mut self.random, &mut self.history);
+            if client.take_refusal() {
+                // At once would be the same instant while the network takes no time, and the store heals in a later one.
+                self.put(AGAIN_MS, Event::Subscribe(at, id));
+            } else {
+                self.subscribe(at);
             }
             // The worst moment: the client has just been told.
             if !self.is_calm && self.random.below(250) == 0 {
@@ -371,6 +384,14 @@ impl Run {
         }
         self.schedule(id);
         Ok(())
+    }
+
+    /// To what it always subscribes to, unless it has.
+    fn subscribe(&mut self, at: usize) {
+        let client = &mut self.clients[at];
+        if client.is_ready() && !client.is_subscribed() {
+            client.subscribe_always(&mut self.random, &mut self.history);
+        }
     }
 
     /// Lets the broker do what there is to do, and takes what it and the clients have to say onto the network.

@@ -65,6 +65,8 @@ struct Line {
     receive_maximum: usize,
     /// Messages at QoS 1 and 2 that have come on this connection and are not acknowledged for good.
     in_flight: BTreeSet<PacketId>,
+    /// A SUBSCRIBE has been refused.
+    is_refused: bool,
     /// SUBSCRIBE and UNSUBSCRIBE that are not answered.
     asked: BTreeMap<PacketId, Asked>,
 }
@@ -162,6 +164,7 @@ impl Client {
             unanswered: VecDeque::new(),
             receive_maximum: receive_maximum.map_or(65_535, |maximum| maximum.get().into()),
             in_flight: BTreeSet::new(),
+            is_refused: false,
             asked: BTreeMap::new(),
         });
         self.send(Packet::Connect(Box::new(Connect {

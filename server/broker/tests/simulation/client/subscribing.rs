@@ -24,6 +24,12 @@ impl Client {
         })
     }
 
+    /// Whether a SUBSCRIBE has been refused since this was asked last.
+    pub fn take_refusal(&mut self) -> bool {
+        let line = self.line.as_mut();
+        line.is_some_and(|line| std::mem::take(&mut line.is_refused))
+    }
+
     /// Subscribes to what it always subscribes to.
     pub fn subscribe_always(&mut self, random: &mut Random, history: &mut History) {
         for filter in self.profile.always {
@@ -141,7 +147,10 @@ impl Client {
         let is_refused = suback.reasons.iter().any(|reason| reason.is_error());
         match self.answered(id) {
             // The store has failed.
-            Some(Asked::Subscribe(_)) if is_refused => Ok(()),
+            Some(Asked::Subscribe(_)) if is_refused => {
+                self.line.as_mut().expect("it is ready").is_refused = true;
+                Ok(())
+            }
             Some(Asked::Subscribe(subscription)) => {
                 let session = self.session.as_mut().expect("it is ready");
                 session.subscriptions.insert(subscription.filter.clone());
