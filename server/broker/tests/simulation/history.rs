@@ -113,6 +113,11 @@ pub enum Fact {
     },
     /// The broker has crashed and is up again.
     Crashed,
+    /// The crash has undone that the broker was done with this message for this client, whether it was acknowledged or dropped.
+    Undone {
+        client: usize,
+        message: MessageId,
+    },
     Subscribes(Subscription),
     Subscribed(Subscription),
     /// SUBACK has said how many retained messages follow.
@@ -326,6 +331,13 @@ impl History {
                 format!("{count} of {whose} are lost to limits")
             }
             Fact::Crashed => "the broker crashes and starts again".to_owned(),
+            Fact::Undone { client, message } => {
+                format!(
+                    "{} is to get {} again",
+                    name(client),
+                    self.describe(*message)
+                )
+            }
             Fact::Subscribes(subscription) => self.subscription("SUBSCRIBE", subscription),
             Fact::Subscribed(subscription) => self.subscription("SUBACK", subscription),
             Fact::Told {

@@ -18,8 +18,8 @@ use bytes::BytesMut;
 use ebbtide_broker::{
     Answer, Batch, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question, Recovery,
 };
-use ebbtide_protocol::ReasonCode;
-use ebbtide_store::{Incarnation, Store, StoreError, WallTime, memory::MemoryStore};
+use ebbtide_protocol::{ByteString, ReasonCode};
+use ebbtide_store::{Incarnation, Message, Store, StoreError, WallTime, memory::MemoryStore};
 
 use super::{disk::Disk, history::ConnectionId, random::Random};
 
@@ -325,8 +325,8 @@ impl Node {
     }
 
     /// The broker dies and starts again from what the disk has: all that was committed, and a prefix, perhaps empty,
-    /// of what was on its way.
-    pub fn crash(&mut self, random: &mut Random) {
+    /// of what was on its way. Gives what waits again, by client, although the broker was done with it.
+    pub fn crash(&mut self, random: &mut Random) -> Vec<(ByteString, Arc<Message>)> {
         let mut under_way = Vec::new();
         if let Some(writing) = self.writing.take()
             && !writing.is_applied
@@ -343,13 +343,18 @@ impl Node {
         } else {
             random.below(under_way.len() + 1)
         };
-        self.disk.commit(&under_way[..kept]);
+        let mut lost = under_way.split_off(kept);
+        self.disk.commit(&under_way);
+        let queued = self.broker.journal().take();
+        lost.extend(queued.into_iter().flat_map(|batch| batch.operations));
+        let undone = self.disk.undone(&lost);
         self.lines.clear();
         self.unsettled.clear();
         self.is_broken = false;
         self.lost = 0;
         self.broker = recover(&self.disk.store, &self.limits, now(self.now_ms));
         self.commit_first_batch(Some(random));
+        undone
     }
 
     /// A start is over when its first batch is committed. It may crash before that, too.

@@ -8,7 +8,7 @@ use ebbtide_protocol::{
     packet::{Connect, Subscribe, Subscription, SubscriptionOptions},
 };
 
-use super::{history::Fact, run::Run};
+use super::{client::message_of, history::Fact, run::Run};
 
 /// Longer than any delay of a will and any keep alive of the roster.
 const DELAYS_MS: u64 = 25_000;
@@ -106,7 +106,8 @@ fn look_at_retained(run: &mut Run) -> Result<(), String> {
                     "the newcomer got a message that is not retained: {publish:?}"
                 ));
             }
-            messages.extend(super::client::message_of(&publish));
+            let message = message_of(&publish.properties, &publish.payload);
+            messages.extend(message);
         }
     }
     run.history.add(Fact::Retained { messages });

@@ -9,7 +9,7 @@ use ebbtide_broker::{Limits, QueueOverflow};
 use ebbtide_protocol::ReasonCode;
 
 use super::{
-    client::Client,
+    client::{self, Client},
     history::{ConnectionId, Fact, History},
     link::{Pipe, delay_ms},
     node::{Node, Output},
@@ -325,8 +325,15 @@ impl Run {
     }
 
     fn crash(&mut self) {
-        self.node.crash(&mut self.random);
+        let undone = self.node.crash(&mut self.random);
         self.history.add(Fact::Crashed);
+        for (client_id, message) in undone {
+            let client = self.history.names.iter().position(|it| *it == *client_id);
+            let id = client::message_of(&message.properties, &message.payload);
+            if let (Some(client), Some(message)) = (client, id) {
+                self.history.add(Fact::Undone { client, message });
+            }
+        }
         self.links.clear();
         for at in 0..self.clients.len() {
             if let Some(id) = self.clients[at].connection() {

@@ -25,7 +25,7 @@ pub fn check(history: &History) -> Result<(), String> {
             || message.will_of.is_some()
             || !is_taken_once
             || is_worker(history, session)
-            || may_be_back(history, session, publishes[id].first, at);
+            || is_back(history, session, id, publishes[id].first, at);
         if is_exempt {
             continue;
         }
@@ -43,19 +43,21 @@ pub fn check(history: &History) -> Result<(), String> {
     Ok(())
 }
 
-/// A limit may have dropped the message for this client, and a crash have undone that: nobody waits for the commit of a drop.
+/// A limit has dropped the message for this client, and a crash has undone that: nobody waits for the commit of a drop.
 /// Then it comes behind what had gone past it.
-fn may_be_back(
+fn is_back(
     history: &History,
     session: SessionId,
+    id: MessageId,
     published: Option<usize>,
     delivered: usize,
 ) -> bool {
-    let client = Some(history.sessions[session].client);
+    let whose = history.sessions[session].client;
     let mut meanwhile = history.entries[published.unwrap_or(0)..delivered].iter();
     let mut is_dropped = false;
     meanwhile.any(|entry| {
-        is_dropped |= matches!(&entry.fact, Fact::Lost { client: of, .. } if *of == client);
-        is_dropped && matches!(entry.fact, Fact::Crashed)
+        is_dropped |= matches!(&entry.fact, Fact::Lost { client, .. } if *client == Some(whose));
+        let is_undone = matches!(&entry.fact, Fact::Undone { client, message } if (*client, *message) == (whose, id));
+        is_dropped && is_undone
     })
 }

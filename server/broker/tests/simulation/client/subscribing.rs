@@ -3,8 +3,8 @@
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, Version, extension,
     packet::{
-        Ack, Publish, RetainHandling, SubAck, Subscribe, Subscription as Requested,
-        SubscriptionOptions, Unsubscribe,
+        Ack, MessageProperties, Publish, RetainHandling, SubAck, Subscribe,
+        Subscription as Requested, SubscriptionOptions, Unsubscribe,
     },
 };
 
@@ -235,7 +235,9 @@ impl Client {
             ));
         }
         // What a 3.1.1 client gets without payload says no more than that.
-        let Some(message) = message_of(&publish).filter(|_| !is_repeated) else {
+        let Some(message) =
+            message_of(&publish.properties, &publish.payload).filter(|_| !is_repeated)
+        else {
             return Ok(());
         };
         history.add(Fact::Received(Delivery {
@@ -275,10 +277,10 @@ impl Client {
     }
 }
 
-pub fn message_of(publish: &Publish) -> Option<MessageId> {
-    let text = match &publish.properties.correlation_data {
+pub fn message_of(properties: &MessageProperties, payload: &[u8]) -> Option<MessageId> {
+    let text = match &properties.correlation_data {
         Some(data) => std::str::from_utf8(data).ok()?,
-        None => std::str::from_utf8(&publish.payload).ok()?,
+        None => std::str::from_utf8(payload).ok()?,
     };
     text.split(' ').next()?.parse().ok()
 }
