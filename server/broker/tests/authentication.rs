@@ -240,6 +240,31 @@ fn who_cannot_authenticate_again_has_to_go() {
     }
 }
 
+/// It would wait for either in vain: a question that it has to answer, or to be told that it may stay. Its session stays.
+///
+/// [MQTT-3.1.2-24]
+#[test]
+fn who_takes_no_auth_when_it_authenticates_again_is_told() {
+    for data in ["at length", "oedipus at length"] {
+        let mut world = World::new();
+        let (client, connack) = world.connect(Connect {
+            maximum_packet_size: Some(100),
+            ..riddle(Some("oedipus"))
+        });
+        assert_eq!(connack.reason, ReasonCode::Success);
+        world.send(client, again("oedipus"));
+        world.commit();
+        assert_eq!(
+            world.received(client),
+            [auth(ReasonCode::Success, "riddle", "welcome")]
+        );
+        world.send(client, again(data));
+        let reason = reason_of(&mut world, client);
+        assert_eq!(reason, Some(ReasonCode::PacketTooLarge), "{data}");
+        assert_eq!(world.broker.stats().sessions, 1, "{data}");
+    }
+}
+
 /// [MQTT-4.12.0-7]
 #[test]
 fn a_client_without_a_method_cannot() {

@@ -5,6 +5,9 @@ use ebbtide_broker::{Authentication, AuthenticationStep, Credentials, Identity};
 use ebbtide_protocol::ReasonCode;
 use ebbtide_store::WallTime;
 
+/// How much longer it is at length.
+const LENGTH: usize = 20;
+
 /// Lets everybody in by their User Name. The method `riddle` asks one riddle, and knows who answers it.
 pub fn authenticate(credentials: Credentials) -> Authentication {
     match credentials.enhanced {
@@ -28,6 +31,9 @@ pub fn first_step(step: &AuthenticationStep) -> Authentication {
         ("riddle", None | Some(b"hello")) => Authentication::Continue {
             data: Some(Bytes::from_static(b"riddle")),
         },
+        ("riddle", Some(b"at length")) => Authentication::Continue {
+            data: Some("riddle".repeat(LENGTH).into()),
+        },
         ("riddle", Some(_)) => next_step(step),
         _ => Authentication::Refused(ReasonCode::BadAuthenticationMethod),
     }
@@ -40,6 +46,10 @@ pub fn next_step(step: &AuthenticationStep) -> Authentication {
             data: None,
             ..step.clone()
         }),
+        Some(b"oedipus at length") => Authentication::Accepted {
+            identity: Identity::of_user(Some("oedipus".into())),
+            data: Some("welcome".repeat(LENGTH).into()),
+        },
         Some(user) if user != b"wrong" => Authentication::Accepted {
             identity: Identity::of_user(Some(String::from_utf8_lossy(user).into_owned().into())),
             data: Some(Bytes::from_static(b"welcome")),
