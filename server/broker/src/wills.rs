@@ -14,7 +14,7 @@ use crate::{
     Monotonic, Now,
     journal::Ticket,
     numbers::Exhausted,
-    route::{self, Incoming, Source},
+    route::{self, Incoming, Refused, Source},
     rules::Subject,
     shared::Shared,
     stats::DropReason,
@@ -113,7 +113,8 @@ fn put_off(waiting: &mut Waiting, shared: &Shared, row: Box<WillRow>, now: Now) 
 
 /// Publishes a will, retained or not [MQTT-3.1.2-14, MQTT-3.1.2-15], taking it from the store at the same time
 /// [MQTT-3.1.2-10]. Whoever has lost the right since has lost the will too.
-/// Gives how much work that was. Nothing else refuses a will than that no number can be had.
+/// Gives how much work that was. Nothing else refuses a will than that no number can be had: limits in all and the room on
+/// the disk are looked at for clients only, who can be told.
 fn publish(shared: &Shared, row: &WillRow, now: Now) -> Result<usize, Exhausted> {
     let WillRow {
         session,
@@ -147,9 +148,11 @@ fn publish(shared: &Shared, row: &WillRow, now: Now) -> Result<usize, Exhausted>
         message,
         source: Source::Will(session),
     };
-    route::publish(shared, incoming, now)
-        .map(|published| published.steps)
-        .map_err(|_| Exhausted)
+    let published = route::publish(shared, incoming, now);
+    published.map(|it| it.steps).map_err(|refused| {
+        debug_assert_eq!(refused, Refused::Exhausted, "it has been promised");
+        Exhausted
+    })
 }
 
 /// How long a will waits: its delay, cut short by the end of the session.

@@ -2,12 +2,16 @@
 
 mod world;
 
+use ebbtide_broker::Limits;
 use ebbtide_protocol::{Packet, QoS, ReasonCode, Version, packet::Connect};
 use world::*;
 
 /// A world with somebody who listens to wills; the session survives crashes.
 fn listening() -> World {
-    let mut world = World::new();
+    listening_in(World::new())
+}
+
+fn listening_in(mut world: World) -> World {
     let (listener, _) = world.connect(kept("listener"));
     world.subscribe(listener, "gone/#", QoS::AtLeastOnce);
     world.send(listener, disconnect(ReasonCode::Success));
@@ -205,6 +209,36 @@ fn a_delay_goes_on_across_a_crash() {
     assert_eq!(heard(&mut world), Vec::<String>::new());
     world.pass_ms(1);
     assert_eq!(heard(&mut world), ["bye"]);
+}
+
+/// Its publisher cannot be told, and would not be there to try again.
+#[test]
+fn what_refuses_a_publish_does_not_refuse_it() {
+    let full = Limits {
+        queue_messages_max: 1,
+        retained_messages_max: 0,
+        ..Limits::default()
+    };
+    for (limits, room_bytes) in [(Limits::default(), 0), (full, u64::MAX)] {
+        let mut world = listening_in(World::with(limits));
+        let (publisher, _) = world.connect(clean("publisher"));
+        world.publish(publisher, 1, "gone/y", "hello", QoS::AtLeastOnce, false);
+        let mut connect = with_will(clean("x"), 0);
+        connect.will.as_mut().expect("it has one").retain = true;
+        let (client, _) = world.connect(connect);
+        world.broker.journal().set_room_bytes(room_bytes);
+        let refused = publish(2, "gone/y", "refused", QoS::AtLeastOnce);
+        world.send(publisher, Packet::Publish(Box::new(refused)));
+        world.commit();
+        let answers = world.received(publisher);
+        let Some(Packet::PubAck(ack)) = answers.last() else {
+            panic!("no PUBACK: {answers:?}")
+        };
+        assert_eq!(ack.reason, ReasonCode::QuotaExceeded);
+        world.cut(client);
+        assert_eq!(heard(&mut world), ["hello", "bye"]);
+        assert_eq!(world.broker.stats().retained, 1);
+    }
 }
 
 #[test]
