@@ -117,8 +117,8 @@ impl HitCounters {
     }
 }
 
-/// The limit of the protocol that a client has passed whose packet ends its connection. That a packet is too large is counted
-/// where it comes in: the same reason tells a client that it has a limit itself.
+/// The limit of the protocol that a client has passed whose packet was understood and ends its connection: alias 0 is none, whatever
+/// the limit. That a packet is too large is counted where it comes in: the same reason tells a client that it has a limit itself.
 pub(crate) fn passed_by(reason: ReasonCode) -> Option<Limit> {
     Some(match reason {
         ReasonCode::ReceiveMaximumExceeded => Limit::ReceiveMaximum,

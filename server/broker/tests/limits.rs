@@ -282,6 +282,19 @@ fn a_client_has_so_many_topic_aliases() {
     assert_eq!(hits(&world, Limit::TopicAliasMaximum), 1);
 }
 
+/// It is refused for the same reason, but a higher limit would not help.
+///
+/// [MQTT-3.3.2-8]
+#[test]
+fn alias_0_is_none_whatever_the_limit() {
+    let mut world = World::new();
+    let (client, _) = arrive(&mut world, clean("a"));
+    let publish = [0x30, 7, 0, 1, b't', 3, 0x23, 0, 0];
+    world.send_bytes(client, &publish);
+    assert_eq!(reason(&mut world, client), ReasonCode::TopicAliasInvalid);
+    assert_eq!(hits(&world, Limit::TopicAliasMaximum), 0);
+}
+
 #[test]
 fn so_much_waits_in_all() {
     for (limits, limit) in [

@@ -223,18 +223,23 @@ impl Connection {
                 Ok(Some(packet)) => {
                     self.incoming.packets += 1;
                     self.handle_packet(packet, now)
+                        .inspect_err(|close| self.count_passed(close))
                 }
                 Err(violation) => Err(self.refuse_violation(violation)),
             };
             if let Err(close) = handled {
-                if let Some(limit) = hits::passed_by(close.reason) {
-                    self.shared.counters.limits.hit(limit);
-                }
                 self.fail(close, now);
                 return false;
             }
         }
         true
+    }
+
+    /// A packet that was understood ends the connection, perhaps because a limit does not allow it.
+    fn count_passed(&self, close: &Close) {
+        if let Some(limit) = hits::passed_by(close.reason) {
+            self.shared.counters.limits.hit(limit);
+        }
     }
 
     /// Whether the socket may be read: no while too much of what it sent waits for the disk or for other clients to read it, while
