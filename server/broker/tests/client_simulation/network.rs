@@ -47,7 +47,8 @@ impl World {
         if self.peers[at].connection() == Some(id) {
             self.carry(at, &piece)?;
             if is_over {
-                self.peers[at].closed(self.now_ms);
+                // After its turn: it may have decided itself that this connection is over, and then hears no more of it.
+                self.put(0, Event::Notice(at, id));
             } else if at == HERO && !self.is_calm && self.random.below(150) == 0 {
                 // The worst moment: somebody has just been told.
                 if self.random.chance(70) {
