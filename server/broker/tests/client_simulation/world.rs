@@ -23,7 +23,7 @@ use super::{
 /// How long the peers act, milliseconds of their time.
 const LIFE_MS: u64 = 30_000;
 /// How long everything may take to come to rest.
-const REST_MS: u64 = 120_000;
+const REST_MS: u64 = 300_000;
 
 pub const HERO: usize = 0;
 pub const FEEDER: usize = 1;
