@@ -244,7 +244,9 @@ fn describe(packet: &Packet) -> String {
         Packet::Publish(publish) => {
             let id = publish.packet_id.map_or(0, PacketId::get);
             let dup = if publish.dup { " dup" } else { "" };
-            let (qos, number) = (publish.qos as u8, number_of(&publish.payload));
+            // That of the mark behind a snapshot is no number.
+            let number = String::from_utf8_lossy(&publish.payload);
+            let qos = publish.qos as u8;
             format!("PUBLISH {id} qos {qos} number {number}{dup}")
         }
         Packet::PubAck(ack) => format!("PUBACK {} {:?}", ack.packet_id, ack.reason),
