@@ -164,6 +164,24 @@ fn what_is_deleted_is_gone_and_can_be_put_back() -> Result<()> {
     Ok(())
 }
 
+/// Would fail if nothing looked at the deadlines of the connection that HTTP publishes through.
+#[test]
+fn more_than_a_client_may_publish_in_a_second_takes_longer_and_is_done() -> Result<()> {
+    let broker = Broker::start_with(&["--publish-rate-max", "100"])?;
+    let messages = (0..250).map(
+        |at| json!({"topic": format!("t/{at}"), "payload": "x", "qos": at % 3, "retain": true}),
+    );
+    let body = json!({"messages": messages.collect::<Vec<_>>()});
+    let (status, answer) = api(broker.http(), "POST", "/api/v1/publish/many", Some(&body))?;
+    ensure!(status == 200, "{status} {answer}");
+    let (_, page) = get(&broker, "/api/v1/retained?limit=1000")?;
+    ensure!(topics(&page).len() == 250, "{page}");
+    let path = "/api/v1/retained?filter=t/%23";
+    let (status, done) = api(broker.http(), "DELETE", path, None)?;
+    ensure!(status == 200 && done["count"] == 250, "{status} {done}");
+    Ok(())
+}
+
 #[test]
 fn what_cannot_be_done_is_said() -> Result<()> {
     let broker = Broker::start_with(&["--presence-topic", "presence/{client}"])?;

@@ -12,6 +12,7 @@ mod tests;
 mod timer;
 
 pub use stream::{ByteStream, Tcp};
+pub use timer::Timer;
 
 use std::{
     future::poll_fn,
@@ -29,7 +30,6 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::timer::Timer;
 use crate::{
     auth::{Authenticator, Outcome, Shown},
     clock::Clock,

@@ -11,8 +11,13 @@ use ebbtide_protocol::{
     packet::{Ack, Connect, Disconnect, MessageProperties, Publish},
 };
 
+use tokio::time::{Instant, sleep_until};
+
 use super::{access::Caller, commit::DEADLINE, problem::Problem};
-use crate::{connection::Surroundings, wake::Signal};
+use crate::{
+    connection::{Surroundings, Timer},
+    wake::Signal,
+};
 
 /// So many are on their way at a time.
 const WINDOW: usize = 256;
@@ -74,18 +79,30 @@ pub async fn many(
         let detail = format!("{}.", no_room.why());
         return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail));
     }
-    let exchange = Exchange::begin(surroundings, caller.identity()).run(messages);
-    let outcome = tokio::time::timeout(DEADLINE, exchange).await;
-    let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-    outcome
-        .map_err(|_| unavailable("The message was not committed in time; it may be later."))?
-        .ok_or_else(|| unavailable("The broker does not take the message now; try again later."))
+    let exchange = Exchange::begin(surroundings, caller.identity());
+    exchange.run(messages).await.map_err(|stuck| {
+        let detail = match stuck {
+            Stuck::TooLong => "The message was not committed in time; it may be later.",
+            Stuck::Over => "The broker does not take the message now; try again later.",
+        };
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })
+}
+
+/// Why there is no answer for each message.
+enum Stuck {
+    /// Nothing has moved for [`DEADLINE`].
+    TooLong,
+    /// The connection was closed.
+    Over,
 }
 
 struct Exchange<'a> {
     surroundings: &'a Surroundings,
     connection: Connection,
     signal: Arc<Signal>,
+    /// Of the connection's deadlines: whoever publishes too fast, or to somebody who does not read, is taken in again then.
+    timer: Timer,
     decoder: Decoder,
     /// What the connection has not taken in.
     unsent: BytesMut,
@@ -110,6 +127,7 @@ impl<'a> Exchange<'a> {
             surroundings,
             connection,
             signal,
+            timer: Timer::new(surroundings.clock),
             decoder,
             unsent: BytesMut::new(),
             received: BytesMut::new(),
@@ -118,8 +136,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The reasons of the acknowledgements; `None` when the connection was closed instead.
-    async fn run(mut self, messages: Vec<Outgoing>) -> Option<Vec<ReasonCode>> {
+    /// The reasons of the acknowledgements.
+    async fn run(mut self, messages: Vec<Outgoing>) -> Result<Vec<ReasonCode>, Stuck> {
         self.send(&Packet::Connect(Box::new(Connect {
             clean_start: true,
             ..Connect::default()
@@ -127,7 +145,7 @@ impl<'a> Exchange<'a> {
         loop {
             match self.step().await? {
                 Some(Packet::ConnAck(connack)) if !connack.reason.is_error() => break,
-                Some(_) => return None,
+                Some(_) => return Err(Stuck::Over),
                 None => {}
             }
         }
@@ -169,11 +187,11 @@ impl<'a> Exchange<'a> {
         self.send(&Packet::Disconnect(Box::new(Disconnect::new(
             ReasonCode::Success,
         ))));
-        Some(answers.reasons)
+        Ok(answers.reasons)
     }
 
-    /// Notes the next answer, if it has come; `None`: there is none to come.
-    async fn advance(&mut self, answers: &mut Answers) -> Option<()> {
+    /// Notes the next answer, if it has come.
+    async fn advance(&mut self, answers: &mut Answers) -> Result<(), Stuck> {
         match self.step().await? {
             None => {}
             Some(Packet::PubRec(ack)) if !ack.reason.is_error() => {
@@ -188,9 +206,9 @@ impl<'a> Exchange<'a> {
             Some(Packet::PubComp(ack)) => {
                 answers.under_way.remove(&ack.packet_id);
             }
-            Some(_) => return None,
+            Some(_) => return Err(Stuck::Over),
         }
-        Some(())
+        Ok(())
     }
 
     fn send(&mut self, packet: &Packet) {
@@ -206,8 +224,10 @@ impl<'a> Exchange<'a> {
         self.unsent.len() < before
     }
 
-    /// Goes on by one packet, or by what could be taken in now; `None`: the connection is over.
-    async fn step(&mut self) -> Option<Option<Packet>> {
+    /// Goes on by one packet, or by what could be taken in now.
+    async fn step(&mut self) -> Result<Option<Packet>, Stuck> {
+        // As long as something moves, many messages may take longer.
+        let end = Instant::now() + DEADLINE;
         loop {
             while let Some(question) = self.connection.poll_question() {
                 // Nothing was subscribed, so nothing has to be read.
@@ -223,16 +243,21 @@ impl<'a> Exchange<'a> {
                 .poll_transmit(&mut self.received, self.surroundings.clock.now())
             {}
             if let Ok(Some(packet)) = self.decoder.decode(&mut self.received) {
-                return Some(Some(packet));
+                return Ok(Some(packet));
             }
             if self.connection.close().is_some() {
-                return None;
+                return Err(Stuck::Over);
             }
             if self.push() {
-                return Some(None);
+                return Ok(None);
             }
-            self.signal.wait().await;
-            self.connection.handle_wake(self.surroundings.clock.now());
+            self.timer.set(self.connection.poll_timeout());
+            let clock = self.surroundings.clock;
+            tokio::select! {
+                () = self.signal.wait() => self.connection.handle_wake(clock.now()),
+                () = self.timer.passed() => self.connection.handle_timeout(clock.now()),
+                () = sleep_until(end) => return Err(Stuck::TooLong),
+            }
         }
     }
 }
