@@ -5,13 +5,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use ebbtide_protocol::packet::{Connect, Will};
+use ebbtide_protocol::packet::Connect;
 use ebbtide_store::Message;
 
 use crate::{session::Session, shared::Shared};
-
-/// The largest will of a returning client that is taken while there is no room: as small as the row of the session itself.
-const WILL_BYTES_MAX: usize = 4096;
 
 /// Why what has to be kept is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,26 +92,22 @@ pub(crate) fn for_publish(
 }
 
 /// For a client that comes in with this Session Expiry Interval. Whoever has a session on disk is let in to it while the
-/// disk is full, for only then can it take what waits there. `waits`: CONNACK waits for something else, which is there already or
+/// disk is full, for only then can it take what waits there; `will_grows`: but not with a will that makes what is kept more. `waits`: CONNACK waits for something else, which is there already or
 /// small: the end of the session that was there before, or its entry of presence.
 pub(crate) fn for_connect(
     shared: &Shared,
     connect: &Connect,
     expiry: u32,
     rested: Option<&Session>,
+    will_grows: bool,
     waits: bool,
 ) -> Result<(), NoRoom> {
     if expiry == 0 && connect.will.is_none() && rested.is_none() && !waits {
         return Ok(());
     }
-    let grows_little = |will: &Will| will.payload.len() <= WILL_BYTES_MAX;
     match shared.journal.no_room() {
         None => Ok(()),
-        Some(NoRoom::Full)
-            if rested.is_some() && connect.will.as_ref().is_none_or(grows_little) =>
-        {
-            Ok(())
-        }
+        Some(NoRoom::Full) if rested.is_some() && !will_grows => Ok(()),
         Some(NoRoom::Full) if expiry == 0 && connect.will.is_none() => Ok(()),
         Some(no_room) => Err(no_room),
     }

@@ -6,7 +6,7 @@
 use std::collections::hash_map::Entry;
 
 use ebbtide_protocol::packet::Will;
-use ebbtide_store::{Incarnation, Message, Operation, WillRow};
+use ebbtide_store::{Incarnation, Message, Operation, WallTime, WillRow};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -114,7 +114,7 @@ fn put_off(waiting: &mut Waiting, shared: &Shared, row: Box<WillRow>, now: Now) 
 /// Publishes a will, retained or not [MQTT-3.1.2-14, MQTT-3.1.2-15], taking it from the store at the same time
 /// [MQTT-3.1.2-10]. Whoever has lost the right since has lost the will too.
 /// Gives how much work that was. Nothing else refuses a will than that no number can be had: limits in all and the room on
-/// the disk are looked at for clients only, who can be told.
+/// the disk were looked at when its client came in ([`route::check_will`]), who could be told.
 fn publish(shared: &Shared, row: &WillRow, now: Now) -> Result<usize, Exhausted> {
     let WillRow {
         session,
@@ -136,16 +136,8 @@ fn publish(shared: &Shared, row: &WillRow, now: Now) -> Result<usize, Exhausted>
         shared.journal.submit(Operation::RemoveWill(session));
         return Ok(0);
     }
-    let message = Message {
-        topic: will.topic,
-        payload: will.payload,
-        qos: will.qos,
-        retain: will.retain,
-        accepted_at: now.wall,
-        properties: will.properties.into(),
-    };
     let incoming = Incoming {
-        message,
+        message: message(will, now.wall),
         source: Source::Will(session),
     };
     let published = route::publish(shared, incoming, now);
@@ -153,6 +145,18 @@ fn publish(shared: &Shared, row: &WillRow, now: Now) -> Result<usize, Exhausted>
         debug_assert_eq!(refused, Refused::Exhausted, "it has been promised");
         Exhausted
     })
+}
+
+/// As it is published.
+pub(crate) fn message(will: Will, accepted_at: WallTime) -> Message {
+    Message {
+        topic: will.topic,
+        payload: will.payload,
+        qos: will.qos,
+        retain: will.retain,
+        accepted_at,
+        properties: will.properties.into(),
+    }
 }
 
 /// How long a will waits: its delay, cut short by the end of the session.

@@ -274,20 +274,6 @@ fn whoever_returns_empties_the_disk() {
 }
 
 #[test]
-fn a_large_will_of_who_returns_is_refused_and_the_session_stays() {
-    let mut world = World::new();
-    let (client, _) = world.connect(kept("kept"));
-    world.cut(client);
-    world.commit();
-    fill(&world);
-    let mut connect = kept("kept");
-    connect.will = Some(will("gone", &"x".repeat(5000), 0));
-    assert_no_entry(&mut world, connect);
-    let (_, connack) = world.connect(kept("kept"));
-    assert!(connack.session_present);
-}
-
-#[test]
 fn a_subscription_of_a_transient_session_needs_no_room() {
     for version in VERSIONS {
         let mut world = World::new();

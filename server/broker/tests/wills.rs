@@ -2,16 +2,16 @@
 
 mod world;
 
-use ebbtide_broker::Limits;
-use ebbtide_protocol::{Packet, QoS, ReasonCode, Version, packet::Connect};
+use ebbtide_broker::{Limits, NoRoom};
+use ebbtide_protocol::{
+    Packet, QoS, ReasonCode, Version,
+    packet::{Connect, Will},
+};
 use world::*;
 
 /// A world with somebody who listens to wills; the session survives crashes.
 fn listening() -> World {
-    listening_in(World::new())
-}
-
-fn listening_in(mut world: World) -> World {
+    let mut world = World::new();
     let (listener, _) = world.connect(kept("listener"));
     world.subscribe(listener, "gone/#", QoS::AtLeastOnce);
     world.send(listener, disconnect(ReasonCode::Success));
@@ -211,21 +211,22 @@ fn a_delay_goes_on_across_a_crash() {
     assert_eq!(heard(&mut world), ["bye"]);
 }
 
-/// Its publisher cannot be told, and would not be there to try again.
+/// It was promised: its publisher cannot be told any more, and would not be there to try again.
 #[test]
-fn what_refuses_a_publish_does_not_refuse_it() {
+fn what_refuses_a_publish_does_not_refuse_one_that_was_let_in_before() {
     let full = Limits {
         queue_messages_max: 1,
         retained_messages_max: 0,
         ..Limits::default()
     };
     for (limits, room_bytes) in [(Limits::default(), 0), (full, u64::MAX)] {
-        let mut world = listening_in(World::with(limits));
-        let (publisher, _) = world.connect(clean("publisher"));
-        world.publish(publisher, 1, "gone/y", "hello", QoS::AtLeastOnce, false);
+        let mut world = listening();
         let mut connect = with_will(clean("x"), 0);
         connect.will.as_mut().expect("it has one").retain = true;
         let (client, _) = world.connect(connect);
+        let (publisher, _) = world.connect(clean("publisher"));
+        world.publish(publisher, 1, "gone/y", "hello", QoS::AtLeastOnce, false);
+        world.broker.set_limits(limits);
         world.broker.journal().set_room_bytes(room_bytes);
         let refused = publish(2, "gone/y", "refused", QoS::AtLeastOnce);
         world.send(publisher, Packet::Publish(Box::new(refused)));
@@ -239,6 +240,134 @@ fn what_refuses_a_publish_does_not_refuse_it() {
         assert_eq!(heard(&mut world), ["hello", "bye"]);
         assert_eq!(world.broker.stats().retained, 1);
     }
+}
+
+fn refused(world: &mut World, connect: Connect) {
+    let expected = match connect.version {
+        Version::V5 => ReasonCode::QuotaExceeded,
+        _ => ReasonCode::ServerUnavailable,
+    };
+    let client = world.open();
+    world.send(client, Packet::Connect(Box::new(connect)));
+    let answers = world.received(client);
+    let Some(Packet::ConnAck(connack)) = answers.first() else {
+        panic!("no CONNACK: {answers:?}");
+    };
+    assert_eq!(connack.reason, expected);
+    assert!(world.is_closed(client).is_some());
+}
+
+fn retained_will(connect: Connect, topic: &str, payload: &str) -> Connect {
+    let mut will = will(topic, payload, 0);
+    will.retain = true;
+    Connect {
+        will: Some(will),
+        ..connect
+    }
+}
+
+/// Would fail if only what is published were held against a limit in all: one client that comes and goes could pass it by any number.
+#[test]
+fn one_that_would_pass_a_limit_in_all_is_refused_with_its_client() {
+    let limits = Limits {
+        queue_messages_max: 1,
+        retained_messages_max: 1,
+        ..Limits::default()
+    };
+    for stays in [kept("x"), kept_3("x")] {
+        let mut world = World::with(limits.clone());
+        for topic in ["a", "b", "c"] {
+            let connect = retained_will(stays.clone(), topic, "bye");
+            if topic == "a" {
+                let (client, _) = world.connect(connect);
+                world.cut(client);
+            } else {
+                refused(&mut world, connect);
+            }
+        }
+        assert_eq!(world.broker.stats().retained, 1);
+        // That one only replaces what is there.
+        let (client, connack) = world.connect(retained_will(stays.clone(), "a", "again"));
+        assert!(connack.session_present);
+        world.cut(client);
+
+        let (listener, _) = world.connect(kept("listener"));
+        world.subscribe(listener, "gone/#", QoS::AtLeastOnce);
+        world.cut(listener);
+        let (client, _) = world.connect(with_will(stays.clone(), 0));
+        world.cut(client);
+        assert_eq!(world.broker.stats().waiting, 1);
+        refused(&mut world, with_will(stays.clone(), 0));
+        assert_eq!(heard(&mut world), ["bye"]);
+        let (_, connack) = world.connect(with_will(stays, 0));
+        assert!(connack.session_present);
+    }
+}
+
+#[test]
+fn while_memory_is_short_one_that_would_be_kept_is_refused_whoever_it_is_of() {
+    let mut world = listening();
+    let (client, _) = world.connect(retained_will(kept("x"), "a", "bye"));
+    world.cut(client);
+    world.broker.set_short_of_memory(true);
+    refused(&mut world, retained_will(kept("x"), "b", "bye"));
+    refused(
+        &mut world,
+        retained_will(kept("x"), "a", &"x".repeat(5_000)),
+    );
+    refused(&mut world, with_will(kept("x"), 0));
+    let (_, connack) = world.connect(retained_will(kept("x"), "a", "again"));
+    assert!(connack.session_present);
+}
+
+#[test]
+fn a_will_of_who_returns_that_makes_more_of_what_is_kept_is_refused_and_the_session_stays() {
+    let mut world = World::new();
+    let (client, _) = world.connect(kept("kept"));
+    world.cut(client);
+    let (publisher, _) = world.connect(clean("p"));
+    world.publish(publisher, 1, "is", "here", QoS::AtLeastOnce, true);
+    let (watcher, _) = world.connect(kept("watcher"));
+    world.subscribe(watcher, "seen/#", QoS::AtLeastOnce);
+    world.commit();
+    world.broker.journal().set_room_bytes(0);
+    let with = |will| Connect {
+        will: Some(will),
+        ..kept("kept")
+    };
+    let retained = |topic| Will {
+        retain: true,
+        ..will(topic, "bye", 0)
+    };
+    let mut wordy = will("gone", "x", 0);
+    let word = ("name".into(), "x".repeat(5_000).into());
+    wordy.properties.user_properties.push(word);
+    let large = will("gone", &"x".repeat(5_000), 0);
+    let watched = will("seen/it", "bye", 0);
+    for will in [large, wordy, retained("other"), watched] {
+        refused(&mut world, with(will));
+    }
+    for small in [will("gone", "bye", 0), retained("is")] {
+        let (client, connack) = world.connect(with(small));
+        assert!(connack.session_present);
+        world.cut(client);
+    }
+}
+
+/// Would fail if only the payload of a will were counted among what is on its way to the disk.
+#[test]
+fn all_of_a_will_takes_room() {
+    let mut world = World::new();
+    world.broker.journal().set_room_bytes(10_000);
+    let mut wordy = will("gone", "x", 0);
+    let word = ("name".into(), "x".repeat(20_000).into());
+    wordy.properties.user_properties.push(word);
+    let mut connect = clean("wordy");
+    connect.will = Some(wordy);
+    let client = world.open();
+    world.send(client, Packet::Connect(Box::new(connect)));
+    assert_eq!(world.is_closed(client), None);
+    assert_eq!(world.broker.journal().no_room(), Some(NoRoom::Full));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ebbtide_protocol::{ReasonCode, Violation};
 
-use crate::{Limit, numbers::Exhausted, room::NoRoom, shared::Shared};
+use crate::{Limit, numbers::Exhausted, room::NoRoom, route::Refused, shared::Shared};
 
 /// Why one thing is not done; the connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,16 @@ impl From<Violation> for Close {
 impl From<Exhausted> for Close {
     fn from(_: Exhausted) -> Self {
         Self::new(ReasonCode::ServerBusy, "the store is far behind")
+    }
+}
+
+impl From<Refused> for Close {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Exhausted => Exhausted.into(),
+            Refused::Quota(why) => Self::new(ReasonCode::QuotaExceeded, format!("will: {why}")),
+            Refused::NoRoom(no_room) => no_room.into(),
+        }
     }
 }
 

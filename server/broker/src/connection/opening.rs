@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Event, Now, SessionEnd, durability, inspect::ConnectionInfo, journal::Ticket, presence::Seat,
-    registry::Control, room, session::Session, shared::Shared, timers::Timer,
+    registry::Control, room, route, session::Session, shared::Shared, timers::Timer,
 };
 
 /// What a client gets that may come in.
@@ -176,7 +176,11 @@ impl Connection {
         let ended = shared.registry.ended.ticket(client_id);
         let ended = ended.filter(|ticket| !shared.journal.is_durable(*ticket));
         let waits = taken_over || has_presence || ended.is_some();
-        room::for_connect(shared, connect, expiry, rested, waits)?;
+        let will_grows = match &connect.will {
+            Some(will) => route::check_will(shared, will, now)?,
+            None => false,
+        };
+        room::for_connect(shared, connect, expiry, rested, will_grows, waits)?;
         let presence = shared.presence.as_ref().filter(|_| has_presence);
         if presence.is_some_and(|presence| !presence.has_room(shared, client_id)) {
             let why = "there is no room for its presence: as much is retained as may be";

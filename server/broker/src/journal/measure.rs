@@ -1,6 +1,8 @@
 //! What an operation holds, for the limits on what waits for the disk.
 
-use ebbtide_store::{Accept, Operation, RetainedChange};
+use ebbtide_store::{Accept, Operation, RetainedChange, WallTime};
+
+use crate::wills;
 
 pub(super) fn accept_of(operation: &Operation) -> Option<&Accept> {
     match operation {
@@ -22,7 +24,10 @@ pub(super) fn size_of(operation: &Operation) -> usize {
         .or(retained)
         .map_or(0, |message| message.size_bytes());
     let will = match operation {
-        Operation::PutWill(row) => size_of_val(&**row) + row.will.payload.len(),
+        Operation::PutWill(row) => {
+            let message = wills::message(row.will.clone(), WallTime(0));
+            size_of_val(&**row) + row.client_id.len() + message.size_bytes()
+        }
         _ => 0,
     };
     size_of_val(operation) + message + will

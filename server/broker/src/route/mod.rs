@@ -34,7 +34,7 @@ use ebbtide_store::{
 };
 
 pub(crate) use self::crowding::Crowded;
-pub(crate) use self::quota::{Refused, copies};
+pub(crate) use self::quota::{Refused, check_will, copies};
 use crate::{
     Now, expiry,
     journal::Ticket,
@@ -130,7 +130,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         Source::Client { session, inbound } => inbound.map(|packet_id| (session, packet_id)),
         Source::Will(_) | Source::Broker => None,
     };
-    // A will has been promised, and there is one per session; presence must not lie, and has its own limit.
+    // A will has been promised, after the same look; presence must not lie, and has its own limit.
     let can_be_refused = matches!(source, Source::Client { .. });
     if can_be_refused {
         room::for_publish(shared, &message, is_queued, inbound.is_some())?;

@@ -1,9 +1,16 @@
 //! Limits in all: when one is reached, what would pass it is refused before anybody gets it.
 
+use ebbtide_protocol::packet::Will;
 use ebbtide_store::Message;
 
-use super::mailbox::Mailbox;
-use crate::{Limit, numbers::Exhausted, room::NoRoom, shared::Shared};
+use super::{NOBODY, audience, mailbox::Mailbox};
+use crate::{Limit, Now, numbers::Exhausted, room::NoRoom, shared::Shared, wills};
+
+/// The largest will of which nothing but a row of the session's own has to be kept, or a retained message that is there is replaced:
+/// it counts for nothing.
+const WILL_BYTES_MAX: u64 = 4096;
+
+const NO_MEMORY: &str = "the broker has memory_bytes_max in use";
 
 /// Why a message is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +37,47 @@ impl From<NoRoom> for Refused {
 
 /// Whether there is room for it. The caller holds the order lock, so that two cannot take the same room.
 pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Result<(), Refused> {
+    if (is_queued || is_set(message)) && shared.lacks_memory() {
+        return Err(Refused::Quota(NO_MEMORY));
+    }
+    in_all(shared, message, is_queued)
+}
+
+/// For the will of a client that comes in, while it can still be told: what CONNACK promises is published later, whatever limit is reached
+/// then. So what limits in all can be passed by is one message for each connection that is there and each session that is away.
+///
+/// Gives whether it makes what is kept more. One that does not is taken without any room: it is how devices say that they have gone, and
+/// they come back to take what waits for them.
+pub(crate) fn check_will(shared: &Shared, will: &Will, now: Now) -> Result<bool, Refused> {
+    let message = wills::message(will.clone(), now.wall);
+    let index = shared.index.read();
+    let (matches, _) = index.matches(message.topic.as_str());
+    let targets = audience::targets(&matches, &message, NOBODY);
+    let is_queued = audience::is_queued(&targets, &audience::groups(&matches, &message));
+    let is_new = is_set(&message) && shared.retained.read().get(&message.topic).is_none();
+    let grows = is_queued || is_new || message.content_bytes() > WILL_BYTES_MAX;
+    if !grows {
+        return Ok(false);
+    }
+    if shared.lacks_memory() {
+        return Err(Refused::Quota(NO_MEMORY));
+    }
+    in_all(shared, &message, is_queued)?;
+    Ok(true)
+}
+
+/// It becomes the retained message of its topic.
+fn is_set(message: &Message) -> bool {
+    message.retain && !message.payload.is_empty()
+}
+
+fn in_all(shared: &Shared, message: &Message, is_queued: bool) -> Result<(), Refused> {
     let (limits, journal) = (shared.limits(), &shared.journal);
     let bytes = message.content_bytes();
     let over = |limit, why| {
         shared.counters.limits.hit(limit);
         Err(Refused::Quota(why))
     };
-    let is_retained = message.retain && !message.payload.is_empty();
-    if (is_queued || is_retained) && shared.lacks_memory() {
-        return Err(Refused::Quota("the broker has memory_bytes_max in use"));
-    }
     if is_queued {
         if journal.waiting_messages() >= limits.queue_messages_max {
             return over(Limit::QueueMessagesMax, "queue_messages_max messages wait");
@@ -48,7 +86,7 @@ pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Resu
             return over(Limit::QueueBytesMax, "queue_bytes_max bytes wait");
         }
     }
-    if is_retained {
+    if is_set(message) {
         let retained = shared.retained.read();
         let old = retained.get(&message.topic);
         if old.is_none() && retained.len() >= limits.retained_messages_max {
