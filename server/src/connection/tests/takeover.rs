@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, pin::Pin};
 
 use bytes::Bytes;
+use ebbtide_broker::Limits;
 use ebbtide_protocol::packet::{Disconnect, Will};
 use parking_lot::Mutex;
 
@@ -47,6 +48,20 @@ fn look(serving: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
 /// [MQTT-3.14.4-3]
 #[tokio::test]
 async fn what_came_before_a_takeover_is_taken_in_however_many_reads_it_takes() {
+    assert_all_is_taken_in(Limits::default()).await;
+}
+
+/// [MQTT-3.14.4-3]: would fail if a client that publishes too fast were still held back when there is no later.
+#[tokio::test]
+async fn what_was_held_back_before_a_takeover_is_taken_in() {
+    assert_all_is_taken_in(Limits {
+        publish_rate_max: 10,
+        ..Limits::default()
+    })
+    .await;
+}
+
+async fn assert_all_is_taken_in(limits: Limits) {
     const MESSAGES: u64 = 100;
     let retained = |topic: &str| Publish {
         dup: false,
@@ -68,6 +83,7 @@ async fn what_came_before_a_takeover_is_taken_in_however_many_reads_it_takes() {
     };
     let (_storage, surroundings) = broker();
     let (broker, _) = surroundings.broker.get();
+    broker.set_limits(limits);
     let (first, second) = (Mail::default(), Mail::default());
     first.put(connect(Some(Will {
         topic: TopicName::new("will".to_owned()).expect("a topic"),
