@@ -226,6 +226,27 @@ test('without an id the browser keeps one; a user level is filled in', async () 
   }
 });
 
+// Fails if the ids are made per page: each of the two would be the other in presence topics, and get the answers to its requests.
+test('two identities of one page have an id each, kept or not', async () => {
+  const kept = new Map();
+  for (const storage of [undefined, { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) }]) {
+    globalThis.localStorage = storage;
+    try {
+      const broker = createTestBroker();
+      const clients = ['ana', 'ben'].map((identity) => broker.connect({ identity, presence: { topic: TOPIC } }));
+      await broker.settled();
+      assert.deepEqual([...broker.retained.values()].map((entry) => entry.json().user), ['ana', 'ben']);
+      for (const client of clients) void client.request('ask', '').catch(() => {});
+      await broker.settled();
+      const asked = broker.published.filter(({ topic }) => topic === 'ask').map(({ properties }) => properties.responseTopic);
+      assert.deepEqual([asked.length, new Set(asked).size], [2, 2]);
+    } finally {
+      delete globalThis.localStorage;
+    }
+  }
+  assert.equal(new Set(kept.values()).size, 2);
+});
+
 test('in MQTT 3.1.1 the will comes at once', async () => {
   const broker = createTestBroker();
   const client = broker.connect({ identity: 'ana', version: '3.1.1', presence: { topic: TOPIC, id: '1' } });
