@@ -275,8 +275,9 @@ impl Client {
         });
     }
 
-    /// As [`Client::close`], with a farewell of the application's own. A Session Expiry Interval may change what CONNECT
-    /// said, unless that was zero (section 3.14.2.2.2): then any other is left out.
+    /// As [`Client::close`], with a farewell of the application's own; if that is `DisconnectWithWill`, the will is
+    /// published. A Session Expiry Interval may change what CONNECT said, unless that was zero (section 3.14.2.2.2): then
+    /// any other is left out.
     pub fn end_with(&mut self, mut disconnect: Disconnect) {
         if self.phase == Phase::Closed {
             return;
@@ -297,12 +298,7 @@ impl Client {
     /// and [`Client::reconnect_now`] comes back.
     pub fn leave(&mut self, reason: &str) {
         if self.has_transport() || matches!(self.phase, Phase::Waiting { .. }) {
-            if self.options.connect.version == Version::V5 {
-                self.say_goodbye(Disconnect::new(ReasonCode::DisconnectWithWill));
-            } else if self.has_transport() {
-                self.control.clear();
-                self.actions.push_back(Action::Close);
-            }
+            self.say_goodbye(Disconnect::new(ReasonCode::DisconnectWithWill));
             self.rest(State::Offline {
                 reason: reason.to_owned(),
                 reason_code: None,
@@ -363,13 +359,16 @@ impl Client {
         )
     }
 
-    /// DISCONNECT as the last packet of a connection that got as far as CONNACK, and the close.
+    /// DISCONNECT as the last packet of a connection that got as far as CONNACK, and the close. In 3.1.1 any DISCONNECT
+    /// removes the will [MQTT3-3.14.4-3]: one that does not is left out.
     pub(super) fn say_goodbye(&mut self, disconnect: Disconnect) {
         if !self.has_transport() {
             return;
         }
         self.control.clear();
-        if matches!(self.phase, Phase::Online { .. }) {
+        let is_sent = self.options.connect.version == Version::V5
+            || disconnect.reason != ReasonCode::DisconnectWithWill;
+        if is_sent && matches!(self.phase, Phase::Online { .. }) {
             self.push_short(Packet::Disconnect(Box::new(disconnect)));
         }
         self.actions.push_back(Action::Close);

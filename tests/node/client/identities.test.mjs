@@ -202,6 +202,23 @@ for (const { name, start, programs } of BROKERS) {
       assert.equal(await sessionPresent(broker, clientId, version), false);
       assert.deepEqual(witness.received.map(({ text }) => text), []);
     });
+
+    // Fails if only the tab that holds the connection can turn the presence entry offline: it would be online for ever.
+    test(`${name}, ${version}: forget() in another tab turns the presence entry offline`, needs(90_000, programs), async (t) => {
+      const { broker, link, window } = await surroundings(t, start);
+      const witness = await outsider(t, broker);
+      await witness.subscribeAsync('presence/#', { qos: 1 });
+      const statuses = () => witness.received.map(({ text }) => JSON.parse(text).status);
+      const options = { version, presence: { topic: 'presence/{client}', offlineDelayS: 1 } };
+      await signIn(window, link, 'ana', 'online', options);
+      const second = await signIn(window, link, 'ana', 'online', options);
+      await eventually('there', statuses, (all) => all.at(-1) === 'online');
+      await second.call('forget');
+      await eventually('gone', statuses, (all) => all.at(-1) === 'offline');
+      await eventually('its connection gone', () => link.open, (open) => open === 0);
+      const { clientId } = link.trace.find(({ packet }) => packet.cmd === 'connect').packet;
+      assert.equal(await sessionPresent(broker, clientId, version), false);
+    });
   }
 }
 

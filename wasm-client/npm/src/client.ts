@@ -260,9 +260,9 @@ export class Client {
     const forget = async (): Promise<void> => {
       const closed = this.#closedError();
       if (closed) throw closed;
-      await this.#own?.close();
+      const said = await this.#own?.close();
       forgetOwnId(this.#scope);
-      await this.#engine.forget();
+      await this.#engine.forget(said === false);
     };
     return quiet(forget());
   }

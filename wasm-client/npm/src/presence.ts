@@ -290,14 +290,16 @@ export class OwnPresence {
     return Promise.race([publication.acked, publication.stored]);
   }
 
-  async close(): Promise<void> {
-    // Another tab keeps it.
-    if (!this.#leading || this.#away || this.#client.state.state !== 'online') return;
+  /** Whether the broker has the entry offline. False: another tab keeps it, or the will has to say it. */
+  async close(): Promise<boolean> {
+    const can = this.#leading && this.#client.state.state === 'online';
+    if (!can || this.#away) return can;
     this.#closed = true;
     let late: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise((resolve) => (late = setTimeout(resolve, FAREWELL_MS)));
-    await Promise.race([this.#publish('offline', 'closed').acked.catch(() => {}), timeout]);
+    const timeout = new Promise<false>((resolve) => (late = setTimeout(resolve, FAREWELL_MS, false)));
+    const said = await Promise.race([this.#publish('offline', 'closed').acked.then(() => true, () => false), timeout]);
     clearTimeout(late);
+    return said;
   }
 
   #announce(): void {

@@ -1,8 +1,9 @@
 // Presence: the own entry through connects, crashes and goodbyes, and who is seen by others.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { createTestBroker } from './testing/index.js';
+import { MemoryEngine } from './testing/memory-engine.js';
 import { code, guarded, online } from './support.mjs';
 
 guarded();
@@ -126,6 +127,26 @@ test('close() and forget() turn it offline, with the reason', async () => {
   assert.equal(broker.retained.get('presence/1').json().status, 'online');
   await again.forget();
   assert.equal(broker.retained.get('presence/1').json().status, 'offline');
+});
+
+test('forget() leaves it to the will where this tab cannot say it', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  const { forget } = MemoryEngine.prototype;
+  const asked = [];
+  mock.method(MemoryEngine.prototype, 'forget', function (withWill) {
+    asked.push(withWill);
+    return forget.call(this);
+  });
+  await client.forget();
+  const offline = broker.connect({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  await broker.settled();
+  broker.goOffline();
+  await assert.rejects(offline.forget(), code('offline'));
+  broker.goOnline();
+  const ben = broker.connect({ identity: 'ben' });
+  await broker.settled();
+  await ben.forget();
+  assert.deepEqual(asked, [false, true, false]);
 });
 
 test('another meta, leaving, and coming back', async () => {

@@ -1,6 +1,7 @@
 //! What became of the session, and what each stage of a publish makes of it.
 
 use super::*;
+use crate::packet::Disconnect;
 
 fn session(script: &Script) -> Session {
     match script.client.state() {
@@ -341,6 +342,23 @@ fn a_session_can_be_ended_for_good() {
     };
     assert_eq!(disconnect.reason, ReasonCode::Success);
     assert_eq!(disconnect.session_expiry_interval, Some(0));
+}
+
+/// In 3.1.1 no DISCONNECT can do that: the connection just ends.
+#[test]
+fn a_session_can_be_ended_with_its_will() {
+    for (version, expected) in [
+        (Version::V5, &["DISCONNECT 0x04"][..]),
+        (Version::V3_1_1, &[]),
+    ] {
+        let mut script = Script::online(options(version));
+        script.client.end_with(Disconnect {
+            session_expiry_interval: Some(0),
+            ..Disconnect::new(ReasonCode::DisconnectWithWill)
+        });
+        assert_eq!(script.sent(), expected);
+        assert_eq!(script.actions(), [Action::Close]);
+    }
 }
 
 /// The CONNACK of a new session may be lost: the next one calls that session present, and it is empty.

@@ -4,7 +4,7 @@ import type { DeadLetter, Engine, Pending, Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { Load } from '../load.js';
 import type { EngineSettings } from '../settings.js';
-import { END, type How } from './leader.js';
+import type { How } from './leader.js';
 import { openPublications } from './publications.js';
 import { openSinks } from './sinks.js';
 import { openStation } from './station.js';
@@ -137,15 +137,16 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       };
     },
     close: async (farewell = {}) => end(farewell, new EbbtideError('closed', 'the client was closed')),
-    forget: async () => {
+    forget: async (withWill) => {
+      const how = { sessionExpiryS: 0, withWill };
       // It must be there to be removed, and somebody there to tell the server.
       await store(async () => {}).catch(() => {});
       await until(() => station.epoch, FORGET_DEADLINE_MS);
       const durable = station.opened?.shared;
-      station.broadcast({ t: 'forget', deadlineMs: FORGET_DEADLINE_MS });
-      const ended = await station.endSession(FORGET_DEADLINE_MS);
+      station.broadcast({ t: 'forget', deadlineMs: FORGET_DEADLINE_MS, how });
+      const ended = await station.endSession(FORGET_DEADLINE_MS, how);
       if (ended === undefined) await until(() => forgotten !== undefined, FORGET_DEADLINE_MS + 1000);
-      end(END, new EbbtideError('closed', 'the data of this identity was removed'));
+      end(how, new EbbtideError('closed', 'the data of this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
       if (!purged) throw new EbbtideError('storage', 'another page holds the database: it goes when that page is closed');

@@ -22,10 +22,7 @@ import { openWishes } from './wishes.js';
 const MEMORY_EXPIRY_MAX_S = 300;
 
 /** How a leader stops, see `Leader.stop`. */
-export type How = 'drop' | 'leave' | Farewell;
-
-/** The server forgets the session. */
-export const END: Farewell = { sessionExpiryS: 0 };
+export type How = 'drop' | 'leave' | (Farewell & { withWill?: boolean });
 
 export interface LeaderContext {
   url: string;
@@ -49,8 +46,8 @@ export interface LeaderContext {
 export interface Leader {
   readonly epoch: number;
   readonly low: number;
-  /** Waits for a connection, if there is none, to tell the server that the session ends. False: there was none in time. */
-  endSession(deadlineMs: number): Promise<boolean>;
+  /** Waits for a connection, if there is none, to stop in a way that ends the session at the server. False: there was none in time. */
+  endSession(deadlineMs: number, how: How): Promise<boolean>;
   /** Nothing happens before. */
   start(): void;
   /** `rows`: this tab has just stored them. */
@@ -61,7 +58,7 @@ export interface Leader {
   note(): void;
   /** The network may have come back. */
   wake(): void;
-  /** `drop`: no bytes go out. `leave`: without an end, wills fire. Otherwise DISCONNECT 0x00 with these words. */
+  /** `drop`: no bytes go out. `leave`: without an end, wills fire. Otherwise DISCONNECT with these words. */
   stop(how: How): void;
   inspect(): object;
 }
@@ -254,13 +251,13 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     get low() {
       return inbox.low;
     },
-    endSession: async (deadlineMs) => {
+    endSession: async (deadlineMs, how) => {
       const end = Date.now() + deadlineMs;
       const none = (): boolean => meta.hasSession === false && !estate.evicted;
       if (!online() && !none()) connection.reconnect_now();
       await until(() => over || online() || none(), deadlineMs);
       const can = online() || (!over && none());
-      stop(END);
+      stop(how);
       if (!can || version === 5 || !meta.hasSession) return can;
       return endCleanly(await load(), given, settings, end - Date.now(), log);
     },

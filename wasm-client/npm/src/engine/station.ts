@@ -5,7 +5,7 @@ import type { MakeConnection } from '../wasm/contract.js';
 import type { Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { EngineSettings } from '../settings.js';
-import { END, type How, type Leader } from './leader.js';
+import type { How, Leader } from './leader.js';
 import { takeOffice, type Office } from './office.js';
 import { openStore, witness, type Opened } from './store/open.js';
 import type { OutboxRow, Store } from './store/store.js';
@@ -44,7 +44,7 @@ export interface Station {
   /** `rows`: of a leader in this tab, see `Leader.hear`. */
   tell(talk: ToLeader, rows?: OutboxRow[]): void;
   /** As the leader of this tab can; undefined: it has none. */
-  endSession(deadlineMs: number): Promise<boolean | undefined>;
+  endSession(deadlineMs: number, how: How): Promise<boolean | undefined>;
   /** To the other tabs. */
   broadcast(talk: ToTabs): void;
   /** For good; for the leader see `Leader.stop`. */
@@ -112,7 +112,7 @@ export function openStation(context: StationContext): Station {
         return;
       case 'forget': {
         const post = channel?.post;
-        void endSession(talk.deadlineMs).then((ended) => {
+        void endSession(talk.deadlineMs, talk.how).then((ended) => {
           if (ended !== undefined) post?.({ t: 'forgotten', ended });
           context.removed();
         });
@@ -123,11 +123,11 @@ export function openStation(context: StationContext): Station {
     }
   };
   /** Whether the server has forgotten the session; undefined: that is for another tab to say. */
-  const endSession = async (deadlineMs: number): Promise<boolean | undefined> => {
+  const endSession = async (deadlineMs: number, how: How): Promise<boolean | undefined> => {
     const leading = office;
     if (!leading) return undefined;
-    const ended = (await leading.leader?.endSession(deadlineMs).catch(() => false)) ?? false;
-    if (leading === office) resign(END);
+    const ended = (await leading.leader?.endSession(deadlineMs, how).catch(() => false)) ?? false;
+    if (leading === office) resign(how);
     return ended;
   };
   const tick = (): void => {

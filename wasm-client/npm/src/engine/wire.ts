@@ -4,6 +4,7 @@
 import type { Diagnostics, Properties, Said } from '../wasm/contract.js';
 import type { QoS, Report, State } from '../engine.js';
 import { EbbtideError, type ErrorCode } from '../error.js';
+import type { How } from './leader.js';
 
 export const WIRE_VERSION = 1;
 
@@ -74,7 +75,7 @@ export type ToTabs =
   | { t: 'standing'; tab: string; standing: Standing }
   | { t: 'report'; report: Report }
   /** All data of the identity goes, and the session at the server. */
-  | { t: 'forget'; deadlineMs: number }
+  | { t: 'forget'; deadlineMs: number; how: How }
   | { t: 'forgotten'; ended: boolean };
 
 export type Talk = ToLeader | ToTabs;

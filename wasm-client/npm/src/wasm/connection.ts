@@ -173,8 +173,8 @@ export class Machine implements Connection {
     this.#give([reason]);
     this.#soon().leave();
   }
-  close({ sessionExpiryS, reasonString, userProperties }: Farewell): void {
-    this.#give([sessionExpiryS, reasonString, userProperties]);
+  close({ sessionExpiryS, reasonString, userProperties, withWill }: Farewell & { withWill?: boolean }): void {
+    this.#give([withWill, sessionExpiryS, reasonString, userProperties]);
     this.#soon().close();
   }
   inspect(): object {

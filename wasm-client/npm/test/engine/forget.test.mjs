@@ -23,6 +23,16 @@ test('forget leaves nothing behind, here and at the server, in no tab', async ()
   }
 });
 
+test('forget with the will says so, in whichever tab', async () => {
+  for (const which of [0, 1]) {
+    newProfile();
+    const server = new Server();
+    const tabs = await pair(server);
+    await tabs[which].forget(true);
+    assert.deepEqual(server.farewell, { sessionExpiryS: 0, withWill: true });
+  }
+});
+
 test('forget without a connection ends the session when it can, and says when it cannot', async () => {
   newProfile();
   const server = new Server();

@@ -235,15 +235,21 @@ extern "C" fn leave() {
     with(|machine| machine.leave(&reason()));
 }
 
-/// For good, by a DISCONNECT with these: Session Expiry Interval, Reason String, User Properties.
+/// For good, by a DISCONNECT with these: whether the will is published, Session Expiry Interval, Reason String, User
+/// Properties.
 #[unsafe(no_mangle)]
 extern "C" fn close() {
     let mut values = arguments();
+    let reason = if values.flag() {
+        ReasonCode::DisconnectWithWill
+    } else {
+        ReasonCode::Success
+    };
     let disconnect = Disconnect {
         session_expiry_interval: values.number().map(|seconds| seconds as u32),
         reason_string: values.text(),
         user_properties: values.user_properties(),
-        ..Disconnect::new(ReasonCode::Success)
+        ..Disconnect::new(reason)
     };
     with(|machine| machine.end_with(disconnect));
 }
