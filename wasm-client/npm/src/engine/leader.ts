@@ -122,8 +122,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const connection = connect(given, hooks);
   const states = openStates({
     estate, enter: context.state, report,
-    online: (resumed) => {
-      wishes.online(resumed);
+    online: () => {
+      wishes.online();
       feeder.feed();
     },
     offline: () => {

@@ -18,8 +18,7 @@ interface Local {
   /** Counts the subscriptions of this tab. */
   n: number;
   granted?: QoS;
-  /** Topics that came since the subscription began: when; of the cache alone: 0. Until the first snapshot; undefined also for one that
-      wants no retained values. */
+  /** Topics that came since the subscription began: when; of the cache alone: 0. Until the first snapshot. */
   shown: Map<string, number> | undefined;
   /** Ends the messages that its handlers still have. */
   open: Set<() => void>;
@@ -59,7 +58,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
       tell({ t: 'tab', wishes, ended: [...ended] });
     });
   };
-  const begin = (local: Local): void => void (local.shown = local.settings.retainHandling === 0 ? new Map() : undefined);
+  const begin = (local: Local): void => void (local.shown = new Map());
   /** A few first, so that a page has something to show while the others are read. */
   const pagesOf = async function* (filter: string): AsyncGenerator<RetainedRow[]> {
     const from = prefixOf(filter);
@@ -164,7 +163,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
         if (local.n > known) continue;
         if (granted !== undefined && granted !== local.granted) sink.granted((local.granted = granted), said);
         if (snapshot === undefined || (late && !local.shown)) continue;
-        void (missed && local.shown ? showCached(filter, local, true) : Promise.resolve()).then(() => {
+        void (missed && !local.settings.retainHandling ? showCached(filter, local, true) : Promise.resolve()).then(() => {
           local.shown = undefined;
           if (byFilter.get(filter)?.has(local)) sink.snapshot(snapshot === 1);
         });
@@ -196,7 +195,7 @@ function wishOf(filter: string, uses: number, locals: Local[]): Wish {
   const qos = Math.max(...all.map((one) => one.qos)) as QoS;
   const handling = Math.min(...all.map((one) => one.retainHandling));
   const cache = all.some((one) => one.cache);
-  const flags = (all.every((one) => one.noLocal) ? 1 : 0) | (all.some((one) => one.retainAsPublished) ? 2 : 0) | (cache ? 4 : 0) | (handling * 8);
-  const granted = locals.every((local) => local.granted !== undefined);
-  return { filter, qos, flags, cache, uses, granted, userProperties: all.find((one) => one.userProperties)?.userProperties };
+  // 4: a resumed session brings no retained values, and all of them are to be told at each connect.
+  const flags = (all.every((one) => one.noLocal) ? 1 : 0) | (all.some((one) => one.retainAsPublished) ? 2 : 0) | 4 | (handling * 8);
+  return { filter, qos, flags, cache, uses, userProperties: all.find((one) => one.userProperties)?.userProperties };
 }

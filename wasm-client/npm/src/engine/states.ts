@@ -23,7 +23,7 @@ export interface StatesContext {
   estate: Estate;
   enter(state: State): void;
   report(report: Report): void;
-  online(resumed: boolean): void;
+  online(): void;
   offline(): void;
 }
 
@@ -49,7 +49,7 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
     }
     const { connack } = states;
     move({ state: 'online', session, ...(reason && { reason }), ...(connack && { connack }) });
-    online(told === 'resumed');
+    online();
   };
   const states: States = {
     onlineSince: undefined,

@@ -19,8 +19,6 @@ export interface Wish {
   cache: boolean;
   /** The last subscription of the tab to this filter, counted over all of them: each begins with what is retained. */
   uses: number;
-  /** By an earlier leader, for all of them. */
-  granted: boolean;
   userProperties?: [string, string][] | undefined;
 }
 

@@ -19,10 +19,9 @@ interface Held extends SubscriptionRow {
   said?: Said;
   /** The last snapshot: 0 told by the server, 1 inferred; undefined: not complete. */
   snapshot?: number | undefined;
-  /** From an earlier leader, and no tab has asked for it yet. */
-  restored: boolean;
-  /** Tab → its last subscription (`Wish.uses`) when the retained values began to come: a later one has missed some of them. */
-  from: Map<string, number | undefined>;
+  /** Tab → its last subscription (`Wish.uses`) when the retained values began to come: a later one has missed some of them. Undefined:
+      from an earlier leader, and not asked for again yet. */
+  from?: Map<string, number | undefined>;
 }
 
 export interface Wishes {
@@ -32,8 +31,8 @@ export interface Wishes {
   gone(tab: string): void;
   /** Whether the tab has said what it wants. */
   knows(tab: string): boolean;
-  /** `resumed`: subscriptions that are not refreshed still stand. */
-  online(resumed: boolean): void;
+  /** All filters are asked for again. */
+  online(): void;
   offline(): void;
   change(identifier: number, kind: string, value: number, said?: Said): void;
   filtersOf(identifiers: number[]): string[];
@@ -72,6 +71,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
     began(one.filter);
   };
   const wishesFor = (filter: string): Wish[] => [...tabs.values()].flatMap((wishes) => wishes.get(filter) ?? []);
+  const caches = (filter: string): boolean => wishesFor(filter).some((wish) => wish.cache);
 
   /** `again`: somebody wants the retained values who cannot have them from the cache. */
   const ensure = (filter: string, again: boolean): void => {
@@ -85,14 +85,10 @@ export function openWishes({ connection, say, began, completed, partial, flushed
     }
     // 8 and 16 exclude each other; the more that is asked for, the lower.
     if (wanted.some((wish) => wish.flags & 8) && wanted.every((wish) => wish.flags & HANDLING)) flags = (flags & ~HANDLING) | 8;
-    const stands = old && old.qos === qos && old.flags === flags && (old.restored ? flags & REFRESH || wanted.every((wish) => wish.granted) : !again);
-    if (stands) {
-      old.restored = false;
-      return;
-    }
+    if (!again && old?.qos === qos && old.flags === flags) return;
     try {
       const identifier = connection.subscribe(filter, qos, flags, wanted[0]?.userProperties);
-      const one: Held = { filter, qos, flags, identifier, restored: false, from: new Map() };
+      const one: Held = { filter, qos, flags, identifier };
       held.set(filter, one);
       filterOf.set(identifier, filter);
       begin(one);
@@ -105,19 +101,20 @@ export function openWishes({ connection, say, began, completed, partial, flushed
 
   return {
     restore: (identifier, row) => {
-      held.set(row.filter, { ...row, identifier, restored: true, from: new Map() });
+      held.set(row.filter, { ...row, identifier });
       filterOf.set(identifier, row.filter);
     },
     tab: (tab, wishes, ended) => {
       const before = tabs.get(tab);
-      tabs.set(tab, new Map(wishes.map((wish) => [wish.filter, wish])));
-      let news = false;
-      for (const wish of wishes) {
+      const news = wishes.flatMap((wish): [Wish, kept: boolean][] => {
         const old = before?.get(wish.filter);
-        if (old && old.qos === wish.qos && old.flags === wish.flags && old.uses === wish.uses) continue;
-        news = true;
+        return old && old.qos === wish.qos && old.flags === wish.flags && old.uses === wish.uses ? [] : [[wish, caches(wish.filter)]];
+      });
+      tabs.set(tab, new Map(wishes.map((wish) => [wish.filter, wish])));
+      for (const [wish, kept] of news) {
         const now = held.get(wish.filter);
-        ensure(wish.filter, now?.granted !== undefined && (partial() || !(now.flags & AS_PUBLISHED) || !wishesFor(wish.filter).some((one) => one.cache)) && !(wish.flags & HANDLING));
+        // What came while nobody wanted it kept is not in the cache.
+        ensure(wish.filter, now?.from !== undefined && (partial() || !(now.flags & AS_PUBLISHED) || !kept) && !(wish.flags & HANDLING));
         if (now?.granted !== undefined && now === held.get(wish.filter)) {
           const { filter, granted, said, snapshot } = now;
           if (snapshot === undefined) tell({ filter, granted, said }, tab);
@@ -132,17 +129,13 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         }
         tell({ filter, ended: true }, tab);
       }
-      return news;
+      return news.length > 0;
     },
     gone: (tab) => void tabs.delete(tab),
     knows: (tab) => tabs.has(tab),
-    online: (resumed) => {
+    online: () => {
       online = true;
-      for (const one of held.values()) {
-        if (one.flags & REFRESH || !resumed) begin(one);
-        // It stands as it was granted; no SUBACK will come.
-        else if (one.granted === undefined) tellAll({ filter: one.filter, granted: (one.granted = one.qos as QoS) });
-      }
+      held.forEach(begin);
     },
     offline: () => {
       online = false;
@@ -166,7 +159,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         void completed(filter).then(flushed).then(() => {
           if (!online) return;
           one.snapshot = value;
-          for (const [tab, uses] of usesOf(filter)) tell({ filter, snapshot: value, missed: one.from.get(tab) !== uses }, tab);
+          for (const [tab, uses] of usesOf(filter)) tell({ filter, snapshot: value, missed: one.from?.get(tab) !== uses }, tab);
         });
       }
     },
@@ -185,8 +178,8 @@ export function openWishes({ connection, say, began, completed, partial, flushed
       }
       return wanting;
     },
-    caches: (filter) => wishesFor(filter).some((wish) => wish.cache),
-    cached: () => [...held.keys()].filter((filter) => wishesFor(filter).some((wish) => wish.cache)),
+    caches,
+    cached: () => [...held.keys()].filter(caches),
     tabs: () => [...tabs.keys()],
   };
 }

@@ -260,13 +260,15 @@ export class Machine {
   }
   sendSubscribe(identifier, sub) {
     if (sub.at && !(sub.flags & 4)) return;
+    const isNew = ![...this.subscriptions.values()].some((other) => other.at && other.filter === sub.filter);
+    const none = sub.flags & 16 || sub.filter.startsWith('$share/') || (sub.flags & 8 && !isNew);
     sub.at = true;
     this.server.subscribes.push(sub.filter);
     this.hooks.subscribed(identifier, sub.filter, sub.qos, sub.flags);
     this.commit(() => this.later(() => {
       if (!this.online) return;
       this.hooks.change(identifier, 'granted', sub.qos, this.server.said);
-      const values = [...this.server.retained].filter(([topic]) => matchesRoughly(sub.filter, topic));
+      const values = [...this.server.retained].filter(([topic]) => !none && matchesRoughly(sub.filter, topic));
       const send = (some) => some.forEach(([topic, payload]) => this.hooks.message(topic, new TextEncoder().encode(payload), 0, true, false, [identifier], undefined));
       const end = () => {
         send(values.splice(0));

@@ -1,0 +1,99 @@
+// Retained values of filters that were unwanted for a while, and where they come only sometimes or never.
+
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { closeAll, eventually, listen, newProfile, online, open } from './browser.mjs';
+import { Server } from './machine.mjs';
+
+const texts = (heard) => heard.messages.map((one) => one.text);
+const live = (heard) => heard.messages.filter(({ fromCache }) => !fromCache).map(({ topic, text }) => [topic, text]).sort();
+afterEach(async () => {
+  await closeAll();
+});
+
+test('what an earlier page wanted is asked for again when a tab wants it, for what came meanwhile was not kept', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained = new Map([['s/a', 'old'], ['s/b', 'old']]);
+  const before = open(server);
+  const first = listen(before, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  await before.close();
+  server.retained = new Map([['s/a', 'new']]);
+  const after = open(server);
+  await online(after);
+  await eventually('asked for', () => server.subscribes.length === 2);
+  const heard = listen(after, 's/+');
+  await eventually('snapshot', () => heard.snapshots.length === 1);
+  assert.deepEqual(live(heard), [['s/a', 'new'], ['s/b', '']]);
+});
+
+test('the same in the middle of its snapshot: it is shown the half that came before, as it is now', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained = new Map([['s/a', 'old'], ['s/b', 'old']]);
+  const before = open(server);
+  const first = listen(before, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  await before.close();
+  server.retained = new Map([['s/a', 'new'], ['s/b', 'new']]);
+  server.halves = true;
+  const after = open(server);
+  await eventually('the first half', () => server.otherHalf);
+  server.halves = false;
+  const heard = listen(after, 's/+');
+  await eventually('its wish is known', async () => (await after.inspect()).leader.tabs === 1);
+  server.otherHalf();
+  await eventually('snapshot', () => heard.snapshots.length === 1);
+  assert.deepEqual([...new Set(live(heard).map(String))], ['s/a,new', 's/b,new']);
+});
+
+test('a tab that wants what only a closed one had wanted is not shown what was kept then as live', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained = new Map([['s/a', 'old']]);
+  const leader = open(server);
+  await online(leader);
+  const follower = open(server);
+  await online(follower);
+  const first = listen(follower, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  await follower.close();
+  await eventually('one tab', async () => (await leader.inspect()).leader.tabs === 1);
+  server.retained.set('s/a', 'new');
+  server.deliver('s/a', 'new', { qos: 0, retain: true });
+  const heard = listen(leader, 's/+');
+  await eventually('snapshot', () => heard.snapshots.length === 1);
+  assert.deepEqual(live(heard), [['s/a', 'new']]);
+  assert.deepEqual(server.unsubscribes, []);
+});
+
+test('uncached values come again after a reconnect as well', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained.set('s/a', 'old');
+  const engine = open(server);
+  const heard = listen(engine, 's/+', { qos: 0, cache: false });
+  await eventually('snapshot', () => heard.snapshots.length === 1);
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  server.retained.set('s/a', 'new');
+  engine.reconnectNow();
+  await eventually('snapshot', () => heard.snapshots.length === 2);
+  assert.equal(engine.state.session, 'resumed');
+  assert.deepEqual(texts(heard), ['old', 'new']);
+});
+
+test('Retain Handling 2: nothing comes, and each subscription is told that this is all', async () => {
+  newProfile();
+  const server = new Server();
+  server.retained.set('s/a', '1');
+  const engine = open(server);
+  const options = { retainHandling: 2, cache: false };
+  const first = listen(engine, 's/+', options);
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  const second = listen(engine, 's/+', options);
+  await eventually('snapshot', () => second.snapshots.length === 1);
+  assert.deepEqual([...first.messages, ...second.messages], []);
+  assert.deepEqual(server.subscribes, ['s/+']);
+});
