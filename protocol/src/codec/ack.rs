@@ -1,5 +1,6 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7).
 
+use super::Role;
 use super::packet_type;
 use super::reader::Reader;
 use super::reasons;
@@ -10,8 +11,8 @@ use crate::{Packet, PacketId, ReasonCode, Version, Violation};
 /// Which half of the flow: it decides on the reason codes.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
-    /// PUBACK and PUBREC.
-    Received,
+    /// PUBACK and PUBREC, as read by that role.
+    Received(Role),
     /// PUBREL and PUBCOMP.
     Released,
 }
@@ -37,7 +38,7 @@ pub(super) fn decode(mut body: Reader, version: Version, step: Step) -> Result<A
     // Sections 3.4.2.1 and 3.4.2.2.1: both the reason and the properties may be left out when they say nothing.
     if version.has_reason_codes() && !body.is_empty() {
         ack.reason = body.reason(match step {
-            Step::Received => reasons::RECEIVED,
+            Step::Received(reader) => reasons::received(reader),
             Step::Released => reasons::RELEASED,
         })?;
         if !body.is_empty() {

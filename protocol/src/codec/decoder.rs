@@ -175,8 +175,8 @@ impl Decoder {
                 version,
                 role,
             )?)),
-            kind::PUBACK => Packet::PubAck(ack::decode(body, version, ack::Step::Received)?),
-            kind::PUBREC => Packet::PubRec(ack::decode(body, version, ack::Step::Received)?),
+            kind::PUBACK => Packet::PubAck(ack::decode(body, version, ack::Step::Received(role))?),
+            kind::PUBREC => Packet::PubRec(ack::decode(body, version, ack::Step::Received(role))?),
             kind::PUBREL => Packet::PubRel(ack::decode(body, version, ack::Step::Released)?),
             kind::PUBCOMP => Packet::PubComp(ack::decode(body, version, ack::Step::Released)?),
             kind::PINGREQ if role == Role::Server => {

@@ -29,18 +29,27 @@ pub(super) const CONNACK: &[ReasonCode] = &[
     ConnectionRateExceeded,
 ];
 
-/// PUBACK and PUBREC [MQTT-3.4.2-1, MQTT-3.5.2-1].
-pub(super) const RECEIVED: &[ReasonCode] = &[
-    Success,
-    NoMatchingSubscribers,
-    UnspecifiedError,
-    ImplementationSpecificError,
-    NotAuthorized,
-    TopicNameInvalid,
-    PacketIdentifierInUse,
-    QuotaExceeded,
-    PayloadFormatInvalid,
-];
+/// PUBACK and PUBREC, as read by that role [MQTT-3.4.2-1, MQTT-3.5.2-1].
+pub(super) fn received(reader: Role) -> &'static [ReasonCode] {
+    const ALL: &[ReasonCode] = &[
+        Success,
+        NoMatchingSubscribers,
+        UnspecifiedError,
+        ImplementationSpecificError,
+        NotAuthorized,
+        TopicNameInvalid,
+        PacketIdentifierInUse,
+        QuotaExceeded,
+        PayloadFormatInvalid,
+        // Not of the standard: what Mosquitto says to a message above its `message_size_limit`. Who took it for a fault of the server
+        // would connect again, and send that message again, for ever.
+        PacketTooLarge,
+    ];
+    match reader {
+        Role::Server => ALL.split_last().map_or(ALL, |(_, standard)| standard),
+        Role::Client => ALL,
+    }
+}
 
 /// PUBREL and PUBCOMP [MQTT-3.6.2-1, MQTT-3.7.2-1].
 pub(super) const RELEASED: &[ReasonCode] = &[Success, PacketIdentifierNotFound];

@@ -235,6 +235,10 @@ fn acknowledgements() {
     check(V5, "40 03 0001 10", Ok(()));
     check(V5, "40 04 0001 00 00", Ok(()));
     check(V5, "40 03 0001 92", Err(Violation::ReasonCodeInvalid)); // [MQTT-3.4.2-1]
+    for packet in ["40 03 0001 95", "50 03 0001 95"] {
+        check(V5, packet, Err(Violation::ReasonCodeInvalid));
+        check_client(V5, packet, Ok(()));
+    }
     check(V5, "62 03 0001 92", Ok(()));
     check(V5, "40 02 0000", Err(Violation::PacketIdZero));
     check(V3_1_1, "40 03 0001 00", Err(Violation::TrailingBytes));
