@@ -164,7 +164,21 @@ pub(super) enum Verdict {
     Never,
 }
 
-/// Judges the reason with which the server ended, or never began, the connection.
+/// Judges the reason with which the server ended a connection: what was wrong with one packet need not be wrong with what comes next.
+pub(super) fn verdict_on_end(reason: ReasonCode) -> Verdict {
+    use ReasonCode as R;
+    match reason {
+        R::MalformedPacket
+        | R::ProtocolError
+        | R::TopicNameInvalid
+        | R::PayloadFormatInvalid
+        | R::RetainNotSupported
+        | R::QoSNotSupported => Verdict::Retry,
+        _ => verdict(reason),
+    }
+}
+
+/// Judges the reason with which the server never began the connection.
 pub(super) fn verdict(reason: ReasonCode) -> Verdict {
     use ReasonCode as R;
     match reason {

@@ -11,7 +11,7 @@ use super::{
     Action, Client, Event, JournalEntry, Millis, OfflineQos0, Options, State,
     alias::OutboundAliases,
     backoff::Retry,
-    connect::{self, Verdict, verdict},
+    connect::{self, Verdict},
     diagnostics::{Said, said},
     inbound::Inbound,
     journal::{Effect, Journal},
@@ -315,7 +315,7 @@ impl Client {
             disconnect.server_reference.as_ref(),
         );
         self.actions.push_back(Action::Close);
-        let mut verdict = verdict(disconnect.reason);
+        let mut verdict = connect::verdict_on_end(disconnect.reason);
         if verdict == Verdict::NeedsAuth
             && self.options.asks_credentials
             && let Phase::Online { since } = self.phase

@@ -136,6 +136,40 @@ fn a_server_that_breaks_the_protocol_is_told_and_left() {
     assert_eq!(script.actions(), [Action::Close]);
 }
 
+/// The same reason in CONNACK is about CONNECT, which would be the same again.
+#[test]
+fn what_ended_a_connection_need_not_end_the_next() {
+    for (reason, tries_again) in [
+        (ReasonCode::ProtocolError, true),
+        (ReasonCode::TopicNameInvalid, true),
+        (ReasonCode::ServerShuttingDown, true),
+        (ReasonCode::SessionTakenOver, false),
+        (ReasonCode::ServerMoved, false),
+    ] {
+        let mut script = Script::online(options(Version::V5));
+        script.receive(Packet::Disconnect(Box::new(Disconnect::new(reason))));
+        let State::Offline { retry_in_ms, .. } = script.client.state() else {
+            panic!("{:?}", script.client.state());
+        };
+        assert_eq!(retry_in_ms.is_some(), tries_again, "{reason:?}");
+    }
+    let mut script = Script::new(options(Version::V5));
+    script.client.handle_open(0);
+    let refusal = ConnAck::new(ReasonCode::ProtocolError, false);
+    script.receive(Packet::ConnAck(Box::new(refusal)));
+    let state = script.client.state();
+    assert!(
+        matches!(
+            state,
+            State::Offline {
+                retry_in_ms: None,
+                ..
+            }
+        ),
+        "{state:?}"
+    );
+}
+
 #[test]
 fn bytes_that_come_in_pieces_are_packets_once_complete() {
     let mut script = Script::new(options(Version::V5));

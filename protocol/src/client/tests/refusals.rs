@@ -159,6 +159,7 @@ fn a_refusal_for_good_is_stored_and_told() {
         ReasonCode::NotAuthorized,
         ReasonCode::TopicNameInvalid,
         ReasonCode::PayloadFormatInvalid,
+        ReasonCode::PacketTooLarge,
     ] {
         let mut script = resumed();
         let handles = [QoS::AtLeastOnce, QoS::ExactlyOnce].map(|qos| script.publish("a", qos));
