@@ -140,9 +140,12 @@ export class Client {
       qos = 0, noLocal = false, retainAsPublished = true, retainHandling = 0, cache = true, userProperties, bufferedMessagesMax = 10_000,
     } = options;
     const parsed = parseFilter(filter);
+    const shared = filter.startsWith('$share/');
     // [MQTT-3.8.3-4]: it would cost the connection.
-    if (noLocal && filter.startsWith('$share/')) throw new EbbtideError('bad-options', "subscribe: 'noLocal' cannot be shared");
+    if (noLocal && shared) throw new EbbtideError('bad-options', "subscribe: 'noLocal' cannot be shared");
     const settings = { qos, noLocal, retainAsPublished, retainHandling, cache, userProperties };
+    // Only what comes again at each connect is kept: what does not come then counts as gone.
+    if (retainHandling || shared) settings.cache = false;
     const failure = this.#closedError();
     const subscription = new Subscription<TopicParams<F>>(parsed, bufferedMessagesMax, (sink) => {
       if (!failure) {

@@ -114,7 +114,7 @@ export interface SubscribeSettings {
   noLocal: boolean;
   retainAsPublished: boolean;
   retainHandling: 0 | 1 | 2;
-  /** Values are kept and shown first next time. */
+  /** Values are kept and shown first next time. Only where they come again at each connect: Retain Handling 0, not shared. */
   cache: boolean;
   userProperties?: [string, string][] | undefined;
 }

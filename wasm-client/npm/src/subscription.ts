@@ -15,7 +15,8 @@ export interface SubscribeOptions {
   retainAsPublished?: boolean;
   /** MQTT 5.0: 0 retained messages come, 1 only if the subscription is new, 2 none. Default 0. */
   retainHandling?: 0 | 1 | 2;
-  /** Whether retained values are kept here, to be shown first next time. Default true. */
+  /** Whether retained values are kept here, to be shown first next time; never with another `retainHandling` than 0, nor of a shared
+      subscription. Default true. */
   cache?: boolean;
   /** User properties of SUBSCRIBE (MQTT 5.0). */
   userProperties?: [string, string][];
@@ -53,7 +54,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   readonly granted: Promise<QoS>;
   /** What the server said then (SUBACK), the QoS as `reasonCode`. Rejects with `refused`, `closed`. */
   readonly acked: Promise<Ack>;
-  /** All retained messages have come for the first time. Rejects with `refused`, `closed`. */
+  /** All retained messages have come for the first time; where none come, the server has granted it. Rejects with `refused`, `closed`. */
   readonly snapshot: Promise<SnapshotComplete>;
   /** Resolves when it has ended: with the error (`refused`, `slow-consumer`, …), or `undefined` if it was wanted. Never rejects. */
   readonly ended: Promise<EbbtideError | undefined>;

@@ -80,6 +80,16 @@ test('retain handling, retain as published, no local', async () => {
   assert.deepEqual([first.text(), first.retain], ['live', false]);
 });
 
+test('a shared subscription has no retained and no last-known values, and that is told at once', async () => {
+  const { broker, client } = await online();
+  broker.publish('a/1', 'kept', { retain: true });
+  await client.subscribe('a/+').snapshot;
+  const shared = client.subscribe('$share/g/a/+');
+  assert.deepEqual(await shared.snapshot, { inferred: false });
+  broker.publish('a/1', 'live');
+  assert.deepEqual(texts(await take(shared, 1)), ['live']);
+});
+
 test('last-known values come first, marked, and go when the server has them no longer', async () => {
   const { broker, client } = await online({ identity: 'ana' });
   broker.publish('a/1', 'one', { retain: true });
