@@ -303,10 +303,8 @@ impl Subscriptions {
         let number = extension::values(properties, extension::RETAINED).next();
         let number = number.and_then(|number| extension::number(number));
         entry.stage = Stage::Snapshot(match number {
-            _ if !entry.has_snapshot() => {
-                entry.settle();
-                return changes;
-            }
+            // None will come: that is all of them.
+            _ if !entry.has_snapshot() => Snapshot::Counted(0),
             Some(_) if extension::is_set(properties, extension::END) => Snapshot::Marked,
             Some(number) => Snapshot::Counted(number.into()),
             None => Snapshot::Pingless,

@@ -127,6 +127,24 @@ fn is_complete_at_once_when_nothing_follows() {
 }
 
 #[test]
+fn is_complete_with_the_grant_where_none_come() {
+    let mut script = online();
+    let never = SubscriptionOptions {
+        retain_handling: RetainHandling::DoNotSend,
+        ..SubscriptionOptions::default()
+    };
+    let filter = TopicFilter::new("a").expect("a filter");
+    let none = script.client.subscribe(filter, never);
+    let handles = [none.expect("there is room"), script.subscribe("$share/g/a")];
+    script.sent();
+    for (id, handle) in (1..).zip(handles) {
+        script.receive(suback(id, ReasonCode::Success));
+        assert_eq!(script.changes(), [(handle, GRANTED), (handle, COMPLETE)]);
+    }
+    assert_eq!(script.sent(), [""; 0], "no PINGREQ");
+}
+
+#[test]
 fn the_marker_ends_what_was_counted_and_is_no_message() {
     let mut script = online();
     let handle = script.subscribe("a/#");
