@@ -263,9 +263,9 @@ export class Client {
     const forget = async (): Promise<void> => {
       const closed = this.#closedError();
       if (closed) throw closed;
-      const said = await this.#own?.close();
+      const withWill = await this.#own?.close();
       forgetOwnId(this.#scope);
-      await this.#engine.forget(said === false);
+      await this.#engine.forget(withWill);
     };
     return quiet(forget());
   }

@@ -197,5 +197,5 @@ export interface Engine {
   inspect(): Promise<object>;
   close(farewell?: Farewell): Promise<void>;
   /** Ends the session at the server if it can be reached (else tries at the next connect is impossible: says so), purges all local data of this identity. `withWill`: the will is published. */
-  forget(withWill: boolean): Promise<void>;
+  forget(withWill?: boolean): Promise<void>;
 }

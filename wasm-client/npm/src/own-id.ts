@@ -1,25 +1,25 @@
 // A name for this browser under one identity, for presence and response topics. It is no secret and no client id.
 
 const keyOf = (scope: string): string => `ebbtide:id:${scope}`;
-/** By key: two identities of one page share nothing. */
+/** By scope: two identities of one page share nothing. */
 const ofPage: Record<string, string> = {};
 
 /** Sixteen letters: the same for all tabs and after a reload, where the browser lets us keep it; else the same for this page. */
 export function ownId(scope: string): string {
   const key = keyOf(scope);
-  const id = (ofPage[key] ??= Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte & 31).toString(32)).join(''));
+  const id = (ofPage[scope] ??= Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte & 31).toString(32)).join(''));
   try {
     const kept = localStorage.getItem(key);
-    if (!kept) localStorage.setItem(key, id);
-    return kept ?? id;
+    if (kept) return kept;
+    localStorage.setItem(key, id);
   } catch {
     // There is no such storage here, or it is barred.
-    return id;
   }
+  return id;
 }
 
 export function forgetOwnId(scope: string): void {
-  delete ofPage[keyOf(scope)];
+  delete ofPage[scope];
   try {
     localStorage.removeItem(keyOf(scope));
   } catch {

@@ -290,16 +290,15 @@ export class OwnPresence {
     return Promise.race([publication.acked, publication.stored]);
   }
 
-  /** Whether the broker has the entry offline. False: another tab keeps it, or the will has to say it. */
+  /** Whether the entry is online still, as far as this tab knows: another one keeps it, or the will has to say it. */
   async close(): Promise<boolean> {
-    const can = this.#leading && this.#client.state.state === 'online';
-    if (!can || this.#away) return can;
+    if (!this.#leading || this.#client.state.state !== 'online') return true;
+    if (this.#away) return false;
     this.#closed = true;
-    let late: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<false>((resolve) => (late = setTimeout(resolve, FAREWELL_MS, false)));
-    const said = await Promise.race([this.#publish('offline', 'closed').acked.then(() => true, () => false), timeout]);
-    clearTimeout(late);
-    return said;
+    return new Promise((resolve) => {
+      setTimeout(resolve, FAREWELL_MS, true);
+      this.#publish('offline', 'closed').acked.then(() => resolve(false), () => resolve(true));
+    });
   }
 
   #announce(): void {

@@ -22,7 +22,7 @@ import { openWishes } from './wishes.js';
 const MEMORY_EXPIRY_MAX_S = 300;
 
 /** How a leader stops, see `Leader.stop`. */
-export type How = 'drop' | 'leave' | (Farewell & { withWill?: boolean });
+export type How = 'drop' | 'leave' | (Farewell & { withWill?: boolean | undefined });
 
 export interface LeaderContext {
   url: string;

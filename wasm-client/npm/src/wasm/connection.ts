@@ -173,7 +173,7 @@ export class Machine implements Connection {
     this.#give([reason]);
     this.#soon().leave();
   }
-  close({ sessionExpiryS, reasonString, userProperties, withWill }: Farewell & { withWill?: boolean }): void {
+  close({ sessionExpiryS, reasonString, userProperties, withWill }: Farewell & { withWill?: boolean | undefined }): void {
     this.#give([withWill, sessionExpiryS, reasonString, userProperties]);
     this.#soon().close();
   }

@@ -117,7 +117,7 @@ export interface Connection {
   /** Leaves without an end: DISCONNECT 0x04 (3.1.1: bare close), no attempt by itself; reconnect_now() comes back. */
   leave(reason: string): void;
   /** DISCONNECT 0x00, or as `leave()` does it `withWill`; for good. With `sessionExpiryS` 0 the server forgets the session. */
-  close(farewell: Farewell & { withWill?: boolean }): void;
+  close(farewell: Farewell & { withWill?: boolean | undefined }): void;
   /** For inspect(): plain object with counts, window, in flight, keep alive, last error. */
   inspect(): object;
   /** Ends it as if it were cut; nothing is told any more. */
