@@ -17,12 +17,18 @@ pub struct Clock {
 impl Clock {
     /// A clock whose monotonic time starts now. A wall clock before 1970 reads as zero.
     pub fn start() -> Self {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Self {
             start: Instant::now(),
-            wall: WallTime(milliseconds(wall)),
+            wall: system(),
+        }
+    }
+
+    /// One of a program that has run while the system's clock was set, or while the machine slept: it is so much behind.
+    #[cfg(test)]
+    pub fn behind(ms: i64) -> Self {
+        Self {
+            start: Instant::now(),
+            wall: WallTime(system().0.saturating_add_signed(-ms)),
         }
     }
 
@@ -36,12 +42,24 @@ impl Clock {
         }
     }
 
+    /// When that moment of the system's clock, as it is set now, is on this one: as far away.
+    pub fn moment(&self, at: WallTime) -> WallTime {
+        let left_ms = at.0.saturating_sub(system().0);
+        WallTime(self.now().wall.0.saturating_add(left_ms))
+    }
+
     /// When a deadline of the core is, for a tokio timer.
     pub fn instant(&self, deadline: Monotonic) -> Instant {
         // No process runs that long, and a deadline may be farther away than an instant can be.
         const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
         self.start + Duration::from_millis(deadline.0).min(FAR)
     }
+}
+
+/// The system's wall clock, as it is set now: what others have signed counts by it, and so does what is made for others to look at.
+pub fn system() -> WallTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    WallTime(milliseconds(since.unwrap_or_default()))
 }
 
 fn milliseconds(duration: Duration) -> u64 {

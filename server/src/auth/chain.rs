@@ -5,7 +5,7 @@ use ebbtide_broker::{AuthenticationStep, Identity};
 use ebbtide_protocol::ReasonCode;
 
 use super::{Authenticator, Known, Refusal, Shown, check_name, ip_of, jwt::Unverified, token};
-use crate::{config::Method, tls::ClientCertificate};
+use crate::{clock, config::Method, tls::ClientCertificate};
 
 /// The Authentication Method of enhanced authentication: Authentication Data is the token.
 const METHOD: &str = "ebbtide-jwt";
@@ -125,8 +125,8 @@ impl Authenticator {
                 "its certificate names a user who cannot be one: {why}"
             ))
         })?;
-        let expires_at = Some(certificate.expires_at);
-        if certificate.expires_at <= self.0.clock.now().wall {
+        let expires_at = Some(self.0.clock.moment(certificate.expires_at));
+        if certificate.expires_at <= clock::system() {
             return Err(refused(format!("the certificate of {name:?} has expired")));
         }
         match self.0.directory.read().users.get(name) {
@@ -156,7 +156,7 @@ impl Authenticator {
             identity: Identity {
                 user: Some(said.user),
                 claims: said.claims,
-                expires_at: Some(said.expires_at),
+                expires_at: Some(self.0.clock.moment(said.expires_at)),
                 is_trusted: false,
             },
             standing: None,
@@ -165,8 +165,7 @@ impl Authenticator {
 
     fn by_token_of_ours(&self, token: &[u8]) -> Result<Known, Refusal> {
         let refused = |why| Refusal::new(ReasonCode::BadUserNameOrPassword, why);
-        let owner = token::verify(&self.0.directory, text(token)).map_err(refused)?;
-        let user = self.owner(&owner).map_err(refused)?;
+        let (user, owner) = self.by_own_token(text(token)).map_err(refused)?;
         Ok(Known::user(&user, Some(owner.expires_at)))
     }
 }

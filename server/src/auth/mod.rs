@@ -32,7 +32,7 @@ pub use self::{
 };
 use self::{failures::Failures, password::Checker};
 use crate::{
-    clock::Clock,
+    clock::{self, Clock},
     config::{AuthConfig, CertificateRules, Method},
     logging::Throttle,
     tls::ClientCertificate,
@@ -277,14 +277,16 @@ impl Authenticator {
 
     /// A token for a user that has just shown its password; or, with the owner of an earlier token, the next one.
     pub fn token(&self, user: &UserRow, earlier: Option<&Owner>) -> Option<Token> {
-        let now = self.0.clock.now().wall;
+        // It is verified by this one.
+        let now = clock::system();
         let login_at = earlier.map_or(now, |earlier| earlier.login_at);
         token::make(&self.0.directory, user, login_at, now)
     }
 
-    /// The user whose token of this broker that is, and what the token says.
+    /// The user whose token of this broker that is, and what the token says; when it expires by the clock of the broker.
     pub fn by_own_token(&self, token: &str) -> Result<(UserRow, Owner), String> {
-        let owner = token::verify(&self.0.directory, token)?;
+        let mut owner = token::verify(&self.0.directory, token)?;
+        owner.expires_at = self.0.clock.moment(owner.expires_at);
         Ok((self.owner(&owner)?, owner))
     }
 
@@ -353,6 +355,8 @@ fn ip_of(address: &str) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use ebbtide_store::access::{AccessRow, Scopes, Secret};
+
     use super::*;
 
     fn with_passwords() -> Authenticator {
@@ -381,6 +385,31 @@ mod tests {
         let other = authenticator.by_password("ann", b"a guess", IpAddr::from([10, 0, 0, 2]));
         let other = other.await.expect_err("there is no ann");
         assert_eq!(other.reason, ReasonCode::BadUserNameOrPassword);
+    }
+
+    /// Would fail if tokens were made or timed by the clock of the broker, and verified by that of the system.
+    #[test]
+    fn a_token_counts_as_long_as_it_says_though_the_systems_clock_was_set() {
+        let user = UserRow {
+            name: "ann".into(),
+            password: Secret(Vec::new()),
+            scopes: Scopes::default(),
+            claims: Vec::new(),
+            changed_at: clock::system(),
+        };
+        const HOUR_MS: i64 = 60 * 60 * 1000;
+        for behind_ms in [-HOUR_MS, 0, HOUR_MS] {
+            let (clock, directory) = (Clock::behind(behind_ms), Directory::default());
+            let rows = vec![AccessRow::User(user.clone())];
+            directory.load(rows, &AuthConfig::default(), clock.now().wall);
+            let authenticator = Authenticator::new(&AuthConfig::default(), directory, clock);
+            let authenticator = authenticator.expect("it is valid");
+            let token = authenticator.token(&user, None).expect("a token");
+            let shown = authenticator.by_own_token(&token.text);
+            let (_, owner) = shown.expect("it has only been made");
+            let left_ms = owner.expires_at.0.saturating_sub(clock.now().wall.0);
+            assert!((880_000..=900_000).contains(&left_ms), "{left_ms}");
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ struct Claims {
 pub struct Owner {
     pub user: ByteString,
     pub changed_at: WallTime,
+    /// By the system's clock, as [`verify`] gives it.
     pub expires_at: WallTime,
     /// When it has shown its password.
     pub login_at: WallTime,
