@@ -190,6 +190,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
         self.io.is_exceeded()
     }
 
+    fn incomplete_bytes(&self) -> usize {
+        self.io.inner().incomplete_bytes()
+    }
+
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,

@@ -4,7 +4,8 @@
 //! attacked connection may hold is counted twice, for a part of what waits has been taken out to be sent.
 
 use std::num::NonZeroU16;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use bytes::{Bytes, BytesMut};
@@ -63,6 +64,37 @@ fn what_is_announced_costs_nothing_until_it_comes() -> Result<()> {
     }
     Peer::clean(&broker, "bystander")?.ping()?;
     watch.expect_below(CLIENTS * 4 * COME + OWN)
+}
+
+/// Would fail if what has come of packets that are not whole were nobody's: it would stay for as long as their senders do, and nobody else
+/// would be let in.
+#[test]
+fn packets_that_never_become_whole_are_given_back_when_memory_is_short() -> Result<()> {
+    const CLIENTS: usize = 40;
+    const LIMIT: usize = 160 * MIB;
+    let broker = Broker::start_with(&["--memory-bytes-max", &LIMIT.to_string()])?;
+    let watch = Watch::begin(&broker)?;
+    let mut announced = announcement(0x30, 15 * MIB)?;
+    announced.resize(14 * MIB, 0);
+    let mut peers = Vec::new();
+    for number in 0..CLIENTS {
+        // Once memory is short nobody else comes in.
+        let connect = clean(&format!("announces-{number}"));
+        let Ok((mut peer, _)) = Peer::connect(&broker, Transport::Tcp, connect) else {
+            break;
+        };
+        peer.flood(&announced, announced.len(), PATIENCE)?;
+        peers.push(peer);
+    }
+    ensure!(peers.len() < CLIENTS, "memory was never short");
+    // They are silent now, and stay.
+    let end = Instant::now() + Duration::from_secs(20);
+    while Peer::clean(&broker, "bystander").is_err() {
+        ensure!(Instant::now() < end, "nobody is let in any more");
+        sleep(PATIENCE);
+    }
+    drop(peers);
+    watch.expect_below(LIMIT + 4 * 16 * MIB)
 }
 
 #[test]

@@ -55,11 +55,16 @@ impl Broker {
         self.shared.counters.limits.hit(limit);
     }
 
-    /// Whether more memory is in use than [`Limits::memory_bytes_max`].
+    /// Whether more memory is in use than [`Limits::memory_bytes_max`]. When that begins all connections are woken: see
+    /// [`Connection::handle_incomplete`].
     pub fn set_short_of_memory(&self, is_short: bool) {
-        self.shared
+        let was_short = self
+            .shared
             .is_short_of_memory
-            .store(is_short, Ordering::Relaxed);
+            .swap(is_short, Ordering::Relaxed);
+        if is_short && !was_short {
+            self.shared.registry.wake_all();
+        }
     }
 
     /// The way to the store.

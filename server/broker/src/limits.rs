@@ -88,6 +88,8 @@ impl Limits {
     pub const TOPIC_LEVELS_CEILING: usize = 2_048;
     /// An address may open as many byte streams at once as its rate allows in this time, seconds.
     pub const CONNECT_BURST_S: u32 = 10;
+    /// The most that may have come of a packet that is not whole while memory is short, bytes: whoever sends more is disconnected.
+    pub const INCOMPLETE_BYTES_MAX: usize = 64 * 1024;
     /// A client may publish as much at once as its rate allows in this time, seconds.
     pub const PUBLISH_BURST_S: u32 = 1;
 }

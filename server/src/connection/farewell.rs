@@ -7,6 +7,7 @@ use std::{future::poll_fn, io, time::Duration};
 
 use bytes::BytesMut;
 use ebbtide_broker::Connection;
+use ebbtide_protocol::ReasonCode;
 use tokio::time::timeout;
 
 use super::ByteStream;
@@ -55,4 +56,16 @@ pub async fn say<S: ByteStream>(
     };
     // Running out of time is as good as the end.
     let _ = timeout(LINGER, linger).await;
+}
+
+/// Whether a client did something that its operator should hear of.
+pub fn is_fault(reason: ReasonCode) -> bool {
+    reason.is_error()
+        && !matches!(
+            reason,
+            ReasonCode::ServerShuttingDown
+                | ReasonCode::SessionTakenOver
+                | ReasonCode::KeepAliveTimeout
+                | ReasonCode::AdministrativeAction
+        )
 }

@@ -24,7 +24,6 @@ use std::{
 
 use bytes::BytesMut;
 use ebbtide_broker::{Answer, Broker, Connection, Denial, Durability, Limit, Origin, Question};
-use ebbtide_protocol::ReasonCode;
 use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, timeout_at},
@@ -69,6 +68,8 @@ enum Moved {
     Answered(Result<Reply, JoinError>),
     Read(io::Result<usize>),
     Written(io::Result<()>),
+    /// The connection is over.
+    Over,
 }
 
 /// The answer to a question that took its time.
@@ -220,6 +221,7 @@ impl<S: ByteStream> Driver<S> {
                     Moved::Read(Ok(0)) => self.ended = true,
                     Moved::Read(count) => self.carried += count?,
                     Moved::Written(done) => done?,
+                    Moved::Over => {}
                 },
                 () = std::future::ready(()), if more => {}
             }
@@ -409,12 +411,16 @@ impl<S: ByteStream> Driver<S> {
                 }
             }
         }
-        if !self.ended
-            && !self.is_behind
-            && self.connection.wants_input()
-            && let Poll::Ready(count) = self.stream.poll_read(context, &mut self.input)
-        {
-            return Poll::Ready(Moved::Read(count));
+        if !self.ended && !self.is_behind && self.connection.wants_input() {
+            // All that could be taken in has been.
+            let incomplete = self.input.len() + self.stream.incomplete_bytes();
+            let now = || self.surroundings.clock.now();
+            if self.connection.handle_incomplete(incomplete, now) {
+                return Poll::Ready(Moved::Over);
+            }
+            if let Poll::Ready(count) = self.stream.poll_read(context, &mut self.input) {
+                return Poll::Ready(Moved::Read(count));
+            }
         }
         for buffer in [&mut self.input, &mut self.output] {
             if buffer.is_empty() {
@@ -428,6 +434,8 @@ impl<S: ByteStream> Driver<S> {
 
     /// The log line, the last bytes, the end of the stream.
     async fn finish(mut self, result: io::Result<()>) {
+        // It may be much, and to say goodbye takes a while.
+        self.input = BytesMut::new();
         let client = self.connection.client_id().cloned().unwrap_or_default();
         if let Err(error) = result {
             if self.stream.is_exceeded() {
@@ -440,7 +448,7 @@ impl<S: ByteStream> Driver<S> {
         } else if let Some(close) = self.connection.close() {
             let origin = self.connection.origin();
             // Once is enough.
-            let faulty = is_fault(close.reason) && !self.is_refusal_told;
+            let faulty = farewell::is_fault(close.reason) && !self.is_refusal_told;
             if faulty && let Some(suppressed) = self.surroundings.violations.permit() {
                 tracing::info!(
                     client = &*client,
@@ -477,16 +485,4 @@ impl<S: ByteStream> Driver<S> {
         } = self;
         farewell::say(stream, connection, output, ended, surroundings.clock).await;
     }
-}
-
-/// Whether a client did something that its operator should hear of.
-fn is_fault(reason: ReasonCode) -> bool {
-    reason.is_error()
-        && !matches!(
-            reason,
-            ReasonCode::ServerShuttingDown
-                | ReasonCode::SessionTakenOver
-                | ReasonCode::KeepAliveTimeout
-                | ReasonCode::AdministrativeAction
-        )
 }

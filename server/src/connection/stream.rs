@@ -43,6 +43,11 @@ pub trait ByteStream: Send + Unpin {
         false
     }
 
+    /// Bytes that have come and are held until more of them are there.
+    fn incomplete_bytes(&self) -> usize {
+        0
+    }
+
     /// Nothing is to be read or written now: it gives back what it can do without.
     fn give_back(&mut self, _context: &mut Context<'_>) {}
 

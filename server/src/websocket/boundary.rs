@@ -14,12 +14,19 @@ pub struct Boundary {
     /// While the head comes its length; then how many bytes of the payload are missing.
     left: u64,
     in_payload: bool,
+    /// Of the message that has begun.
+    payload_bytes: usize,
 }
 
 impl Boundary {
     /// Nothing has begun that is not over.
     pub fn is_between(&self) -> bool {
         self.head == 0 && !self.in_payload && !self.is_open
+    }
+
+    /// How much has come of the payload of a message that is not over.
+    pub fn payload_bytes(&self) -> usize {
+        self.payload_bytes
     }
 
     /// These bytes have come.
@@ -30,11 +37,15 @@ impl Boundary {
                 let count = count.min(bytes.len());
                 self.left -= count as u64;
                 self.in_payload = self.left > 0;
+                self.payload_bytes += count;
                 bytes = &bytes[count..];
-                continue;
+            } else {
+                self.pass_head(byte);
+                bytes = rest;
             }
-            self.pass_head(byte);
-            bytes = rest;
+            if self.is_between() {
+                self.payload_bytes = 0;
+            }
         }
     }
 
@@ -104,9 +115,12 @@ mod tests {
                 let mut boundary = Boundary::default();
                 for (at, byte) in bytes.iter().enumerate() {
                     assert_eq!(boundary.is_between(), at == 0, "{payload_bytes} {at}");
+                    let head = bytes.len() - payload_bytes;
+                    assert_eq!(boundary.payload_bytes(), at.saturating_sub(head));
                     boundary.pass(&[*byte]);
                 }
                 assert!(boundary.is_between(), "{payload_bytes} {mask}");
+                assert_eq!(boundary.payload_bytes(), 0);
                 boundary.pass(&bytes.repeat(3));
                 assert!(boundary.is_between());
                 boundary.pass(&bytes[..bytes.len() - 1]);
@@ -124,6 +138,7 @@ mod tests {
         assert!(!boundary.is_between());
         boundary.pass(&data(Data::Continue, 10, false, true));
         assert!(!boundary.is_between());
+        assert!(boundary.payload_bytes() >= 20);
         boundary.pass(&data(Data::Continue, 0, true, true));
         assert!(boundary.is_between());
     }

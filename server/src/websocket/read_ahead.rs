@@ -45,6 +45,11 @@ impl<S> ReadAhead<S> {
         self.boundary.is_between()
     }
 
+    /// How much has been handed over of a message that is not over.
+    pub fn incomplete_bytes(&self) -> usize {
+        self.boundary.payload_bytes()
+    }
+
     /// `ahead` has been read already.
     pub fn new(stream: S, ahead: Bytes) -> Self {
         Self {

@@ -98,3 +98,17 @@ async fn what_waits_to_be_written_is_not_given_back() {
     assert_eq!(bytes[..4], [0x82, 126, 0x4e, 0x20]);
     assert!(bytes[4..] == payload);
 }
+
+/// What the library holds of a message that is not whole is in nobody else's sight.
+#[tokio::test]
+async fn what_has_come_of_a_message_is_known() {
+    let (mut client, mut server) = pair();
+    let message = part(Data::Binary, &[7; 10_000], true);
+    let (now, later) = message.split_at(message.len() - 1);
+    client.write_all(now).await.expect("it is open");
+    assert_eq!(read_all(&mut server).await, [0_u8; 0]);
+    assert_eq!(server.incomplete_bytes(), 9_999);
+    client.write_all(later).await.expect("it is open");
+    assert_eq!(read_all(&mut server).await, [7; 10_000]);
+    assert_eq!(server.incomplete_bytes(), 0);
+}

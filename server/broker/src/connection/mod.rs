@@ -281,6 +281,16 @@ impl Connection {
         matches!(&self.phase, Phase::Open(open) if open.is_leaving)
     }
 
+    /// So many bytes have come of a packet that is not whole. While memory is short this ends the connection, if it is more than
+    /// [`Limits::INCOMPLETE_BYTES_MAX`]: nothing else would give them back. Gives whether it did.
+    pub fn handle_incomplete(&mut self, bytes: usize, now: impl FnOnce() -> Now) -> bool {
+        if bytes <= Limits::INCOMPLETE_BYTES_MAX || !self.shared.lacks_memory() {
+            return false;
+        }
+        self.fail(Close::beyond(Limit::MemoryBytesMax), now());
+        true
+    }
+
     /// The byte stream ended, or failed, at the other side.
     pub fn handle_end(&mut self, now: Now) {
         let close = Close::new(

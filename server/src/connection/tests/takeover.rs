@@ -4,7 +4,10 @@ use std::{collections::VecDeque, pin::Pin};
 
 use bytes::Bytes;
 use ebbtide_broker::Limits;
-use ebbtide_protocol::packet::{Disconnect, Will};
+use ebbtide_protocol::{
+    ReasonCode,
+    packet::{Disconnect, Will},
+};
 use parking_lot::Mutex;
 
 use super::*;
