@@ -13,6 +13,7 @@ use ebbtide_store::{AccessName, AccessRow, Operation};
 use crate::{
     Connection, Event, Journal, Limit, Limits, Monotonic, Now, Origin, Rules, SessionEnd, expiry,
     journal::Ticket,
+    presence::Settled,
     route,
     rules::Book,
     shared::Shared,
@@ -95,11 +96,17 @@ impl Broker {
             steps += TIMER_STEPS;
             match timer {
                 Timer::Presence => {
-                    if let Some(presence) = &shared.presence
-                        && !presence.settle(shared, now)
-                    {
-                        let later = now.monotonic.plus_ms(SETTLE_AGAIN_MS);
-                        shared.timers.set(later, Timer::Presence);
+                    if let Some(presence) = &shared.presence {
+                        let left = STEPS_PER_TURN.saturating_sub(steps);
+                        let (taken, settled) = presence.settle(shared, left, now);
+                        steps += taken;
+                        let again_ms = match settled {
+                            Settled::All => continue,
+                            Settled::Some => 0,
+                            Settled::Behind => SETTLE_AGAIN_MS,
+                        };
+                        let again = now.monotonic.plus_ms(again_ms);
+                        shared.timers.set(again, Timer::Presence);
                     }
                 }
                 Timer::Will(session) => steps += shared.wills.fire_if_due(shared, session, now),

@@ -2,7 +2,7 @@
 //!
 //! It is written in the order of what happens to a client, under one lock per change, so that the end of an old connection never
 //! stands after the beginning of a new one. CONNACK waits for the entry. Clients cannot publish to these topics. After a
-//! crash all who were there are gone, and their entries say so before anything else is done.
+//! crash all who were there are gone, and their entries say so as soon as they can.
 
 mod topic;
 
@@ -18,11 +18,24 @@ use crate::{
     Limits, Now,
     connection::rfc3339,
     journal::Ticket,
+    room::NoRoom,
     route::{self, Incoming, Source, retained::Retained},
     shared::{Shared, scramble},
+    work::TIMER_STEPS,
 };
 
 const ONLINE: &str = "online";
+
+/// What is left to be settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Nothing.
+    All,
+    /// Others may have their turn first.
+    Some,
+    /// The disk is behind: again later.
+    Behind,
+}
 
 /// The presence of all clients.
 #[derive(Debug)]
@@ -120,7 +133,7 @@ impl Presence {
     }
 
     /// The client is gone, unless it is there again. `is_kept`: it has a session that waits for it. Without one, its entry is
-    /// not kept either when there is no room for more: anybody can come under any number of names.
+    /// not kept either when there is no room for more, or when the disk is full: anybody can come under any number of names.
     pub fn leave(&self, shared: &Shared, seat: Seat, reason: &str, is_kept: bool, now: Now) {
         let mut state = self.state.lock();
         if state.present.get(&seat.topic) != Some(&seat.connection) {
@@ -128,7 +141,11 @@ impl Presence {
         }
         state.present.remove(&seat.topic);
         let mut entry = self.offline(seat.topic, reason, now);
-        if is_kept || !is_full(&shared.retained.read(), &shared.limits()) {
+        let has_room = || {
+            !is_full(&shared.retained.read(), &shared.limits())
+                && shared.journal.no_room() != Some(NoRoom::Full)
+        };
+        if is_kept || has_room() {
             publish(shared, entry, now);
             return;
         }
@@ -143,19 +160,27 @@ impl Presence {
         publish(shared, clear, now);
     }
 
-    /// All who were connected when the broker ended and have not returned are gone. `false`: again later, the disk is
-    /// behind.
-    pub fn settle(&self, shared: &Shared, now: Now) -> bool {
-        let mut state = self.state.lock();
-        while let Some(topic) = state.stale.pop() {
+    /// All who were connected when the broker ended and have not returned are gone: as many of them as so many steps allow, one at
+    /// least. Gives how many steps it took, and what is left.
+    pub fn settle(&self, shared: &Shared, steps_max: usize, now: Now) -> (usize, Settled) {
+        let mut steps = 0;
+        loop {
+            // Who comes meanwhile does not wait for all of them.
+            let mut state = self.state.lock();
+            let Some(topic) = state.stale.pop() else {
+                return (steps, Settled::All);
+            };
+            steps += TIMER_STEPS;
             let is_back = state.present.contains_key(&topic);
             let entry = self.offline(topic.clone(), "broker restart", now);
             if !is_back && publish(shared, entry, now).is_none() {
                 state.stale.push(topic);
-                return false;
+                return (steps, Settled::Behind);
+            }
+            if steps >= steps_max {
+                return (steps, Settled::Some);
             }
         }
-        true
     }
 
     fn offline(&self, topic: TopicName, reason: &str, now: Now) -> Message {
@@ -190,8 +215,12 @@ fn entry_of(
     }
 }
 
-/// Sets an entry; gives the commit that it is durable with.
-fn publish(shared: &Shared, message: Message, now: Now) -> Option<Ticket> {
+/// Sets an entry; gives the commit that it is durable with. While the disk is full only the entry itself is kept: who comes and goes
+/// would otherwise fill the queues of those who are away, and nobody could refuse it.
+fn publish(shared: &Shared, mut message: Message, now: Now) -> Option<Ticket> {
+    if shared.journal.no_room() == Some(NoRoom::Full) {
+        message.qos = QoS::AtMostOnce;
+    }
     let incoming = Incoming {
         message,
         source: Source::Broker,

@@ -2,7 +2,7 @@
 
 mod world;
 
-use ebbtide_broker::{Limits, PresenceTopic};
+use ebbtide_broker::{Limits, PresenceTopic, STEPS_PER_TURN};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
     packet::{Ack, Connect, Publish},
@@ -170,6 +170,61 @@ fn after_a_crash_all_who_have_not_returned_are_gone() {
     world.pass_ms(0);
     world.commit();
     assert_eq!(now(&mut world)[1], "returns offline broker restart");
+}
+
+#[test]
+fn after_a_crash_of_many_others_have_their_turn_before_all_are_gone() {
+    const CLIENTS: usize = 600;
+    let mut world = with_presence();
+    for number in 1..=CLIENTS {
+        let (_, _) = world.connect(clean(&number.to_string()));
+        // Nobody has looked at the entries between the crashes: this only makes the world small.
+        if number % 50 == 0 {
+            world.crash();
+        }
+    }
+    let mut turns = 0;
+    while world
+        .broker
+        .poll_timeout()
+        .is_some_and(|at| at <= world.now.monotonic)
+    {
+        let steps = world.broker.handle_timeout(world.now);
+        assert!(steps <= STEPS_PER_TURN + 1_000, "{steps}");
+        turns += 1;
+    }
+    assert!(turns > 2, "{turns}");
+    world.commit();
+    let entries = now(&mut world);
+    assert_eq!(entries.len(), CLIENTS);
+    for entry in entries {
+        assert!(entry.ends_with("offline broker restart"), "{entry}");
+    }
+}
+
+/// Anybody can come under one name after the other, also while the disk is full.
+#[test]
+fn who_comes_and_goes_leaves_nothing_on_a_full_disk() {
+    let mut world = with_presence();
+    let (away, _) = world.connect(kept("away"));
+    world.subscribe(away, "presence/#", QoS::AtLeastOnce);
+    world.take_all(away);
+    world.cut(away);
+    world.commit();
+    let before = world.broker.stats();
+    world.broker.journal().set_room_bytes(0);
+    for id in ["a", "b", "c"] {
+        let (client, connack) = world.connect(clean(id));
+        assert_eq!(connack.reason, ReasonCode::Success);
+        assert_eq!(world.broker.stats().retained, before.retained + 1);
+        world.cut(client);
+        world.commit();
+    }
+    let after = world.broker.stats();
+    assert_eq!(after.retained, before.retained);
+    assert_eq!(after.waiting, before.waiting);
+    // Each came, went and was forgotten.
+    assert_eq!(after.dropped.qos0_unready, before.dropped.qos0_unready + 9);
 }
 
 #[test]
