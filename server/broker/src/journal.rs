@@ -7,6 +7,7 @@
 
 pub(crate) mod expiring;
 mod measure;
+mod needed;
 
 use std::{
     num::NonZeroU32,
@@ -15,13 +16,14 @@ use std::{
 };
 
 use ebbtide_protocol::PacketId;
-use ebbtide_store::{Accept, DroppedRow, Incarnation, Operation, Sequence};
+use ebbtide_store::{DroppedRow, Incarnation, Operation, Sequence};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::{
     expiring::Expiring,
-    measure::{accept_of, size_of},
+    measure::{queue_of, size_of},
+    needed::is_needed,
 };
 use crate::{
     room::{NoRoom, Room},
@@ -289,15 +291,30 @@ impl Journal {
     pub(crate) fn submit_all(&self, operations: impl IntoIterator<Item = Operation>) -> Ticket {
         let mut state = self.state.lock();
         for operation in operations {
-            self.queue_bytes
-                .fetch_add(size_of(&operation), Ordering::Relaxed);
-            if let Some(bytes) = state.push(operation) {
-                self.waiting_messages.fetch_add(1, Ordering::Relaxed);
-                self.waiting_bytes
-                    .fetch_add(bytes.into(), Ordering::Relaxed);
-            }
+            self.push(&mut state, operation);
         }
         Ticket(state.last)
+    }
+
+    fn push(&self, state: &mut State, operation: Operation) {
+        self.queue_bytes
+            .fetch_add(size_of(&operation), Ordering::Relaxed);
+        if let Some(bytes) = state.push(operation) {
+            self.waiting_messages.fetch_add(1, Ordering::Relaxed);
+            self.waiting_bytes
+                .fetch_add(bytes.into(), Ordering::Relaxed);
+        }
+    }
+
+    /// A message of a group becomes a member's: `move_shared`, which is about this number.
+    pub(crate) fn moved(&self, sequence: Sequence, move_shared: Operation) -> Ticket {
+        let mut state = self.state.lock();
+        self.push(&mut state, move_shared);
+        let ticket = Ticket(state.last);
+        if matches!(self.forget(&mut state, sequence), Forgotten::Last) {
+            state.push(Operation::RemoveMessage(sequence));
+        }
+        ticket
     }
 
     /// The session is done with a message. Not waited for by anybody: losing it costs a repetition at QoS 1.
@@ -400,8 +417,7 @@ enum Forgotten {
 impl State {
     /// Gives the bytes of a message that somebody waits for from now on.
     fn push(&mut self, operation: Operation) -> Option<u32> {
-        let queue = accept_of(&operation).and_then(|accept| accept.queued.as_ref());
-        let message = queue.map(|queue| {
+        let message = queue_of(&operation).map(|queue| {
             let message = Waiting {
                 recipients: count(queue.recipients.len()),
                 bytes: u32::try_from(queue.message.content_bytes()).unwrap_or(u32::MAX),
@@ -418,9 +434,8 @@ impl State {
             Operation::RemoveSession(session) => {
                 self.dropped.remove(session);
             }
-            Operation::Sent { sequence, .. } | Operation::MoveShared { sequence, .. } => {
-                self.expiring.begin(*sequence);
-            }
+            Operation::Sent { sequence, .. } => self.expiring.begin(*sequence),
+            Operation::MoveShared { copy, .. } => self.expiring.begin(copy.sequence),
             _ => {}
         }
         self.last += 1;
@@ -444,35 +459,6 @@ fn count(recipients: usize) -> NonZeroU32 {
         .ok()
         .and_then(NonZeroU32::new)
         .unwrap_or(NonZeroU32::MIN)
-}
-
-/// Drops what concerns only unneeded messages; the retained change and the inbound id of their `Accept` stay.
-fn is_needed(operation: &mut Operation, unneeded: &FxHashSet<Sequence>) -> bool {
-    match operation {
-        Operation::Sent { sequence, .. }
-        | Operation::Released { sequence, .. }
-        | Operation::MoveShared { sequence, .. }
-        | Operation::Done { sequence, .. } => !unneeded.contains(sequence),
-        Operation::Accept(accept) => {
-            strip(accept, unneeded);
-            accept.queued.is_some() || accept.retained.is_some() || accept.inbound.is_some()
-        }
-        Operation::FireWill { accept, .. } => {
-            strip(accept, unneeded);
-            true
-        }
-        _ => true,
-    }
-}
-
-fn strip(accept: &mut Accept, unneeded: &FxHashSet<Sequence>) {
-    if accept
-        .queued
-        .as_ref()
-        .is_some_and(|queue| unneeded.contains(&queue.sequence))
-    {
-        accept.queued = None;
-    }
 }
 
 #[cfg(test)]

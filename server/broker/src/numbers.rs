@@ -82,6 +82,11 @@ impl Numbers {
         Ok(number)
     }
 
+    /// The commit after which there are more of them, if it has been asked for.
+    pub fn more_after(&self) -> Option<Ticket> {
+        self.asked.map(|(_, ticket)| ticket)
+    }
+
     /// The newest sequence that was handed out.
     pub fn last_sequence(&self) -> Sequence {
         Sequence(self.next.sequence.0 - 1)

@@ -32,7 +32,8 @@ use crate::{
 /// - `presence` and `wills`: while an entry or a will is published, with all that follows;
 /// - `index`, then `numbers`: in `route::publish` and its like; SUBSCRIBE holds `index` alone while groups are joined, the
 ///   journal is told and snapshots are queued;
-/// - `numbers`: while retained messages expire, and while a snapshot or a backlog finds its place in the order;
+/// - `numbers`: while retained messages expire, while a snapshot or a backlog finds its place in the order, and while a message
+///   of a group becomes a member's;
 /// - a group: to reach the mailboxes of its members, and the journal;
 /// - a mailbox, and what counts its losses: to reach the journal.
 #[derive(Debug)]

@@ -245,6 +245,24 @@ fn a_qos_2_message_leaves_only_after_the_commit_of_its_move() {
     assert_eq!(publishes(&mut world, client).len(), 1);
 }
 
+/// Until its first commit a broker has no number to give, and the copy for the member needs one.
+#[test]
+fn a_qos_2_message_waits_for_its_number() {
+    let mut world = World::new();
+    let away = member(&mut world, kept("a"), QoS::ExactlyOnce);
+    world.cut(away);
+    publish_jobs(&mut world, 0..3, QoS::ExactlyOnce);
+    world.crash_uncommitted();
+    // Here nothing else waits for a commit.
+    let back = world.open_relaxed();
+    world.send(back, Packet::Connect(Box::new(kept("a"))));
+    let got = world.received(back);
+    assert!(matches!(got[..], [Packet::ConnAck(_)]), "{got:?}");
+    world.commit();
+    assert_eq!(world.take_texts(back), numbers(0..3));
+    assert_eq!(world.broker.stats().waiting, 0);
+}
+
 #[test]
 fn a_refused_message_goes_to_nobody_else() {
     let mut world = World::new();

@@ -13,9 +13,9 @@ use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
     Accept, AccessName, AccessRow, DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks,
-    Message, Operation, Part, Queued, Recipient, RecipientSet, RecoveryReport, RetainedChange,
-    RetainedRow, Row, Sequence, SessionRow, Store, StoreError, SubscriptionRow, WillRow,
-    message::moved,
+    Message, Operation, Part, Queue, Queued, Recipient, RecipientSet, RecoveryReport,
+    RetainedChange, RetainedRow, Row, Sequence, SessionRow, Store, StoreError, SubscriptionRow,
+    WillRow,
 };
 
 /// The store in memory. Clones share their content.
@@ -83,29 +83,21 @@ struct State {
     flows: BTreeMap<(Incarnation, PacketId), (Sequence, FlowStage)>,
 }
 
-/// What a session is done with: all below the cursor but for a few, and some above.
+/// What a session is done with: all below the cursor, and some above.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     cursor: Sequence,
-    but: BTreeSet<Sequence>,
     above: BTreeSet<Sequence>,
 }
 
 impl Progress {
     fn done(&mut self, sequence: Sequence, cursor: Sequence) {
         self.cursor = self.cursor.max(cursor);
-        self.but.retain(|but| *but >= cursor && *but != sequence);
         self.above.insert(sequence);
     }
 
-    fn undone(&mut self, sequence: Sequence) {
-        self.but.insert(sequence);
-        self.above.remove(&sequence);
-    }
-
     fn is_done(&self, sequence: Sequence) -> bool {
-        let is_below = sequence < self.cursor && !self.but.contains(&sequence);
-        is_below || self.above.contains(&sequence)
+        sequence < self.cursor || self.above.contains(&sequence)
     }
 }
 
@@ -148,9 +140,16 @@ impl State {
             Operation::MoveShared {
                 sequence,
                 from,
+                cursor,
                 to,
+                copy,
                 packet_id,
-            } => self.move_shared(*sequence, *from, to, *packet_id),
+            } => {
+                self.done(*from, *sequence, None, *cursor);
+                self.queue(copy);
+                let flow = (copy.sequence, FlowStage::Sent);
+                self.flows.insert((*to, *packet_id), flow);
+            }
             Operation::Accept(accept) => self.accept(accept),
             &Operation::Sent {
                 session,
@@ -207,8 +206,7 @@ impl State {
 
     fn accept(&mut self, accept: &Accept) {
         if let Some(queue) = &accept.queued {
-            let entry = (queue.message.clone(), queue.recipients.clone());
-            self.messages.insert(queue.sequence, entry);
+            self.queue(queue);
         }
         if let Some(publisher) = accept.inbound {
             self.inbound.insert(publisher);
@@ -231,22 +229,9 @@ impl State {
         }
     }
 
-    fn move_shared(
-        &mut self,
-        sequence: Sequence,
-        from: Incarnation,
-        to: &Recipient,
-        packet_id: PacketId,
-    ) {
-        let flow = (sequence, FlowStage::Sent);
-        self.flows.insert((to.session, packet_id), flow);
-        self.progress
-            .entry(to.session)
-            .or_default()
-            .undone(sequence);
-        if let Some((_, recipients)) = self.messages.get_mut(&sequence) {
-            *recipients = moved(recipients, from, to);
-        }
+    fn queue(&mut self, queue: &Queue) {
+        let entry = (queue.message.clone(), queue.recipients.clone());
+        self.messages.insert(queue.sequence, entry);
     }
 
     fn done(

@@ -81,13 +81,3 @@ pub struct Recipient {
 /// Everybody who is to get a message, ascending by session. The same subscribers give an equal set, so a store
 /// keeps each distinct set once.
 pub type RecipientSet = Arc<[Recipient]>;
-
-/// The set after a message has moved from a group to one of its members.
-pub(crate) fn moved(set: &RecipientSet, from: Incarnation, to: &Recipient) -> RecipientSet {
-    let stays =
-        |recipient: &&Recipient| recipient.session != from && recipient.session != to.session;
-    let mut recipients: Vec<Recipient> = set.iter().filter(stays).cloned().collect();
-    let at = recipients.partition_point(|recipient| recipient.session < to.session);
-    recipients.insert(at, to.clone());
-    recipients.into()
-}

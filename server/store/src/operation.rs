@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ebbtide_protocol::{PacketId, TopicFilter, TopicName};
 
 use crate::{
-    AccessName, AccessRow, DroppedRow, GroupRow, Incarnation, Marks, Message, Recipient,
-    RecipientSet, RetainedRow, Revision, Sequence, SessionRow, SubscriptionRow, WillRow,
+    AccessName, AccessRow, DroppedRow, GroupRow, Incarnation, Marks, Message, RecipientSet,
+    RetainedRow, Revision, Sequence, SessionRow, SubscriptionRow, WillRow,
 };
 
 /// One change.
@@ -38,15 +38,20 @@ pub enum Operation {
     PutGroup(GroupRow),
     /// Removes a group with its progress. The subscriptions of its members stay.
     RemoveGroup(Incarnation),
-    /// A member gets a message of its group at QoS 2, under this packet id: from now on it waits for that member alone
-    /// [MQTT-4.8.2-4], also if the member's cursor has passed it. Replaces an earlier flow under the same id.
+    /// A member gets a message of its group at QoS 2, under this packet id: the group is done with it, and a copy with a number
+    /// of its own waits for that member alone [MQTT-4.8.2-4]. Replaces an earlier flow under the same id.
     MoveShared {
         /// What.
         sequence: Sequence,
         /// The group that has waited for it.
         from: Incarnation,
-        /// The member, and how it gets the message.
-        to: Recipient,
+        /// Everything below is done for the group, as with `Done`.
+        cursor: Sequence,
+        /// The member.
+        to: Incarnation,
+        /// The message again, for the member alone. Under the old number it may wait for the member already, by another
+        /// subscription: only by its number a session says what it is done with.
+        copy: Queue,
         /// Under which id.
         packet_id: PacketId,
     },
@@ -78,8 +83,7 @@ pub enum Operation {
         sequence: Sequence,
         /// The id of the flow that ends, if there was one.
         packet_id: Option<PacketId>,
-        /// Everything below is done for this session (and stays done: an earlier, higher cursor wins). A message that
-        /// was moved to it must not lie below until it is done.
+        /// Everything below is done for this session (and stays done: an earlier, higher cursor wins).
         cursor: Sequence,
     },
     /// No session waits for the message any more. It follows the last `Done`; recovery sweeps what a crash in

@@ -16,6 +16,7 @@ mod end;
 mod farewell;
 mod fault;
 mod hindrance;
+mod leased;
 mod open;
 mod opening;
 mod outbound;

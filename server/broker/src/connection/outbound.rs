@@ -45,6 +45,8 @@ pub(super) struct Outbound {
     pub resend_after: Ticket,
     pub reading: Option<Reading>,
     pub read_count: ReadCount,
+    /// The next message needs a number, and there is none before this commit.
+    pub numbers_after: Option<Ticket>,
     /// Snapshots that there was no room for, and when they have another turn.
     pub put_off: BTreeMap<TopicFilter, Snapshot>,
     pub retry_at: Option<Monotonic>,
@@ -54,7 +56,7 @@ pub(super) struct Outbound {
     pub steps: usize,
     pub is_cut_short: bool,
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
-    quota: u16,
+    pub quota: u16,
     quota_max: u16,
     durability: Durability,
 }
@@ -65,7 +67,7 @@ pub(super) struct Staged {
     pub ticket: Ticket,
     pub packet_id: Option<PacketId>,
     /// Its exchange has it as a group's: it is not lost with the connection.
-    is_leased: bool,
+    pub is_leased: bool,
     /// It marks this end, and is no message of anybody's.
     pub marks: Option<End>,
     pub delivery: Delivery,
@@ -81,6 +83,7 @@ impl Outbound {
             resend_after: Ticket(0),
             reading: None,
             read_count: ReadCount::FIRST,
+            numbers_after: None,
             put_off: BTreeMap::new(),
             retry_at: None,
             ends: Ends::default(),
@@ -109,7 +112,7 @@ impl Outbound {
         });
     }
 
-    fn stage(&mut self, mut staged: Staged) {
+    pub fn stage(&mut self, mut staged: Staged) {
         staged.ticket = self.durability.wait(staged.ticket);
         self.steps += SENT_STEPS;
         self.staged_bytes += staged.delivery.bytes();
@@ -221,6 +224,7 @@ impl Outbound {
             .map(|staged| staged.ticket)
             .into_iter()
             .chain(reading)
+            .chain(self.numbers_after)
             .min()
     }
 }
@@ -232,6 +236,12 @@ impl Open {
             if self.outbound.has_looked_enough() {
                 self.outbound.is_cut_short = true;
                 return;
+            }
+            if let Some(after) = self.outbound.numbers_after {
+                if !shared.journal.is_durable(after) {
+                    return;
+                }
+                self.outbound.numbers_after = None;
             }
             match self.outbound.mail.front() {
                 None => {
@@ -293,7 +303,7 @@ impl Open {
             self.session.fates.note(topic, Fate::Sent, now.wall);
         }
         if let Some(lease) = delivery.lease.take() {
-            return self.stage_leased(lease, delivery, topic, shared);
+            return self.stage_leased(lease, delivery, topic, shared, now);
         }
         self.outbound.ends.count_staged();
         let Delivery { sequence, qos, .. } = delivery;
@@ -325,62 +335,6 @@ impl Open {
             ticket,
             packet_id: Some(packet_id),
             is_leased: false,
-            marks: None,
-            delivery,
-        });
-    }
-
-    /// A message of a group. At QoS 1 it stays the group's until it is acknowledged; at QoS 2 it is this session's once it is
-    /// sent [MQTT-4.8.2-4].
-    fn stage_leased(
-        &mut self,
-        mut lease: Lease,
-        delivery: Delivery,
-        topic: TopicKey,
-        shared: &Shared,
-    ) {
-        let qos = delivery.qos;
-        let (ticket, packet_id) = match qos {
-            QoS::AtMostOnce => {
-                lease.settle(shared);
-                (durability::delivery(qos, None), None)
-            }
-            QoS::AtLeastOnce => {
-                let packet_id = self.session.flows.begin(None, qos, Some(lease), topic);
-                (durability::delivery(qos, None), Some(packet_id))
-            }
-            QoS::ExactlyOnce if self.session.kept => {
-                let packet_id = self.session.flows.next_packet_id();
-                let recipient = delivery.recipient(self.session.incarnation);
-                let own = lease.make_own(recipient, |sequence, from, to| {
-                    shared.journal.submit(Operation::MoveShared {
-                        sequence,
-                        from,
-                        to,
-                        packet_id,
-                    })
-                });
-                let (sequence, ticket) = own.unzip();
-                self.session.flows.begin(sequence, qos, Some(lease), topic);
-                (durability::delivery(qos, ticket), Some(packet_id))
-            }
-            QoS::ExactlyOnce => {
-                // Nobody else may get it, so it is done for the group.
-                let done = lease.settle(shared);
-                let packet_id = self.session.flows.begin(None, qos, None, topic);
-                (durability::delivery(qos, done), Some(packet_id))
-            }
-        };
-        if packet_id.is_some() {
-            self.outbound.quota -= 1;
-            if self.session.kept {
-                self.session.raise_packet_id_mark(shared);
-            }
-        }
-        self.outbound.stage(Staged {
-            ticket,
-            packet_id,
-            is_leased: packet_id.is_some(),
             marks: None,
             delivery,
         });

@@ -1,21 +1,28 @@
 //! What an operation holds, for the limits on what waits for the disk.
 
-use ebbtide_store::{Accept, Operation, RetainedChange, WallTime};
+use ebbtide_store::{Accept, Operation, Queue, RetainedChange, WallTime};
 
 use crate::wills;
 
-pub(super) fn accept_of(operation: &Operation) -> Option<&Accept> {
+fn accept_of(operation: &Operation) -> Option<&Accept> {
     match operation {
         Operation::Accept(accept) | Operation::FireWill { accept, .. } => Some(accept),
         _ => None,
     }
 }
 
+/// The message that waits from now on.
+pub(super) fn queue_of(operation: &Operation) -> Option<&Queue> {
+    match operation {
+        Operation::MoveShared { copy, .. } => Some(copy),
+        _ => accept_of(operation)?.queued.as_ref(),
+    }
+}
+
 /// Bytes of memory that an operation holds, roughly.
 pub(super) fn size_of(operation: &Operation) -> usize {
-    let accept = accept_of(operation);
-    let queued = accept.and_then(|accept| Some(&accept.queued.as_ref()?.message));
-    let retained = accept.and_then(|accept| match &accept.retained {
+    let queued = queue_of(operation).map(|queue| &queue.message);
+    let retained = accept_of(operation).and_then(|accept| match &accept.retained {
         Some(RetainedChange::Set(row)) => Some(&row.message),
         _ => None,
     });

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use ebbtide_protocol::{QoS, TopicName};
-use ebbtide_store::{Message, Properties, Queue, Recipient, WallTime};
+use ebbtide_store::{Accept, Message, Properties, Queue, Recipient, WallTime};
 
 use super::*;
 

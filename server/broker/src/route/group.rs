@@ -9,8 +9,8 @@ mod state;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use ebbtide_protocol::{QoS, TopicFilter, packet::SubscriptionOptions};
-use ebbtide_store::{GroupRow, Incarnation, Message, Operation, Recipient, Sequence};
+use ebbtide_protocol::{PacketId, QoS, TopicFilter, packet::SubscriptionOptions};
+use ebbtide_store::{GroupRow, Incarnation, Message, Operation, Queue, Recipient, Sequence};
 use parking_lot::Mutex;
 
 use self::state::{Item, Member, State};
@@ -362,23 +362,30 @@ impl Lease {
         sequence.zip(cursor).map(done)
     }
 
-    /// The message becomes the member's own and never goes to another [MQTT-4.8.2-4, MQTT-4.8.2-5]. Gives its
-    /// number and what says so in the store, to be submitted by `submit` in between.
+    /// The message becomes the member's own, under the number of its copy, and never goes to another [MQTT-4.8.2-4,
+    /// MQTT-4.8.2-5]. `None`: the store does not keep it.
     pub fn make_own(
         &mut self,
-        recipient: Recipient,
-        submit: impl FnOnce(Sequence, Incarnation, Recipient) -> Ticket,
-    ) -> Option<(Sequence, Ticket)> {
+        copy: Queue,
+        packet_id: PacketId,
+        shared: &Shared,
+    ) -> Option<Ticket> {
         self.0.message = None;
         let sequence = self.0.sequence.take()?;
         let mut state = self.0.group.state.lock();
         if state.is_closed {
             return None;
         }
-        // Before the cursor may pass it: a crash must not find it done without having moved.
-        let ticket = submit(sequence, self.0.group.number, recipient);
-        state.close(sequence);
-        Some((sequence, ticket))
+        // Nobody else's cursor may pass it before: a crash must not find it done without having moved.
+        let move_shared = Operation::MoveShared {
+            sequence,
+            from: self.0.group.number,
+            cursor: state.close(sequence),
+            to: self.0.member,
+            copy,
+            packet_id,
+        };
+        Some(shared.journal.moved(sequence, move_shared))
     }
 
     /// The member may hold another one. What it had was its own.

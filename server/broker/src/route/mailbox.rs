@@ -132,8 +132,7 @@ impl Mailbox {
     }
 
     /// Takes out what has waited longest if more waits than may; `false`: no more does. `size_of` knows the bytes of a number;
-    /// `done` is told the number that was taken out, and one below which the session waits for nothing. It is called before
-    /// an owner can come, to whom a message below might be moved.
+    /// `done` is told the number that was taken out, and one below which the session waits for nothing.
     pub fn pop_above(
         &self,
         limits: &Limits,

@@ -110,8 +110,6 @@ impl Flows {
     ) {
         let order = self.next_order;
         self.next_order += 1;
-        // What comes from a group may have waited there while this session's own messages went by.
-        self.cursor = self.cursor.min(sequence.unwrap_or(self.cursor));
         self.flows.insert(
             packet_id,
             Flow {

@@ -121,6 +121,12 @@ impl World {
 
     /// The broker dies and starts again from what was committed.
     pub fn crash(&mut self) {
+        self.crash_uncommitted();
+        self.commit();
+    }
+
+    /// The same, and the first commit is still to come.
+    pub fn crash_uncommitted(&mut self) {
         for line in &mut self.clients {
             line.closed = true;
         }
@@ -139,7 +145,6 @@ impl World {
             .drain(..)
             .for_each(|line| drop(line.connection));
         drop(old);
-        self.commit();
     }
 
     pub fn pass_ms(&mut self, ms: u64) {

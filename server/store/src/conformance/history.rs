@@ -35,8 +35,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         }),
         2 => session.clone().prop_map(sample::put_group),
         1 => session.clone().prop_map(|s| Operation::RemoveGroup(Incarnation(s))),
-        3 => (flow.clone(), session.clone())
-            .prop_map(|((s, n, id), from)| sample::move_shared(n, from, s, id)),
+        3 => (flow.clone(), session.clone(), sequence.clone())
+            .prop_map(|((s, n, id), from, copy)| sample::move_shared(n, from, copy, s, id)),
         8 => accept().prop_map(Operation::Accept),
         3 => flow.clone().prop_map(|(s, n, id)| sample::sent(s, n, id)),
         2 => flow.prop_map(|(s, n, id)| sample::released(s, n, id)),

@@ -22,7 +22,8 @@ pub(super) fn run(subject: &mut impl Subject) {
     a_fired_will_is_a_message(subject);
     a_message_waits_for_a_group(subject);
     a_moved_message_waits_for_its_member_alone(subject);
-    a_moved_message_waits_although_the_member_was_past_it(subject);
+    a_moved_message_leaves_the_members_own_copy(subject);
+    a_move_raises_the_cursor_of_the_group(subject);
 }
 
 /// The rows after these batches and a restart, and the store.
@@ -317,41 +318,54 @@ fn a_moved_message_waits_for_its_member_alone(subject: &mut impl Subject) {
         sample::put_group(4),
         accept(3, [2, 4]),
     ];
-    let moves = [sample::move_shared(3, 4, 1, 7)];
+    let moves = [sample::move_shared(3, 4, 6, 1, 7)];
     let (rows, store) = after(subject, &[&begin, &moves, &moves]);
-    assert_eq!(queued(&rows), [(3, vec![1, 2])]);
-    assert_eq!(flows(&rows), [(3, 7, FlowStage::Sent)]);
-    let Operation::MoveShared { to, .. } = &moves[0] else {
+    assert_eq!(queued(&rows), [(3, vec![2]), (6, vec![1])]);
+    assert_eq!(flows(&rows), [(6, 7, FlowStage::Sent)]);
+    let Operation::MoveShared { copy, .. } = &moves[0] else {
         unreachable!("it moves")
     };
-    let mine = store.read(Incarnation(1), &[Sequence(3)]).expect("reads");
-    assert_eq!(
-        mine.iter().map(|read| &read.recipient).collect::<Vec<_>>(),
-        [to]
-    );
-    let group = store.read(Incarnation(4), &[Sequence(3)]).expect("reads");
+    let both = [Sequence(3), Sequence(6)];
+    let mine = store.read(Incarnation(1), &both).expect("reads");
+    assert_eq!(mine.len(), 1, "{mine:#?}");
+    assert_eq!(mine[0].message, copy.message);
+    assert_eq!(mine[0].recipient, copy.recipients[0]);
+    let group = store.read(Incarnation(4), &both).expect("reads");
     assert_eq!(group, [], "the group has it no longer [MQTT-4.8.2-5]");
 }
 
-fn a_moved_message_waits_although_the_member_was_past_it(subject: &mut impl Subject) {
+fn a_moved_message_leaves_the_members_own_copy(subject: &mut impl Subject) {
     let begin = [
         session(1),
-        session(2),
         sample::put_group(4),
-        accept(3, [2, 4]),
-        accept(5, [1, 2]),
+        accept(3, [1, 4]),
+        sample::sent(1, 3, 6),
+        sample::move_shared(3, 4, 5, 1, 7),
     ];
-    let passed = [sample::done(1, 5, 0, 6)];
-    let moves = [sample::move_shared(3, 4, 1, 7)];
-    let (rows, _) = after(subject, &[&begin, &passed, &moves]);
-    assert_eq!(queued(&rows), [(3, vec![1, 2]), (5, vec![2])]);
-    assert_eq!(flows(&rows), [(3, 7, FlowStage::Sent)]);
-    // Others are done meanwhile, and then it is.
-    let others = [accept(6, [1, 2]), sample::done(1, 6, 0, 3)];
-    let (rows, _) = after(subject, &[&begin, &passed, &moves, &others]);
-    assert_eq!(queued(&rows), [(3, vec![1, 2]), (5, vec![2]), (6, vec![2])]);
-    let done = [sample::done(1, 3, 7, 7)];
-    let (rows, _) = after(subject, &[&begin, &passed, &moves, &others, &done]);
-    assert_eq!(queued(&rows), [(3, vec![2]), (5, vec![2]), (6, vec![2])]);
-    assert_eq!(flows(&rows), []);
+    let (rows, _) = after(subject, &[&begin]);
+    assert_eq!(queued(&rows), [(3, vec![1]), (5, vec![1])]);
+    let sent = FlowStage::Sent;
+    assert_eq!(flows(&rows), [(3, 6, sent), (5, 7, sent)]);
+    let (rows, _) = after(subject, &[&begin, &[sample::done(1, 3, 6, 4)]]);
+    assert_eq!(queued(&rows), [(5, vec![1])]);
+    assert_eq!(flows(&rows), [(5, 7, sent)]);
+    let (rows, _) = after(subject, &[&begin, &[sample::done(1, 5, 7, 3)]]);
+    assert_eq!(queued(&rows), [(3, vec![1])]);
+    assert_eq!(flows(&rows), [(3, 6, sent)]);
+}
+
+fn a_move_raises_the_cursor_of_the_group(subject: &mut impl Subject) {
+    let begin = [
+        session(1),
+        sample::put_group(4),
+        accept(2, [4]),
+        accept(3, [4]),
+    ];
+    let mut moves = sample::move_shared(3, 4, 5, 1, 7);
+    let Operation::MoveShared { cursor, .. } = &mut moves else {
+        unreachable!("it moves")
+    };
+    *cursor = Sequence(4);
+    let (rows, _) = after(subject, &[&begin, &[moves]]);
+    assert_eq!(queued(&rows), [(5, vec![1])]);
 }

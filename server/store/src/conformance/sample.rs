@@ -39,12 +39,20 @@ pub(crate) fn put_group(number: u64) -> Operation {
     })
 }
 
-pub(crate) fn move_shared(sequence: u64, from: u64, to: u64, packet_id: u16) -> Operation {
-    let to = recipients([to], sequence)[0].clone();
+/// The copy has the number `copy`. Nothing else is done for the group than what is moved.
+pub(crate) fn move_shared(
+    sequence: u64,
+    from: u64,
+    copy: u64,
+    to: u64,
+    packet_id: u16,
+) -> Operation {
     Operation::MoveShared {
         sequence: Sequence(sequence),
         from: Incarnation(from),
-        to,
+        cursor: Sequence(0),
+        to: Incarnation(to),
+        copy: queue(copy, [to], sequence).expect("there is one"),
         packet_id: id(packet_id),
     }
 }

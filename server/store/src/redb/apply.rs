@@ -99,13 +99,15 @@ impl<'a> Batch<'a> {
             Operation::MoveShared {
                 sequence,
                 from,
+                cursor,
                 to,
+                copy,
                 packet_id,
             } => {
+                self.progress_of(*from)?.done(*sequence, *cursor);
+                self.log.put(copy)?;
                 self.flows
-                    .put(to.session, *packet_id, *sequence, FlowStage::Sent)?;
-                self.progress_of(to.session)?.undone(*sequence);
-                self.log.move_shared(*sequence, *from, to)?;
+                    .put(*to, *packet_id, copy.sequence, FlowStage::Sent)?;
             }
             Operation::Accept(accept) => self.accept(accept)?,
             &Operation::Sent {

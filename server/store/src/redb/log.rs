@@ -9,12 +9,12 @@ use std::ops::{Bound, Range};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
-    encoding::{decode_queued, decode_queued_head, decode_set, encode_queued},
+    encoding::{decode_queued_head, encode_queued},
     extent,
     intern::Interner,
     table::{self, Bytes},
 };
-use crate::{Incarnation, Queue, Recipient, Sequence, message::moved};
+use crate::{Queue, Sequence};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
@@ -81,32 +81,6 @@ impl<'a> Log<'a> {
             self.grown -= extent::size(row.value());
             self.interner.release(decode_queued_head(row.value())?.set);
         }
-        Ok(())
-    }
-
-    /// From now on the message waits for one more and for one less.
-    pub(super) fn move_shared(
-        &mut self,
-        sequence: Sequence,
-        from: Incarnation,
-        to: &Recipient,
-    ) -> Result<()> {
-        self.settle(sequence)?;
-        // A row that cannot be decoded stays as it is: the next recovery puts it aside and reports it.
-        let message = self.messages.get(sequence.0)?;
-        let Some(Ok((number, message))) = message.map(|row| decode_queued(row.value())) else {
-            return Ok(());
-        };
-        let set = self.sets.get(number)?;
-        let Some(Ok(set)) = set.map(|row| decode_set(row.value())) else {
-            return Ok(());
-        };
-        let set = moved(&set, from, to);
-        let moved = self.interner.intern(&set, &mut self.sets)?;
-        let mut row = Vec::new();
-        encode_queued(moved, &message, &mut row);
-        self.messages.insert(sequence.0, row.as_slice())?;
-        self.interner.release(number);
         Ok(())
     }
 

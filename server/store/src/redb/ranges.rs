@@ -44,24 +44,6 @@ impl Ranges {
         }
     }
 
-    pub(super) fn remove(&mut self, number: u64) {
-        let at = self.ranges.partition_point(|&(_, end)| end <= number);
-        if let Some(&(start, end)) = self.ranges.get(at)
-            && start <= number
-        {
-            let parts = [(start, number), (number + 1, end)];
-            let parts = parts.into_iter().filter(|(start, end)| start < end);
-            self.ranges.splice(at..=at, parts);
-        }
-    }
-
-    /// A range that ends before all others, and does not touch them; it may be empty.
-    pub(super) fn insert_first(&mut self, range: (u64, u64)) {
-        if range.0 < range.1 {
-            self.ranges.insert(0, range);
-        }
-    }
-
     /// Removes the first ranges.
     pub(super) fn drain_first(&mut self, count: usize) {
         self.ranges.drain(..count);

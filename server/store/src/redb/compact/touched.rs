@@ -78,10 +78,10 @@ impl Touched {
                 self.owned(Owned::Groups, *group);
                 self.owned(Owned::Progress, *group);
             }
-            Operation::MoveShared { sequence, to, .. } => {
-                self.message(*sequence);
-                self.owned(Owned::Progress, to.session);
-                self.owned(Owned::Flows, to.session);
+            Operation::MoveShared { from, to, copy, .. } => {
+                self.message(copy.sequence);
+                self.owned(Owned::Progress, *from);
+                self.owned(Owned::Flows, *to);
             }
             Operation::Accept(accept) => self.accept(accept),
             Operation::Sent { session, .. } | Operation::Released { session, .. } => {

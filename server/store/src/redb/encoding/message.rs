@@ -100,16 +100,7 @@ pub(in crate::redb) fn decode_queued_head(row: &[u8]) -> Result<QueuedHead<'_>, 
     Ok(head)
 }
 
-/// A queued message whole.
-pub(in crate::redb) fn decode_queued(row: &[u8]) -> Result<(u64, Message), RowError> {
-    let (head, body) = split_queued(row)?;
-    Ok((
-        head.set,
-        last::<Body<'_>>(body)?.message(topic(head.topic)?)?,
-    ))
-}
-
-/// The same; the content is not decoded if it is known.
+/// A queued message whole; the content is not decoded if it is known.
 pub(in crate::redb) fn decode_queued_unless(
     row: &[u8],
     known: Option<Arc<Message>>,

@@ -56,7 +56,16 @@ fn batch(random: &mut Random, next: &mut u64) -> Vec<Operation> {
         let earlier = 1 + below(random, *next + 1);
         match below(random, 12) {
             0 => batch.push(Operation::RemoveMessage(Sequence(earlier))),
-            1 => batch.push(sample::move_shared(earlier, 3, 4, 1 + earlier as u16)),
+            1 => {
+                *next += 1;
+                batch.push(sample::move_shared(
+                    earlier,
+                    3,
+                    *next,
+                    4,
+                    1 + earlier as u16,
+                ));
+            }
             2 => batch.push(put(earlier, below(random, 40))),
             3 if below(random, 8) == 0 => {
                 *next += 1;

@@ -1,0 +1,88 @@
+//! A message of a group on its way to this member.
+
+use std::sync::Arc;
+
+use ebbtide_protocol::QoS;
+use ebbtide_store::Queue;
+
+use super::{open::Open, outbound::Staged};
+use crate::{
+    Now, durability, expiry,
+    fates::TopicKey,
+    route::{
+        group::Lease,
+        mailbox::{Delivery, Mail},
+    },
+    shared::Shared,
+};
+
+impl Open {
+    /// A message of a group. At QoS 1 it stays the group's until it is acknowledged; at QoS 2 it is this session's once it is
+    /// sent [MQTT-4.8.2-4].
+    pub fn stage_leased(
+        &mut self,
+        mut lease: Lease,
+        delivery: Delivery,
+        topic: TopicKey,
+        shared: &Shared,
+        now: Now,
+    ) {
+        let qos = delivery.qos;
+        let (ticket, packet_id) = match qos {
+            QoS::AtMostOnce => {
+                lease.settle(shared);
+                (durability::delivery(qos, None), None)
+            }
+            QoS::AtLeastOnce => {
+                let packet_id = self.session.flows.begin(None, qos, Some(lease), topic);
+                (durability::delivery(qos, None), Some(packet_id))
+            }
+            QoS::ExactlyOnce if self.session.kept => {
+                // Held until the journal has the number. All below it stands in the mailbox by then: the session's cursor counts
+                // on that.
+                let mut numbers = shared.numbers.lock();
+                let Ok(sequence) = numbers.sequence(&shared.journal) else {
+                    self.outbound.numbers_after = numbers.more_after();
+                    let delivery = Delivery {
+                        lease: Some(lease),
+                        ..delivery
+                    };
+                    return self.outbound.mail.push_front(Mail::Message(delivery));
+                };
+                let packet_id = self.session.flows.next_packet_id();
+                let copy = Queue {
+                    sequence,
+                    message: Arc::clone(&delivery.message),
+                    recipients: Arc::new([delivery.recipient(self.session.incarnation)]),
+                };
+                let ticket = lease.make_own(copy, packet_id, shared);
+                if ticket.is_some() {
+                    expiry::watch_queued(shared, &delivery.message, now);
+                }
+                drop(numbers);
+                let sequence = ticket.map(|_| sequence);
+                self.session.flows.begin(sequence, qos, Some(lease), topic);
+                (durability::delivery(qos, ticket), Some(packet_id))
+            }
+            QoS::ExactlyOnce => {
+                // Nobody else may get it, so it is done for the group.
+                let done = lease.settle(shared);
+                let packet_id = self.session.flows.begin(None, qos, None, topic);
+                (durability::delivery(qos, done), Some(packet_id))
+            }
+        };
+        if packet_id.is_some() {
+            self.outbound.quota -= 1;
+            if self.session.kept {
+                self.session.raise_packet_id_mark(shared);
+            }
+        }
+        self.outbound.stage(Staged {
+            ticket,
+            packet_id,
+            is_leased: packet_id.is_some(),
+            marks: None,
+            delivery,
+        });
+    }
+}
