@@ -57,6 +57,8 @@ const FILTERS: &[&str] = &[
 ];
 const PAGE: &[&str] = &["state/#", "#"];
 const GROUP: &[&str] = &["$share/workers/job/#"];
+/// Of each message a copy as a member, and one of its own.
+const GROUP_AND_OWN: &[&str] = &["$share/workers/job/#", "job/#"];
 
 pub fn draw(random: &mut Random) -> Vec<Profile> {
     let mut all = vec![
@@ -117,11 +119,20 @@ pub fn draw(random: &mut Random) -> Vec<Profile> {
     }
     if random.chance(50) {
         for at in 0..2 + random.below(2) {
+            let mut worker = of(&format!("worker{at}"), FOREVER, random);
+            let filters = match random.chance(50) {
+                true => GROUP_AND_OWN,
+                false => GROUP,
+            };
+            if filters.len() > 1 {
+                // It tells the copies apart by their identifiers.
+                worker.version = Version::V5;
+            }
             all.push(Profile {
-                always: if at == 0 { GROUP } else { &[] },
-                sometimes: if at == 0 { &[] } else { GROUP },
+                always: if at == 0 { filters } else { &[] },
+                sometimes: if at == 0 { &[] } else { filters },
                 granted: KEPT,
-                ..of(&format!("worker{at}"), FOREVER, random)
+                ..worker
             });
         }
         if random.chance(40) {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use ebbtide_protocol::QoS;
 
-use super::{crashes, is_worker};
+use super::{Shared, crashes};
 use crate::history::{ConnectionId, Delivery, History, MessageId, SessionId};
 
 pub fn check(history: &History) -> Result<(), String> {
     let publishes = history.publishes();
     for ((session, message), deliveries) in live(history) {
-        if history.sessions[session].is_unsure || is_worker(history, session) {
+        if history.sessions[session].is_unsure {
             continue;
         }
         let what = format!(
@@ -53,12 +53,13 @@ use crate::history::Message;
 
 type Live<'a> = BTreeMap<(SessionId, MessageId), Vec<(usize, &'a Delivery)>>;
 
-/// All but what came because it was retained.
+/// All but what came because it was retained, and what came from a group.
 pub fn live(history: &History) -> Live<'_> {
+    let shared = Shared::of(history);
     let mut live: Live<'_> = BTreeMap::new();
     for (at, delivery) in history
         .deliveries()
-        .filter(|(_, delivery)| !delivery.retain)
+        .filter(|(_, delivery)| !delivery.retain && !shared.has(delivery))
     {
         let key = (delivery.session, delivery.message);
         live.entry(key).or_default().push((at, delivery));

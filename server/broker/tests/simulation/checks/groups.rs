@@ -1,29 +1,22 @@
 //! Of a shared subscription, every message comes to exactly one member; to another one only after the first has gone. As
 //! long as one member stays, nothing is lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ebbtide_protocol::QoS;
 
 use super::{
+    Shared,
     connections::{Story, stories},
     lost,
 };
 use crate::history::{Delivery, Fact, History, MessageId};
 
 pub fn check(history: &History) -> Result<(), String> {
-    let members: BTreeSet<usize> = history
-        .facts()
-        .filter_map(|(_, fact)| match fact {
-            Fact::Subscribes(subscription) if subscription.filter.share().is_some() => {
-                Some(subscription.client)
-            }
-            _ => None,
-        })
-        .collect();
+    let shared = Shared::of(history);
     let mut received: BTreeMap<MessageId, Vec<(usize, &Delivery)>> = BTreeMap::new();
     for (at, delivery) in history.deliveries() {
-        if members.contains(&delivery.client) {
+        if shared.has(delivery) {
             received
                 .entry(delivery.message)
                 .or_default()

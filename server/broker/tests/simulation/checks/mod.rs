@@ -13,7 +13,9 @@ mod sessions;
 mod snapshots;
 mod wills;
 
-use super::history::{Fact, History, SessionId};
+use std::collections::BTreeSet;
+
+use super::history::{Delivery, Fact, History, SessionId};
 
 type Check = fn(&History) -> Result<(), String>;
 
@@ -39,14 +41,37 @@ pub fn check(history: &History) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether this client takes part in a group: its messages are shared, and come in no order.
-fn is_worker(history: &History, session: SessionId) -> bool {
-    history.facts().any(|(_, fact)| match fact {
-        Fact::Subscribes(subscription) => {
-            subscription.session == session && subscription.filter.share().is_some()
+/// What has come from groups: it is shared, and comes in no order.
+struct Shared {
+    members: BTreeSet<SessionId>,
+    /// Of the members' shared subscriptions.
+    identifiers: BTreeSet<u32>,
+}
+
+impl Shared {
+    fn of(history: &History) -> Self {
+        let mut shared = Self {
+            members: BTreeSet::new(),
+            identifiers: BTreeSet::new(),
+        };
+        for (_, fact) in history.facts() {
+            if let Fact::Subscribes(subscription) = fact
+                && subscription.filter.share().is_some()
+            {
+                shared.members.insert(subscription.session);
+                shared.identifiers.extend(subscription.identifier);
+            }
         }
-        _ => false,
-    })
+        shared
+    }
+
+    /// A member without identifiers has no other subscription.
+    fn has(&self, delivery: &Delivery) -> bool {
+        let mut identifiers = delivery.identifiers.iter();
+        self.members.contains(&delivery.session)
+            && (delivery.identifiers.is_empty()
+                || identifiers.any(|identifier| self.identifiers.contains(identifier)))
+    }
 }
 
 /// How many messages the broker has counted as lost to limits for this client; `None`: for groups.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ebbtide_protocol::QoS;
 
-use super::{crashes, duplicates::live, is_worker};
+use super::{crashes, duplicates::live};
 use crate::history::{Fact, History, MessageId, SessionId};
 
 pub fn check(history: &History) -> Result<(), String> {
@@ -24,7 +24,6 @@ pub fn check(history: &History) -> Result<(), String> {
         let is_exempt = history.sessions[session].is_unsure
             || message.will_of.is_some()
             || !is_taken_once
-            || is_worker(history, session)
             || is_back(history, session, id, publishes[id].first, at);
         if is_exempt {
             continue;

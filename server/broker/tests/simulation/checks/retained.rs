@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ebbtide_protocol::{QoS, TopicName, packet::RetainHandling};
 
-use super::{is_worker, lost};
+use super::{Shared, lost};
 use crate::history::{Fact, History, MessageId, Publishing, SessionId, Subscription};
 
 pub fn check(history: &History) -> Result<(), String> {
@@ -113,7 +113,7 @@ fn seen_last(history: &History, values: &BTreeMap<&TopicName, MessageId>) -> Res
         .iter()
         .map(|(session, _)| *session)
         .collect();
-    let publishes = history.publishes();
+    let (publishes, shared) = (history.publishes(), Shared::of(history));
     for subscription in in_force(history) {
         let session = subscription.session;
         if !standing.contains(&session) || history.sessions[session].is_unsure {
@@ -135,7 +135,8 @@ fn seen_last(history: &History, values: &BTreeMap<&TopicName, MessageId>) -> Res
                 && publishes[*value].times == 1;
             let deliveries = history.deliveries().filter(|(_, delivery)| {
                 let delivered = &history.messages[delivery.message];
-                delivery.session == session && delivered.topic == **topic && delivered.retain
+                let is_of_topic = delivered.topic == **topic && delivered.retain;
+                delivery.session == session && is_of_topic && !shared.has(delivery)
             });
             let mut last = None;
             let mut seen = BTreeSet::new();
@@ -186,7 +187,7 @@ fn in_force(history: &History) -> Vec<&Subscription> {
 
 /// Of one publisher, values that it sent once may only go forward. A crash takes back what was not acknowledged.
 fn never_back(history: &History) -> Result<(), String> {
-    let publishes = history.publishes();
+    let (publishes, shared) = (history.publishes(), Shared::of(history));
     let mut seen: BTreeMap<(SessionId, usize, &TopicName), MessageId> = BTreeMap::new();
     for (at, fact) in history.facts() {
         let delivery = match fact {
@@ -207,7 +208,7 @@ fn never_back(history: &History) -> Result<(), String> {
             || delivery.dup
             || publishes[delivery.message].times != 1
             || history.sessions[delivery.session].is_unsure
-            || is_worker(history, delivery.session);
+            || shared.has(delivery);
         if is_exempt {
             continue;
         }

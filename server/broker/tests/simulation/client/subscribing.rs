@@ -30,9 +30,13 @@ impl Client {
         line.is_some_and(|line| std::mem::take(&mut line.is_refused))
     }
 
-    /// Subscribes to what it always subscribes to.
+    /// Subscribes to what it always subscribes to and is not yet: to one after the other, as they are answered.
     pub fn subscribe_always(&mut self, random: &mut Random, history: &mut History) {
-        for filter in self.profile.always {
+        let subscriptions = self.session.as_ref().map(|session| &session.subscriptions);
+        let is_missing = |filter: &&&str| {
+            subscriptions.is_none_or(|subscriptions| !subscriptions.contains(&parse(filter)))
+        };
+        if let Some(filter) = self.profile.always.iter().find(is_missing) {
             self.subscribe(filter, random, history);
         }
     }
