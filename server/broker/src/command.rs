@@ -227,6 +227,8 @@ fn carry_out(
         Command::Delete => {
             // The will goes when the session does, whatever its delay [MQTT-3.1.2-8].
             shared.wills.fire(shared, session.incarnation, now);
+            let timer = Timer::Session(session.client_id.clone());
+            shared.timers.remove(&timer);
             session.end(shared);
             return (None, Outcome::Deleted(shared.journal.last()));
         }

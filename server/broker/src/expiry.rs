@@ -14,6 +14,14 @@ use crate::{
 /// After so long it is tried again when the disk was too far behind for it.
 const AGAIN_MS: u64 = 1000;
 
+/// Sets, or ends, the timer of a topic whose retained message has changed.
+pub(crate) fn watch_change(timers: &Timers, change: &RetainedChange, now: Now) {
+    match change {
+        RetainedChange::Set(row) => watch(timers, &row.message, now),
+        RetainedChange::Clear { topic, .. } => timers.remove(&Timer::Retained(topic.clone())),
+    }
+}
+
 /// Sets, or ends, the timer of a topic whose retained message has become this one.
 pub(crate) fn watch(timers: &Timers, message: &Message, now: Now) {
     let timer = Timer::Retained(message.topic.clone());

@@ -260,6 +260,7 @@ fn take_up(
             let expired = &shared.counters.expired_sessions;
             expired.fetch_add(u64::from(grant.is_expired), Ordering::Relaxed);
             shared.wills.fire(shared, session.incarnation, now);
+            shared.timers.remove(&Timer::Session(client_id.clone()));
             changes.extend(session.end(shared));
             shared.tell(now, || Event::SessionEnded {
                 client_id: client_id.clone(),

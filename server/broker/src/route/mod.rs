@@ -185,9 +185,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         None
     };
     if let Some(change) = &retained {
-        if let RetainedChange::Set(_) = change {
-            expiry::watch(&shared.timers, &message, now);
-        }
+        expiry::watch_change(&shared.timers, change, now);
         shared.change_retained(change.clone());
     }
     let queued = sequence.map(|sequence| Queue {
