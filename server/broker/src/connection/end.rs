@@ -131,15 +131,15 @@ impl Open {
         }
         give_back(&mut session, &mut outbound);
         let client_id = session.client_id.clone();
-        for _ in 0..outbound.unkept() {
-            shared.counters.dropped(DropReason::QoS0Unready);
-        }
+        let mut unkept = outbound.unkept();
         let (unsent, unread) = outbound.into_unsent();
         let unread_bytes = shared.journal.bytes_of(&unread);
         let in_flight = session.flows.lowest();
-        session
-            .mailbox
-            .park(unsent, unread, unread_bytes, in_flight);
+        let mailbox = &session.mailbox;
+        unkept += mailbox.park(unsent, unread, unread_bytes, in_flight);
+        for _ in 0..unkept {
+            shared.counters.dropped(DropReason::QoS0Unready);
+        }
         let rested = if ends {
             session.end(shared);
             None

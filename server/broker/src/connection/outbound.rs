@@ -135,10 +135,7 @@ impl Outbound {
 
     /// How many messages nobody keeps: they are lost with the connection.
     pub fn unkept(&self) -> usize {
-        let mail = self
-            .mail
-            .iter()
-            .filter(|mail| matches!(mail, Mail::Message(delivery) if delivery.is_unkept()));
+        let mail = self.mail.iter().filter(|mail| mail.is_unkept());
         let staged = self
             .staged
             .iter()

@@ -78,6 +78,11 @@ impl Mail {
         }
     }
 
+    /// A message that nobody keeps: it is lost with the connection.
+    pub fn is_unkept(&self) -> bool {
+        matches!(self, Self::Message(delivery) if delivery.is_unkept())
+    }
+
     /// The number of a message that has not been sent.
     pub fn sequence(&self) -> Option<Sequence> {
         match self {

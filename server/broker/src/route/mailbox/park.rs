@@ -8,15 +8,16 @@ use ebbtide_store::Sequence;
 use super::{Mail, Mailbox};
 
 impl Mailbox {
-    /// The connection has gone: keeps only numbers. `unsent` and `unread`, of so many bytes, had been taken out and were
-    /// not sent; `in_flight` is the lowest number of an exchange that is still under way.
+    /// The connection has gone: keeps only numbers, and gives how many messages in the queue have none and are lost. `unsent` and
+    /// `unread`, of so many bytes, had been taken out and were not sent; `in_flight` is the lowest number of an exchange that is
+    /// still under way.
     pub fn park(
         &self,
         unsent: impl IntoIterator<Item = Mail>,
         unread: Vec<Sequence>,
         unread_bytes: u64,
         in_flight: Option<Sequence>,
-    ) {
+    ) -> usize {
         let mut state = self.state.lock();
         state.in_flight = in_flight;
         state.waker = None;
@@ -25,6 +26,7 @@ impl Mailbox {
         state.crowding.clear();
         let queued: Vec<Mail> = state.queue.drain(..).collect();
         state.queue = VecDeque::new();
+        let unkept = queued.iter().filter(|mail| mail.is_unkept()).count();
         (state.queue_bytes, state.queue_kept) = (0, 0);
         state.snapshot_bytes = 0;
         state.ends = Vec::new();
@@ -46,6 +48,7 @@ impl Mailbox {
         for sequence in numbers.into_iter().rev() {
             state.spilled.push_front(sequence);
         }
+        unkept
     }
 
     /// The lowest number of an exchange that is under way, while the session is away.
