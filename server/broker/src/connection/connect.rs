@@ -80,6 +80,9 @@ impl Connection {
             properties: compact::properties(will.properties),
             ..will
         });
+        // The client may authenticate again with it.
+        let method = connect.authentication_method.as_deref();
+        connect.authentication_method = method.map(compact::text);
         let credentials = Credentials {
             client_id: connect.client_id.clone(),
             username: connect.username.clone(),
@@ -244,5 +247,82 @@ pub(super) fn let_go(
     }
     if let (Some(presence), Some(seat), true) = (presence, seat, is_away) {
         presence.leave(shared, seat, "connection lost", is_kept, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use bytes::BytesMut;
+    use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
+
+    use super::*;
+    use crate::{Answer, Limits, Origin, Recovery};
+
+    /// A part of the packet, as the decoder gives them.
+    fn part(packet: &Bytes) -> ByteString {
+        ByteString::try_from(packet.slice(..4)).expect("text")
+    }
+
+    fn connect_of(packet: &Bytes) -> Connect {
+        Connect {
+            client_id: part(packet),
+            will: Some(Will {
+                topic: TopicName::new(part(packet)).expect("a topic"),
+                payload: packet.slice(..4),
+                qos: QoS::AtMostOnce,
+                retain: false,
+                delay_interval: 0,
+                properties: MessageProperties {
+                    content_type: Some(part(packet)),
+                    ..MessageProperties::default()
+                },
+            }),
+            username: Some(part(packet)),
+            password: Some(packet.slice(..4)),
+            session_expiry_interval: Some(60),
+            user_properties: vec![(part(packet), part(packet))],
+            authentication_method: Some(part(packet)),
+            authentication_data: Some(packet.slice(..4)),
+            ..Connect::default()
+        }
+    }
+
+    /// It may be large, and the connection may last for months.
+    #[test]
+    fn the_packet_is_let_go_of_once_the_client_is_in() {
+        let now = Now::default();
+        let broker = Recovery::new(Limits::default(), 0).finish(now);
+        let commit = || {
+            while let Some(batch) = broker.journal().take() {
+                broker.journal().committed(&batch);
+            }
+        };
+        commit();
+        let origin = Origin {
+            address: "test".into(),
+            transport: "tcp",
+        };
+        let mut connection = broker.connect(origin, Waker::noop().clone(), now);
+        let packet = Bytes::from("text".repeat(1000));
+        connection
+            .handle_connect(Box::new(connect_of(&packet)), now.monotonic.plus_ms(1))
+            .expect("it may come in");
+        assert!(!packet.is_unique(), "the authenticator needs it");
+        let question = connection.poll_question();
+        assert!(matches!(question, Some(Question::Authenticate(_))));
+        drop(question);
+        let accepted = Ok(Identity::default()).into();
+        connection.handle_answer(Answer::Authenticated(accepted), now);
+        commit();
+        let mut output = BytesMut::new();
+        connection.poll_transmit(&mut output, now);
+        assert!(!output.is_empty(), "CONNACK");
+        let Phase::Open(open) = &connection.phase else {
+            panic!("it is not in: {:?}", connection.close())
+        };
+        assert_eq!(open.authentication_method.as_deref(), Some("text"));
+        assert!(packet.is_unique());
     }
 }
