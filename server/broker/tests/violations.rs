@@ -174,6 +174,17 @@ fn acknowledgements_of_the_wrong_kind_and_of_nothing() {
     assert_eq!(world.is_closed(client), Some(ReasonCode::ProtocolError));
 }
 
+/// The exchange is over for the client: PUBREL follows a success only [MQTT-4.3.3-4].
+#[test]
+fn a_refusal_of_nothing_is_not_answered() {
+    let mut world = World::new();
+    let (client, _) = world.connect(clean("x"));
+    let refused = Ack::new(packet_id(77), ReasonCode::QuotaExceeded);
+    world.send(client, Packet::PubRec(refused));
+    assert_eq!(world.received(client), []);
+    assert_eq!(world.is_closed(client), None);
+}
+
 #[test]
 fn a_connect_that_does_not_come() {
     let mut world = World::new();

@@ -32,6 +32,10 @@ impl Open {
     ) -> Result<(), Close> {
         let packet_id = ack.packet_id;
         let Some(flow) = self.session.flows.get(packet_id) else {
+            // Then the exchange is over for the client, and PUBREL follows a PUBREC without an error only [MQTT-4.3.3-4].
+            if ack.reason.is_error() {
+                return Ok(());
+            }
             let unknown = Ack::new(packet_id, ReasonCode::PacketIdentifierNotFound);
             replies.push(durability::pubrel(None), Packet::PubRel(unknown));
             return Ok(());
