@@ -9,7 +9,7 @@ use crate::hits::{HitCounters, Hits};
 pub(crate) enum DropReason {
     /// The session's queue has its limit of messages.
     QueueFull,
-    /// QoS 0 for a session that is away or behind.
+    /// QoS 0 for a session that is away or behind, and what nobody keeps when its connection ends.
     QoS0Unready,
     /// QoS 1 or 2 for a transient session that has its limit of bytes waiting.
     Overflow,
@@ -209,7 +209,8 @@ impl Drops {
 pub struct Drops {
     /// The session had `queue_messages_per_session_max` messages or `queue_bytes_per_session_max` bytes waiting.
     pub queue_full: u64,
-    /// QoS 0 while the session was away or behind.
+    /// QoS 0 while the session was away or behind, and what was not sent when a connection ended and nobody keeps: QoS 0, and
+    /// all of a session that is not kept.
     pub qos0_unready: u64,
     /// A transient session had `outgoing_bytes_max` bytes waiting; its connection was ended with 0x97.
     pub overflow: u64,
