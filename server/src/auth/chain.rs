@@ -186,7 +186,58 @@ fn text(token: &[u8]) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::{EncodingKey, Header, encode, get_current_timestamp};
+    use serde_json::json;
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::{
+        auth::Directory,
+        clock::Clock,
+        config::{AuthConfig, JwtKey},
+    };
+
+    /// Would fail if a token were verified by one clock, and its connection timed by another.
+    #[tokio::test]
+    async fn a_token_of_others_ends_when_it_says_though_the_systems_clock_was_set() {
+        const SECRET: &str = "a secret of 32 bytes, or some more";
+        const HOUR_MS: i64 = 60 * 60 * 1000;
+        let folder = TempDir::new().expect("a folder");
+        let file = folder.path().join("secret");
+        std::fs::write(&file, SECRET).expect("writes");
+        let config = AuthConfig {
+            methods: vec![Method::Jwt],
+            jwt: vec![JwtKey {
+                name: "main".into(),
+                algorithms: vec!["HS256".into()],
+                key_file: Some(file),
+                jwks_file: None,
+                jwks_url: None,
+                jwks_ca_file: None,
+                jwks_refresh_s: 300,
+                jwks_max_age_s: 86_400,
+                key_id: None,
+                issuer: None,
+                audience: None,
+                user_claim: "sub".into(),
+                claims: Vec::new(),
+            }],
+            ..AuthConfig::default()
+        };
+        for behind_ms in [-HOUR_MS, 0, HOUR_MS] {
+            let clock = Clock::behind(behind_ms);
+            let authenticator = Authenticator::new(&config, Directory::default(), clock);
+            let authenticator = authenticator.expect("it is valid");
+            let claims = json!({ "sub": "ann", "exp": get_current_timestamp() + 60 });
+            let key = EncodingKey::from_secret(SECRET.as_bytes());
+            let token = encode(&Header::default(), &claims, &key).expect("signs");
+            let known = authenticator.by_foreign_token(token.as_bytes()).await;
+            let expires_at = known.expect("it counts").identity.expires_at;
+            let expires_at = expires_at.expect("it has an end");
+            let left_ms = expires_at.0.saturating_sub(clock.now().wall.0);
+            assert!((40_000..=60_000).contains(&left_ms), "{left_ms}");
+        }
+    }
 
     #[test]
     fn what_looks_like_a_token() {
