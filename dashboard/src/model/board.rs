@@ -134,14 +134,20 @@ impl<V: FromPayload> Board<V> {
         } = message;
         let place = Natural(Rc::clone(&topic));
         let known = self.slots.get_mut(&place);
-        let changes = match &known {
+        let mut changes = match &known {
             Some(slot) => slot.entry.changes.wrapping_add(1).max(1),
             None => u32::from(self.completed_once),
         };
+        let mut changed_at_ms = (changes > 0).then_some(now_ms);
         if let Some(slot) = known {
             slot.seen_in = self.snapshot;
-            if !slot.entry.payload.differs(&payload) {
-                return;
+            let entry = &slot.entry;
+            if !entry.payload.differs(&payload) {
+                if entry.properties == properties {
+                    return;
+                }
+                // Not shown, and it counts when the value is published again. What was restored has none.
+                (changes, changed_at_ms) = (entry.changes, entry.changed_at_ms);
             }
         } else if self.slots.len() >= ENTRIES_MAX {
             self.overflowed = true;
@@ -154,7 +160,7 @@ impl<V: FromPayload> Board<V> {
             topic,
             payload,
             properties,
-            changed_at_ms: (changes > 0).then_some(now_ms),
+            changed_at_ms,
             changes,
         });
         let seen_in = self.snapshot;
@@ -333,6 +339,38 @@ mod tests {
             board.apply(Change::SnapshotComplete, 9);
             assert_eq!((topics(&board), board.stale_since_ms), (vec!["kept"], None));
         }
+    }
+
+    #[test]
+    fn what_only_came_with_other_properties_has_them_and_has_not_changed() {
+        let known = LastKnown {
+            at_ms: 3,
+            entries: vec![("a".to_owned(), Payload::new(b"1"))],
+            left_out: 0,
+        };
+        let with = |content_type: &str| {
+            Change::Message(Message {
+                properties: Properties {
+                    content_type: Some(content_type.to_owned()),
+                    ..Properties::default()
+                },
+                ..Message::retained("a", "1")
+            })
+        };
+        let seen = |board: &Board<()>| {
+            let entry = board.get("a").expect("an entry");
+            let content_type = entry.properties.content_type.clone();
+            (content_type, entry.changes, entry.changed_at_ms)
+        };
+        let mut board = Board::<()>::default();
+        board.restore(known);
+        board.apply(with("text/plain"), 5);
+        board.apply(Change::SnapshotComplete, 5);
+        assert_eq!(seen(&board), (Some("text/plain".to_owned()), 0, None));
+        board.apply(message("a", "2"), 6);
+        board.apply(message("a", "1"), 7);
+        board.apply(with("text/html"), 8);
+        assert_eq!(seen(&board), (Some("text/html".to_owned()), 2, Some(7)));
     }
 
     #[test]
