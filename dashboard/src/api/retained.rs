@@ -35,9 +35,8 @@ pub async fn delete_matching(
     deleted.map_err(|fault| fault.to_string())
 }
 
-/// Publishes them again. How many the broker took, of how many.
-pub async fn bring_back(messages: Vec<PublishRequest>) -> Result<(usize, usize), String> {
-    let all = messages.len();
+/// Publishes them again. How many the broker took.
+pub async fn bring_back(messages: Vec<PublishRequest>) -> Result<usize, String> {
     let body = PublishManyRequest { messages };
     let answer: Result<PublishManyResponse, _> =
         call("POST", "/api/v1/publish/many", Some(&body)).await;
@@ -46,5 +45,5 @@ pub async fn bring_back(messages: Vec<PublishRequest>) -> Result<(usize, usize),
         .results
         .iter()
         .filter(|result| result.reason_code < 0x80);
-    Ok((taken.count(), all))
+    Ok(taken.count())
 }

@@ -1,5 +1,7 @@
 //! Messages between the MQTT client and the page: copied and cut on the way in, made whole on the way out.
 
+use std::cell::Cell;
+
 use ebbtide_wasm_client::{
     Bytes, Message as Incoming, MessageProperties, OutgoingMessage, QoS, TopicName,
 };
@@ -52,9 +54,14 @@ pub fn qos(level: u8) -> QoS {
 }
 
 fn properties(properties: &MessageProperties) -> Properties {
-    let text = |text: &str| shorten(text, PROPERTY_CHARS_MAX);
+    let is_cut = Cell::new(properties.user_properties.len() > USER_PROPERTIES_MAX);
+    let text = |text: &str| {
+        let kept = shorten(text, PROPERTY_CHARS_MAX);
+        is_cut.set(is_cut.get() || kept != text);
+        kept
+    };
     let user = properties.user_properties.iter();
-    Properties {
+    let mut kept = Properties {
         payload_format_indicator: properties.payload_format_indicator,
         message_expiry_interval: properties.message_expiry_interval,
         content_type: properties.content_type.as_deref().map(text),
@@ -74,5 +81,10 @@ fn properties(properties: &MessageProperties) -> Properties {
             .user_properties
             .len()
             .saturating_sub(USER_PROPERTIES_MAX),
-    }
+        is_cut: false,
+    };
+    let correlation = properties.correlation_data.as_ref();
+    kept.is_cut =
+        is_cut.get() || correlation.is_some_and(|bytes| bytes.len() > CORRELATION_BYTES_MAX);
+    kept
 }

@@ -41,6 +41,8 @@ pub struct Properties {
     pub user_properties: Vec<(String, String)>,
     /// User properties beyond [`USER_PROPERTIES_MAX`].
     pub user_properties_left_out: usize,
+    /// Something of them is not here: published again, they would be others.
+    pub is_cut: bool,
 }
 
 impl Message {

@@ -109,6 +109,29 @@ try {
   await stored('config/door', 'shut');
   assert.equal((await broker.retained('config/door')).properties.user_properties[0].value, 'ana');
 
+  // What an earlier visit left of it has no properties; the broker brings them again, and they are published again.
+  const by = async () => (await broker.retained('config/door')).properties?.user_properties[0]?.value;
+  const left = () => page.evaluate(() => Object.values(localStorage).some((text) => text.includes('"config/door","shut"')));
+  await eventually('left for the next visit', left, Boolean);
+  await page.reload();
+  await edit('config/door', 'shut');
+  await value.fill('ajar');
+  await publish.click();
+  await gone('dialog', dialog);
+  await stored('config/door', 'ajar');
+  assert.equal(await by(), 'ana');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await stored('config/door', 'shut');
+  assert.equal(await by(), 'ana');
+
+  // More properties than the page keeps: an edit would lose some.
+  await broker.publish([{ topic: 'config/door', payload: 'shut', properties: { user_properties: [{ name: 'by', value: 'x'.repeat(2_000) }] } }]);
+  await page.reload();
+  await card('config/door').getByRole('link', { name: 'Edit' }).click();
+  await dialog.getByText('too large to be edited here').waitFor();
+  await dialog.getByRole('button', { name: 'Close', exact: true }).click();
+  await gone('dialog', dialog);
+
   // A new value, by the keyboard alone.
   await page.getByRole('link', { name: 'New value' }).focus();
   await page.keyboard.press('Enter');

@@ -40,6 +40,8 @@ pub fn Editor(props: &Props) -> Html {
         Some(stored) => Draft::of(stored),
         None => Some(Draft::new()),
     });
+    let is_cut = |(_, properties): &(_, Properties)| properties.is_cut;
+    let is_cut = props.stored.as_ref().is_some_and(is_cut);
     let new_topic = use_state_eq(|| props.prefix.clone());
     let failed = use_state_eq(String::new);
     let leaving = use_state_eq(|| false);
@@ -60,11 +62,11 @@ pub fn Editor(props: &Props) -> Html {
             }
         })
     };
-    let Some(current) = &*draft else {
+    let Some(current) = draft.as_ref().filter(|_| !is_cut) else {
         return html! {
             <Dialog id="edit-value" title={title} on_close={props.on_close.clone()}>
                 <p class="dialog-topic">{ topic_path(&topic) }</p>
-                <p class="lead">{ "This value is too large to be edited here. Publish it with a program." }</p>
+                <p class="lead">{ "This value or its properties are too large to be edited here. Publish it with a program." }</p>
                 <div class="dialog-actions">{ button("Close", "button", props.on_close.clone()) }</div>
             </Dialog>
         };

@@ -40,12 +40,7 @@ pub fn ConfigEntry(props: &ConfigEntryProps) -> Html {
         let (shell, entry) = (shell.clone(), Rc::clone(&props.entry));
         Callback::from(move |event: MouseEvent| {
             browser::focus_beside(&event);
-            retained::clear(
-                &shell,
-                &entry.topic,
-                entry.payload.clone(),
-                entry.properties.clone(),
-            );
+            retained::clear(&shell, &entry.topic);
         })
     };
     let may = shell.may(Scope::Publish);

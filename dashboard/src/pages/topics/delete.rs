@@ -6,11 +6,11 @@ use ebbtide_api::DeleteRetainedResponse;
 
 use crate::api;
 use crate::components::dialog::Dialog;
-use crate::components::toast::Notice;
 use crate::components::topic_path::topic_path;
 use crate::model::payload::size;
 use crate::model::undo;
-use crate::shell::{Shell, use_shell};
+use crate::retained;
+use crate::shell::use_shell;
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -57,7 +57,11 @@ pub fn DeleteBelow(props: &Props) -> Html {
                 match api::retained::delete_matching(&filter, false).await {
                     Ok(deleted) => {
                         on_close.emit(());
-                        tell(&shell, deleted);
+                        let text = format!("Deleted {}.", messages(deleted.count));
+                        let back = messages(deleted.deleted.len() as u64);
+                        let back = format!("Brought back {back}.");
+                        let notice = retained::deleted_notice(&shell, text, deleted, back);
+                        shell.notify.emit(notice);
                     }
                     Err(reason) => stage.set(Stage::Failed(reason)),
                 }
@@ -125,34 +129,6 @@ fn preview(preview: &DeleteRetainedResponse) -> Html {
             <p class="note">{ undo::promise(preview.count, preview.bytes) }</p>
         </>
     }
-}
-
-fn tell(shell: &Shell, deleted: DeleteRetainedResponse) {
-    let text = format!("Deleted {}.", messages(deleted.count));
-    let back = deleted.deleted;
-    let mut notice = Notice::new(text);
-    if !back.is_empty() {
-        let shell = shell.clone();
-        notice = notice.with_undo(Callback::from(move |()| {
-            let now_ms = crate::browser::now_ms();
-            let messages = undo::messages(&back, now_ms);
-            let notify = shell.notify.clone();
-            wasm_bindgen_futures::spawn_local(async move {
-                notify.emit(Notice::new(
-                    match api::retained::bring_back(messages).await {
-                        Ok((taken, all)) if taken == all => {
-                            format!("Brought back {}.", self::messages(all as u64))
-                        }
-                        Ok((taken, all)) => {
-                            format!("Brought back {taken} of {all}; the broker refused the others.")
-                        }
-                        Err(reason) => format!("Nothing was brought back. {reason}"),
-                    },
-                ));
-            });
-        }));
-    }
-    shell.notify.emit(notice);
 }
 
 fn messages(count: u64) -> String {

@@ -80,17 +80,8 @@ pub fn Detail(props: &Props) -> Html {
     let newest = props.versions.first().filter(|newest| !is_clearing(newest));
     let was_cleared = newest.is_none() && !props.versions.is_empty();
     let on_clear = {
-        let (shell, topic, newest) = (shell.clone(), props.topic.clone(), newest.cloned());
-        Callback::from(move |_: MouseEvent| {
-            if let Some(newest) = &newest {
-                retained::clear(
-                    &shell,
-                    &topic,
-                    newest.payload.clone(),
-                    newest.properties.clone(),
-                );
-            }
-        })
+        let (shell, topic) = (shell.clone(), props.topic.clone());
+        Callback::from(move |_: MouseEvent| retained::clear(&shell, &topic))
     };
     let on_delete = {
         let topic = props.topic.to_string();
