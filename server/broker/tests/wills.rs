@@ -91,6 +91,26 @@ fn a_silent_client_loses_its_connection_after_one_and_a_half_keep_alives() {
     assert_eq!(heard(&mut world), ["bye"]);
 }
 
+/// [MQTT-3.1.2-22]
+#[test]
+fn a_packet_that_comes_slowly_is_no_silence_and_one_that_stops_is() {
+    let mut world = listening();
+    let (client, _) = world.connect(Connect {
+        keep_alive: 10,
+        ..with_will(clean("x"), 0)
+    });
+    let packet = [0x30, 100, 0, 1, b'a', 0];
+    for count in 1..=packet.len() {
+        world.send_bytes(client, &packet[..count]);
+        world.pass_ms(14_000);
+    }
+    assert_eq!(world.is_closed(client), None);
+    // What had come before is nothing new when the connection has another turn.
+    world.send_bytes(client, &packet);
+    world.pass_ms(1_000);
+    assert_eq!(world.is_closed(client), Some(ReasonCode::KeepAliveTimeout));
+}
+
 /// [MQTT-3.1.2-8, MQTT-3.1.3-9]
 #[test]
 fn a_delayed_will_waits_and_a_return_cancels_it() {

@@ -106,6 +106,8 @@ pub struct Connection {
     newcomer: Option<Newcomer>,
     /// It is not let in, because of this.
     refusal: Option<Limit>,
+    /// What the last turn has left in the input.
+    rest_bytes: usize,
 }
 
 /// It only goes forward, so CONNACK is sent once [MQTT-3.2.0-2].
@@ -158,6 +160,7 @@ impl Connection {
             took_one: false,
             newcomer: Some(newcomer),
             refusal: None,
+            rest_bytes: 0,
         }
     }
 
@@ -185,8 +188,13 @@ impl Connection {
         if let Phase::Open(open) = &mut self.phase {
             open.outbound.ends.begin_turn();
             open.steps = 0;
+            // A large packet on a slow way is not silence.
+            if before > self.rest_bytes {
+                open.last_received = now.monotonic;
+            }
         }
         let more = self.take_packets(input, now);
+        self.rest_bytes = input.len();
         self.incoming.bytes += (before - input.len()) as u64;
         let turn = std::mem::take(&mut self.incoming);
         self.took_one = turn.packets == 1;
