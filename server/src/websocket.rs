@@ -33,6 +33,8 @@ const FRAME_SLACK: usize = 64 * 1024;
 const GATE_FACTOR: usize = 2;
 /// The most that one read gives. A small packet that is kept must not keep a whole large frame in memory.
 const READ_BYTES_MAX: usize = 64 * 1024;
+/// The most that one message carries. More than a turn gives, unless a packet is large.
+const WRITE_BYTES_MAX: usize = 128 * 1024;
 /// The read buffer that the library keeps: small, for most connections are idle.
 const BUFFER_BYTES: usize = 256;
 /// A frame above this makes buffers grow that the library never gives back by itself.
@@ -236,12 +238,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
         context: &mut Context<'_>,
         output: &mut BytesMut,
     ) -> Poll<io::Result<()>> {
-        if !output.is_empty() {
+        while !output.is_empty() {
             if let Err(error) = ready!(self.poll_ready(context)) {
                 return Poll::Ready(Err(self.error(error)));
             }
-            // Everything of this turn in one frame.
-            let message = Message::Binary(output.split().freeze());
+            // Everything of this turn in one frame, unless a packet is large: browsers hand over whole messages only, and would see nothing
+            // for all the time that it takes on a slow link.
+            let count = output.len().min(WRITE_BYTES_MAX);
+            let message = Message::Binary(output.split_to(count).freeze());
             if let Err(error) = self.send(context, message) {
                 return Poll::Ready(Err(self.error(error)));
             }

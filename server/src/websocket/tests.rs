@@ -112,3 +112,31 @@ async fn what_has_come_of_a_message_is_known() {
     assert_eq!(read_all(&mut server).await, [7; 10_000]);
     assert_eq!(server.incomplete_bytes(), 0);
 }
+
+/// Browsers hand over whole messages only: on a slow link they would see nothing of a large packet until all of it is there.
+#[tokio::test]
+async fn a_large_packet_leaves_in_several_messages() {
+    let (mut client, mut server) = pair();
+    let payload: Vec<u8> = (0..300_000_u32).map(|at| at as u8).collect();
+    let mut output = BytesMut::from(&payload[..]);
+    poll_fn(|context| server.poll_write(context, &mut output))
+        .await
+        .expect("a pipe");
+    drop(server);
+    let mut bytes = Vec::new();
+    client.read_to_end(&mut bytes).await.expect("a pipe");
+    let mut came = Vec::new();
+    let mut rest = &bytes[..];
+    while let [0x82, 127, 0, 0, 0, 0, a, b, c, d, after @ ..] = rest {
+        let count = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        assert!(count <= WRITE_BYTES_MAX);
+        came.extend_from_slice(&after[..count]);
+        rest = &after[count..];
+    }
+    // The last one says its length in two bytes.
+    let last = payload.len() - came.len();
+    assert_eq!(rest[..2], [0x82, 126]);
+    assert_eq!(rest[2..4], (last as u16).to_be_bytes());
+    came.extend_from_slice(&rest[4..]);
+    assert!(came == payload);
+}
