@@ -1,4 +1,5 @@
-// Last-known values where the protocol does not say which live messages are retained (MQTT 3.1.1). Those of 5.0 are in cache.timed.test.mjs.
+// Last-known values where the protocol does not say which live messages are retained (MQTT 3.1.1), and what is retained where a tab wants it late,
+// or without last-known values. See cache.timed.test.mjs, too.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -55,5 +56,57 @@ for (const { name, start, programs } of BROKERS) {
     link.restore();
     await snapshot(third);
     assert.deepEqual(await values(third), [['state/1', 'new', false], ['state/2', 'changed', false], ['state/3', '', false]]);
+  });
+
+  const count = (tab, filter, expected) => tab.eventually(`snapshot ${expected} of ${filter}`, () => window.app.subscriptions, (all) => all[filter].snapshots === expected);
+
+  // Fails if a tab that wants a filter of an earlier page late is shown what that page kept as live.
+  test(`${name}: what changed while no tab wanted its filter is shown as it is now`, needs(90_000, programs), async (t) => {
+    const broker = await start(t);
+    const link = await startLink(t, broker);
+    const window = await openWindow(t, await startPages(t));
+    const sender = await outsider(t, broker);
+    const set = (at, text) => sender.publishAsync(`state/${at}`, text, { qos: 1, retain: true });
+    const open = async (name, filter) => {
+      const tab = await window.tab(name);
+      await tab.call('connect', link.url, { identity: 'ana' });
+      await tab.call('subscribe', filter);
+      await count(tab, filter, 1);
+      return tab;
+    };
+    for (const at of [1, 2]) await set(at, 'old');
+    const first = await open('a', 'state/#');
+    await first.close();
+    await set(1, 'new');
+    await set(2, '');
+    const second = await open('b', 'other');
+    await second.call('subscribe', 'state/#');
+    await count(second, 'state/#', 1);
+    const messages = await second.page.evaluate(() => window.app.messages);
+    const live = messages.filter(({ fromCache }) => !fromCache).map(({ topic, text }) => `${topic} ${text}`);
+    assert.deepEqual([...new Set(live)].sort(), ['state/1 new', 'state/2 ']);
+  });
+
+  // Fails if a subscription that keeps nothing is not asked for again when the session is resumed, if what does not come again counts as gone, or if
+  // one for which nothing comes is not told so.
+  test(`${name}: each subscription has its snapshot at each connect, also one that keeps nothing`, needs(90_000, programs), async (t) => {
+    const broker = await start(t);
+    const link = await startLink(t, broker);
+    const window = await openWindow(t, await startPages(t));
+    const sender = await outsider(t, broker);
+    const set = (text) => sender.publishAsync('state/1', text, { qos: 1, retain: true });
+    await set('old');
+    const tab = await window.tab('a');
+    await tab.call('connect', link.url, { identity: 'ana' });
+    const filters = { 'state/+': { cache: false }, 'state/#': { retainHandling: 1 }, 'state/1': { retainHandling: 2 }, '$share/g/state/1': {} };
+    for (const [filter, options] of Object.entries(filters)) await tab.call('subscribe', filter, options);
+    for (const filter of Object.keys(filters)) await count(tab, filter, 1);
+    link.cut();
+    await tab.state('offline');
+    await set('new');
+    link.restore();
+    for (const filter of Object.keys(filters)) await count(tab, filter, 2);
+    const texts = await tab.page.evaluate(() => window.app.seen());
+    assert.deepEqual([texts.at(-1), texts.includes('')], ['new', false]);
   });
 }
