@@ -205,7 +205,7 @@ export class Client {
 
   /**
    * Answers requests: with what the handler returns; if it throws, the request fails with `responder-failed` and the message of the
-   * error. Default QoS 1. Ends with the subscription that it returns.
+   * error. Default QoS 1 and Retain Handling 2: a retained request is of an earlier time. Ends with the subscription that it returns.
    */
   respond<const F extends string>(
     filter: F,
@@ -213,7 +213,7 @@ export class Client {
     options: SubscribeOptions = {},
   ): Subscription<TopicParams<F>> {
     checkCallback('respond', handler);
-    return respond(this, this.subscribe(filter, { qos: 1, cache: false, ...options }), handler);
+    return respond(this, this.subscribe(filter, { qos: 1, retainHandling: 2, cache: false, ...options }), handler);
   }
 
   /** Tries now instead of later; a connection that stands is probed. */

@@ -82,7 +82,7 @@ export class Requests {
   #listen(topic: string, qos: QoS): Subscription {
     const known = this.#subscriptions.get(topic);
     if (known) return known;
-    const subscription = this.#client.subscribe(topic as string, { qos, cache: false, retainHandling: 2 });
+    const subscription = this.#client.subscribe(topic as string, { qos, retainHandling: 2 });
     this.#subscriptions.set(topic, subscription);
     void subscription.ended.then(() => this.#subscriptions.delete(topic));
     subscription.onMessage((message) => {

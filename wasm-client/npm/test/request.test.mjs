@@ -27,6 +27,25 @@ test('an answer, whatever else is asked at the same time', async () => {
   assert.deepEqual([sum.json(), difference.json()], [{ add: 3 }, { subtract: 2 }]);
 });
 
+test('a retained request is not answered at each connect', async () => {
+  const { broker, other } = await pair();
+  const asked = [];
+  const responder = other.respond('lamp/{action}', (request) => {
+    asked.push(request.text());
+    return '';
+  });
+  await responder.snapshot;
+  const ask = (text, retain) => broker.publish('lamp/switch', text, { retain, properties: { responseTopic: 'answers' } });
+  ask('kept', true);
+  await broker.settled();
+  broker.goOffline();
+  broker.goOnline();
+  await broker.settled();
+  ask('live', false);
+  await broker.settled();
+  assert.deepEqual(asked, ['kept', 'live']);
+});
+
 test('the request has what the standard wants, and properties of its own', async () => {
   const { broker, client, other } = await pair();
   const loop = other.subscribe('a');
