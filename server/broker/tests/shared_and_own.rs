@@ -3,9 +3,11 @@
 
 mod world;
 
+use std::num::NonZeroU16;
+
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
-    packet::{Ack, Publish, SubscriptionOptions},
+    packet::{Ack, Connect, Publish, SubscriptionOptions},
 };
 use world::*;
 
@@ -51,7 +53,11 @@ fn back(world: &mut World, client: Client, by_crash: bool) -> Client {
     } else {
         world.cut(client);
     }
-    let (client, connack) = world.connect(kept("s"));
+    let (client, connack) = world.connect(Connect {
+        // A backlog comes bit by bit.
+        receive_maximum: NonZeroU16::new(10),
+        ..kept("s")
+    });
     assert!(connack.session_present);
     client
 }
@@ -174,8 +180,14 @@ fn a_backlog_comes_by_both_ways() {
         for by_crash in ENDS {
             let mut world = World::new();
             let client = both(&mut world, other);
+            // Its own copies stand behind these, so that the group's come first.
+            world.subscribe(client, "noise", QoS::AtLeastOnce);
             world.cut(client);
-            for n in 0..20 {
+            let (publisher, _) = world.connect(clean("p"));
+            for n in 1..=200 {
+                world.publish(publisher, n, "noise", "", QoS::AtLeastOnce, false);
+            }
+            for n in 0..100 {
                 publish_one(&mut world, &n.to_string());
             }
             let client = back(&mut world, client, by_crash);
@@ -185,7 +197,7 @@ fn a_backlog_comes_by_both_ways() {
                     .iter()
                     .filter(|publish| publish.subscription_identifiers == [identifier]);
                 let texts: Vec<_> = by.map(text).collect();
-                let all: Vec<_> = (0..20).map(|n| n.to_string()).collect();
+                let all: Vec<_> = (0..100).map(|n| n.to_string()).collect();
                 assert_eq!(texts, all, "{other:?}, {by_crash}: {identifier}");
             }
             assert_eq!(world.broker.stats().waiting, 0);
