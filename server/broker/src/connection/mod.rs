@@ -271,10 +271,8 @@ impl Connection {
     /// Somebody has to read before more may be published to them, or it has published too fast. Not while it is leaving: then there is
     /// no later for what it has said, and its DISCONNECT comes last [MQTT-3.14.4-3].
     fn is_held_back(&self) -> bool {
-        let Phase::Open(open) = &self.phase else {
-            return false;
-        };
-        !open.is_leaving && (!open.hindrance.is_none() || open.pace.holds())
+        let is_hindered = |open: &Open| !open.hindrance.is_none() || open.pace.holds();
+        matches!(&self.phase, Phase::Open(open) if is_hindered(open) && !open.is_leaving)
     }
 
     /// Nothing that it sent is waited for, so this is what keeps it from filling the memory.
