@@ -125,7 +125,8 @@ export function openStation(context: StationContext): Station {
   /** Whether the server has forgotten the session; undefined: that is for another tab to say. */
   const endSession = async (deadlineMs: number, how: How): Promise<boolean | undefined> => {
     const leading = office;
-    if (!leading) return undefined;
+    // Else it may come to lead when the other tab is done, and begin the next session.
+    if (!leading) return void election?.release(true);
     const ended = (await leading.leader?.endSession(deadlineMs, how).catch(() => false)) ?? false;
     if (leading === office) resign(how);
     return ended;

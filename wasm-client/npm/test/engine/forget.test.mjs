@@ -33,6 +33,20 @@ test('forget with the will says so, in whichever tab', async () => {
   }
 });
 
+test('a tab that forgets does not come to lead when the tab that led is done', async () => {
+  newProfile();
+  const server = new Server();
+  await online(open(server));
+  let made = 0;
+  const follower = open(server, {}, () => {
+    made++;
+    return server.load();
+  });
+  await online(follower);
+  await follower.forget();
+  assert.deepEqual([made, server.connects], [0, 1]);
+});
+
 test('forget without a connection ends the session when it can, and says when it cannot', async () => {
   newProfile();
   const server = new Server();
