@@ -43,9 +43,10 @@ impl KeepAlive {
         }
     }
 
-    /// A PINGREQ goes out; returns its number.
+    /// A PINGREQ goes out, as soon as the transport takes it; returns its number.
     pub(super) fn ping(&mut self, now: Millis) -> u64 {
         self.pings_sent += 1;
+        self.last_sent = now;
         self.deadline.get_or_insert(now + self.ping_timeout_ms);
         self.pings_sent
     }
@@ -65,10 +66,6 @@ impl KeepAlive {
             self.deadline = None;
         }
         self.pings_answered
-    }
-
-    pub(super) fn is_waiting(&self) -> bool {
-        self.deadline.is_some()
     }
 
     /// Nothing was sent for so long that the server must have given up: one and a half times the Keep Alive.
@@ -91,9 +88,11 @@ impl KeepAlive {
     }
 
     fn next_ping(&self) -> Option<Millis> {
-        if self.interval_ms == 0 || self.is_waiting() {
-            return None;
-        }
-        Some(self.last_sent.min(self.last_received) + self.interval_ms)
+        // The answer may be long in coming, behind a large packet; the server wants to hear something all the same [MQTT-3.1.2-20].
+        let quiet_since = match self.deadline {
+            Some(_) => self.last_sent,
+            None => self.last_sent.min(self.last_received),
+        };
+        (self.interval_ms > 0).then_some(quiet_since + self.interval_ms)
     }
 }

@@ -213,11 +213,20 @@ impl Client {
 
     /// A packet arrived.
     pub fn handle_packet(&mut self, now: Millis, packet: Packet) {
-        if let Some(keep_alive) = &mut self.keep_alive {
-            keep_alive.received(now);
-        }
+        self.heard(now);
+        self.take(now, packet);
+    }
+
+    pub(super) fn take(&mut self, now: Millis, packet: Packet) {
         if let Err(reason) = self.accept(now, packet) {
             self.fail(now, reason);
+        }
+    }
+
+    /// The server lives.
+    pub(super) fn heard(&mut self, now: Millis) {
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.received(now);
         }
     }
 

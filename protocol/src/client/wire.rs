@@ -10,11 +10,13 @@ use crate::{
 
 impl Client {
     /// Bytes arrived; complete packets are taken from the front of `input`, the rest stays for the next call. What is
-    /// no MQTT ends the connection.
+    /// no MQTT ends the connection. A part of a packet is a sign of life, too; with nothing in `input` this says that the
+    /// transport has got rid of bytes that waited in it, which the other side has therefore taken.
     pub fn handle_input(&mut self, now: Millis, input: &mut BytesMut) {
+        self.heard(now);
         while self.has_transport() {
             match self.decoder.decode_as(Role::Client, input) {
-                Ok(Some(packet)) => self.handle_packet(now, packet),
+                Ok(Some(packet)) => self.take(now, packet),
                 Ok(None) => return,
                 Err(violation) => self.handle_violation(now, violation.reason()),
             }

@@ -189,6 +189,41 @@ fn bytes_that_come_in_pieces_are_packets_once_complete() {
     assert!(input.is_empty());
 }
 
+/// A large message from the server, on a slow link: the answers to PINGREQ come after it [MQTT-3.1.2-20].
+#[test]
+fn a_part_of_a_packet_is_a_sign_of_life() {
+    let mut script = Script::online(options(Version::V5));
+    script.advance(15_000);
+    assert_eq!(script.sent(), ["PINGREQ"]);
+    let mut input = bytes::BytesMut::from(&[0x30, 100][..]);
+    for pings in [0, 1, 0, 1, 0, 1] {
+        script.advance(7_500);
+        assert_eq!(script.sent().len(), pings);
+        input.extend_from_slice(&[0]);
+        script.client.handle_input(script.now, &mut input);
+    }
+    script.advance(9_999);
+    assert_eq!(script.actions(), []);
+    script.advance(1);
+    assert_eq!(script.actions(), [Action::Close]);
+}
+
+/// A large message to the server, on a slow link: the PINGREQ cannot be written before it, for longer than a server takes silence.
+#[test]
+fn bytes_that_leave_are_a_sign_of_life_however_long_the_ping_waits() {
+    let mut script = Script::online(options(Version::V5));
+    script.advance(15_000);
+    for _ in 0..5 {
+        script.advance(9_999);
+        let mut none = bytes::BytesMut::new();
+        script.client.handle_input(script.now, &mut none);
+    }
+    script.advance(9_999);
+    assert_eq!(script.actions(), []);
+    script.advance(1);
+    assert_eq!(script.actions(), [Action::Close]);
+}
+
 /// [MQTT-3.1.2-22]
 #[test]
 fn after_a_long_sleep_the_connection_is_given_up_without_a_question() {

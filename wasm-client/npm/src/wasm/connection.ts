@@ -82,6 +82,8 @@ export class Machine implements Connection {
   #wakesAt = Infinity;
   #lastMs = 0;
   #setBackMs = 0;
+  /** What the socket had not written at the last look. */
+  #left = 0;
   #pumpWaits = false;
   /** Credentials have been asked for, and the attempt waits for them. */
   #asking = false;
@@ -159,9 +161,13 @@ export class Machine implements Connection {
     this.#soon().authenticate(+(kind === 'again'));
   }
   tick(): void {
-    // Timers of a hidden page may be late by a minute.
     const now = this.#now();
-    if (this.#wasm.poll_timeout() <= now) this.#soon().timeout(now);
+    // That the socket gets rid of what waits in it is a sign of life: the other side has made room for it, and a PINGREQ stands behind it.
+    const left = this.#socket?.bufferedAmount ?? 0;
+    if (left < this.#left) this.#wasm.received(now);
+    this.#left = left;
+    // Nothing happens early. Timers of a hidden page may be late by a minute.
+    this.#soon().timeout(now);
   }
   probe(): void {
     this.#soon().probe(this.#now());
@@ -270,7 +276,15 @@ export class Machine implements Connection {
       }
     }
     const now = this.#now();
-    this.#wakeAt(Math.min(wasm.poll_timeout(), congested ? now + CONGESTED_WAIT_MS : Infinity), now);
+    const at = Math.min(wasm.poll_timeout(), congested ? now + CONGESTED_WAIT_MS : Infinity);
+    if (at === this.#wakesAt) return;
+    clearTimeout(this.#timer);
+    this.#wakesAt = at;
+    if (at === Infinity) return;
+    this.#timer = setTimeout(() => {
+      this.#wakesAt = Infinity;
+      this.tick();
+    }, Math.min(Math.max(0, at - now), WAIT_MS_MAX));
   }
 
   /** Writes what the machine has, as far as the socket keeps up. Whether it does not. */
@@ -281,17 +295,6 @@ export class Machine implements Connection {
       if (!evenIfCongested && socket.bufferedAmount > BUFFERED_BYTES_MAX) return true;
     } while (this.#wasm.poll_output(this.#now()));
     return false;
-  }
-
-  #wakeAt(at: number, now: number): void {
-    if (at === this.#wakesAt) return;
-    clearTimeout(this.#timer);
-    this.#wakesAt = at;
-    if (at === Infinity) return;
-    this.#timer = setTimeout(() => {
-      this.#wakesAt = Infinity;
-      this.#soon().timeout(this.#now());
-    }, Math.min(Math.max(0, at - now), WAIT_MS_MAX));
   }
 
   #open(): void {

@@ -260,3 +260,29 @@ test('credentials are asked for before the socket, and one that was freed opens 
   machine.credentials('ana', 'secret', undefined);
   assert.equal(FakeSocket.last, undefined);
 });
+
+test('what the socket gets rid of is a sign of life, and what stays in it is none', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000 });
+  const { machine, wasm, calls } = open();
+  const settle = async () => { for (let turn = 0; turn < 5; turn++) await Promise.resolve(); };
+  wasm.actions.push(1);
+  machine.start();
+  await settle();
+  const socket = FakeSocket.last;
+  const ticked = (left) => {
+    socket.bufferedAmount = left;
+    calls.length = 0;
+    machine.tick();
+    return calls.map(([name, now]) => `${name} ${now}`).join(' ');
+  };
+  const [life, none] = ['received 1000 timeout 1000', 'timeout 1000'];
+  assert.deepEqual([ticked(900), ticked(900), ticked(300), ticked(1200), ticked(0), ticked(0)], [none, none, life, none, life, none]);
+  // By the timer, too, before it is said that the time has come.
+  wasm.timeoutAt = 1_500;
+  assert.equal(ticked(900), none);
+  await settle();
+  calls.length = 0;
+  socket.bufferedAmount = 500;
+  t.mock.timers.tick(500);
+  assert.deepEqual(calls, [['received', 1_500], ['timeout', 1_500]]);
+});

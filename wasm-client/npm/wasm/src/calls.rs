@@ -259,7 +259,7 @@ extern "C" fn opened(now: f64) {
     with(|machine| machine.handle_open(now as u64));
 }
 
-/// Bytes from the server are in memory.
+/// Bytes from the server are in memory; none: the socket has got rid of some that waited in it.
 #[unsafe(no_mangle)]
 extern "C" fn received(now: f64) {
     let mut input = INPUT.0.take().unwrap_or_default();
@@ -322,13 +322,14 @@ extern "C" fn poll_journal() -> bool {
     true
 }
 
-/// Sends about a frame; whether there was anything to send.
+/// Sends about a frame; whether there was anything to send. A large packet leaves in pieces: the server sees that it comes, where a
+/// message of the WebSocket may be seen once it is whole.
 #[unsafe(no_mangle)]
 extern "C" fn poll_output(now: f64) -> bool {
     let mut output = BytesMut::new();
     with(|machine| machine.poll_output(now as u64, &mut output, FRAME_BYTES));
-    if !output.is_empty() {
-        send(output.as_ptr(), output.len());
+    for frame in output.chunks(2 * FRAME_BYTES) {
+        send(frame.as_ptr(), frame.len());
     }
     !output.is_empty()
 }
