@@ -151,14 +151,14 @@ impl Client {
     ///
     /// Does nothing without [`Options::authentication`].
     pub fn authenticate_again(&self, data: String) {
-        self.0.with(|machine, _| {
+        self.0.with(|machine, now| {
             let connect = &machine.options().connect;
             let Some(method) = connect.authentication_method.clone() else {
                 return;
             };
             let (username, password) = (connect.username.clone(), connect.password.clone());
             let data = Some(Bytes::from(data));
-            machine.set_credentials(username, password, data.clone());
+            machine.set_credentials(now, username, password, data.clone());
             // Before CONNACK the server takes none; the CONNECT that is under way has the old data.
             if !matches!(machine.state(), State::Online { .. }) {
                 return;

@@ -72,6 +72,8 @@ impl From<&str> for Why {
 
 /// How long a connection under suspicion has to answer.
 const PROBE_MS: u64 = 3_000;
+/// How long an attempt waits for credentials.
+const CREDENTIALS_MS: u32 = 30_000;
 
 impl Client {
     /// A client that starts to connect at once.
@@ -127,9 +129,10 @@ impl Client {
         }
     }
 
-    /// Other credentials for the next attempt.
+    /// Other credentials for the next attempt. One that has waited for them begins now.
     pub fn set_credentials(
         &mut self,
+        now: Millis,
         username: Option<crate::ByteString>,
         password: Option<bytes::Bytes>,
         authentication_data: Option<bytes::Bytes>,
@@ -138,6 +141,9 @@ impl Client {
         connect.username = username;
         connect.password = password;
         connect.authentication_data = authentication_data;
+        if let Phase::Opening { deadline } = &mut self.phase {
+            *deadline = now + u64::from(self.options.connect_timeout_ms);
+        }
     }
 
     /// Tries now instead of later, whatever the state was, unless closed. A connection that stands is probed.
@@ -202,16 +208,20 @@ impl Client {
         match self.phase {
             Phase::Waiting { until } if until <= now => self.open(now),
             Phase::Opening { deadline } | Phase::Handshake { deadline } if deadline <= now => {
-                self.actions.push_back(Action::Close);
-                self.lost(
+                self.give_up(
                     now,
-                    "the server did not answer in time".into(),
-                    Verdict::Retry,
+                    "the server or the credentials callback did not answer in time",
                 );
             }
             Phase::Online { .. } => self.online_timeout(now),
             _ => {}
         }
+    }
+
+    /// This side ends the connection.
+    fn give_up(&mut self, now: Millis, reason: &str) {
+        self.actions.push_back(Action::Close);
+        self.handle_closed(now, reason);
     }
 
     fn online_timeout(&mut self, now: Millis) {
@@ -221,18 +231,10 @@ impl Client {
         if keep_alive.was_asleep(now) {
             // [MQTT-3.1.2-22]: the server has closed it, whatever this side still believes.
             self.retry.reset();
-            self.actions.push_back(Action::Close);
-            self.lost(
-                now,
-                "this side was silent for too long".into(),
-                Verdict::Retry,
-            );
-            return;
+            return self.give_up(now, "this side was silent for too long");
         }
         if keep_alive.is_dead(now) {
-            self.actions.push_back(Action::Close);
-            self.lost(now, "the server went silent".into(), Verdict::Retry);
-            return;
+            return self.give_up(now, "the server went silent");
         }
         if keep_alive.is_ping_due(now) {
             keep_alive.ping(now);
@@ -345,8 +347,13 @@ impl Client {
     }
 
     pub(super) fn open(&mut self, now: Millis) {
+        let wait_ms = if self.options.asks_credentials {
+            CREDENTIALS_MS
+        } else {
+            self.options.connect_timeout_ms
+        };
         self.phase = Phase::Opening {
-            deadline: now + u64::from(self.options.connect_timeout_ms),
+            deadline: now + u64::from(wait_ms),
         };
         self.actions.push_back(Action::Open);
         self.set_state(State::Connecting);

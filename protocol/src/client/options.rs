@@ -14,7 +14,7 @@ pub struct Options {
     pub backoff: Backoff,
     /// Seeds the jitter of the backoff: each client needs its own.
     pub seed: u64,
-    /// From opening the transport to CONNACK.
+    /// From opening the transport, or from credentials if they are asked for, to CONNACK.
     pub connect_timeout_ms: u32,
     /// From PINGREQ to a sign of life.
     pub ping_timeout_ms: u32,

@@ -20,6 +20,7 @@ fn the_next_connect_has_the_new_credentials() {
     let password = bytes::Bytes::from_static(b"secret");
     let data = bytes::Bytes::from_static(b"data");
     script.client.set_credentials(
+        0,
         Some("ana".into()),
         Some(password.clone()),
         Some(data.clone()),
@@ -105,7 +106,20 @@ fn asking_counts_as_a_part_of_the_attempt() {
     assert_eq!(reason, "no token");
     assert!(retry_in_ms.is_some());
     let mut script = Script::new(asking());
-    script.advance(10_000);
+    script.advance(30_000);
+    assert_eq!(script.actions(), [Action::Close]);
+}
+
+#[test]
+fn the_deadline_of_an_attempt_begins_with_the_credentials() {
+    let mut script = Script::new(asking());
+    script.advance(29_000);
+    assert_eq!(script.actions(), []);
+    let now = script.now;
+    script.client.set_credentials(now, None, None, None);
+    script.advance(9_999);
+    assert_eq!(script.actions(), []);
+    script.advance(1);
     assert_eq!(script.actions(), [Action::Close]);
 }
 

@@ -1,10 +1,10 @@
-// Asks the application for credentials: before each attempt, when they are about to expire, and when the server wants more. It always ends.
+// Asks the application for credentials: before each attempt, when they are about to expire, and when the server wants more. An attempt that waits
+// for them too long is ended by the machine.
 
 import { checkOptions, CREDENTIALS } from '../options.js';
 import type { Connection, Diagnostics } from '../wasm/contract.js';
 import type { Credentials, EngineSettings } from '../settings.js';
 
-const ASK_DEADLINE_MS = 30_000;
 /** So long before they expire new ones are asked for. */
 const RENEW_BEFORE_MS = 30_000;
 /** Between two of these: a clock that is wrong makes each token look expired. */
@@ -30,7 +30,9 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
   let over = false;
 
   const get = async (): Promise<Credentials | null | undefined> => {
-    const given = await within(Promise.resolve().then(() => (typeof credentials === 'function' ? credentials() : credentials)));
+    // Not inside of a call from the connection.
+    await undefined;
+    const given = await (typeof credentials === 'function' ? credentials() : credentials);
     if (given) checkOptions('credentials', given, CREDENTIALS);
     const until = given && expiryOf(given);
     expiresAt = until ?? Infinity;
@@ -67,13 +69,6 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
     },
     stop: () => void (over = true),
   };
-}
-
-function within<T>(asked: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error('the credentials callback did not answer in time')), ASK_DEADLINE_MS);
-    asked.finally(() => clearTimeout(late)).then(resolve, reject);
-  });
 }
 
 /** As told, or as a JSON Web Token says; wall clock, ms. */

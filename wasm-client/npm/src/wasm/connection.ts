@@ -26,7 +26,7 @@ export interface Exports {
   unsubscribe(identifier: number): void;
   hold_acks(hold: number): void;
   committed(ticket: number): void;
-  credentials(): number;
+  credentials(now: number): number;
   authenticate(again: number): void;
   probe(now: number): void;
   reconnect(now: number): void;
@@ -149,7 +149,7 @@ export class Machine implements Connection {
   }
   credentials(username: string | undefined, password: string | Uint8Array | undefined, authenticationData: Uint8Array | undefined): void {
     this.#give([username, password, authenticationData]);
-    if (!this.#soon().credentials()) this.credentials_failed('a credential has more than 65,535 bytes');
+    if (!this.#soon().credentials(this.#now())) this.credentials_failed('a credential has more than 65,535 bytes');
     else if (this.#asking) this.#openSocket();
   }
   credentials_failed(reason: string): void {
@@ -329,14 +329,11 @@ export class Machine implements Connection {
       }
       this.#pump();
     };
-    socket.onclose = ({ wasClean }) => {
-      this.#letGo();
-      this.#closed(wasClean ? 'the server closed the connection' : 'the server cannot be reached');
-    };
+    socket.onclose = ({ wasClean }) => this.#closed(wasClean ? 'the server closed the connection' : 'the server cannot be reached');
   }
 
   #closed(reason: string): void {
-    this.#asking = false;
+    this.#letGo();
     this.#give([reason]);
     this.#soon().closed(this.#now());
   }

@@ -243,13 +243,14 @@ test('the clock never goes back, and a timer is for the newest time alone', asyn
 });
 
 test('credentials are asked for before the socket, and one that was freed opens none', async () => {
-  const { machine, wasm, heard } = open({ asksCredentials: true });
+  const { machine, wasm, heard, calls } = open({ asksCredentials: true });
   FakeSocket.last = undefined;
   wasm.actions.push(1);
   machine.start();
   await tasks();
   assert.deepEqual([heard, FakeSocket.last], [[['credentials']], undefined]);
   machine.credentials('ana', 'secret', undefined);
+  assert.ok(Math.abs(calls.find(([name]) => name === 'credentials')[1] - Date.now()) < 60_000);
   assert.equal(FakeSocket.last.url, 'ws://broker/');
   machine.free();
   assert.equal(FakeSocket.last.closed, true);

@@ -185,7 +185,7 @@ extern "C" fn committed(ticket: u32) {
 
 /// User name, password and authentication data for the next attempt. False: one of them is too long.
 #[unsafe(no_mangle)]
-extern "C" fn credentials() -> bool {
+extern "C" fn credentials(now: f64) -> bool {
     let mut values = arguments();
     let (username, password, data) = (values.text(), values.bytes(), values.bytes());
     let name_bytes = username.as_ref().map(|name| name.as_bytes());
@@ -194,7 +194,7 @@ extern "C" fn credentials() -> bool {
         .flatten()
         .all(|bytes| bytes.len() <= FIELD_BYTES_MAX);
     if fits {
-        with(|machine| machine.set_credentials(username, password, data));
+        with(|machine| machine.set_credentials(now as u64, username, password, data));
     }
     fits
 }
