@@ -76,7 +76,8 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   #waiting: Deferred<IteratorResult<Message<P>>>[] = [];
   /** QoS 0 messages in the buffer and with handlers. */
   #held = 0;
-  #loops = false;
+  /** There is a loop; or there was a handler first, and what comes waits for nothing else. Until then it waits for whoever comes. */
+  #loops: boolean | undefined;
   #over = false;
   #error: EbbtideError | undefined;
 
@@ -103,11 +104,11 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   }
 
   [Symbol.asyncIterator](): this {
+    this.#loops = true;
     return this;
   }
 
   next(): Promise<IteratorResult<Message<P>>> {
-    this.#loops = true;
     this.#finishShown();
     const item = this.#oldest();
     if (item) return Promise.resolve(this.#show(item));
@@ -128,13 +129,15 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
 
   /**
    * Calls back for each message, at once: without waiting for the promise of the last call. Messages that came before the first
-   * handler or loop are given to it. What a handler throws is reported as an error of the page. Returns what removes the handler.
+   * handler or loop are given to it; those that come when the last handler was removed count as handled. What a handler throws is
+   * reported as an error of the page. Returns what removes the handler.
    */
   onMessage(handler: (message: Message<P>) => unknown): () => void {
     checkCallback('onMessage', handler);
     const remove = added(this.#handlers, handler);
-    if (!this.#loops) {
-      for (let item; (item = this.#oldest()); ) this.#handle(handler, item);
+    if (!(this.#loops ??= false)) {
+      this.#finishShown();
+      for (let item; (item = this.#oldest()); ) callOut(handler, item.message, item.done);
     }
     return remove;
   }
@@ -182,8 +185,9 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
       return this.end(new EbbtideError('slow-consumer', `more than ${this.#bufferedMax} messages of ${this.filter} wait`));
     }
     const message = new Message(delivery, paramsOf(this.#parsed, delivery.topic) as P);
-    const loops = this.#loops || this.#handlers.size === 0;
-    let left = this.#handlers.size + (loops ? 1 : 0);
+    const loops = this.#loops !== false || this.#waiting.length > 0;
+    let left = this.#handlers.size + +loops;
+    if (!left) return settled();
     if (bounded) this.#held++;
     const done = (): void => {
       if (--left > 0) return;
@@ -191,15 +195,11 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
       settled();
     };
     const item = { message, done };
-    for (const handler of [...this.#handlers]) this.#handle(handler, item);
+    for (const handler of [...this.#handlers]) callOut(handler, message, done);
     if (!loops) return;
     const waiting = this.#waiting.shift();
     if (waiting) waiting.resolve(this.#show(item));
     else this.#buffer.push(item);
-  }
-
-  #handle(handler: (message: Message<P>) => unknown, { message, done }: Item<P>): void {
-    callOut(handler, message, done);
   }
 
   #oldest(): Item<P> | undefined {

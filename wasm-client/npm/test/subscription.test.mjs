@@ -213,6 +213,73 @@ test('messages from before the first handler are given to it; a removed handler 
   subscription.unsubscribe();
 });
 
+test('what comes when the last handler was removed counts as handled, until somebody asks again', async () => {
+  const { broker, client } = await online();
+  const subscription = client.subscribe('a', { qos: 1, bufferedMessagesMax: 1 });
+  await subscription.granted;
+  const got = [];
+  const handler = (message) => void got.push(message.text());
+  subscription.onMessage(handler)();
+  const send = async (text, qos = 1) => {
+    broker.publish('a', text, { qos });
+    await broker.settled();
+    return (await client.inspect()).inbox;
+  };
+  assert.equal(await send('1'), 0);
+  await send('2', 0);
+  await send('3', 0);
+  subscription.onMessage(handler)();
+  assert.deepEqual(got, []);
+  const asked = subscription.next();
+  assert.equal(await send('4'), 1);
+  assert.equal((await asked).value.text(), '4');
+  subscription.onMessage(handler);
+  assert.equal(await send('5'), 0);
+  assert.deepEqual(got, ['5']);
+  subscription.unsubscribe();
+});
+
+test('who has asked for one message and then has a handler waits for nothing', async () => {
+  const { broker, client } = await online();
+  const subscription = client.subscribe('a', { qos: 1 });
+  await subscription.granted;
+  broker.publish('a', '1', { qos: 1 });
+  assert.equal((await subscription.next()).value.text(), '1');
+  broker.publish('a', '2', { qos: 1 });
+  await broker.settled();
+  const got = [];
+  subscription.onMessage((message) => void got.push(message.text()));
+  broker.publish('a', '3', { qos: 1 });
+  await broker.settled();
+  assert.deepEqual([got, (await client.inspect()).inbox], [['2', '3'], 0]);
+  subscription.unsubscribe();
+});
+
+test('a loop gets each message, whether a handler was there before it or comes while it runs', async () => {
+  const { broker, client } = await online();
+  for (const before of [true, false]) {
+    const subscription = client.subscribe('a', { qos: 1 });
+    await subscription.granted;
+    const got = [];
+    const handle = () => subscription.onMessage((message) => void got.push(`handler ${message.text()}`));
+    if (before) handle();
+    const loop = (async () => {
+      for await (const message of subscription) {
+        got.push(`loop ${message.text()}`);
+        if (message.text() === '1' && !before) handle();
+        await broker.settled();
+        if (message.text() === '3') return;
+      }
+    })();
+    for (const text of ['1', '2', '3']) broker.publish('a', text, { qos: 1 });
+    await loop;
+    const handled = before ? ['handler 1', 'handler 2', 'handler 3'] : [];
+    assert.deepEqual(got.filter((one) => one.startsWith('loop')), ['loop 1', 'loop 2', 'loop 3']);
+    if (before) assert.deepEqual(got.filter((one) => one.startsWith('handler')), handled);
+    assert.equal((await client.inspect()).inbox, 0);
+  }
+});
+
 test('loops, handlers and several subscriptions get the same message', async () => {
   const { broker, client } = await online();
   const one = client.subscribe('a', { qos: 1 });
