@@ -53,9 +53,9 @@ export class Message<P = Readonly<Record<string, string>>> {
     return this.#payload.length === 0;
   }
 
-  /** The payload as it came. The buffer may hold more than it: views of it go by `byteOffset` and `length`. */
+  /** A copy of the payload as it came, in a buffer of its own: to keep, to change and to transfer. */
   bytes(): Uint8Array {
-    return this.#payload;
+    return this.#payload.slice();
   }
 
   /** The payload as UTF-8 text. Throws `payload` if it is none. */

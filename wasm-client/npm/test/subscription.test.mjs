@@ -280,6 +280,24 @@ test('a loop gets each message, whether a handler was there before it or comes w
   }
 });
 
+test('bytes are the application’s own: it may change and transfer them', async () => {
+  const { broker, client } = await online({ identity: 'ana' });
+  const one = client.subscribe('a/+');
+  const other = client.subscribe('a/#');
+  await Promise.all([one.snapshot, other.snapshot]);
+  one.onMessage((message) => {
+    message.bytes().fill(0);
+    const bytes = message.bytes();
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+  });
+  broker.publish('a/1', 'one', { retain: true });
+  const [message] = await take(other, 1);
+  assert.equal(message.text(), 'one');
+  broker.goOffline();
+  const again = broker.reload(client);
+  assert.deepEqual(texts(await take(again.subscribe('a/+'), 1)), ['one']);
+});
+
 test('loops, handlers and several subscriptions get the same message', async () => {
   const { broker, client } = await online();
   const one = client.subscribe('a', { qos: 1 });
