@@ -29,7 +29,7 @@ export interface ConnectOptions {
   credentials?: Credentials | CredentialsCallback;
   /** Default: one is made and kept with the identity. */
   clientId?: string;
-  /** How long the server keeps the session after the connection is gone, seconds. Default 86,400: a day. MQTT 3.1.1: 0 or for ever. */
+  /** How long the server keeps the session after the connection is gone, seconds. Default 86,400: a day; with `storage: 'memory'` 300. MQTT 3.1.1: 0 or for ever. */
   sessionExpiryS?: number;
   /** Not together with `presence`. */
   will?: Will;
@@ -55,7 +55,7 @@ export interface ConnectOptions {
   authenticationMethod?: string;
   /** Answers AUTH with Continue Authentication (0x18): with data, or with data and what else AUTH may have. `said`: what the server said beside its data. */
   onAuthenticate?: (data: Uint8Array | undefined, said: Diagnostics) => Uint8Array | AuthAnswer | Promise<Uint8Array | AuthAnswer>;
-  /** Seconds for an attempt to connect. Default 10. */
+  /** Seconds for an attempt to connect, without those that `credentials` takes. Default 10. */
   connectTimeoutS?: number;
   /** Seconds between attempts at most; they grow up to it, with full jitter. Default 60. */
   backoffMaxS?: number;
@@ -99,6 +99,8 @@ export function settingsOf(url: string, options: ConnectOptions): Settings {
   const given = defined(options);
   const { credentials, will, presence, workerUrl } = given;
   const dynamic = typeof credentials === 'function';
+  // Without a store no page finds the session again.
+  if (given.storage === 'memory') given.sessionExpiryS ??= 300;
   const settings = { ...DEFAULTS, ...given };
   const identity = given.identity ?? (dynamic ? undefined : credentials?.username) ?? '';
   if (dynamic && given.identity === undefined && settings.storage === 'durable') {

@@ -221,6 +221,9 @@ test('the session below is opened with every option, or its default', () => {
   assert.equal(settingsFor({ keepAliveS: undefined, clientId: undefined }).keepAliveS, 30);
   assert.equal(settingsFor({ credentials: { username: 'ana' } }).identity, 'ana');
   assert.equal(settingsFor({ credentials: () => ({}), storage: 'memory' }).identity, '');
+  // The server does not wait for a day for a page that cannot come back, unless it is told to.
+  assert.equal(settingsFor({ storage: 'memory' }).sessionExpiryS, 300);
+  assert.equal(settingsFor({ storage: 'memory', sessionExpiryS: 3_600 }).sessionExpiryS, 3_600);
 });
 
 test('the will as it goes into CONNECT', () => {

@@ -29,8 +29,6 @@ export interface LeaderContext {
   name: string;
   settings: EngineSettings;
   store: Store;
-  /** Memory instead of the store that was asked for. */
-  fallback: boolean;
   load(): Promise<MakeConnection>;
   /** Tabs that live, this one among them, as far as it is known. */
   tabs(): string[];
@@ -64,7 +62,7 @@ export interface Leader {
 }
 
 export async function startLeader(context: LeaderContext, stopped: () => boolean): Promise<Leader | undefined> {
-  const { url, name, settings, store, fallback, load, say, log } = context;
+  const { url, name, settings, store, load, say, log } = context;
   const { limits, version } = settings;
   const estate = await takeOver(store, name, settings);
   // Only now: compiling it would compete with the first values that the page shows.
@@ -116,7 +114,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const hooks = {} as Hooks;
   const given = {
     ...settings, url, clientId: meta.clientId, cleanStart: false, durable: true, hasSession: meta.hasSession, sessionName: meta.sessionName, asksCredentials: settings.credentials !== undefined,
-    sessionExpiryS: fallback ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_MAX_S) : settings.sessionExpiryS,
+    sessionExpiryS: store.kind === 'memory' && settings.storage === 'durable' ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_MAX_S) : settings.sessionExpiryS,
     connectTimeoutMs: settings.connectTimeoutS * 1000, backoffMaxMs: settings.backoffMaxS * 1000,
   } as Settings;
   const connection = connect(given, hooks);

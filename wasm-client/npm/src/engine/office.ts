@@ -32,7 +32,7 @@ export interface Office {
 
 export function takeOffice(context: OfficeContext): Office {
   const { name, settings, opened, self, report, log, post, state } = context;
-  const { store, memoryOnly, shared } = opened;
+  const { store, shared } = opened;
   const others = new Set<string>();
   const gone = new AbortController();
   let leader: Leader | undefined;
@@ -88,7 +88,7 @@ export function takeOffice(context: OfficeContext): Office {
     try {
       if (shared) (await onRoster(name)).forEach(meet);
       const made = await startLeader({
-        ...context, store, fallback: memoryOnly !== undefined && settings.storage === 'durable', tabs: () => [self, ...others], say, state: enter, failed,
+        ...context, store, tabs: () => [self, ...others], say, state: enter, failed,
         outbox: (count) => {
           outbox = count;
           if (!over) beat();
