@@ -89,6 +89,8 @@ impl Wills {
             && is_wanted(entry.get().1)
         {
             let (row, _) = entry.remove();
+            // It may be set for a time that nobody waits for any more.
+            shared.timers.remove(&Timer::Will(session));
             match publish(shared, &row, now) {
                 Ok(steps) => return steps,
                 Err(Exhausted) => put_off(&mut wills, shared, row, now),

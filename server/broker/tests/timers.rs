@@ -94,3 +94,18 @@ fn a_session_that_is_deleted() {
     assert!(pending.is_some(), "there is a session");
     assert_eq!(world.broker.poll_timeout(), None);
 }
+
+#[test]
+fn a_will_that_is_published_before_its_delay_is_over() {
+    let mut world = World::new();
+    let (client, _) = world.connect(Connect {
+        session_expiry_interval: Some(LONG_S),
+        will: Some(will("gone", "x", LONG_S)),
+        ..kept("a")
+    });
+    world.cut(client);
+    assert!(world.broker.poll_timeout().is_some(), "it waits");
+    let (_, connack) = world.connect(clean("a"));
+    assert!(!connack.session_present);
+    assert_eq!(world.broker.poll_timeout(), None);
+}
