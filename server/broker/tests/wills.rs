@@ -324,6 +324,23 @@ fn one_that_would_pass_a_limit_in_all_is_refused_with_its_client() {
     }
 }
 
+/// Would fail if what its own session would keep of it counted, though that session ends now and makes room.
+#[test]
+fn who_throws_a_backlog_away_is_let_in_with_a_will_that_it_listened_to() {
+    let mut world = World::with(Limits {
+        queue_messages_max: 1,
+        ..Limits::default()
+    });
+    let (client, _) = world.connect(kept("x"));
+    world.subscribe(client, "gone/#", QoS::AtLeastOnce);
+    world.cut(client);
+    let (publisher, _) = world.connect(clean("p"));
+    world.publish(publisher, 1, "gone/y", "hello", QoS::AtLeastOnce, false);
+    refused(&mut world, with_will(kept("x"), 0));
+    let (_, connack) = world.connect(with_will(clean("x"), 0));
+    assert_eq!(connack.reason, ReasonCode::Success);
+}
+
 #[test]
 fn while_memory_is_short_one_that_would_be_kept_is_refused_whoever_it_is_of() {
     let mut world = listening();

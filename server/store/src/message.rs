@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ebbtide_protocol::{QoS, TopicName};
+use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
 
 use crate::{Incarnation, Properties, WallTime};
 
@@ -28,24 +28,7 @@ impl Message {
     /// Bytes of memory that its content takes.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let properties = &self.properties;
-        let optional = |length: Option<usize>| length.unwrap_or(0);
-        let user_properties: usize = properties
-            .user_properties
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Bytes>())
-            .sum();
-        self.topic.as_str().len()
-            + self.payload.len()
-            + optional(properties.content_type.as_ref().map(|text| text.len()))
-            + optional(
-                properties
-                    .response_topic
-                    .as_ref()
-                    .map(|topic| topic.as_str().len()),
-            )
-            + optional(properties.correlation_data.as_ref().map(Bytes::len))
-            + user_properties
+        content_size(&self.topic, &self.payload, &self.properties)
     }
 
     /// The same, as limits of queues and of retained messages count it: topic, payload and properties.
@@ -62,6 +45,24 @@ impl Message {
             self.accepted_at.0.saturating_add(u64::from(seconds) * 1000),
         ))
     }
+}
+
+/// Bytes that a message of these would hold, roughly.
+#[must_use]
+pub fn content_size(topic: &TopicName, payload: &Bytes, properties: &MessageProperties) -> usize {
+    let optional = |length: Option<usize>| length.unwrap_or(0);
+    let user_properties: usize = properties
+        .user_properties
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Bytes>())
+        .sum();
+    let response_topic = properties.response_topic.as_ref();
+    topic.as_str().len()
+        + payload.len()
+        + optional(properties.content_type.as_ref().map(|text| text.len()))
+        + optional(response_topic.map(|topic| topic.as_str().len()))
+        + optional(properties.correlation_data.as_ref().map(Bytes::len))
+        + user_properties
 }
 
 /// One session, or group of a shared subscription, that is to get a message, and how. Only those that are kept, and

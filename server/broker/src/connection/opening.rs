@@ -177,7 +177,11 @@ impl Connection {
         let ended = ended.filter(|ticket| !shared.journal.is_durable(*ticket));
         let waits = taken_over || has_presence || ended.is_some();
         let will_grows = match &connect.will {
-            Some(will) => route::check_will(shared, will, now)?,
+            Some(will) => {
+                let leaving = rested.filter(|_| resumed.is_none());
+                let leaving = leaving.map(|session| session.incarnation);
+                route::check_will(shared, will, incarnation, leaving, now)?
+            }
             None => false,
         };
         room::for_connect(shared, connect, expiry, rested, will_grows, waits)?;

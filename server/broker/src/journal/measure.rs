@@ -1,8 +1,6 @@
 //! What an operation holds, for the limits on what waits for the disk.
 
-use ebbtide_store::{Accept, Operation, Queue, RetainedChange, WallTime};
-
-use crate::wills;
+use ebbtide_store::{Accept, Operation, Queue, RetainedChange, content_size};
 
 fn accept_of(operation: &Operation) -> Option<&Accept> {
     match operation {
@@ -32,8 +30,9 @@ pub(super) fn size_of(operation: &Operation) -> usize {
         .map_or(0, |message| message.size_bytes());
     let will = match operation {
         Operation::PutWill(row) => {
-            let message = wills::message(row.will.clone(), WallTime(0));
-            size_of_val(&**row) + row.client_id.len() + message.size_bytes()
+            let will = &row.will;
+            let content = content_size(&will.topic, &will.payload, &will.properties);
+            size_of_val(&**row) + row.client_id.len() + content
         }
         _ => 0,
     };

@@ -1,9 +1,9 @@
 //! Limits in all: when one is reached, what would pass it is refused before anybody gets it.
 
 use ebbtide_protocol::packet::Will;
-use ebbtide_store::Message;
+use ebbtide_store::{Incarnation, Message};
 
-use super::{NOBODY, audience, mailbox::Mailbox};
+use super::{audience, mailbox::Mailbox};
 use crate::{Limit, Now, numbers::Exhausted, room::NoRoom, shared::Shared, wills};
 
 /// The largest will of which nothing but a row of the session's own has to be kept, or a retained message that is there is replaced:
@@ -46,20 +46,34 @@ pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Resu
 /// For the will of a client that comes in, while it can still be told: what CONNACK promises is published later, whatever limit is reached
 /// then. So what limits in all can be passed by is one message for each connection that is there and each session that is away.
 ///
-/// Gives whether it makes what is kept more. One that does not is taken without any room: it is how devices say that they have gone, and
-/// they come back to take what waits for them.
-pub(crate) fn check_will(shared: &Shared, will: &Will, now: Now) -> Result<bool, Refused> {
+/// Gives whether it makes what is kept more, as far as anything depends on that. One that does not is taken without any room: it is how
+/// devices say that they have gone, and they come back to take what waits for them. `session` will be its publisher; `leaving` is an
+/// earlier one of this client, which ends now.
+pub(crate) fn check_will(
+    shared: &Shared,
+    will: &Will,
+    session: Incarnation,
+    leaving: Option<Incarnation>,
+    now: Now,
+) -> Result<bool, Refused> {
     let message = wills::message(will.clone(), now.wall);
+    let is_short = shared.lacks_memory();
+    if !is_short && shared.journal.no_room().is_none() && reached(shared, &message, true).is_none()
+    {
+        // Whom it reaches is asked only where that matters: it may be many.
+        return Ok(false);
+    }
     let index = shared.index.read();
     let (matches, _) = index.matches(message.topic.as_str());
-    let targets = audience::targets(&matches, &message, NOBODY);
+    let mut targets = audience::targets(&matches, &message, session);
+    targets.retain(|target| Some(target.mailbox.session) != leaving);
     let is_queued = audience::is_queued(&targets, &audience::groups(&matches, &message));
     let is_new = is_set(&message) && shared.retained.read().get(&message.topic).is_none();
     let grows = is_queued || is_new || message.content_bytes() > WILL_BYTES_MAX;
     if !grows {
         return Ok(false);
     }
-    if shared.lacks_memory() {
+    if is_short {
         return Err(Refused::Quota(NO_MEMORY));
     }
     in_all(shared, &message, is_queued)?;
@@ -72,38 +86,39 @@ fn is_set(message: &Message) -> bool {
 }
 
 fn in_all(shared: &Shared, message: &Message, is_queued: bool) -> Result<(), Refused> {
+    let Some((limit, why)) = reached(shared, message, is_queued) else {
+        return Ok(());
+    };
+    shared.counters.limits.hit(limit);
+    Err(Refused::Quota(why))
+}
+
+/// The limit in all that this message would pass, and what its publisher is told.
+fn reached(shared: &Shared, message: &Message, is_queued: bool) -> Option<(Limit, &'static str)> {
     let (limits, journal) = (shared.limits(), &shared.journal);
     let bytes = message.content_bytes();
-    let over = |limit, why| {
-        shared.counters.limits.hit(limit);
-        Err(Refused::Quota(why))
-    };
     if is_queued {
         if journal.waiting_messages() >= limits.queue_messages_max {
-            return over(Limit::QueueMessagesMax, "queue_messages_max messages wait");
+            return Some((Limit::QueueMessagesMax, "queue_messages_max messages wait"));
         }
         if journal.waiting_bytes() + bytes > limits.queue_bytes_max {
-            return over(Limit::QueueBytesMax, "queue_bytes_max bytes wait");
+            return Some((Limit::QueueBytesMax, "queue_bytes_max bytes wait"));
         }
     }
     if is_set(message) {
         let retained = shared.retained.read();
         let old = retained.get(&message.topic);
         if old.is_none() && retained.len() >= limits.retained_messages_max {
-            return over(
-                Limit::RetainedMessagesMax,
-                "there are retained_messages_max retained messages",
-            );
+            let why = "there are retained_messages_max retained messages";
+            return Some((Limit::RetainedMessagesMax, why));
         }
         let old_bytes = old.map_or(0, |row| row.message.content_bytes());
         if bytes > old_bytes && retained.bytes() - old_bytes + bytes > limits.retained_bytes_max {
-            return over(
-                Limit::RetainedBytesMax,
-                "retained messages have retained_bytes_max bytes",
-            );
+            let why = "retained messages have retained_bytes_max bytes";
+            return Some((Limit::RetainedBytesMax, why));
         }
     }
-    Ok(())
+    None
 }
 
 /// How many copies of retained messages may be kept for a session now, besides what waits: nobody publishes them who could be
