@@ -19,7 +19,7 @@ use crate::{
     connection::rfc3339,
     journal::Ticket,
     room::NoRoom,
-    route::{self, Incoming, Source, retained::Retained},
+    route::{self, Incoming, Published, Source, retained::Retained},
     shared::{Shared, scramble},
     work::TIMER_STEPS,
 };
@@ -120,8 +120,9 @@ impl Presence {
         if let Some(user) = user {
             entry["user"] = (&**user).into();
         }
-        let ticket = publish(shared, entry_of(topic.clone(), &entry, None, now), now);
+        let published = publish(shared, entry_of(topic.clone(), &entry, None, now), now);
         drop(state);
+        let ticket = published.and_then(|published| published.ticket);
         Some((Seat { topic, connection }, ticket))
     }
 
@@ -172,10 +173,19 @@ impl Presence {
             };
             steps += TIMER_STEPS;
             let is_back = state.present.contains_key(&topic);
-            let entry = self.offline(topic.clone(), "broker restart", now);
-            if !is_back && publish(shared, entry, now).is_none() {
-                state.stale.push(topic);
-                return (steps, Settled::Behind);
+            // Who has come and gone since has another entry by now, or none.
+            let is_left = shared
+                .retained
+                .read()
+                .get(&topic)
+                .is_some_and(|row| is_online(&row.message.payload));
+            if is_left && !is_back {
+                let entry = self.offline(topic.clone(), "broker restart", now);
+                let Some(published) = publish(shared, entry, now) else {
+                    state.stale.push(topic);
+                    return (steps, Settled::Behind);
+                };
+                steps += published.steps;
             }
             if steps >= steps_max {
                 return (steps, Settled::Some);
@@ -217,7 +227,7 @@ fn entry_of(
 
 /// Sets an entry; gives the commit that it is durable with. While the disk is full only the entry itself is kept: who comes and goes
 /// would otherwise fill the queues of those who are away, and nobody could refuse it.
-fn publish(shared: &Shared, mut message: Message, now: Now) -> Option<Ticket> {
+fn publish(shared: &Shared, mut message: Message, now: Now) -> Option<Published> {
     if shared.journal.no_room() == Some(NoRoom::Full) {
         message.qos = QoS::AtMostOnce;
     }
@@ -225,7 +235,7 @@ fn publish(shared: &Shared, mut message: Message, now: Now) -> Option<Ticket> {
         message,
         source: Source::Broker,
     };
-    route::publish(shared, incoming, now).ok()?.ticket
+    route::publish(shared, incoming, now).ok()
 }
 
 /// Whether as much is retained as may be.

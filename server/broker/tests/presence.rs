@@ -173,6 +173,20 @@ fn after_a_crash_all_who_have_not_returned_are_gone() {
 }
 
 #[test]
+fn who_comes_and_goes_before_it_is_told_gone_has_gone_then() {
+    let mut world = with_presence();
+    let (_, _) = world.connect(clean("a"));
+    world.commit();
+    world.crash();
+    let (client, _) = world.connect(clean("a"));
+    world.send(client, disconnect(ReasonCode::Success));
+    world.commit();
+    world.pass_ms(0);
+    world.commit();
+    assert_eq!(now(&mut world), ["a offline disconnect"]);
+}
+
+#[test]
 fn after_a_crash_of_many_others_have_their_turn_before_all_are_gone() {
     const CLIENTS: usize = 600;
     let mut world = with_presence();
