@@ -248,21 +248,24 @@ impl<S: ByteStream> Driver<S> {
         // The new connection may have been noticed before these bytes are, by the system or by the runtime.
         let end = Instant::now() + CATCH_UP;
         let mut carried = 0;
-        while carried < CARRIED_BYTES_MAX && !self.ended && self.connection.wants_input() {
-            let read = poll_fn(|context| self.stream.poll_read(context, &mut self.input));
-            match timeout_at(end, read).await {
-                Ok(Ok(0)) => self.ended = true,
-                Ok(count) => carried += count?,
-                Err(_) => break,
-            }
+        loop {
+            // First what has been read already, and was held back.
             while {
                 self.take_in();
                 self.turn()
             } {
                 tokio::task::yield_now().await;
             }
+            if carried >= CARRIED_BYTES_MAX || self.ended || !self.connection.wants_input() {
+                return Ok(());
+            }
+            let read = poll_fn(|context| self.stream.poll_read(context, &mut self.input));
+            match timeout_at(end, read).await {
+                Ok(Ok(0)) => self.ended = true,
+                Ok(count) => carried += count?,
+                Err(_) => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// Takes in what has come, as much as the core takes at a time. `false`: nothing could be taken in.
@@ -415,7 +418,7 @@ impl<S: ByteStream> Driver<S> {
             // All that could be taken in has been.
             let incomplete = self.input.len() + self.stream.incomplete_bytes();
             let now = || self.surroundings.clock.now();
-            if self.connection.handle_incomplete(incomplete, now) {
+            if !self.is_held_back && self.connection.handle_incomplete(incomplete, now) {
                 return Poll::Ready(Moved::Over);
             }
             if let Poll::Ready(count) = self.stream.poll_read(context, &mut self.input) {

@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 
 use super::*;
 
-/// What has come for a connection, a packet for each read.
+/// What has come for a connection, a packet for each read, or all of it at once.
 #[derive(Clone, Default)]
 struct Mail {
     packets: Arc<Mutex<VecDeque<Packet>>>,
+    comes_at_once: bool,
 }
 
 impl Mail {
@@ -26,12 +27,18 @@ impl Mail {
 
 impl ByteStream for Mail {
     fn poll_read(&mut self, _: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
-        let Some(packet) = self.packets.lock().pop_front() else {
-            return Poll::Pending;
-        };
+        let mut packets = self.packets.lock();
         let before = input.len();
-        encode(&packet, Version::V5, input);
-        Poll::Ready(Ok(input.len() - before))
+        let count = if self.comes_at_once { packets.len() } else { 1 };
+        for packet in packets.iter().take(count) {
+            encode(packet, Version::V5, input);
+        }
+        let count = count.min(packets.len());
+        packets.drain(..count);
+        match input.len() - before {
+            0 => Poll::Pending,
+            count => Poll::Ready(Ok(count)),
+        }
     }
 
     fn poll_write(&mut self, _: &mut Context<'_>, output: &mut BytesMut) -> Poll<io::Result<()>> {
@@ -51,21 +58,25 @@ fn look(serving: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
 /// [MQTT-3.14.4-3]
 #[tokio::test]
 async fn what_came_before_a_takeover_is_taken_in_however_many_reads_it_takes() {
-    assert_all_is_taken_in(Limits::default()).await;
+    assert_all_is_taken_in(Limits::default(), false).await;
 }
 
 /// [MQTT-3.14.4-3]: would fail if a client that publishes too fast were still held back when there is no later.
 #[tokio::test]
 async fn what_was_held_back_before_a_takeover_is_taken_in() {
-    assert_all_is_taken_in(Limits {
-        publish_rate_max: 10,
-        ..Limits::default()
-    })
-    .await;
+    for comes_at_once in [false, true] {
+        let limits = Limits {
+            publish_rate_max: 10,
+            ..Limits::default()
+        };
+        assert_all_is_taken_in(limits, comes_at_once).await;
+    }
 }
 
-async fn assert_all_is_taken_in(limits: Limits) {
-    const MESSAGES: u64 = 100;
+/// `comes_at_once`: and has been read before the other comes.
+async fn assert_all_is_taken_in(limits: Limits, comes_at_once: bool) {
+    // More than are taken in at a time.
+    let messages: u64 = if comes_at_once { 2_000 } else { 100 };
     let retained = |topic: &str| Publish {
         dup: false,
         qos: QoS::AtMostOnce,
@@ -87,7 +98,11 @@ async fn assert_all_is_taken_in(limits: Limits) {
     let (_storage, surroundings) = broker();
     let (broker, _) = surroundings.broker.get();
     broker.set_limits(limits);
-    let (first, second) = (Mail::default(), Mail::default());
+    let first = Mail {
+        comes_at_once,
+        ..Mail::default()
+    };
+    let second = Mail::default();
     first.put(connect(Some(Will {
         topic: TopicName::new("will".to_owned()).expect("a topic"),
         payload: Bytes::from_static(b"gone"),
@@ -102,15 +117,18 @@ async fn assert_all_is_taken_in(limits: Limits) {
         assert!(look(one.as_mut()).is_pending());
     }
     // All of it has come before the client does.
-    for number in 0..MESSAGES {
+    for number in 0..messages {
         first.put(Packet::Publish(Box::new(retained(&number.to_string()))));
     }
     first.put(Packet::Disconnect(Box::new(Disconnect::new(
         ReasonCode::Success,
     ))));
+    if comes_at_once {
+        assert!(look(one.as_mut()).is_pending());
+    }
     second.put(connect(None));
     assert!(look(other.as_mut()).is_pending());
     one.await;
     let stats = broker.stats();
-    assert_eq!(stats.retained, MESSAGES, "and no will");
+    assert_eq!(stats.retained, messages, "and no will");
 }
