@@ -293,11 +293,11 @@ export class OwnPresence {
   /** Whether the entry is online still, as far as this tab knows: another one keeps it, or the will has to say it. */
   async close(): Promise<boolean> {
     if (!this.#leading || this.#client.state.state !== 'online') return true;
-    if (this.#away) return false;
     this.#closed = true;
     return new Promise((resolve) => {
       setTimeout(resolve, FAREWELL_MS, true);
-      this.#publish('offline', 'closed').acked.then(() => resolve(false), () => resolve(true));
+      // What leave() has stored may not have left yet, and would not leave any more.
+      this.#publish('offline', this.#away ? 'left' : 'closed').acked.then(() => resolve(false), () => resolve(true));
     });
   }
 

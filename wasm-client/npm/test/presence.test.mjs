@@ -149,6 +149,17 @@ test('forget() leaves it to the will where this tab cannot say it', async () => 
   assert.deepEqual(asked, [false, true, undefined]);
 });
 
+test('what leave() has only stored is said before the session ends', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  const presence = client.presence();
+  const stays = mock.method(MemoryEngine.prototype, 'publish', (_draft, stored) => (stored(1), { cancel: () => Promise.resolve(false) }));
+  await presence.leave();
+  stays.mock.restore();
+  assert.equal(broker.retained.get('presence/1').json().status, 'online');
+  await client.forget();
+  assert.deepEqual(broker.retained.get('presence/1').json().reason, 'left');
+});
+
 test('another meta, leaving, and coming back', async () => {
   const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
   const entry = () => broker.retained.get('presence/1').json();
