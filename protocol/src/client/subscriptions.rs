@@ -69,7 +69,9 @@ impl Subscriptions {
         ids: &mut PacketIds,
         journal: &mut Journal,
     ) -> Result<SubscriptionHandle, Error> {
-        if self.entries.len() >= Self::MAX || self.next > Self::IDENTIFIER_MAX {
+        let has_place = self.entries.len() < Self::MAX
+            || self.entries.iter().any(|entry| entry.filter == filter);
+        if !has_place || self.next > Self::IDENTIFIER_MAX {
             return Err(Error::TooManySubscriptions);
         }
         let number = self.next;

@@ -34,6 +34,18 @@ fn a_snapshot_is_complete_when_a_ping_was_answered_and_nothing_more_comes() {
 }
 
 #[test]
+fn with_all_subscriptions_there_may_be_those_can_be_renewed() {
+    let mut script = Script::online(options(Version::V5));
+    for number in 0..10_000 {
+        script.subscribe(&number.to_string());
+    }
+    script.subscribe("7");
+    let filter = TopicFilter::new("one more").expect("a filter");
+    let refused = script.client.subscribe(filter, Default::default());
+    assert_eq!(refused, Err(Error::TooManySubscriptions));
+}
+
+#[test]
 fn a_message_goes_to_the_subscriptions_that_the_server_names() {
     let mut script = Script::online(options(Version::V5));
     let wide = script.subscribe("#");
