@@ -95,7 +95,7 @@ pub fn drop_reason(name: &str) -> String {
         "nobody_there" => "nobody there",
         "overflow" => "client too slow",
         "purged" => "purged",
-        "qos0_unready" => "QoS 0, client not ready",
+        "qos0_unready" => "not kept, client not ready or gone",
         "queue_full" => "queue full",
         "refused" => "refused by the client",
         "too_large" => "too large for the client",
