@@ -93,19 +93,21 @@ fn a_silent_client_loses_its_connection_after_one_and_a_half_keep_alives() {
 
 /// [MQTT-3.1.2-22]
 #[test]
-fn a_packet_that_comes_slowly_is_no_silence_and_one_that_stops_is() {
+fn a_large_packet_that_comes_slowly_is_no_silence_and_one_that_stops_is() {
     let mut world = listening();
     let (client, _) = world.connect(Connect {
         keep_alive: 10,
         ..with_will(clean("x"), 0)
     });
-    let packet = [0x30, 100, 0, 1, b'a', 0];
-    for count in 1..=packet.len() {
-        world.send_bytes(client, &packet[..count]);
+    let mut packet = vec![0x30, 0xFF, 0x7F, 0, 1, b'a', 0];
+    packet.resize(8 * 1024, b'x');
+    for kib in 1..=8 {
+        world.send_bytes(client, &packet[..kib * 1024]);
         world.pass_ms(14_000);
     }
     assert_eq!(world.is_closed(client), None);
-    // What had come before is nothing new when the connection has another turn.
+    // What had come before is nothing new when the connection has another turn, and little more is little.
+    packet.push(b'x');
     world.send_bytes(client, &packet);
     world.pass_ms(1_000);
     assert_eq!(world.is_closed(client), Some(ReasonCode::KeepAliveTimeout));

@@ -67,6 +67,9 @@ use crate::{
 
 /// How many packets one call of [`Connection::receive`] takes at most: then others have their turn.
 const PACKETS_PER_TURN: usize = 256;
+/// So many new bytes of a packet that is not whole are a sign of life. By the letter only whole packets are [MQTT-3.1.2-22]; but who sends a
+/// large one on a slow way can say nothing else meanwhile, and would begin anew with it, for ever.
+const SIGN_OF_LIFE_BYTES: usize = 1024;
 
 /// How long a connection that is one too many has to its CONNECT.
 const REFUSED_MS: u64 = 1_000;
@@ -106,8 +109,8 @@ pub struct Connection {
     newcomer: Option<Newcomer>,
     /// It is not let in, because of this.
     refusal: Option<Limit>,
-    /// What the last turn has left in the input.
-    rest_bytes: usize,
+    /// What has counted as a sign of life, of a packet that is not whole.
+    counted_bytes: usize,
 }
 
 /// It only goes forward, so CONNACK is sent once [MQTT-3.2.0-2].
@@ -160,7 +163,7 @@ impl Connection {
             took_one: false,
             newcomer: Some(newcomer),
             refusal: None,
-            rest_bytes: 0,
+            counted_bytes: 0,
         }
     }
 
@@ -189,12 +192,15 @@ impl Connection {
             open.outbound.ends.begin_turn();
             open.steps = 0;
             // A large packet on a slow way is not silence.
-            if before > self.rest_bytes {
+            if before >= self.counted_bytes + SIGN_OF_LIFE_BYTES {
                 open.last_received = now.monotonic;
+                self.counted_bytes = before;
             }
         }
         let more = self.take_packets(input, now);
-        self.rest_bytes = input.len();
+        if input.len() < before {
+            self.counted_bytes = 0;
+        }
         self.incoming.bytes += (before - input.len()) as u64;
         let turn = std::mem::take(&mut self.incoming);
         self.took_one = turn.packets == 1;
