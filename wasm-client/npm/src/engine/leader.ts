@@ -264,6 +264,11 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       if (over) return;
       if (talk.t === 'tab') {
         const silent = !wishes.knows(from);
+        if (silent) {
+          // What it stored before it could be heard, nobody has told.
+          feeder.dueAt(0);
+          feeder.feed();
+        }
         if (wishes.tab(from, talk.wishes, talk.ended) || silent) inbox.spoke(from);
       } else if (talk.t === 'nudge') {
         if (talk.count !== undefined) counted(talk.count);

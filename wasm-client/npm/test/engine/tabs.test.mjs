@@ -358,6 +358,20 @@ test('the end of a tab unsubscribes nothing, the end of a subscription does when
   assert.deepEqual(server.unsubscribes, []);
 });
 
+test('a publish that is stored before its tab can be heard goes out', { timeout: 10_000 }, async () => {
+  newProfile();
+  const server = new Server();
+  await online(open(server));
+  const { locks } = navigator;
+  const request = locks.request.bind(locks);
+  // Its place among the tabs takes longer than the storing.
+  locks.request = async (name, ...more) => {
+    if (!name.endsWith(':leader')) await new Promise((resolve) => setTimeout(resolve, 200));
+    return request(name, ...more);
+  };
+  await publish(open(server), 'a').settled;
+});
+
 test('identities do not see each other', async () => {
   newProfile();
   const server = new Server();
