@@ -92,6 +92,25 @@ macro_rules! traffic {
     };
 }
 
+macro_rules! latency {
+    ($name:literal, $title:literal, $ratio:literal, [$($word:literal),*]) => {
+        Row {
+            name: $name,
+            title: $title,
+            arguments: &["p2p", "--rate", "5000", $($word),*],
+            websocket: false,
+            ends: false,
+            qos: 1,
+            figures: &[
+                (figure("latency_p50_ms", "p50, ms", Better::Less), Line::Ratio($ratio)),
+                (figure("latency_p99_ms", "p99, ms", Better::Less), Line::Ratio($ratio)),
+                (CPU, Line::None),
+                (GENERATOR, Line::None),
+            ],
+        }
+    };
+}
+
 /// All of them, in the order in which they are measured.
 pub const ROWS: [Row; 19] = [
     traffic!("p2p-0", "p2p 10×10, QoS 0", 0, false, 12.0, 0.13, ["p2p"]),
@@ -178,66 +197,19 @@ pub const ROWS: [Row; 19] = [
         0.4,
         ["fan-out"]
     ),
-    Row {
-        name: "latency",
-        title: "latency at 5,000 msg/s, QoS 1",
-        arguments: &["p2p", "--rate", "5000"],
-        websocket: false,
-        ends: false,
-        qos: 1,
-        figures: &[
-            (
-                figure("latency_p50_ms", "p50, ms", Better::Less),
-                Line::Ratio(1.0),
-            ),
-            (
-                figure("latency_p99_ms", "p99, ms", Better::Less),
-                Line::Ratio(1.0),
-            ),
-            (CPU, Line::None),
-            (GENERATOR, Line::None),
-        ],
-    },
-    Row {
-        name: "latency-one-by-one",
-        title: "latency at 5,000 msg/s, QoS 1, one by one",
-        arguments: &["p2p", "--rate", "5000", "--tick-us", "0"],
-        websocket: false,
-        ends: false,
-        qos: 1,
-        figures: &[
-            (
-                figure("latency_p50_ms", "p50, ms", Better::Less),
-                Line::Ratio(1.0),
-            ),
-            (
-                figure("latency_p99_ms", "p99, ms", Better::Less),
-                Line::Ratio(1.0),
-            ),
-            (CPU, Line::None),
-            (GENERATOR, Line::None),
-        ],
-    },
-    Row {
-        name: "latency-persistent",
-        title: "latency at 5,000 msg/s, QoS 1, persistent subscribers",
-        arguments: &["p2p", "--rate", "5000", "--persistent"],
-        websocket: false,
-        ends: false,
-        qos: 1,
-        figures: &[
-            (
-                figure("latency_p50_ms", "p50, ms", Better::Less),
-                Line::Ratio(2.0),
-            ),
-            (
-                figure("latency_p99_ms", "p99, ms", Better::Less),
-                Line::Ratio(2.0),
-            ),
-            (CPU, Line::None),
-            (GENERATOR, Line::None),
-        ],
-    },
+    latency!("latency", "latency at 5,000 msg/s, QoS 1", 1.0, []),
+    latency!(
+        "latency-one-by-one",
+        "latency at 5,000 msg/s, QoS 1, one by one",
+        1.0,
+        ["--tick-us", "0"]
+    ),
+    latency!(
+        "latency-persistent",
+        "latency at 5,000 msg/s, QoS 1, persistent subscribers",
+        2.0,
+        ["--persistent"]
+    ),
     Row {
         name: "retained",
         title: "100,000 retained of 128 bytes, QoS 1",
