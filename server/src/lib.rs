@@ -20,6 +20,7 @@ mod http;
 mod import;
 mod logging;
 mod memory;
+mod proc;
 mod progress;
 mod proxy;
 mod serve;

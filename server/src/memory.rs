@@ -2,14 +2,16 @@
 //! been given back. Elsewhere nobody looks.
 
 mod allocator;
+mod usage;
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep},
 };
 
+use self::usage::{Resident, three_quarters};
 use crate::storage::CurrentBroker;
 
 /// How often is looked, the nearer the limit the more often.
@@ -26,6 +28,12 @@ const MARGIN_DIVISOR: u64 = 20;
 /// Watches for as long as the broker runs.
 pub async fn watch(current: CurrentBroker) {
     let own_limit = three_quarters();
+    let Some(mut resident) = Resident::open() else {
+        if current.get().0.limits().memory_bytes_max > 0 {
+            tracing::warn!("memory_bytes_max holds on Linux only: nobody tells how much is in use");
+        }
+        return;
+    };
     let mut is_short = false;
     let mut pause = Duration::ZERO;
     let mut gives_back_at = Instant::now();
@@ -36,7 +44,8 @@ pub async fn watch(current: CurrentBroker) {
             0 => own_limit,
             limit => Some(limit),
         };
-        let (Some(limit), Some(used)) = (limit, resident_bytes()) else {
+        let (Some(limit), Some(used)) = (limit, resident.bytes()) else {
+            pause = PAUSE_MAX;
             continue;
         };
         pause = pause_at(used, limit);
@@ -78,35 +87,6 @@ fn exceeds(used: u64, limit: u64, exceeded: bool) -> bool {
     used > limit - margin
 }
 
-/// In memory now; `None`: nobody tells.
-fn resident_bytes() -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    Some(line(&text, "VmRSS:")? * 1024)
-}
-
-/// Of what this machine has, or its container may have.
-fn three_quarters() -> Option<u64> {
-    let machine = fs::read_to_string("/proc/meminfo").ok();
-    let machine = machine.and_then(|text| Some(line(&text, "MemTotal:")? * 1024));
-    // Version 2 of control groups, as the container sees it, and version 1.
-    let files = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let container = files.iter().filter_map(|file| {
-        let text = fs::read_to_string(file).ok()?;
-        text.trim().parse::<u64>().ok()
-    });
-    let least = container.chain(machine).min()?;
-    Some(least / 4 * 3)
-}
-
-/// The number behind a name.
-fn line(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,13 +106,5 @@ mod tests {
         assert_eq!(pause_at(mib(60), mib(160)), Duration::from_millis(50));
         assert_eq!(pause_at(mib(159), mib(160)), PAUSE_MIN);
         assert_eq!(pause_at(mib(300), mib(160)), PAUSE_MIN);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn linux_tells() {
-        let used = resident_bytes().expect("it is in /proc");
-        let limit = three_quarters().expect("it is in /proc");
-        assert!(used > 0 && used < limit, "{used} of {limit}");
     }
 }

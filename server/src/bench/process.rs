@@ -2,6 +2,8 @@
 
 use std::{fs, time::Duration};
 
+use crate::proc;
+
 /// A process by its number.
 #[derive(Clone, Copy, Debug)]
 pub struct Process(pub u32);
@@ -35,8 +37,7 @@ impl Process {
 
     fn line(self, file: &str, name: &str) -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{}/{file}", self.0)).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse().ok()
+        proc::number(&text, name)
     }
 }
 

@@ -18,19 +18,20 @@ pub fn give_back() {}
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests {
     use super::*;
-    use crate::memory::resident_bytes;
+    use crate::memory::usage::Resident;
 
     #[test]
     fn what_is_free_between_what_is_in_use_is_given_back() {
         const BLOCK: usize = 32 * 1024;
-        const COUNT: usize = 4_000;
+        const COUNT: usize = 8_000;
         let blocks: Vec<_> = (0..COUNT)
             .map(|_| (vec![1_u8; BLOCK], Box::new([1_u8; 64])))
             .collect();
         let in_use: Vec<_> = blocks.into_iter().map(|(_, small)| small).collect();
-        let before = resident_bytes().expect("it is in /proc");
+        let mut resident = Resident::open().expect("it is in /proc");
+        let before = resident.bytes().expect("it is in /proc");
         give_back();
-        let after = resident_bytes().expect("it is in /proc");
+        let after = resident.bytes().expect("it is in /proc");
         let freed = (BLOCK * COUNT) as u64;
         assert!(before - after > freed / 2, "{before} {after}");
         drop(in_use);
