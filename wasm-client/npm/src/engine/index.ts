@@ -17,6 +17,7 @@ import type { ToTabs } from './wire.js';
 
 const ERRORS_KEPT = 20;
 const FORGET_DEADLINE_MS = 5000;
+const CLOSE_DEADLINE_MS = 5000;
 
 export function openEngine(url: string, settings: EngineSettings, load: Load): Engine {
   const name = databaseName(url, settings.identity);
@@ -136,7 +137,11 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
         },
       };
     },
-    close: async (farewell = {}) => end(farewell, new EbbtideError('closed', 'the client was closed')),
+    close: async (farewell = {}) => {
+      // What was published before is stored, to be sent by the next page.
+      await until(() => !publications.writing, CLOSE_DEADLINE_MS);
+      end(farewell, new EbbtideError('closed', 'the client was closed'));
+    },
     forget: async (withWill) => {
       const how = { sessionExpiryS: 0, withWill };
       // It must be there to be removed, and somebody there to tell the server.

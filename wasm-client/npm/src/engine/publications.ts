@@ -19,6 +19,8 @@ interface Job {
   settled(outcome: Settlement): void;
 }
 
+const LOST: Outcome = ['outcome-unknown', 'the tab that sent it is gone; it left the outbox', undefined];
+
 /** How long a new leader may take to tell what the old one did. */
 const SETTLE_AFTER_MS = 2000;
 
@@ -46,6 +48,8 @@ export interface Publications {
   moved(): void;
   /** Another leader: what the old one settled may have gone unheard. */
   reconcile(): Promise<void>;
+  /** Whether something has still to be stored. */
+  readonly writing: boolean;
   end(error: EbbtideError): void;
 }
 
@@ -110,6 +114,8 @@ export function openPublications({ store, limits, tell, online, first, counted, 
     if (seq === undefined) return fail(job, 'queue-full', 'the outbox is full');
     job.seq = seq;
     const jobs = [job];
+    // Numbers begin anew where the store was lost.
+    settle(waiting.get(seq) ?? [], LOST);
     for (const old of superseded) {
       for (const earlier of waiting.get(old) ?? []) {
         earlier.superseded = true;
@@ -205,18 +211,18 @@ export function openPublications({ store, limits, tell, online, first, counted, 
         qos0.delete(n);
         fail(job, 'outcome-unknown', 'the tab that was to send it is gone');
       }
-      const seqs = [...waiting.keys()];
-      if (seqs.length === 0) return;
+      const before = new Map(waiting);
+      if (before.size === 0) return;
       const missing = new Map<number, Outcome>();
       const now = Date.now();
       await store((from) => from.run(['outbox', 'dead'], 'read', (tx) => {
         tx.keys('outbox', (keys) => {
           const there = new Set(keys);
-          for (const seq of seqs) {
+          for (const [seq, [job]] of before) {
             if (there.has(seq)) continue;
-            missing.set(seq, (waiting.get(seq)?.[0]?.draft.deadline ?? Infinity) < now
+            missing.set(seq, (job?.draft.deadline ?? Infinity) < now
               ? ['expired', 'its deadline passed before it was sent', undefined]
-              : ['outcome-unknown', 'the tab that sent it is gone; it left the outbox', undefined]);
+              : LOST);
             tx.get('dead', seq, (row) => {
               if (row) missing.set(seq, ['refused', 'the server refused it', row.reasonCode, row.said]);
             });
@@ -225,7 +231,10 @@ export function openPublications({ store, limits, tell, online, first, counted, 
         // Settled by the row that took its place.
         tx.all('outbox', (rows) => rows.forEach((row) => row.also?.forEach((seq) => missing.delete(seq))), { index: 'merge' });
       }, true));
-      if (missing.size > 0) setTimeout(() => missing.forEach((outcome, seq) => settled([seq], outcome)), SETTLE_AFTER_MS);
+      if (missing.size > 0) setTimeout(() => missing.forEach((outcome, seq) => waiting.get(seq) === before.get(seq) && settled([seq], outcome)), SETTLE_AFTER_MS);
+    },
+    get writing() {
+      return writing;
     },
     end: (error) => {
       over = error;

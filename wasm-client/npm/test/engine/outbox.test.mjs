@@ -27,6 +27,17 @@ test('publishes offline survive a reload and leave in order', async () => {
   assert.deepEqual(server.published.map((one) => Number(read(one.payload))), Array.from({ length: 200 }, (_, n) => n));
 });
 
+test('what was published before the client is closed is stored, and sent by the next page', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const before = open(server);
+  const sent = publish(before, 'a');
+  await before.close();
+  assert.equal((await sent.settled).error.code, 'closed');
+  assert.deepEqual((await open(server).outbox()).map(({ topic }) => topic), ['a']);
+});
+
 test('settles with the reason code of the server, and reports the count', async () => {
   newProfile();
   const server = new Server();

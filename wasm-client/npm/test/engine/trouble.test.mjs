@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
-import { IDBDatabase, IDBObjectStore } from 'fake-indexeddb';
+import { IDBDatabase, IDBFactory, IDBObjectStore } from 'fake-indexeddb';
 import { closeAll, eventually, listen, newProfile, online, open, publish } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
@@ -32,6 +32,29 @@ test('no room for what comes in: nothing is acknowledged, and it is tried again'
   await eventually('online', () => engine.state.state === 'online', 8000);
   server.deliver('a/1', 'x');
   await eventually('heard', () => heard.messages.length === 1);
+});
+
+test('the storage is lost and numbers begin anew: each publish settles, as what became of it', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const engine = open(server);
+  const { transaction } = IDBDatabase.prototype;
+  let database;
+  mock.method(IDBDatabase.prototype, 'transaction', function (...given) {
+    database = this;
+    return transaction.apply(this, given);
+  });
+  const [first, second] = [publish(engine, 'a'), publish(engine, 'b')];
+  assert.deepEqual(await Promise.all([first.stored, second.stored]), [1, 2]);
+  globalThis.indexedDB = new IDBFactory();
+  database.onclose();
+  const third = publish(engine, 'c');
+  assert.equal(await third.stored, 1);
+  for (const one of [first, second]) assert.equal((await one.settled).error.code, 'outcome-unknown');
+  server.up = true;
+  engine.reconnectNow();
+  assert.deepEqual(await third.settled, { reasonCode: 0 });
 });
 
 test('credentials: asked before each attempt; a failure is tried again, none at all needs the user', async () => {
