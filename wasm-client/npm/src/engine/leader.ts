@@ -89,7 +89,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     queueMicrotask(() => {
       const list = out;
       out = [];
-      say({ t: 'messages', list });
+      say({ t: 'messages', epoch, list });
     });
   };
   const messageOf = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): InboxMessage =>

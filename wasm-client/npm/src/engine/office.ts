@@ -58,7 +58,7 @@ export function takeOffice(context: OfficeContext): Office {
     if (others.size === 0) return;
     if (talk.t !== 'messages') return post(talk);
     const list = talk.list.filter(([, tabs]) => tabs.some((tab) => tab !== self));
-    if (list.length > 0) post({ t: 'messages', list });
+    if (list.length > 0) post({ ...talk, list });
   };
   /** Whether the tab was not known. */
   const meet = (tab: string): boolean => {

@@ -89,9 +89,11 @@ export function openStation(context: StationContext): Station {
   };
   const follow = (now: number): void => {
     if (now === epoch) return;
+    // Another leader did not know yet what this tab wants while messages went by.
+    const missed = epoch > 0;
     epoch = now;
     known = true;
-    context.led(false);
+    context.led(missed);
   };
   const hear = (talk: Talk, from: string): void => {
     switch (talk.t) {
@@ -106,9 +108,10 @@ export function openStation(context: StationContext): Station {
         if (talk.epoch < epoch && talk.epoch !== 0) return;
         election?.heard();
         if (office) return;
+        // First: with the old leader ends what it had been told, and by the state this one is told more.
+        if (talk.epoch > 0) follow(talk.epoch);
         state(talk.state);
         context.hear(talk);
-        if (talk.epoch > 0) follow(talk.epoch);
         return;
       case 'forget': {
         const post = channel?.post;
@@ -119,6 +122,8 @@ export function openStation(context: StationContext): Station {
         return;
       }
       default:
+        // What one that was woken had still to say is older than what its follower has said.
+        if (talk.t === 'messages' && talk.epoch < epoch) return;
         context.hear(talk);
     }
   };

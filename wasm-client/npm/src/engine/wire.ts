@@ -67,7 +67,7 @@ export type ToLeader =
 export type ToTabs =
   /** Each half second, and when the state changes. `low`: inbox ids below it are gone for ever. `epoch` 0: the leader is only starting. `leader`: for `inspect`. */
   | { t: 'beat'; epoch: number; state: State; low: number; outbox: number; leader: object | undefined }
-  | { t: 'messages'; list: [Incoming, tabs: string[]][] }
+  | { t: 'messages'; epoch: number; list: [Incoming, tabs: string[]][] }
   | { t: 'settled'; seqs: number[]; outcome: Outcome }
   | { t: 'qos0-settled'; tab: string; n: number; outcome: Outcome }
   | { t: 'standing'; tab: string; standing: Standing }

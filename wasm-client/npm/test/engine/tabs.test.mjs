@@ -43,6 +43,50 @@ test('one connection for all tabs; a follower publishes and hears of the outcome
   assert.equal((await leader.inspect()).leader.tabs, 2);
 });
 
+test('a QoS 0 publish that is made before the leader was heard is sent, once, and settles', async () => {
+  newProfile();
+  const server = new Server();
+  await online(open(server));
+  assert.deepEqual(await publish(open(server), 'a', { qos: 0 }).settled, { reasonCode: 0 });
+  assert.equal(server.published.length, 1);
+});
+
+test('a tab that stood still while another came to lead is shown what it has missed, and nothing older comes after it', async (t) => {
+  const { locks } = newProfile();
+  const server = new Server();
+  server.retained.set('s/1', 'old');
+  const [old, next] = await pair(server);
+  const heard = [listen(old, 's/+', { qos: 0 }), listen(next, 's/+', { qos: 0 })];
+  for (const one of heard) await eventually('snapshot', () => one.snapshots.length === 1);
+  const texts = (one) => one.messages.filter(({ fromCache }) => !fromCache).map(({ text }) => text);
+
+  // What the old leader says is not heard any more, and later; and it hears nothing.
+  const { tab, epoch } = await old.inspect();
+  const { postMessage } = BroadcastChannel.prototype;
+  let channel, unheard;
+  const missed = new Promise((resolve) => (unheard = resolve));
+  t.mock.method(BroadcastChannel.prototype, 'postMessage', async function (message) {
+    if (message.from === tab) channel = this;
+    else await missed;
+    postMessage.call(this, message);
+  });
+  const { name } = (await locks.query()).held.find((held) => held.name.endsWith(':leader'));
+  void locks.request(name, { steal: true }, () => {});
+  await eventually('leads', () => leads(next));
+  await eventually('again', () => heard[1].snapshots.length === 2);
+  server.retained.set('s/1', 'new');
+  for (const one of server.connections) one.receive('s/1', new TextEncoder().encode('new'), 0, true);
+  await eventually('new', () => texts(heard[1]).at(-1) === 'new');
+
+  unheard();
+  await eventually('what was missed', () => texts(heard[0]).at(-1) === 'new');
+  const late = { topic: 's/1', payload: new TextEncoder().encode('old'), qos: 0, retain: true, dup: false, filters: ['s/+'], redelivered: false };
+  const { tab: to } = await next.inspect();
+  postMessage.call(channel, { v: 1, from: tab, talk: { t: 'messages', epoch, list: [[late, [to]]] } });
+  await publish(old, 'a', { qos: 0 }).settled;
+  assert.equal(texts(heard[1]).at(-1), 'new');
+});
+
 test('a subscription that comes in the middle of a snapshot is shown all of it, once', async () => {
   newProfile();
   const server = new Server();
