@@ -9,7 +9,7 @@ import type { Limits } from '../settings.js';
 import type { Incoming, ToTabs } from './wire.js';
 
 const UNCLAIMED_MS = 30_000;
-/** Removals gather for as long: a crash in between hands the messages over again, marked. */
+/** Removals gather for as long: a crash in between hands the messages over again, marked. The end of the page does not, see `Inbox.stop`. */
 const REMOVE_AFTER_MS = 50;
 
 /** In one row, at most: less is written again when some of it is done. The id of a message is that of its row times this, and its place. */
@@ -54,6 +54,8 @@ export interface Inbox {
   spoke(tab: string): void;
   /** `onlineSince`: as `performance.now()`; undefined: not online. */
   tick(onlineSince: number | undefined): void;
+  /** Removes what is done, for there is no later. Rows of which something is left are left as they are. */
+  stop(): void;
   readonly low: number;
   readonly count: number;
 }
@@ -100,6 +102,10 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     const now = tabs.filter((tab) => !catching.has(tab));
     if (now.length > 0) deliver(incoming(message, id, id <= oldUpTo), now);
   };
+  const write = (ids: number[], parts: InboxRow[]): Promise<void> => runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
+    for (const rowId of ids) if (!rows.has(rowId)) tx.remove('inbox', rowId);
+    for (const row of parts) if (rows.has(row.id!)) tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) });
+  });
   const flush = async (): Promise<void> => {
     const ids = touched;
     touched = new Set();
@@ -109,10 +115,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
       const some = [...ids].filter((rowId) => rows.has(rowId));
       // Nobody else writes them. A transaction that waited for this answer would keep all tabs waiting if this one were stopped.
       if (some.length > 0) await store.run(['inbox'], 'read', (tx) => some.forEach((rowId) => tx.get('inbox', rowId, (row) => row && parts.push(row))));
-      await runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
-        for (const rowId of ids) if (!rows.has(rowId)) tx.remove('inbox', rowId);
-        for (const row of parts) if (rows.has(row.id!)) tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) });
-      });
+      await write([...ids], parts);
       writing.delete(ids);
     } catch (why) {
       failed(why);
@@ -213,6 +216,10 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
         remove(id, entry);
       }
       if (count > 0) say({ t: 'report', report: { kind: 'unclaimed', count, filters: [...filters] } });
+    },
+    stop: () => {
+      const ids = [touched, ...writing].flatMap((some) => [...some]);
+      if (ids.length > 0) write(ids, []).catch(() => {});
     },
     get low() {
       let low = entries.keys().next().value ?? next;

@@ -213,6 +213,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     over = true;
     states.onlineSince = undefined;
     journal.stop();
+    if (how !== 'drop') inbox.stop();
     desk.stop();
     if (how === 'leave') connection.leave('the page goes away');
     else if (how !== 'drop') connection.close(how);

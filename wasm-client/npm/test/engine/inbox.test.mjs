@@ -41,6 +41,22 @@ test('a message is handed over again after a reload until it is done, with the s
   await eventually('inbox empty', async () => (await after.inspect()).leader.inbox === 0);
 });
 
+test('what is done at the end of a page is not handed over again', async () => {
+  newProfile();
+  const server = new Server();
+  const before = open(server);
+  const heard = listen(before, 'a/#');
+  await granted(heard);
+  server.deliver('a/1', 'one');
+  await eventually('here', () => heard.messages.length === 1);
+  await before.close();
+
+  const after = open(server);
+  const again = listen(after, 'a/#');
+  await granted(again);
+  assert.deepEqual([again.messages, (await after.inspect()).leader.inbox], [[], 0]);
+});
+
 test('the packet id of a QoS 2 message is kept with it', async () => {
   newProfile();
   const server = new Server();
