@@ -154,6 +154,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
       else if (kind === 'refused') {
         held.delete(filter);
         filterOf.delete(identifier);
+        connection.unsubscribe(identifier);
         tellAll({ filter, failed: ['refused', 'the server refused the subscription', value, said] });
       } else if (kind === 'snapshot') {
         void completed(filter).then(flushed).then(() => {

@@ -16,8 +16,12 @@ export class Server {
   reasonCode = 0;
   /** CONNECT begins a session, and the connection breaks before the answer. */
   mute = false;
+  /** The connection is dead, and nobody knows it before it is asked for a sign of life. */
+  dead = false;
   /** Of CONNACK. */
   refusal = 0;
+  /** Filters that SUBACK refuses. */
+  refuses = [];
   /** Beside each reason code. */
   said = undefined;
   /** User Properties of each UNSUBSCRIBE. */
@@ -55,6 +59,7 @@ export class Machine {
   inbound = new Set();
   held = [];
   holding = false;
+  awaitsPing = 0;
 
   constructor(server, settings, hooks) {
     Object.assign(this, { server, settings, hooks });
@@ -267,6 +272,7 @@ export class Machine {
     this.hooks.subscribed(identifier, sub.filter, sub.qos, sub.flags);
     this.commit(() => this.later(() => {
       if (!this.online) return;
+      if (this.server.refuses.includes(sub.filter)) return this.hooks.change(identifier, 'refused', 0x87, this.server.said);
       this.hooks.change(identifier, 'granted', sub.qos, this.server.said);
       const values = [...this.server.retained].filter(([topic]) => !none && matchesRoughly(sub.filter, topic));
       const send = (some) => some.forEach(([topic, payload]) => this.hooks.message(topic, new TextEncoder().encode(payload), 0, true, false, [identifier], undefined));
@@ -298,11 +304,20 @@ export class Machine {
     const endSession = farewell.sessionExpiryS === 0;
     this.server.farewell = farewell;
     this.server.ends.push(endSession ? 'end' : 'close');
-    if (endSession || !this.settings.durable) this.server.sessions.delete(this.settings.clientId);
+    if (!this.server.dead && (endSession || !this.settings.durable)) this.server.sessions.delete(this.settings.clientId);
     this.server.connections.delete(this);
     this.online = false;
   }
   reconnect_now() {
+    if (this.server.dead) {
+      this.awaitsPing = 1;
+      this.later(() => {
+        this.awaitsPing = 0;
+        this.server.dead = false;
+        this.lose('it does not answer');
+        this.attempt();
+      });
+    }
     this.attempt();
   }
   tick() {}
@@ -313,7 +328,7 @@ export class Machine {
     this.server.ends.push(`auth ${kind}`);
   }
   inspect() {
-    return {};
+    return { awaitsPing: this.awaitsPing };
   }
   free() {
     this.freed = true;

@@ -12,6 +12,21 @@ afterEach(async () => {
   await closeAll();
 });
 
+test('a filter that the server has refused is nobody\'s any more', async () => {
+  newProfile();
+  const server = new Server();
+  server.refuses = ['s/+'];
+  const engine = open(server);
+  const first = listen(engine, 's/+');
+  await eventually('refused', () => first.failed.length === 1);
+  server.refuses = [];
+  const second = listen(engine, 's/+');
+  await eventually('granted', () => second.granted.length === 1);
+  second.end();
+  const [machine] = server.connections;
+  await eventually('none is left', () => machine.subscriptions.size === 0);
+});
+
 test('what an earlier page wanted is asked for again when a tab wants it, for what came meanwhile was not kept', async () => {
   newProfile();
   const server = new Server();
