@@ -243,6 +243,8 @@ pub struct Figures {
     pub held: usize,
     /// Filters.
     pub subscriptions: usize,
+    /// Whether a PINGREQ has no answer yet.
+    pub awaits_ping: bool,
 }
 
 /// Something for the driver to do with the transport.

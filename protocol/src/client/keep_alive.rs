@@ -68,6 +68,11 @@ impl KeepAlive {
         self.pings_answered
     }
 
+    /// A PINGREQ has no answer yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.deadline.is_some()
+    }
+
     /// Nothing was sent for so long that the server must have given up: one and a half times the Keep Alive.
     pub(super) fn was_asleep(&self, now: Millis) -> bool {
         self.interval_ms > 0 && now.saturating_sub(self.last_sent) >= self.interval_ms * 3

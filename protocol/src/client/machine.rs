@@ -112,6 +112,7 @@ impl Client {
             uncommitted: self.journal.waiting(),
             held: self.held.len(),
             subscriptions: self.subscriptions.len(),
+            awaits_ping: self.keep_alive.as_ref().is_some_and(KeepAlive::is_waiting),
         }
     }
 

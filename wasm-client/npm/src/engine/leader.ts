@@ -253,11 +253,13 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     endSession: async (deadlineMs, how) => {
       const end = Date.now() + deadlineMs;
       const none = (): boolean => meta.hasSession === false && !estate.evicted;
-      if (!online() && !none()) connection.reconnect_now();
-      await until(() => over || online() || none(), deadlineMs);
-      const can = online() || (!over && none());
+      // A connection that stands is probed: one that is dead, and not yet known to be, takes a farewell as well.
+      if (!none()) connection.reconnect_now();
+      const can = (): boolean => !over && (none() || (online() && !connection.inspect().awaitsPing));
+      await until(() => over || can(), deadlineMs);
+      const could = can();
       stop(how);
-      if (!can || version === 5 || !meta.hasSession) return can;
+      if (!could || version === 5 || !meta.hasSession) return could;
       return endCleanly(await load(), given, settings, end - Date.now(), log);
     },
     start: () => connection.start(),

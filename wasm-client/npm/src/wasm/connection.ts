@@ -6,7 +6,7 @@
 import type { Farewell } from '../engine.js';
 import { explained } from '../reason.js';
 import type { AuthAnswer } from '../settings.js';
-import type { Connection, Hooks, Properties, Said, Settings } from './contract.js';
+import type { Connection, Figures, Hooks, Properties, Said, Settings } from './contract.js';
 import { faultOf } from './faults.js';
 import { Memory, pack, unpack, type Value } from './values.js';
 
@@ -58,7 +58,7 @@ const CONNACK = [
   'serverReference', 'authenticationMethod', 'authenticationData', 'userProperties',
 ] as const;
 const DIAGNOSTICS = ['reasonString', 'userProperties', 'serverReference'] as const;
-const FIGURES = ['waiting', 'sent', 'released', 'unacknowledged', 'uncommitted', 'held', 'subscriptions', 'window', 'keepAliveS'] as const;
+const FIGURES = ['waiting', 'sent', 'released', 'unacknowledged', 'uncommitted', 'held', 'subscriptions', 'awaitsPing', 'window', 'keepAliveS'] as const;
 
 /** What the list at the end of a hook's values is: where it is none of these, it is what the server said. */
 const LISTS: Readonly<Partial<Record<(typeof HOOKS)[number], readonly string[]>>> = { message: PROPERTIES, received: PROPERTIES, connected: CONNACK, figures: FIGURES };
@@ -88,7 +88,7 @@ export class Machine implements Connection {
   /** Credentials have been asked for, and the attempt waits for them. */
   #asking = false;
   #freed = false;
-  #figures: object = {};
+  #figures = {} as Figures;
 
   constructor(wasm: Exports, settings: Settings, hooks: Hooks) {
     this.#wasm = wasm;
@@ -183,7 +183,7 @@ export class Machine implements Connection {
     this.#give([withWill, sessionExpiryS, reasonString, userProperties]);
     this.#soon().close();
   }
-  inspect(): object {
+  inspect(): Figures {
     this.#wasm.inspect();
     return this.#figures;
   }
@@ -199,7 +199,7 @@ export class Machine implements Connection {
     const values = unpack(this.#seen(), at) as Value[];
     const last = values.pop();
     const object = Array.isArray(last) ? named(LISTS[name] ?? DIAGNOSTICS, last) : last;
-    if (name === 'figures') return void (this.#figures = object as object);
+    if (name === 'figures') return void (this.#figures = object as Figures);
     const text = (object as Said)?.reasonString;
     if (name === 'settled' || name === 'finished') {
       const outcome = values.pop() as number;

@@ -85,6 +85,12 @@ export interface Hooks {
 /** A connection that is made again whenever it is lost. Does nothing until `start`. Throws [code, message, reasonCode] when no attempt could ever succeed. */
 export type MakeConnection = (settings: Settings, hooks: Hooks) => Connection;
 
+/** Counts, window and Keep Alive of a machine. */
+export interface Figures {
+  /** 1: a PINGREQ has no answer yet. */
+  awaitsPing: number;
+}
+
 export interface Connection {
   // Before start(), what the store has:
   restore_outgoing(topic: string, payload: Uint8Array, qos: number, retain: boolean, properties: Properties | undefined, deadlineInMs: number | undefined, resend: boolean, packetId: number, stage: 1 | 2): number;
@@ -118,8 +124,8 @@ export interface Connection {
   leave(reason: string): void;
   /** DISCONNECT 0x00, or as `leave()` does it `withWill`; for good. With `sessionExpiryS` 0 the server forgets the session. */
   close(farewell: Farewell & { withWill?: boolean | undefined }): void;
-  /** For inspect(): plain object with counts, window, in flight, keep alive, last error. */
-  inspect(): object;
+  /** For inspect(), and what the engine has to know of it. */
+  inspect(): Figures;
   /** Ends it as if it were cut; nothing is told any more. */
   free(): void;
 }

@@ -47,6 +47,16 @@ test('a tab that forgets does not come to lead when the tab that led is done', a
   assert.deepEqual([made, server.connects], [0, 1]);
 });
 
+test('forget asks a connection that may be dead for a sign of life first', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  await online(engine);
+  server.dead = true;
+  await engine.forget();
+  assert.deepEqual([server.connects, server.sessions.size], [2, 0]);
+});
+
 test('forget without a connection ends the session when it can, and says when it cannot', async () => {
   newProfile();
   const server = new Server();

@@ -40,7 +40,7 @@ pub(crate) fn connack(connack: &ConnAck, to: &mut Writer) {
 
 pub(crate) fn figures(machine: &Machine, to: &mut Writer) {
     let figures = machine.figures();
-    to.list(9);
+    to.list(10);
     for count in [
         figures.waiting,
         figures.sent,
@@ -49,6 +49,7 @@ pub(crate) fn figures(machine: &Machine, to: &mut Writer) {
         figures.uncommitted,
         figures.held,
         figures.subscriptions,
+        figures.awaits_ping.into(),
     ] {
         to.number(count as u32);
     }
