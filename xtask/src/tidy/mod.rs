@@ -2,6 +2,7 @@
 
 mod conformance;
 mod docs;
+mod figures;
 mod files;
 mod imports;
 mod links;
@@ -20,6 +21,7 @@ pub fn run(project: &Project, arguments: Vec<String>) -> Result<()> {
         docs::write(project)?;
     }
     faults.extend(conformance::check(project)?);
+    faults.extend(figures::check(project)?);
     faults.extend(imports::check(project)?);
     faults.extend(files::check(project)?);
     faults.extend(links::check(project)?);
