@@ -2,15 +2,16 @@
 
 use std::{
     fmt::Debug,
-    fs, io,
+    fs, io, mem,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
-use ebbtide_store::{StoreError, memory::MemoryStore, redb::RedbStore};
+use ebbtide_store::{
+    StoreError,
+    memory::MemoryStore,
+    redb::{RedbStore, Stamps},
+};
 
 use parking_lot::Mutex;
 
@@ -30,9 +31,9 @@ pub(super) trait Place: Debug + Send {
 
 /// What is found where a store was.
 pub(super) enum Again {
-    /// The same one.
+    /// The same one, with all that was committed.
     Same(Kept),
-    /// One that has been put there since, or perhaps has.
+    /// Another one, or what the same one was earlier.
     Other(Kept),
 }
 
@@ -40,33 +41,35 @@ pub(super) enum Again {
 #[derive(Debug)]
 pub(super) struct File {
     path: PathBuf,
-    /// See [`RedbStore::file_number`].
-    number: Mutex<Arc<AtomicU64>>,
+    /// Of the store that was opened last.
+    stamps: Mutex<Arc<Stamps>>,
 }
 
 impl File {
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
-            number: Mutex::default(),
+            stamps: Mutex::default(),
         }
     }
 
-    fn open_file(&self) -> Result<Kept, StoreError> {
+    /// Also says whether it is the one that was open before.
+    fn open_file(&self) -> Result<(Kept, bool), StoreError> {
         let store = RedbStore::open(&self.path)?;
-        *self.number.lock() = store.file_number();
+        let before = mem::replace(&mut *self.stamps.lock(), store.stamps());
         if let Some(format) = store.migrated_from() {
             tracing::warn!(
                 "the file had format {format} and was brought to today's: an earlier ebbtide cannot read it any more"
             );
         }
-        Ok(Kept::File(Arc::new(store)))
+        let is_same = before.include(&store);
+        Ok((Kept::File(Arc::new(store)), is_same))
     }
 }
 
 impl Place for File {
     fn open(&self) -> Result<Kept, StoreError> {
-        self.open_file()
+        Ok(self.open_file()?.0)
     }
 
     fn open_again(&self) -> Result<Again, StoreError> {
@@ -74,14 +77,11 @@ impl Place for File {
             let path = self.path.display();
             StoreError::Io(format!("{path}: {error}"))
         };
-        let before = self.number.lock().load(Ordering::Relaxed);
-        let found = fs::metadata(&self.path).map_err(failed)?;
+        // Fails if there is none.
         forget(&self.path).map_err(failed)?;
-        let store = self.open_file()?;
-        Ok(if before != 0 && number(&found) == before {
-            Again::Same(store)
-        } else {
-            Again::Other(store)
+        Ok(match self.open_file()? {
+            (store, true) => Again::Same(store),
+            (store, false) => Again::Other(store),
         })
     }
 
@@ -96,16 +96,6 @@ impl Place for File {
     fn free_bytes(&self) -> Option<u64> {
         None
     }
-}
-
-#[cfg(unix)]
-fn number(found: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(found)
-}
-
-#[cfg(not(unix))]
-fn number(_: &fs::Metadata) -> u64 {
-    0
 }
 
 /// Makes the system read the file from the disk again. After a sync that failed its cache may hold pages as if they were
@@ -146,30 +136,54 @@ impl Place for Memory {
 
 #[cfg(test)]
 mod tests {
+    use ebbtide_store::Store;
+
     use super::*;
 
     fn place(folder: &tempfile::TempDir) -> File {
         File::new(folder.path().join(super::super::FILE))
     }
 
+    /// Opens it, and commits as every start does.
+    fn start(place: &File) -> Kept {
+        let store = place.open().expect("opens");
+        store.commit(&[]).expect("commits");
+        store
+    }
+
     #[test]
-    fn the_same_file_is_known_again_and_another_one_is_not() {
+    fn the_same_store_is_known_again_and_another_one_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let place = place(&folder);
-        drop(place.open().expect("makes one"));
+        drop(start(&place));
         assert!(matches!(place.open_again(), Ok(Again::Same(_))));
-        let copy = folder.path().join("copy");
-        fs::copy(&place.path, &copy).expect("copies");
-        fs::rename(&copy, &place.path).expect("replaces");
+        let other = folder.path().join("other");
+        let store = RedbStore::open(&other).expect("makes one");
+        store.commit(&[]).expect("commits");
+        drop(store);
+        fs::rename(&other, &place.path).expect("replaces");
         assert!(matches!(place.open_again(), Ok(Again::Other(_))));
         assert!(matches!(place.open_again(), Ok(Again::Same(_))));
+    }
+
+    /// As on a disk that was made from a snapshot, where everything has the name and the number that it had.
+    #[test]
+    fn what_the_same_file_was_earlier_is_another_store() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = place(&folder);
+        let store = start(&place);
+        let earlier = fs::read(&place.path).expect("reads");
+        store.commit(&[]).expect("commits");
+        drop(store);
+        fs::write(&place.path, earlier).expect("writes into the same file");
+        assert!(matches!(place.open_again(), Ok(Again::Other(_))));
     }
 
     #[test]
     fn a_compacted_file_is_the_same() {
         let folder = tempfile::tempdir().expect("a folder");
         let place = place(&folder);
-        let Ok(Kept::File(store)) = place.open() else {
+        let Kept::File(store) = start(&place) else {
             panic!("a file");
         };
         let go_on = &mut |_| std::ops::ControlFlow::Continue(());
@@ -182,7 +196,7 @@ mod tests {
     fn a_store_that_has_gone_is_not_replaced_by_an_empty_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let place = place(&folder);
-        drop(place.open().expect("makes one"));
+        drop(start(&place));
         let away = folder.path().join("away");
         fs::rename(&place.path, &away).expect("moves");
         assert!(matches!(place.open_again(), Err(StoreError::Io(_))));

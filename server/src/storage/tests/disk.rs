@@ -7,7 +7,7 @@ use std::{
 
 use ebbtide_store::{
     StoreError,
-    redb::{RedbStore, Settings},
+    redb::{RedbStore, Settings, Stamps},
 };
 use redb::StorageBackend;
 
@@ -29,8 +29,8 @@ struct State {
     /// Half of a write that fails is there.
     tears: bool,
     free_bytes: Option<u64>,
-    /// Another store has been put in the place.
-    is_replaced: bool,
+    /// Of the store that was opened last.
+    stamps: Arc<Stamps>,
     is_away: bool,
     openings: usize,
 }
@@ -61,10 +61,13 @@ impl Disk {
     pub fn replace(&self) {
         let other = Self::default();
         drop(other.open_store().expect("a new store"));
-        let content = std::mem::take(&mut other.state().content);
-        let mut state = self.state();
-        state.content = content;
-        state.is_replaced = true;
+        self.become_like(&other);
+    }
+
+    /// Everything on it is as on another one, as it is at this moment.
+    pub fn become_like(&self, other: &Self) {
+        let content = other.state().content.clone();
+        self.state().content = content;
     }
 
     /// How often it was tried to open the store again.
@@ -80,7 +83,7 @@ impl Disk {
     /// A disk of the same content, as it is at this moment.
     pub fn copy(&self) -> Self {
         let copy = Self::default();
-        copy.state().content.clone_from(&self.state().content);
+        copy.become_like(self);
         copy
     }
 
@@ -149,7 +152,9 @@ impl StorageBackend for Disk {
 
 impl Place for Disk {
     fn open(&self) -> Result<Kept, StoreError> {
-        Ok(Kept::File(Arc::new(self.open_store()?)))
+        let store = self.open_store()?;
+        self.state().stamps = store.stamps();
+        Ok(Kept::File(Arc::new(store)))
     }
 
     fn open_again(&self) -> Result<Again, StoreError> {
@@ -157,10 +162,13 @@ impl Place for Disk {
         if self.state().is_away {
             return Err(StoreError::Io("it is away".into()));
         }
-        let store = self.open()?;
-        Ok(match std::mem::take(&mut self.state().is_replaced) {
-            true => Again::Other(store),
-            false => Again::Same(store),
+        let before = Arc::clone(&self.state().stamps);
+        let Kept::File(store) = self.open()? else {
+            unreachable!("it opens files");
+        };
+        Ok(match before.include(&store) {
+            true => Again::Same(Kept::File(store)),
+            false => Again::Other(Kept::File(store)),
         })
     }
 

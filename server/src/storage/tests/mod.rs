@@ -309,6 +309,37 @@ fn another_store_in_its_place_is_used_and_everybody_comes_anew() {
     assert!(read(&reader).is_ok());
 }
 
+/// A disk that was made from a snapshot: this very store, as it was before something that was acknowledged.
+#[test]
+fn the_store_of_yesterday_is_another_one() {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    publisher.send(retained("a", "1"));
+    assert!(puback(&mut publisher).is_some());
+    let yesterday = running.disk.copy();
+    publisher.send(retained("a", "2"));
+    assert!(puback(&mut publisher).is_some());
+    let mut bystander = running.connect("b");
+    running.disk.fail_after(0, ErrorKind::Other, false);
+    publisher.send(retained("b", "1"));
+    assert_eq!(puback(&mut publisher), None);
+    running.disk.become_like(&yesterday);
+    running.disk.heal();
+    assert!(matches!(bystander.next(), Some(Packet::Disconnect(_))));
+    running.wait_for(None);
+    assert_eq!(running.storage.current().generation(), 1);
+    // What everybody sees is what the disk has.
+    let mut reader = running.connect("n");
+    reader.send(subscribe("#"));
+    assert!(matches!(reader.next(), Some(Packet::SubAck(_))));
+    let Some(Packet::Publish(found)) = reader.next() else {
+        panic!("nothing retained");
+    };
+    assert_eq!(&*found.payload, b"1");
+    let kept = kept(&running.disk);
+    assert_eq!((kept.len(), &*kept["a"]), (1, "1"));
+}
+
 #[test]
 fn another_store_that_fails_while_it_is_recovered_does_not_get_the_old_batch() {
     for steps in 0..12 {

@@ -25,14 +25,12 @@ mod recover;
 pub mod restore;
 mod shape;
 pub mod snapshot;
+mod stamp;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, ReadableDatabase};
@@ -46,6 +44,7 @@ use crate::{
 };
 
 pub use open::{Settings, sync_directory};
+pub use stamp::Stamps;
 
 /// A store in one redb file.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ pub struct RedbStore {
     format_found: u64,
     /// By the migration: for the report of the first recovery.
     put_aside: Mutex<BadRows>,
-    number: Arc<AtomicU64>,
+    stamps: Arc<Stamps>,
     writer: Mutex<Writer>,
     extent: Extent,
     recent: Recent,
@@ -91,7 +90,9 @@ impl RedbStore {
             open.apply(operation)?;
         }
         let finished = open.finish()?;
+        self.stamps.write(&transaction)?;
         transaction.commit()?;
+        self.stamps.committed();
         self.extent.change(finished.grown);
         for operation in batch {
             if let Operation::RemoveMessage(sequence) = operation {
@@ -102,10 +103,10 @@ impl RedbStore {
         Ok(finished.gone)
     }
 
-    /// The number that the file system gives the file that is open; 0: it gives none. A compaction changes it.
+    /// The states in which the file may be, also after this is closed.
     #[must_use]
-    pub fn file_number(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.number)
+    pub fn stamps(&self) -> Arc<Stamps> {
+        Arc::clone(&self.stamps)
     }
 
     fn error(&self, error: impl Into<redb::Error>) -> StoreError {

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -18,7 +18,9 @@ use super::{
     extent::Extent,
     migrate::{migrate, read_format, write_format},
     recent::Recent,
-    shape, table,
+    shape,
+    stamp::Stamps,
+    table,
 };
 use crate::StoreError;
 
@@ -149,15 +151,14 @@ impl RedbStore {
             found,
             expected: table::FORMAT_VERSION,
         })?;
+        let stamps = Stamps::read(&database).map_err(failed)?;
         Ok(Self {
             database: RwLock::new(Arc::new(database)),
             path: path.to_owned(),
             settings,
             format_found: found,
             put_aside: Mutex::new(put_aside),
-            number: Arc::new(AtomicU64::new(
-                fs::metadata(path).map_or(0, |found| number(&found)),
-            )),
+            stamps: Arc::new(stamps),
             writer: Mutex::new(Writer::default()),
             extent: Extent::default(),
             recent: Recent::default(),
@@ -190,15 +191,15 @@ pub(super) fn builder(settings: &Settings) -> Builder {
     builder
 }
 
-/// What tells a file from another one of the same name.
+/// What tells a file from another one of the same name, as long as both are there.
 #[cfg(unix)]
-pub(super) fn number(found: &fs::Metadata) -> u64 {
+fn number(found: &fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(found)
 }
 
 /// Other systems do not say, and do not replace a file that is open.
 #[cfg(not(unix))]
-pub(super) fn number(_: &fs::Metadata) -> u64 {
+fn number(_: &fs::Metadata) -> u64 {
     0
 }
 

@@ -37,6 +37,8 @@ pub(super) const FLOWS: TableDefinition<'_, (u64, u16), Bytes> = TableDefinition
 /// Table and key → a row that could not be decoded, as it was found.
 pub(super) const QUARANTINE: TableDefinition<'_, (Bytes, Bytes), Bytes> =
     TableDefinition::new("quarantine");
+/// One row: the stamp of the last commit. Not among [`super::shape::ALL`], for it is of this file alone.
+pub(super) const STAMP: TableDefinition<'_, (), u64> = TableDefinition::new("stamp");
 
 /// Key in [`META`]: the format version of the whole file, eight bytes, little endian.
 pub(super) const FORMAT: &[u8] = b"format";

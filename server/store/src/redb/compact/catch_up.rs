@@ -5,24 +5,23 @@ use std::{borrow::Borrow, ops::RangeBounds};
 use redb::{Database, Key, ReadTransaction, TableDefinition, Value, WriteTransaction};
 
 use super::touched::{Owned, Touched};
-use crate::redb::table;
+use crate::redb::{stamp, table};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
-/// Makes what was touched in the copy as it is in the snapshot, durably.
+/// Makes what was touched in the copy as it is in the snapshot, durably. The stamp goes along: to whoever opens it again, the copy is
+/// the store that it was made of.
 pub(super) fn catch_up(
     copy: &Database,
     snapshot: &ReadTransaction,
     touched: &Touched,
 ) -> Result<()> {
-    if touched.is_empty() {
-        return Ok(());
-    }
     let transaction = copy.begin_write()?;
     let both = Both {
         from: snapshot,
         to: &transaction,
     };
+    stamp::copy(snapshot, &transaction)?;
     if touched.marks {
         both.copy(table::META, table::MARKS..=table::MARKS)?;
     }

@@ -13,7 +13,7 @@ use std::{
     io, mem,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,7 @@ use super::{
     chunk::Chunk,
     error::to_store_error,
     filling::Filling,
-    open::{beside, number, sync_directory},
+    open::{beside, sync_directory},
     shape,
 };
 use crate::StoreError;
@@ -88,8 +88,8 @@ pub(super) trait Place {
     type Backend: StorageBackend;
     /// An empty one.
     fn create(&mut self) -> io::Result<Self::Backend>;
-    /// Gives the copy, which is whole and synced, the name of the old file. Gives its number.
-    fn put(&mut self) -> io::Result<u64>;
+    /// Gives the copy, which is whole and synced, the name of the old file.
+    fn put(&mut self) -> io::Result<()>;
     /// Makes the name durable.
     fn settle(&mut self) -> io::Result<()>;
 }
@@ -145,10 +145,8 @@ impl Place for Files<'_> {
         FileBackend::new(file).map_err(io::Error::other)
     }
 
-    fn put(&mut self) -> io::Result<u64> {
-        let number = number(&fs::metadata(&self.copy)?);
-        fs::rename(&self.copy, self.path)?;
-        Ok(number)
+    fn put(&mut self) -> io::Result<()> {
+        fs::rename(&self.copy, self.path)
     }
 
     fn settle(&mut self) -> io::Result<()> {
@@ -265,8 +263,7 @@ impl<'a> Recording<'a> {
         let (touched, snapshot) = take(self.store, &mut writer)?;
         catch_up(&copy, &snapshot, &touched)?;
         drop(snapshot);
-        let number = place.put()?;
-        self.store.number.store(number, Ordering::Relaxed);
+        place.put()?;
         self.store.extent.compacted();
         let old = mem::replace(&mut *self.store.database.write(), Arc::new(copy));
         if let Err(error) = place.settle() {

@@ -38,14 +38,6 @@ pub(in crate::redb) struct Touched {
 }
 
 impl Touched {
-    pub(super) fn is_empty(&self) -> bool {
-        !self.marks
-            && self.owned.is_empty()
-            && self.topics.is_empty()
-            && self.messages.as_slice().is_empty()
-            && self.sets.as_slice().is_empty()
-    }
-
     /// There is more than is kept in memory.
     pub(in crate::redb) fn is_too_much(&self) -> bool {
         let ranges = self.messages.as_slice().len() + self.sets.as_slice().len();

@@ -12,6 +12,7 @@ mod migrate;
 mod open;
 mod read;
 mod rows;
+mod stamp;
 
 use redb::{Database, Key, TableDefinition, TableHandle, Value};
 
