@@ -8,13 +8,17 @@ use std::{
 };
 
 use ebbtide_broker::{Broker, Recovery};
-use ebbtide_store::{Row, Store, StoreError};
+use ebbtide_store::{Row, Store, StoreError, redb::sync_directory};
 
 use super::{FILE, Source, error::StorageError, kept::Kept};
 
-/// Makes the folder, readable for its owner only, and gives the path of the file in it.
+/// Makes the folder, readable for its owner only, and gives the path of the file in it. What was made survives a power cut: a file
+/// in a folder without a name is lost.
 pub fn folder(path: &Path) -> Result<PathBuf, StorageError> {
-    make(path).map_err(|source| StorageError::Directory {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    let made = make(path).and_then(|()| missing.into_iter().try_for_each(sync_directory));
+    made.map_err(|source| StorageError::Directory {
         path: path.into(),
         source,
     })?;

@@ -74,13 +74,18 @@ impl RedbStore {
                 let database = builder(&settings).open(path);
                 let store = Self::check(path, settings, database)?;
                 store.check_place(&found)?;
-                // The copy that a compaction was making when it was killed.
-                match fs::remove_file(beside(path, COMPACT_SUFFIX)) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => {
-                        Err(to_store_error(path, error.into()))
+                let tidy = || {
+                    // The copy that a compaction was making when it was killed.
+                    match fs::remove_file(beside(path, COMPACT_SUFFIX)) {
+                        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                        _ => {}
                     }
-                    _ => Ok(store),
-                }
+                    // Whoever gave the file its name may have been killed before that was on disk. The name must not come to
+                    // stand for an earlier file while this one acknowledges.
+                    sync_directory(path)
+                };
+                tidy().map_err(|error| store.error(error))?;
+                Ok(store)
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Self::create(path, settings),
             Err(error) => Err(to_store_error(path, error.into())),
