@@ -61,7 +61,7 @@ pub enum ClientError {
     NoPassword(String),
     /// What is given as a key cannot be one.
     #[error(
-        "the key (--key, EBBTIDE_KEY) must be one word, as `ebbtide keys add` has printed it: it is empty, or has a blank or a line break in it"
+        "the key (--key, EBBTIDE_KEY) must be one word, as `ebbtide keys make` has printed it: it is empty, or has a blank or a line break in it"
     )]
     Key,
     /// There is none to be read.
