@@ -27,7 +27,7 @@ pub const CODES: &[(i32, &str)] = &[
     (0, "It ended as it was told to."),
     (
         1,
-        "It could not start, or at the end not everything that waited could be written; nothing of that was acknowledged.",
+        "It could not start, or at the end not everything that waited could be written; nothing of that was acknowledged, unless by a relaxed listener.",
     ),
     (
         2,
@@ -110,7 +110,7 @@ pub enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Serve(ServeError::Runtime(_) | ServeError::Unfinished) => 1,
+            Self::Serve(ServeError::Runtime(_) | ServeError::Unfinished { .. }) => 1,
             Self::Config(_) | Self::Serve(ServeError::Tls(_) | ServeError::Auth(_)) => 2,
             Self::Serve(ServeError::Listen { .. }) => 3,
             Self::Serve(ServeError::Storage(error)) => of_storage(error),
@@ -198,7 +198,10 @@ mod tests {
         };
         let unreachable = CopyError::Broker(ClientError::BrokenOff("test".into()));
         for (failure, code) in [
-            (Failure::Serve(ServeError::Unfinished), 1),
+            (
+                Failure::Serve(ServeError::Unfinished { is_relaxed: false }),
+                1,
+            ),
             (
                 Failure::Config(ConfigError::SameAddress("--mqtt", "--http", address)),
                 2,

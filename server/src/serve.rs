@@ -74,8 +74,19 @@ pub enum ServeError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// Not everything could be written at the end.
-    #[error("not everything that waited could be written; nothing of that was acknowledged")]
-    Unfinished,
+    #[error("not everything that waited could be written; {}", unwritten(*is_relaxed))]
+    Unfinished {
+        /// A listener acknowledges what is not on disk yet.
+        is_relaxed: bool,
+    },
+}
+
+fn unwritten(is_relaxed: bool) -> &'static str {
+    if is_relaxed {
+        "what a relaxed listener has acknowledged may be part of it"
+    } else {
+        "nothing of that was acknowledged"
+    }
 }
 
 fn remedy(option: &str, source: &io::Error) -> String {
@@ -203,6 +214,7 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
     if timeout(DRAIN, door.empty()).await.is_err() {
         tracing::warn!("some connections did not go in time");
     }
+    let is_relaxed = running.started.relaxed().next().is_some();
     let is_finished = tokio::task::spawn_blocking(move || storage.finish())
         .await
         .unwrap_or(false);
@@ -210,7 +222,7 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
     if is_finished {
         Ok(())
     } else {
-        Err(ServeError::Unfinished)
+        Err(ServeError::Unfinished { is_relaxed })
     }
 }
 

@@ -299,25 +299,51 @@ fn a_commit_that_fails_for_want_of_room_loses_nothing_and_heals() -> Result<()> 
     publisher.check()
 }
 
+/// A broker that lives when its file may not grow.
+fn growing_as_allowed(arguments: &[&str]) -> Result<Broker> {
+    let ignore_signal = ["sh", "-c", r#"trap "" XFSZ; exec "$@""#, "sh"];
+    Broker::start_by(&ignore_signal, arguments)
+}
+
+/// To where its file may grow.
+fn limit(process: u32, bytes: &str) -> Result<()> {
+    let mut prlimit = Command::new("prlimit");
+    prlimit.args(["--pid", &process.to_string(), &format!("--fsize={bytes}:")]);
+    let status = prlimit.status().context("starting prlimit")?;
+    ensure!(status.success(), "prlimit: {status}");
+    Ok(())
+}
+
 /// The same without a disk of its own: the file may not grow any more.
 #[test]
 fn a_file_that_may_not_grow_loses_nothing_and_heals() -> Result<()> {
-    let ignore_signal = ["sh", "-c", r#"trap "" XFSZ; exec "$@""#, "sh"];
-    let mut broker = Broker::start_by(&ignore_signal, &[])?;
-    let id = broker.id().to_string();
-    let limit = |bytes: &str| {
-        let mut prlimit = Command::new("prlimit");
-        prlimit.args(["--pid", &id, &format!("--fsize={bytes}:")]);
-        let status = prlimit.status().context("starting prlimit")?;
-        ensure!(status.success(), "prlimit: {status}");
-        Ok(())
-    };
+    let mut broker = growing_as_allowed(&[])?;
+    let id = broker.id();
     let mut publisher = Publisher::connect(broker.mqtt())?;
     ensure!(publisher.publish()? == Some(0x10));
-    limit("1000000")?;
-    failing_and_healing(&broker, &mut publisher, || limit("unlimited"))?;
+    limit(id, "1000000")?;
+    failing_and_healing(&broker, &mut publisher, || limit(id, "unlimited"))?;
     broker.crash_and_restart()?;
     publisher.check()
+}
+
+/// What was acknowledged by a relaxed listener may be lost at the end, and nobody is told otherwise.
+#[test]
+fn an_end_while_nothing_can_be_written_says_what_is_lost() -> Result<()> {
+    for (durability, says_nothing_is) in [("durable", true), ("relaxed", false)] {
+        let broker = growing_as_allowed(&["--mqtt-durability", durability])?;
+        let mut publisher = Publisher::connect(broker.mqtt())?;
+        limit(broker.id(), "1000000")?;
+        publisher.publish_all()?;
+        wait_for(&broker, 503, "does not work")?;
+        let (status, log) = broker.terminate()?;
+        ensure!(status.code() == Some(1), "{status}: {log}");
+        let says_so = log.contains("nothing of that was acknowledged");
+        let says_other = log.contains("a relaxed listener has acknowledged");
+        ensure!(says_so == says_nothing_is, "{durability}: {log}");
+        ensure!(says_other != says_nothing_is, "{durability}: {log}");
+    }
+    Ok(())
 }
 
 /// Publishes until a commit fails, makes room and goes on.

@@ -39,7 +39,8 @@ pub(super) enum Healed {
     Stopped,
 }
 
-/// Opens the store again until it has taken the batch.
+/// Opens the store again until it has taken the batch, and once more when the program stops: the disk may have been well since long
+/// before the next attempt.
 pub(super) fn heal(
     shared: &Shared,
     source: &Source,
@@ -61,17 +62,16 @@ pub(super) fn heal(
     let mut is_other = false;
     loop {
         *shared.reader().shared.store.write() = None;
-        if !rest(pause, stopping) {
-            return Healed::Stopped;
-        }
+        let is_last = !rest(pause, stopping);
         let free_bytes = source.place.free_bytes();
         let has_little = free_bytes.is_some_and(|free_bytes| free_bytes < WORTH_TRYING);
-        if is_full && has_little && tried_at.elapsed() < RETRY_LAST {
+        if !is_last && is_full && has_little && tried_at.elapsed() < RETRY_LAST {
             pause = ASK_AGAIN;
             continue;
         }
         tried_at = Instant::now();
-        match attempt(shared, source, broker, batch, &mut is_other) {
+        match attempt(shared, source, broker, batch, &mut is_other, is_last) {
+            Ok(Healed::Stopped) => return Healed::Stopped,
             Ok(healed) => {
                 tracing::info!(after = ?started.elapsed(), "the store works again");
                 let no_room = shared.broker().journal().no_room();
@@ -85,6 +85,9 @@ pub(super) fn heal(
                     tracing::warn!(error = text, "the store does not work yet");
                     complaint = text;
                 }
+                if is_last {
+                    return Healed::Stopped;
+                }
             }
         }
         pause = (pause * 2).min(RETRY_LAST);
@@ -97,6 +100,7 @@ fn attempt(
     broker: &Broker,
     batch: &Batch,
     is_other: &mut bool,
+    is_last: bool,
 ) -> Result<Healed, StoreError> {
     match source.place.open_again()? {
         Again::Same(store) if !*is_other => {
@@ -113,6 +117,10 @@ fn attempt(
         // The same as at the last attempt may be the other one, which could not be recovered then.
         Again::Same(store) | Again::Other(store) => {
             *is_other = true;
+            if is_last {
+                // Nobody would come to a new broker, and that one would know nothing of the batch that was not written.
+                return Ok(Healed::Stopped);
+            }
             replace(shared, source, broker, store)?;
             Ok(Healed::Replaced)
         }

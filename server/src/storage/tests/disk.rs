@@ -158,9 +158,13 @@ impl Place for Disk {
     }
 
     fn open_again(&self) -> Result<Again, StoreError> {
-        self.state().openings += 1;
-        if self.state().is_away {
-            return Err(StoreError::Io("it is away".into()));
+        {
+            // Whoever sees that it was tried knows what came of it.
+            let mut state = self.state();
+            state.openings += 1;
+            if state.is_away {
+                return Err(StoreError::Io("it is away".into()));
+            }
         }
         let before = Arc::clone(&self.state().stamps);
         let Kept::File(store) = self.open()? else {

@@ -284,6 +284,28 @@ fn a_stop_while_it_is_broken_says_so() {
     assert!(!running.storage.finish());
 }
 
+/// The next attempt would be up to ten seconds later, and nobody waits for that.
+#[test]
+fn a_stop_after_the_disk_has_healed_writes_what_waits() {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    running.disk.fail_after(0, ErrorKind::Other, false);
+    running.disk.set_away(true);
+    publisher.send(retained("a", "1"));
+    assert_eq!(puback(&mut publisher), None);
+    // The pause after a few attempts is a long one.
+    let until = Instant::now() + client::DEADLINE;
+    while running.disk.openings() < 3 {
+        assert!(Instant::now() < until, "not opened again");
+        thread::sleep(Duration::from_millis(2));
+    }
+    running.disk.set_away(false);
+    running.disk.heal();
+    let disk = running.disk.clone();
+    assert!(running.storage.finish());
+    assert_eq!(kept(&disk)["a"], "1");
+}
+
 #[test]
 fn another_store_in_its_place_is_used_and_everybody_comes_anew() {
     let running = Running::start();
