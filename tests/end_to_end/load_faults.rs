@@ -279,6 +279,26 @@ fn a_broker_that_forgets_is_told_so() -> Result<()> {
     Ok(())
 }
 
+/// The one that is started would find its port taken.
+#[test]
+fn a_broker_that_is_there_is_neither_filled_nor_measured() -> Result<()> {
+    let broker = Broker::start()?;
+    let url = url(&broker);
+    let folder = tempfile::tempdir()?;
+    let start = format!(
+        "'{}' serve --mqtt {} --http 127.0.0.1:0 --data-dir '{}'",
+        tools::broker().display(),
+        broker.mqtt(),
+        folder.path().display()
+    );
+    let restart = ["restart", "--qos", "1", "--messages", "20", "--url", &url];
+    let said = load(&[&restart[..], &["--start", &start]].concat())?;
+    ensure!(said.code == 6, "{said:?}");
+    ensure!(said.stderr.contains("another port"), "{}", said.stderr);
+    ensure!(left(&broker)?.is_empty(), "it was filled");
+    Ok(())
+}
+
 #[test]
 fn a_wrong_process_is_not_passed_over() -> Result<()> {
     let broker = Broker::start()?;

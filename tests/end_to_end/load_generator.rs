@@ -147,6 +147,7 @@ fn it_says_what_is_wrong() -> Result<()> {
     let flags = certificates.flags();
     let broker = Broker::start_with(&flags.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mqtts = format!("mqtts://localhost:{}", broker.address("mqtts")?.port());
+    let restart = ["bench", "restart", "--qos", "1", "--start", "false"];
     for (arguments, code, expected) in [
         (
             &["bench", "p2p", "--url", "http://h"][..],
@@ -172,7 +173,7 @@ fn it_says_what_is_wrong() -> Result<()> {
         (&["bench", "p2p", "--window", "70000"], 2, "1 to 30000"),
         (&["bench", "restart", "--qos", "1"], 2, "--start <COMMAND>"),
         (
-            &["bench", "restart", "--qos", "1", "--start", "false"],
+            &[&restart[..], &["--url", "mqtt://127.0.0.1:1"]].concat(),
             6,
             "has ended",
         ),

@@ -106,6 +106,13 @@ impl fmt::Display for Target {
     }
 }
 
+impl Target {
+    /// As the system takes it.
+    fn host(&self) -> &str {
+        self.host.trim_matches(['[', ']'])
+    }
+}
+
 /// How to reach it; made once, for thousands of connections.
 #[derive(Clone)]
 pub struct Dialer {
@@ -125,11 +132,19 @@ impl Dialer {
         Ok(Self { target, tls, login })
     }
 
+    /// Whether somebody listens there.
+    pub async fn is_answered(&self) -> bool {
+        self.socket().await.is_ok()
+    }
+
+    async fn socket(&self) -> io::Result<TcpStream> {
+        TcpStream::connect((self.target.host(), self.target.port)).await
+    }
+
     /// Connects, up to where MQTT begins.
     pub async fn dial(&self) -> io::Result<Box<dyn ByteStream>> {
-        let host = self.target.host.trim_matches(['[', ']']);
-        let socket = TcpStream::connect((host, self.target.port)).await;
-        let socket = socket.map_err(explained)?;
+        let host = self.target.host();
+        let socket = self.socket().await.map_err(explained)?;
         socket.set_nodelay(true)?;
         Ok(match (self.target.scheme, &self.tls) {
             (Scheme::Wss, Some(tls)) => self.web_socket(encrypt(tls, host, socket).await?).await?,

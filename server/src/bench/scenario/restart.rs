@@ -30,7 +30,7 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let count = settings.messages;
-    let mut broker = Broker::start(stage)?;
+    let mut broker = Broker::start(stage).await?;
     broker.link(stage, "first").await?.disconnect().await?;
     let came = Cell::new(0);
     let set = retained::set(stage, count, settings.payload_bytes, &came);
@@ -39,8 +39,10 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     offline::publish(stage, count).await?;
     broker.kill()?;
 
+    // Looked at before the time begins.
+    nobody_is_there(stage).await?;
     let start = Instant::now();
-    let mut broker = Broker::start(stage)?;
+    let mut broker = Broker::spawn(stage)?;
     let mut link = broker.link(stage, "again").await?;
     let connected = start.elapsed();
     link.ask_to_subscribe(&retained::topic(count / 2), settings.qos)?;
@@ -72,8 +74,23 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
 /// Killed when it is dropped.
 struct Broker(Child);
 
+/// A broker that is there would be filled and measured in place of the one that is started, which finds its port taken and ends.
+async fn nobody_is_there(stage: &Stage<'_>) -> io::Result<()> {
+    if !stage.dialer.is_answered().await {
+        return Ok(());
+    }
+    let why = "somebody listens there already, who would be measured instead of the broker that --start begins: stop that one, or \
+               give --url and --start another port";
+    Err(io::Error::new(io::ErrorKind::AddrInUse, why))
+}
+
 impl Broker {
-    fn start(stage: &Stage<'_>) -> io::Result<Self> {
+    async fn start(stage: &Stage<'_>) -> io::Result<Self> {
+        nobody_is_there(stage).await?;
+        Self::spawn(stage)
+    }
+
+    fn spawn(stage: &Stage<'_>) -> io::Result<Self> {
         let command = stage.settings.start.as_deref().unwrap_or_default();
         let mut shell = Command::new("sh");
         // Not a child of the shell: that one would be killed, and the broker would go on.
