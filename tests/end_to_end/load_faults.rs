@@ -299,6 +299,25 @@ fn a_broker_that_is_there_is_neither_filled_nor_measured() -> Result<()> {
     Ok(())
 }
 
+/// A message that others have left on the topic comes beside those that are sent.
+#[test]
+fn what_comes_and_was_not_sent_is_told() -> Result<()> {
+    let broker = Broker::start()?;
+    let url = url(&broker);
+    let topic = ["--topic", "bench/p2p/0", "--message", "of others"];
+    let publish = [&["pub", "--retain", "--url", &url], &topic[..]].concat();
+    run(ebbtide(&publish), "")?.well()?;
+    let short = ["--warm-up-s", "0.1", "--duration-s", "0.2"];
+    let one = ["p2p", "--qos", "1", "--publishers", "1", "--json"];
+    let said = load(&[&one[..], &["--url", &url], &short].concat())?;
+    ensure!(said.code == 0, "{said:?}");
+    let figures: Value = serde_json::from_str(&said.stdout).context(said.stdout.clone())?;
+    ensure!(figure(&figures, "surplus")? == 1.0, "{figures}");
+    ensure!(figure(&figures, "lost")? == 0.0, "{figures}");
+    ensure!(said.stderr.contains("there is a surplus"), "{said:?}");
+    Ok(())
+}
+
 #[test]
 fn a_wrong_process_is_not_passed_over() -> Result<()> {
     let broker = Broker::start()?;

@@ -29,8 +29,11 @@ fn messages_are_delivered_all_of_them() -> Result<()> {
     let url = format!("mqtt://{}", broker.mqtt());
     for scenario in ["p2p", "fan-out", "fan-in", "shared"] {
         for qos in ["0", "1", "2"] {
-            let people = ["--publishers", "2", "--subscribers", "3"];
-            let arguments = [&[scenario, "--qos", qos], &people[..], &SHORT].concat();
+            let people = match scenario {
+                "p2p" => &["--subscribers", "3"][..],
+                _ => &["--publishers", "2", "--subscribers", "3"],
+            };
+            let arguments = [&[scenario, "--qos", qos], people, &SHORT].concat();
             let figures = bench(&url, &arguments)?;
             ensure!(figure(&figures, "delivered_per_s")? > 0.0, "{figures}");
             ensure!(figure(&figures, "latency_p50_ms")? > 0.0, "{figures}");
@@ -38,6 +41,7 @@ fn messages_are_delivered_all_of_them() -> Result<()> {
                 figure(&figures, "lost")? == 0.0,
                 "{scenario} {qos}: {figures}"
             );
+            ensure!(figure(&figures, "surplus")? == 0.0, "{figures}");
             ensure!(figure(&figures, "refused")? == 0.0, "{figures}");
         }
     }
@@ -176,6 +180,11 @@ fn it_says_what_is_wrong() -> Result<()> {
             &[&restart[..], &["--url", "mqtt://127.0.0.1:1"]].concat(),
             6,
             "has ended",
+        ),
+        (
+            &["bench", "p2p", "--publishers", "2", "--subscribers", "3"],
+            2,
+            "a subscriber for each publisher",
         ),
     ] {
         let output = run_to_end(arguments, Path::new("."))?;

@@ -64,6 +64,7 @@ pub enum BenchError {
 impl Arguments {
     /// Plays the scenario as often as was asked for, to each broker in turn, and prints what it found, also if it had to end early.
     pub fn run(&self) -> Result<(), BenchError> {
+        self.check().map_err(BenchError::Typed)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

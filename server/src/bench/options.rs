@@ -89,11 +89,11 @@ struct Load {
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     topic_levels: u16,
 
-    /// Publishers. Default: 10; for fan-out 1, for fan-in and shared 100.
+    /// Publishers. Default: 10; for fan-out 1, for fan-in and shared 100; for p2p as many as subscribers, if those are given.
     #[arg(long, value_name = "COUNT", value_parser = numbers::clients)]
     publishers: Option<usize>,
 
-    /// Subscribers. Default: as many as publishers; for fan-out 100, for fan-in 1, for shared 10.
+    /// Subscribers. Default: as many as publishers, and for p2p nothing else; for fan-out 100, for fan-in 1, for shared 10.
     #[arg(long, value_name = "COUNT", value_parser = numbers::clients)]
     subscribers: Option<usize>,
 
@@ -170,6 +170,25 @@ impl Arguments {
         }
     }
 
+    /// What clap cannot see.
+    ///
+    /// # Errors
+    /// What does not go together, and what would.
+    pub fn check(&self) -> Result<(), String> {
+        let people = self.load.publishers.zip(self.load.subscribers);
+        match people {
+            Some((publishers, subscribers))
+                if self.scenario == Scenario::P2p && publishers != subscribers =>
+            {
+                Err(format!(
+                    "p2p has a subscriber for each publisher, so {publishers} and {subscribers} cannot be: give --publishers \
+                     or --subscribers alone, or the scenario fan-out, fan-in or shared"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// `run`: a word that no other run has.
     pub fn settings(&self, run: &str, round: u32) -> Settings {
         let load = &self.load;
@@ -208,7 +227,7 @@ impl Settings {
         let publishers = self.publishers.unwrap_or(match scenario {
             Scenario::FanOut => 1,
             Scenario::FanIn | Scenario::Shared => 100,
-            _ => 10,
+            _ => self.subscribers.unwrap_or(10),
         });
         let subscribers = self.subscribers.unwrap_or(match scenario {
             Scenario::FanOut => 100,

@@ -241,6 +241,12 @@ async fn measure(
     }
     let expected = all.sent * fan;
     report.note("lost", expected.saturating_sub(all.received) as f64);
+    let surplus = all.received.saturating_sub(expected);
+    report.note("surplus", surplus as f64);
+    if surplus > 0 {
+        let remark = "there is a surplus: the broker has delivered twice, or others publish to these topics; as many that are lost would not show";
+        report.remarks.push(remark.to_owned());
+    }
     report.note("refused", all.refused as f64);
     if stage.settings.rate.is_some() {
         report.note("unsent", unsent as f64);
