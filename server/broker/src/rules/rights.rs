@@ -118,13 +118,24 @@ impl Rights {
         self.first(Action::Subscribe, filter.pattern())
     }
 
-    fn first(&self, action: Action, topic_or_filter: &str) -> Decision {
-        let query = Query {
+    /// How much looking at the rules that takes.
+    #[cfg(test)]
+    pub(super) fn steps(&self, action: Action, topic: &TopicName) -> usize {
+        self.ask(action, |query| self.rules.tree.steps(topic.as_str(), query))
+    }
+
+    fn ask<T>(&self, action: Action, ask: impl FnOnce(&Query<'_>) -> T) -> T {
+        ask(&Query {
             action,
             is_who: &|who| self.whos[who / 64] >> (who % 64) & 1 == 1,
             filled: &self.filled,
-        };
-        match self.rules.tree.first(topic_or_filter, &query) {
+        })
+    }
+
+    fn first(&self, action: Action, topic_or_filter: &str) -> Decision {
+        match self.ask(action, |query| {
+            self.rules.tree.first(topic_or_filter, query)
+        }) {
             None => Decision::BY_DEFAULT,
             Some(entry) => Decision {
                 is_allowed: entry.is_allowed,

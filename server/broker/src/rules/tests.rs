@@ -399,12 +399,10 @@ fn a_filter_is_allowed_if_it_is_nowhere_wider_than_the_rule() {
     }
 }
 
-/// What a check costs among a thousand rules, printed: `cargo test --release -p ebbtide-broker a_check_among -- --nocapture`. Here it
-/// holds a bound that a slow build keeps too, and that trying rule after rule does not.
-#[test]
-fn a_check_among_a_thousand_rules_is_quick() {
+/// So many rules, of all kinds.
+fn rights_among(count: usize) -> Rights {
     let mut rows = Vec::new();
-    for n in 0..997 {
+    for n in 0..count - 3 {
         let topic = match n % 4 {
             0 => format!("site/{n}/state"),
             1 => format!("site/+/{n}/#"),
@@ -420,15 +418,28 @@ fn a_check_among_a_thousand_rules_is_quick() {
     rows.push(row(Effect::Deny, Who::Any, "site/+/secret/#"));
     rows.push(row(Effect::Allow, Who::Any, "site/#"));
     rows.push(row(Effect::Allow, Who::Any, "own/{client}/#"));
-    let rights = Rights::new(ann(), Arc::new(Rules::new(rows).expect("valid")));
+    Rights::new(ann(), Arc::new(Rules::new(rows).expect("valid")))
+}
+
+/// What a check costs among a thousand rules is printed: `cargo test --release -p ebbtide-broker --lib a_check_among -- --nocapture`.
+/// What is held is that it looks at no more than among a hundred.
+#[test]
+fn a_check_among_a_thousand_rules_is_quick() {
+    const COUNT: usize = 1_000;
+    let (rights, fewer) = (rights_among(COUNT), rights_among(COUNT / 10));
     let cases = [
-        ("site/ann/994/x", 995),
+        ("site/ann/94/x", 95),
         ("site/x/secret/y", -998),
         ("site/z/state", 999),
         ("own/pump/z/z/z", 1000),
         ("nowhere/at/all", 0),
     ];
     let cases = cases.map(|(name, expected)| (topic(name), expected));
+    for (name, _) in &cases {
+        let steps = |rights: &Rights| rights.steps(Action::Publish, name);
+        assert!(steps(&fewer) > 0);
+        assert_eq!(steps(&rights), steps(&fewer), "{name}");
+    }
     const ROUNDS: u32 = 20_000;
     let started = std::time::Instant::now();
     for _ in 0..ROUNDS {
@@ -439,5 +450,4 @@ fn a_check_among_a_thousand_rules_is_quick() {
     }
     let each = started.elapsed() / (ROUNDS * cases.len() as u32);
     println!("a check among 1,000 rules takes {} ns", each.as_nanos());
-    assert!(each.as_micros() < 20, "{each:?}");
 }

@@ -102,15 +102,27 @@ impl Tree {
 
     /// The first rule that matches a topic, or covers a filter: all topics that the filter matches.
     pub fn first(&self, topic_or_filter: &str, query: &Query<'_>) -> Option<Entry> {
+        self.search(topic_or_filter, query).found
+    }
+
+    /// How many nodes, and templates, that looks at.
+    #[cfg(test)]
+    pub fn steps(&self, topic_or_filter: &str, query: &Query<'_>) -> usize {
+        self.search(topic_or_filter, query).steps
+    }
+
+    fn search<'a>(&self, topic_or_filter: &str, query: &'a Query<'a>) -> Search<'a> {
         let mut search = Search {
             query,
             // A wildcard in the first level does not match what begins with `$` [MQTT-4.7.2-1].
             is_hidden: topic_or_filter.starts_with('$'),
             begins_empty: topic_or_filter.starts_with('/'),
             found: None,
+            #[cfg(test)]
+            steps: 0,
         };
         search.visit(&self.0, Some(topic_or_filter), 0, false);
-        search.found
+        search
     }
 }
 
@@ -119,12 +131,23 @@ struct Search<'a> {
     is_hidden: bool,
     begins_empty: bool,
     found: Option<Entry>,
+    #[cfg(test)]
+    steps: usize,
 }
 
 impl Search<'_> {
+    /// Counts, for tests.
+    fn step(&mut self) {
+        #[cfg(test)]
+        {
+            self.steps += 1;
+        }
+    }
+
     /// Looks below a node for what is left; `None`: nothing is left. `denies`: a name on the way fits into no topic, so only rules that
     /// deny count.
     fn visit(&mut self, node: &Node, left: Option<&str>, depth: usize, denies: bool) {
+        self.step();
         if self.found.is_some_and(|found| found.rule < node.first) {
             return;
         }
@@ -156,6 +179,7 @@ impl Search<'_> {
             self.visit(node, left, depth, denies);
         }
         for (template, node) in &node.filled {
+            self.step();
             match &self.query.filled[*template] {
                 // A name does not make a topic the broker's own.
                 Some(filled) if !is_hidden && **filled == *level => {
