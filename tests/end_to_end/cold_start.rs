@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use ebbtide_protocol::QoS;
@@ -14,8 +13,6 @@ use ebbtide_tests::tools::{self, Tool};
 
 use crate::fleet::{self, AGENTS, FLIPPED, VALUES};
 
-/// One commit with fsync for each of 120 publishers, one after the other, and the start of as many programs.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
 /// A picture is part of the repository, in each version that it ever had.
 const PICTURE_BYTES_MAX: u64 = 300_000;
 
@@ -26,14 +23,11 @@ fn the_dashboard_paints_what_was_acknowledged_before_a_kill_and_survives_its_net
         return Ok(());
     }
     let mut broker = Broker::start()?;
-    let started = Instant::now();
     for (topic, payload) in fleet::presence()?.into_iter().chain(fleet::config()) {
         mosquitto_publishes(&broker, &topic, &payload)?;
     }
     // The last mosquitto_pub has just had its PUBACK.
     broker.crash_and_restart()?;
-    let took = started.elapsed();
-    ensure!(took < PUBLISHED_WITHIN, "publishing took {took:?}");
 
     let all = format!("painted {AGENTS} {VALUES}");
     let network = Proxy::start(broker.http())?;
