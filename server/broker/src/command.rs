@@ -15,7 +15,7 @@ use ebbtide_store::Sequence;
 use parking_lot::Mutex;
 
 use crate::{
-    Broker, Event, Now, SessionEnd,
+    Broker, Event, Now, SessionEnd, durability,
     inspect::{Known, QueuePart, SubscriptionPart, known, queue, subscriptions},
     journal::Ticket,
     registry::{Found, Registry},
@@ -220,7 +220,7 @@ fn carry_out(
                 + session.purge(shared, up_to, count, None, now.wall);
             Outcome::Purged {
                 count: gone,
-                ticket: shared.journal.last(),
+                ticket: durability::outcome(shared.journal.last()),
             }
         }
         Command::Disconnect => Outcome::NotConnected,
@@ -230,7 +230,8 @@ fn carry_out(
             let timer = Timer::Session(session.client_id.clone());
             shared.timers.remove(&timer);
             session.end(shared);
-            return (None, Outcome::Deleted(shared.journal.last()));
+            let ticket = durability::outcome(shared.journal.last());
+            return (None, Outcome::Deleted(ticket));
         }
     };
     (Some(session), outcome)

@@ -3,15 +3,20 @@
 //! | may leave the broker | after the commit of |
 //! |---|---|
 //! | PUBACK, PUBREC | the retained change, the inbound QoS 2 id of a kept session, the message with its recipients (unless all are done before it is written) |
+//! | PUBACK, PUBREC that refuses | at once: nothing of it is kept |
+//! | PUBREC again | all that stood in the journal when the repetition came, if the session is kept |
 //! | PUBCOMP | the release of the inbound id |
+//! | PUBCOMP for an id that is not known | all that stood in the journal then, if the session is kept: it may have been released before |
 //! | QoS 1 PUBLISH | at once; its packet id goes with the next commit |
 //! | QoS 2 PUBLISH to a kept session | its packet id, and so the message that went before it |
 //! | QoS 2 PUBLISH to a member of a group | the message is this member's and no longer the group's |
 //! | PUBLISH again in the next connection | all that stood in the journal when it came: it is read from the store |
 //! | PUBREL | the stage `released` |
-//! | CONNACK | every creation, change or deletion of a session it stands for, the end of this client's last session included; the will; the entry of presence |
+//! | PUBREL again | all that stood in the journal when PUBREC came again |
+//! | CONNACK | every creation, change or deletion of a session it stands for, the end of this client's last session included; the will; the entry of presence; if the session was taken over, all that stood in the journal then |
 //! | SUBACK, UNSUBACK | the rows of the subscriptions of a kept session |
 //! | QoS 0 | never waits |
+//! | that a command has purged or deleted | all that stood in the journal when it was done |
 //!
 //! A `None` ticket means that nothing of the matter is kept, so there is nothing to wait for.
 
@@ -41,11 +46,16 @@ impl Durability {
 }
 
 /// Durable from the start.
-const AT_ONCE: Ticket = Ticket(0);
+pub(crate) const AT_ONCE: Ticket = Ticket(0);
 
 /// PUBACK and PUBREC: what is kept of the publish.
 pub(crate) fn acknowledgement(accepted: Option<Ticket>) -> Ticket {
     accepted.unwrap_or(AT_ONCE)
+}
+
+/// PUBACK and PUBREC of a publish that is not taken in.
+pub(crate) fn refusal() -> Ticket {
+    AT_ONCE
 }
 
 /// PUBREC for a repeated PUBLISH: everything so far, for the first copy stands somewhere before `last`.
@@ -56,6 +66,11 @@ pub(crate) fn repeated_pubrec(is_kept: bool, last: Ticket) -> Ticket {
 /// PUBCOMP.
 pub(crate) fn pubcomp(released_inbound: Option<Ticket>) -> Ticket {
     released_inbound.unwrap_or(AT_ONCE)
+}
+
+/// PUBCOMP for an id that is not known: everything so far, for it may have been released somewhere before `last`.
+pub(crate) fn pubcomp_of_unknown(is_kept: bool, last: Ticket) -> Ticket {
+    if is_kept { last } else { AT_ONCE }
 }
 
 /// PUBLISH to a subscriber, by the ticket of its packet id.
@@ -78,6 +93,16 @@ pub(crate) fn pubrel(released: Option<Ticket>) -> Ticket {
     released.unwrap_or(AT_ONCE)
 }
 
+/// PUBREL for a repeated PUBREC: everything so far, for the stage stands somewhere before `last`.
+pub(crate) fn pubrel_again(last: Ticket) -> Ticket {
+    last
+}
+
+/// What a taken over session adds to [`connack`]: everything so far, for its former owner may have fired or removed its will just now.
+pub(crate) fn taken_over(last: Ticket) -> Ticket {
+    last
+}
+
 /// CONNACK: all that CONNECT changed, in the order of the journal.
 pub(crate) fn connack(changes: impl IntoIterator<Item = Ticket>) -> Ticket {
     changes.into_iter().max().unwrap_or(AT_ONCE)
@@ -86,4 +111,9 @@ pub(crate) fn connack(changes: impl IntoIterator<Item = Ticket>) -> Ticket {
 /// SUBACK and UNSUBACK.
 pub(crate) fn subscription(rows: Option<Ticket>) -> Ticket {
     rows.unwrap_or(AT_ONCE)
+}
+
+/// The outcome of a command that purges or deletes.
+pub(crate) fn outcome(last: Ticket) -> Ticket {
+    last
 }

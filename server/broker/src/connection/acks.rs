@@ -48,22 +48,22 @@ impl Open {
             self.finish(packet_id, Fate::Refused, shared, at);
             return Ok(());
         }
-        let released = match (flow.stage, flow.sequence) {
+        let ticket = match (flow.stage, flow.sequence) {
             (FlowStage::Sent, Some(sequence)) => {
                 let session = self.session.incarnation;
-                Some(shared.journal.submit(Operation::Released {
+                durability::pubrel(Some(shared.journal.submit(Operation::Released {
                     session,
                     sequence,
                     packet_id,
-                }))
+                })))
             }
-            (FlowStage::Released, Some(_)) => Some(shared.journal.last()),
-            (_, None) => None,
+            (FlowStage::Released, Some(_)) => durability::pubrel_again(shared.journal.last()),
+            (_, None) => durability::pubrel(None),
         };
         // [MQTT-4.3.3-4]
         self.session.flows.release(packet_id);
         let pubrel = Ack::new(packet_id, ReasonCode::Success);
-        replies.push(durability::pubrel(released), Packet::PubRel(pubrel));
+        replies.push(ticket, Packet::PubRel(pubrel));
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Now,
     command::{Command, Outcome, deleted},
+    durability,
     inspect::{
         known,
         queue::{self, Held},
@@ -49,7 +50,7 @@ impl Connection {
                 Command::Why { topic } => Outcome::Known(known(&open.session, &topic, shared)),
                 Command::Purge { up_to, count } => Outcome::Purged {
                     count: open.purge(shared, up_to, count, now.wall),
-                    ticket: shared.journal.last(),
+                    ticket: durability::outcome(shared.journal.last()),
                 },
                 Command::Disconnect => {
                     self.fail(administrative(), now);
@@ -61,7 +62,7 @@ impl Connection {
                     let client_id = open.session.client_id.clone();
                     self.fail(administrative(), now);
                     self.shared.tell(now, || deleted(client_id));
-                    Outcome::Deleted(self.shared.journal.last())
+                    Outcome::Deleted(durability::outcome(self.shared.journal.last()))
                 }
             };
             reply.tell(outcome);

@@ -62,8 +62,7 @@ impl Connection {
             }
         };
         let mut changes = Vec::new();
-        // The former owner may have fired or removed its will just now.
-        changes.extend(taken_over.then(|| shared.journal.last()));
+        changes.extend(taken_over.then(|| durability::taken_over(shared.journal.last())));
         changes.extend(grant.ended);
         let mut session = take_up(
             &shared,

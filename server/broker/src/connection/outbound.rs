@@ -80,7 +80,7 @@ impl Outbound {
             staged: VecDeque::new(),
             staged_bytes: 0,
             to_resend: VecDeque::new(),
-            resend_after: Ticket(0),
+            resend_after: durability::AT_ONCE,
             reading: None,
             read_count: ReadCount::FIRST,
             numbers_after: None,

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     Limit, Now, compact, durability,
-    journal::Ticket,
     numbers::Exhausted,
     route::{self, Crowded, Incoming, Published, Refused, Source},
     shared::Shared,
@@ -113,22 +112,19 @@ impl Open {
     /// does not matter [MQTT-4.3.3-13].
     pub fn handle_pubrel(&mut self, ack: &Ack, shared: &Shared, replies: &mut Replies) {
         let packet_id = ack.packet_id;
+        let is_kept = self.session.kept;
         let (reason, ticket) = if self.session.inbound.remove(&packet_id) {
             let session = self.session.incarnation;
             let release = Operation::ReleaseInbound { session, packet_id };
-            (
-                ReasonCode::Success,
-                self.session.kept.then(|| shared.journal.submit(release)),
-            )
+            let released = is_kept.then(|| shared.journal.submit(release));
+            (ReasonCode::Success, durability::pubcomp(released))
         } else {
             // Released before, or never seen: PUBCOMP all the same [MQTT-4.3.3-11].
-            (
-                ReasonCode::PacketIdentifierNotFound,
-                self.session.kept.then(|| shared.journal.last()),
-            )
+            let ticket = durability::pubcomp_of_unknown(is_kept, shared.journal.last());
+            (ReasonCode::PacketIdentifierNotFound, ticket)
         };
         let pubcomp = Packet::PubComp(Ack::new(packet_id, reason));
-        replies.push_acknowledgement(durability::pubcomp(ticket), pubcomp, true, None);
+        replies.push_acknowledgement(ticket, pubcomp, true, None);
     }
 
     /// What the QoS demands [MQTT-3.3.4-1, MQTT-4.3.2-4, MQTT-4.3.3-8], with the packet id of the publish [MQTT-2.2.1-5]. At
@@ -187,12 +183,13 @@ impl Open {
             reason_string: self.tolerance.reason_string(refusal.why),
             ..Ack::new(packet_id, refusal.reason)
         };
+        let ticket = durability::refusal();
         if qos == QoS::AtLeastOnce {
-            replies.push_acknowledgement(Ticket(0), Packet::PubAck(ack), true, None);
+            replies.push_acknowledgement(ticket, Packet::PubAck(ack), true, None);
         } else {
             // Without reason codes the client goes on with PUBREL.
             let settles = self.version.has_reason_codes();
-            replies.push_acknowledgement(Ticket(0), Packet::PubRec(ack), settles, None);
+            replies.push_acknowledgement(ticket, Packet::PubRec(ack), settles, None);
         }
     }
 }
