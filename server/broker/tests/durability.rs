@@ -402,3 +402,16 @@ fn connack_without_a_session_waits_for_the_end_of_the_last_one() {
     world.send(client, Packet::Connect(Box::new(clean("b"))));
     assert_eq!(world.received(client).len(), 1);
 }
+
+#[test]
+fn connack_of_a_takeover_waits_for_the_end_of_the_will_before() {
+    let mut world = World::new();
+    let mut connect = clean("a");
+    connect.will = Some(will("gone/a", "bye", 0));
+    world.connect(connect);
+    let client = world.open();
+    world.send(client, Packet::Connect(Box::new(clean("a"))));
+    assert_eq!(world.received(client), []);
+    world.commit();
+    assert!(matches!(world.received(client)[..], [Packet::ConnAck(_)]));
+}
