@@ -38,6 +38,7 @@ pub(crate) use self::quota::{Refused, check_will, copies};
 use crate::{
     Now, expiry,
     journal::Ticket,
+    numbers::{Exhausted, Numbers},
     room,
     route::{
         audience::{GroupTarget, Target},
@@ -80,19 +81,16 @@ impl Source {
         }
     }
 
-    /// Whether there is anything for the store to do.
-    fn is_kept(self, accept: &Accept) -> bool {
+    /// Tells the journal, if there is anything for the store to do.
+    fn submit(self, accept: Accept, shared: &Shared) -> Option<Ticket> {
         let is_something =
             accept.queued.is_some() || accept.retained.is_some() || accept.inbound.is_some();
-        is_something || matches!(self, Self::Will(_))
-    }
-
-    /// As operation on the store.
-    fn operation(self, accept: Accept) -> Operation {
-        match self {
+        let operation = match self {
             Self::Will(session) => Operation::FireWill { session, accept },
-            Self::Client { .. } | Self::Broker => Operation::Accept(accept),
-        }
+            Self::Client { .. } | Self::Broker if is_something => Operation::Accept(accept),
+            Self::Client { .. } | Self::Broker => return None,
+        };
+        Some(shared.journal.submit(operation))
     }
 }
 
@@ -136,77 +134,41 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         room::for_publish(shared, &message, is_queued, inbound.is_some())?;
     }
 
-    if !is_queued && !message.retain {
+    let (ticket, crowded) = if is_queued || message.retain {
+        let mut numbers = shared.numbers.lock();
+        let left_out = overflow::leave_out(shared, &mut targets, &mut groups, &message);
+        let is_queued = audience::is_queued(&targets, &groups);
+        if can_be_refused {
+            quota::check(shared, &message, is_queued)?;
+        }
+        let (sequence, retained) = number(shared, &mut numbers, &message, is_queued, now)?;
+        let queued = sequence.map(|sequence| Queue {
+            sequence,
+            message: Arc::clone(&message),
+            recipients: audience::recipients(shared, &targets, &groups, &message),
+        });
+        let accept = Accept {
+            queued,
+            retained,
+            inbound,
+        };
+        let ticket = source.submit(accept, shared);
+        if sequence.is_some() {
+            expiry::watch_queued(shared, &message, now);
+        }
+        let crowded = push(shared, &targets, &groups, &message, sequence, now);
+        left_out.record(shared, &message);
+        (ticket, crowded)
+    } else {
         let accept = Accept {
             queued: None,
             retained: None,
             inbound,
         };
-        let ticket = source
-            .is_kept(&accept)
-            .then(|| shared.journal.submit(source.operation(accept)));
+        let ticket = source.submit(accept, shared);
         let crowded = push(shared, &targets, &groups, &message, None, now);
-        return Ok(Published {
-            ticket,
-            matched,
-            crowded,
-            steps,
-            message,
-        });
-    }
-
-    let mut numbers = shared.numbers.lock();
-    let left_out = overflow::leave_out(shared, &mut targets, &mut groups, &message);
-    let is_queued = audience::is_queued(&targets, &groups);
-    if can_be_refused {
-        quota::check(shared, &message, is_queued)?;
-    }
-    let sequence = if is_queued {
-        Some(numbers.sequence(&shared.journal)?)
-    } else {
-        None
+        (ticket, crowded)
     };
-    // [MQTT-3.3.1-5, MQTT-3.3.1-8]
-    let retained = if message.retain {
-        let revision = numbers.revision(&shared.journal)?;
-        Some(if message.payload.is_empty() {
-            // [MQTT-3.3.1-6, MQTT-3.3.1-7]
-            RetainedChange::Clear {
-                topic: message.topic.clone(),
-                revision,
-            }
-        } else {
-            RetainedChange::Set(RetainedRow {
-                revision,
-                message: Arc::clone(&message),
-            })
-        })
-    } else {
-        None
-    };
-    if let Some(change) = &retained {
-        expiry::watch_change(&shared.timers, change, now);
-        shared.change_retained(change.clone());
-    }
-    let queued = sequence.map(|sequence| Queue {
-        sequence,
-        message: Arc::clone(&message),
-        recipients: audience::recipients(shared, &targets, &groups, &message),
-    });
-    let accept = Accept {
-        queued,
-        retained,
-        inbound,
-    };
-    let ticket = source
-        .is_kept(&accept)
-        .then(|| shared.journal.submit(source.operation(accept)));
-    if sequence.is_some() {
-        expiry::watch_queued(shared, &message, now);
-    }
-    let crowded = push(shared, &targets, &groups, &message, sequence, now);
-    left_out.record(shared, &message);
-    drop(numbers);
     Ok(Published {
         ticket,
         matched,
@@ -214,6 +176,41 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         steps,
         message,
     })
+}
+
+/// Takes the numbers of a message that is to be kept or retained, and changes what is retained.
+fn number(
+    shared: &Shared,
+    numbers: &mut Numbers,
+    message: &Arc<Message>,
+    is_queued: bool,
+    now: Now,
+) -> Result<(Option<Sequence>, Option<RetainedChange>), Exhausted> {
+    let sequence = if is_queued {
+        Some(numbers.sequence(&shared.journal)?)
+    } else {
+        None
+    };
+    // [MQTT-3.3.1-5, MQTT-3.3.1-8]
+    if !message.retain {
+        return Ok((sequence, None));
+    }
+    let revision = numbers.revision(&shared.journal)?;
+    let change = if message.payload.is_empty() {
+        // [MQTT-3.3.1-6, MQTT-3.3.1-7]
+        RetainedChange::Clear {
+            topic: message.topic.clone(),
+            revision,
+        }
+    } else {
+        RetainedChange::Set(RetainedRow {
+            revision,
+            message: Arc::clone(message),
+        })
+    };
+    expiry::watch_change(&shared.timers, &change, now);
+    shared.change_retained(change.clone());
+    Ok((sequence, Some(change)))
 }
 
 /// Hands on a value of the broker's own: at QoS 0, and retained in memory only.
