@@ -61,7 +61,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "tidy",
-        help: "check imports, module headers, file sizes and generated docs",
+        help: "check imports, module headers, file sizes, links, clauses of the standard and generated pages; --write makes the pages anew",
         run: tidy::run,
     },
     Command {
@@ -86,7 +86,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "fuzz",
-        help: "any input for the decoder, the topic filters and the core: [TARGET] --seconds N; needs nightly",
+        help: "any input for packets, topic filters, the core, rules, the configuration, the HTTP API and what proxies say: [TARGET] --seconds N; needs nightly",
         run: fuzz::run,
     },
     Command {
