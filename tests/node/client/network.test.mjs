@@ -2,11 +2,9 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { openWindow } from './harness/browser.mjs';
-import { BROKERS, startEbbtide } from './harness/broker.mjs';
-import { startLink } from './harness/link.mjs';
+import { BROKERS } from './harness/broker.mjs';
+import { connected, wentOffline } from './harness/connected.mjs';
 import { outsider } from './harness/mailbox.mjs';
-import { startPages } from './harness/pages.mjs';
 import { eventually, needs } from './harness/place.mjs';
 
 const KEEP_ALIVE_S = 2;
@@ -57,23 +55,6 @@ for (const { name, start, programs } of BROKERS) {
   });
 }
 
-// To a broker it is a link that is silent, then cut.
-// Fails if an event that the network may be back does not end the wait, or if a dead connection is believed in until the keep alive.
-test('the network comes back: the wait ends at once, and a silent connection is probed', needs(), async (t) => {
-  const { link, tab } = await connected(t, startEbbtide, { keepAliveS: 600 });
-  const happens = (name) => tab.page.evaluate((event) => window.dispatchEvent(new Event(event)), name);
-  link.stall();
-  await happens('online');
-  await wentOffline(tab, 8_000);
-  link.cut();
-  await tab.eventually('long waits', () => window.app.states.at(-1).retryInMs, (waitMs) => waitMs > 2_000);
-  link.restore();
-  const before = await tab.page.evaluate(() => performance.now());
-  await happens('online');
-  const { atMs } = await tab.state('online');
-  assert.ok(atMs - before < 2_000, `connected ${atMs - before} ms after the event`);
-});
-
 for (const { name, start, programs } of BROKERS) {
   // Fails if time is counted in timers instead of read from a clock.
   test(`${name}: the computer sleeps for an hour: the connection is not believed in`, needs(90_000, programs), async (t) => {
@@ -117,35 +98,7 @@ for (const { name, start, programs } of BROKERS) {
   });
 }
 
-/** One tab, online through a link. `throttled`: no timer of the page runs before a minute; `clock`: the test moves the page's time. */
-async function connected(t, start, options = {}, { clock = false, throttled = false } = {}) {
-  const broker = await start(t);
-  const link = await startLink(t, broker);
-  const pages = await startPages(t);
-  const window = await openWindow(t, pages);
-  const tab = await window.tab('a', 'elsewhere.html');
-  if (clock) await tab.page.clock.install();
-  if (throttled) await tab.page.addInitScript(throttle);
-  await tab.page.goto(pages.url('a'));
-  await tab.call('connect', link.url, { identity: 'ana', ...options });
-  await tab.state('online');
-  return { broker, link, pages, window, tab };
-}
-
 async function watch(tab) {
   await tab.call('subscribe', 'feed/#', { qos: 1 });
   await tab.eventually('granted', () => window.app.subscriptions['feed/#'].granted, (qos) => qos === 1);
-}
-
-/** As a browser does with a tab that has been hidden for five minutes. Runs in the page. */
-function throttle() {
-  for (const name of ['setTimeout', 'setInterval']) {
-    const real = window[name].bind(window);
-    window[name] = (callback, delayMs = 0, ...given) => real(callback, Math.max(delayMs, 60_000), ...given);
-  }
-}
-
-/** For as little as a moment: the first wait is anything from zero to a second, and the attempt after it stalls, too. */
-function wentOffline(tab, limitMs) {
-  return tab.eventually('offline', () => window.app.states.some(({ state }) => state === 'offline'), Boolean, limitMs);
 }

@@ -1,0 +1,33 @@
+// One tab that is online, through a link that can fail.
+
+import { openWindow } from './browser.mjs';
+import { startLink } from './link.mjs';
+import { startPages } from './pages.mjs';
+
+/** One tab, online through a link. `throttled`: no timer of the page runs before a minute; `clock`: the test moves the page's time. */
+export async function connected(t, start, options = {}, { clock = false, throttled = false } = {}) {
+  const broker = await start(t);
+  const link = await startLink(t, broker);
+  const pages = await startPages(t);
+  const window = await openWindow(t, pages);
+  const tab = await window.tab('a', 'elsewhere.html');
+  if (clock) await tab.page.clock.install();
+  if (throttled) await tab.page.addInitScript(throttle);
+  await tab.page.goto(pages.url('a'));
+  await tab.call('connect', link.url, { identity: 'ana', ...options });
+  await tab.state('online');
+  return { broker, link, pages, window, tab };
+}
+
+/** As a browser does with a tab that has been hidden for five minutes. Runs in the page. */
+function throttle() {
+  for (const name of ['setTimeout', 'setInterval']) {
+    const real = window[name].bind(window);
+    window[name] = (callback, delayMs = 0, ...given) => real(callback, Math.max(delayMs, 60_000), ...given);
+  }
+}
+
+/** For as little as a moment: the first wait is anything from zero to a second, and the attempt after it stalls, too. */
+export function wentOffline(tab, limitMs) {
+  return tab.eventually('offline', () => window.app.states.some(({ state }) => state === 'offline'), Boolean, limitMs);
+}
