@@ -5,7 +5,7 @@ import type { QoS } from './engine.js';
 import type { Diagnostics, Properties } from './properties.js';
 import { ownId } from './own-id.js';
 import { presenceWill, type PresenceOptions, type PresenceSettings } from './presence.js';
-import type { AuthAnswer, Credentials, CredentialsCallback, EngineSettings, Limits } from './settings.js';
+import { MEMORY_EXPIRY_S, type AuthAnswer, type Credentials, type CredentialsCallback, type EngineSettings, type Limits } from './settings.js';
 
 /** What the server publishes for a client that is gone without a goodbye. */
 export interface Will {
@@ -99,8 +99,7 @@ export function settingsOf(url: string, options: ConnectOptions): Settings {
   const given = defined(options);
   const { credentials, will, presence, workerUrl } = given;
   const dynamic = typeof credentials === 'function';
-  // Without a store no page finds the session again.
-  if (given.storage === 'memory') given.sessionExpiryS ??= 300;
+  if (given.storage === 'memory') given.sessionExpiryS ??= MEMORY_EXPIRY_S;
   const settings = { ...DEFAULTS, ...given };
   const identity = given.identity ?? (dynamic ? undefined : credentials?.username) ?? '';
   if (dynamic && given.identity === undefined && settings.storage === 'durable') {

@@ -3,6 +3,9 @@
 import type { Diagnostics, Properties } from './properties.js';
 import type { QoS } from './engine.js';
 
+/** @internal How long the server keeps a session that no page finds again, for want of a store, at most; the default where none is asked for. */
+export const MEMORY_EXPIRY_S = 300;
+
 /** What the server wants to know of the user. */
 export interface Credentials {
   readonly username?: string;

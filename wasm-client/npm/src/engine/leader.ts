@@ -3,7 +3,7 @@
 
 import type { Hooks, MakeConnection, Properties, Settings } from '../wasm/contract.js';
 import type { Farewell, QoS, Report, State } from '../engine.js';
-import type { EngineSettings } from '../settings.js';
+import { MEMORY_EXPIRY_S, type EngineSettings } from '../settings.js';
 import { openCache } from './cache.js';
 import { openDesk } from './credentials.js';
 import { openFeeder } from './feeder.js';
@@ -17,9 +17,6 @@ import { takeOver } from './takeover.js';
 import { until } from './until.js';
 import type { Incoming, ToLeader, ToTabs } from './wire.js';
 import { openWishes } from './wishes.js';
-
-/** Without a store no page finds the session again. */
-const MEMORY_EXPIRY_MAX_S = 300;
 
 /** How a leader stops, see `Leader.stop`. */
 export type How = 'drop' | 'leave' | (Farewell & { withWill?: boolean | undefined });
@@ -114,7 +111,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const hooks = {} as Hooks;
   const given = {
     ...settings, url, clientId: meta.clientId, cleanStart: false, durable: true, hasSession: meta.hasSession, sessionName: meta.sessionName, asksCredentials: settings.credentials !== undefined,
-    sessionExpiryS: store.kind === 'memory' && settings.storage === 'durable' ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_MAX_S) : settings.sessionExpiryS,
+    sessionExpiryS: store.kind === 'memory' && settings.storage === 'durable' ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_S) : settings.sessionExpiryS,
     connectTimeoutMs: settings.connectTimeoutS * 1000, backoffMaxMs: settings.backoffMaxS * 1000,
   } as Settings;
   const connection = connect(given, hooks);
