@@ -192,9 +192,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::Directory,
+        auth::{Directory, jwt},
         clock::Clock,
-        config::{AuthConfig, JwtKey},
+        config::AuthConfig,
     };
 
     /// Would fail if a token were verified by one clock, and its connection timed by another.
@@ -207,21 +207,7 @@ mod tests {
         std::fs::write(&file, SECRET).expect("writes");
         let config = AuthConfig {
             methods: vec![Method::Jwt],
-            jwt: vec![JwtKey {
-                name: "main".into(),
-                algorithms: vec!["HS256".into()],
-                key_file: Some(file),
-                jwks_file: None,
-                jwks_url: None,
-                jwks_ca_file: None,
-                jwks_refresh_s: 300,
-                jwks_max_age_s: 86_400,
-                key_id: None,
-                issuer: None,
-                audience: None,
-                user_claim: "sub".into(),
-                claims: Vec::new(),
-            }],
+            jwt: vec![jwt::tests::config("HS256", file)],
             ..AuthConfig::default()
         };
         for behind_ms in [-HOUR_MS, 0, HOUR_MS] {

@@ -31,7 +31,7 @@ use crate::config::JwtKey;
 const SECRET_BYTES_MIN: usize = 32;
 /// How far clocks may differ for a token that does not count yet.
 const NOT_BEFORE_LEEWAY_S: u64 = 60;
-/// A key set is read again at most so often.
+/// A key set is read, or fetched, again at most so often, whatever tokens name.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// The most values of one claim that rules may ask for.
 const VALUES_MAX: usize = 64;
@@ -430,4 +430,4 @@ fn from_set(jwk: &Jwk, algorithms: &[Algorithm]) -> Option<Key> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

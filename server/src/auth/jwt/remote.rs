@@ -21,7 +21,7 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use super::{Key, Source};
+use super::{AGAIN_AFTER, Key, Source};
 use crate::config::JwtKey;
 
 /// The largest key set, bytes.
@@ -30,8 +30,6 @@ const BYTES_MAX: u64 = 1024 * 1024;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How many redirects are followed.
 const REDIRECTS_MAX: u32 = 3;
-/// It is fetched at most so often, whatever tokens name.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// After a failure the next attempt waits so long; then twice as long each time, and a random part more.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(60);

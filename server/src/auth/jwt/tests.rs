@@ -26,7 +26,7 @@ impl Files {
     }
 }
 
-fn config(algorithm: &str, file: std::path::PathBuf) -> JwtKey {
+pub(in crate::auth) fn config(algorithm: &str, file: std::path::PathBuf) -> JwtKey {
     JwtKey {
         name: "main".into(),
         algorithms: vec![algorithm.into()],
