@@ -12,22 +12,8 @@ afterEach(async () => {
   await closeAll();
 });
 
-test('a filter that the server has refused is nobody\'s any more', async () => {
-  newProfile();
-  const server = new Server();
-  server.refuses = ['s/+'];
-  const engine = open(server);
-  const first = listen(engine, 's/+');
-  await eventually('refused', () => first.failed.length === 1);
-  server.refuses = [];
-  const second = listen(engine, 's/+');
-  await eventually('granted', () => second.granted.length === 1);
-  second.end();
-  const [machine] = server.connections;
-  await eventually('none is left', () => machine.subscriptions.size === 0);
-});
-
-test('what an earlier page wanted is asked for again when a tab wants it, for what came meanwhile was not kept', async () => {
+/** A server with two values that an earlier page wanted and has seen. */
+async function wantedBefore() {
   newProfile();
   const server = new Server();
   server.retained = new Map([['s/a', 'old'], ['s/b', 'old']]);
@@ -35,6 +21,11 @@ test('what an earlier page wanted is asked for again when a tab wants it, for wh
   const first = listen(before, 's/+');
   await eventually('snapshot', () => first.snapshots.length === 1);
   await before.close();
+  return server;
+}
+
+test('what an earlier page wanted is asked for again when a tab wants it, for what came meanwhile was not kept', async () => {
+  const server = await wantedBefore();
   server.retained = new Map([['s/a', 'new']]);
   const after = open(server);
   await online(after);
@@ -45,13 +36,7 @@ test('what an earlier page wanted is asked for again when a tab wants it, for wh
 });
 
 test('the same in the middle of its snapshot: it is shown the half that came before, as it is now', async () => {
-  newProfile();
-  const server = new Server();
-  server.retained = new Map([['s/a', 'old'], ['s/b', 'old']]);
-  const before = open(server);
-  const first = listen(before, 's/+');
-  await eventually('snapshot', () => first.snapshots.length === 1);
-  await before.close();
+  const server = await wantedBefore();
   server.retained = new Map([['s/a', 'new'], ['s/b', 'new']]);
   server.halves = true;
   const after = open(server);
@@ -132,4 +117,19 @@ test('Retain Handling 2: nothing comes, and each subscription is told that this 
   await eventually('snapshot', () => second.snapshots.length === 1);
   assert.deepEqual([...first.messages, ...second.messages], []);
   assert.deepEqual(server.subscribes, ['s/+']);
+});
+
+test('a filter that the server has refused is nobody\'s any more', async () => {
+  newProfile();
+  const server = new Server();
+  server.refuses = ['s/+'];
+  const engine = open(server);
+  const first = listen(engine, 's/+');
+  await eventually('refused', () => first.failed.length === 1);
+  server.refuses = [];
+  const second = listen(engine, 's/+');
+  await eventually('granted', () => second.granted.length === 1);
+  second.end();
+  const [machine] = server.connections;
+  await eventually('none is left', () => machine.subscriptions.size === 0);
 });
