@@ -8,7 +8,6 @@
 
 mod broker;
 mod command;
-mod compact;
 mod connection;
 mod durability;
 mod ended;
@@ -34,6 +33,7 @@ mod shared;
 mod stats;
 mod time;
 mod timers;
+mod trim;
 mod wills;
 mod work;
 

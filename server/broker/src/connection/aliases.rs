@@ -7,7 +7,7 @@ use ebbtide_protocol::{TopicName, Violation};
 use lru::LruCache;
 use rustc_hash::FxHashMap;
 
-use crate::compact;
+use crate::trim;
 
 /// The most aliases that the broker sets for one client, whatever it takes.
 const OUTGOING_MAX: u16 = 64;
@@ -35,7 +35,7 @@ impl Incoming {
         }
         match topic {
             Some(topic) => {
-                self.0.insert(alias, compact::topic(&topic));
+                self.0.insert(alias, trim::topic(&topic));
                 Ok(topic)
             }
             None => self
@@ -73,7 +73,7 @@ impl Outgoing {
         } else {
             known.pop_lru()?.1
         };
-        known.put(compact::topic(topic), alias);
+        known.put(trim::topic(topic), alias);
         Some((alias, false))
     }
 }

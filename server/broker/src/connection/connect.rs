@@ -16,12 +16,13 @@ use super::{
     question::{AuthenticationStep, Credentials, Identity, Question},
 };
 use crate::{
-    Limit, Monotonic, Now, compact,
+    Limit, Monotonic, Now,
     registry::{Claim, Control, PerUser},
     rules::Subject,
     session::Session,
     shared::Shared,
     timers::Timer,
+    trim,
 };
 
 /// A client on its way in.
@@ -72,17 +73,17 @@ impl Connection {
         connect.client_id = if is_assigned {
             self.shared.assign_client_id()
         } else {
-            compact::text(&connect.client_id)
+            trim::text(&connect.client_id)
         };
         connect.will = connect.will.map(|will| Will {
-            topic: compact::topic(&will.topic),
+            topic: trim::topic(&will.topic),
             payload: Bytes::copy_from_slice(&will.payload),
-            properties: compact::properties(will.properties),
+            properties: trim::properties(will.properties),
             ..will
         });
         // The client may authenticate again with it.
         let method = connect.authentication_method.as_deref();
-        connect.authentication_method = method.map(compact::text);
+        connect.authentication_method = method.map(trim::text);
         let credentials = Credentials {
             client_id: connect.client_id.clone(),
             username: connect.username.clone(),

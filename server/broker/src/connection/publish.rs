@@ -12,11 +12,12 @@ use super::{
     replies::Replies,
 };
 use crate::{
-    Limit, Now, compact, durability,
+    Limit, Now, durability,
     numbers::Exhausted,
     route::{self, Crowded, Incoming, Published, Refused, Source},
     shared::Shared,
     stats::DropReason,
+    trim,
 };
 
 impl Open {
@@ -72,7 +73,7 @@ impl Open {
         };
         let incoming = Incoming {
             message: if message.retain {
-                compact::message(message)
+                trim::message(message)
             } else {
                 message
             },

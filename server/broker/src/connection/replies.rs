@@ -6,8 +6,9 @@ use ebbtide_protocol::Packet;
 use ebbtide_store::Message;
 
 use crate::{
-    Durability, compact,
+    Durability,
     journal::{Journal, Ticket},
+    trim,
 };
 
 /// A reply that waits for its turn.
@@ -94,7 +95,7 @@ impl Replies {
     fn push_reply(&mut self, mut reply: Reply) -> u64 {
         reply.ticket = self.durability.wait(reply.ticket);
         self.uncommitted_bytes += reply.bytes;
-        compact::push(&mut self.queue, reply);
+        trim::push(&mut self.queue, reply);
         self.pushed += 1;
         self.pushed
     }

@@ -18,7 +18,7 @@ use super::{
     replies::Replies,
 };
 use crate::{
-    Limit, Now, compact, durability,
+    Limit, Now, durability,
     journal::Ticket,
     numbers::Exhausted,
     room,
@@ -29,7 +29,7 @@ use crate::{
     },
     session::{Subscribed, subscription_bytes},
     shared::Shared,
-    work,
+    trim, work,
 };
 
 /// What all filters of one SUBSCRIBE have in common.
@@ -145,7 +145,7 @@ impl Open {
                 verdict.why.get_or_insert(refusal.why);
                 continue;
             }
-            let filter = compact::filter(&filter);
+            let filter = trim::filter(&filter);
             accepted_bytes += subscription_bytes(&filter);
             if request.asks_for_end {
                 verdict.places.insert(filter.clone(), verdict.reasons.len());

@@ -12,7 +12,7 @@ use super::{
     replies::Replies,
     subscribe::{levels, waiting_bytes},
 };
-use crate::{compact, durability, shared::Shared, work};
+use crate::{durability, shared::Shared, trim, work};
 
 impl Open {
     /// What is the same, byte by byte, ends [MQTT-3.10.4-1, MQTT-3.10.4-2]; exchanges under way go on [MQTT-3.10.4-3]. One
@@ -49,7 +49,7 @@ impl Open {
                     Some(group) => ended.extend(index.leave(&group, session)),
                 }
                 reasons.push(ReasonCode::Success);
-                removed.push(compact::filter(filter));
+                removed.push(trim::filter(filter));
             }
         }
         for group in ended {

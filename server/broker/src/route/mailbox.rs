@@ -25,8 +25,9 @@ pub(crate) use super::{
     snapshot::{End, Snapshot},
 };
 use crate::{
-    Fate, Limits, Monotonic, compact,
+    Fate, Limits, Monotonic,
     fates::{Fates, TopicKey},
+    trim,
 };
 
 /// So many bytes of snapshots wait without a look at whether they are still wanted.
@@ -195,7 +196,7 @@ impl Mailbox {
             }
             state.queue_bytes += delivery.bytes();
             state.queue_kept += usize::from(delivery.sequence.is_some());
-            compact::push(&mut state.queue, Mail::Message(delivery));
+            trim::push(&mut state.queue, Mail::Message(delivery));
         }
         state.wake();
         match state.crowded(now) {
@@ -238,7 +239,7 @@ impl Mailbox {
             state.owed.insert(snapshot.filter);
         } else {
             state.snapshot_bytes += snapshot.bytes();
-            compact::push(&mut state.queue, Mail::Snapshot(Box::new(snapshot)));
+            trim::push(&mut state.queue, Mail::Snapshot(Box::new(snapshot)));
             if state.snapshot_bytes > state.snapshot_bytes_max {
                 state.forget_replaced_snapshots();
             }
@@ -290,7 +291,7 @@ impl Mailbox {
                 Mail::Snapshot(snapshot) => state.snapshot_bytes -= snapshot.bytes(),
                 Mail::Resend(..) | Mail::Unread(_) | Mail::End(_) => {}
             }
-            compact::push(into, mail);
+            trim::push(into, mail);
         }
         if state.queue.is_empty() && state.queue.capacity() > 64 {
             state.queue = VecDeque::new();
