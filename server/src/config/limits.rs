@@ -201,8 +201,9 @@ limits! {
     /// Default: `67108864`.
     journal_bytes_max: usize, "BYTES", "EBBTIDE_JOURNAL_BYTES_MAX", CONNECTIONS;
 
-    /// The most memory that the broker takes: beyond it, new clients, new subscriptions and what would have to be kept are refused until
-    /// it is a twentieth less; 0: three quarters of what the machine or the container has. Default: `0`.
+    /// The most memory that the broker takes (Linux: elsewhere it is not told how much that is): beyond it, new clients, new subscriptions
+    /// and what would have to be kept are refused until it is a twentieth less; 0: three quarters of what the machine or the container
+    /// has. Default: `0`.
     memory_bytes_max: u64, "BYTES", "EBBTIDE_MEMORY_BYTES_MAX", AT_ONCE;
 
     /// How long a new connection may take to its CONNECT. Default: `10000`.
