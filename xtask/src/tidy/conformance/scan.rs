@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn tests_are_told_from_code() {
         let mut citations = Citations::default();
-        citations.add("server/src/tcp.rs", "// [MQTT-1.1.1-1]");
+        citations.add("server/src/tcp/mod.rs", "// [MQTT-1.1.1-1]");
         citations.add("server/tests/tcp.rs", "// [MQTT-1.1.1-2]");
         citations.add("tests/python/a.py", "# [MQTT-1.1.1-3]");
         citations.add(
