@@ -80,6 +80,13 @@ impl Client {
             .cancel(handle, &mut self.ids, &mut self.journal)
     }
 
+    /// Lets it go, once nothing is in its way.
+    pub(super) fn gate(&mut self, effect: Effect) {
+        if let Some(effect) = self.journal.gate(effect) {
+            self.let_go(effect);
+        }
+    }
+
     pub(super) fn let_go(&mut self, effect: Effect) {
         match effect {
             Effect::Packet(packet) => self.control.push_back(packet),

@@ -185,12 +185,9 @@ impl Client {
             if !self.may_have_session() {
                 self.journal.write(JournalEntry::Unsure { is_unsure: true });
             }
-            let connect = match self.has_session {
-                true => Some(connect),
-                false => self.journal.gate(connect),
-            };
-            if let Some(connect) = connect {
-                self.let_go(connect);
+            match self.has_session {
+                true => self.let_go(connect),
+                false => self.gate(connect),
             }
             self.is_unsure |= core::mem::replace(&mut self.awaits_connack, true);
         }

@@ -459,9 +459,7 @@ impl Client {
         if waiting >= Self::CONTROL_PACKETS_MAX {
             return Err(ReasonCode::MessageRateTooHigh);
         }
-        if let Some(answer) = self.journal.gate(answer) {
-            self.let_go(answer);
-        }
+        self.gate(answer);
         Ok(())
     }
 }

@@ -36,9 +36,7 @@ impl Client {
             result,
             diagnostics,
         });
-        if let Some(Effect::Event(acked)) = self.journal.gate(Effect::Event(acked)) {
-            self.push_event(acked);
-        }
+        self.gate(Effect::Event(acked));
     }
 
     pub(super) fn push_all_settled(&mut self, all: Vec<Settled>) {
@@ -78,9 +76,7 @@ impl Client {
                     _ => diagnostics.clone(),
                 },
             });
-            if let Some(Effect::Event(told)) = self.journal.gate(told) {
-                self.push_event(told);
-            }
+            self.gate(told);
         }
     }
 }

@@ -69,8 +69,8 @@ impl Subscriptions {
         ids: &mut PacketIds,
         journal: &mut Journal,
     ) -> Result<SubscriptionHandle, Error> {
-        let has_place = self.entries.len() < Self::MAX
-            || self.entries.iter().any(|entry| entry.filter == filter);
+        let place = self.entries.iter().position(|e| e.filter == filter);
+        let has_place = self.entries.len() < Self::MAX || place.is_some();
         if !has_place || self.next > Self::IDENTIFIER_MAX {
             return Err(Error::TooManySubscriptions);
         }
@@ -86,7 +86,7 @@ impl Subscriptions {
             }
             !goes_on
         });
-        if let Some(entry) = self.entries.iter_mut().find(|e| e.filter == filter) {
+        if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
             entry.options = used.options;
             entry.refresh |= used.refresh;
             entry.user_properties = user_properties;
