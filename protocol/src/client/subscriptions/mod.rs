@@ -78,13 +78,14 @@ impl Subscriptions {
         self.next += 1;
         self.dirty = true;
         let handle = SubscriptionHandle(number);
+        // One filter is stored once, whatever becomes of an UNSUBSCRIBE that has left.
         self.endings.retain(|e| {
-            let goes_on = e.filter == filter && e.packet_id.is_none();
+            let goes_on = e.filter == filter;
             if goes_on {
                 let identifier = e.identifier;
                 journal.write(JournalEntry::Unsubscribed { identifier });
             }
-            !goes_on
+            !goes_on || e.packet_id.is_some()
         });
         if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
             entry.options = used.options;

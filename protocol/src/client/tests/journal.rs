@@ -160,6 +160,33 @@ fn a_refused_subscription_is_not_kept() {
     assert_eq!(script.store().0, ["unsubscribed 1"]);
 }
 
+/// A run that ended in between would find two, and ask the server for both.
+#[test]
+fn one_filter_is_stored_once_also_while_unsubscribe_is_under_way() {
+    let mut script = resumed();
+    let first = script.subscribe("a");
+    script.store();
+    script.receive(suback(1, ReasonCode::Success));
+    script.client.unsubscribe(first);
+    assert_eq!(script.store().1, ["UNSUBSCRIBE 2 a"]);
+    script.events();
+    script.subscribe("a");
+    let (stored, sent) = script.store();
+    assert_eq!(stored, ["unsubscribed 1", "subscribed 2 a"]);
+    assert_eq!(sent, ["SUBSCRIBE 3 a #2"]);
+    script.receive(Packet::UnsubAck(crate::packet::UnsubAck {
+        packet_id: packet_id(2),
+        reason_string: None,
+        user_properties: Vec::new(),
+        reasons: vec![ReasonCode::Success],
+    }));
+    let events = script.events();
+    let ended =
+        |event: &Event| matches!(event, Event::Unsubscribed { handle, .. } if *handle == first);
+    assert!(events.iter().any(ended), "{events:?}");
+    assert_eq!(script.store().0, ["unsubscribed 1"]);
+}
+
 #[test]
 fn unsubscribe_does_not_overtake_a_subscribe_that_waits() {
     let mut script = resumed();
