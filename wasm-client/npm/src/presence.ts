@@ -3,7 +3,7 @@
 import type { Client } from './client.js';
 import { EbbtideError } from './error.js';
 import { fillTopic, parseFilter } from './filter.js';
-import { encodePayload, type Message } from './message.js';
+import { encodePayload, Message } from './message.js';
 import type { Publication } from './publication.js';
 import { callOut, quiet } from './settle.js';
 import type { WillMessage } from './settings.js';
@@ -253,10 +253,24 @@ export class OwnPresence {
       this.#leading = leading;
       this.#known = false;
     });
+    const topic = topicOf(settings);
+    const opened = Date.now();
+    let waiting: Promise<void> | undefined;
     client.on('state', ({ state }) => {
       if (state !== 'online') this.#known = false;
+      // What tabs have said meanwhile waits in the outbox, and would leave before what this one announces.
+      else if (this.#leading) {
+        waiting = client.outbox.list().then((rows) => {
+          for (const row of rows) {
+            const entry = row.topic === topic && row.createdAt > opened && read(new Message(row as never, {}), -1);
+            if (!entry) continue;
+            this.#away = entry.reason === 'left';
+            this.#meta = entry.meta;
+          }
+        }).catch(() => {});
+      }
     });
-    const own = client.subscribe(topicOf(settings) as string);
+    const own = client.subscribe(topic as string);
     own.onMessage((message) => {
       if (this.#closed) return;
       const entry = read(message, -1);
@@ -268,7 +282,8 @@ export class OwnPresence {
       if (online) this.#meta = entry.meta;
       else this.#announce();
     });
-    const known = (): void => {
+    const known = async (): Promise<void> => {
+      await waiting;
       this.#known = true;
       this.#announce();
     };
@@ -280,7 +295,7 @@ export class OwnPresence {
   update(meta: unknown): void {
     this.#meta = meta;
     this.#away = false;
-    if (this.#client.state.state === 'online') this.#publish('online');
+    this.#publish('online');
   }
 
   /** Rejects as a publish does. */

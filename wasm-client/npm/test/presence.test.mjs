@@ -180,6 +180,65 @@ test('another meta, leaving, and coming back', async () => {
   assert.throws(() => broker.connect({ identity: 'ben' }).presence(TOPIC).update({}), code('not-supported'));
 });
 
+// Another tab's publish waits in the same outbox. Fails if the tab that leads announces what it knows itself.
+test('what another tab has said without a connection is what is announced', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1', meta: 'mine' } });
+  const { outbox } = MemoryEngine.prototype;
+  mock.method(MemoryEngine.prototype, 'outbox', async function () {
+    const rows = await outbox.call(this);
+    // The snapshot is complete before.
+    for (let turn = 0; turn < 50; turn++) await undefined;
+    return rows;
+  });
+  const entry = () => (({ status, reason, meta }) => [status, reason, meta])(broker.retained.get('presence/1').json());
+  const said = async (value, meanwhile) => {
+    broker.goOffline();
+    client.publish('presence/1', value, { qos: 1, retain: true });
+    if (meanwhile) broker.publish('presence/1', meanwhile, { retain: true });
+    broker.goOnline();
+    await broker.settled();
+    return entry();
+  };
+  const since = new Date().toISOString();
+  assert.deepEqual(await said({ status: 'online', since, meta: 'theirs' }), ['online', undefined, 'theirs']);
+  assert.deepEqual(await said({ status: 'online', since, meta: 'new' }, { status: 'offline', reason: 'connection lost', meta: 'mine' }), ['online', undefined, 'new']);
+  assert.deepEqual(await said('no entry'), ['online', undefined, 'new']);
+  assert.deepEqual(await said({ status: 'offline', reason: 'left', meta: 'new' }), ['offline', 'left', 'new']);
+  broker.goOffline();
+  broker.goOnline();
+  await broker.settled();
+  assert.deepEqual(entry(), ['offline', 'left', 'new']);
+});
+
+test('an update without a connection is published with it, by whichever tab', async () => {
+  const { onReport } = MemoryEngine.prototype;
+  mock.method(MemoryEngine.prototype, 'onReport', function (listener) {
+    onReport.call(this, (report) => listener(report.kind === 'leader' ? { ...report, leading: false } : report));
+  });
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  assert.equal(broker.retained.size, 0, 'the tab that leads announces it');
+  broker.publish('presence/1', { status: 'online', meta: 'old' }, { retain: true });
+  await broker.settled();
+  broker.goOffline();
+  client.presence().update('newer');
+  client.presence().update('newest');
+  broker.goOnline();
+  await broker.settled();
+  assert.deepEqual(broker.published.map((message) => message.json().meta), ['old', 'newest']);
+});
+
+test('what an earlier page has left in the outbox says nothing of this one', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1', meta: 'one' } });
+  broker.goOffline();
+  await client.presence().leave();
+  broker.crash(client);
+  broker.goOnline();
+  broker.connect({ identity: 'ana', presence: { topic: TOPIC, id: '1', meta: 'two' } });
+  await broker.settled();
+  const { status, meta } = broker.retained.get('presence/1').json();
+  assert.deepEqual([status, meta], ['online', 'two']);
+});
+
 test('entries of one user are one; the last one to go is what counts', async () => {
   const broker = createTestBroker();
   const { presence, changes } = await watched(broker);
