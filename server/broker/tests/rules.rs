@@ -319,6 +319,30 @@ fn a_member_of_a_group_without_the_right_gets_no_share() {
     assert_eq!(world.take_texts(ann), ["4"]);
 }
 
+/// Its waker is not the first to see that the rules are others: what it says itself is decided by them before.
+#[test]
+fn a_member_that_speaks_before_it_is_woken_has_its_share_again() {
+    let both = ["*: +p #", "ann: +s #", "bob: +s #"];
+    let mut world = world(&both);
+    let publisher = is_in(&mut world, of("eve", clean("eve")));
+    let ann = is_in(&mut world, of("ann", clean("ann")));
+    let bob = is_in(&mut world, of("bob", clean("bob")));
+    for client in [ann, bob] {
+        world.subscribe(client, "$share/g/t", QoS::AtLeastOnce);
+    }
+    change(&mut world, &["*: +p #", "bob: +s #"]);
+    world.broker.set_rules(Arc::new(rules(&both)));
+    world.send(
+        ann,
+        Packet::Publish(publish(1, "other", "", QoS::AtMostOnce).into()),
+    );
+    for n in 0..4 {
+        say(&mut world, publisher, "t", &n.to_string(), QoS::AtLeastOnce);
+    }
+    assert_eq!(world.take_texts(ann).len(), 2);
+    assert_eq!(world.take_texts(bob).len(), 2);
+}
+
 #[test]
 fn without_rules_nothing_is_asked() {
     let mut world = World::new();

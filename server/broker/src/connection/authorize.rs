@@ -109,17 +109,10 @@ impl Open {
     /// It is another one by its rights: it holds a place in a group only if it may have what the group gets. What it may not have is
     /// for others there.
     pub fn review_groups(&mut self, shared: &Shared) {
-        let Some(rights) = &mut self.session.rights else {
-            return;
-        };
-        if !shared
-            .rules
-            .as_ref()
-            .is_some_and(|book| rights.refresh(book))
-        {
-            return;
+        self.rights(shared);
+        if std::mem::take(&mut self.has_other_rights) {
+            self.attach_groups();
         }
-        self.attach_groups();
     }
 
     /// Takes its place in each group that it may have all of, and leaves the others to their other members.
@@ -139,7 +132,7 @@ impl Open {
     fn rights(&mut self, shared: &Shared) -> Option<&Rights> {
         let rights = self.session.rights.as_mut()?;
         if let Some(book) = &shared.rules {
-            rights.refresh(book);
+            self.has_other_rights |= rights.refresh(book);
         }
         Some(rights)
     }

@@ -53,6 +53,8 @@ pub(super) struct Open {
     pub expires_at: Option<Monotonic>,
     /// What a rule has not allowed, until somebody looks.
     pub denial: Option<Box<Denial>>,
+    /// Its rights are other ones than those by which it holds its places in groups.
+    pub has_other_rights: bool,
 }
 
 impl Open {

@@ -237,6 +237,7 @@ impl Connection {
             outbound: Outbound::new(receive_maximum, self.durability),
             expires_at: arriving.identity.expires_at.map(|at| now.when(at)),
             denial: None,
+            has_other_rights: false,
             steps: 0,
             pace: Pace::default(),
             session,
