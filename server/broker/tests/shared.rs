@@ -213,6 +213,37 @@ fn what_was_sent_at_qos_2_never_moves() {
     assert_eq!(world.broker.stats().waiting, 0);
 }
 
+/// While all its members' sessions end with their connections, nothing keeps what waits for the group.
+#[test]
+fn what_the_group_did_not_keep_is_kept_for_whom_it_was_sent_to_at_qos_2() {
+    for by_crash in [false, true] {
+        let mut world = World::new();
+        let narrow = Connect {
+            receive_maximum: Some(packet_id(1)),
+            ..clean("fleeting")
+        };
+        let fleeting = member(&mut world, narrow, QoS::ExactlyOnce);
+        publish_jobs(&mut world, 0..4, QoS::ExactlyOnce);
+        // Another one is in its hands already.
+        assert_eq!(publishes(&mut world, fleeting).len(), 1);
+        let client = member(&mut world, kept("kept"), QoS::ExactlyOnce);
+        let sent = publishes(&mut world, client);
+        assert_eq!(sent.iter().map(text).collect::<Vec<_>>(), numbers(2..4));
+        if by_crash {
+            world.crash();
+        } else {
+            world.cut(client);
+        }
+        let (client, connack) = world.connect(kept("kept"));
+        assert!(connack.session_present);
+        let again = publishes(&mut world, client);
+        let ids = |publishes: &[Publish]| publishes.iter().map(|p| p.packet_id).collect::<Vec<_>>();
+        assert_eq!(ids(&again), ids(&sent), "[MQTT-4.4.0-1]");
+        assert_eq!(again.iter().map(text).collect::<Vec<_>>(), numbers(2..4));
+        assert!(again.iter().all(|publish| publish.dup));
+    }
+}
+
 #[test]
 fn what_was_sent_at_qos_2_ends_with_its_session() {
     for connect in [kept("dead"), clean("dead")] {

@@ -56,13 +56,11 @@ impl Open {
                     recipients: Arc::new([delivery.recipient(self.session.incarnation)]),
                 };
                 let ticket = lease.make_own(copy, packet_id, shared);
-                if ticket.is_some() {
-                    expiry::watch_queued(shared, &delivery.message, now);
-                }
+                expiry::watch_queued(shared, &delivery.message, now);
                 drop(numbers);
-                let sequence = ticket.map(|_| sequence);
-                self.session.flows.begin(sequence, qos, Some(lease), topic);
-                (durability::delivery(qos, ticket), Some(packet_id))
+                let flows = &mut self.session.flows;
+                flows.begin(Some(sequence), qos, Some(lease), topic);
+                (durability::delivery(qos, Some(ticket)), Some(packet_id))
             }
             QoS::ExactlyOnce => {
                 // Nobody else may get it, so it is done for the group.

@@ -10,7 +10,9 @@ mod state;
 use std::{collections::VecDeque, sync::Arc};
 
 use ebbtide_protocol::{PacketId, QoS, TopicFilter, packet::SubscriptionOptions};
-use ebbtide_store::{GroupRow, Incarnation, Message, Operation, Queue, Recipient, Sequence};
+use ebbtide_store::{
+    Accept, GroupRow, Incarnation, Message, Operation, Queue, Recipient, Sequence,
+};
 use parking_lot::Mutex;
 
 use self::state::{Item, Member, State};
@@ -363,29 +365,37 @@ impl Lease {
     }
 
     /// The message becomes the member's own, under the number of its copy, and never goes to another [MQTT-4.8.2-4,
-    /// MQTT-4.8.2-5]. `None`: the store does not keep it.
-    pub fn make_own(
-        &mut self,
-        copy: Queue,
-        packet_id: PacketId,
-        shared: &Shared,
-    ) -> Option<Ticket> {
+    /// MQTT-4.8.2-5].
+    pub fn make_own(&mut self, copy: Queue, packet_id: PacketId, shared: &Shared) -> Ticket {
         self.0.message = None;
-        let sequence = self.0.sequence.take()?;
-        let mut state = self.0.group.state.lock();
-        if state.is_closed {
-            return None;
+        let to = self.0.member;
+        if let Some(sequence) = self.0.sequence.take() {
+            let mut state = self.0.group.state.lock();
+            if !state.is_closed {
+                // Nobody else's cursor may pass it before: a crash must not find it done without having moved.
+                let move_shared = Operation::MoveShared {
+                    sequence,
+                    from: self.0.group.number,
+                    cursor: state.close(sequence),
+                    to,
+                    copy,
+                    packet_id,
+                };
+                return shared.journal.moved(sequence, move_shared);
+            }
         }
-        // Nobody else's cursor may pass it before: a crash must not find it done without having moved.
-        let move_shared = Operation::MoveShared {
-            sequence,
-            from: self.0.group.number,
-            cursor: state.close(sequence),
-            to: self.0.member,
-            copy,
+        // The store does not keep it for the group, which had no member then whose session is kept.
+        let sent = Operation::Sent {
+            session: to,
+            sequence: copy.sequence,
             packet_id,
         };
-        Some(shared.journal.moved(sequence, move_shared))
+        let accept = Operation::Accept(Accept {
+            queued: Some(copy),
+            retained: None,
+            inbound: None,
+        });
+        shared.journal.submit_all([accept, sent])
     }
 
     /// The member may hold another one. What it had was its own.
