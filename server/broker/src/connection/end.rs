@@ -129,6 +129,7 @@ impl Open {
             };
             settle_will(shared, row, session.expires_after_ms(), end, now);
         }
+        session.inherit(shared, now);
         give_back(&mut session, &mut outbound);
         let client_id = session.client_id.clone();
         let mut unkept = outbound.unkept();

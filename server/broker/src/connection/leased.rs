@@ -13,6 +13,7 @@ use crate::{
         group::Lease,
         mailbox::{Delivery, Mail},
     },
+    session::Session,
     shared::Shared,
 };
 
@@ -34,6 +35,9 @@ impl Open {
                 (durability::delivery(qos, None), None)
             }
             QoS::AtLeastOnce => {
+                if self.session.kept {
+                    lease.hold(&delivery.message);
+                }
                 let packet_id = self.session.flows.begin(None, qos, Some(lease), topic);
                 (durability::delivery(qos, None), Some(packet_id))
             }
@@ -82,5 +86,33 @@ impl Open {
             marks: None,
             delivery,
         });
+    }
+}
+
+impl Session {
+    /// A group that has ended leaves to this session what it has under way at QoS 1: the exchange goes on [MQTT-3.10.4-3], and is
+    /// repeated in the next connection if it has to be [MQTT-4.4.0-1].
+    pub fn inherit(&mut self, shared: &Shared, now: Now) {
+        if !self.kept {
+            return;
+        }
+        for (packet_id, flow) in self.flows.leased() {
+            let Some(mut lease) = flow.lease.take_if(|lease| lease.is_void()) else {
+                continue;
+            };
+            let mut numbers = shared.numbers.lock();
+            // Without a number it is tried again when the connection ends.
+            let Ok(sequence) = numbers.sequence(&shared.journal) else {
+                flow.lease = Some(lease);
+                return;
+            };
+            if let Some(copy) = lease.copy(sequence) {
+                let message = Arc::clone(&copy.message);
+                lease.make_own(copy, packet_id, shared);
+                expiry::watch_queued(shared, &message, now);
+                flow.sequence = Some(sequence);
+            }
+            lease.release();
+        }
     }
 }

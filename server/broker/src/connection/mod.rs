@@ -393,7 +393,7 @@ impl Connection {
             Packet::PubComp(ack) => open.handle_pubcomp(&ack, shared, now.wall),
             Packet::Subscribe(subscribe) => open.handle_subscribe(subscribe, shared, replies, now),
             Packet::Unsubscribe(unsubscribe) => {
-                open.handle_unsubscribe(unsubscribe, shared, replies)
+                open.handle_unsubscribe(unsubscribe, shared, replies, now)
             }
             Packet::PingReq => {
                 self.pings += 1;

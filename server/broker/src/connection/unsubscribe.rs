@@ -12,7 +12,7 @@ use super::{
     replies::Replies,
     subscribe::{levels, waiting_bytes},
 };
-use crate::{durability, shared::Shared, trim, work};
+use crate::{Now, durability, shared::Shared, trim, work};
 
 impl Open {
     /// What is the same, byte by byte, ends [MQTT-3.10.4-1, MQTT-3.10.4-2]; exchanges under way go on [MQTT-3.10.4-3]. One
@@ -24,6 +24,7 @@ impl Open {
         unsubscribe: Unsubscribe,
         shared: &Shared,
         replies: &mut Replies,
+        now: Now,
     ) -> Result<(), Close> {
         let filters = unsubscribe.filters.len();
         self.tolerance.takes_answer(filters, self.version)?;
@@ -51,6 +52,10 @@ impl Open {
                 reasons.push(ReasonCode::Success);
                 removed.push(trim::filter(filter));
             }
+        }
+        if !ended.is_empty() {
+            self.steps += self.session.flows.len();
+            self.session.inherit(shared, now);
         }
         for group in ended {
             group.end(shared);

@@ -154,6 +154,15 @@ impl Flows {
         flows
     }
 
+    /// Those of QoS 1 that are a group's, in the order of sending.
+    pub fn leased(&mut self) -> Vec<(PacketId, &mut Flow)> {
+        let flows = self.flows.iter_mut().map(|(id, flow)| (*id, flow));
+        let is_groups = |flow: &Flow| flow.lease.is_some() && flow.qos == QoS::AtLeastOnce;
+        let mut leased: Vec<_> = flows.filter(|(_, flow)| is_groups(flow)).collect();
+        leased.sort_unstable_by_key(|(_, flow)| flow.order);
+        leased
+    }
+
     /// The connection has gone: ends what is a group's, which is given in the order of sending, and what has no number
     /// to be read again by.
     pub fn interrupt(&mut self) -> Vec<Lease> {

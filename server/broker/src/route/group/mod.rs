@@ -45,7 +45,7 @@ struct Terms {
     member: Incarnation,
     /// Its number, if the store keeps it for the group.
     sequence: Option<Sequence>,
-    /// Held here if nothing else has it.
+    /// Held here if nothing else has it, or if it may have to become the member's own.
     message: Option<Arc<Message>>,
     bytes: usize,
     /// Of topic, payload and properties, if the store keeps it.
@@ -291,7 +291,7 @@ impl Group {
             && let Some(item) = state.waiting.pop_front()
         {
             state.uncount(&item);
-            let bytes = item.bytes();
+            let bytes = item.leased_bytes();
             let member = &mut state.members[at];
             member.leases += 1;
             member.leased_bytes += bytes;
@@ -348,6 +348,27 @@ impl Lease {
         }
     }
 
+    /// The message is held until its exchange is over.
+    pub fn hold(&mut self, message: &Arc<Message>) {
+        self.0.message = Some(Arc::clone(message));
+    }
+
+    /// A copy for this member alone of the message that is held.
+    pub fn copy(&self, sequence: Sequence) -> Option<Queue> {
+        let message = Arc::clone(self.0.message.as_ref()?);
+        let recipient = Recipient {
+            session: self.0.member,
+            qos: self.0.options.qos.min(message.qos),
+            retain: message.retain && self.0.options.retain_as_published,
+            subscription_identifiers: self.0.identifier.into_iter().collect(),
+        };
+        Some(Queue {
+            sequence,
+            message,
+            recipients: Arc::new([recipient]),
+        })
+    }
+
     /// The member is done with the message, and so is the group.
     pub fn settle(mut self, shared: &Shared) -> Option<Ticket> {
         let sequence = self.0.sequence.take();
@@ -384,7 +405,7 @@ impl Lease {
                 return shared.journal.moved(sequence, move_shared);
             }
         }
-        // The store does not keep it for the group, which had no member then whose session is kept.
+        // The store does not keep it for the group, which has ended or had no member then whose session is kept.
         let sent = Operation::Sent {
             session: to,
             sequence: copy.sequence,

@@ -163,6 +163,14 @@ impl Item {
         }
     }
 
+    /// Memory that it will take in the hands of a member.
+    pub fn leased_bytes(&self) -> usize {
+        match self {
+            Self::InMemory(..) => self.bytes(),
+            Self::Stored(_, bytes) => usize::try_from(*bytes).unwrap_or(usize::MAX),
+        }
+    }
+
     /// Of topic, payload and properties, if the store keeps it.
     pub fn kept_bytes(&self) -> u64 {
         match self {

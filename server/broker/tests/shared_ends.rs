@@ -1,0 +1,138 @@
+//! What a client has in flight of a shared subscription when it unsubscribes: the exchange goes on [MQTT-3.10.4-3].
+
+mod world;
+
+use ebbtide_protocol::{
+    Packet, QoS, ReasonCode, TopicFilter,
+    packet::{Ack, Publish, Unsubscribe},
+};
+use world::*;
+
+const FILTER: &str = "$share/g/jobs/#";
+const ENDS: [bool; 2] = [false, true];
+
+fn member(world: &mut World, name: &str) -> Client {
+    let (client, _) = world.connect(kept(name));
+    world.subscribe(client, FILTER, QoS::AtLeastOnce);
+    client
+}
+
+fn publish_three(world: &mut World) {
+    let (publisher, _) = world.connect(clean("publisher"));
+    for text in ["0", "1", "2"] {
+        world.publish(publisher, 1, "jobs/a", text, QoS::AtLeastOnce, false);
+    }
+}
+
+fn leave(world: &mut World, client: Client) {
+    world.send(
+        client,
+        Packet::Unsubscribe(Unsubscribe {
+            packet_id: packet_id(2),
+            user_properties: Vec::new(),
+            filters: vec![TopicFilter::new(FILTER).expect("a filter")],
+        }),
+    );
+    world.commit();
+    let [Packet::UnsubAck(unsuback)] = &world.received(client)[..] else {
+        panic!("no UNSUBACK")
+    };
+    assert_eq!(unsuback.reasons, [ReasonCode::Success]);
+}
+
+/// What was published, not acknowledged.
+fn publishes(world: &mut World, client: Client) -> Vec<Publish> {
+    world.commit();
+    let packets = world.received(client).into_iter();
+    let publishes = packets.map(|packet| match packet {
+        Packet::Publish(publish) => *publish,
+        other => panic!("unexpected {other:?}"),
+    });
+    publishes.collect()
+}
+
+fn said(publishes: &[Publish]) -> Vec<(u16, String)> {
+    let said = |publish: &Publish| (publish.packet_id.expect("an id").get(), text(publish));
+    publishes.iter().map(said).collect()
+}
+
+fn acknowledge(world: &mut World, client: Client, publish: &Publish) {
+    let ack = Ack::new(publish.packet_id.expect("an id"), ReasonCode::Success);
+    world.send(client, Packet::PubAck(ack));
+    world.commit();
+}
+
+#[test]
+fn the_last_member_is_sent_again_what_it_has_not_acknowledged() {
+    for by_crash in ENDS {
+        let mut world = World::new();
+        let client = member(&mut world, "a");
+        publish_three(&mut world);
+        let sent = publishes(&mut world, client);
+        leave(&mut world, client);
+        acknowledge(&mut world, client, &sent[0]);
+        if by_crash {
+            world.crash();
+        } else {
+            world.cut(client);
+        }
+        let (client, connack) = world.connect(kept("a"));
+        assert!(connack.session_present);
+        let again = publishes(&mut world, client);
+        assert_eq!(said(&again), said(&sent[1..]), "[MQTT-4.4.0-1]");
+        assert!(again.iter().all(|publish| publish.dup));
+        for publish in &again {
+            acknowledge(&mut world, client, publish);
+        }
+        assert_eq!(world.broker.stats().waiting, 0);
+        world.crash();
+        let (client, _) = world.connect(kept("a"));
+        assert_eq!(publishes(&mut world, client), []);
+    }
+}
+
+#[test]
+fn what_it_acknowledges_after_unsubscribing_is_over() {
+    let mut world = World::new();
+    let client = member(&mut world, "a");
+    publish_three(&mut world);
+    let sent = publishes(&mut world, client);
+    leave(&mut world, client);
+    for publish in &sent {
+        acknowledge(&mut world, client, publish);
+    }
+    assert_eq!(world.broker.stats().waiting, 0);
+    world.crash();
+    let (client, _) = world.connect(kept("a"));
+    assert_eq!(publishes(&mut world, client), []);
+}
+
+/// As long as there are other members, it is theirs if the connection breaks.
+#[test]
+fn what_another_member_can_have_goes_there() {
+    let mut world = World::new();
+    let client = member(&mut world, "a");
+    publish_three(&mut world);
+    let sent = publishes(&mut world, client);
+    let other = member(&mut world, "b");
+    leave(&mut world, client);
+    world.cut(client);
+    let texts = |publishes: &[Publish]| publishes.iter().map(text).collect::<Vec<_>>();
+    assert_eq!(texts(&publishes(&mut world, other)), texts(&sent));
+    let (client, _) = world.connect(kept("a"));
+    assert_eq!(publishes(&mut world, client), []);
+}
+
+#[test]
+fn what_nobody_else_can_have_any_more_stays() {
+    let mut world = World::new();
+    let client = member(&mut world, "a");
+    publish_three(&mut world);
+    let sent = publishes(&mut world, client);
+    let other = member(&mut world, "b");
+    leave(&mut world, client);
+    leave(&mut world, other);
+    world.cut(client);
+    let (client, _) = world.connect(kept("a"));
+    assert_eq!(said(&publishes(&mut world, client)), said(&sent));
+}
