@@ -4,10 +4,10 @@ mod world;
 
 use ebbtide_broker::Limits;
 use ebbtide_protocol::{
-    ByteString, Packet, QoS, extension,
-    packet::{ConnAck, Connect},
+    ByteString, Packet, QoS, ReasonCode, extension,
+    packet::{Ack, ConnAck, Connect},
 };
-use world::{World, clean, kept, publish};
+use world::{World, clean, kept, packet_id, publish};
 
 #[test]
 fn a_full_window_is_resumed() {
@@ -76,6 +76,38 @@ fn what_is_in_flight_of_a_group_is_resumed_though_nothing_is_waited_for() {
     world.send(member, Packet::Connect(Box::new(kept("member"))));
     assert!(matches!(&world.received(member)[..], [Packet::ConnAck(_)]));
     assert_eq!(world.take_texts(member), ["x"]);
+}
+
+/// The client had received it before the connection went, and says so before it is read to be sent again.
+#[test]
+fn what_is_acknowledged_before_it_is_repeated_is_no_loss() {
+    let mut world = World::new();
+    let (subscriber, _) = world.connect(kept("subscriber"));
+    world.subscribe(subscriber, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("publisher"));
+    for n in 0..100 {
+        world.publish(publisher, 1, "t", &n.to_string(), QoS::AtLeastOnce, false);
+    }
+    assert_eq!(world.received(subscriber).len(), 100);
+    world.cut(subscriber);
+    let narrow = Connect {
+        receive_maximum: Some(packet_id(10)),
+        ..kept("subscriber")
+    };
+    let (subscriber, _) = world.connect(narrow);
+    let ack = Ack::new(packet_id(90), ReasonCode::Success);
+    world.send(subscriber, Packet::PubAck(ack));
+    let texts = world.take_texts(subscriber);
+    let expected: Vec<_> = (0..100).filter(|n| *n != 89).collect();
+    assert_eq!(
+        texts,
+        expected.iter().map(u32::to_string).collect::<Vec<_>>()
+    );
+    assert_eq!(world.broker.stats().dropped.damaged, 0);
+    world.cut(subscriber);
+    let (_, connack) = world.connect(kept("subscriber"));
+    let dropped = extension::values(&connack.user_properties, "ebbtide-dropped").count();
+    assert_eq!(dropped, 0);
 }
 
 fn name(connack: &ConnAck) -> Option<ByteString> {

@@ -339,11 +339,7 @@ impl Open {
 
     /// A message whose exchange was under way. It may have ended while the message was being read.
     fn stage_again(&mut self, packet_id: PacketId, delivery: Delivery, shared: &Shared, now: Now) {
-        let flow = self.session.flows.get(packet_id);
-        let is_due = flow.is_some_and(|flow| {
-            flow.stage == FlowStage::Sent && flow.sequence == delivery.sequence
-        });
-        if !is_due {
+        if !self.is_to_repeat(packet_id, delivery.sequence) {
             return;
         }
         if self.is_too_large(&delivery, now) {
@@ -366,6 +362,12 @@ impl Open {
             marks: None,
             delivery,
         });
+    }
+
+    /// Whether the exchange that was under way still is, and at its PUBLISH.
+    pub(super) fn is_to_repeat(&self, packet_id: PacketId, sequence: Option<Sequence>) -> bool {
+        let flow = self.session.flows.get(packet_id);
+        flow.is_some_and(|flow| flow.stage == FlowStage::Sent && flow.sequence == sequence)
     }
 
     /// Why a message that has no packet id yet is not sent at all. One that has does not expire any more [MQTT-4.3.3-7].

@@ -170,11 +170,13 @@ impl Open {
                             .mail
                             .push_back(Mail::Resend(packet_id, delivery(queued, true))),
                         // Its row is damaged: the exchange cannot be repeated.
-                        None => {
+                        None if self.is_to_repeat(packet_id, Some(sequence)) => {
                             let mailbox = &self.session.mailbox;
                             overflow::record(shared, mailbox, DropReason::Damaged, at);
                             self.finish(packet_id, Fate::Damaged, shared, at);
                         }
+                        // It has been acknowledged since it was to be repeated.
+                        None => {}
                     }
                 }
             }
