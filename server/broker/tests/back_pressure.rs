@@ -5,7 +5,7 @@ mod world;
 use std::num::NonZeroU16;
 
 use ebbtide_broker::Limits;
-use ebbtide_protocol::{Packet, QoS, packet::Connect};
+use ebbtide_protocol::{Packet, QoS, ReasonCode, packet::Connect};
 use world::*;
 
 const PAUSE_MS: u64 = 500;
@@ -111,5 +111,61 @@ fn a_keep_alive_does_not_run_while_nothing_is_read() {
     });
     fill(&mut world, publisher, "t");
     world.pass_ms(4_000);
+    assert_eq!(world.is_closed(publisher), None);
+    // Nor does it end with the time in which nothing was read.
+    world.pass_ms(1_000);
+    assert!(world.is_reading(publisher));
+    world.pass_ms(1_499);
+    assert_eq!(world.is_closed(publisher), None);
+    world.pass_ms(1);
+    assert_eq!(
+        world.is_closed(publisher),
+        Some(ReasonCode::KeepAliveTimeout)
+    );
+}
+
+/// Somebody looks at the clock before the client has had its say.
+#[test]
+fn a_keep_alive_begins_anew_when_there_is_room() {
+    let mut world = World::with(Limits {
+        back_pressure_bytes: 2_000,
+        back_pressure_ms_max: 5_000,
+        ..Limits::default()
+    });
+    let (reader, _) = world.connect(slow(clean("reader")));
+    world.subscribe(reader, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(Connect {
+        keep_alive: 1,
+        ..clean("publisher")
+    });
+    fill(&mut world, publisher, "t");
+    world.pass_ms(4_000);
+    world.take_all(reader);
+    assert!(world.is_reading(publisher));
+    world.pass_ms(1_499);
+    assert_eq!(world.is_closed(publisher), None);
+}
+
+/// And where nothing is waited for: the writer has taken what was too much.
+#[test]
+fn a_keep_alive_begins_anew_when_the_disk_keeps_up() {
+    let mut world = World::with(Limits {
+        journal_bytes_max: 2_000,
+        ..Limits::default()
+    });
+    let publisher = world.open_relaxed();
+    let connect = Connect {
+        keep_alive: 1,
+        ..clean("publisher")
+    };
+    world.send(publisher, Packet::Connect(Box::new(connect)));
+    let (away, _) = world.connect(kept("away"));
+    world.subscribe(away, "t", QoS::AtLeastOnce);
+    world.cut(away);
+    fill(&mut world, publisher, "t");
+    world.pass_ms(4_000);
+    world.commit();
+    assert!(world.is_reading(publisher));
+    world.pass_ms(1_499);
     assert_eq!(world.is_closed(publisher), None);
 }

@@ -198,6 +198,7 @@ impl Connection {
             }
         }
         let more = self.take_packets(input, now);
+        self.note_reading(now);
         if input.len() < before {
             self.counted_bytes = 0;
         }

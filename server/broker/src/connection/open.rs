@@ -25,6 +25,8 @@ pub(super) struct Open {
     /// 1.5 times the keep alive; `None`: off.
     pub keep_alive_ms: Option<u64>,
     pub last_received: Monotonic,
+    /// Whether the socket was to be read at the last look.
+    pub was_reading: bool,
     /// As CONNECT said: it may authenticate again with this one only.
     pub authentication_method: Option<ByteString>,
     /// It is authenticating again.

@@ -224,6 +224,7 @@ impl Connection {
             version,
             keep_alive_ms: (keep_alive > 0).then_some(u64::from(keep_alive) * 1500),
             last_received: now.monotonic,
+            was_reading: true,
             reauthentication: None,
             asked_no_expiry: version.has_properties() && asked == 0,
             is_acknowledged: false,

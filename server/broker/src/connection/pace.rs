@@ -30,9 +30,9 @@ impl Pace {
         self.until.is_some()
     }
 
-    /// Whether it holds no longer, and has until now.
-    pub fn ends(&mut self, now: Monotonic) -> bool {
-        self.until.take_if(|until| *until <= now).is_some()
+    /// It holds no longer, if its time is over.
+    pub fn end(&mut self, now: Monotonic) {
+        self.until.take_if(|until| *until <= now);
     }
 
     /// When to look again.

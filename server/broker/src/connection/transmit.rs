@@ -23,7 +23,7 @@ impl Connection {
         let before = output.len();
         let version = self.decoder.version().unwrap_or_default();
         let limit = before + Self::TRANSMIT_BYTES;
-        let was_reading = self.wants_input();
+        self.note_reading(now);
         let mut sent = Traffic::default();
         if let Some(challenge) = self.challenge.take() {
             encode(&challenge, version, output);
@@ -44,13 +44,7 @@ impl Connection {
                 self.questions.extend(open.question(&self.shared));
             }
         }
-        // The time in which the broker itself did not read does not count against the client.
-        if !was_reading
-            && self.wants_input()
-            && let Phase::Open(open) = &mut self.phase
-        {
-            open.last_received = now.monotonic;
-        }
+        self.note_reading(now);
         if let Some(farewell) = self.farewell.take() {
             encode(&farewell, version, output);
             sent.packets += 1;

@@ -20,6 +20,10 @@ impl Connection {
             Phase::Open(open) => {
                 open.hindrance.look(&self.waker, now.monotonic);
                 open.review_groups(&self.shared);
+                self.note_reading(now);
+                let Phase::Open(open) = &mut self.phase else {
+                    return;
+                };
                 // [MQTT-3.1.4-3]
                 if open.control.is_evicted() {
                     if !std::mem::replace(&mut open.is_leaving, true) {
@@ -73,9 +77,8 @@ impl Connection {
                 }
                 open.retry_snapshots(&self.shared, now);
                 open.hindrance.look(&self.waker, now.monotonic);
-                if open.pace.ends(now.monotonic) {
-                    open.last_received = now.monotonic;
-                }
+                open.pace.end(now.monotonic);
+                self.note_reading(now);
                 if self
                     .keep_alive_deadline()
                     .is_none_or(|deadline| deadline > now.monotonic)
@@ -113,6 +116,17 @@ impl Connection {
             }
             Phase::Arriving(arriving) if arriving.turn == Turn::Client => Some(arriving.deadline),
             Phase::Arriving(_) | Phase::Claiming(_) | Phase::Over => None,
+        }
+    }
+
+    /// The time in which the broker itself did not read does not count against the client. To be said wherever it may begin or end.
+    pub(super) fn note_reading(&mut self, now: Now) {
+        let is_reading = self.wants_input();
+        if let Phase::Open(open) = &mut self.phase {
+            let was_reading = std::mem::replace(&mut open.was_reading, is_reading);
+            if is_reading && !was_reading {
+                open.last_received = now.monotonic;
+            }
         }
     }
 
