@@ -359,3 +359,36 @@ fn a_subscription_that_is_replaced_at_once_does_not_lose_what_the_first_asked_fo
         assert_eq!(world.take_texts(client).len(), 0);
     }
 }
+
+/// [MQTT-3.3.1-11]
+#[test]
+fn what_an_ended_subscription_was_owed_does_not_come_for_the_next_one() {
+    let mut world = World::new();
+    set(&mut world, "t/a", "x");
+    let (client, _) = world.connect(kept("c"));
+    let subscribe = |id, retain_handling| {
+        let options = SubscriptionOptions {
+            qos: QoS::AtLeastOnce,
+            retain_handling,
+            ..SubscriptionOptions::default()
+        };
+        subscribe(id, "t/#", options)
+    };
+    // All of them before anything is committed, and so before the first is answered.
+    world.send(client, subscribe(1, RetainHandling::Send));
+    world.send(
+        client,
+        Packet::Unsubscribe(ebbtide_protocol::packet::Unsubscribe {
+            packet_id: packet_id(2),
+            user_properties: Vec::new(),
+            filters: vec![ebbtide_protocol::TopicFilter::new("t/#").expect("a filter")],
+        }),
+    );
+    world.send(client, subscribe(3, RetainHandling::DoNotSend));
+    world.cut(client);
+    let (client, connack) = world.connect(kept("c"));
+    assert!(connack.session_present);
+    assert_eq!(world.take_texts(client).len(), 0);
+    set(&mut world, "t/a", "live");
+    assert_eq!(world.take_texts(client), ["live"]);
+}

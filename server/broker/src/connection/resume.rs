@@ -80,9 +80,11 @@ impl Open {
         };
         let revision = numbers.last_revision();
         drop(numbers);
+        // A subscription to the same filter may have begun since that has not asked for them [MQTT-3.3.1-11].
         let rows = owed
             .iter()
-            .filter_map(|filter| self.session.subscriptions.get(filter));
+            .filter_map(|filter| self.session.subscriptions.get(filter))
+            .filter(|subscribed| subscribed.row.retained_owed);
         let snapshots = rows.map(|row| {
             Mail::Snapshot(Box::new(Snapshot {
                 filter: row.row.filter.clone(),
