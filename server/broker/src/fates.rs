@@ -74,7 +74,7 @@ pub struct FateInfo {
 }
 
 /// A topic, as the record knows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct TopicKey(u64);
 
 impl TopicKey {

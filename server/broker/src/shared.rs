@@ -86,13 +86,11 @@ impl Shared {
         self.numbers.lock().incarnation(&self.journal)
     }
 
-    /// Changes the retained message of a topic. The caller holds the order lock.
-    pub fn change_retained(&self, change: RetainedChange) {
+    /// Changes the retained message of a topic. The caller holds the order lock. Gives whether there was one.
+    pub fn change_retained(&self, change: RetainedChange) -> bool {
         match change {
             RetainedChange::Set(row) => self.retained.write().set(row),
-            RetainedChange::Clear { topic, .. } => {
-                self.retained.write().clear(&topic);
-            }
+            RetainedChange::Clear { topic, .. } => self.retained.write().clear(&topic),
         }
     }
 

@@ -75,7 +75,7 @@ impl Open {
         self.outbound.read_count = ReadCount::FIRST;
         // Nobody accepts a message between the look at the mailbox and at the revision.
         let numbers = shared.numbers.lock();
-        let Some((owed, ends)) = self.session.mailbox.catch_up() else {
+        let Some((owed, number, ends)) = self.session.mailbox.catch_up() else {
             return false;
         };
         let revision = numbers.last_revision();
@@ -91,6 +91,7 @@ impl Open {
                 options: row.row.options,
                 identifier: row.row.identifier,
                 revision,
+                number,
                 generation: row.generation,
                 after_reply: 0,
                 position: None,

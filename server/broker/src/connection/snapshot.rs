@@ -1,7 +1,7 @@
 //! The retained messages that answer a subscription, a chunk at a time, at their place in the order.
 //!
-//! A value that has changed since the subscription is left out: its live copy stands further behind. So nothing is
-//! missed, and nothing goes back.
+//! A value that has changed since the subscription is left out: its live copy stands further behind. Only if that was dropped, at QoS 0
+//! for a client that is behind, the value of now comes in its place. So nothing is missed, and nothing goes back.
 //!
 //! Copies that would be kept need room. Without it the rest is put off for a while, and what stands behind it goes on: it
 //! may be what makes room.
@@ -59,7 +59,15 @@ impl Open {
             .map(|_| route::copies(shared, &self.session.mailbox));
         // One at least: it may be one that is not kept.
         let most = copies.map_or(MESSAGES, |copies| copies.clamp(1, MESSAGES));
-        let (messages, is_complete, visits) = next_chunk(shared, &mut snapshot, most, now);
+        let (mut messages, later, is_complete, visits) =
+            next_chunk(shared, &mut snapshot, most, now);
+        if !later.is_empty() {
+            if numbers.is_none() {
+                // Whoever has changed one of them has pushed its live copy by then, or dropped it.
+                drop(shared.numbers.lock());
+            }
+            self.leave_to_live_copies(&mut messages, &later, &snapshot);
+        }
         self.outbound.steps += SNAPSHOT_STEPS + visits;
         let kept = messages
             .iter()
@@ -85,6 +93,21 @@ impl Open {
         }
         for delivery in deliveries.into_iter().rev() {
             self.outbound.mail.push_front(Mail::Message(delivery));
+        }
+    }
+
+    /// Of the messages at these places, which have changed since, keeps those whose live copies do not stand further behind.
+    fn leave_to_live_copies(
+        &self,
+        messages: &mut Vec<Arc<Message>>,
+        later: &[usize],
+        snapshot: &Snapshot,
+    ) {
+        let mailbox = &self.session.mailbox;
+        for at in later.iter().rev() {
+            if !mailbox.has_missed(&messages[*at].topic, snapshot.number) {
+                messages.remove(*at);
+            }
         }
     }
 
@@ -201,25 +224,33 @@ fn qos_of(message: &Message, snapshot: &Snapshot) -> QoS {
 
 /// Whether the snapshot of this revision has it. A later value is left to its live copy; what has expired by now is gone.
 pub(super) fn is_due(row: &RetainedRow, revision: Revision, now: Now) -> bool {
-    let expires_at = row.message.expires_at();
-    row.revision <= revision && expires_at.is_none_or(|expires_at| expires_at > now.wall)
+    row.revision <= revision && is_there(row, now)
 }
 
-/// The next messages, at most so many; `true` when these were the last; and how many levels of topics were looked at.
+fn is_there(row: &RetainedRow, now: Now) -> bool {
+    let expires_at = row.message.expires_at();
+    expires_at.is_none_or(|expires_at| expires_at > now.wall)
+}
+
+/// The next messages, at most so many; the places of those that are of a later revision; `true` when these were the last; and how
+/// many levels of topics were looked at.
 fn next_chunk(
     shared: &Shared,
     snapshot: &mut Snapshot,
     most: usize,
     now: Now,
-) -> (Vec<Arc<Message>>, bool, usize) {
-    let mut messages = Vec::new();
+) -> (Vec<Arc<Message>>, Vec<usize>, bool, usize) {
+    let (mut messages, mut later) = (Vec::new(), Vec::new());
     let (mut bytes, mut visits) = (0, 0);
     let retained = shared.retained.read();
     let position = retained.visit(&snapshot.filter, snapshot.position.as_deref(), &mut |row| {
         visits += 1;
         if let Some(row) = row
-            && is_due(row, snapshot.revision, now)
+            && is_there(row, now)
         {
+            if row.revision > snapshot.revision {
+                later.push(messages.len());
+            }
             bytes += row.message.size_bytes();
             messages.push(Arc::clone(&row.message));
         }
@@ -231,5 +262,5 @@ fn next_chunk(
     drop(retained);
     let is_complete = position.is_none();
     snapshot.position = position;
-    (messages, is_complete, visits)
+    (messages, later, is_complete, visits)
 }

@@ -215,6 +215,7 @@ impl Open {
                     identifier,
                     generation,
                     revision: *revision,
+                    number: 0,
                     after_reply: request.reply,
                     position: None,
                 });

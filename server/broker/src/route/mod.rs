@@ -141,7 +141,11 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         if can_be_refused {
             quota::check(shared, &message, is_queued)?;
         }
-        let (sequence, retained) = number(shared, &mut numbers, &message, is_queued, now)?;
+        let (sequence, retained) = number(shared, &mut numbers, &message, is_queued)?;
+        let replaces = retained.as_ref().is_some_and(|change| {
+            expiry::watch_change(&shared.timers, change, now);
+            shared.change_retained(change.clone())
+        });
         let queued = sequence.map(|sequence| Queue {
             sequence,
             message: Arc::clone(&message),
@@ -156,7 +160,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         if sequence.is_some() {
             expiry::watch_queued(shared, &message, now);
         }
-        let crowded = push(shared, &targets, &groups, &message, sequence, now);
+        let crowded = push(shared, &targets, &groups, &message, sequence, replaces, now);
         left_out.record(shared, &message);
         (ticket, crowded)
     } else {
@@ -166,7 +170,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             inbound,
         };
         let ticket = source.submit(accept, shared);
-        let crowded = push(shared, &targets, &groups, &message, None, now);
+        let crowded = push(shared, &targets, &groups, &message, None, false, now);
         (ticket, crowded)
     };
     Ok(Published {
@@ -178,13 +182,12 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     })
 }
 
-/// Takes the numbers of a message that is to be kept or retained, and changes what is retained.
+/// Takes the numbers of a message that is to be kept or retained; with it, how what is retained changes.
 fn number(
     shared: &Shared,
     numbers: &mut Numbers,
     message: &Arc<Message>,
     is_queued: bool,
-    now: Now,
 ) -> Result<(Option<Sequence>, Option<RetainedChange>), Exhausted> {
     let sequence = if is_queued {
         Some(numbers.sequence(&shared.journal)?)
@@ -208,8 +211,6 @@ fn number(
             message: Arc::clone(message),
         })
     };
-    expiry::watch_change(&shared.timers, &change, now);
-    shared.change_retained(change.clone());
     Ok((sequence, Some(change)))
 }
 
@@ -228,7 +229,7 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
     let mut numbers = shared.numbers.lock();
     // Without a number it is left out this time: the next value comes soon.
     if let Ok(revision) = numbers.revision(&shared.journal) {
-        shared.change_retained(RetainedChange::Set(RetainedRow {
+        let replaces = shared.change_retained(RetainedChange::Set(RetainedRow {
             revision,
             message: Arc::clone(&message),
         }));
@@ -237,7 +238,7 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
             group.push(&message, None, shared, now);
         }
         for target in audience::targets(&matches, &message, NOBODY) {
-            target.push(&message, None, now);
+            target.push(&message, None, replaces, now);
         }
     }
 }
@@ -249,6 +250,7 @@ fn push(
     groups: &[GroupTarget<'_>],
     message: &Arc<Message>,
     sequence: Option<Sequence>,
+    replaces: bool,
     now: Now,
 ) -> Vec<Crowded> {
     let mut crowded = Vec::new();
@@ -267,7 +269,7 @@ fn push(
     }
     for target in targets {
         let (mailbox, is_queued) = (target.mailbox, target.is_queued);
-        match target.push(message, sequence, now) {
+        match target.push(message, sequence, replaces, now) {
             Pushed::Queued if is_queued => overflow::evict(shared, mailbox, message.accepted_at),
             Pushed::Queued => {}
             Pushed::Crowded(until) => {

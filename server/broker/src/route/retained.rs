@@ -88,7 +88,8 @@ impl Retained {
         }
     }
 
-    pub fn set(&mut self, row: RetainedRow) {
+    /// Sets the message of a topic; `false` when there was none.
+    pub fn set(&mut self, row: RetainedRow) -> bool {
         // Not the topic is cloned: a `Bytes` that has been takes more memory from then on.
         let message = Arc::clone(&row.message);
         let mut node = &mut self.root;
@@ -96,10 +97,12 @@ impl Retained {
             node = node.children.get_or_insert_default(level);
         }
         self.bytes += row.message.content_bytes();
-        match node.row.replace(row) {
+        let replaced = node.row.replace(row);
+        match &replaced {
             Some(old) => self.bytes -= old.message.content_bytes(),
             None => self.len += 1,
         }
+        replaced.is_some()
     }
 
     /// Removes the message of a topic; `false` when there was none.

@@ -12,8 +12,10 @@ pub(crate) struct Snapshot {
     pub identifier: Option<u32>,
     /// The SUBSCRIBE that asked for it.
     pub generation: u64,
-    /// Values of a later revision are left to the live copies that stand behind this point.
+    /// Values of a later revision are left to the live copies that stand behind this point, if they do.
     pub revision: Revision,
+    /// Counts those of the session: what has been noted since of changes is by this number.
+    pub number: u64,
     /// The number of the reply that it comes after: SUBACK.
     pub after_reply: u64,
     /// The topic, or the first levels of some, that it has come to.

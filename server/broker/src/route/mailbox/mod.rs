@@ -4,6 +4,7 @@
 //! session's mailbox *spills*: only sequence numbers are noted and the content is read from the store later. What waits is
 //! always in the order it was pushed: `queue` before `spilled`. A mailbox never blocks whoever pushes.
 
+mod changes;
 mod look;
 mod numbers;
 mod park;
@@ -17,7 +18,7 @@ use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{Incarnation, Sequence};
 use parking_lot::Mutex;
 
-use self::look::Gauges;
+use self::{changes::Changes, look::Gauges};
 pub(crate) use self::{look::Unsent, numbers::Numbers};
 use super::{crowding::Crowding, group::Lease, losses::Losses};
 pub(crate) use super::{
@@ -65,6 +66,7 @@ struct State {
     /// Of the snapshots in `queue`, and with how many those that are no longer wanted are looked for.
     snapshot_bytes: usize,
     snapshot_bytes_max: usize,
+    changes: Changes,
     /// Messages of groups: in no order with the rest, and never spilled, for the group keeps them.
     leased: VecDeque<Mail>,
     spilled: Numbers,
@@ -99,6 +101,7 @@ impl Mailbox {
             queue_bytes: 0,
             snapshot_bytes: 0,
             snapshot_bytes_max: SNAPSHOT_BYTES,
+            changes: Changes::default(),
             leased: VecDeque::new(),
             spilled: Numbers::default(),
             queue_kept: 0,
@@ -165,7 +168,8 @@ impl Mailbox {
         (state.waiting(), state.kept_bytes)
     }
 
-    pub fn push(&self, delivery: Delivery, now: Monotonic) -> Pushed {
+    /// `replaces`: it has taken the place of a retained message.
+    pub fn push(&self, delivery: Delivery, replaces: bool, now: Monotonic) -> Pushed {
         let mut state = self.state.lock();
         state.kept_bytes += delivery.kept_bytes();
         if self.kept && !state.spilling && state.queue_bytes > state.bytes_max {
@@ -178,8 +182,10 @@ impl Mailbox {
                     None => Fate::QoS0Away,
                 };
                 state.lost(&delivery, fate);
+                state.note_change(&delivery, false, replaces);
                 return Pushed::DroppedQoS0;
             };
+            state.note_change(&delivery, true, replaces);
             // What was out of order may have left.
             state.is_sorted |= state.spilled.is_empty();
             state.spilled.push_back(sequence);
@@ -187,6 +193,7 @@ impl Mailbox {
             if !self.kept && state.queue_bytes > state.bytes_max {
                 if delivery.qos == QoS::AtMostOnce {
                     state.lost(&delivery, Fate::QoS0Behind);
+                    state.note_change(&delivery, false, replaces);
                     return Pushed::DroppedQoS0;
                 }
                 state.lost(&delivery, Fate::Overflow);
@@ -194,6 +201,7 @@ impl Mailbox {
                 state.wake();
                 return Pushed::Overflow;
             }
+            state.note_change(&delivery, true, replaces);
             state.queue_bytes += delivery.bytes();
             state.queue_kept += usize::from(delivery.sequence.is_some());
             trim::push(&mut state.queue, Mail::Message(delivery));
@@ -233,12 +241,13 @@ impl Mailbox {
     }
 
     /// Asks for the retained messages of a subscription, in order with what else is pushed.
-    pub fn push_snapshot(&self, snapshot: Snapshot) {
+    pub fn push_snapshot(&self, mut snapshot: Snapshot) {
         let mut state = self.state.lock();
         if state.spilling {
             state.owed.insert(snapshot.filter);
         } else {
             state.snapshot_bytes += snapshot.bytes();
+            snapshot.number = state.changes.begin();
             trim::push(&mut state.queue, Mail::Snapshot(Box::new(snapshot)));
             if state.snapshot_bytes > state.snapshot_bytes_max {
                 state.forget_replaced_snapshots();
@@ -279,9 +288,12 @@ impl Mailbox {
         state.overflowed
     }
 
-    /// Moves queued mail into `into`, up to so many.
+    /// Moves queued mail into `into`, which has no snapshots in it any more, up to so many.
     pub fn take_queue(&self, into: &mut VecDeque<Mail>, max: usize) {
         let mut state = self.state.lock();
+        if state.snapshot_bytes == 0 {
+            state.changes.end();
+        }
         for _ in 0..max {
             let Some(mail) = state.queue.pop_front() else {
                 break;
@@ -333,9 +345,9 @@ impl Mailbox {
     }
 
     /// Everything is out: from now on messages wait in memory again. Gives the filters of the snapshots that are
-    /// owed and the ends behind them, or `None` when more has come meanwhile. The caller holds the lock on the order of
+    /// owed, their number and the ends behind them, or `None` when more has come meanwhile. The caller holds the lock on the order of
     /// publishes.
-    pub fn catch_up(&self) -> Option<(Vec<TopicFilter>, Vec<End>)> {
+    pub fn catch_up(&self) -> Option<(Vec<TopicFilter>, u64, Vec<End>)> {
         let mut state = self.state.lock();
         if !state.spilling || !state.queue.is_empty() || !state.spilled.is_empty() {
             return None;
@@ -343,7 +355,12 @@ impl Mailbox {
         state.spilling = false;
         state.spilled = Numbers::default();
         let owed = std::mem::take(&mut state.owed);
-        Some((owed.into_iter().collect(), std::mem::take(&mut state.ends)))
+        let number = match owed.is_empty() {
+            true => 0,
+            false => state.changes.begin(),
+        };
+        let ends = std::mem::take(&mut state.ends);
+        Some((owed.into_iter().collect(), number, ends))
     }
 
     pub fn is_spilling(&self) -> bool {
@@ -422,6 +439,13 @@ impl State {
         let message = &delivery.message;
         let topic = TopicKey::of(&message.topic);
         self.fates.note(topic, fate, message.accepted_at);
+    }
+
+    fn note_change(&mut self, delivery: &Delivery, is_queued: bool, replaces: bool) {
+        let message = &delivery.message;
+        if message.retain {
+            self.changes.note(&message.topic, is_queued, replaces);
+        }
     }
 
     /// It is no longer in `queue`.

@@ -29,6 +29,7 @@ impl Mailbox {
         let unkept = queued.iter().filter(|mail| mail.is_unkept()).count();
         (state.queue_bytes, state.queue_kept) = (0, 0);
         state.snapshot_bytes = 0;
+        state.changes.end();
         state.ends = Vec::new();
         state.kept_bytes += unread_bytes;
         let mut numbers = unread;

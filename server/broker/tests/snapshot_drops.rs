@@ -1,0 +1,99 @@
+//! A snapshot for a client that is behind: live copies at QoS 0 that it leaves values to are dropped.
+
+mod world;
+
+use std::num::NonZeroU16;
+
+use ebbtide_broker::Limits;
+use ebbtide_protocol::{QoS, packet::Connect};
+use world::{Client, World, clean, kept, publish, snapshots::*};
+
+/// So much may wait for a client in memory.
+const BYTES_MAX: usize = 1_000;
+const LAST: usize = MANY - 1;
+
+fn say(world: &mut World, publisher: Client, topic: &str, payload: &str, retain: bool) {
+    let mut packet = publish(1, topic, payload, QoS::AtMostOnce);
+    packet.retain = retain;
+    world.send(
+        publisher,
+        ebbtide_protocol::Packet::Publish(Box::new(packet)),
+    );
+}
+
+/// What a client gets that is held up by its window at the first message of its snapshot. `before` is said while there is room,
+/// `after` when there is none any more.
+fn received(connect: Connect, before: &[(usize, &str)], after: &[(usize, &str)]) -> Vec<String> {
+    let mut world = World::with(Limits {
+        outgoing_bytes_max: BYTES_MAX,
+        ..Limits::default()
+    });
+    retain(&mut world, MANY);
+    let (publisher, _) = world.connect(clean("p"));
+    let (client, _) = world.connect(Connect {
+        receive_maximum: NonZeroU16::new(1),
+        ..connect
+    });
+    let suback = ask(&mut world, client, 7, &[("r/#", AT_LEAST_ONCE)]);
+    assert_eq!(told(&suback).0, ["300"]);
+    for (n, payload) in before {
+        say(&mut world, publisher, &topic(*n), payload, true);
+    }
+    let filler = "x".repeat(BYTES_MAX);
+    say(&mut world, publisher, "r/filler", &filler, false);
+    for (n, payload) in after {
+        say(&mut world, publisher, &topic(*n), payload, true);
+    }
+    let dropped = world.broker.stats().dropped.qos0_unready;
+    assert_eq!(dropped, after.len() as u64);
+    let mut received = all(&mut world, client);
+    let last = received.pop();
+    assert_eq!(last, Some(format!("r/filler {filler}")));
+    assert_eq!(world.is_closed(client), None);
+    received
+}
+
+/// The marker comes in any case only to a session that keeps its copies.
+fn sessions() -> [(Connect, Vec<String>); 2] {
+    let marker = vec!["$ebbtide/end/7 [7]".to_owned()];
+    [(clean("c"), Vec::new()), (kept("c"), marker)]
+}
+
+#[test]
+fn a_value_whose_live_copy_was_dropped_comes_with_the_snapshot() {
+    for (connect, marker) in sessions() {
+        let received = received(connect, &[], &[(LAST, "one"), (LAST, "two")]);
+        let value = vec![format!("{} two", topic(LAST))];
+        assert_eq!(received, [values(0..LAST), value, marker].concat());
+    }
+}
+
+#[test]
+fn a_value_that_has_a_live_copy_before_the_one_that_was_dropped_does_not() {
+    for (connect, _) in sessions() {
+        let received = received(connect, &[(LAST, "one")], &[(LAST, "two")]);
+        let rest = vec![
+            "$ebbtide/end/7 [7]".to_owned(),
+            format!("{} one", topic(LAST)),
+        ];
+        assert_eq!(received, [values(0..LAST), rest].concat());
+    }
+}
+
+/// They would be taken for some that were announced.
+#[test]
+fn a_value_that_was_not_there_at_first_does_not() {
+    for (connect, marker) in sessions() {
+        let received = received(connect, &[], &[(MANY, "one"), (MANY, "two")]);
+        assert_eq!(received, [values(0..MANY), marker].concat());
+    }
+}
+
+#[test]
+fn a_value_that_was_cleared_does_not() {
+    for (connect, _) in sessions() {
+        let received = received(connect, &[], &[(LAST, "one"), (LAST, "")]);
+        let marker = vec!["$ebbtide/end/7 [7]".to_owned()];
+        assert_eq!(received, [values(0..LAST), marker].concat());
+    }
+}
