@@ -127,7 +127,8 @@ fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap, is_brotli: bool) 
     let mut response = if is_same {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Response::new(Body::from(file.data.into_owned()))
+        // As it is: what is in the binary is copied for nobody.
+        Response::new(Body::from(file.data))
     };
     let kind = mime_guess::from_path(name).first_or_octet_stream();
     let kind = if kind.type_() == "text" {
@@ -185,7 +186,27 @@ fn not_built() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use http_body_util::BodyExt;
+
     use super::*;
+
+    /// Would fail if an answer had memory of its own: a client that takes none of it would keep that.
+    #[tokio::test]
+    async fn what_is_in_the_binary_is_not_copied() {
+        #[derive(Embed)]
+        #[folder = "src/http"]
+        struct Source;
+        static CONTENT: [u8; 4096] = [7; 4096];
+        let mut file = Source::get("assets.rs").expect("this file");
+        // As it is in a release build.
+        file.data = Cow::Borrowed(&CONTENT);
+        let mut body = answer("app.wasm", file, &HeaderMap::new(), false).into_body();
+        let frame = body.frame().await.expect("a body").expect("all of it");
+        let data = frame.into_data().expect("no trailers");
+        assert_eq!(data.as_ptr_range(), CONTENT.as_ptr_range());
+    }
 
     #[test]
     fn paths_and_files() {

@@ -26,7 +26,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Service, WEB_SOCKET, problem::Problem, upgrade::Client};
+use super::{
+    Service, WEB_SOCKET,
+    problem::Problem,
+    stalled::{Outgoing, Watched},
+    upgrade::Client,
+};
 use crate::{
     tcp::{Door, Peer, Permit},
     tls::ClientCertificate,
@@ -38,6 +43,8 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// The largest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How long a client may take nothing of an answer. It may be twice as long until that is known.
+const STALL_MAX: Duration = Duration::from_secs(30);
 
 /// A connection as its requests see it.
 #[derive(Debug)]
@@ -69,8 +76,9 @@ pub async fn exchange<S>(
     service: Service,
     door: Door,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Outgoing + Unpin + Send + 'static,
 {
+    let stream = Watched::new(stream, STALL_MAX);
     let arrival = Arc::new(Mutex::new(Arrival {
         permit,
         certificate,
@@ -94,14 +102,14 @@ pub async fn exchange<S>(
 
 /// Request after request. What is returned is the stream of a WebSocket, with what was read of it already.
 async fn requests<S>(
-    stream: S,
+    stream: Watched<S>,
     peer: Peer,
     arrival: Arc<Mutex<Arrival>>,
     service: Service,
     mut door: Door,
 ) -> Option<(S, Bytes)>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Outgoing + Unpin + Send + 'static,
 {
     let shared = Arc::clone(&arrival);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -144,7 +152,8 @@ where
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner();
     if arrival.lock().client.is_some() {
-        return Some((stream, parts.read_buf));
+        // MQTT has rules of its own for who takes nothing.
+        return Some((stream.into_inner(), parts.read_buf));
     }
     if let Err(error) = stream.shutdown().await {
         tracing::debug!(address = %peer.remote, %error, "HTTP connection failed");

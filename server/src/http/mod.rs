@@ -23,6 +23,7 @@ mod publish;
 mod retained;
 mod routes;
 mod sessions;
+mod stalled;
 mod stats;
 mod upgrade;
 
