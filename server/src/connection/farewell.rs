@@ -8,17 +8,15 @@ use std::{future::poll_fn, io, time::Duration};
 use bytes::BytesMut;
 use ebbtide_broker::Connection;
 use ebbtide_protocol::ReasonCode;
-use tokio::time::timeout;
+use tokio::{task::yield_now, time::timeout};
 
-use super::ByteStream;
+use super::{ByteStream, CARRIED_BYTES_MAX};
 use crate::clock::Clock;
 
 /// How long the peer has to take the last packets.
 const FLUSH: Duration = Duration::from_secs(2);
 /// How long it then has to close its direction.
 const LINGER: Duration = Duration::from_secs(1);
-/// The most that is read and thrown away meanwhile, bytes.
-const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Writes what is left, ends the stream and waits for the peer to do the same.
 pub async fn say<S: ByteStream>(
@@ -44,18 +42,20 @@ pub async fn say<S: ByteStream>(
     if ended || !matches!(said, Ok(Ok(()))) {
         return;
     }
-    let linger = async {
-        let mut thrown_away = 0;
-        while thrown_away < LINGER_BYTES_MAX {
-            let mut input = BytesMut::new();
-            match poll_fn(|context| stream.poll_read(context, &mut input)).await {
-                Ok(count) if count > 0 => thrown_away += count,
-                _ => break,
-            }
-        }
-    };
     // Running out of time is as good as the end.
-    let _ = timeout(LINGER, linger).await;
+    let _ = timeout(LINGER, linger(&mut stream)).await;
+}
+
+/// Throws away what comes, until the peer ends its direction: however much it is, for what is left unread makes the reset.
+pub(super) async fn linger<S: ByteStream>(stream: &mut S) {
+    let mut carried = 0;
+    while let Ok(count @ 1..) = poll_fn(|context| stream.poll_throw_away(context)).await {
+        carried += count;
+        if carried >= CARRIED_BYTES_MAX {
+            yield_now().await;
+            carried = 0;
+        }
+    }
 }
 
 /// Whether a client did something that its operator should hear of.

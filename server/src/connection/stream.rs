@@ -35,6 +35,12 @@ pub trait ByteStream: Send + Unpin {
         output: &mut BytesMut,
     ) -> Poll<io::Result<()>>;
 
+    /// Takes some of what has arrived, which nobody wants any more, and says how much; zero once the peer has ended its direction. Unlike
+    /// [`Self::poll_read`] it goes on after what is no stream of the transport's kind.
+    fn poll_throw_away(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_read(context, &mut BytesMut::new())
+    }
+
     /// The client has been let in: it may send as large packets as it is told.
     fn let_in(&mut self) {}
 

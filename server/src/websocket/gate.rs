@@ -36,6 +36,11 @@ impl<S> Gate<S> {
         &self.io
     }
 
+    /// The same, to be read past the gate.
+    pub fn inner_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
     /// More wanted to come than may.
     pub fn is_exceeded(&self) -> bool {
         self.left == Some(0)

@@ -10,6 +10,7 @@ mod turn;
 
 use std::{
     io,
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
@@ -233,6 +234,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
         }
     }
 
+    /// After a failure there are no frames any more, only bytes.
+    fn poll_throw_away(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if !self.has_failed {
+            let read = ready!(self.poll_read(context, &mut BytesMut::new()));
+            if read.is_ok() {
+                return Poll::Ready(read);
+            }
+        }
+        self.io.inner_mut().poll_throw_away(context)
+    }
+
     fn poll_write(
         &mut self,
         context: &mut Context<'_>,
@@ -266,6 +278,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
             let _ = self.send(context, Message::Close(Some(CloseFrame { code, reason })));
         }
         let _ = ready!(self.poll_flush(context));
+        if self.has_failed {
+            // Its own close frame could not be told from what else comes: who has read ours finds the end behind it.
+            return Pin::new(&mut self.io).poll_shutdown(context);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -90,6 +90,21 @@ impl<S: AsyncRead + Unpin> ReadAhead<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> ReadAhead<S> {
+    /// Takes some of what has come, for nobody, and says how much.
+    pub fn poll_throw_away(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let ahead = std::mem::take(&mut self.ahead);
+        if !ahead.is_empty() {
+            return Poll::Ready(Ok(ahead.len()));
+        }
+        ROOM.with_borrow_mut(|room| {
+            let mut read = ReadBuf::uninit(room);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+            Poll::Ready(Ok(read.filled().len()))
+        })
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,

@@ -1,5 +1,6 @@
 //! Connections by themselves, with streams that are made for it.
 
+mod farewell;
 mod order;
 mod takeover;
 mod turns;
