@@ -14,7 +14,7 @@ use tokio::net::TcpSocket;
 
 /// A proxy's own address.
 const PROXY: &str = "127.0.0.2";
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// 5.0, clean, keep alive off, client id assigned.
 const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x00";
 
@@ -247,4 +247,62 @@ fn signal(process: u32, name: &str) -> Result<()> {
     kill.arg(format!("-{name}")).arg(process.to_string());
     ensure!(kill.status()?.success(), "kill -{name} {process}");
     Ok(())
+}
+
+/// Starts a broker with so many file descriptors at first, and with so many at the most.
+fn with_descriptors(soft: u32, hard: u32, arguments: &[&str]) -> Result<Broker> {
+    let limited = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
+    Broker::start_by(&["sh", "-c", &limited], arguments)
+}
+
+/// What the log says of the limit.
+const TOO_FEW: &str = "there are not enough file descriptors";
+
+#[test]
+fn there_are_as_many_descriptors_as_there_may_be() -> Result<()> {
+    const CLIENTS: usize = 150;
+    let broker = with_descriptors(100, 300, &["--connections-max", "300"])?;
+    let mut clients = Vec::new();
+    for number in 0..CLIENTS {
+        clients.push(Peer::clean(&broker, &format!("client-{number}"))?);
+    }
+    for client in &mut clients {
+        client.ping()?;
+    }
+    ensure!(!broker.log().contains(TOO_FEW), "{}", broker.log());
+    Ok(())
+}
+
+/// Would fail if each attempt had a line: there are ten in a second.
+#[test]
+fn a_broker_without_descriptors_says_so_and_does_not_fill_the_log() -> Result<()> {
+    const DESCRIPTORS: u32 = 100;
+    let broker = with_descriptors(DESCRIPTORS, DESCRIPTORS, &[])?;
+    let log = broker.log();
+    let warning = log.lines().find(|line| line.contains(TOO_FEW));
+    let warning = warning.context("it does not say that they are too few")?;
+    for number in ["100", "100000"] {
+        ensure!(
+            warning.split([' ', '=']).any(|word| word == number),
+            "{warning}"
+        );
+    }
+    let strangers: Vec<_> = (0..DESCRIPTORS)
+        .map(|_| TcpStream::connect(broker.mqtt()))
+        .collect::<Result<_, _>>()?;
+    let before = until("the flood is cut", || {
+        let log = broker.log();
+        let mut lines = log.lines().filter(|line| line.contains("cannot accept"));
+        Ok(lines.position(|line| {
+            let (_, count) = line.split_once("suppressed=").unwrap_or_default();
+            count.parse::<u64>().is_ok_and(|count| count > 0)
+        }))
+    })?;
+    // It may have begun shortly before a new window.
+    ensure!(before <= 2 * 20, "{before} lines, and then one that counts");
+    drop(strangers);
+    let mut after = until("somebody comes in", || {
+        Ok(Peer::clean(&broker, "after").ok())
+    })?;
+    after.ping()
 }

@@ -1,5 +1,6 @@
 //! `ebbtide serve`: opens the store, then the listeners, says where they are, and stops in good order.
 
+mod descriptors;
 mod listeners;
 mod reload;
 mod stop;
@@ -122,6 +123,7 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
     // From here on a signal stops the broker in good order, however early it comes.
     let mut stop = StopSignal::catch().map_err(ServeError::Runtime)?;
     let mut reload = ReloadSignal::catch().map_err(ServeError::Runtime)?;
+    descriptors::provide(config.limits.connections_max);
     // Ports first: a broker that could not be reached must not touch the data.
     let listeners = Listeners::open(&config)?;
     let clock = Clock::start();

@@ -3,7 +3,7 @@
 //! Who is let in holds a permit; when all permits are back, everybody is gone. That is how the stop waits. Who is one too many is told
 //! why, as long as not too many are being told.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{io, net::IpAddr, sync::Arc};
 
 use ebbtide_broker::Limit;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -29,6 +29,7 @@ pub struct Door {
     broker: CurrentBroker,
     clock: Clock,
     refusals: Arc<Throttle>,
+    failures: Arc<Throttle>,
     closing: watch::Receiver<bool>,
 }
 
@@ -82,6 +83,7 @@ impl Door {
             broker,
             clock,
             refusals: Arc::new(Throttle::new()),
+            failures: Arc::new(Throttle::new()),
             closing,
         };
         (door, close)
@@ -142,6 +144,13 @@ impl Door {
         }
         let told = Arc::clone(&self.told).try_acquire_owned().ok()?;
         Some(Refusal { limit, _told: told })
+    }
+
+    /// Nobody could come in. Whoever takes all descriptors could have it said for as long as they like.
+    pub fn failed(&self, error: &io::Error) {
+        if let Some(suppressed) = self.failures.permit() {
+            tracing::warn!(%error, suppressed, "cannot accept a connection");
+        }
     }
 
     /// Waits until the door is closed.

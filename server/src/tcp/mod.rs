@@ -69,7 +69,7 @@ pub async fn accept(listener: TcpListener, door: Door, handle: impl Fn(TcpStream
             // The one connection failed, the listener did not.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                door.failed(&error);
                 tokio::time::sleep(PAUSE).await;
             }
         }

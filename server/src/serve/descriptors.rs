@@ -1,0 +1,32 @@
+//! File descriptors, of which each connection takes one: as many as the program may have, for what it gets unless it asks is few.
+
+/// Takes all that the system lets it have; warns if that is less than `connections_max`.
+#[cfg(unix)]
+pub fn provide(connections_max: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let mut limit = getrlimit(Resource::Nofile);
+    // The soft limit is low for the sake of programs that use select(2), and this one does not.
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if limit != raised && setrlimit(Resource::Nofile, raised).is_ok() {
+        limit = raised;
+    }
+    // Otherwise there is no limit.
+    if let Some(descriptors) = limit.current
+        && descriptors < connections_max as u64
+    {
+        tracing::warn!(
+            descriptors,
+            connections_max,
+            "there are not enough file descriptors for connections_max: when they are used up nobody can connect. Raise the limit \
+             (systemd: LimitNOFILE, Docker: --ulimit nofile, a shell: ulimit -n) or lower connections_max"
+        );
+    }
+}
+
+/// Others have none.
+#[cfg(not(unix))]
+pub fn provide(_: usize) {}
