@@ -87,7 +87,7 @@ const fn only_5(title: &'static str, run: fn(&mut Stage) -> Result<()>) -> Behav
     }
 }
 
-const IDLE: &str = "stays connected while idle";
+pub const IDLE: &str = "stays connected while idle";
 const ALIAS_FROM: &str = "topic alias from the broker";
 const ALIAS_TO: &str = "topic alias to the broker";
 const IDENTIFIERS: &str = "subscription identifiers";
