@@ -186,6 +186,34 @@ fn a_snapshot_that_a_disconnect_interrupts_goes_on_after_the_resume() {
     }
 }
 
+/// What has been queued at QoS 0 nobody keeps: it is owed until it is sent.
+#[test]
+fn what_a_disconnect_takes_of_the_end_of_a_snapshot_comes_after_the_resume() {
+    let mut world = World::new();
+    let (publisher, _) = world.connect(clean("p"));
+    for (topic, qos) in [
+        ("t/a", QoS::AtLeastOnce),
+        ("t/b", QoS::AtLeastOnce),
+        ("t/c", QoS::AtMostOnce),
+    ] {
+        world.publish(publisher, 1, topic, "x", qos, true);
+    }
+    let slow = ebbtide_protocol::packet::Connect {
+        receive_maximum: Some(packet_id(1)),
+        ..kept("s")
+    };
+    let (subscriber, _) = world.connect(slow.clone());
+    world.subscribe(subscriber, "t/#", QoS::AtLeastOnce);
+    assert_eq!(world.received(subscriber).len(), 1);
+    world.cut(subscriber);
+    let (subscriber, _) = world.connect(slow.clone());
+    let got = world.take_all(subscriber);
+    assert_eq!(topics(&got), ["t/a", "t/b", "t/a", "t/b", "t/c"]);
+    world.cut(subscriber);
+    let (subscriber, _) = world.connect(slow);
+    assert_eq!(world.take_all(subscriber), [], "it is sent");
+}
+
 /// [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT-3.3.1-13]
 #[test]
 fn retain_handling_and_retain_as_published() {

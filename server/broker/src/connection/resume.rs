@@ -95,6 +95,7 @@ impl Open {
                 generation: row.generation,
                 after_reply: 0,
                 position: None,
+                is_complete: false,
             }))
         });
         self.outbound.mail.extend(snapshots);

@@ -47,6 +47,9 @@ impl Open {
             // It has ended, or begun anew, meanwhile [MQTT-3.10.4-2].
             _ => return,
         }
+        if snapshot.is_complete {
+            return self.settle_owed(shared, &snapshot);
+        }
         let (identifier, generation) = (snapshot.identifier, snapshot.generation);
         self.outbound.ends.begin(identifier, generation);
         let before = snapshot.position.clone();
@@ -84,9 +87,11 @@ impl Open {
             snapshot.position = before;
             return self.outbound.put_off(*snapshot, now);
         };
+        let is_kept = kept == messages.len();
         let deliveries = self.deliveries(shared, first, &snapshot, messages, now);
         drop(numbers);
-        if is_complete {
+        snapshot.is_complete = is_complete;
+        if is_complete && (is_kept || !self.session.kept) {
             self.settle_owed(shared, &snapshot);
         } else {
             self.outbound.mail.push_front(Mail::Snapshot(snapshot));
@@ -185,7 +190,7 @@ impl Open {
         }
     }
 
-    /// All of it is queued: a crash from now on must not repeat it.
+    /// All of it is queued or on its way: a crash from now on must not repeat it.
     fn settle_owed(&mut self, shared: &Shared, snapshot: &Snapshot) {
         let session = self.session.incarnation;
         if let Some(subscription) = self.session.subscriptions.get_mut(&snapshot.filter)

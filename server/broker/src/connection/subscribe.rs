@@ -218,6 +218,7 @@ impl Open {
                     number: 0,
                     after_reply: request.reply,
                     position: None,
+                    is_complete: false,
                 });
             }
             if is_last {

@@ -20,6 +20,8 @@ pub(crate) struct Snapshot {
     pub after_reply: u64,
     /// The topic, or the first levels of some, that it has come to.
     pub position: Option<String>,
+    /// All of it has been queued; some that nobody keeps may not be sent yet.
+    pub is_complete: bool,
 }
 
 /// The place behind the snapshots of one SUBSCRIBE that asked to be told of their end.
