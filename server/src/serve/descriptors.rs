@@ -1,6 +1,7 @@
 //! File descriptors, of which each connection takes one: as many as the program may have, for what it gets unless it asks is few.
 
-/// Takes all that the system lets it have; warns if that is less than `connections_max`.
+/// Takes all that the system lets it have; says so if that is less than `connections_max`. It is no warning yet, for the default is more than
+/// most need: when they are used up, that is.
 #[cfg(unix)]
 pub fn provide(connections_max: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -18,7 +19,7 @@ pub fn provide(connections_max: usize) {
     if let Some(descriptors) = limit.current
         && descriptors < connections_max as u64
     {
-        tracing::warn!(
+        tracing::info!(
             descriptors,
             connections_max,
             "there are not enough file descriptors for connections_max: when they are used up nobody can connect. Raise the limit \
