@@ -109,6 +109,9 @@ impl Open {
     /// It is another one by its rights: it holds a place in a group only if it may have what the group gets. What it may not have is
     /// for others there.
     pub fn review_groups(&mut self, shared: &Shared) {
+        if self.session.rights.is_none() {
+            return;
+        }
         self.rights(shared);
         if std::mem::take(&mut self.has_other_rights) {
             self.attach_groups();

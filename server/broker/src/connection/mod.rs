@@ -198,7 +198,6 @@ impl Connection {
             }
         }
         let more = self.take_packets(input, now);
-        self.note_reading(now);
         if input.len() < before {
             self.counted_bytes = 0;
         }
@@ -229,6 +228,7 @@ impl Connection {
     fn take_packets(&mut self, input: &mut BytesMut, now: Now) -> bool {
         for _ in 0..PACKETS_PER_TURN {
             if !self.wants_input() {
+                self.note_reading(now);
                 return false;
             }
             if self.steps() >= STEPS_PER_TURN {
@@ -248,6 +248,7 @@ impl Connection {
                 return false;
             }
         }
+        self.note_reading(now);
         true
     }
 

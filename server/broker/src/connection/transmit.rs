@@ -23,7 +23,6 @@ impl Connection {
         let before = output.len();
         let version = self.decoder.version().unwrap_or_default();
         let limit = before + Self::TRANSMIT_BYTES;
-        self.note_reading(now);
         let mut sent = Traffic::default();
         if let Some(challenge) = self.challenge.take() {
             encode(&challenge, version, output);

@@ -20,7 +20,9 @@ impl Connection {
             Phase::Open(open) => {
                 open.hindrance.look(&self.waker, now.monotonic);
                 open.review_groups(&self.shared);
-                self.note_reading(now);
+                if !open.was_reading {
+                    self.note_reading(now);
+                }
                 let Phase::Open(open) = &mut self.phase else {
                     return;
                 };
@@ -119,7 +121,8 @@ impl Connection {
         }
     }
 
-    /// The time in which the broker itself did not read does not count against the client. To be said wherever it may begin or end.
+    /// The time in which the broker itself did not read does not count against the client. To be said where it may begin, and where it may
+    /// have ended before the client is judged.
     pub(super) fn note_reading(&mut self, now: Now) {
         let is_reading = self.wants_input();
         if let Phase::Open(open) = &mut self.phase {

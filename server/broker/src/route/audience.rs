@@ -29,14 +29,7 @@ pub(super) struct GroupTarget<'a> {
 }
 
 impl Target<'_> {
-    /// `replaces`: it has taken the place of a retained message.
-    pub fn push(
-        &self,
-        message: &Arc<Message>,
-        sequence: Option<Sequence>,
-        replaces: bool,
-        now: Now,
-    ) -> Pushed {
+    pub fn push(&self, message: &Arc<Message>, sequence: Option<Sequence>, now: Now) -> Pushed {
         let delivery = Delivery {
             message: Arc::clone(message),
             sequence: sequence.filter(|_| self.is_queued),
@@ -47,7 +40,7 @@ impl Target<'_> {
             subscription_identifiers: self.wish.subscription_identifiers.clone(),
             lease: None,
         };
-        self.mailbox.push(delivery, replaces, now.monotonic)
+        self.mailbox.push(delivery, now.monotonic)
     }
 
     fn recipient(&self) -> Recipient {

@@ -142,7 +142,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             quota::check(shared, &message, is_queued)?;
         }
         let (sequence, retained) = number(shared, &mut numbers, &message, is_queued)?;
-        let replaces = retained.as_ref().is_some_and(|change| {
+        let replaces = retained.as_ref().map(|change| {
             expiry::watch_change(&shared.timers, change, now);
             shared.change_retained(change.clone())
         });
@@ -170,7 +170,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             inbound,
         };
         let ticket = source.submit(accept, shared);
-        let crowded = push(shared, &targets, &groups, &message, None, false, now);
+        let crowded = push(shared, &targets, &groups, &message, None, None, now);
         (ticket, crowded)
     };
     Ok(Published {
@@ -238,19 +238,22 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
             group.push(&message, None, shared, now);
         }
         for target in audience::targets(&matches, &message, NOBODY) {
-            target.push(&message, None, replaces, now);
+            let pushed = target.push(&message, None, now);
+            let is_queued = pushed != Pushed::DroppedQoS0;
+            (target.mailbox).note_change(&message.topic, is_queued, replaces);
         }
     }
 }
 
-/// Fills the queues, and says which have more in them now than they should.
+/// Fills the queues, and says which have more in them now than they should. `replaces`: it is retained now, and whether in the place
+/// of another one.
 fn push(
     shared: &Shared,
     targets: &[Target<'_>],
     groups: &[GroupTarget<'_>],
     message: &Arc<Message>,
     sequence: Option<Sequence>,
-    replaces: bool,
+    replaces: Option<bool>,
     now: Now,
 ) -> Vec<Crowded> {
     let mut crowded = Vec::new();
@@ -269,7 +272,11 @@ fn push(
     }
     for target in targets {
         let (mailbox, is_queued) = (target.mailbox, target.is_queued);
-        match target.push(message, sequence, replaces, now) {
+        let pushed = target.push(message, sequence, now);
+        if let Some(replaces) = replaces {
+            mailbox.note_change(&message.topic, pushed != Pushed::DroppedQoS0, replaces);
+        }
+        match pushed {
             Pushed::Queued if is_queued => overflow::evict(shared, mailbox, message.accepted_at),
             Pushed::Queued => {}
             Pushed::Crowded(until) => {

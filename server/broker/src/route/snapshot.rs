@@ -14,8 +14,8 @@ pub(crate) struct Snapshot {
     pub generation: u64,
     /// Values of a later revision are left to the live copies that stand behind this point, if they do.
     pub revision: Revision,
-    /// Counts those of the session: what has been noted since of changes is by this number.
-    pub number: u64,
+    /// Counts those that are under way: what has been noted since of changes is by this number.
+    pub number: u32,
     /// The number of the reply that it comes after: SUBACK.
     pub after_reply: u64,
     /// The topic, or the first levels of some, that it has come to.

@@ -16,44 +16,42 @@ const TOPICS_MAX: usize = 256 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// The number of the last snapshot.
-    last: u64,
-    is_watched: bool,
-    topics: FxHashMap<TopicKey, Change>,
+    /// The number of the last snapshot; 0: none is under way.
+    last: u32,
+    /// Once there is any.
+    topics: Option<Box<FxHashMap<TopicKey, Change>>>,
 }
 
 /// By the last snapshots that stand before it.
 #[derive(Debug, Default)]
 struct Change {
     /// A live copy was queued.
-    queued: u64,
+    queued: u32,
     /// One was dropped that had no value before it: no snapshot before it has promised any.
-    new: u64,
+    new: u32,
 }
 
 impl Changes {
     /// From now on changes are those behind this snapshot.
-    pub fn begin(&mut self) -> u64 {
-        self.is_watched = true;
+    pub fn begin(&mut self) -> u32 {
         self.last += 1;
         self.last
     }
 
     /// All snapshots are out.
     pub fn end(&mut self) {
-        if self.is_watched {
-            self.is_watched = false;
-            self.topics = FxHashMap::default();
+        if self.last > 0 {
+            *self = Self::default();
         }
     }
 
-    /// A live copy is queued, or dropped. `replaces`: its topic had a value before.
-    pub fn note(&mut self, topic: &TopicName, is_queued: bool, replaces: bool) {
-        if !self.is_watched {
+    fn note(&mut self, topic: &TopicName, is_queued: bool, replaces: bool) {
+        if self.last == 0 {
             return;
         }
-        let is_full = self.topics.len() >= TOPICS_MAX;
-        let change = match self.topics.entry(TopicKey::of(topic)) {
+        let topics = self.topics.get_or_insert_default();
+        let is_full = topics.len() >= TOPICS_MAX;
+        let change = match topics.entry(TopicKey::of(topic)) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(_) if is_full => return,
             Entry::Vacant(entry) => entry.insert(Change::default()),
@@ -67,10 +65,18 @@ impl Changes {
 }
 
 impl Mailbox {
+    /// The live copy of a retained message has been queued, or dropped. `replaces`: its topic had a value before. The caller holds the
+    /// order lock, since before the message was retained.
+    pub fn note_change(&self, topic: &TopicName, is_queued: bool, replaces: bool) {
+        let mut state = self.state.lock();
+        state.changes.note(topic, is_queued, replaces);
+    }
+
     /// Whether the topic, which has changed since this snapshot, has no live copy behind it, though it had a value before.
-    pub fn has_missed(&self, topic: &TopicName, snapshot: u64) -> bool {
+    pub fn has_missed(&self, topic: &TopicName, snapshot: u32) -> bool {
         let state = self.state.lock();
-        let change = state.changes.topics.get(&TopicKey::of(topic));
+        let topics = state.changes.topics.as_ref();
+        let change = topics.and_then(|topics| topics.get(&TopicKey::of(topic)));
         change.is_some_and(|change| change.queued < snapshot && change.new < snapshot)
     }
 }

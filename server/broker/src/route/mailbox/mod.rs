@@ -168,8 +168,7 @@ impl Mailbox {
         (state.waiting(), state.kept_bytes)
     }
 
-    /// `replaces`: it has taken the place of a retained message.
-    pub fn push(&self, delivery: Delivery, replaces: bool, now: Monotonic) -> Pushed {
+    pub fn push(&self, delivery: Delivery, now: Monotonic) -> Pushed {
         let mut state = self.state.lock();
         state.kept_bytes += delivery.kept_bytes();
         if self.kept && !state.spilling && state.queue_bytes > state.bytes_max {
@@ -182,10 +181,8 @@ impl Mailbox {
                     None => Fate::QoS0Away,
                 };
                 state.lost(&delivery, fate);
-                state.note_change(&delivery, false, replaces);
                 return Pushed::DroppedQoS0;
             };
-            state.note_change(&delivery, true, replaces);
             // What was out of order may have left.
             state.is_sorted |= state.spilled.is_empty();
             state.spilled.push_back(sequence);
@@ -193,7 +190,6 @@ impl Mailbox {
             if !self.kept && state.queue_bytes > state.bytes_max {
                 if delivery.qos == QoS::AtMostOnce {
                     state.lost(&delivery, Fate::QoS0Behind);
-                    state.note_change(&delivery, false, replaces);
                     return Pushed::DroppedQoS0;
                 }
                 state.lost(&delivery, Fate::Overflow);
@@ -201,7 +197,6 @@ impl Mailbox {
                 state.wake();
                 return Pushed::Overflow;
             }
-            state.note_change(&delivery, true, replaces);
             state.queue_bytes += delivery.bytes();
             state.queue_kept += usize::from(delivery.sequence.is_some());
             trim::push(&mut state.queue, Mail::Message(delivery));
@@ -347,7 +342,7 @@ impl Mailbox {
     /// Everything is out: from now on messages wait in memory again. Gives the filters of the snapshots that are
     /// owed, their number and the ends behind them, or `None` when more has come meanwhile. The caller holds the lock on the order of
     /// publishes.
-    pub fn catch_up(&self) -> Option<(Vec<TopicFilter>, u64, Vec<End>)> {
+    pub fn catch_up(&self) -> Option<(Vec<TopicFilter>, u32, Vec<End>)> {
         let mut state = self.state.lock();
         if !state.spilling || !state.queue.is_empty() || !state.spilled.is_empty() {
             return None;
@@ -439,13 +434,6 @@ impl State {
         let message = &delivery.message;
         let topic = TopicKey::of(&message.topic);
         self.fates.note(topic, fate, message.accepted_at);
-    }
-
-    fn note_change(&mut self, delivery: &Delivery, is_queued: bool, replaces: bool) {
-        let message = &delivery.message;
-        if message.retain {
-            self.changes.note(&message.topic, is_queued, replaces);
-        }
     }
 
     /// It is no longer in `queue`.
