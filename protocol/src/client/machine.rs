@@ -193,7 +193,8 @@ impl Client {
         handle: SubscriptionHandle,
         user_properties: Vec<UserProperty>,
     ) {
-        self.subscriptions.unsubscribe(handle, user_properties);
+        self.subscriptions
+            .unsubscribe(handle, user_properties, &mut self.ids);
     }
 
     /// Sends an AUTH packet, if connected or connecting.

@@ -151,6 +151,7 @@ impl Subscriptions {
         &mut self,
         handle: SubscriptionHandle,
         user_properties: Vec<UserProperty>,
+        ids: &mut PacketIds,
     ) {
         let Some(place) = self
             .entries
@@ -163,6 +164,10 @@ impl Subscriptions {
         entry.handles.retain(|(h, _)| *h != handle);
         if entry.handles.is_empty() {
             let entry = self.entries.remove(place);
+            if let Stage::Asked(packet_id) = entry.stage {
+                // Its SUBACK finds nobody, and has come long before the id is taken again.
+                ids.free(packet_id);
+            }
             self.dirty = true;
             self.endings.push(Ending {
                 handle,

@@ -160,6 +160,34 @@ fn a_refused_subscription_is_not_kept() {
     assert_eq!(script.store().0, ["unsubscribed 1"]);
 }
 
+/// The server may have it all the same: a refusal ends no subscription that was there before.
+#[test]
+fn a_refused_subscription_ends_at_the_server_too() {
+    let mut script = resumed();
+    let handle = script.subscribe("a");
+    script.store();
+    script.receive(suback(1, ReasonCode::NotAuthorized));
+    script.store();
+    script.client.unsubscribe(handle);
+    assert_eq!(script.store().1, ["UNSUBSCRIBE 2 a"]);
+    assert_eq!(script.client.figures().subscriptions, 0);
+}
+
+#[test]
+fn a_subscription_that_ends_before_suback_gives_its_packet_id_back() {
+    let mut script = resumed();
+    for _ in 0..usize::from(u16::MAX) + 2 {
+        let handle = script.subscribe("a");
+        script.store();
+        script.client.unsubscribe(handle);
+        script.store();
+        script.cut();
+        script.accept(true);
+    }
+    let handle = script.subscribe("a");
+    assert!(!script.store().1.is_empty(), "{handle:?}");
+}
+
 /// A run that ended in between would find two, and ask the server for both.
 #[test]
 fn one_filter_is_stored_once_also_while_unsubscribe_is_under_way() {
