@@ -97,3 +97,13 @@ fn a_value_that_was_cleared_does_not() {
         assert_eq!(received, [values(0..LAST), marker].concat());
     }
 }
+
+/// It was promised, and nothing else says that it is there.
+#[test]
+fn a_value_that_was_cleared_and_set_again_comes_with_the_snapshot() {
+    for (connect, marker) in sessions() {
+        let received = received(connect, &[], &[(LAST, "one"), (LAST, ""), (LAST, "two")]);
+        let value = vec![format!("{} two", topic(LAST))];
+        assert_eq!(received, [values(0..LAST), value, marker].concat());
+    }
+}

@@ -12,7 +12,7 @@ use super::Mailbox;
 use crate::fates::TopicKey;
 
 /// So many topics are noted. What changes beyond is left to live copies, whether they come or not.
-const TOPICS_MAX: usize = 256 * 1024;
+const TOPICS_MAX: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -29,6 +29,8 @@ struct Change {
     queued: u32,
     /// One was dropped that had no value before it: no snapshot before it has promised any.
     new: u32,
+    /// The last change, whatever became of it: what is new behind it was there when the snapshot began, and cleared since.
+    last: u32,
 }
 
 impl Changes {
@@ -58,9 +60,10 @@ impl Changes {
         };
         if is_queued {
             change.queued = self.last;
-        } else if !replaces {
+        } else if !replaces && change.last < self.last {
             change.new = self.last;
         }
+        change.last = self.last;
     }
 }
 
