@@ -242,6 +242,8 @@ export class OwnPresence {
   #known = false;
   /** The application has left. */
   #away = false;
+  /** Counts what the application says. */
+  #said = 0;
   #closed = false;
 
   constructor(client: Client, settings: PresenceSettings) {
@@ -260,8 +262,10 @@ export class OwnPresence {
       if (state !== 'online') this.#known = false;
       // What tabs have said meanwhile waits in the outbox, and would leave before what this one announces.
       else if (this.#leading) {
+        const said = this.#said;
         waiting = client.outbox.list().then((rows) => {
-          for (const row of rows) {
+          // What this tab has said since is newer.
+          if (said === this.#said) for (const row of rows) {
             const entry = row.topic === topic && row.createdAt > opened && read(new Message(row as never, {}), -1);
             if (!entry) continue;
             this.#away = entry.reason === 'left';
@@ -293,6 +297,7 @@ export class OwnPresence {
   }
 
   update(meta: unknown): void {
+    this.#said++;
     this.#meta = meta;
     this.#away = false;
     this.#publish('online');
@@ -300,6 +305,7 @@ export class OwnPresence {
 
   /** Rejects as a publish does. */
   leave(): Promise<unknown> {
+    this.#said++;
     this.#away = true;
     const publication = this.#publish('offline', 'left');
     return Promise.race([publication.acked, publication.stored]);

@@ -210,6 +210,23 @@ test('what another tab has said without a connection is what is announced', asyn
   assert.deepEqual(entry(), ['offline', 'left', 'new']);
 });
 
+test('what is said while the outbox is being read is newer than what is in it', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  const me = client.presence();
+  const comeBack = async (say) => {
+    broker.goOffline();
+    me.update('older');
+    const stop = client.on('state', ({ state }) => state === 'online' && void say());
+    broker.goOnline();
+    await broker.settled();
+    stop();
+    const { status, meta } = broker.retained.get('presence/1').json();
+    return [status, meta];
+  };
+  assert.deepEqual(await comeBack(() => me.update('newest')), ['online', 'newest']);
+  assert.deepEqual(await comeBack(() => me.leave()), ['offline', 'older']);
+});
+
 test('an update without a connection is published with it, by whichever tab', async () => {
   const { onReport } = MemoryEngine.prototype;
   mock.method(MemoryEngine.prototype, 'onReport', function (listener) {
