@@ -1,5 +1,7 @@
 // A name for this browser under one identity, for presence and response topics. It is no secret and no client id.
 
+import { randomName } from './random.js';
+
 const keyOf = (scope: string): string => `ebbtide:id:${scope}`;
 /** By scope: two identities of one page share nothing. */
 const ofPage: Record<string, string> = {};
@@ -7,7 +9,7 @@ const ofPage: Record<string, string> = {};
 /** Sixteen letters: the same for all tabs and after a reload, where the browser lets us keep it; else the same for this page. */
 export function ownId(scope: string): string {
   const key = keyOf(scope);
-  const id = (ofPage[scope] ??= Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte & 31).toString(32)).join(''));
+  const id = (ofPage[scope] ??= randomName(16));
   try {
     const kept = localStorage.getItem(key);
     if (kept) return kept;

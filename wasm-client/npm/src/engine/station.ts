@@ -4,6 +4,7 @@
 import type { MakeConnection } from '../wasm/contract.js';
 import type { Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
+import { randomName } from '../random.js';
 import type { EngineSettings } from '../settings.js';
 import type { How, Leader } from './leader.js';
 import { takeOffice, type Office } from './office.js';
@@ -169,7 +170,7 @@ export function openStation(context: StationContext): Station {
       return late() ? undefined : context.removed();
     }
     opened = now;
-    self = crypto.getRandomValues(new Uint32Array(2)).join('-');
+    self = randomName(16);
     if (now.memoryOnly !== undefined && settings.storage === 'durable') report({ kind: 'memory-only', reason: now.memoryOnly });
     settle.resolve(now.store);
     stopTicker = startTicker(settings.workerUrl, tick);

@@ -1,6 +1,7 @@
 // The first transaction of a leader: raises the epoch and marks the old one as over, so that an earlier leader can write no more, and reads
 // what that one left.
 
+import { randomName } from '../random.js';
 import type { EngineSettings } from '../settings.js';
 import { witness, type Witness } from './store/open.js';
 import { readUsage, writeSum } from './store/outbox.js';
@@ -66,8 +67,5 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
   return estate;
 }
 
-/** 23 characters of letters and digits: what every server must accept [MQTT-3.1.3-5]. `randomUUID` is missing on plain http. */
-function newClientId(): string {
-  const random = crypto.getRandomValues(new Uint8Array(10));
-  return `web${Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
-}
+/** 23 characters of letters and digits: what every server must accept [MQTT-3.1.3-5]. */
+const newClientId = (): string => `web${randomName(20)}`;
