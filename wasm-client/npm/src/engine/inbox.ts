@@ -1,6 +1,6 @@
 // The inbox: a message of QoS 1 or 2 is stored before the server hears that it came, then offered to the tabs that want it, and leaves when each
 // of them is done or gone and one at least has shown it. A tab that lives and has not said yet what it wants is waited for. Above its limit
-// nothing is acknowledged. What nobody wants is counted and removed.
+// nothing is acknowledged. What nobody wants is counted and removed. A message of QoS 0 does not overtake those of its topic.
 
 import type { Journal } from './journal.js';
 import { bytesOf, type InboxMessage, type InboxRow, type Store } from './store/store.js';
@@ -46,6 +46,8 @@ export interface Inbox {
   /** Rows that an earlier leader left. */
   restore(rows: InboxRow[]): void;
   received(message: InboxMessage, also: (message: Incoming) => void): void;
+  /** Shows a message that is not stored: behind those of its topic that are being stored, or the last value of a topic might be an earlier one. */
+  follow(topic: string, show: () => void): void;
   /** What comes from now on is of the next transaction. */
   cut(): void;
   done(id: number, tab: string, shown: boolean): void;
@@ -66,6 +68,10 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   const rows = new Map<number, number>();
   /** The row that is being gathered. */
   let open: InboxRow | undefined;
+  /** What is to be shown once it is stored, in order. */
+  let shows: ((stored: [InboxMessage, number, Entry][]) => void)[];
+  /** Topic → that of the last row with a message of it, while that is being stored. */
+  const last = new Map<string, typeof shows>();
   /** From before this leader: handed over again. */
   let oldUpTo = 0;
   let next = 0;
@@ -182,16 +188,28 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     received: (message, also) => {
       if (!open || open.list.length === ROW_MAX) {
         const row: InboxRow = (open = { list: [] });
+        const ours: typeof shows = (shows = []);
         journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
         const entered: [InboxMessage, number, Entry][] = [];
         // Before the machine acknowledges them: what fills the inbox is itself held back.
         journal.then(() => enter(row, (...one) => void entered.push(one)), true);
-        journal.then(() => entered.forEach(([one, id, entry]) => {
-          offer(one, id, entry);
-          also(incoming(one, id, false));
-        }));
+        journal.then(() => {
+          for (const [topic, its] of last) if (its === ours) last.delete(topic);
+          for (const show of ours) show(entered);
+        });
       }
-      message.n = open.list.push(message) - 1;
+      const n = (message.n = open.list.push(message) - 1);
+      last.set(message.topic, shows);
+      shows.push((stored) => {
+        const [, id, entry] = stored[n]!;
+        offer(message, id, entry);
+        also(incoming(message, id, false));
+      });
+    },
+    follow: (topic, show) => {
+      const behind = last.get(topic);
+      if (behind) behind.push(show);
+      else show();
     },
     cut: () => void (open = undefined),
     done: (id, tab, shown) => {

@@ -156,10 +156,12 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     credentials: desk.ask,
     message: (...given) => {
       const row = messageOf(...given);
-      const message = incoming(row, undefined, false);
-      const tabs = wishes.wanting(row);
-      if (tabs.length > 0) deliver(message, tabs);
-      cache.note(message);
+      inbox.follow(row.topic, () => {
+        const message = incoming(row, undefined, false);
+        const tabs = wishes.wanting(row);
+        if (tabs.length > 0) deliver(message, tabs);
+        cache.note(message);
+      });
     },
     change: wishes.change,
     auth: (kind, data, said) => {

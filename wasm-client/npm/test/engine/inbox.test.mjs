@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { openCache } from '../engine/cache.js';
 import { openMemory } from '../engine/store/memory.js';
-import { closeAll, eventually, listen, newProfile, online, open, publish } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, online, open, publish, read } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
 const granted = (heard) => eventually('granted', () => heard.granted.length > 0);
@@ -55,6 +55,25 @@ test('what is done at the end of a page is not handed over again', async () => {
   const again = listen(after, 'a/#');
   await granted(again);
   assert.deepEqual([again.messages, (await after.inspect()).leader.inbox], [[], 0]);
+});
+
+test('a message of QoS 0 comes behind those of its topic that are being stored, and before no other', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  const heard = listen(engine, '#');
+  await granted(heard);
+  server.deliver('a', '1', { retain: true });
+  server.deliver('a', '2', { qos: 0, retain: true });
+  server.deliver('b', '3', { qos: 0 });
+  server.deliver('a', '4', { qos: 2, retain: true });
+  server.deliver('a', '5', { qos: 0, retain: true });
+  await eventually('all', () => heard.messages.length === 5);
+  assert.deepEqual(texts(heard), ['3', '1', '2', '4', '5']);
+  const cached = async () => (await engine.cached('a')).map(({ payload }) => read(payload));
+  await eventually('cached', async () => (await cached())[0] === '5');
+  server.deliver('a', '6', { qos: 0 });
+  await eventually('the next', () => texts(heard).at(-1) === '6');
 });
 
 test('the packet id of a QoS 2 message is kept with it', async () => {
