@@ -68,6 +68,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const { epoch } = estate;
   let { meta } = estate;
   let over = false;
+  let ending = false;
   let out: [Incoming, string[]][] = [];
   let count = estate.outboxCount;
   let witnessed: number;
@@ -124,6 +125,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     offline: () => {
       wishes.offline();
       feeder.takeBack();
+      // Once: there is no time to wait.
+      if (ending) connection.reconnect_now();
+      ending = false;
     },
   });
   const online = (): boolean => states.onlineSince !== undefined;
@@ -253,6 +257,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       const end = Date.now() + deadlineMs;
       const none = (): boolean => meta.hasSession === false && !estate.evicted;
       // A connection that stands is probed: one that is dead, and not yet known to be, takes a farewell as well.
+      ending = true;
       if (!none()) connection.reconnect_now();
       const can = (): boolean => !over && (none() || (online() && !connection.inspect().awaitsPing));
       await until(() => over || can(), deadlineMs);

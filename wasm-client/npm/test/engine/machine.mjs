@@ -315,7 +315,6 @@ export class Machine {
         this.awaitsPing = 0;
         this.server.dead = false;
         this.lose('it does not answer');
-        this.attempt();
       });
     }
     this.attempt();
