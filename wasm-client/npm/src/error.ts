@@ -88,3 +88,6 @@ export function fromWasm(thrown: unknown): EbbtideError {
   }
   return new EbbtideError('load-failed', String(thrown), undefined, { cause: thrown });
 }
+
+/** @internal What was thrown, in words. */
+export const wordsOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));

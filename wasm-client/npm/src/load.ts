@@ -1,6 +1,6 @@
 // The wasm half of the package: loaded when the first client starts, once for all of them.
 
-import { EbbtideError } from './error.js';
+import { EbbtideError, wordsOf } from './error.js';
 import type { MakeConnection } from './wasm/contract.js';
 import { compile, instantiate, type WasmSource } from './wasm/module.js';
 
@@ -18,6 +18,6 @@ export async function loadFrom(source: WasmSource): Promise<MakeConnection> {
     return await instantiate(await compiling);
   } catch (cause) {
     compiling = undefined;
-    throw new EbbtideError('load-failed', `ebbtide.wasm could not be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, undefined, { cause });
+    throw new EbbtideError('load-failed', `ebbtide.wasm could not be loaded: ${wordsOf(cause)}`, undefined, { cause });
   }
 }

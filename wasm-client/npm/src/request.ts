@@ -3,7 +3,7 @@
 import type { Client } from './client.js';
 import type { QoS } from './engine.js';
 import type { Properties } from './properties.js';
-import { EbbtideError } from './error.js';
+import { EbbtideError, wordsOf } from './error.js';
 import type { TopicNames } from './filter.js';
 import type { Message, Payload } from './message.js';
 import { Deferred } from './settle.js';
@@ -114,7 +114,7 @@ export function respond<P>(
     try {
       await answer(await handler(request), {});
     } catch (error) {
-      await answer('', { userProperties: [[FAILURE, error instanceof Error ? error.message : String(error)]] });
+      await answer('', { userProperties: [[FAILURE, wordsOf(error)]] });
       throw error;
     }
   });

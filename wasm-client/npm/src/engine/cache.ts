@@ -2,7 +2,7 @@
 // server did not send any more goes, and the tabs are told. Writes gather and are relaxed: what they lose, the next snapshot brings again.
 
 import { runAsLeader } from './journal.js';
-import { bytesOf, readAll, type RetainedRow, type Store } from './store/store.js';
+import { bytesOf, isFull, readAll, type RetainedRow, type Store } from './store/store.js';
 import { matches } from './topic.js';
 import type { Limits } from '../settings.js';
 import type { Incoming } from './wire.js';
@@ -60,7 +60,7 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
         if (row) tx.put('retained', row);
         else tx.remove('retained', topic);
       }
-    }).catch((why: unknown) => ((why as Error | undefined)?.name === 'QuotaExceededError' ? clear().catch(failed) : failed(why))));
+    }).catch((why: unknown) => (isFull(why) ? clear().catch(failed) : failed(why))));
   };
 
   // Topics and sizes, not values. Nothing but a sweep waits for it, least of all the first values of a page.

@@ -1,6 +1,7 @@
 // Asks the application for credentials: before each attempt, when they are about to expire, and when the server wants more. An attempt that waits
 // for them too long is ended by the machine.
 
+import { wordsOf } from '../error.js';
 import { checkOptions, CREDENTIALS } from '../options.js';
 import type { Connection, Diagnostics } from '../wasm/contract.js';
 import type { Credentials, EngineSettings } from '../settings.js';
@@ -55,7 +56,7 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
         if (given) connection.credentials(given.username, given.password, given.authenticationData);
         else none();
       }).catch((why: unknown) => {
-        if (ours === round && !over) connection.credentials_failed(why instanceof Error ? why.message : String(why));
+        if (ours === round && !over) connection.credentials_failed(wordsOf(why));
       });
     },
     renew,

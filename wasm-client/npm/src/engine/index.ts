@@ -155,7 +155,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
       if (!purged) throw new EbbtideError('storage', 'another page holds the database: it goes when that page is closed');
-      if (!(ended ?? forgotten)) throw new EbbtideError('offline', 'the data here is gone; the server did not answer, and may keep the session');
+      if (!(ended ?? forgotten)) throw new EbbtideError('offline', 'the server did not answer, and may keep the session');
     },
   };
 }

@@ -11,7 +11,7 @@ import { endCleanly } from './goodbye.js';
 import { openInbox } from './inbox.js';
 import { openJournal, runAsLeader } from './journal.js';
 import { witness } from './store/open.js';
-import type { InboxMessage, OutboxRow, Store } from './store/store.js';
+import { isFull, type InboxMessage, type OutboxRow, type Store } from './store/store.js';
 import { openStates } from './states.js';
 import { takeOver } from './takeover.js';
 import { until } from './until.js';
@@ -101,7 +101,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   };
   /** A full disk has room again once the cache is gone; what the machine had in hand is read from the store anew. */
   const rescue = async (why: unknown): Promise<void> => {
-    if ((why as Error | undefined)?.name === 'QuotaExceededError') {
+    if (isFull(why)) {
       report({ kind: 'quota-exceeded', reason: 'the browser has no room for what came; cached values were removed' });
       await cache.clear().catch(() => {});
     }

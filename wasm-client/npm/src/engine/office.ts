@@ -2,7 +2,7 @@
 // or the network has stopped is followed by another one, as long as the tab holds the office.
 
 import type { State } from '../engine.js';
-import { EbbtideError, fromWasm } from '../error.js';
+import { EbbtideError, fromWasm, wordsOf } from '../error.js';
 import { STALE } from './journal.js';
 import { startLeader, type How, type Leader } from './leader.js';
 import type { StationContext } from './station.js';
@@ -76,7 +76,7 @@ export function takeOffice(context: OfficeContext): Office {
     if (why === STALE) return context.give();
     // Options with which no attempt can succeed.
     if (Array.isArray(why)) return context.hopeless(fromWasm(why));
-    const reason = why instanceof Error ? why.message : String(why);
+    const reason = wordsOf(why);
     log(`the leader stopped: ${reason}`);
     report({ kind: 'error', error: why instanceof EbbtideError ? why : new EbbtideError('storage', reason, undefined, { cause: why }) });
     enter({ state: 'offline', reason, retryInMs: AGAIN_MS });

@@ -6,7 +6,7 @@ import { EbbtideError, type ErrorCode } from '../error.js';
 import type { Limits } from '../settings.js';
 import type { Station } from './station.js';
 import { append, takeUnsent, type Added } from './store/outbox.js';
-import type { OutboxRow } from './store/store.js';
+import { isFull, type OutboxRow } from './store/store.js';
 import { errorOf, type Outcome, type ToLeader } from './wire.js';
 
 interface Job {
@@ -97,7 +97,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
         const dueAt = jobs.reduce((first, { draft }) => Math.min(first, draft.deadline ?? Infinity), Infinity);
         tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: left }, added.flatMap((one) => one.row ?? []));
       } catch (why) {
-        const full = (why as Error).name === 'QuotaExceededError';
+        const full = isFull(why);
         if (full) quota();
         for (const job of jobs) {
           if (why instanceof EbbtideError) job.settled({ error: why });

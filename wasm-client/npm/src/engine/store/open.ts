@@ -1,6 +1,7 @@
 // Finds the store of an identity: IndexedDB where it can be had, memory where not, and says why. Beside it, in localStorage, a witness
 // remembers that there was one, so that a store which the browser has thrown away is not taken for a new one.
 
+import { wordsOf } from '../../error.js';
 import { LAYOUT, openIndexedDb } from './indexeddb.js';
 import { openMemory } from './memory.js';
 import type { Store } from './store.js';
@@ -26,7 +27,7 @@ export async function openStore(name: string, wanted: 'durable' | 'memory', lost
   try {
     return { store: await openIndexedDb(name, lost), shared: true };
   } catch (error) {
-    return memory(`IndexedDB: ${error instanceof Error ? error.message : String(error)}`);
+    return memory(`IndexedDB: ${wordsOf(error)}`);
   }
 }
 

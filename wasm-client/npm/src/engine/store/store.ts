@@ -161,6 +161,9 @@ export function readAll<T extends Table>(store: Store, table: T, range?: Range):
 export const TABLES: Table[] = ['outbox', 'flight', 'dead', 'inbox', 'inbound', 'subs', 'session', 'retained'];
 export const KEY_OF: { [T in Table]?: string } = { outbox: 'seq', dead: 'seq', inbox: 'id', retained: 'topic' };
 
+/** The browser has no room for what a transaction writes. */
+export const isFull = (why: unknown): boolean => (why as Error | undefined)?.name === 'QuotaExceededError';
+
 /** What a row counts for against a limit. */
 export function bytesOf(row: { topic: string; payload: Uint8Array; properties?: Properties | undefined }): number {
   const { properties } = row;
