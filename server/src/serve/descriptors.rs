@@ -22,8 +22,7 @@ pub fn provide(connections_max: usize) {
         tracing::info!(
             descriptors,
             connections_max,
-            "there are not enough file descriptors for connections_max: when they are used up nobody can connect. Raise the limit \
-             (systemd: LimitNOFILE, Docker: --ulimit nofile, a shell: ulimit -n) or lower connections_max"
+            "there are not enough file descriptors for connections_max: see ulimit -n, or LimitNOFILE of systemd"
         );
     }
 }
