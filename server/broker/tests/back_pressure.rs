@@ -96,8 +96,8 @@ fn it_waits_for_nobody_who_is_gone() {
     }
 }
 
-#[test]
-fn a_keep_alive_does_not_run_while_nothing_is_read() {
+/// A publisher with a keep alive of a second that has not been read from for four, of five, and the reader that it waits for.
+fn held_back_for_long() -> (World, Client, Client) {
     let mut world = World::with(Limits {
         back_pressure_bytes: 2_000,
         back_pressure_ms_max: 5_000,
@@ -111,6 +111,12 @@ fn a_keep_alive_does_not_run_while_nothing_is_read() {
     });
     fill(&mut world, publisher, "t");
     world.pass_ms(4_000);
+    (world, publisher, reader)
+}
+
+#[test]
+fn a_keep_alive_does_not_run_while_nothing_is_read() {
+    let (mut world, publisher, _) = held_back_for_long();
     assert_eq!(world.is_closed(publisher), None);
     // Nor does it end with the time in which nothing was read.
     world.pass_ms(1_000);
@@ -127,19 +133,7 @@ fn a_keep_alive_does_not_run_while_nothing_is_read() {
 /// Somebody looks at the clock before the client has had its say.
 #[test]
 fn a_keep_alive_begins_anew_when_there_is_room() {
-    let mut world = World::with(Limits {
-        back_pressure_bytes: 2_000,
-        back_pressure_ms_max: 5_000,
-        ..Limits::default()
-    });
-    let (reader, _) = world.connect(slow(clean("reader")));
-    world.subscribe(reader, "t", QoS::AtLeastOnce);
-    let (publisher, _) = world.connect(Connect {
-        keep_alive: 1,
-        ..clean("publisher")
-    });
-    fill(&mut world, publisher, "t");
-    world.pass_ms(4_000);
+    let (mut world, publisher, reader) = held_back_for_long();
     world.take_all(reader);
     assert!(world.is_reading(publisher));
     world.pass_ms(1_499);

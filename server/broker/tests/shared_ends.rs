@@ -24,6 +24,15 @@ fn publish_three(world: &mut World) {
     }
 }
 
+/// A member, and what it has been sent and has not acknowledged.
+fn at_work() -> (World, Client, Vec<Publish>) {
+    let mut world = World::new();
+    let client = member(&mut world, "a");
+    publish_three(&mut world);
+    let sent = publishes(&mut world, client);
+    (world, client, sent)
+}
+
 fn leave(world: &mut World, client: Client) {
     world.send(
         client,
@@ -65,10 +74,7 @@ fn acknowledge(world: &mut World, client: Client, publish: &Publish) {
 #[test]
 fn the_last_member_is_sent_again_what_it_has_not_acknowledged() {
     for by_crash in ENDS {
-        let mut world = World::new();
-        let client = member(&mut world, "a");
-        publish_three(&mut world);
-        let sent = publishes(&mut world, client);
+        let (mut world, client, sent) = at_work();
         leave(&mut world, client);
         acknowledge(&mut world, client, &sent[0]);
         if by_crash {
@@ -93,10 +99,7 @@ fn the_last_member_is_sent_again_what_it_has_not_acknowledged() {
 
 #[test]
 fn what_it_acknowledges_after_unsubscribing_is_over() {
-    let mut world = World::new();
-    let client = member(&mut world, "a");
-    publish_three(&mut world);
-    let sent = publishes(&mut world, client);
+    let (mut world, client, sent) = at_work();
     leave(&mut world, client);
     for publish in &sent {
         acknowledge(&mut world, client, publish);
@@ -110,10 +113,7 @@ fn what_it_acknowledges_after_unsubscribing_is_over() {
 /// As long as there are other members, it is theirs if the connection breaks.
 #[test]
 fn what_another_member_can_have_goes_there() {
-    let mut world = World::new();
-    let client = member(&mut world, "a");
-    publish_three(&mut world);
-    let sent = publishes(&mut world, client);
+    let (mut world, client, sent) = at_work();
     let other = member(&mut world, "b");
     leave(&mut world, client);
     world.cut(client);
@@ -125,10 +125,7 @@ fn what_another_member_can_have_goes_there() {
 
 #[test]
 fn what_nobody_else_can_have_any_more_stays() {
-    let mut world = World::new();
-    let client = member(&mut world, "a");
-    publish_three(&mut world);
-    let sent = publishes(&mut world, client);
+    let (mut world, client, sent) = at_work();
     let other = member(&mut world, "b");
     leave(&mut world, client);
     leave(&mut world, other);
