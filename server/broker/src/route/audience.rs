@@ -7,10 +7,19 @@ use ebbtide_store::{Incarnation, Message, Recipient, RecipientSet, Sequence};
 
 use super::{
     group::Group,
-    mailbox::{Delivery, Mailbox, Pushed},
+    mailbox::{Delivery, Mailbox, Outcome},
     matches::{Matches, Wish},
 };
-use crate::{Now, shared::Shared};
+use crate::{Limits, Now, shared::Shared};
+
+/// Everybody who is to get one message.
+pub(super) struct Audience<'a> {
+    matches: &'a Matches,
+    /// Sessions, ascending.
+    pub targets: Vec<Target<'a>>,
+    /// Shared subscriptions.
+    pub groups: Vec<GroupTarget<'a>>,
+}
 
 /// One session that is to get the message.
 pub(super) struct Target<'a> {
@@ -29,7 +38,13 @@ pub(super) struct GroupTarget<'a> {
 }
 
 impl Target<'_> {
-    pub fn push(&self, message: &Arc<Message>, sequence: Option<Sequence>, now: Now) -> Pushed {
+    pub fn push(
+        &self,
+        message: &Arc<Message>,
+        sequence: Option<Sequence>,
+        limits: Option<&Limits>,
+        now: Now,
+    ) -> Outcome {
         let delivery = Delivery {
             message: Arc::clone(message),
             sequence: sequence.filter(|_| self.is_queued),
@@ -40,7 +55,8 @@ impl Target<'_> {
             subscription_identifiers: self.wish.subscription_identifiers.clone(),
             lease: None,
         };
-        self.mailbox.push(delivery, now.monotonic)
+        let limits = limits.filter(|_| self.is_queued);
+        self.mailbox.push(delivery, limits, now.monotonic)
     }
 
     fn recipient(&self) -> Recipient {
@@ -53,12 +69,54 @@ impl Target<'_> {
     }
 }
 
-/// Sessions, ascending.
-pub(super) fn targets<'a>(
-    matches: &'a Matches,
-    message: &Message,
-    publisher: Incarnation,
-) -> Vec<Target<'a>> {
+impl<'a> Audience<'a> {
+    pub fn of(matches: &'a Matches, message: &Message, publisher: Incarnation) -> Self {
+        Self {
+            matches,
+            targets: targets(matches, message, publisher),
+            groups: groups(matches, message),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.groups.is_empty()
+    }
+
+    /// Whether the store is to keep the message for any of them.
+    pub fn is_queued(&self) -> bool {
+        self.targets.iter().any(|target| target.is_queued)
+            || self.groups.iter().any(|target| target.is_queued)
+    }
+
+    /// Those that the store is to keep it for, ascending by number.
+    pub fn recipients(&self, shared: &Shared, message: &Message) -> RecipientSet {
+        let Self {
+            matches,
+            targets,
+            groups,
+        } = self;
+        let are_all = matches.is_for_all && targets.len() == matches.sessions.len();
+        match are_all && groups.is_empty() {
+            true => matches.recipients(message, || self.make_recipients(shared, message)),
+            false => self.make_recipients(shared, message),
+        }
+    }
+
+    fn make_recipients(&self, shared: &Shared, message: &Message) -> RecipientSet {
+        let targets = self.targets.iter().filter(|target| target.is_queued);
+        let groups = self.groups.iter().filter(|target| target.is_queued);
+        let mut recipients: Vec<Recipient> = targets
+            .map(Target::recipient)
+            .chain(groups.map(|target| target.group.recipient(message)))
+            .collect();
+        if !self.groups.is_empty() {
+            recipients.sort_unstable_by_key(|recipient| recipient.session);
+        }
+        shared.recent_sets.lock().share(recipients)
+    }
+}
+
+fn targets<'a>(matches: &'a Matches, message: &Message, publisher: Incarnation) -> Vec<Target<'a>> {
     let mut targets = Vec::with_capacity(matches.sessions.len());
     targets.extend(matches.sessions.iter().filter_map(|matched| {
         let wish = matched.wish(publisher)?;
@@ -76,8 +134,7 @@ pub(super) fn targets<'a>(
     targets
 }
 
-/// Those of shared subscriptions.
-pub(super) fn groups<'a>(matches: &'a Matches, message: &Message) -> Vec<GroupTarget<'a>> {
+fn groups<'a>(matches: &'a Matches, message: &Message) -> Vec<GroupTarget<'a>> {
     let target = |group: &'a Arc<Group>| GroupTarget {
         is_queued: group.keeps(message.qos),
         group,
@@ -89,29 +146,4 @@ pub(super) fn groups<'a>(matches: &'a Matches, message: &Message) -> Vec<GroupTa
 pub(super) fn reach(matches: &Matches) -> usize {
     let members = matches.groups.iter().map(|group| group.members());
     matches.subscriptions + members.sum::<usize>()
-}
-
-/// Those that the store is to keep it for, ascending by number.
-pub(super) fn recipients(
-    shared: &Shared,
-    targets: &[Target<'_>],
-    groups: &[GroupTarget<'_>],
-    message: &Message,
-) -> RecipientSet {
-    let targets = targets.iter().filter(|target| target.is_queued);
-    let kept = targets.map(Target::recipient);
-    if groups.is_empty() {
-        return shared.recent_sets.lock().share(kept.collect());
-    }
-    let groups = groups.iter().filter(|target| target.is_queued);
-    let mut recipients: Vec<Recipient> = kept
-        .chain(groups.map(|target| target.group.recipient(message)))
-        .collect();
-    recipients.sort_unstable_by_key(|recipient| recipient.session);
-    shared.recent_sets.lock().share(recipients)
-}
-
-/// Whether the store is to keep the message for any of them.
-pub(super) fn is_queued(targets: &[Target<'_>], groups: &[GroupTarget<'_>]) -> bool {
-    targets.iter().any(|target| target.is_queued) || groups.iter().any(|target| target.is_queued)
 }

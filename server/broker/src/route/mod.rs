@@ -36,13 +36,13 @@ use ebbtide_store::{
 pub(crate) use self::crowding::Crowded;
 pub(crate) use self::quota::{Refused, check_will, copies};
 use crate::{
-    Now, expiry,
+    Limits, Now, expiry,
     journal::Ticket,
     numbers::{Exhausted, Numbers},
     room,
     route::{
-        audience::{GroupTarget, Target},
-        mailbox::Pushed,
+        audience::Audience,
+        mailbox::{Outcome, Pushed},
         matches::Matches,
     },
     shared::Shared,
@@ -119,11 +119,10 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     let index = shared.index.read();
     let (found, looked_at) = index.matches(message.topic.as_str());
     let matches: &Matches = &found;
-    let mut targets = audience::targets(matches, &message, source.session());
-    let mut groups = audience::groups(matches, &message);
+    let mut audience = Audience::of(matches, &message, source.session());
     let steps = looked_at + audience::reach(matches);
-    let matched = !targets.is_empty() || !groups.is_empty();
-    let is_queued = audience::is_queued(&targets, &groups);
+    let matched = !audience.is_empty();
+    let is_queued = audience.is_queued();
     let inbound = match source {
         Source::Client { session, inbound } => inbound.map(|packet_id| (session, packet_id)),
         Source::Will(_) | Source::Broker => None,
@@ -135,9 +134,10 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
     }
 
     let (ticket, crowded) = if is_queued || message.retain {
+        let limits = shared.limits();
         let mut numbers = shared.numbers.lock();
-        let left_out = overflow::leave_out(shared, &mut targets, &mut groups, &message);
-        let is_queued = audience::is_queued(&targets, &groups);
+        let left_out = overflow::leave_out(shared, &limits, &mut audience, &message);
+        let is_queued = audience.is_queued();
         if can_be_refused {
             quota::check(shared, &message, is_queued)?;
         }
@@ -149,7 +149,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         let queued = sequence.map(|sequence| Queue {
             sequence,
             message: Arc::clone(&message),
-            recipients: audience::recipients(shared, &targets, &groups, &message),
+            recipients: audience.recipients(shared, &message),
         });
         let accept = Accept {
             queued,
@@ -160,7 +160,15 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         if sequence.is_some() {
             expiry::watch_queued(shared, &message, now);
         }
-        let crowded = push(shared, &targets, &groups, &message, sequence, replaces, now);
+        let crowded = push(
+            shared,
+            Some(&limits),
+            &audience,
+            &message,
+            sequence,
+            replaces,
+            now,
+        );
         left_out.record(shared, &message);
         (ticket, crowded)
     } else {
@@ -170,7 +178,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             inbound,
         };
         let ticket = source.submit(accept, shared);
-        let crowded = push(shared, &targets, &groups, &message, None, None, now);
+        let crowded = push(shared, None, &audience, &message, None, None, now);
         (ticket, crowded)
     };
     Ok(Published {
@@ -237,8 +245,8 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
         for group in &matches.groups {
             group.push(&message, None, shared, now);
         }
-        for target in audience::targets(&matches, &message, NOBODY) {
-            let pushed = target.push(&message, None, now);
+        for target in Audience::of(&matches, &message, NOBODY).targets {
+            let Outcome { pushed, .. } = target.push(&message, None, None, now);
             let is_queued = pushed != Pushed::DroppedQoS0;
             (target.mailbox).note_change(&message.topic, is_queued, replaces);
         }
@@ -249,15 +257,15 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
 /// of another one.
 fn push(
     shared: &Shared,
-    targets: &[Target<'_>],
-    groups: &[GroupTarget<'_>],
+    limits: Option<&Limits>,
+    audience: &Audience<'_>,
     message: &Arc<Message>,
     sequence: Option<Sequence>,
     replaces: Option<bool>,
     now: Now,
 ) -> Vec<Crowded> {
     let mut crowded = Vec::new();
-    for target in groups {
+    for target in &audience.groups {
         let sequence = sequence.filter(|_| target.is_queued);
         match target.group.push(message, sequence, shared, now) {
             Pushed::Queued => {}
@@ -270,19 +278,18 @@ fn push(
             }
         }
     }
-    for target in targets {
-        let (mailbox, is_queued) = (target.mailbox, target.is_queued);
-        let pushed = target.push(message, sequence, now);
+    for target in &audience.targets {
+        let mailbox = target.mailbox;
+        let Outcome { pushed, is_above } = target.push(message, sequence, limits, now);
         if let Some(replaces) = replaces {
             mailbox.note_change(&message.topic, pushed != Pushed::DroppedQoS0, replaces);
         }
+        if is_above && let Some(limits) = limits {
+            overflow::evict(shared, mailbox, limits, message.accepted_at);
+        }
         match pushed {
-            Pushed::Queued if is_queued => overflow::evict(shared, mailbox, message.accepted_at),
             Pushed::Queued => {}
             Pushed::Crowded(until) => {
-                if is_queued {
-                    overflow::evict(shared, mailbox, message.accepted_at);
-                }
                 let queue = crowding::Queue::Session(Arc::clone(mailbox));
                 crowded.push(Crowded::new(queue, until));
             }

@@ -5,7 +5,7 @@
 use ebbtide_store::{DroppedRow, Message, Sequence, WallTime};
 
 use super::{
-    audience::{GroupTarget, Target},
+    audience::{Audience, GroupTarget, Target},
     mailbox::Mailbox,
 };
 use crate::{Fate, Limits, QueueOverflow, fates::TopicKey, shared::Shared, stats::DropReason};
@@ -23,25 +23,24 @@ pub(super) struct LeftOut<'a> {
 /// cannot take the same room.
 pub(super) fn leave_out<'a>(
     shared: &Shared,
-    targets: &mut Vec<Target<'a>>,
-    groups: &mut Vec<GroupTarget<'a>>,
+    limits: &Limits,
+    audience: &mut Audience<'a>,
     message: &Message,
 ) -> LeftOut<'a> {
-    let limits = shared.limits();
     if limits.queue_overflow == QueueOverflow::DropOldest {
         return LeftOut::default();
     }
     let bytes = message.content_bytes();
     let is_full = |target: &mut Target<'_>| {
         let at = message.accepted_at;
-        target.is_queued && !make_room(shared, target.mailbox, bytes, &limits, at)
+        target.is_queued && !make_room(shared, target.mailbox, bytes, limits, at)
     };
     let is_full_group = |target: &mut GroupTarget<'_>| {
-        target.is_queued && !target.group.make_room(bytes, &limits, shared)
+        target.is_queued && !target.group.make_room(bytes, limits, shared)
     };
     LeftOut {
-        targets: targets.extract_if(.., is_full).collect(),
-        groups: groups.extract_if(.., is_full_group).collect(),
+        targets: audience.targets.extract_if(.., is_full).collect(),
+        groups: audience.groups.extract_if(.., is_full_group).collect(),
     }
 }
 
@@ -61,13 +60,12 @@ impl LeftOut<'_> {
 }
 
 /// With `DropOldest`: drops what has waited longest until the queue is within its limits.
-pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
-    let limits = shared.limits();
+pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, limits: &Limits, at: WallTime) {
     if limits.queue_overflow != QueueOverflow::DropOldest {
         return;
     }
     while drop_one(shared, mailbox, at, |size_of, done| {
-        mailbox.pop_above(&limits, size_of, done)
+        mailbox.pop_above(limits, size_of, done)
     }) {}
 }
 

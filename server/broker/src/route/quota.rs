@@ -3,7 +3,7 @@
 use ebbtide_protocol::packet::Will;
 use ebbtide_store::{Incarnation, Message};
 
-use super::{audience, mailbox::Mailbox};
+use super::{audience::Audience, mailbox::Mailbox};
 use crate::{Limit, Now, numbers::Exhausted, room::NoRoom, shared::Shared, wills};
 
 /// The largest will of which nothing but a row of the session's own has to be kept, or a retained message that is there is replaced:
@@ -65,9 +65,11 @@ pub(crate) fn check_will(
     }
     let index = shared.index.read();
     let (matches, _) = index.matches(message.topic.as_str());
-    let mut targets = audience::targets(&matches, &message, session);
-    targets.retain(|target| Some(target.mailbox.session) != leaving);
-    let is_queued = audience::is_queued(&targets, &audience::groups(&matches, &message));
+    let mut audience = Audience::of(&matches, &message, session);
+    audience
+        .targets
+        .retain(|target| Some(target.mailbox.session) != leaving);
+    let is_queued = audience.is_queued();
     let is_new = is_set(&message) && shared.retained.read().get(&message.topic).is_none();
     let grows = is_queued || is_new || message.content_bytes() > WILL_BYTES_MAX;
     if !grows {

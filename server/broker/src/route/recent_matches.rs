@@ -141,10 +141,8 @@ mod tests {
     use super::*;
 
     fn put(recent: &RecentMatches, topic: &str, subscriptions: usize) {
-        let matches = Matches {
-            subscriptions,
-            ..Matches::default()
-        };
+        let mut matches = Matches::default();
+        matches.subscriptions = subscriptions;
         let matches = Arc::new(matches);
         look_and_keep(recent, topic, &matches);
         look_and_keep(recent, topic, &matches);

@@ -33,7 +33,7 @@ impl RecentSets {
         // The high bits are the good ones.
         let at = usize::try_from(hash >> 32).unwrap_or_default() % SETS;
         if let Some(set) = &self.sets[at]
-            && **set == recipients[..]
+            && are_same(set, &recipients)
         {
             return Arc::clone(set);
         }
@@ -47,6 +47,22 @@ impl RecentSets {
         self.recipients += set.len();
         set
     }
+}
+
+/// As `==`, which asks `memcmp` about the identifiers of each: with AVX-512 it takes a tenth of a microsecond to compare nothing at
+/// the address of an empty `Vec`, for none is mapped there.
+fn are_same(some: &[Recipient], others: &[Recipient]) -> bool {
+    let is_same = |(one, other): (&Recipient, &Recipient)| {
+        let (identifiers, other_identifiers) = (
+            &one.subscription_identifiers,
+            &other.subscription_identifiers,
+        );
+        let how = |it: &Recipient| (it.session, it.qos, it.retain);
+        how(one) == how(other)
+            && identifiers.len() == other_identifiers.len()
+            && (identifiers.is_empty() || identifiers == other_identifiers)
+    };
+    some.len() == others.len() && some.iter().zip(others).all(is_same)
 }
 
 #[cfg(test)]

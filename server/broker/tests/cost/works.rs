@@ -1,5 +1,6 @@
 //! The works, and what a unit of each is.
 
+use bytes::BytesMut;
 use ebbtide_protocol::QoS::{self, AtLeastOnce, AtMostOnce, ExactlyOnce};
 use ebbtide_store::access::{Actions, Effect, RuleRow, Who};
 
@@ -45,7 +46,7 @@ impl Work {
 }
 
 /// All of them.
-pub const ALL: [Work; 17] = [
+pub const ALL: [Work; 18] = [
     work("p2p-0", "message at QoS 0 from one to one", 1_000, 1, |n| {
         p2p(AtMostOnce, n)
     }),
@@ -145,6 +146,13 @@ pub const ALL: [Work; 17] = [
         500,
         10,
         offline,
+    ),
+    work(
+        "away",
+        "message at QoS 1 for a hundred who stay away",
+        500,
+        0,
+        away,
     ),
     work(
         "connect",
@@ -353,16 +361,29 @@ fn get_all(count: usize) -> u64 {
     rig.delivered
 }
 
-fn offline(count: usize) -> u64 {
-    let mut rig = Rig::new();
-    let mut away = Vec::new();
-    for number in 0..AWAY {
+/// Sessions that have subscribed and gone; each with what it comes back with.
+fn gone(rig: &mut Rig, count: usize) -> Vec<(usize, BytesMut)> {
+    let go = |number: usize| {
         let connect = packets::connect(&format!("away-{number}"), true);
         let client = rig.open(&connect);
         rig.send(client, &packets::subscribe("cost/all", AtLeastOnce));
         rig.send(client, &packets::disconnect());
-        away.push((client, connect));
-    }
+        (client, connect)
+    };
+    (0..count).map(go).collect()
+}
+
+fn away(count: usize) -> u64 {
+    let mut rig = Rig::new();
+    gone(&mut rig, SUBSCRIBERS);
+    let publisher = come(&mut rig, "pub");
+    let template = Template::new("cost/all", AtLeastOnce, false);
+    publish(&mut rig, &mut [(publisher, template)], count)
+}
+
+fn offline(count: usize) -> u64 {
+    let mut rig = Rig::new();
+    let away = gone(&mut rig, AWAY);
     let publisher = come(&mut rig, "pub");
     let template = Template::new("cost/all", AtLeastOnce, false);
     publish(&mut rig, &mut [(publisher, template)], count);

@@ -46,6 +46,14 @@ pub(crate) enum Pushed {
     Overflow,
 }
 
+/// What a push comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub pushed: Pushed,
+    /// More is kept now than may be, see [`Mailbox::pop_above`].
+    pub is_above: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub session: Incarnation,
@@ -144,9 +152,7 @@ impl Mailbox {
         done: impl FnOnce(Sequence, Sequence, TopicKey),
     ) -> bool {
         let mut state = self.state.lock();
-        let is_above = state.waiting() > limits.queue_messages_per_session_max
-            || state.kept_bytes > limits.queue_bytes_per_session_max;
-        is_above && state.pop_oldest(size_of, done)
+        state.is_above(limits) && state.pop_oldest(size_of, done)
     }
 
     /// As [`Mailbox::pop_above`], if what has waited longest has expired.
@@ -168,43 +174,13 @@ impl Mailbox {
         (state.waiting(), state.kept_bytes)
     }
 
-    pub fn push(&self, delivery: Delivery, now: Monotonic) -> Pushed {
+    /// `limits`: of what the store keeps, if it keeps this.
+    pub fn push(&self, delivery: Delivery, limits: Option<&Limits>, now: Monotonic) -> Outcome {
         let mut state = self.state.lock();
-        state.kept_bytes += delivery.kept_bytes();
-        if self.kept && !state.spilling && state.queue_bytes > state.bytes_max {
-            state.spilling = true;
-        }
-        if state.spilling {
-            let Some(sequence) = delivery.sequence else {
-                let fate = match state.waker {
-                    Some(_) => Fate::QoS0Behind,
-                    None => Fate::QoS0Away,
-                };
-                state.lost(&delivery, fate);
-                return Pushed::DroppedQoS0;
-            };
-            // What was out of order may have left.
-            state.is_sorted |= state.spilled.is_empty();
-            state.spilled.push_back(sequence);
-        } else {
-            if !self.kept && state.queue_bytes > state.bytes_max {
-                if delivery.qos == QoS::AtMostOnce {
-                    state.lost(&delivery, Fate::QoS0Behind);
-                    return Pushed::DroppedQoS0;
-                }
-                state.lost(&delivery, Fate::Overflow);
-                state.overflowed = true;
-                state.wake();
-                return Pushed::Overflow;
-            }
-            state.queue_bytes += delivery.bytes();
-            state.queue_kept += usize::from(delivery.sequence.is_some());
-            trim::push(&mut state.queue, Mail::Message(delivery));
-        }
-        state.wake();
-        match state.crowded(now) {
-            Some(until) => Pushed::Crowded(until),
-            None => Pushed::Queued,
+        let pushed = state.push(delivery, self.kept, now);
+        Outcome {
+            pushed,
+            is_above: limits.is_some_and(|limits| state.is_above(limits)),
         }
     }
 
@@ -369,9 +345,53 @@ impl Mailbox {
 }
 
 impl State {
+    fn push(&mut self, delivery: Delivery, is_kept: bool, now: Monotonic) -> Pushed {
+        self.kept_bytes += delivery.kept_bytes();
+        if is_kept && !self.spilling && self.queue_bytes > self.bytes_max {
+            self.spilling = true;
+        }
+        if self.spilling {
+            let Some(sequence) = delivery.sequence else {
+                let fate = match self.waker {
+                    Some(_) => Fate::QoS0Behind,
+                    None => Fate::QoS0Away,
+                };
+                self.lost(&delivery, fate);
+                return Pushed::DroppedQoS0;
+            };
+            // What was out of order may have left.
+            self.is_sorted |= self.spilled.is_empty();
+            self.spilled.push_back(sequence);
+        } else {
+            if !is_kept && self.queue_bytes > self.bytes_max {
+                if delivery.qos == QoS::AtMostOnce {
+                    self.lost(&delivery, Fate::QoS0Behind);
+                    return Pushed::DroppedQoS0;
+                }
+                self.lost(&delivery, Fate::Overflow);
+                self.overflowed = true;
+                self.wake();
+                return Pushed::Overflow;
+            }
+            self.queue_bytes += delivery.bytes();
+            self.queue_kept += usize::from(delivery.sequence.is_some());
+            trim::push(&mut self.queue, Mail::Message(delivery));
+        }
+        self.wake();
+        match self.crowded(now) {
+            Some(until) => Pushed::Crowded(until),
+            None => Pushed::Queued,
+        }
+    }
+
     /// What the store keeps for this session and waits here.
     fn waiting(&self) -> usize {
         self.queue_kept + self.spilled.len()
+    }
+
+    fn is_above(&self, limits: &Limits) -> bool {
+        self.waiting() > limits.queue_messages_per_session_max
+            || self.kept_bytes > limits.queue_bytes_per_session_max
     }
 
     /// See [`Mailbox::pop_above`].

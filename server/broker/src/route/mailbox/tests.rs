@@ -48,8 +48,8 @@ fn out_of_order() -> Mailbox {
 fn what_waits_is_in_order_again_when_what_was_not_has_left() {
     let mailbox = out_of_order();
     mailbox.take_spilled(2, |_| 0);
-    mailbox.push(delivery(12), Monotonic(0));
-    mailbox.push(delivery(13), Monotonic(0));
+    mailbox.push(delivery(12), None, Monotonic(0));
+    mailbox.push(delivery(13), None, Monotonic(0));
     assert!(mailbox.state.lock().is_sorted);
     assert_eq!(mailbox.lowest(), Some(Sequence(12)));
 }
@@ -58,7 +58,7 @@ fn what_waits_is_in_order_again_when_what_was_not_has_left() {
 fn what_was_not_in_order_may_come_back() {
     let mailbox = out_of_order();
     let taken = mailbox.take_spilled(2, |_| 0);
-    mailbox.push(delivery(12), Monotonic(0));
+    mailbox.push(delivery(12), None, Monotonic(0));
     mailbox.put_back_spilled(taken, 0);
     assert_eq!(mailbox.lowest(), Some(Sequence(3)));
 }

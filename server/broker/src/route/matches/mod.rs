@@ -3,11 +3,11 @@
 
 use std::{
     ops::{Deref, Range},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use ebbtide_protocol::QoS;
-use ebbtide_store::Incarnation;
+use ebbtide_store::{Incarnation, Message, RecipientSet};
 use ecow::EcoVec;
 
 use super::{group::Group, index::Subscriber, mailbox::Mailbox};
@@ -23,6 +23,10 @@ pub(crate) struct Matches {
     pub groups: Vec<Arc<Group>>,
     /// How many subscriptions of sessions these are.
     pub subscriptions: usize,
+    /// None of them is No Local: it does not matter who publishes.
+    pub is_for_all: bool,
+    /// Whom the store is to keep a message for that all of `sessions` get, once it was asked: by its QoS and its RETAIN flag.
+    recipients: [OnceLock<RecipientSet>; 4],
 }
 
 /// Matches as they were found: remembered, or for this once, which needs no memory that is shared.
@@ -73,11 +77,25 @@ impl Matches {
     pub fn new(found: &[&Subscriber], groups: Vec<Arc<Group>>) -> Self {
         let mut sessions = Vec::with_capacity(found.len());
         sessions.extend(runs(found).map(|same| Matched::new(&found[same])));
+        let is_for_all = sessions.iter().all(|it| matches!(it.own, Own::Same));
         Self {
             sessions,
             groups,
             subscriptions: found.len(),
+            is_for_all,
+            recipients: Default::default(),
         }
+    }
+
+    /// What `make` gives for such a message: asked once, for it takes longer than to fill the queues.
+    pub fn recipients(
+        &self,
+        message: &Message,
+        make: impl FnOnce() -> RecipientSet,
+    ) -> RecipientSet {
+        let is_exactly_once = message.qos == QoS::ExactlyOnce;
+        let place = 2 * usize::from(is_exactly_once) + usize::from(message.retain);
+        Arc::clone(self.recipients[place].get_or_init(make))
     }
 
     pub fn is_empty(&self) -> bool {
