@@ -1,4 +1,4 @@
-//! What a connection needs of its transport: bytes in, bytes out, a way to end. TCP and WebSocket implement it.
+//! What a connection needs of its transport: bytes in, bytes out, a way to end. TCP, TLS and WebSocket implement it.
 //!
 //! Nothing here blocks, and a transport holds no buffer of ours while it is idle.
 

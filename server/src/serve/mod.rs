@@ -1,4 +1,4 @@
-//! `ebbtide serve`: opens the store, then the listeners, says where they are, and stops in good order.
+//! `ebbtide serve`: binds the ports, opens the store, takes connections, says where, and stops in good order.
 
 mod descriptors;
 mod listeners;

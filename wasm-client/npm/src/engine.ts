@@ -196,6 +196,6 @@ export interface Engine {
   renewCredentials(): void;
   inspect(): Promise<object>;
   close(farewell?: Farewell): Promise<void>;
-  /** Ends the session at the server if it can be reached (else tries at the next connect is impossible: says so), purges all local data of this identity. `withWill`: the will is published. */
+  /** Ends the session at the server and purges all local data of this identity. Rejects with `offline` if the server could not be told: that is not tried again. `withWill`: the will is published. */
   forget(withWill?: boolean): Promise<void>;
 }

@@ -1,4 +1,5 @@
-// What an engine is opened with: the application's options, checked and with every default filled in. `connect.ts` makes it.
+// What an engine is opened with: the application's options, checked and with every default filled in. `settingsOf` in `connect-options.ts`
+// makes it.
 
 import type { Diagnostics, Properties } from './properties.js';
 import type { QoS } from './engine.js';
