@@ -1,96 +1,70 @@
-// Shows presence/{agent} and publishes to it. Everything that a page needs from the npm package is in here.
+// Who is there. A page that says so has an entry below presence/, which the broker turns offline when the page is gone. Everything that a
+// page needs from the npm package is in here.
 import { connect } from '/pkg/index.js';
 
 const element = (id) => document.getElementById(id);
-const client = connect('/mqtt');
+let client;
+let name = sessionStorage.getItem('name') ?? '';
+
+const texts = {
+  connecting: () => 'Connecting',
+  online: () => 'Online',
+  offline: ({ reason, retryInMs }) =>
+    `Offline: ${reason}.` + (retryInMs === null ? '' : ` Next attempt in ${Math.ceil(retryInMs / 1000)} s.`),
+  'needs-auth': ({ reason }) => `The broker does not let this page in: ${reason}. Give a user, and the password.`,
+  closed: ({ error }) => `The client could not be started: ${error?.message ?? 'it was closed'}. Reload the page to try again.`,
+};
 
 function showState(current) {
-  const texts = {
-    connecting: () => 'Connecting',
-    online: () => 'Online',
-    offline: ({ reason, retryInMs }) =>
-      `Offline: ${reason}.` + (retryInMs === null ? '' : ` Next attempt in ${Math.ceil(retryInMs / 1000)} s.`),
-    'needs-auth': ({ reason }) => `The broker wants credentials: ${reason}.`,
-    closed: ({ error }) => `The client could not be started: ${error?.message ?? 'it was closed'}. Reload the page to try again.`,
-  };
   element('state').dataset.state = current.state;
   element('state').textContent = texts[current.state](current);
+  if (current.state === 'needs-auth') element('password').closest('label').hidden = false;
 }
 
-client.on('state', showState);
-showState(client.state);
+/** Without a name this page only looks. */
+function enter(password) {
+  client?.close();
+  const here = connect('/mqtt', {
+    ...(name && { identity: name, presence: { topic: 'presence/{client}' } }),
+    ...(password && { credentials: { username: name, password } }),
+  });
+  client = here;
+  here.on('state', (state) => here === client && showState(state));
+  showState(here.state);
+  const people = here.presence('presence/{client}');
+  people.subscribe(() => here === client && showPeople(people));
+  element('gone').disabled = !name;
+}
 
-const rows = new Map();
-
-function show(agent, presence) {
-  let row = rows.get(agent);
-  if (!row) {
-    row = document.createElement('li');
-    for (const name of ['name', 'since']) {
-      const part = row.appendChild(document.createElement('span'));
-      part.className = name;
+function showPeople(people) {
+  const rows = people.list().map(({ user, status, since }) => {
+    const row = document.createElement('li');
+    row.dataset.status = status;
+    const parts = { name: user, since: since ? `${status} since ${since.toLocaleTimeString()}` : status };
+    for (const [part, text] of Object.entries(parts)) {
+      const span = row.appendChild(document.createElement('span'));
+      span.className = part;
+      span.textContent = text;
     }
-    rows.set(agent, row);
-    const next = [...rows.keys()].filter((other) => other > agent).sort()[0];
-    element('agents').insertBefore(row, rows.get(next) ?? null);
-  }
-  const [name, since] = row.children;
-  row.dataset.status = presence.status;
-  name.textContent = readable(agent);
-  const time = new Date(presence.since);
-  since.textContent = Number.isNaN(time.getTime())
-    ? presence.status
-    : `${presence.status} since ${time.toLocaleTimeString()}`;
-  element('empty').hidden = true;
+    return row;
+  });
+  element('agents').replaceChildren(...rows);
+  element('empty').hidden = rows.length > 0;
+  if (people.ready) element('empty').textContent = 'Nobody has said yet that they are here.';
 }
 
-/** Names are percent-encoded in topics; others may have written them as they are. */
-function readable(agent) {
-  try {
-    return decodeURIComponent(agent);
-  } catch {
-    return agent;
-  }
-}
-
-function read(message) {
-  try {
-    const value = message.json();
-    if (typeof value?.status === 'string') return value;
-    if (typeof value?.online === 'boolean') return { status: value.online ? 'online' : 'offline' };
-  } catch {
-    // Shown as something that this page does not understand.
-  }
-  return { status: 'unknown' };
-}
-
-async function watch() {
-  const presence = client.subscribe('presence/{agent}', { qos: 1 });
-  presence.snapshot.then(
-    () => (element('empty').textContent = 'Nobody has published yet.'),
-    () => {},
-  );
-  for await (const message of presence) {
-    if (message.isEmpty) {
-      rows.get(message.params.agent)?.remove();
-      rows.delete(message.params.agent);
-      element('empty').hidden = rows.size > 0;
-    } else show(message.params.agent, read(message));
-  }
-}
-
-watch().catch((error) => (element('empty').textContent = error.message));
-
-element('form').addEventListener('submit', async (event) => {
+element('form').addEventListener('submit', (event) => {
   event.preventDefault();
-  const status = event.submitter?.value ?? 'online';
-  const topic = `presence/${encodeURIComponent(element('name').value.trim())}`;
-  const value = { status, since: new Date().toISOString() };
-  element('sent').textContent = 'Sending';
-  try {
-    await client.publish(topic, value, { qos: 1, retain: true }).acked;
-    element('sent').textContent = 'The broker has it.';
-  } catch (error) {
-    element('sent').textContent = `Not published: ${error.message}.`;
+  const given = element('name').value.trim();
+  if (event.submitter?.value === 'offline') client.presence().leave();
+  else if (given === name && client.state.state !== 'needs-auth') client.presence().update(undefined);
+  else {
+    name = given;
+    // For a reload of this tab. The password is not kept.
+    sessionStorage.setItem('name', name);
+    enter(element('password').value);
   }
 });
+
+element('name').value = name;
+enter();

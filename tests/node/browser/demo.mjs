@@ -1,4 +1,4 @@
-// The site under /docs/ and its demo: what one page publishes, another shows, and both show it after a reload.
+// The site under /docs/ and its demo: who is on one page is shown by another, after a reload too, and is offline when the page is gone.
 
 import assert from 'node:assert/strict';
 import { eventually, open } from './chromium.mjs';
@@ -34,13 +34,22 @@ try {
 
   await page.locator('#name').fill('Ana Lind/phone');
   await page.getByRole('button', { name: 'I am here' }).click();
-  await page.getByText('The broker has it.').waitFor();
   await shows(page, 'Ana Lind/phone', 'online');
   await shows(other, 'Ana Lind/phone', 'online');
 
+  // Who looks again sees it still, and so does who was here.
   await other.reload();
   await shows(other, 'Ana Lind/phone', 'online');
+  await page.reload();
+  await online(page);
+  await shows(page, 'Ana Lind/phone', 'online');
   await page.getByRole('button', { name: 'I am gone' }).click();
+  await shows(other, 'Ana Lind/phone', 'offline');
+
+  // A page that is closed says nothing: its will does.
+  await page.getByRole('button', { name: 'I am here' }).click();
+  await shows(other, 'Ana Lind/phone', 'online');
+  await page.close();
   await shows(other, 'Ana Lind/phone', 'offline');
   assert.deepEqual(faults, []);
 } catch (error) {
