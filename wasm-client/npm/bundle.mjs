@@ -44,6 +44,7 @@ for (const name of readdirSync(compiled, { recursive: true })) {
 
 const { private: _private, scripts: _scripts, devDependencies: _devDependencies, ...manifest } = JSON.parse(readFileSync('package.json', 'utf8'));
 writeFileSync(join(output, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-for (const [from, to] of [['../README.md', 'README.md'], ['../../LICENSE-MIT', 'LICENSE-MIT'], ['../../LICENSE-APACHE', 'LICENSE-APACHE']]) {
-  cpSync(from, join(output, to));
-}
+for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(join('../..', name), join(output, name));
+// The package has no guides beside it: links to them go to the repository.
+const tree = manifest.repository.url.replace(/^git\+(.*)\.git$/, '$1/blob/main/');
+writeFileSync(join(output, 'README.md'), readFileSync('README.md', 'utf8').replaceAll('](../../', `](${tree}`));

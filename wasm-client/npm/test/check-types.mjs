@@ -10,7 +10,7 @@ rmSync(snippets, { recursive: true, force: true });
 mkdirSync(snippets, { recursive: true });
 
 const guides = '../../docs/client';
-const pages = ['../README.md', ...readdirSync(guides).filter((name) => name.endsWith('.md')).map((name) => join(guides, name))];
+const pages = ['README.md', ...readdirSync(guides).filter((name) => name.endsWith('.md')).map((name) => join(guides, name))];
 let count = 0;
 for (const page of pages) {
   const lines = readFileSync(page, 'utf8').split('\n');

@@ -14,7 +14,6 @@ pub const ASSET: Asset = Asset {
     folder: "pkg",
     inputs: &[
         "wasm-client/npm",
-        "wasm-client/README.md",
         "protocol/src",
         "protocol/Cargo.toml",
         "Cargo.toml",
