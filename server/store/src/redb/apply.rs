@@ -37,8 +37,8 @@ pub(super) struct Batch<'a> {
     log: Log<'a>,
     progress: Table<'a, u64, Bytes>,
     flows: Flows<'a>,
-    /// Of the sessions that this batch touches; not yet in the table.
-    touched: BTreeMap<Incarnation, Progress>,
+    /// Of the sessions that this batch touches, not yet in the table; with the [`Progress::steps`] that it had there.
+    touched: BTreeMap<Incarnation, (Progress, u32)>,
     /// Bytes that retained messages take more than before the batch.
     grown: i64,
 }
@@ -173,7 +173,10 @@ impl<'a> Batch<'a> {
 
     /// Writes what was held back, and says what the batch has done to the file.
     pub(super) fn finish(mut self) -> Result<Finished> {
-        for (session, progress) in &self.touched {
+        for (session, (progress, steps)) in &mut self.touched {
+            if progress.steps() > *steps {
+                progress.join(|gap| self.log.waits_for(*session, gap))?;
+            }
             let row = progress.encode();
             self.progress.insert(session.0, row.as_slice())?;
         }
@@ -252,12 +255,17 @@ impl<'a> Batch<'a> {
 
     fn progress_of(&mut self, session: Incarnation) -> Result<&mut Progress> {
         use std::collections::btree_map::Entry;
-        Ok(match self.touched.entry(session) {
+        let (progress, _) = match self.touched.entry(session) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(match self.progress.get(session.0)? {
-                Some(row) => Progress::decode(row.value())?,
-                None => Progress::default(),
-            }),
-        })
+            Entry::Vacant(entry) => {
+                let progress = match self.progress.get(session.0)? {
+                    Some(row) => Progress::decode(row.value())?,
+                    None => Progress::default(),
+                };
+                let steps = progress.steps();
+                entry.insert((progress, steps))
+            }
+        };
+        Ok(progress)
     }
 }

@@ -9,12 +9,12 @@ use std::ops::{Bound, Range};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
-    encoding::{decode_queued_head, encode_queued},
+    encoding::{SetBytes, decode_queued_head, encode_queued},
     extent,
     intern::Interner,
     table::{self, Bytes},
 };
-use crate::{Queue, Sequence};
+use crate::{Incarnation, Queue, Sequence};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
@@ -22,6 +22,8 @@ type Result<T> = std::result::Result<T, redb::Error>;
 const GATHERED_BYTES_MAX: usize = 256 * 1024;
 /// Fewer rows are written one by one: a cursor writes the last page anew, with all that is in it.
 const CURSOR_ROWS_MIN: usize = 8;
+/// Rows between two numbers that are looked at; more count as one that somebody waits for.
+const LOOKED_AT_MAX: usize = 16;
 
 /// The messages and their recipient sets.
 pub(super) struct Log<'a> {
@@ -82,6 +84,29 @@ impl<'a> Log<'a> {
             self.interner.release(decode_queued_head(row.value())?.set);
         }
         Ok(())
+    }
+
+    /// Whether one of these messages may be this session's, or group's.
+    pub(super) fn waits_for(&mut self, owner: Incarnation, numbers: Range<u64>) -> Result<bool> {
+        if !self.gathered.is_empty() {
+            self.write()?;
+        }
+        for (count, entry) in self.messages.range(numbers)?.enumerate() {
+            let (_, row) = entry?;
+            if count == LOOKED_AT_MAX {
+                return Ok(true);
+            }
+            let set = match decode_queued_head(row.value()) {
+                Ok(head) => self.sets.get(head.set)?,
+                Err(_) => None,
+            };
+            let found = set.map(|set| SetBytes::new(set.value())?.find(owner));
+            // What cannot be read is left to recovery as it is.
+            if !matches!(found, Some(Ok(None))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Writes what has gathered, and removes the sets that have been out of use for long.

@@ -1,5 +1,7 @@
 //! What a session is done with: all below a cursor, and ranges above it. One small row per session.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,6 +11,9 @@ use super::{
 use crate::Sequence;
 
 const PROGRESS_VERSION: u8 = 1;
+
+/// With so many ranges they are joined where they can be, and again with each doubling of them: what cannot be joined costs little then.
+pub(super) const RANGES_STEP: usize = 1024;
 
 /// Invariant: ranges start above the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +56,32 @@ impl Progress {
             passed += 1;
         }
         self.ranges.drain_first(passed);
+    }
+
+    /// How often the number of ranges has passed the step, and doubled.
+    pub(super) fn steps(&self) -> u32 {
+        (self.ranges.as_slice().len() / RANGES_STEP + 1).ilog2()
+    }
+
+    /// While one message is open the cursor stands still, and others' numbers lie between what is done above it: each would be a range of
+    /// its own for ever. A message is written before any with a higher number is done, so a gap in which none `waits` now is done too.
+    pub(super) fn join<E>(
+        &mut self,
+        mut waits: impl FnMut(Range<u64>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let mut joined: Vec<(u64, u64)> = Vec::new();
+        for &(start, end) in self.ranges.as_slice() {
+            let before = joined.last().map_or(self.cursor, |&(_, end)| end);
+            if waits(before..start)? {
+                joined.push((start, end));
+            } else if let Some(last) = joined.last_mut() {
+                last.1 = end;
+            } else {
+                self.cursor = end;
+            }
+        }
+        self.ranges = Ranges::of(joined);
+        Ok(())
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -116,6 +147,38 @@ mod tests {
                 prop_assert_eq!(progress.end().0, end);
                 prop_assert_eq!(&Progress::decode(&progress.encode()), &Ok(progress.clone()));
             }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(12),
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn gaps_are_joined_but_where_something_waits(
+            numbers in prop::collection::vec(0_u64..60, 0..40),
+            cursor in 0_u64..20,
+            waiting in prop::collection::btree_set(0_u64..60, 0..6),
+        ) {
+            let mut progress = Progress::default();
+            for number in numbers {
+                progress.done(Sequence(number), Sequence(cursor));
+            }
+            let before = progress.clone();
+            let waits = |gap: Range<u64>| Ok::<_, ()>(waiting.range(gap).next().is_some());
+            prop_assert_eq!(progress.join(waits), Ok(()));
+            prop_assert_eq!(progress.end(), before.end());
+            for number in (0..60).map(Sequence) {
+                prop_assert!(progress.is_done(number) || !before.is_done(number));
+                let waits = waiting.contains(&number.0) && !before.is_done(number);
+                prop_assert!(!waits || !progress.is_done(number));
+            }
+            // Each range that is left has something before it that waits.
+            prop_assert!(progress.ranges.as_slice().len() <= waiting.len());
+            prop_assert_eq!(&Progress::decode(&progress.encode()), &Ok(progress.clone()));
         }
     }
 

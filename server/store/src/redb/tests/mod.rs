@@ -10,6 +10,7 @@ mod failure;
 mod log;
 mod migrate;
 mod open;
+mod progress;
 mod read;
 mod rows;
 mod stamp;
