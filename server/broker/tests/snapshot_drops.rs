@@ -4,8 +4,13 @@ mod world;
 
 use std::num::NonZeroU16;
 
+use bytes::BytesMut;
 use ebbtide_broker::Limits;
-use ebbtide_protocol::{QoS, packet::Connect};
+use ebbtide_protocol::{
+    Packet, QoS, Version,
+    codec::encode,
+    packet::{Connect, SubscriptionOptions},
+};
 use world::{Client, World, clean, kept, publish, snapshots::*};
 
 /// So much may wait for a client in memory.
@@ -15,10 +20,7 @@ const LAST: usize = MANY - 1;
 fn say(world: &mut World, publisher: Client, topic: &str, payload: &str, retain: bool) {
     let mut packet = publish(1, topic, payload, QoS::AtMostOnce);
     packet.retain = retain;
-    world.send(
-        publisher,
-        ebbtide_protocol::Packet::Publish(Box::new(packet)),
-    );
+    world.send(publisher, Packet::Publish(Box::new(packet)));
 }
 
 /// What a client gets that is held up by its window at the first message of its snapshot. `before` is said while there is room,
@@ -51,6 +53,34 @@ fn received(connect: Connect, before: &[(usize, &str)], after: &[(usize, &str)])
     assert_eq!(last, Some(format!("r/filler {filler}")));
     assert_eq!(world.is_closed(client), None);
     received
+}
+
+/// With No Local there is no live copy of what the client replaces itself [MQTT-3.3.1-9].
+#[test]
+fn a_value_that_the_client_has_replaced_comes_though_it_wants_none_of_its_own() {
+    let not_local = SubscriptionOptions {
+        no_local: true,
+        ..AT_LEAST_ONCE
+    };
+    for (connect, marker) in sessions() {
+        let mut world = World::new();
+        retain(&mut world, MANY);
+        let (client, _) = world.connect(connect);
+        let mut bytes = BytesMut::new();
+        let subscribe = Packet::Subscribe(asking(Some(7), &[("r/#", not_local)]));
+        encode(&subscribe, Version::V5, &mut bytes);
+        for (n, payload) in [(LAST, "own"), (MANY, "new")] {
+            let mut own = publish(1, &topic(n), payload, QoS::AtMostOnce);
+            own.retain = true;
+            encode(&Packet::Publish(Box::new(own)), Version::V5, &mut bytes);
+        }
+        world.send_bytes(client, &bytes);
+        world.commit();
+        assert_eq!(told(&world.next_suback(client)).0, ["300"]);
+        let value = vec![format!("{} own", topic(LAST))];
+        let expected = [values(0..LAST), value, marker].concat();
+        assert_eq!(all(&mut world, client), expected);
+    }
 }
 
 /// The marker comes in any case only to a session that keeps its copies.

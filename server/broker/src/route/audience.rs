@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ebbtide_protocol::QoS;
+use ebbtide_protocol::{QoS, TopicName};
 use ebbtide_store::{Incarnation, Message, Recipient, RecipientSet, Sequence};
 
 use super::{
@@ -99,6 +99,18 @@ impl<'a> Audience<'a> {
         match are_all && groups.is_empty() {
             true => matches.recipients(message, || self.make_recipients(shared, message)),
             false => self.make_recipients(shared, message),
+        }
+    }
+
+    /// With No Local, the publisher of what is retained now has no live copy: its snapshots bring it themselves. The caller holds the
+    /// order lock.
+    pub fn note_not_local(&self, topic: &TopicName, publisher: Incarnation, replaces: bool) {
+        let sessions = &self.matches.sessions;
+        if !self.matches.is_for_all
+            && let Ok(at) = sessions.binary_search_by_key(&publisher, |one| one.mailbox.session)
+            && sessions[at].wish(publisher).is_none()
+        {
+            sessions[at].mailbox.note_change(topic, false, replaces);
         }
     }
 

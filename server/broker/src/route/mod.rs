@@ -169,6 +169,9 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             replaces,
             now,
         );
+        if let Some(replaces) = replaces {
+            audience.note_not_local(&message.topic, source.session(), replaces);
+        }
         left_out.record(shared, &message);
         (ticket, crowded)
     } else {

@@ -31,13 +31,15 @@ pub fn check(history: &History) -> Result<(), String> {
     for (topic, writes) in &writes {
         right_value(history, topic, writes, values.get(topic).copied(), looked)?;
     }
-    seen_last(history, &values)?;
+    seen_last(history, &values, &writes)?;
     never_back(history)
 }
 
-/// All that would change the retained message, by topic.
-fn writes(history: &History) -> BTreeMap<&TopicName, Vec<(MessageId, Publishing)>> {
-    let mut writes: BTreeMap<&TopicName, Vec<(MessageId, Publishing)>> = BTreeMap::new();
+/// All that would change the retained message of a topic.
+type Writes = Vec<(MessageId, Publishing)>;
+
+fn writes(history: &History) -> BTreeMap<&TopicName, Writes> {
+    let mut writes: BTreeMap<&TopicName, Writes> = BTreeMap::new();
     for (id, publishing) in history.publishes().into_iter().enumerate() {
         let message = &history.messages[id];
         let is_sent = publishing.first.is_some() || message.will_of.is_some();
@@ -107,14 +109,18 @@ fn right_value(
 }
 
 /// Whoever is still subscribed has got the retained message, and after it nothing else that was acknowledged.
-fn seen_last(history: &History, values: &BTreeMap<&TopicName, MessageId>) -> Result<(), String> {
+fn seen_last(
+    history: &History,
+    values: &BTreeMap<&TopicName, MessageId>,
+    writes: &BTreeMap<&TopicName, Writes>,
+) -> Result<(), String> {
     let standing: BTreeSet<SessionId> = history
         .standing()
         .iter()
         .map(|(session, _)| *session)
         .collect();
     let (publishes, shared) = (history.publishes(), Shared::of(history));
-    for subscription in in_force(history) {
+    for (asked_at, subscription) in in_force(history) {
         let session = subscription.session;
         if !standing.contains(&session) || history.sessions[session].is_unsure {
             continue;
@@ -130,13 +136,20 @@ fn seen_last(history: &History, values: &BTreeMap<&TopicName, MessageId>) -> Res
                 && subscription.filter.matches(topic)
                 && message.qos.min(subscription.options.qos) > QoS::AtMostOnce
                 && message.expiry_s.is_none()
-                && !(subscription.options.no_local && message.session == session)
                 && publishes[*value].acknowledged.is_some()
                 && publishes[*value].times == 1;
-            let deliveries = history.deliveries().filter(|(_, delivery)| {
+            // Its own that it has sent since comes only with the snapshot, if at all. But then the one before has come.
+            let is_own = subscription.options.no_local
+                && message.session == session
+                && publishes[*value].first > Some(asked_at);
+            if is_own && !stands(history, &writes[topic], asked_at) {
+                continue;
+            }
+            let from = if is_own { asked_at } else { 0 };
+            let deliveries = history.deliveries().filter(|(at, delivery)| {
                 let delivered = &history.messages[delivery.message];
                 let is_of_topic = delivered.topic == **topic && delivered.retain;
-                delivery.session == session && is_of_topic && !shared.has(delivery)
+                *at >= from && delivery.session == session && is_of_topic && !shared.has(delivery)
             });
             let mut last = None;
             let mut seen = BTreeSet::new();
@@ -148,7 +161,7 @@ fn seen_last(history: &History, values: &BTreeMap<&TopicName, MessageId>) -> Res
             }
             let is_wrong = last.is_none_or(|last| {
                 let sent = &publishes[last];
-                last != *value && sent.acknowledged.is_some() && sent.times == 1
+                !is_own && last != *value && sent.acknowledged.is_some() && sent.times == 1
             });
             if is_meant && is_wrong {
                 return Err(format!(
@@ -164,19 +177,47 @@ fn seen_last(history: &History, values: &BTreeMap<&TopicName, MessageId>) -> Res
     Ok(())
 }
 
-/// The subscriptions at the end, for themselves.
-fn in_force(history: &History) -> Vec<&Subscription> {
-    let mut in_force: BTreeMap<(SessionId, &str), &Subscription> = BTreeMap::new();
-    for (_, fact) in history.facts() {
+/// Whether the topic surely had a value then, and none since but such as are kept for all who subscribe.
+fn stands(history: &History, writes: &[(MessageId, Publishing)], at: usize) -> bool {
+    let is_kept = |id: MessageId| {
+        let message = &history.messages[id];
+        !message.is_clear && message.expiry_s.is_none() && message.qos > QoS::AtMostOnce
+    };
+    let before = writes.iter().filter(|(id, sent)| {
+        is_kept(*id) && sent.times == 1 && sent.acknowledged.is_some_and(|done| done < at)
+    });
+    let Some((value, from)) = before.max_by_key(|(_, sent)| sent.first) else {
+        return false;
+    };
+    writes.iter().all(|(id, sent)| {
+        let is_of_same = history.messages[*id].publisher == history.messages[*value].publisher;
+        let is_before = sent.times == 1
+            && (sent
+                .acknowledged
+                .is_some_and(|done| Some(done) < from.first)
+                || is_of_same && sent.first < from.first);
+        is_kept(*id) || is_before
+    })
+}
+
+/// The subscriptions at the end, for themselves, and when they were last asked for.
+fn in_force(history: &History) -> Vec<(usize, &Subscription)> {
+    let mut asked: BTreeMap<(SessionId, &str), usize> = BTreeMap::new();
+    let mut in_force: BTreeMap<(SessionId, &str), (usize, &Subscription)> = BTreeMap::new();
+    for (at, fact) in history.facts() {
         match fact {
             Fact::Subscribed(subscription) if subscription.filter.share().is_none() => {
                 let key = (subscription.session, subscription.filter.as_str());
-                in_force.insert(key, subscription);
+                in_force.insert(key, (asked[&key], subscription));
             }
             Fact::Subscribes(Subscription {
                 session, filter, ..
-            })
-            | Fact::Unsubscribes { session, filter } => {
+            }) => {
+                let key = (*session, filter.as_str());
+                asked.insert(key, at);
+                in_force.remove(&key);
+            }
+            Fact::Unsubscribes { session, filter } => {
                 in_force.remove(&(*session, filter.as_str()));
             }
             _ => {}
