@@ -5,7 +5,7 @@ mod world;
 use std::num::NonZeroU16;
 
 use bytes::BytesMut;
-use ebbtide_broker::Limits;
+use ebbtide_broker::{Limits, QueueOverflow};
 use ebbtide_protocol::{
     Packet, QoS, Version,
     codec::encode,
@@ -108,6 +108,44 @@ fn a_value_that_has_a_live_copy_before_the_one_that_was_dropped_does_not() {
         ];
         assert_eq!(received, [values(0..LAST), rest].concat());
     }
+}
+
+/// The queue is full while the snapshot goes on, for what that brings is not kept. The value waits until there is room.
+#[test]
+fn a_value_whose_live_copy_found_the_queue_full_comes_with_the_snapshot() {
+    let mut world = World::with(Limits {
+        queue_messages_per_session_max: 2,
+        queue_overflow: QueueOverflow::DropNewest,
+        ..Limits::default()
+    });
+    let (publisher, _) = world.connect(clean("p"));
+    for n in 0..MANY {
+        let qos = match n {
+            0 | 1 => QoS::AtLeastOnce,
+            _ => QoS::AtMostOnce,
+        };
+        world.publish(publisher, 1, &topic(n), "old", qos, true);
+    }
+    let (client, _) = world.connect(Connect {
+        receive_maximum: NonZeroU16::new(1),
+        ..kept("c")
+    });
+    let suback = ask(&mut world, client, 7, &[("r/#", AT_LEAST_ONCE)]);
+    assert_eq!(told(&suback).0, ["300"]);
+    for filler in ["one", "two"] {
+        world.publish(publisher, 1, "r/filler", filler, QoS::AtLeastOnce, false);
+    }
+    set(&mut world, publisher, LAST, "new");
+    assert_eq!(world.broker.stats().dropped.queue_full, 1);
+    let mut received = all(&mut world, client);
+    world.pass_ms(1_000);
+    received.extend(all(&mut world, client));
+    let marker = received.pop().expect("a marker");
+    assert_eq!(marker, "$ebbtide/end/7 [7]");
+    received.retain(|one| !one.starts_with("r/filler"));
+    received.sort_unstable();
+    let value = vec![format!("{} new", topic(LAST))];
+    assert_eq!(received, [values(0..LAST), value].concat());
 }
 
 /// They would be taken for some that were announced.

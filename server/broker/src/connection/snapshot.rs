@@ -1,7 +1,8 @@
 //! The retained messages that answer a subscription, a chunk at a time, at their place in the order.
 //!
-//! A value that has changed since the subscription is left out: its live copy stands further behind. Only if that was dropped, at QoS 0
-//! for a client that is behind, the value of now comes in its place. So nothing is missed, and nothing goes back.
+//! A value that has changed since the subscription is left out: its live copy stands further behind. Only if there is none, dropped at
+//! QoS 0 for a client that is behind, kept out by a full queue or not wanted by its publisher, the value of now comes in its place. So
+//! nothing is missed, and nothing goes back.
 //!
 //! Copies that would be kept need room. Without it the rest is put off for a while, and what stands behind it goes on: it
 //! may be what makes room.

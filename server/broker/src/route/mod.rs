@@ -172,7 +172,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
         if let Some(replaces) = replaces {
             audience.note_not_local(&message.topic, source.session(), replaces);
         }
-        left_out.record(shared, &message);
+        left_out.record(shared, &message, replaces);
         (ticket, crowded)
     } else {
         let accept = Accept {

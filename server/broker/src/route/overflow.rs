@@ -45,12 +45,16 @@ pub(super) fn leave_out<'a>(
 }
 
 impl LeftOut<'_> {
-    /// The message has been taken in, and so is lost for them. One that is refused is not: its publisher still has it.
-    pub fn record(self, shared: &Shared, message: &Message) {
+    /// The message has been taken in, and so is lost for them. One that is refused is not: its publisher still has it. `replaces`: it is
+    /// retained now, and whether in the place of another one.
+    pub fn record(self, shared: &Shared, message: &Message, replaces: Option<bool>) {
         let at = message.accepted_at;
         for target in self.targets {
             let topic = TopicKey::of(&message.topic);
             target.mailbox.note(topic, Fate::QueueFull, at);
+            if let Some(replaces) = replaces {
+                (target.mailbox).note_change(&message.topic, false, replaces);
+            }
             record(shared, target.mailbox, DropReason::QueueFull, at);
         }
         for _ in self.groups {
