@@ -6,6 +6,7 @@ use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter,
     packet::{Ack, Publish, Unsubscribe},
 };
+use ebbtide_store::{GroupRow, Incarnation, Operation, Store as _};
 use world::*;
 
 const FILTER: &str = "$share/g/jobs/#";
@@ -132,4 +133,26 @@ fn what_nobody_else_can_have_any_more_stays() {
     world.cut(client);
     let (client, _) = world.connect(kept("a"));
     assert_eq!(said(&publishes(&mut world, client)), said(&sent));
+}
+
+/// Somebody comes while the last member goes, and the broker dies between the new group's row and the removal of the old one's.
+#[test]
+fn of_two_groups_with_one_filter_one_is_left() {
+    let mut world = World::new();
+    // Its number is nobody's later.
+    world.connect(clean("first"));
+    member(&mut world, "a");
+    let old = GroupRow {
+        group: Incarnation(1),
+        filter: TopicFilter::new(FILTER).expect("a filter"),
+    };
+    let put = Operation::PutGroup(old);
+    world.store.commit(&[put]).expect("commits");
+    world.crash();
+    let last = world.batches.last().expect("a batch");
+    assert!(last.contains(&Operation::RemoveGroup(Incarnation(1))));
+    let members = ["a", "b"].map(|name| member(&mut world, name));
+    publish_three(&mut world);
+    let got = members.map(|client| publishes(&mut world, client).len());
+    assert_eq!(got.iter().sum::<usize>(), 3, "{got:?}");
 }

@@ -88,11 +88,13 @@ impl Index {
         group.leave(session).then(|| self.remove_group(group))
     }
 
-    /// Takes out a group without members.
+    /// Takes out a group without members. After a crash another one may have its filter.
     pub fn remove_group(&mut self, group: &Arc<Group>) -> Arc<Group> {
         self.recent.clear();
         self.shared.remove(group.filter.pattern(), group.number);
-        self.groups.remove(&group.filter);
+        if (self.groups.get(&group.filter)).is_some_and(|known| Arc::ptr_eq(known, group)) {
+            self.groups.remove(&group.filter);
+        }
         Arc::clone(group)
     }
 
