@@ -19,6 +19,7 @@ use crate::{
     fates::TopicKey,
     journal::{Journal, Ticket},
     route::{
+        self,
         group::Lease,
         mailbox::{Delivery, End, Mail, Snapshot},
     },
@@ -268,7 +269,9 @@ impl Open {
                     // What is repeated has its packet id.
                     let has_no_id = matches!(mail, Mail::Message(_))
                         && self.session.flows.len() >= usize::from(u16::MAX);
-                    let is_full = self.outbound.quota == 0 || has_no_id;
+                    let is_full = self.outbound.quota == 0
+                        || has_no_id
+                        || self.has_no_room_for(delivery, shared);
                     if delivery.qos > QoS::AtMostOnce && is_full {
                         return;
                     }
@@ -284,6 +287,20 @@ impl Open {
                 }
             }
         }
+    }
+
+    /// At QoS 2 a message of a group becomes this session's own: a copy, unless nobody else waits for it. Without room for copies each waits
+    /// until all before it are acknowledged, for what is acknowledged makes room.
+    fn has_no_room_for(&self, delivery: &Delivery, shared: &Shared) -> bool {
+        let is_copied = |lease: &Lease| {
+            let sequence = lease.sequence();
+            sequence.is_none_or(|sequence| shared.journal.is_shared(sequence))
+        };
+        let becomes_own = delivery.qos == QoS::ExactlyOnce && self.session.kept;
+        becomes_own
+            && self.session.flows.len() > 0
+            && !route::has_room_for_copies(shared)
+            && delivery.lease.as_ref().is_some_and(is_copied)
     }
 
     fn stage_message(&mut self, mut delivery: Delivery, shared: &Shared, now: Now) {

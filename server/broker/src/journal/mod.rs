@@ -242,6 +242,13 @@ impl Journal {
         found.map(|message| u64::from(message.bytes)).sum()
     }
 
+    /// Whether more than one session or group waits for the message.
+    pub(crate) fn is_shared(&self, sequence: Sequence) -> bool {
+        let state = self.state.lock();
+        let message = state.messages.get(sequence);
+        message.is_some_and(|message| message.recipients.get() > 1)
+    }
+
     /// When all of these messages are on disk, of those that somebody waits for.
     pub(crate) fn ticket_of(&self, sequences: impl IntoIterator<Item = Sequence>) -> Ticket {
         let state = self.state.lock();

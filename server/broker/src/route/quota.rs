@@ -123,15 +123,21 @@ fn reached(shared: &Shared, message: &Message, is_queued: bool) -> Option<(Limit
     None
 }
 
+/// Whether copies may be kept of what waits for others too. The members of groups get them as they are sent, so none is refused: without
+/// room they are sent one at a time.
+pub(crate) fn has_room_for_copies(shared: &Shared) -> bool {
+    let (limits, journal) = (shared.limits(), &shared.journal);
+    journal.no_room().is_none()
+        && journal.waiting_bytes() < limits.queue_bytes_max
+        && journal.waiting_messages() < limits.queue_messages_max
+}
+
 /// How many copies of retained messages may be kept for a session now, besides what waits: nobody publishes them who could be
 /// refused. The caller holds the order lock.
 pub(crate) fn copies(shared: &Shared, mailbox: &Mailbox) -> usize {
     let (limits, journal) = (shared.limits(), &shared.journal);
     let (waiting, bytes) = mailbox.waiting();
-    if journal.no_room().is_some()
-        || journal.waiting_bytes() >= limits.queue_bytes_max
-        || bytes >= limits.queue_bytes_per_session_max
-    {
+    if !has_room_for_copies(shared) || bytes >= limits.queue_bytes_per_session_max {
         return 0;
     }
     let in_all = limits
