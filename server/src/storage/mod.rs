@@ -20,9 +20,10 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ebbtide_broker::{Broker, Limits, NoRoom, PresenceTopic};
@@ -43,6 +44,11 @@ use crate::{
 
 /// The name of the database in the data folder.
 pub const FILE: &str = "ebbtide.redb";
+
+/// How long a stop waits for a store that has failed and is opened once more: a disk that answers nothing would hold it for ever.
+const LAST_ATTEMPT: Duration = Duration::from_secs(20);
+/// How often it looks meanwhile whether it has failed.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The broker of now, and the way to its messages on disk.
 #[derive(Clone, Debug)]
@@ -174,7 +180,9 @@ impl CurrentBroker {
 pub struct Storage {
     current: CurrentBroker,
     stopping: Arc<AtomicBool>,
-    writer: Option<JoinHandle<()>>,
+    writer: JoinHandle<()>,
+    /// Closed when the writer ends.
+    ended: Receiver<()>,
 }
 
 impl Storage {
@@ -217,11 +225,12 @@ impl Storage {
             times: CommitTimes::default(),
         });
         let stopping = Arc::new(AtomicBool::new(false));
-        let writer = writer::spawn(Arc::clone(&shared), source, Arc::clone(&stopping))?;
+        let (writer, ended) = writer::spawn(Arc::clone(&shared), source, Arc::clone(&stopping))?;
         Ok(Self {
             current: CurrentBroker { shared },
             stopping,
-            writer: Some(writer),
+            writer,
+            ended,
         })
     }
 
@@ -236,14 +245,24 @@ impl Storage {
     }
 
     /// Commits what waits and ends the writer. `false`: not everything could be written.
-    pub fn finish(mut self) -> bool {
+    pub fn finish(self) -> bool {
+        self.finish_within(LAST_ATTEMPT)
+    }
+
+    /// A commit that has not failed has all the time it takes.
+    fn finish_within(self, last_attempt: Duration) -> bool {
         self.stopping.store(true, Ordering::Release);
-        let Some(writer) = self.writer.take() else {
-            return false;
-        };
-        writer.thread().unpark();
+        self.writer.thread().unpark();
         let has_failed = || self.current.no_room() == Some(NoRoom::Failed);
-        writer.join().is_ok() && !has_failed()
+        let mut failed_at = None;
+        while self.ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            failed_at = has_failed().then(|| failed_at.unwrap_or_else(Instant::now));
+            if failed_at.is_some_and(|at| at.elapsed() >= last_attempt) {
+                tracing::error!("the store did not answer in time");
+                return false;
+            }
+        }
+        self.writer.join().is_ok() && !has_failed()
     }
 }
 

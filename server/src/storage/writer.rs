@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, channel},
     },
     task::Waker,
     thread::{self, JoinHandle},
@@ -26,19 +27,22 @@ use crate::wake;
 /// How often it looks at the disk when it has nothing to write: others fill it, or make room.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Starts the thread.
+/// Starts the thread. What it gives beside it is closed when the thread ends.
 pub(super) fn spawn(
     shared: Arc<Shared>,
     source: Source,
     stopping: Arc<AtomicBool>,
-) -> Result<JoinHandle<()>, StorageError> {
+) -> Result<(JoinHandle<()>, Receiver<()>), StorageError> {
     let mut watch = Watch::new(source.disk_reserve_bytes);
     // Whoever is told that the broker is ready must not find a full disk afterwards.
     look(&shared, &source, &shared.broker(), &mut watch);
+    let (until_end, ended) = channel();
     let thread = thread::Builder::new().name("writer".into());
-    thread
-        .spawn(move || write(&shared, &source, watch, &stopping))
-        .map_err(StorageError::Thread)
+    let writer = thread.spawn(move || {
+        let _until_end = until_end;
+        write(&shared, &source, watch, &stopping);
+    });
+    Ok((writer.map_err(StorageError::Thread)?, ended))
 }
 
 fn write(shared: &Shared, source: &Source, mut watch: Watch, stopping: &AtomicBool) {

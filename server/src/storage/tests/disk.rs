@@ -33,6 +33,8 @@ struct State {
     stamps: Arc<Stamps>,
     is_away: bool,
     openings: usize,
+    /// Whoever opens it again waits for this.
+    held: Arc<Mutex<()>>,
 }
 
 impl Disk {
@@ -50,6 +52,11 @@ impl Disk {
 
     pub fn set_free_bytes(&self, bytes: u64) {
         self.state().free_bytes = Some(bytes);
+    }
+
+    /// It does not answer who opens it again while that is locked.
+    pub fn held(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.state().held)
     }
 
     /// It cannot be reached.
@@ -166,6 +173,7 @@ impl Place for Disk {
                 return Err(StoreError::Io("it is away".into()));
             }
         }
+        drop(self.held().lock());
         let before = Arc::clone(&self.state().stamps);
         let Kept::File(store) = self.open()? else {
             unreachable!("it opens files");

@@ -6,6 +6,7 @@ mod disk;
 use std::{
     collections::BTreeMap,
     io::ErrorKind,
+    sync::mpsc::channel,
     thread,
     time::{Duration, Instant},
 };
@@ -230,7 +231,7 @@ fn it_is_tried_again_with_pauses_however_often_it_is_woken() {
     assert_eq!(puback(&mut publisher), None);
     while failed_at.elapsed() < Duration::from_millis(500) {
         // As everything does that is queued.
-        let writer = running.storage.writer.as_ref().expect("it runs");
+        let writer = &running.storage.writer;
         writer.thread().unpark();
         thread::sleep(Duration::from_millis(1));
     }
@@ -282,6 +283,26 @@ fn a_stop_while_it_is_broken_says_so() {
     publisher.send(retained("a", "1"));
     assert_eq!(puback(&mut publisher), None);
     assert!(!running.storage.finish());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_ever_for_a_disk_that_does_not_answer() {
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    let held = running.disk.held();
+    let until_the_end = held.lock().expect("nobody has panicked");
+    running.disk.fail_after(0, ErrorKind::Other, false);
+    publisher.send(retained("a", "1"));
+    assert_eq!(puback(&mut publisher), None);
+    let until = Instant::now() + client::DEADLINE;
+    while running.disk.openings() == 0 {
+        assert!(Instant::now() < until, "not opened again");
+        thread::sleep(Duration::from_millis(2));
+    }
+    let (sender, receiver) = channel();
+    thread::spawn(move || sender.send(running.storage.finish_within(Duration::ZERO)));
+    assert_eq!(receiver.recv_timeout(client::DEADLINE), Ok(false));
+    drop(until_the_end);
 }
 
 /// The next attempt would be up to ten seconds later, and nobody waits for that.
