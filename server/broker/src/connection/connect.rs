@@ -54,9 +54,10 @@ impl Claiming {
 
     /// It waits no longer.
     pub fn give_up(&self, shared: &Shared, now: Now) {
-        // The session may have been handed over in this very moment.
-        let handed = self.control.take_handed().flatten();
         let client_id = &self.arriving.connect.client_id;
+        shared.registry.stop_waiting(client_id, &self.control);
+        // The session may have been handed over until this very moment.
+        let handed = self.control.take_handed().flatten();
         let_go(shared, client_id, &self.control, handed, now);
     }
 }

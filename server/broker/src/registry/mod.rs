@@ -317,12 +317,15 @@ impl Registry {
                     true
                 }
             }
-        } else if next.as_ref().is_some_and(|next| Arc::ptr_eq(next, owner)) {
-            // It gave up waiting.
-            *next = None;
-            false
         } else {
             false
+        }
+    }
+
+    /// From now on it is handed nothing. What it has been handed before, it still has to let go of.
+    pub fn stop_waiting(&self, client_id: &ByteString, waiting: &Arc<Control>) {
+        if let Some(Slot::Live { next, .. }) = self.slots.lock().slots.get_mut(client_id) {
+            next.take_if(|next| Arc::ptr_eq(next, waiting));
         }
     }
 

@@ -39,6 +39,34 @@ fn who_comes_while_it_is_lent_gets_it_afterwards() {
     assert!(matches!(newcomer.take_handed(), Some(Some(_))));
 }
 
+/// Its owner lets go a moment before, or a moment after: the session rests in either case.
+#[test]
+fn who_waits_no_longer_takes_it_to_nowhere() {
+    for is_handed in [true, false] {
+        let broker = Recovery::new(Limits::default(), 0).finish(Now::default());
+        let registry = &broker.shared.registry;
+        registry.recover(away(&broker.shared));
+        let (_pending, reply) = Pending::new();
+        let Found::Away(loan) = registry.find("a", Command::Disconnect, reply) else {
+            panic!("it is away");
+        };
+        let newcomer = control();
+        registry.claim(&loan.client_id, &newcomer, per_user(10));
+        if !is_handed {
+            registry.stop_waiting(&loan.client_id, &newcomer);
+        }
+        let is_away = registry.release(&loan.client_id, &loan.control, Some(loan.session));
+        assert_eq!(is_away, !is_handed);
+        registry.stop_waiting(&loan.client_id, &newcomer);
+        let handed = newcomer.take_handed().flatten();
+        assert_eq!(handed.is_some(), is_handed);
+        let is_away = registry.release(&loan.client_id, &newcomer, handed);
+        assert_eq!(is_away, is_handed);
+        let claim = registry.claim(&loan.client_id, &control(), per_user(1));
+        assert!(matches!(claim, Claim::Granted(Some(_))), "{claim:?}");
+    }
+}
+
 #[test]
 fn it_rests_again_and_counts_once() {
     let broker = Recovery::new(Limits::default(), 0).finish(Now::default());
