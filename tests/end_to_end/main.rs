@@ -29,6 +29,7 @@ mod ledger;
 mod limits;
 mod load_faults;
 mod load_generator;
+mod load_refusals;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;

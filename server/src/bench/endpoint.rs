@@ -58,7 +58,8 @@ impl Run {
 
 /// What an endpoint publishes.
 pub struct Publishing {
-    pub template: Template,
+    /// In turn, and again from the first.
+    pub templates: Vec<Template>,
     pub qos: QoS,
     /// Unacknowledged at a time, at QoS 1 and 2.
     pub window: usize,
@@ -72,6 +73,8 @@ pub struct Publisher {
     publishing: Publishing,
     in_flight: usize,
     next_id: u16,
+    /// Of the templates.
+    next: usize,
     run: Rc<Run>,
 }
 
@@ -83,6 +86,7 @@ impl Publisher {
             publishing,
             in_flight: 0,
             next_id: 0,
+            next: 0,
             run,
         }
     }
@@ -146,9 +150,9 @@ impl Publisher {
                 None => now_ns,
             };
             self.next_id = self.next_id % u16::MAX + 1;
-            self.publishing
-                .template
-                .put(&mut self.link.output, self.next_id, time_ns);
+            let template = &self.publishing.templates[self.next];
+            template.put(&mut self.link.output, self.next_id, time_ns);
+            self.next = (self.next + 1) % self.publishing.templates.len();
             self.run.tally.sent();
             if self.publishing.qos != QoS::AtMostOnce {
                 self.in_flight += 1;

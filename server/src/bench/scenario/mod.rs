@@ -2,6 +2,7 @@
 
 mod connect;
 mod offline;
+mod publish;
 mod restart;
 mod retained;
 mod stall;

@@ -8,9 +8,8 @@ use tokio::task::JoinSet;
 
 use super::{Stage, connect::CONNECTING_MAX, stall::unless_stalled};
 use crate::bench::{
-    endpoint::{Publisher, Publishing, Run, Subscriber},
+    endpoint::{Run, Subscriber},
     link::{Link, Session},
-    pace::Pace,
     report::Report,
     template::Template,
 };
@@ -103,32 +102,14 @@ fn id(stage: &Stage<'_>, number: usize) -> String {
 /// Publishes to all of them, and gives how long it took until everything was acknowledged.
 pub(super) async fn publish(stage: &Stage<'_>, messages: usize) -> io::Result<Duration> {
     let settings = stage.settings;
-    let id = format!("{}-pub", settings.client_prefix);
-    let link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
-    let run = Rc::new(Run::new());
-    run.limit.set(Some(messages as u64));
-    let publishing = Publishing {
-        template: Template::new(
-            &topic(stage),
-            settings.payload_bytes,
-            settings.qos,
-            false,
-            settings.version,
-        )?,
-        qos: settings.qos,
-        window: settings.window,
-        pace: None::<Pace>,
-    };
-    let acknowledged = || run.tally.counts().acknowledged;
-    let work = Publisher::new(link, publishing, Rc::clone(&run)).run();
-    unless_stalled(stage, "published", acknowledged, messages as u64, work).await?;
-    let refused = run.tally.counts().refused;
-    if refused > 0 {
-        return Err(io::Error::other(format!(
-            "the broker refused {refused} of them"
-        )));
-    }
-    Ok(run.start.elapsed())
+    let template = Template::new(
+        &topic(stage),
+        settings.payload_bytes,
+        settings.qos,
+        false,
+        settings.version,
+    )?;
+    super::publish::publish(stage, "published", vec![template], messages).await
 }
 
 /// Until the first delivery and until the last.

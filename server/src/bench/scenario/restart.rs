@@ -11,7 +11,7 @@ use std::{
 
 use ebbtide_protocol::QoS;
 
-use super::{Stage, offline, retained, stall::unless_stalled};
+use super::{Stage, offline, retained};
 use crate::bench::{
     endpoint::receive,
     link::{ANSWER_MAX, Link, Session},
@@ -32,9 +32,7 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let count = settings.messages;
     let mut broker = Broker::start(stage).await?;
     broker.link(stage, "first").await?.disconnect().await?;
-    let came = Cell::new(0);
-    let set = retained::set(stage, count, settings.payload_bytes, &came);
-    unless_stalled(stage, "set", || came.get(), count as u64, set).await?;
+    retained::set(stage, "set", count, settings.payload_bytes).await?;
     offline::leave(stage, 1).await?;
     offline::publish(stage, count).await?;
     broker.kill()?;

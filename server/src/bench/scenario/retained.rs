@@ -9,17 +9,15 @@ use std::{
 
 use ebbtide_protocol::QoS;
 
-use super::{Stage, stall::unless_stalled};
+use super::{Stage, publish::publish, stall::unless_stalled};
 use crate::bench::{
     endpoint::receive,
-    frame::Frame,
     link::{Link, Session},
+    options::Settings,
     report::Report,
     template::Template,
 };
 
-/// Written at once, about.
-const OUTPUT_BYTES: usize = 64 * 1024;
 /// Single topics that are looked up, at most.
 const LOOK_UPS: usize = 2_000;
 /// No more are looked up after as long: some brokers read through all topics for each.
@@ -29,13 +27,10 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let settings = stage.settings;
     let count = settings.messages;
     let before = stage.usage();
+    let set = set(stage, "set", count, settings.payload_bytes).await?;
+    let after = stage.usage();
     let came = Cell::new(0);
     let (progress, expected) = (|| came.get(), count as u64);
-    let payload = settings.payload_bytes;
-    let setting = set(stage, count, payload, &came);
-    let set = unless_stalled(stage, "set", progress, expected, setting).await?;
-    let after = stage.usage();
-    came.set(0);
     let all = read_all(stage, count, &came);
     let (first, last) = unless_stalled(stage, "read", progress, expected, all).await?;
     came.set(0);
@@ -57,10 +52,7 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     report.note("wildcard_first_ms", first.as_secs_f64() * 1e3);
     report.note("wildcard_last_ms", last.as_secs_f64() * 1e3);
     report.note("look_up_p50_ms", look_up.as_secs_f64() * 1e3);
-    // An empty payload takes it away (section 3.3.1.3).
-    came.set(0);
-    let away = self::set(stage, count, 0, &came);
-    if let Err(error) = unless_stalled(stage, "taken away", progress, expected, away).await {
+    if let Err(error) = self::set(stage, "taken away", count, 0).await {
         let remark = format!("retained messages are left in the broker: {error}");
         report.remarks.push(remark);
     }
@@ -71,72 +63,17 @@ pub(super) fn topic(number: usize) -> String {
     format!("bench/retained/{number}")
 }
 
-/// How long until all are acknowledged; at QoS 0 until all are written. `came`: how many are.
+/// How long until all are acknowledged; at QoS 0 until all are written. An empty payload takes them away (section 3.3.1.3).
 pub(super) async fn set(
     stage: &Stage<'_>,
+    what: &'static str,
     count: usize,
     payload_bytes: usize,
-    came: &Cell<u64>,
 ) -> io::Result<Duration> {
-    let settings = stage.settings;
-    let id = format!("{}-set", settings.client_prefix);
-    let mut link = Link::connect(stage.dialer, settings.version, &id, Session::Clean).await?;
-    let templates: Vec<Template> = (0..count)
-        .map(|number| {
-            Template::new(
-                &topic(number),
-                payload_bytes,
-                settings.qos,
-                true,
-                settings.version,
-            )
-        })
-        .collect::<io::Result<_>>()?;
-    let window = settings.window.min(link.receive_maximum);
-    let start = Instant::now();
-    let (mut sent, mut acknowledged, mut refused) = (0, 0, 0);
-    poll_fn(|context| {
-        loop {
-            while sent < count
-                && link.output.len() < OUTPUT_BYTES
-                && (settings.qos == QoS::AtMostOnce || sent - acknowledged < window)
-            {
-                let id = u16::try_from(sent % usize::from(u16::MAX)).unwrap_or(0) + 1;
-                templates[sent].put(&mut link.output, id, 0);
-                sent += 1;
-            }
-            let written = link.poll_write(context)?;
-            if settings.qos == QoS::AtMostOnce {
-                acknowledged = sent;
-            }
-            if acknowledged == count && written.is_ready() {
-                return std::task::Poll::Ready(io::Result::Ok(()));
-            }
-            let read = link.poll_frames(context, |frame, output| match frame {
-                Frame::PubAck { reason } => {
-                    acknowledged += 1;
-                    refused += usize::from(reason >= 0x80);
-                }
-                Frame::PubRec { packet_id, .. } => {
-                    output.extend_from_slice(&[0x62, 2, packet_id[0], packet_id[1]]);
-                }
-                Frame::PubComp => acknowledged += 1,
-                _ => {}
-            })?;
-            came.set(acknowledged as u64);
-            let has_room = sent < count && settings.qos == QoS::AtMostOnce && written.is_ready();
-            if read.is_pending() && !has_room {
-                return std::task::Poll::Pending;
-            }
-        }
-    })
-    .await?;
-    if refused > 0 {
-        return Err(io::Error::other(format!(
-            "the broker refused {refused} of them"
-        )));
-    }
-    Ok(start.elapsed())
+    let Settings { qos, version, .. } = *stage.settings;
+    let template = |number| Template::new(&topic(number), payload_bytes, qos, true, version);
+    let templates = (0..count).map(template).collect::<io::Result<_>>()?;
+    publish(stage, what, templates, count).await
 }
 
 /// Until the first and until the last.

@@ -159,13 +159,13 @@ async fn publish(
     for (link, topic) in links.into_iter().zip(&plan.topics) {
         publishers.window = publishers.window.min(link.receive_maximum);
         let publishing = Publishing {
-            template: Template::new(
+            templates: vec![Template::new(
                 topic,
                 settings.payload_bytes,
                 settings.qos,
                 false,
                 settings.version,
-            )?,
+            )?],
             qos: settings.qos,
             window: settings.window,
             pace: paces.next(),
