@@ -1,5 +1,9 @@
 //! `ebbtide bench` at a broker that refuses something: what it did not do is not counted as done.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
 use anyhow::{Result, ensure};
 use ebbtide_tests::broker::Broker;
 use ebbtide_tests::program::{Said, ebbtide, run};
@@ -32,5 +36,53 @@ fn what_is_not_retained_is_not_counted() -> Result<()> {
         let why = "the broker refused 20 of them";
         ensure!(said.code == 6 && said.stderr.contains(why), "{said:?}");
     }
+    Ok(())
+}
+
+/// Takes everything, and sends a client away that comes back to its session. Packets are short: their length is one byte.
+fn sends_away(mut stream: TcpStream) -> std::io::Result<()> {
+    loop {
+        let mut header = [0; 2];
+        stream.read_exact(&mut header)?;
+        let mut body = vec![0; usize::from(header[1])];
+        stream.read_exact(&mut body)?;
+        match header[0] >> 4 {
+            1 => {
+                stream.write_all(&[0x20, 3, 0, 0, 0])?;
+                let is_clean = body[7] & 2 != 0;
+                if !is_clean {
+                    stream.write_all(&[0xe0, 1, 0x97])?;
+                }
+            }
+            3 => {
+                let id_at = 2 + usize::from(body[1]);
+                stream.write_all(&[0x40, 2, body[id_at], body[id_at + 1]])?;
+            }
+            8 => stream.write_all(&[0x90, 4, body[0], body[1], 0, 1])?,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_sent_away_is_told_with_its_reason() -> Result<()> {
+    let server = TcpListener::bind(("127.0.0.1", 0))?;
+    let url = format!("mqtt://{}", server.local_addr()?);
+    thread::spawn(move || {
+        for stream in server.incoming().map_while(Result::ok) {
+            thread::spawn(move || sends_away(stream));
+        }
+    });
+    let few = [
+        "--sessions",
+        "2",
+        "--messages",
+        "3",
+        "--payload-bytes",
+        "16",
+    ];
+    let said = load(&url, &[&["offline", "--qos", "1"], &few[..]].concat())?;
+    ensure!(said.code == 6, "{said:?}");
+    ensure!(said.stderr.contains("0x97 (Quota exceeded)"), "{said:?}");
     Ok(())
 }

@@ -10,6 +10,8 @@ mod traffic;
 
 use std::io;
 
+use tokio::task::JoinError;
+
 use super::{
     interrupt::Interrupt,
     link::{Link, Session},
@@ -58,6 +60,11 @@ impl Stage<'_> {
             }
         }
     }
+}
+
+/// How a client that has a task ended.
+fn outcome(ended: Result<io::Result<()>, JoinError>) -> io::Result<()> {
+    ended.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// What is played.

@@ -6,7 +6,7 @@ use ebbtide_protocol::QoS;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::task::JoinSet;
 
-use super::{Stage, connect::CONNECTING_MAX, stall::unless_stalled};
+use super::{Stage, connect::CONNECTING_MAX, outcome, stall::unless_stalled};
 use crate::bench::{
     endpoint::{Run, Subscriber},
     link::{Link, Session},
@@ -17,6 +17,7 @@ use crate::progress::Unit;
 
 /// How often it is looked whether all have come.
 const LOOK: Duration = Duration::from_millis(1);
+
 /// All of a run have the same topic, and no other run has it.
 fn topic(stage: &Stage<'_>) -> String {
     format!("bench/offline/{}", stage.settings.client_prefix)
@@ -136,7 +137,11 @@ async fn drain(
             if came() > 0 {
                 first.get_or_insert_with(|| run.start.elapsed());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                // A client that is sent away is told at once, and not as one for which nothing comes.
+                Some(ended) = tasks.join_next() => outcome(ended)?,
+            }
         }
         Ok(run.start.elapsed())
     };

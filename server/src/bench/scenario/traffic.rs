@@ -11,9 +11,9 @@ use std::{
 };
 
 use ebbtide_protocol::QoS;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
-use super::{Scenario, Stage, stall::LOOK};
+use super::{Scenario, Stage, outcome, stall::LOOK};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
     link::{Link, Session},
@@ -294,10 +294,6 @@ async fn wait(
             }
         }
     }
-}
-
-fn outcome(ended: Result<io::Result<()>, JoinError>) -> io::Result<()> {
-    ended.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Until all has come, or nothing comes any more.
