@@ -7,7 +7,10 @@ use std::thread;
 use anyhow::{Result, ensure};
 use ebbtide_tests::broker::Broker;
 use ebbtide_tests::program::{Said, ebbtide, run};
+use serde_json::Value;
 use tempfile::TempDir;
+
+use super::load_generator::figure;
 
 /// A broker where one user may do this below `bench`, and the address with which its clients come.
 fn may(actions: &str) -> Result<(TempDir, Broker, String)> {
@@ -84,5 +87,28 @@ fn a_session_that_is_sent_away_is_told_with_its_reason() -> Result<()> {
     let said = load(&url, &[&["offline", "--qos", "1"], &few[..]].concat())?;
     ensure!(said.code == 6, "{said:?}");
     ensure!(said.stderr.contains("0x97 (Quota exceeded)"), "{said:?}");
+    Ok(())
+}
+
+/// Somebody may set what is retained, and not read it: the rate of the one is not lost with the other.
+#[test]
+fn what_was_measured_before_a_refusal_is_shown() -> Result<()> {
+    let (_folder, _broker, url) = may("[\"publish\", \"retain\"]")?;
+    let said = load(
+        &url,
+        &["retained", "--messages", "20", "--qos", "1", "--json"],
+    )?;
+    ensure!(said.code == 0, "{said:?}");
+    let figures: Value = serde_json::from_str(&said.stdout)?;
+    ensure!(figure(&figures, "set_per_s")? > 0.0, "{figures}");
+    ensure!(figures.get("wildcard_last_ms").is_none(), "{figures}");
+    for note in [
+        "not read: the broker refused",
+        "not looked up: the broker refused",
+    ] {
+        ensure!(said.stderr.contains(note), "{said:?}");
+        ensure!(figures["notes"].to_string().contains(note), "{figures}");
+    }
+    ensure!(!said.stderr.contains("are left"), "{said:?}");
     Ok(())
 }

@@ -120,18 +120,7 @@ impl Link {
             })
             .await
         };
-        let granted = in_time("answer SUBSCRIBE", subscribing).await?;
-        if granted >= 0x80 {
-            let why = format!("the broker refused to subscribe: {}", named(granted));
-            return Err(io::Error::other(why));
-        }
-        if granted < qos as u8 {
-            // What is measured would be something else than what was asked for.
-            let why =
-                format!("the broker delivers with QoS {granted} at most: give --qos {granted}");
-            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
-        }
-        Ok(())
+        is_granted(in_time("answer SUBSCRIBE", subscribing).await?, qos)
     }
 
     /// Only puts SUBSCRIBE into the output.
@@ -237,6 +226,20 @@ impl Link {
             self.receive_maximum = usize::from(maximum.get());
         }
     }
+}
+
+/// Whether the code of a SUBACK is what was asked for.
+pub fn is_granted(granted: u8, qos: QoS) -> io::Result<()> {
+    if granted >= 0x80 {
+        let why = format!("the broker refused to subscribe: {}", named(granted));
+        return Err(io::Error::other(why));
+    }
+    if granted < qos as u8 {
+        // What is measured would be something else than what was asked for.
+        let why = format!("the broker delivers with QoS {granted} at most: give --qos {granted}");
+        return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+    }
+    Ok(())
 }
 
 /// The outcome of `work`, unless it takes too long.

@@ -23,7 +23,7 @@ pub struct Report {
     #[serde(skip)]
     order: Vec<String>,
     /// What has to be known to read the figures.
-    #[serde(skip)]
+    #[serde(rename = "notes", skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ pub fn table(reports: &[Report]) -> String {
             .iter()
             .map(|target| {
                 let values = reports.iter().filter(|report| report.target == *target);
-                median(values.filter_map(|report| report.value(name)).collect())
+                median(values.filter_map(|report| report.value(name)).collect()).map(rounded)
             })
             .collect();
         let mut row = vec![name.clone()];
@@ -106,12 +106,13 @@ pub fn table(reports: &[Report]) -> String {
     aligned(&rows)
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// Of an even number the mean of the two in the middle: neither is the better one.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
         0 => None,
-        count if count % 2 == 0 => Some(rounded(f64::midpoint(values[middle - 1], values[middle]))),
+        count if count % 2 == 0 => Some(f64::midpoint(values[middle - 1], values[middle])),
         _ => Some(values[middle]),
     }
 }

@@ -13,7 +13,6 @@ use ebbtide_protocol::QoS;
 
 use super::{Stage, offline, retained};
 use crate::bench::{
-    endpoint::receive,
     link::{ANSWER_MAX, Link, Session},
     report::Report,
 };
@@ -48,11 +47,7 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let came = Cell::new(0);
     let answer = async {
         while came.get() == 0 {
-            let take = |_: &[u8]| came.set(1);
-            std::future::poll_fn(|context| {
-                link.poll_frames(context, |frame, output| receive(frame, output, take))
-            })
-            .await?;
+            retained::next(&mut link, settings.qos, |_| came.set(1)).await?;
         }
         Ok(start.elapsed())
     };

@@ -12,9 +12,10 @@ use ebbtide_protocol::QoS;
 use super::{Stage, publish::publish, stall::unless_stalled};
 use crate::bench::{
     endpoint::receive,
-    link::{Link, Session},
+    frame::Frame,
+    link::{Link, Session, is_granted},
     options::Settings,
-    report::Report,
+    report::{Report, median},
     template::Template,
 };
 
@@ -26,18 +27,10 @@ const LOOK_UP_TIME: Duration = Duration::from_secs(10);
 pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let settings = stage.settings;
     let count = settings.messages;
+    let mut report = Report::new("retained");
     let before = stage.usage();
     let set = set(stage, "set", count, settings.payload_bytes).await?;
     let after = stage.usage();
-    let came = Cell::new(0);
-    let (progress, expected) = (|| came.get(), count as u64);
-    let all = read_all(stage, count, &came);
-    let (first, last) = unless_stalled(stage, "read", progress, expected, all).await?;
-    came.set(0);
-    let one = look_up(stage, count, &came);
-    let look_up = unless_stalled(stage, "looked up", progress, LOOK_UPS as u64, one).await?;
-
-    let mut report = Report::new("retained");
     report.note("set_per_s", count as f64 / set.as_secs_f64());
     if let Some((before, after)) = before.zip(after) {
         let (each, memory) = (count as f64, after.grown_bytes_since(before));
@@ -49,9 +42,18 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
             written.map(|bytes| bytes / each),
         );
     }
-    report.note("wildcard_first_ms", first.as_secs_f64() * 1e3);
-    report.note("wildcard_last_ms", last.as_secs_f64() * 1e3);
-    report.note("look_up_p50_ms", look_up.as_secs_f64() * 1e3);
+    // A broker that cannot do one of these is still measured in the others.
+    match read_all(stage, count).await {
+        Ok((first, last)) => {
+            report.note("wildcard_first_ms", first.as_secs_f64() * 1e3);
+            report.note("wildcard_last_ms", last.as_secs_f64() * 1e3);
+        }
+        Err(error) => report.remarks.push(format!("not read: {error}")),
+    }
+    match look_up(stage, count).await {
+        Ok(median_ms) => report.note("look_up_p50_ms", median_ms),
+        Err(error) => report.remarks.push(format!("not looked up: {error}")),
+    }
     if let Err(error) = self::set(stage, "taken away", count, 0).await {
         let remark = format!("retained messages are left in the broker: {error}");
         report.remarks.push(remark);
@@ -77,55 +79,68 @@ pub(super) async fn set(
 }
 
 /// Until the first and until the last.
-async fn read_all(
-    stage: &Stage<'_>,
-    count: usize,
-    came: &Cell<u64>,
-) -> io::Result<(Duration, Duration)> {
+async fn read_all(stage: &Stage<'_>, count: usize) -> io::Result<(Duration, Duration)> {
+    let Settings { qos, version, .. } = *stage.settings;
     let id = format!("{}-all", stage.settings.client_prefix);
-    let mut link = Link::connect(stage.dialer, stage.settings.version, &id, Session::Clean).await?;
-    link.ask_to_subscribe("bench/retained/#", stage.settings.qos)?;
-    let start = Instant::now();
-    link.flush().await?;
-    let mut first = None;
-    while came.get() < count as u64 {
-        next(&mut link, |_| {
-            first.get_or_insert_with(|| start.elapsed());
-            came.update(|came| came + 1);
-        })
-        .await?;
-    }
-    Ok((first.unwrap_or_default(), start.elapsed()))
-}
-
-/// The median of single subscriptions, each to its message.
-async fn look_up(stage: &Stage<'_>, count: usize, came: &Cell<u64>) -> io::Result<Duration> {
-    let id = format!("{}-one", stage.settings.client_prefix);
-    let mut link = Link::connect(stage.dialer, stage.settings.version, &id, Session::Clean).await?;
-    let mut times = Vec::with_capacity(LOOK_UPS);
-    let begin = Instant::now();
-    for turn in 0..LOOK_UPS {
-        if begin.elapsed() > LOOK_UP_TIME {
-            break;
-        }
-        // Spread over all of them.
-        let number = turn * 7919 % count;
-        link.ask_to_subscribe(&topic(number), QoS::AtMostOnce)?;
+    let mut link = Link::connect(stage.dialer, version, &id, Session::Clean).await?;
+    let (came, mut first) = (Cell::new(0), None);
+    let reading = async {
+        link.ask_to_subscribe("bench/retained/#", qos)?;
         let start = Instant::now();
         link.flush().await?;
-        let mut has_come = false;
-        while !has_come {
-            next(&mut link, |_| has_come = true).await?;
+        while came.get() < count as u64 {
+            next(&mut link, qos, |_| {
+                first.get_or_insert_with(|| start.elapsed());
+                came.update(|came| came + 1);
+            })
+            .await?;
         }
-        times.push(start.elapsed());
-        came.update(|came| came + 1);
-    }
-    times.sort_unstable();
-    Ok(times[times.len() / 2])
+        Ok((first.unwrap_or_default(), start.elapsed()))
+    };
+    unless_stalled(stage, "read", || came.get(), count as u64, reading).await
 }
 
-async fn next(link: &mut Link, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    poll_fn(|context| link.poll_frames(context, |frame, output| receive(frame, output, &mut take)))
-        .await?;
+/// The median of single subscriptions, each to its message, milliseconds.
+async fn look_up(stage: &Stage<'_>, count: usize) -> io::Result<Option<f64>> {
+    let id = format!("{}-one", stage.settings.client_prefix);
+    let mut link = Link::connect(stage.dialer, stage.settings.version, &id, Session::Clean).await?;
+    let came = Cell::new(0);
+    let looking = async {
+        let mut times_ms = Vec::with_capacity(LOOK_UPS);
+        let begin = Instant::now();
+        for turn in 0..LOOK_UPS {
+            if begin.elapsed() > LOOK_UP_TIME {
+                break;
+            }
+            // Spread over all of them.
+            let number = turn * 7919 % count;
+            link.ask_to_subscribe(&topic(number), QoS::AtMostOnce)?;
+            let start = Instant::now();
+            link.flush().await?;
+            let mut has_come = false;
+            while !has_come {
+                next(&mut link, QoS::AtMostOnce, |_| has_come = true).await?;
+            }
+            times_ms.push(start.elapsed().as_secs_f64() * 1e3);
+            came.update(|came| came + 1);
+        }
+        Ok(median(times_ms))
+    };
+    unless_stalled(stage, "looked up", || came.get(), LOOK_UPS as u64, looking).await
+}
+
+/// What comes next, after a SUBSCRIBE with this QoS: it may be refused.
+pub(super) async fn next(link: &mut Link, qos: QoS, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut answer = None;
+    poll_fn(|context| {
+        link.poll_frames(context, |frame, output| match frame {
+            Frame::SubAck { reason } => answer = Some(reason),
+            frame => receive(frame, output, &mut take),
+        })
+    })
+    .await?;
+    if let Some(granted) = answer {
+        is_granted(granted, qos)?;
+    }
     link.flush().await
 }
