@@ -31,7 +31,7 @@ const QUIET: Duration = Duration::from_secs(3);
 const DUE_MAX: Duration = Duration::from_secs(2);
 /// The part of one core above which the generator may be what bounds the rate.
 const BUSY: f64 = 0.95;
-/// And if it never gets quiet, this is the end.
+/// And if it never gets quiet, this is the end: what has not come by then may still be on its way.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 const QUANTILES: [(&str, f64); 4] = [
     ("latency_p50_ms", 0.5),
@@ -208,7 +208,7 @@ async fn measure(
         wait(stage, run, LOOK, tasks).await?;
     }
     run.is_ending.set(true);
-    drain(stage, run, fan, tasks).await?;
+    let is_quiet = drain(stage, run, fan, tasks).await?;
     // What never left has waited at least until now.
     let now = run.start.elapsed();
     let unsent = owed()
@@ -240,7 +240,7 @@ async fn measure(
         report.note(name, value);
     }
     let expected = all.sent * fan;
-    report.note("lost", expected.saturating_sub(all.received) as f64);
+    note_missing(&mut report, expected.saturating_sub(all.received), is_quiet);
     let surplus = all.received.saturating_sub(expected);
     report.note("surplus", surplus as f64);
     if surplus > 0 {
@@ -271,6 +271,19 @@ fn note_usage(report: &mut Report, used: Option<(Usage, Usage)>, counts: Counts)
     report.note("broker_written_mb", written.map(|bytes| bytes / 1e6));
 }
 
+/// Lost is only what does not come though the broker has come to rest.
+fn note_missing(report: &mut Report, missing: u64, is_quiet: bool) {
+    if is_quiet || missing == 0 {
+        return report.note("lost", missing as f64);
+    }
+    report.note("undelivered", missing as f64);
+    report.remarks.push(format!(
+        "the broker was still delivering {} s after the end, and was not waited for any longer: what is undelivered may have been \
+         on its way, or lost",
+        DRAIN_MAX.as_secs()
+    ));
+}
+
 /// Lets the others work, and shows how far they are; an error of one of them is that of the run.
 async fn wait(
     stage: &Stage<'_>,
@@ -296,13 +309,13 @@ async fn wait(
     }
 }
 
-/// Until all has come, or nothing comes any more.
+/// Until all has come, or nothing comes any more; no longer than a minute: not, if it still came then.
 async fn drain(
     stage: &Stage<'_>,
     run: &Run,
     fan: u64,
     tasks: &mut JoinSet<io::Result<()>>,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let end = Instant::now() + DRAIN_MAX;
     let mut seen = (run.tally.counts(), Instant::now());
     while Instant::now() < end {
@@ -310,12 +323,12 @@ async fn drain(
         let is_acknowledged =
             stage.settings.qos == QoS::AtMostOnce || counts.acknowledged >= counts.sent;
         if is_acknowledged && counts.received >= counts.sent * fan {
-            break;
+            return Ok(true);
         }
         if counts != seen.0 {
             seen = (counts, Instant::now());
         } else if seen.1.elapsed() > QUIET {
-            break;
+            return Ok(true);
         }
         stage
             .progress
@@ -326,7 +339,7 @@ async fn drain(
             Some(ended) = tasks.join_next() => outcome(ended)?,
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
@@ -336,6 +349,24 @@ fn nanoseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_waited_for_is_not_called_lost() {
+        for (missing, is_quiet, name) in [
+            (7, true, "lost"),
+            (0, true, "lost"),
+            (7, false, "undelivered"),
+            // An acknowledgement may be all that does not come.
+            (0, false, "lost"),
+        ] {
+            let mut report = Report::new("fan-out");
+            note_missing(&mut report, missing, is_quiet);
+            let figures: Vec<_> = report.figures.iter().collect();
+            assert_eq!(figures, [(&name.to_owned(), &(missing as f64).into())]);
+            let is_told = report.remarks.iter().any(|remark| remark.contains("60 s"));
+            assert_eq!(is_told, name == "undelivered");
+        }
+    }
 
     #[test]
     fn topics_have_as_many_levels_as_asked_for() {
