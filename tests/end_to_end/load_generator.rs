@@ -116,6 +116,21 @@ fn what_is_kept_is_there() -> Result<()> {
     Ok(())
 }
 
+/// They say goodbye and are waited for, or the next round would measure their end as well.
+#[test]
+fn a_round_of_connects_ends_before_the_next() -> Result<()> {
+    let broker = Broker::start()?;
+    let url = format!("mqtt://{}", broker.mqtt());
+    let load = ["bench", "connect", "--connections", "50", "--url", &url];
+    let output = run_to_end(&[&load[..], &["--rounds", "2"]].concat(), Path::new("."))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{said}");
+    let (_, log) = broker.terminate()?;
+    let is_silent = |line: &str| line.contains("bench-") && line.contains("without DISCONNECT");
+    ensure!(!log.lines().any(is_silent), "{log}");
+    Ok(())
+}
+
 /// Nobody else gets it meanwhile: it is below those that the system gives away.
 pub fn free_port() -> Result<u16> {
     let first = 20_000 + (std::process::id() % 10_000) as u16;

@@ -60,6 +60,13 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
             each,
         );
     }
-    drop(links);
+    // Their end is work for the broker as well, and not that of the round which comes next.
+    stream::iter(links)
+        .for_each_concurrent(CONNECTING_MAX, |link| async {
+            // One that the broker has ended already has nothing to say.
+            let _ = link.disconnect().await;
+        })
+        .await;
+    tokio::time::sleep(SETTLE).await;
     Ok(report)
 }
