@@ -41,14 +41,15 @@ fn has_begun(broker: &Broker) -> Result<()> {
     Ok(())
 }
 
-fn count(broker: &Broker, name: &str) -> Result<u64> {
+/// One of the numbers that a broker gives of itself.
+pub fn count(broker: &Broker, name: &str) -> Result<u64> {
     let (_, stats) = api(broker.http(), "GET", "/api/v1/stats", None)?;
     let found = stats.get(name).and_then(Value::as_u64);
     found.with_context(|| format!("{name} in {stats}"))
 }
 
 /// What is retained below `bench`, a line each.
-fn left(broker: &Broker) -> Result<String> {
+pub fn left(broker: &Broker) -> Result<String> {
     let url = format!("http://{}", broker.http());
     run(
         ebbtide(&["retained", "list", "bench/#", "--url", &url, "--json"]),

@@ -7,6 +7,8 @@ use ebbtide_tests::broker::{Broker, run_to_end};
 use ebbtide_tests::tls::Certificates;
 use serde_json::Value;
 
+use super::load_faults::{count, left};
+
 const SHORT: [&str; 4] = ["--warm-up-s", "0.1", "--duration-s", "0.3"];
 
 /// Runs it, and gives the figures that it prints.
@@ -147,16 +149,23 @@ fn a_broker_is_killed_and_started_again() -> Result<()> {
     let start = format!(
         "'{}' serve --mqtt 127.0.0.1:{port} --http 127.0.0.1:0 --data-dir '{}'",
         program.display(),
-        folder.path().display()
+        folder.path().join("data").display()
     );
     let url = format!("mqtt://127.0.0.1:{port}");
-    let load = ["restart", "--qos", "1", "--messages", "300"];
-    let figures = bench(&url, &[&load[..], &["--start", &start]].concat())?;
-    let connected = figure(&figures, "start_to_connected_ms")?;
-    let answered = figure(&figures, "start_to_first_retained_ms")?;
-    ensure!(0.0 < connected && connected < answered, "{figures}");
-    // It has ended with the run.
-    ensure!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    for protocol in ["5", "3.1.1"] {
+        let load = ["restart", "--qos", "1", "--messages", "300"];
+        let load = [&load[..], &["--start", &start, "--protocol", protocol]].concat();
+        let figures = bench(&url, &load)?;
+        let connected = figure(&figures, "start_to_connected_ms")?;
+        let answered = figure(&figures, "start_to_first_retained_ms")?;
+        ensure!(0.0 < connected && connected < answered, "{figures}");
+        // It has ended with the run.
+        ensure!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+    // A second round would find as much as the first.
+    let broker = Broker::start_with_data(folder)?;
+    ensure!(count(&broker, "sessions")? == 0, "a session is left");
+    ensure!(left(&broker)?.is_empty(), "{}", left(&broker)?);
     Ok(())
 }
 

@@ -73,9 +73,14 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
             written.map(|bytes| bytes / deliveries),
         );
     }
-    let ids = (0..sessions).map(|number| id(stage, number));
-    stage.end_sessions(&mut report, ids).await;
+    end_sessions(stage, sessions, &mut report).await;
     Ok(report)
+}
+
+/// Ends the sessions that were away.
+pub(super) async fn end_sessions(stage: &Stage<'_>, sessions: usize, report: &mut Report) {
+    let ids = (0..sessions).map(|number| id(stage, number));
+    stage.end_sessions(report, ids).await;
 }
 
 /// So many sessions subscribe and go away.

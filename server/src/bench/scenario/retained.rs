@@ -54,18 +54,23 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
         Ok(median_ms) => report.note("look_up_p50_ms", median_ms),
         Err(error) => report.remarks.push(format!("not looked up: {error}")),
     }
-    if let Err(error) = self::set(stage, "taken away", count, 0).await {
+    take_away(stage, count, &mut report).await;
+    Ok(report)
+}
+
+/// An empty payload takes a message away (section 3.3.1.3).
+pub(super) async fn take_away(stage: &Stage<'_>, count: usize, report: &mut Report) {
+    if let Err(error) = set(stage, "taken away", count, 0).await {
         let remark = format!("retained messages are left in the broker: {error}");
         report.remarks.push(remark);
     }
-    Ok(report)
 }
 
 pub(super) fn topic(number: usize) -> String {
     format!("bench/retained/{number}")
 }
 
-/// How long until all are acknowledged; at QoS 0 until all are written. An empty payload takes them away (section 3.3.1.3).
+/// How long until all are acknowledged; at QoS 0 until all are written.
 pub(super) async fn set(
     stage: &Stage<'_>,
     what: &'static str,
