@@ -27,6 +27,7 @@ mod getting_started;
 mod idle_memory;
 mod ledger;
 mod limits;
+mod load_compare;
 mod load_faults;
 mod load_generator;
 mod load_refusals;

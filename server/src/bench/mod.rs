@@ -27,7 +27,7 @@ use tokio::{runtime::Runtime, task::LocalSet};
 use self::{
     interrupt::Interrupt,
     process::Process,
-    report::{Report, table},
+    report::{Report, notes, table},
     scenario::Stage,
     target::{Dialer, Target},
 };
@@ -81,10 +81,8 @@ impl Arguments {
         if !self.json {
             print!("{}", table(&reports));
         }
-        let mut remarks: Vec<&String> = reports.iter().flat_map(|report| &report.remarks).collect();
-        remarks.dedup();
-        for remark in remarks {
-            eprintln!("note: {remark}");
+        for note in notes(&reports) {
+            eprintln!("note: {note}");
         }
         outcome
     }
@@ -126,7 +124,8 @@ impl Arguments {
                 let played = runtime.block_on(LocalSet::new().run_until(playing));
                 progress.finish();
                 let mut report = played.map_err(failed)?.ok_or(BenchError::Interrupted)?;
-                report.target = match number > 0 && *target == &self.url {
+                // Two logins at one broker look alike as well: they are not shown.
+                report.target = match number > 0 && target.to_string() == self.url.to_string() {
                     true => format!("{target} (2)"),
                     false => target.to_string(),
                 };

@@ -84,7 +84,7 @@ pub fn table(reports: &[Report]) -> String {
         }
         head
     }];
-    for name in &first.order {
+    for name in names(reports) {
         let medians: Vec<Option<f64>> = targets
             .iter()
             .map(|target| {
@@ -92,7 +92,7 @@ pub fn table(reports: &[Report]) -> String {
                 median(values.filter_map(|report| report.value(name)).collect()).map(rounded)
             })
             .collect();
-        let mut row = vec![name.clone()];
+        let mut row = vec![name.to_owned()];
         row.extend(medians.iter().map(|value| shown(*value)));
         if let [Some(one), Some(other)] = medians[..] {
             row.push(if other == 0.0 {
@@ -104,6 +104,42 @@ pub fn table(reports: &[Report]) -> String {
         rows.push(row);
     }
     aligned(&rows)
+}
+
+/// All figures, each behind the one that it follows in its report: not every run has all of them.
+fn names(reports: &[Report]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for report in reports {
+        let mut end = 0;
+        for name in &report.order {
+            match names.iter().position(|known| known == name) {
+                Some(at) => end = at + 1,
+                None => {
+                    names.insert(end, name);
+                    end += 1;
+                }
+            }
+        }
+    }
+    names
+}
+
+/// What has to be known to read the table, each once; with two targets it says of which.
+pub fn notes(reports: &[Report]) -> Vec<String> {
+    let is_one = reports.windows(2).all(|two| two[0].target == two[1].target);
+    let mut notes = Vec::new();
+    for report in reports {
+        for remark in &report.remarks {
+            let note = match is_one {
+                true => remark.clone(),
+                false => format!("{}: {remark}", report.target),
+            };
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+    }
+    notes
 }
 
 /// Of an even number the mean of the two in the middle: neither is the better one.
@@ -168,6 +204,32 @@ mod tests {
         ];
         let expected = "p2p                a   b  ratio\ndelivered_per_s  300  75   4.00\n";
         assert_eq!(table(&reports), expected);
+    }
+
+    #[test]
+    fn what_only_one_of_two_has_is_shown() {
+        let report = |target: &str, figures: &[(&str, f64)], remarks: &[&str]| {
+            let mut report = Report::new("p2p");
+            report.target = target.to_owned();
+            report.remarks = remarks.iter().map(|&remark| remark.to_owned()).collect();
+            for (name, value) in figures {
+                report.note(name, *value);
+            }
+            report
+        };
+        let (some, more) = (
+            [("rate", 2.0), ("lost", 0.0)],
+            [("rate", 1.0), ("cpu", 7.0)],
+        );
+        let reports = [
+            report("a", &some, &["slow"]),
+            report("b", &more, &["slow", "busy"]),
+            report("a", &some, &["slow"]),
+        ];
+        let expected = "p2p   a  b  ratio\nrate  2  1   2.00\ncpu   -  7\nlost  0  -\n";
+        assert_eq!(table(&reports), expected);
+        assert_eq!(notes(&reports), ["a: slow", "b: slow", "b: busy"]);
+        assert_eq!(notes(&reports[..1]), ["slow"]);
     }
 
     #[test]
