@@ -18,7 +18,7 @@ use super::{frame::Frame, link::Link, pace::Pace, tally::Tally, template::Templa
 
 /// Written at once, about.
 const OUTPUT_BYTES: usize = 64 * 1024;
-/// Messages that one turn takes from the socket's side before the others get theirs is bounded by one read each.
+/// How often a client writes and reads, once each, before the others have their turn.
 const TURNS_MAX: u32 = 16;
 
 /// What all endpoints of a run share.
