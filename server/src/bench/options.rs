@@ -123,7 +123,7 @@ struct Load {
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = numbers::some_seconds, allow_negative_numbers = true)]
     duration_s: Duration,
 
-    /// Clients that come at once (connect).
+    /// Clients that come, 256 of them under way at a time (connect).
     #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = numbers::clients)]
     connections: usize,
 

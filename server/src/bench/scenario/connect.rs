@@ -14,7 +14,7 @@ use crate::bench::{
     report::Report,
 };
 
-/// How many are on their way at a time: more would overflow the queue of the listener.
+/// How many are on their way at a time: more would overflow the queue of the listener. The help and the documents name the number.
 pub(super) const CONNECTING_MAX: usize = 256;
 /// The broker has come to rest.
 const SETTLE: Duration = Duration::from_secs(1);

@@ -78,7 +78,7 @@ pub enum Scenario {
     FanIn,
     /// Many publishers, and subscribers that share the load ($share).
     Shared,
-    /// All connect at once and subscribe to a topic each; then what an idle connection takes.
+    /// All connect and subscribe to a topic each, 256 of them under way at a time; then what an idle connection takes.
     Connect,
     /// Retained messages: setting them, reading all by a wildcard, looking up single ones.
     Retained,
