@@ -35,7 +35,8 @@ fn messages_are_delivered_all_of_them() -> Result<()> {
                 "p2p" => &["--subscribers", "3"][..],
                 _ => &["--publishers", "2", "--subscribers", "3"],
             };
-            let arguments = [&[scenario, "--qos", qos], people, &SHORT].concat();
+            let topics = ["--topics", "3"];
+            let arguments = [&[scenario, "--qos", qos], people, &topics, &SHORT].concat();
             let figures = bench(&url, &arguments)?;
             ensure!(figure(&figures, "delivered_per_s")? > 0.0, "{figures}");
             ensure!(figure(&figures, "latency_p50_ms")? > 0.0, "{figures}");

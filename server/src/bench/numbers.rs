@@ -10,6 +10,8 @@ const RATES: RangeInclusive<f64> = 0.001..=10_000_000.0;
 const TICK_US_MAX: usize = 100_000;
 /// Clients, sessions: more than one machine has ports for.
 const CLIENTS_MAX: usize = 1_000_000;
+/// Topics of a publisher, of which each is made before the first is sent.
+const TOPICS_MAX: usize = 100_000;
 /// Messages of which each is made before the first is sent (retained), or counted.
 const MESSAGES_MAX: usize = 100_000_000;
 /// The largest payload, bytes.
@@ -47,6 +49,11 @@ pub fn tick(typed: &str) -> Result<Duration, String> {
 /// So many clients, at least one.
 pub fn clients(typed: &str) -> Result<usize, String> {
     count(typed, 1..=CLIENTS_MAX)
+}
+
+/// So many topics of each publisher, at least one.
+pub fn topics(typed: &str) -> Result<usize, String> {
+    count(typed, 1..=TOPICS_MAX)
 }
 
 /// So many messages, at least one.

@@ -89,6 +89,10 @@ struct Load {
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     topic_levels: u16,
 
+    /// Topics of each publisher, which it takes in turn (p2p, fan-in, shared); if several, they have a level more.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = numbers::topics)]
+    topics: usize,
+
     /// Publishers. Default: 10; for fan-out 1, for fan-in and shared 100; for p2p as many as subscribers, if those are given.
     #[arg(long, value_name = "COUNT", value_parser = numbers::clients)]
     publishers: Option<usize>,
@@ -143,6 +147,7 @@ pub struct Settings {
     pub version: Version,
     pub payload_bytes: usize,
     pub topic_levels: u16,
+    pub topics: usize,
     publishers: Option<usize>,
     subscribers: Option<usize>,
     pub window: usize,
@@ -201,6 +206,7 @@ impl Arguments {
             version: load.protocol,
             payload_bytes: load.payload_bytes,
             topic_levels: load.topic_levels,
+            topics: load.topics,
             publishers: load.publishers,
             subscribers: load.subscribers,
             window: load.window,

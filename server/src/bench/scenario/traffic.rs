@@ -17,6 +17,7 @@ use super::{Scenario, Stage, outcome, stall::LOOK};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
     link::{Link, Session},
+    options::Settings,
     pace::{Beat, Moments, Pace},
     process::{Process, Usage},
     report::Report,
@@ -42,19 +43,33 @@ const QUANTILES: [(&str, f64); 4] = [
 
 /// Who publishes where, and who hears it.
 struct Plan {
-    topics: Vec<String>,
+    /// Those of each publisher, in turn.
+    topics: Vec<Vec<String>>,
     filters: Vec<String>,
     /// Deliveries of each message.
     fan: u64,
 }
 
 impl Plan {
-    /// `prefix`: what all topics begin with, up to their last level.
-    fn new(scenario: Scenario, prefix: &str, publishers: usize, subscribers: usize) -> Self {
-        let own = |count: usize| (0..count).map(|number| format!("{prefix}{number}"));
+    /// `prefix`: what all topics begin with, up to their last level. `each`: topics of a publisher; if several, below one of its own.
+    fn new(
+        scenario: Scenario,
+        prefix: &str,
+        publishers: usize,
+        subscribers: usize,
+        each: usize,
+    ) -> Self {
+        let own = |count: usize| {
+            (0..count).map(|number| match each {
+                1 => vec![format!("{prefix}{number}")],
+                _ => (0..each)
+                    .map(|at| format!("{prefix}{number}/{at}"))
+                    .collect(),
+            })
+        };
         match scenario {
             Scenario::FanOut => Self {
-                topics: vec![format!("{prefix}all"); publishers],
+                topics: vec![vec![format!("{prefix}all")]; publishers],
                 filters: vec![format!("{prefix}all"); subscribers],
                 fan: subscribers as u64,
             },
@@ -70,7 +85,12 @@ impl Plan {
             },
             _ => Self {
                 topics: own(publishers.max(1)).collect(),
-                filters: own(publishers.max(1)).collect(),
+                filters: (0..publishers.max(1))
+                    .map(|number| match each {
+                        1 => format!("{prefix}{number}"),
+                        _ => format!("{prefix}{number}/+"),
+                    })
+                    .collect(),
                 fan: 1,
             },
         }
@@ -89,7 +109,7 @@ pub async fn play(scenario: Scenario, stage: &Stage<'_>) -> io::Result<Report> {
     let settings = stage.settings;
     let (publishers, subscribers) = settings.people(scenario);
     let prefix = prefix(scenario, settings.topic_levels);
-    let plan = Plan::new(scenario, &prefix, publishers, subscribers);
+    let plan = Plan::new(scenario, &prefix, publishers, subscribers, settings.topics);
     let run = Rc::new(Run::new());
     let mut tasks = JoinSet::new();
     let session = if settings.persistent {
@@ -156,17 +176,14 @@ async fn publish(
         paces = all.into_iter();
         tasks.spawn_local(beat.keep());
     }
-    for (link, topic) in links.into_iter().zip(&plan.topics) {
+    let Settings { qos, version, .. } = *settings;
+    let template =
+        |topic: &String| Template::new(topic, settings.payload_bytes, qos, false, version);
+    for (link, topics) in links.into_iter().zip(&plan.topics) {
         publishers.window = publishers.window.min(link.receive_maximum);
         let publishing = Publishing {
-            templates: vec![Template::new(
-                topic,
-                settings.payload_bytes,
-                settings.qos,
-                false,
-                settings.version,
-            )?],
-            qos: settings.qos,
+            templates: topics.iter().map(template).collect::<io::Result<_>>()?,
+            qos,
             window: settings.window,
             pace: paces.next(),
         };
