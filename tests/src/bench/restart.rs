@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::scale::mixed;
+use crate::{load::median, scale::mixed};
 
 const KILLS: usize = 5;
 const ANSWERED_MS_MAX: f64 = 200.0;
@@ -21,7 +21,7 @@ pub fn run(short: bool) -> Result<()> {
         took_ms.push(start.elapsed().as_secs_f64() * 1000.0);
     }
     took_ms.sort_by(f64::total_cmp);
-    let median = took_ms[KILLS / 2];
+    let median = median(took_ms.iter().copied()).context("no kill")?;
     println!(
         "| retained | queued | to the first answer, median of {KILLS} | from | to | line |\n|---:|---:|---:|---:|---:|---:|"
     );

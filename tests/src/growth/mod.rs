@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::load::Figures;
+use crate::load::{Figures, median};
 
 /// What is measured, and how long.
 pub struct Plan {
@@ -43,9 +43,7 @@ impl Results {
     /// The median of a figure over the rounds.
     fn median(&self, point: usize, key: &str) -> Option<f64> {
         let runs = self.0.get(&point)?.iter();
-        let mut values: Vec<f64> = runs.filter_map(|run| run.get(key).copied()).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
+        median(runs.filter_map(|run| run.get(key).copied()))
     }
 }
 

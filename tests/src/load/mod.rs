@@ -4,12 +4,14 @@
 
 mod generator;
 mod link;
+mod median;
 mod process;
 mod publish;
 mod receive;
 
 pub use generator::{Figures, generate};
 pub use link::{Link, clean, kept};
+pub use median::median;
 pub use process::{Process, disk};
 pub use publish::{Published, publish};
 pub use receive::{Received, receive};

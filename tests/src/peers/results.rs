@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Peer, Row};
-use crate::load::Figures;
+use crate::load::{Figures, median};
 
 /// One run.
 #[derive(Serialize, Deserialize)]
@@ -68,18 +68,8 @@ impl Results {
 
     /// The median of a figure over the rounds.
     pub fn median(&self, row: &Row, peer: &Peer, key: &str) -> Option<f64> {
-        let mut values: Vec<f64> = self
-            .of(row, peer)
-            .filter_map(|run| run.figures.get(key).copied())
-            .collect();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        // Of two rounds neither is the better one.
-        match values.len() {
-            0 => None,
-            count if count % 2 == 0 => Some(f64::midpoint(values[middle - 1], values[middle])),
-            _ => Some(values[middle]),
-        }
+        let runs = self.of(row, peer);
+        median(runs.filter_map(|run| run.figures.get(key).copied()))
     }
 
     fn of(&self, row: &Row, peer: &Peer) -> impl Iterator<Item = &Run> {
