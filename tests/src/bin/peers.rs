@@ -55,13 +55,17 @@ fn run() -> Result<()> {
         keep: keep.as_deref(),
     })?;
     println!("{}", outcome.tables);
+    for reason in &outcome.reasons {
+        println!("{reason}");
+    }
     for peer in peers {
         println!("- {}: {}", peer.name, peer.settings);
     }
     if let Some(file) = write {
         let name = || format!("writing {}", file.display());
         let before = fs::read_to_string(&file).with_context(name)?;
-        let after = document::with(&before, &outcome.tables).with_context(name)?;
+        let after =
+            document::with(&before, &outcome.tables, &outcome.reasons).with_context(name)?;
         fs::write(&file, after).with_context(name)?;
     }
     if let Some(file) = plot {

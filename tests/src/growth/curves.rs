@@ -184,7 +184,8 @@ fn traffic(broker: &Broker, plan: &Plan, wrapper: &[&str], words: &[&str]) -> Re
         plan.seconds.to_string(),
     ];
     let words = words.iter().map(|&word| word.to_owned());
-    generate(wrapper, &words.chain(common).collect::<Vec<_>>())
+    let found = generate(wrapper, &words.chain(common).collect::<Vec<_>>())?;
+    Ok(found.figures)
 }
 
 fn connections(point: usize, plan: &Plan) -> Result<Figures> {

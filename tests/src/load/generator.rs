@@ -11,8 +11,17 @@ use crate::tools;
 /// Figures by their names.
 pub type Figures = BTreeMap<String, f64>;
 
+/// What a run found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What it measured.
+    pub figures: Figures,
+    /// What it says beside that.
+    pub notes: Vec<String>,
+}
+
 /// Runs it with these words; `wrapper` is what runs it, with its own words, or nothing.
-pub fn generate(wrapper: &[&str], words: &[String]) -> Result<Figures> {
+pub fn generate(wrapper: &[&str], words: &[String]) -> Result<Found> {
     let mut command = match wrapper {
         [] => Command::new(tools::broker()),
         [program, words @ ..] => {
@@ -28,14 +37,23 @@ pub fn generate(wrapper: &[&str], words: &[String]) -> Result<Figures> {
         .output()
         .context("starting the load generator")?;
     if !output.status.success() {
+        // Before the error it says how far it is.
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("the load ended early: {}", said.trim());
+        let error = said.lines().find_map(|line| line.strip_prefix("error: "));
+        bail!("{}", error.unwrap_or(said.trim()));
     }
     let line = String::from_utf8(output.stdout)?;
     let line = line.lines().next().context("the load said nothing")?;
     let found: BTreeMap<String, Value> = serde_json::from_str(line).context("its JSON")?;
-    let numbers = found.into_iter();
-    Ok(numbers
-        .filter_map(|(name, value)| Some((name, value.as_f64()?)))
-        .collect())
+    let notes = found.get("notes").and_then(Value::as_array);
+    let notes = notes.into_iter().flatten();
+    Ok(Found {
+        notes: notes
+            .filter_map(|note| note.as_str().map(str::to_owned))
+            .collect(),
+        figures: found
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_f64()?)))
+            .collect(),
+    })
 }

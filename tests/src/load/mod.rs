@@ -9,7 +9,7 @@ mod process;
 mod publish;
 mod receive;
 
-pub use generator::{Figures, generate};
+pub use generator::{Figures, Found, generate};
 pub use link::{Link, clean, kept};
 pub use median::median;
 pub use process::{Process, disk};

@@ -1,9 +1,10 @@
-//! What was measured, put into the document that has been written around it: each row takes the place of the one that had its title.
+//! What was measured, put into the document that has been written around it: each row takes the place of the one that had its title,
+//! and why something could not be measured stands below the table.
 
 use anyhow::{Context, Result, ensure};
 
-/// The document with the rows of `tables`, both in Markdown.
-pub fn with(document: &str, tables: &str) -> Result<String> {
+/// The document with the rows of `tables`, both in Markdown, and with the reasons of their dashes: `- TITLE: …`.
+pub fn with(document: &str, tables: &str, reasons: &[String]) -> Result<String> {
     let mut lines: Vec<&str> = document.lines().collect();
     let mut rows = tables.lines().skip_while(|line| !is_row(line)).peekable();
     while let Some(first) = rows.next() {
@@ -22,8 +23,42 @@ pub fn with(document: &str, tables: &str) -> Result<String> {
         let more = lines[start + 1..].iter();
         let end = start + 1 + more.take_while(|line| title(line) == Some("")).count();
         drop(lines.splice(start..end, row));
+        explain(&mut lines, start, name, reasons);
     }
     Ok(lines.join("\n") + "\n")
+}
+
+/// Puts the reasons of a row below the table that it is in, and takes away those that were there.
+fn explain<'a>(lines: &mut Vec<&'a str>, row: usize, name: &str, reasons: &'a [String]) {
+    let head = format!("- {name}: ");
+    let table_end = row
+        + lines[row..]
+            .iter()
+            .take_while(|line| line.starts_with('|'))
+            .count();
+    let mut below: Vec<&str> = Vec::new();
+    let mut end = table_end;
+    if lines
+        .get(end + 1)
+        .is_some_and(|line| line.starts_with("- "))
+    {
+        let list = lines[end + 1..]
+            .iter()
+            .take_while(|line| line.starts_with("- "));
+        below.extend(list);
+        end += 1 + below.len();
+    }
+    below.retain(|line| !line.starts_with(&head));
+    below.extend(
+        reasons
+            .iter()
+            .map(String::as_str)
+            .filter(|line| line.starts_with(&head)),
+    );
+    if !below.is_empty() {
+        below.insert(0, "");
+    }
+    drop(lines.splice(table_end..end, below));
 }
 
 /// Not the head of the table.
@@ -50,7 +85,24 @@ mod tests {
             "| one | rate | 1 | |\n|  | lost | 0 | |\n",
             "| one | rate | 5 | |\n|  | lost | 6 | |\n|  | more | 7 | |\n",
         );
-        assert_eq!(with(DOCUMENT, measured).expect("it fits"), expected);
+        assert_eq!(with(DOCUMENT, measured, &[]).expect("it fits"), expected);
+    }
+
+    #[test]
+    fn a_reason_stands_below_the_table_until_there_is_another() {
+        let measured = "| two | rate | – | |\n";
+        let reasons = ["- two: A: it fell over".to_owned()];
+        let once = with(DOCUMENT, measured, &reasons).expect("it fits");
+        assert!(
+            once.ends_with("| two | rate | – | |\n\n- two: A: it fell over\n\nWords.\n"),
+            "{once}"
+        );
+        let one = ["- one: A: it broke".to_owned()];
+        let both = with(&once, "| one | rate | – | |\n", &one).expect("it fits");
+        let list = "\n\n- two: A: it fell over\n- one: A: it broke\n\nWords.\n";
+        assert!(both.ends_with(list), "{both}");
+        let other = with(&once, "| two | rate | 2 | |\n", &[]).expect("it fits");
+        assert_eq!(other, DOCUMENT);
     }
 
     #[test]
@@ -59,7 +111,7 @@ mod tests {
             ("| three | rate | 5 | |\n", "three"),
             ("| two | rate | 5 | 6 | |\n", "two"),
         ] {
-            let why = with(DOCUMENT, row).expect_err(row);
+            let why = with(DOCUMENT, row, &[]).expect_err(row);
             assert!(why.to_string().contains(title), "{why}");
         }
     }

@@ -1,14 +1,14 @@
 //! One run of the load generator against one broker.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::{Peer, Row};
-use crate::load::{Figures, generate};
+use crate::load::{Found, generate};
 
-/// A fresh broker, the load, its figures.
-pub fn measure(peer: &Peer, row: &Row, seconds: f64) -> Result<Figures> {
+/// A fresh broker, the load, what it found.
+pub fn measure(peer: &Peer, row: &Row, seconds: f64) -> Result<Found> {
     if row.qos > peer.qos_max {
-        bail!("{} has no QoS {}", peer.name, row.qos);
+        bail!("it has no QoS {}", row.qos);
     }
     let running = peer.start()?;
     let url = match row.websocket {
@@ -31,5 +31,9 @@ pub fn measure(peer: &Peer, row: &Row, seconds: f64) -> Result<Figures> {
     if !row.ends {
         words.extend(["--duration-s".to_owned(), seconds.to_string()]);
     }
-    generate(&[], &words)
+    generate(&[], &words).map_err(|error| {
+        // The port is another one in each run.
+        let why = error.to_string().replace(&format!("{url}: "), "");
+        anyhow!(why)
+    })
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::load::Figures;
+use crate::load::Found;
 use results::Results;
 
 /// What is measured.
@@ -40,6 +40,8 @@ pub struct Plan<'a> {
 pub struct Outcome {
     /// Tables in Markdown.
     pub tables: String,
+    /// Why there is a dash: a line of Markdown for each row and broker.
+    pub reasons: Vec<String>,
     /// The ratios as a picture.
     pub plot: String,
 }
@@ -58,16 +60,21 @@ pub fn run(plan: &Plan<'_>) -> Result<Outcome> {
                 }
                 eprintln!("    {}, round {round}: {}", row.title, peer.name);
                 // A broker that fails under the load has no figure; the others go on.
-                let figures = load::measure(peer, row, plan.seconds).unwrap_or_else(|error| {
-                    eprintln!("        {error:#}");
-                    Figures::default()
+                let found = load::measure(peer, row, plan.seconds);
+                let found = found.unwrap_or_else(|error| Found {
+                    notes: vec![format!("{error:#}")],
+                    ..Found::default()
                 });
-                results.note(row, peer, figures)?;
+                for note in &found.notes {
+                    eprintln!("        {note}");
+                }
+                results.note(row, peer, found)?;
             }
         }
     }
     Ok(Outcome {
         tables: table::tables(plan, &results),
+        reasons: table::reasons(plan, &results),
         plot: plot::ratios(plan, &results)?,
     })
 }

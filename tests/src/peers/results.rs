@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Peer, Row};
-use crate::load::{Figures, median};
+use crate::load::{Figures, Found, median};
 
 /// One run.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +22,9 @@ struct Run {
     peer: String,
     /// Without any if the broker failed under the load.
     figures: Figures,
+    /// Why, and what else the load says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// All runs.
@@ -47,11 +50,12 @@ impl Results {
     }
 
     /// Adds a run.
-    pub fn note(&mut self, row: &Row, peer: &Peer, figures: Figures) -> Result<()> {
+    pub fn note(&mut self, row: &Row, peer: &Peer, found: Found) -> Result<()> {
         let run = Run {
             row: row.name.to_owned(),
             peer: peer.name.to_owned(),
-            figures,
+            figures: found.figures,
+            notes: found.notes,
         };
         if let Some(file) = &mut self.file {
             let line = serde_json::to_string(&run)? + "\n";
@@ -72,6 +76,17 @@ impl Results {
         median(runs.filter_map(|run| run.figures.get(key).copied()))
     }
 
+    /// What was said of its runs, each once.
+    pub fn notes(&self, row: &Row, peer: &Peer) -> Vec<&str> {
+        let mut notes: Vec<&str> = Vec::new();
+        for note in self.of(row, peer).flat_map(|run| &run.notes) {
+            if !notes.contains(&note.as_str()) {
+                notes.push(note);
+            }
+        }
+        notes
+    }
+
     fn of(&self, row: &Row, peer: &Peer) -> impl Iterator<Item = &Run> {
         let mine = move |run: &&Run| run.row == row.name && run.peer == peer.name;
         self.runs.iter().filter(mine)
@@ -88,19 +103,28 @@ mod tests {
         let path = folder.path().join("runs.jsonl");
         let (row, peer) = (&ROWS[0], &ALL[0]);
         let mut results = Results::kept(&path)?;
+        let found = |value: f64| Found {
+            figures: Figures::from([("delivered_per_s".to_owned(), value)]),
+            notes: Vec::new(),
+        };
         for value in [3.0, 1.0] {
-            let figures = Figures::from([("delivered_per_s".to_owned(), value)]);
-            results.note(row, peer, figures)?;
+            results.note(row, peer, found(value))?;
         }
         assert_eq!(results.median(row, peer, "delivered_per_s"), Some(2.0));
-        results.note(row, &ALL[1], Figures::default())?;
+        for _ in 0..2 {
+            let failed = Found {
+                notes: vec!["it fell over".to_owned()],
+                ..Found::default()
+            };
+            results.note(row, &ALL[1], failed)?;
+        }
 
         let mut again = Results::kept(&path)?;
-        let figures = Figures::from([("delivered_per_s".to_owned(), 9.0)]);
-        again.note(row, peer, figures)?;
+        again.note(row, peer, found(9.0))?;
         assert_eq!(again.rounds(row, peer), 3);
         assert_eq!(again.median(row, peer, "delivered_per_s"), Some(3.0));
-        assert_eq!(again.rounds(row, &ALL[1]), 1);
+        assert_eq!(again.rounds(row, &ALL[1]), 2);
+        assert_eq!(again.notes(row, &ALL[1]), ["it fell over"]);
         assert_eq!(again.median(row, &ALL[1], "delivered_per_s"), None);
         assert_eq!(again.rounds(&ROWS[1], peer), 0);
         Ok(())

@@ -10,6 +10,10 @@ use super::{
 
 /// Whom ratios are to.
 const YARDSTICK: &str = "Mosquitto";
+/// What could not be measured.
+const DASH: &str = "–";
+/// The load does not wait for ever: what it has instead of the first figure then, and what that is called.
+const NOT_WAITED_FOR: (&str, &str, &str) = ("lost", "undelivered", "not yet delivered after 60 s");
 
 /// All rows in one table. Each cell: the figure, and its ratio to Mosquitto's.
 pub fn tables(plan: &Plan<'_>, results: &Results) -> String {
@@ -34,6 +38,28 @@ pub fn tables(plan: &Plan<'_>, results: &Results) -> String {
     text
 }
 
+/// Why there is a dash, where something was said: `- ROW: BROKER: REASON`.
+pub fn reasons(plan: &Plan<'_>, results: &Results) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in plan.rows {
+        for peer in plan.peers {
+            let mut figures = row.figures.iter();
+            let has_dash =
+                figures.any(|(figure, _)| cell(plan, results, row, figure, peer) == DASH);
+            let notes = results.notes(row, peer);
+            if has_dash && !notes.is_empty() {
+                lines.push(format!(
+                    "- {}: {}: {}",
+                    row.title,
+                    peer.name,
+                    notes.join("; ")
+                ));
+            }
+        }
+    }
+    lines
+}
+
 /// Ebbtide's figure beside Mosquitto's, if both are there.
 pub fn ratio(plan: &Plan<'_>, results: &Results, row: &Row, key: &str, peer: &Peer) -> Option<f64> {
     let yardstick = plan.peers.iter().find(|peer| peer.name == YARDSTICK)?;
@@ -43,8 +69,14 @@ pub fn ratio(plan: &Plan<'_>, results: &Results, row: &Row, key: &str, peer: &Pe
 }
 
 fn cell(plan: &Plan<'_>, results: &Results, row: &Row, figure: &Figure, peer: &Peer) -> String {
+    let (lost, undelivered, called) = NOT_WAITED_FOR;
+    if figure.key == lost
+        && let Some(value) = results.median(row, peer, undelivered)
+    {
+        return format!("{} {called}", shown(value));
+    }
     let Some(value) = results.median(row, peer, figure.key) else {
-        return "–".to_owned();
+        return DASH.to_owned();
     };
     let value = shown(value);
     match ratio(plan, results, row, figure.key, peer) {
@@ -118,7 +150,53 @@ pub fn grouped(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use anyhow::Result;
+
+    use super::{
+        super::{ALL, ROWS},
+        *,
+    };
+    use crate::load::Found;
+
+    fn plan<'a>(peers: &'a [&'static Peer], rows: &'a [&'static Row]) -> Plan<'a> {
+        Plan {
+            peers,
+            rows,
+            rounds: 1,
+            seconds: 1.0,
+            keep: None,
+        }
+    }
+
+    fn found(figures: &[(&str, f64)], notes: &[&str]) -> Found {
+        Found {
+            figures: figures
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), *value))
+                .collect(),
+            notes: notes.iter().map(|&note| note.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_dash_has_its_reason_and_what_was_not_waited_for_is_not_lost() -> Result<()> {
+        let (peers, rows) = ([&ALL[1], &ALL[2]], [&ROWS[0]]);
+        let mut results = Results::default();
+        let late = [("delivered_per_s", 9.0), ("undelivered", 7_060_000.0)];
+        let rest = [
+            ("broker_cpu_us_per_delivery", 1.0),
+            ("generator_cpu_us_per_delivery", 1.0),
+        ];
+        results.note(rows[0], peers[0], found(&[late, rest].concat(), &["busy"]))?;
+        results.note(rows[0], peers[1], found(&[], &["it fell over"]))?;
+        let plan = plan(&peers, &rows);
+        let tables = tables(&plan, &results);
+        let lost = "|  | lost | 7,060,000 not yet delivered after 60 s | – |";
+        assert!(tables.contains(lost), "{tables}");
+        let reason = format!("- {}: {}: it fell over", rows[0].title, peers[1].name);
+        assert_eq!(reasons(&plan, &results), [reason]);
+        Ok(())
+    }
 
     #[test]
     fn figures_have_three_digits() {
