@@ -232,7 +232,8 @@ fn nothing_is_left_in_the_broker() -> Result<()> {
         "--duration-s",
         "0.2",
     ];
-    let offline = ["offline", "--sessions", "7", "--messages", "20"];
+    let messages = ["--messages", "20", "--publish", "30"];
+    let offline = [&["offline", "--sessions", "7"], &messages[..]].concat();
     let retained = ["retained", "--messages", "50"];
     for arguments in [&persistent[..], &offline, &retained] {
         for protocol in ["5", "3.1.1"] {

@@ -111,8 +111,12 @@ fn what_is_kept_is_there() -> Result<()> {
         "5",
         "--messages",
         "100",
+        "--publish",
+        "300",
     ];
     let figures = bench(&url, &offline)?;
+    let queued = figure(&figures, "queued_per_s")? / figure(&figures, "published_per_s")?;
+    ensure!((queued - 5.0).abs() < 0.01, "{figures}");
     ensure!(figure(&figures, "drained_per_s")? > 0.0, "{figures}");
     let figures = bench(&url, &["connect", "--connections", "50", "--pid", &pid])?;
     ensure!(figure(&figures, "connected_per_s")? > 0.0, "{figures}");

@@ -138,6 +138,11 @@ struct Load {
     /// Messages (retained, offline, restart). Default: 100,000 retained, 1,000 for the sessions that are away; for restart as many of both, for one session.
     #[arg(long, value_name = "COUNT", value_parser = numbers::messages)]
     messages: Option<usize>,
+
+    /// Messages by which the rate of publishing is measured (offline), for sessions that never come back: those of --messages may be over
+    /// too soon. Default: those of --messages.
+    #[arg(long, value_name = "COUNT", value_parser = numbers::messages)]
+    publish: Option<usize>,
 }
 
 /// What a scenario needs to know.
@@ -158,6 +163,7 @@ pub struct Settings {
     pub connections: usize,
     pub sessions: usize,
     pub messages: usize,
+    pub publish: Option<usize>,
     pub start: Option<String>,
     /// The broker's process has not grown by this load before: only then does it show what something takes.
     pub is_first: bool,
@@ -220,6 +226,7 @@ impl Arguments {
             connections: load.connections,
             sessions: load.sessions,
             messages: load.messages.unwrap_or(messages),
+            publish: load.publish,
             start: self.start.clone(),
             is_first: round == 1,
             client_prefix: format!("bench-{run}"),

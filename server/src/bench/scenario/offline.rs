@@ -38,9 +38,18 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let after = stage.usage();
 
     let mut report = Report::new("offline");
+    end_sessions(stage, sessions, &mut report).await;
+    let mut published_per_s = messages as f64 / published.as_secs_f64();
+    if let Some(more) = settings.publish {
+        // After all else: what it leaves in the broker's memory is not to be measured.
+        match publish_only(stage, more, &mut report).await {
+            Ok(took) => published_per_s = more as f64 / took.as_secs_f64(),
+            Err(error) => report.remarks.push(format!("--publish: {error}")),
+        }
+    }
     let deliveries = (sessions * messages) as f64;
-    report.note("published_per_s", messages as f64 / published.as_secs_f64());
-    report.note("queued_per_s", deliveries / published.as_secs_f64());
+    report.note("published_per_s", published_per_s);
+    report.note("queued_per_s", published_per_s * sessions as f64);
     if let Some((before, waiting)) = before.zip(waiting) {
         let memory = waiting.grown_bytes_since(before);
         stage.note_memory(
@@ -73,8 +82,20 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
             written.map(|bytes| bytes / deliveries),
         );
     }
-    end_sessions(stage, sessions, &mut report).await;
     Ok(report)
+}
+
+/// For sessions that never come back.
+async fn publish_only(
+    stage: &Stage<'_>,
+    messages: usize,
+    report: &mut Report,
+) -> io::Result<Duration> {
+    let sessions = stage.settings.sessions;
+    leave(stage, sessions).await?;
+    let published = publish(stage, messages).await;
+    end_sessions(stage, sessions, report).await;
+    published
 }
 
 /// Ends the sessions that were away.
