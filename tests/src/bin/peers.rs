@@ -1,11 +1,18 @@
-//! Measures Ebbtide beside other brokers: `peers [--rounds N] [--seconds S] [--keep FILE] [--plot FILE] [--write FILE] [ROW …]`.
-//! Prints the table. With `--keep` each run is in that file, and one that was cut off goes on. With `--write` the rows of a document in
-//! Markdown are replaced.
+//! Measures Ebbtide beside other brokers: `peers [--rounds N] [--seconds S] [--keep FILE] [--write FILE] [ROW …]`. Prints the table.
+//! With `--keep` each run is in that file, and one that was cut off goes on. With `--write` the rows of a document in Markdown are
+//! replaced, and its picture is drawn from all that stands in it then; `peers --draw FILE` does only this.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result, bail};
-use ebbtide_tests::peers::{self, ALL, Peer, Plan, ROWS, Row, document};
+use ebbtide_tests::peers::{self, ALL, Peer, Plan, ROWS, Row, document, plot};
+
+/// The picture of a document, from its folder.
+const PICTURE: &str = "images/peers.svg";
 
 fn main() -> ExitCode {
     match run() {
@@ -19,7 +26,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let (mut rounds, mut seconds) = (5, 4.0);
-    let [mut keep, mut plot, mut write]: [Option<PathBuf>; 3] = [const { None }; 3];
+    let [mut keep, mut write]: [Option<PathBuf>; 2] = [const { None }; 2];
     let mut rows: Vec<&'static Row> = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -32,7 +39,7 @@ fn run() -> Result<()> {
             "--rounds" => rounds = value()?.parse().context("--rounds takes a number")?,
             "--seconds" => seconds = value()?.parse().context("--seconds takes a number")?,
             "--keep" => keep = Some(value()?.into()),
-            "--plot" => plot = Some(value()?.into()),
+            "--draw" => return draw(Path::new(&value()?)),
             "--write" => write = Some(value()?.into()),
             name => match ROWS.iter().find(|row| row.name == name) {
                 Some(row) => rows.push(row),
@@ -67,9 +74,15 @@ fn run() -> Result<()> {
         let after =
             document::with(&before, &outcome.tables, &outcome.reasons).with_context(name)?;
         fs::write(&file, after).with_context(name)?;
-    }
-    if let Some(file) = plot {
-        fs::write(&file, outcome.plot).with_context(|| format!("writing {}", file.display()))?;
+        draw(&file)?;
     }
     Ok(())
+}
+
+/// Draws the picture of a document.
+fn draw(document: &Path) -> Result<()> {
+    let name = || format!("drawing the picture of {}", document.display());
+    let text = fs::read_to_string(document).with_context(name)?;
+    let picture = document.with_file_name(PICTURE);
+    fs::write(picture, plot::ratios(&text)?).with_context(name)
 }

@@ -6,7 +6,7 @@
 mod broker;
 pub mod document;
 mod load;
-mod plot;
+pub mod plot;
 mod results;
 mod rows;
 mod table;
@@ -42,8 +42,6 @@ pub struct Outcome {
     pub tables: String,
     /// Why there is a dash: a line of Markdown for each row and broker.
     pub reasons: Vec<String>,
-    /// The ratios as a picture.
-    pub plot: String,
 }
 
 /// Measures everything. Says on stderr how far it is.
@@ -75,6 +73,5 @@ pub fn run(plan: &Plan<'_>) -> Result<Outcome> {
     Ok(Outcome {
         tables: table::tables(plan, &results),
         reasons: table::reasons(plan, &results),
-        plot: plot::ratios(plan, &results)?,
     })
 }

@@ -61,7 +61,7 @@ pub fn reasons(plan: &Plan<'_>, results: &Results) -> Vec<String> {
 }
 
 /// Ebbtide's figure beside Mosquitto's, if both are there.
-pub fn ratio(plan: &Plan<'_>, results: &Results, row: &Row, key: &str, peer: &Peer) -> Option<f64> {
+fn ratio(plan: &Plan<'_>, results: &Results, row: &Row, key: &str, peer: &Peer) -> Option<f64> {
     let yardstick = plan.peers.iter().find(|peer| peer.name == YARDSTICK)?;
     let own = results.median(row, peer, key)?;
     let other = results.median(row, yardstick, key)?;
