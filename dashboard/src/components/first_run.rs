@@ -17,16 +17,16 @@ struct Words {
     /// For the terminal and for JavaScript.
     names: [&'static str; 2],
     json: &'static str,
-    /// The same in JavaScript.
-    object: &'static str,
+    /// In JavaScript, with `URL` and `TOPIC` in their places. Who is there is there by a will: nobody stays online for ever.
+    script: &'static str,
 }
 
 const PRESENCE: Words = Words {
     title: "Nobody here yet",
-    lead: "A client is on this board as soon as it publishes a retained message that says so. Try one of these:",
+    lead: "A client is on this board as soon as a retained message says so. Try one of these:",
     names: ["ana", "bo"],
     json: r#"{"status":"online"}"#,
-    object: "{\n  status: 'online',\n  since: new Date().toISOString(),\n}",
+    script: "const client = connect('URL', {\n  presence: { topic: TOPIC },\n});",
 };
 
 const CONFIG: Words = Words {
@@ -34,7 +34,7 @@ const CONFIG: Words = Words {
     lead: "Each retained message is a setting: whoever subscribes gets it at once, and every change as it happens.",
     names: ["lamp", "door"],
     json: r#"{"on":true,"level":80}"#,
-    object: "{\n  on: true,\n  level: 80,\n}",
+    script: "const client = connect('URL');\nclient.publish(TOPIC, {\n  on: true,\n  level: 80,\n}, { qos: 1, retain: true });",
 };
 
 /// `has` says whether the board shows a topic: a way that was tried says so. `has_entries`: it is not empty any more.
@@ -115,16 +115,15 @@ struct Ways {
 
 impl Ways {
     fn new(filter: &str, words: &Words) -> Self {
-        let Words { json, object, .. } = words;
+        let Words { json, script, .. } = words;
         let (host, url) = (browser::host_name(), browser::broker_url());
         let [terminal_topic, script_topic] = words.names.map(|name| example_topic(filter, name));
         let quoted = shell_quoted(&terminal_topic);
         let command =
             format!("mosquitto_pub -h {host} -q 1 -r \\\n  -t {quoted} \\\n  -m '{json}'");
         let quoted = js_quoted(&script_topic);
-        let script = format!(
-            "import {{ connect }} from 'ebbtide';\n\nconst client = connect('{url}');\nclient.publish({quoted}, {object}, {{ qos: 1, retain: true }});"
-        );
+        let script = script.replace("URL", &url).replace("TOPIC", &quoted);
+        let script = format!("import {{ connect }} from 'ebbtide';\n\n{script}");
         Self {
             terminal_topic,
             command,
