@@ -118,7 +118,8 @@ fn put_in_place(unfinished: &Path, place: &Path) -> Result<()> {
 }
 
 fn require_node(project: &Project) -> Result<()> {
-    let remedy = "install Node 20 or later with npm, for example from https://nodejs.org";
+    let remedy =
+        "install Node (20.19, or 22.12 and later) with npm, for example from https://nodejs.org";
     let output = project
         .command("node")
         .arg("--version")
