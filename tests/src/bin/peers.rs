@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use ebbtide_tests::peers::{self, ALL, Peer, Plan, ROWS, Row, document, plot};
+use ebbtide_tests::peers::{self, ALL, Peer, Plan, ROWS, Row, document, origin, plot};
 
 /// The picture of a document, from its folder.
 const PICTURE: &str = "images/peers.svg";
@@ -71,8 +71,12 @@ fn run() -> Result<()> {
     if let Some(file) = write {
         let name = || format!("writing {}", file.display());
         let before = fs::read_to_string(&file).with_context(name)?;
-        let after =
-            document::with(&before, &outcome.tables, &outcome.reasons).with_context(name)?;
+        let after = document::with(&before, &outcome.tables, &outcome.reasons);
+        let origins = outcome.origins.iter();
+        let origins: Vec<_> = origins
+            .map(|(row, origin)| (*row, origin.as_str()))
+            .collect();
+        let after = origin::with(&after.with_context(name)?, &origins).with_context(name)?;
         fs::write(&file, after).with_context(name)?;
         draw(&file)?;
     }

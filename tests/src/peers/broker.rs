@@ -27,6 +27,8 @@ pub struct Peer {
     pub settings: &'static str,
     /// The highest QoS that it knows.
     pub qos_max: u8,
+    /// Asks the program, or whoever knows.
+    version: fn(program: &Path) -> Option<String>,
     /// The variable that names its program; none: it is always there.
     variable: Option<&'static str>,
     command: fn(program: &Path, ports: Ports, folder: &Path) -> Result<Command>,
@@ -61,6 +63,7 @@ pub const ALL: [Peer; 5] = [
         name: "Ebbtide",
         settings: "as it comes: an acknowledgement follows the fsync",
         qos_max: 2,
+        version: |_| Some(env!("CARGO_PKG_VERSION").to_owned()),
         variable: None,
         command: |_, _, _| bail!("started as the tests do"),
     },
@@ -68,6 +71,7 @@ pub const ALL: [Peer; 5] = [
         name: "Mosquitto",
         settings: "`set_tcp_nodelay true`, `max_inflight_messages 0`, `max_queued_messages 0`, no persistence",
         qos_max: 2,
+        version: |program| version(program, "-h"),
         variable: Some("EBBTIDE_TEST_MOSQUITTO"),
         command: mosquitto,
     },
@@ -75,6 +79,7 @@ pub const ALL: [Peer; 5] = [
         name: "NATS",
         settings: "JetStream on disk, as MQTT needs it, synced every two minutes, which 2.9 cannot change; `max_ack_pending 32767`",
         qos_max: 1,
+        version: |program| version(program, "--version"),
         variable: Some("EBBTIDE_TEST_NATS"),
         command: nats,
     },
@@ -82,6 +87,7 @@ pub const ALL: [Peer; 5] = [
         name: "aedes",
         settings: "in memory, `setNoDelay`, `concurrency 1000`, `queueLimit 4294967295`",
         qos_max: 2,
+        version: |_| aedes_version(),
         variable: Some("EBBTIDE_TEST_AEDES"),
         command: aedes,
     },
@@ -89,6 +95,7 @@ pub const ALL: [Peer; 5] = [
         name: "rumqttd",
         settings: "in memory, as in its own `rumqttd.toml`, but `max_connections 20010`, `max_inflight_count 65000`, `max_payload_size 2097152`, `next_connection_delay_ms 0`",
         qos_max: 1,
+        version: |program| version(program, "--version"),
         variable: Some("EBBTIDE_TEST_RUMQTTD"),
         command: rumqttd,
     },
@@ -103,6 +110,11 @@ impl Peer {
     fn program(&self) -> Option<PathBuf> {
         let path = env::var_os(self.variable?)?;
         (!path.is_empty()).then(|| path.into())
+    }
+
+    /// Its version, if it says it.
+    pub fn version(&self) -> Option<String> {
+        (self.version)(&self.program().unwrap_or_default())
     }
 
     /// Starts it and waits until it listens.
@@ -213,6 +225,23 @@ fn rumqttd(program: &Path, ports: Ports, folder: &Path) -> Result<Command> {
     let mut command = Command::new(program);
     command.arg("-c").arg(file).arg("-q");
     Ok(command)
+}
+
+/// The first number in what a program says of itself. Mosquitto tells it with its help, and ends with an error.
+fn version(program: &Path, flag: &str) -> Option<String> {
+    let output = Command::new(program).arg(flag).output().ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut words = said
+        .split_whitespace()
+        .map(|word| word.trim_start_matches('v'));
+    let number = words.find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+    number.map(str::to_owned)
+}
+
+fn aedes_version() -> Option<String> {
+    let file = tools::folder("node").join("node_modules/aedes/package.json");
+    let package: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).ok()?).ok()?;
+    package.get("version")?.as_str().map(str::to_owned)
 }
 
 fn free_port() -> Result<u16> {

@@ -6,6 +6,7 @@
 mod broker;
 pub mod document;
 mod load;
+pub mod origin;
 pub mod plot;
 mod results;
 mod rows;
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub tables: String,
     /// Why there is a dash: a line of Markdown for each row and broker.
     pub reasons: Vec<String>,
+    /// The name of each row, and on what it was measured.
+    pub origins: Vec<(&'static str, String)>,
 }
 
 /// Measures everything. Says on stderr how far it is.
@@ -50,6 +53,7 @@ pub fn run(plan: &Plan<'_>) -> Result<Outcome> {
         Some(path) => Results::kept(path)?,
         None => Results::default(),
     };
+    results.origin = origin::of(plan);
     for row in plan.rows {
         for round in 1..=plan.rounds {
             for peer in plan.peers {
@@ -70,7 +74,12 @@ pub fn run(plan: &Plan<'_>) -> Result<Outcome> {
             }
         }
     }
+    let origins = plan.rows.iter().flat_map(|row| {
+        let origins = results.origins(row).into_iter();
+        origins.map(|origin| (row.name, origin.to_owned()))
+    });
     Ok(Outcome {
+        origins: origins.collect(),
         tables: table::tables(plan, &results),
         reasons: table::reasons(plan, &results),
     })

@@ -22,6 +22,9 @@ struct Run {
     peer: String,
     /// Without any if the broker failed under the load.
     figures: Figures,
+    /// On what it was measured.
+    #[serde(default)]
+    origin: String,
     /// Why, and what else the load says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -30,6 +33,8 @@ struct Run {
 /// All runs.
 #[derive(Default)]
 pub struct Results {
+    /// On what is measured now.
+    pub origin: String,
     runs: Vec<Run>,
     file: Option<File>,
 }
@@ -44,6 +49,7 @@ impl Results {
         let runs = text.lines().map(serde_json::from_str);
         let runs = runs.collect::<Result<_, _>>();
         Ok(Self {
+            origin: String::new(),
             runs: runs.with_context(|| format!("{} is not of this tool", path.display()))?,
             file: Some(file),
         })
@@ -54,6 +60,7 @@ impl Results {
         let run = Run {
             row: row.name.to_owned(),
             peer: peer.name.to_owned(),
+            origin: self.origin.clone(),
             figures: found.figures,
             notes: found.notes,
         };
@@ -74,6 +81,17 @@ impl Results {
     pub fn median(&self, row: &Row, peer: &Peer, key: &str) -> Option<f64> {
         let runs = self.of(row, peer);
         median(runs.filter_map(|run| run.figures.get(key).copied()))
+    }
+
+    /// On what the runs of a row were measured, each once.
+    pub fn origins(&self, row: &Row) -> Vec<&str> {
+        let mut origins: Vec<&str> = Vec::new();
+        for run in self.runs.iter().filter(|run| run.row == row.name) {
+            if !run.origin.is_empty() && !origins.contains(&run.origin.as_str()) {
+                origins.push(&run.origin);
+            }
+        }
+        origins
     }
 
     /// What was said of its runs, each once.
