@@ -1,5 +1,6 @@
 // A name for this browser under one identity, for presence and response topics. It is no secret and no client id.
 
+import { attempt } from './attempt.js';
 import { randomName } from './random.js';
 
 const keyOf = (scope: string): string => `ebbtide:id:${scope}`;
@@ -10,21 +11,13 @@ const ofPage: Record<string, string> = {};
 export function ownId(scope: string): string {
   const key = keyOf(scope);
   const id = (ofPage[scope] ??= randomName(16));
-  try {
-    const kept = localStorage.getItem(key);
-    if (kept) return kept;
-    localStorage.setItem(key, id);
-  } catch {
-    // There is no such storage here, or it is barred.
-  }
-  return id;
+  // There may be no such storage here, or it is barred.
+  const kept = attempt(() => localStorage.getItem(key));
+  if (!kept) attempt(() => localStorage.setItem(key, id));
+  return kept || id;
 }
 
 export function forgetOwnId(scope: string): void {
   delete ofPage[scope];
-  try {
-    localStorage.removeItem(keyOf(scope));
-  } catch {
-    // Nothing was kept.
-  }
+  attempt(() => localStorage.removeItem(keyOf(scope)));
 }

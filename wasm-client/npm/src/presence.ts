@@ -1,5 +1,6 @@
 // Presence: an entry per browser, retained, in one shape that broker, dashboard and this client share.
 
+import { attempt } from './attempt.js';
 import type { Client } from './client.js';
 import { EbbtideError } from './error.js';
 import { fillTopic, parseFilter } from './filter.js';
@@ -153,12 +154,8 @@ export class Presence {
 
 /** An entry that is not in the shape is none. */
 function read(message: Message, idLevel: number): PresenceEntry | undefined {
-  let value: Record<string, unknown> | null | undefined;
-  try {
-    value = message.json<Record<string, unknown>>();
-  } catch {
-    // Something else lives under this topic.
-  }
+  // Something else may live under this topic.
+  const value = attempt(() => message.json<Record<string, unknown> | null>());
   const status = value?.['status'];
   if (!value || (status !== 'online' && status !== 'offline')) return undefined;
   const text = (name: string): string | undefined => (typeof value[name] === 'string' ? value[name] : undefined);
@@ -169,10 +166,11 @@ function read(message: Message, idLevel: number): PresenceEntry | undefined {
   if (Number.isNaN(since) && typeof expiryS === 'number' && leftS !== undefined && !message.fromCache) {
     since = Date.now() - (expiryS - leftS) * 1_000;
   }
-  const levels = message.topic.split('/');
+  const level = message.topic.split('/').at(idLevel) ?? '';
   return {
     topic: message.topic,
-    id: decode(levels.at(idLevel) ?? ''),
+    // Others may have written ids as they are.
+    id: attempt(() => decodeURIComponent(level)) ?? level,
     status,
     since: Number.isNaN(since) ? undefined : new Date(since),
     user: text('user'),
@@ -180,15 +178,6 @@ function read(message: Message, idLevel: number): PresenceEntry | undefined {
     reason: text('reason'),
     meta: value['meta'],
   };
-}
-
-/** Others may have written ids as they are. */
-function decode(level: string): string {
-  try {
-    return decodeURIComponent(level);
-  } catch {
-    return level;
-  }
 }
 
 function merge(user: string, all: readonly PresenceEntry[]): PresentUser {

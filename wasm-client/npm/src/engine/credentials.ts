@@ -1,6 +1,7 @@
 // Asks the application for credentials: before each attempt, when they are about to expire, and when the server wants more. An attempt that waits
 // for them too long is ended by the machine.
 
+import { attempt } from '../attempt.js';
 import { wordsOf } from '../error.js';
 import { checkOptions, CREDENTIALS } from '../options.js';
 import type { Connection, Diagnostics } from '../wasm/contract.js';
@@ -73,14 +74,11 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
 }
 
 /** As told, or as a JSON Web Token says; wall clock, ms. */
-function expiryOf({ authenticationData, ...given }: Credentials): number | undefined {
-  const told = (given as { expiresAt?: number }).expiresAt;
-  if (told !== undefined || !authenticationData) return told;
-  try {
+function expiryOf({ authenticationData, expiresAt }: Credentials): number | undefined {
+  if (expiresAt !== undefined || !authenticationData) return expiresAt;
+  return attempt(() => {
     const body = new TextDecoder().decode(authenticationData).split('.')[1]!;
     const { exp } = JSON.parse(atob(body.replace(/-/g, '+').replace(/_/g, '/'))) as { exp?: unknown };
     return typeof exp === 'number' ? exp * 1000 : undefined;
-  } catch {
-    return undefined;
-  }
+  });
 }

@@ -1,6 +1,8 @@
 // Calls back each half second, from a worker where there can be one: timers of a hidden page run once a minute. How much time has passed is
 // for the caller to see, by the wall clock.
 
+import { attempt } from '../attempt.js';
+
 /** Long enough for a worker's script to come from a slow network. */
 const WORKER_DEADLINE_MS = 5000;
 
@@ -18,25 +20,22 @@ export function startTicker(workerUrl: string | undefined, tick: () => void): ()
   };
   // Until the worker ticks; it may never.
   byItself();
-  try {
-    if (typeof Worker === 'function') {
-      worker = workerUrl ? new Worker(workerUrl, { type: 'module' }) : new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-      late = setTimeout(byItself, WORKER_DEADLINE_MS);
-      worker.onmessage = () => {
-        clearTimeout(late);
-        clearInterval(timer);
-        timer = undefined;
-        tick();
-      };
-      // Barred by a policy, or not found.
-      worker.onerror = (event) => {
-        event.preventDefault();
-        byItself();
-      };
-    }
-  } catch {
-    byItself();
-  }
+  // There may be no workers here.
+  attempt(() => {
+    worker = workerUrl ? new Worker(workerUrl, { type: 'module' }) : new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+    late = setTimeout(byItself, WORKER_DEADLINE_MS);
+    worker.onmessage = () => {
+      clearTimeout(late);
+      clearInterval(timer);
+      timer = undefined;
+      tick();
+    };
+    // Barred by a policy, or not found.
+    worker.onerror = (event) => {
+      event.preventDefault();
+      byItself();
+    };
+  });
   return () => {
     clearTimeout(late);
     clearInterval(timer);

@@ -1,6 +1,7 @@
 // The store in IndexedDB: one database for each (URL, identity). Nothing here waits for ever: opening has a deadline, and each transaction
 // ends in one of complete and abort. When another version of this package wants to change the layout, the database closes by itself.
 
+import { attempt } from '../../attempt.js';
 import { KEY_OF, TABLES, type Key, type Range, type Store, type Table, type Tx } from './store.js';
 
 /** Of the layout. Another one has other names, so that old pages can go on beside it. */
@@ -57,20 +58,11 @@ function wrap(db: IDBDatabase): Store {
         transaction.onabort = () => (dialogues.delete(abort), reject(why ?? transaction.error ?? new DOMException('the transaction was aborted', 'AbortError')));
         const abort = (error?: unknown): void => {
           why ??= error;
-          try {
-            transaction.abort();
-          } catch {
-            // It has ended already.
-          }
+          // It may have ended already.
+          attempt(() => transaction.abort());
         };
         // By itself the store would wait to see whether more is asked for, and if this tab were stopped meanwhile, for a minute.
-        const commit = (): void => {
-          try {
-            transaction.commit();
-          } catch {
-            // It was aborted.
-          }
-        };
+        const commit = (): void => attempt(() => transaction.commit());
         let unanswered = 1;
         const guarded = <T>(then: (value: T) => void) => (value: T): void => {
           try {

@@ -1,6 +1,7 @@
 // Finds the store of an identity: IndexedDB where it can be had, memory where not, and says why. Beside it, in localStorage, a witness
 // remembers that there was one, so that a store which the browser has thrown away is not taken for a new one.
 
+import { attempt } from '../../attempt.js';
 import { wordsOf } from '../../error.js';
 import { LAYOUT, openIndexedDb } from './indexeddb.js';
 import { openMemory } from './memory.js';
@@ -42,19 +43,7 @@ export interface Witness {
 
 /** localStorage is missing, barred or full as it pleases. */
 export const witness = {
-  read(name: string): Witness | undefined {
-    try {
-      return JSON.parse(localStorage.getItem(name) ?? '') as Witness;
-    } catch {
-      return undefined;
-    }
-  },
-  write(name: string, value: Witness | undefined): void {
-    try {
-      if (value) localStorage.setItem(name, JSON.stringify(value));
-      else localStorage.removeItem(name);
-    } catch {
-      // Then an eviction goes unseen until the server tells of it.
-    }
-  },
+  read: (name: string): Witness | undefined => attempt(() => JSON.parse(localStorage.getItem(name) ?? '') as Witness),
+  /** If that fails, an eviction goes unseen until the server tells of it. */
+  write: (name: string, value: Witness | undefined): void => attempt(() => (value ? localStorage.setItem(name, JSON.stringify(value)) : localStorage.removeItem(name))),
 };
