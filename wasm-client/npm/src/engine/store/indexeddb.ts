@@ -113,10 +113,9 @@ function transactionOf(transaction: IDBTransaction, asked: <T>(then: (value: T) 
   };
 }
 
-function rangeOf({ after, from, to }: Range): IDBKeyRange | null {
-  const low = after ?? from;
-  if (low === undefined) return to === undefined ? null : IDBKeyRange.upperBound(to);
-  return to === undefined ? IDBKeyRange.lowerBound(low, after !== undefined) : IDBKeyRange.bound(low, to, after !== undefined);
+/** Numbers come first among keys, and lists after all that are here. */
+function rangeOf({ after, from = -Infinity, to }: Range): IDBKeyRange {
+  return IDBKeyRange.bound(after ?? from, to ?? [], after !== undefined);
 }
 
 /** Resolves to whether it is gone; other tabs may hold it. */
