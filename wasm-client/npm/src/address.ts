@@ -11,9 +11,8 @@ export function resolveAddress(address: string | URL): string {
     throw new EbbtideError('url', `${String(address)} is no URL`, undefined, { cause });
   }
   if (url.username || url.password) throw new EbbtideError('url', "who it is belongs into 'credentials'");
-  if (url.protocol === 'http:') url.protocol = 'ws:';
-  else if (url.protocol === 'https:') url.protocol = 'wss:';
-  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
+  url.protocol = url.protocol.replace(/^http/, 'ws');
+  if (!/^wss?:$/.test(url.protocol)) {
     throw new EbbtideError('url', `${url.href} begins with none of ws://, wss://, http://, https://`);
   }
   // WebSocket refuses a URL that has one.

@@ -1,5 +1,5 @@
-import type { Settings } from './connect-options.js';
-import type { Draft, Engine, Farewell, State } from './engine.js';
+import { defined, type Settings } from './connect-options.js';
+import type { Draft, Engine, Farewell, State, SubscribeSettings } from './engine.js';
 import { EbbtideError } from './error.js';
 import type { ClientEvents } from './events.js';
 import { checkTopic, fillTopic, parseFilter, type TopicParams } from './filter.js';
@@ -136,16 +136,14 @@ export class Client {
    */
   subscribe<const F extends string>(filter: F, options: SubscribeOptions = {}): Subscription<TopicParams<F>> {
     checkOptions('subscribe', options, SUBSCRIBE_RULES);
-    const {
-      qos = 0, noLocal = false, retainAsPublished = true, retainHandling = 0, cache = true, userProperties, bufferedMessagesMax = 10_000,
-    } = options;
+    const { bufferedMessagesMax = 10_000, ...given } = defined(options);
+    const settings: SubscribeSettings = { qos: 0, noLocal: false, retainAsPublished: true, retainHandling: 0, cache: true, ...given };
     const parsed = parseFilter(filter);
     const shared = filter.startsWith('$share/');
     // [MQTT-3.8.3-4]: it would cost the connection.
-    if (noLocal && shared) throw new EbbtideError('bad-options', "subscribe: 'noLocal' cannot be shared");
-    const settings = { qos, noLocal, retainAsPublished, retainHandling, cache, userProperties };
+    if (settings.noLocal && shared) throw new EbbtideError('bad-options', "subscribe: 'noLocal' cannot be shared");
     // Only what comes again at each connect is kept: what does not come then counts as gone.
-    if (retainHandling || shared) settings.cache = false;
+    if (settings.retainHandling || shared) settings.cache = false;
     const failure = this.#closedError();
     const subscription = new Subscription<TopicParams<F>>(parsed, bufferedMessagesMax, (sink) => {
       if (!failure) {
@@ -161,7 +159,7 @@ export class Client {
       return { end() {} };
     });
     this.#subscriptions.add(subscription as never);
-    this.#log?.(`subscribe ${parsed.filter}, QoS ${qos}`);
+    this.#log?.(`subscribe ${parsed.filter}, QoS ${settings.qos}`);
     void subscription.ended.then((error) => {
       this.#log?.(`unsubscribed ${parsed.filter}${error ? `: ${error}` : ''}`);
       this.#subscriptions.delete(subscription as never);

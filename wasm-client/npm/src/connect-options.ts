@@ -131,7 +131,7 @@ export function settingsOf(url: string, options: ConnectOptions): Settings {
   };
 }
 
-/** Without what is `undefined`, which stands for what is not there. */
-function defined<T extends object>(options: T): T {
+/** @internal Without what is `undefined`, which stands for what is not there. */
+export function defined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

@@ -71,12 +71,12 @@ export class Outcome implements Publication {
 
   readonly store = (): void => this.#stored.resolve();
 
-  readonly succeed = (said: Omit<Ack, 'reason'>): void => {
+  succeed(said: Omit<Ack, 'reason'>): void {
     this.#stored.resolve();
     this.#acked.resolve(ackOf(said.reasonCode, said));
-  };
+  }
 
-  readonly fail = (error: EbbtideError): void => {
+  fail(error: EbbtideError): void {
     if (this.#failed) return;
     this.#failed = true;
     this.#stored.reject(error);
@@ -86,5 +86,5 @@ export class Outcome implements Publication {
       if (this.#taken || WANTED.has(error.code)) return;
       console.warn(`ebbtide: not published to ${this.topic}: ${error.message} (${error.code})`);
     });
-  };
+  }
 }

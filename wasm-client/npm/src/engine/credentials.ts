@@ -36,8 +36,7 @@ export function openDesk(settings: EngineSettings, connection: Connection, none:
     await undefined;
     const given = await (typeof credentials === 'function' ? credentials() : credentials);
     if (given) checkOptions('credentials', given, CREDENTIALS);
-    const until = given && expiryOf(given);
-    expiresAt = until ?? Infinity;
+    expiresAt = (given && expiryOf(given)) ?? Infinity;
     return given;
   };
   const renew = (): boolean => {

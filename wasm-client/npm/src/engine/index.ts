@@ -86,7 +86,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
       sinks.announce(away);
       publications.reconcile().catch(() => {});
     },
-    hopeless: (error) => fall(error),
+    hopeless: fall,
     removed: () => fall(new EbbtideError('closed', 'the data of this identity was removed by another tab')),
   });
   const { store, tell } = station;

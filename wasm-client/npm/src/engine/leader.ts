@@ -111,7 +111,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   // Called only after `start`.
   const hooks = {} as Hooks;
   const given = {
-    ...settings, url, clientId: meta.clientId, cleanStart: false, durable: true, hasSession: meta.hasSession, sessionName: meta.sessionName, asksCredentials: settings.credentials !== undefined,
+    ...settings, ...meta, url, cleanStart: false, durable: true, asksCredentials: settings.credentials !== undefined,
     sessionExpiryS: store.kind === 'memory' && settings.storage === 'durable' ? Math.min(settings.sessionExpiryS, MEMORY_EXPIRY_S) : settings.sessionExpiryS,
     connectTimeoutMs: settings.connectTimeoutS * 1000, backoffMaxMs: settings.backoffMaxS * 1000,
   } as Settings;

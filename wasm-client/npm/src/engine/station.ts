@@ -5,6 +5,7 @@ import type { MakeConnection } from '../wasm/contract.js';
 import type { Report, State } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import { randomName } from '../random.js';
+import { Deferred } from '../settle.js';
 import type { EngineSettings } from '../settings.js';
 import type { How, Leader } from './leader.js';
 import { takeOffice, type Office } from './office.js';
@@ -70,13 +71,7 @@ export function openStation(context: StationContext): Station {
   let over: EbbtideError | undefined;
   let newer = false;
   let tickedAt = 0;
-  let settle: { resolve(store: Store): void; reject(why: unknown): void };
-  let storeIs: Promise<Store>;
-  const awaitStore = (): void => {
-    storeIs = new Promise((resolve, reject) => void (settle = { resolve, reject }));
-    storeIs.catch(() => {});
-  };
-  awaitStore();
+  let awaited = new Deferred<Store>();
 
   const lead = (): void => {
     if (!opened) return;
@@ -112,8 +107,7 @@ export function openStation(context: StationContext): Station {
         // First: with the old leader ends what it had been told, and by the state this one is told more.
         if (talk.epoch > 0) follow(talk.epoch);
         state(talk.state);
-        context.hear(talk);
-        return;
+        break;
       case 'forget': {
         const post = channel?.post;
         void endSession(talk.deadlineMs, talk.how).then((ended) => {
@@ -122,11 +116,11 @@ export function openStation(context: StationContext): Station {
         });
         return;
       }
-      default:
+      case 'messages':
         // What one that was woken had still to say is older than what its follower has said.
-        if (talk.t === 'messages' && talk.epoch < epoch) return;
-        context.hear(talk);
+        if (talk.epoch < epoch) return;
     }
+    context.hear(talk);
   };
   /** Whether the server has forgotten the session; undefined: that is for another tab to say. */
   const endSession = async (deadlineMs: number, how: How): Promise<boolean | undefined> => {
@@ -172,7 +166,7 @@ export function openStation(context: StationContext): Station {
     opened = now;
     self = randomName(16);
     if (now.memoryOnly !== undefined && settings.storage === 'durable') report({ kind: 'memory-only', reason: now.memoryOnly });
-    settle.resolve(now.store);
+    awaited.resolve(now.store);
     stopTicker = startTicker(settings.workerUrl, tick);
     if (!now.shared) {
       context.led(ours > 1);
@@ -201,12 +195,12 @@ export function openStation(context: StationContext): Station {
     if (!opened?.shared) return;
     opened.store.close();
     opened = undefined;
-    awaitStore();
+    awaited = new Deferred();
   };
   const down = (how: How, error: EbbtideError): void => {
     if (over) return;
     over = error;
-    settle.reject(error);
+    awaited.reject(error);
     stop(how);
     stopWatching();
     if (error.code === 'storage') state({ state: 'offline', reason: error.message, retryInMs: null });
@@ -247,7 +241,7 @@ export function openStation(context: StationContext): Station {
     store: async (work) => {
       for (;;) {
         if (over) throw over;
-        const now = await storeIs;
+        const now = await awaited.promise;
         try {
           return await work(now);
         } catch (why) {

@@ -25,9 +25,8 @@ export interface Estate {
 
 export async function takeOver(store: Store, name: string, settings: EngineSettings): Promise<Estate> {
   const remembered = store.kind === 'indexeddb' ? witness.read(name) : undefined;
-  const estate: Estate = {
-    epoch: 0, meta: { clientId: '', hasSession: false }, flights: [], inbound: [], subscriptions: [], inbox: [], outboxCount: 0, evicted: undefined,
-  };
+  // All the rest is read, or the transaction fails.
+  const estate = { flights: [] } as Partial<Estate> as Estate;
   await store.run(['session', 'outbox', 'flight', 'inbox', 'inbound', 'subs'], 'strict', (tx) => {
     tx.get('session', 'epoch', (epoch) => {
       const old = (epoch as number | undefined) ?? 0;
