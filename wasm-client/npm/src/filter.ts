@@ -79,5 +79,5 @@ export function fillTopic(template: string, params: Readonly<Record<string, stri
 export function checkTopic(topic: string): void {
   // With the flag `u` the surrogates are those without their other half: no UTF-8.
   if (typeof topic !== 'string' || !topic || /[+#\0\ud800-\udfff]/u.test(topic)) throw new EbbtideError('topic-name', `'${topic}' is no topic: a string, not empty, without wildcards`);
-  if (new TextEncoder().encode(topic).length > 0xffff) throw new EbbtideError('field-too-long', 'the topic is longer than 65,535 bytes');
+  if (new TextEncoder().encode(topic).length > 0xffff) throw new EbbtideError('field-too-long', 'the topic has more than 65,535 bytes');
 }

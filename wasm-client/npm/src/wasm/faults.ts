@@ -12,9 +12,9 @@ const FAULTS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   1: ['field-too-long', 'a field has more than 65,535 bytes'],
   2: ['client-id-missing', 'MQTT 3.1.1 without clean start needs a client id'],
   // What `checkTopic` has not seen: the Response Topic of a will.
-  10: ['topic-name', 'a topic name is not empty, has at most 65,535 bytes and no wildcard'],
+  10: ['topic-name', 'it is no topic: a string, not empty, without wildcards, of at most 65,535 bytes'],
   20: ['topic-filter', 'a topic filter has at least one character'],
-  21: ['topic-filter', 'a topic filter has at most 65,535 bytes'],
+  21: ['topic-filter', 'a topic filter has more than 65,535 bytes'],
   22: ['topic-filter', 'a topic filter has no NUL character'],
   23: ['topic-filter', '`#` stands alone in the last level of a topic filter'],
   24: ['topic-filter', '`+` stands alone in its level of a topic filter'],
@@ -24,9 +24,9 @@ const FAULTS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   32: ['queue-full', 'too much waits to be sent'],
   33: ['too-many-subscriptions', 'too many subscriptions'],
   34: ['outcome-unknown', 'the outcome is unknown: the server lost the session'],
-  35: ['expired', 'it was not sent before its deadline'],
+  35: ['expired', 'its deadline passed before it was sent'],
   36: ['packet-id-in-use', 'what was stored has a packet id twice'],
-  37: ['packet-too-large', 'larger than the server accepts'],
+  37: ['packet-too-large', 'it is larger than the server accepts'],
 };
 
 /** Of a number with the reason code of the server in its lower eight bits. `said`: what the server said beside it. */

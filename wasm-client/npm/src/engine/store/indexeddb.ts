@@ -16,7 +16,7 @@ export function openIndexedDb(name: string, lost: (why: 'reload-needed' | 'stora
     let tooLate = false;
     const late = setTimeout(() => {
       tooLate = true;
-      reject(new Error('IndexedDB did not open in time'));
+      reject(new Error('it did not open in time'));
     }, OPEN_DEADLINE_MS);
     request.onupgradeneeded = () => {
       for (const table of TABLES) {
