@@ -46,19 +46,22 @@ export interface Exports {
   inspect(): void;
 }
 
+type Words<S extends string> = S extends `${infer Word} ${infer Rest}` ? Word | Words<Rest> : S;
+/** One text with all of them compresses better than a list. */
+const words = <S extends string>(names: S): Words<S>[] => names.split(' ') as Words<S>[];
+
 /** The hooks by their number, and what `inspect` gives. */
-const HOOKS = [
-  'state', 'message', 'change', 'settled', 'deferred', 'auth', 'connected', 'sent', 'released', 'finished', 'withdrawn', 'received', 'completed', 'unsure', 'restarted', 'subscribed',
-  'unsubscribed', 'commit', 'figures',
-] as const;
-const PROPERTIES = ['payloadFormatIndicator', 'messageExpiryInterval', 'contentType', 'responseTopic', 'correlationData', 'userProperties'] as const satisfies (keyof Properties)[];
-const CONNACK = [
-  'sessionPresent', 'sessionExpiryInterval', 'receiveMaximum', 'maximumQoS', 'maximumPacketSize', 'topicAliasMaximum', 'serverKeepAlive', 'retainAvailable',
-  'wildcardSubscriptionAvailable', 'subscriptionIdentifiersAvailable', 'sharedSubscriptionAvailable', 'assignedClientIdentifier', 'reasonString', 'responseInformation',
-  'serverReference', 'authenticationMethod', 'authenticationData', 'userProperties',
-] as const;
-const DIAGNOSTICS = ['reasonString', 'userProperties', 'serverReference'] as const;
-const FIGURES = ['waiting', 'sent', 'released', 'unacknowledged', 'uncommitted', 'held', 'subscriptions', 'awaitsPing', 'window', 'keepAliveS'] as const;
+const HOOKS = words(
+  'state message change settled deferred auth connected sent released finished withdrawn received completed unsure restarted subscribed unsubscribed commit figures',
+);
+const PROPERTIES = words('payloadFormatIndicator messageExpiryInterval contentType responseTopic correlationData userProperties') satisfies (keyof Properties)[];
+const CONNACK = words(
+  'sessionPresent sessionExpiryInterval receiveMaximum maximumQoS maximumPacketSize topicAliasMaximum serverKeepAlive retainAvailable wildcardSubscriptionAvailable ' +
+  'subscriptionIdentifiersAvailable sharedSubscriptionAvailable assignedClientIdentifier reasonString responseInformation serverReference authenticationMethod ' +
+  'authenticationData userProperties',
+);
+const DIAGNOSTICS = words('reasonString userProperties serverReference');
+const FIGURES = words('waiting sent released unacknowledged uncommitted held subscriptions awaitsPing window keepAliveS');
 
 /** What the list at the end of a hook's values is: where it is none of these, it is what the server said. */
 const LISTS: Readonly<Partial<Record<(typeof HOOKS)[number], readonly string[]>>> = { message: PROPERTIES, received: PROPERTIES, connected: CONNACK, figures: FIGURES };
