@@ -245,7 +245,8 @@ fn after_a_long_sleep_the_connection_is_given_up_without_a_question() {
 fn the_connack_is_told_before_the_state() {
     let mut script = Script::new(options(Version::V5));
     let mut connack = ConnAck::new(ReasonCode::Success, false);
-    connack.user_properties = vec![("ebbtide-dropped".into(), "3".into())];
+    let lost = r#"{"count":3,"first":"2026-11-29T10:00:00Z","last":"2026-11-29T10:05:00Z"}"#;
+    connack.user_properties = vec![("ebbtide-dropped".into(), lost.into())];
     script.accept_with(connack.clone());
     let connected = Event::Connected(Box::new(connack));
     let state = Event::State(script.client.state().clone());

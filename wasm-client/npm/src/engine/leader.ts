@@ -2,6 +2,7 @@
 // It lives from one take-over of the store to the first thing that ends it; whoever made it makes another.
 
 import type { Hooks, MakeConnection, Properties, Settings } from '../wasm/contract.js';
+import { attempt } from '../attempt.js';
 import type { Farewell, QoS, Report, State } from '../engine.js';
 import { MEMORY_EXPIRY_S, type EngineSettings } from '../settings.js';
 import { openCache } from './cache.js';
@@ -175,7 +176,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     connected: (given) => {
       states.connack = given;
       for (const [key, value] of given.userProperties ?? []) {
-        if (key === 'ebbtide-dropped') report({ kind: 'dropped', count: Number(value), reason: 'the server could not keep more for this session' });
+        const count = key === 'ebbtide-dropped' && attempt(() => (JSON.parse(value) as { count?: unknown }).count);
+        if (Number.isInteger(count)) report({ kind: 'dropped', count: count as number, reason: 'the server could not keep more for this session' });
       }
     },
     finished: (handle, code, ...more) => {

@@ -24,6 +24,8 @@ export class Server {
   refuses = [];
   /** Beside each reason code. */
   said = undefined;
+  /** User Properties of CONNACK. */
+  greeting = undefined;
   /** User Properties of each UNSUBSCRIBE. */
   parting = [];
   window = 16;
@@ -141,7 +143,7 @@ export class Machine {
     server.sessions.set(settings.clientId, true);
     server.connections.add(this);
     this.online = true;
-    hooks.connected({ sessionPresent: had });
+    hooks.connected({ sessionPresent: had, ...(server.greeting && { userProperties: server.greeting }) });
     if (session !== 'resumed') {
       for (const [handle, one] of this.outgoing) {
         if (one.stage === 1) one.stage = 0;

@@ -93,6 +93,26 @@ test('the state has CONNACK in every tab', async () => {
   for (const { state } of [leader, follower]) assert.deepEqual(state.connack, { sessionPresent: false });
 });
 
+// As docs/extensions.md has it. Fails if the number is not taken out of it, or anything else is taken for one.
+test('what the server has lost of the session is reported, how much and no other than a number', async () => {
+  newProfile();
+  const server = new Server();
+  const told = (value) => (server.greeting = [['other', 'x'], ['ebbtide-dropped', value]]);
+  told('{"count":3,"first":"2026-11-29T10:00:00Z","last":"2026-11-29T10:05:00Z"}');
+  const engine = open(server);
+  await online(engine);
+  assert.deepEqual(await report(engine, 'dropped'), { kind: 'dropped', count: 3, reason: 'the server could not keep more for this session' });
+  for (const other of ['', '3', 'null', '{', '{}', '{"count":"3"}', '{"count":1.5}', '{"count":null}']) {
+    told(other);
+    server.cut();
+    await eventually('offline', () => engine.state.state === 'offline');
+    engine.reconnectNow();
+    await online(engine);
+  }
+  assert.equal(server.connects, 9);
+  assert.equal(engine.reports.filter(({ kind }) => kind === 'dropped').length, 1);
+});
+
 test('the last words of the tab with the connection go to the server', async () => {
   const [server, leader] = await pair();
   const farewell = { sessionExpiryS: 60, ...SAID };
