@@ -184,7 +184,7 @@ export class Client {
 
   /**
    * Who is there: the entries under a filter, merged per user. Without a filter those of the topic that `connect` was given as
-   * `presence`. The id of an entry is its first named level, or the last level.
+   * `presence`. The id of an entry is the first named level, `{user}` only for want of another; or the last level.
    */
   presence(filter: string | undefined = this.#settings.presence?.topic): Presence {
     if (filter === undefined) throw new EbbtideError('bad-options', "presence: without connect's option 'presence' it needs a filter");

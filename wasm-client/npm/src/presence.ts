@@ -78,7 +78,8 @@ export class Presence {
   constructor(client: Client, filter: string, own: OwnPresence | undefined) {
     this.#client = client;
     this.#store = client.store(filter as string, { qos: 1 });
-    this.#idLevel = [...parseFilter(filter).names.keys()][0] ?? -1;
+    const named = [...parseFilter(filter).names];
+    this.#idLevel = (named.find(([, name]) => name !== 'user') ?? named[0])?.[0] ?? -1;
     this.#own = own;
   }
 

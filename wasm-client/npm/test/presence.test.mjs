@@ -314,6 +314,22 @@ test('what is from an earlier time is not called ready', async () => {
   assert.deepEqual([names(again.list()), again.ready], [['ana'], false]);
 });
 
+test('the id of an entry is the first named level but the user, then the user, then the last level', async () => {
+  const broker = createTestBroker();
+  const looker = broker.connect({ identity: 'watcher' });
+  for (const device of ['phone', 'laptop']) broker.publish(`rooms/7/ana/${device}`, { status: 'online', user: 'ana' }, { retain: true });
+  const ids = async (filter) => {
+    const presence = looker.presence(filter);
+    presence.subscribe(() => {});
+    await broker.settled();
+    return presence.list().flatMap(({ entries }) => entries.map(({ id }) => id)).sort();
+  };
+  assert.deepEqual(await ids('rooms/7/{user}/{client}'), ['laptop', 'phone']);
+  assert.deepEqual(await ids('rooms/{room}/{user}/{client}'), ['7', '7']);
+  assert.deepEqual(await ids('rooms/+/{user}/+'), ['ana', 'ana']);
+  assert.deepEqual(await ids('rooms/#'), ['laptop', 'phone']);
+});
+
 test('without an id the browser keeps one; a user level is filled in', async () => {
   const kept = new Map();
   globalThis.localStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key) };
