@@ -12,7 +12,7 @@ import type { TopicStore } from './topic-store.js';
 
 /** The entry that a client keeps of itself. */
 export interface PresenceOptions {
-  /** Where: `presence/{client}`. The level `{user}` becomes the user, every other name the id; both percent-encoded. */
+  /** Where: `presence/{client}`. The level `{user}` becomes the user, every other name the id; what a level cannot have is percent-encoded. */
   topic: string;
   /** Which browser. Default: `clientId`, or a name that this browser keeps for itself. */
   id?: string;
@@ -195,9 +195,12 @@ function merge(user: string, all: readonly PresenceEntry[]): PresentUser {
   };
 }
 
+/** What a level cannot have, or cannot begin with; and `%`, so that it can be read back. All else stays: rules of a broker have names as they are. */
+const RESERVED = /[%/+#\0]|^[{$]/g;
+
 function topicOf({ topic, id, user = id }: PresenceSettings): string {
   const names = [...parseFilter(topic).names.values()];
-  return fillTopic(topic, Object.fromEntries(names.map((name) => [name, encodeURIComponent(name === 'user' ? user : id)])));
+  return fillTopic(topic, Object.fromEntries(names.map((name) => [name, (name === 'user' ? user : id).replace(RESERVED, encodeURIComponent)])));
 }
 
 /** @internal The will that turns the entry offline. */

@@ -234,9 +234,9 @@ test('the will as it goes into CONNECT', () => {
   const least = settingsFor({ will: { topic: 'gone' } }).will;
   assert.deepEqual([least.payload.length, least.qos, least.retain, least.delayIntervalS], [0, 0, false, 0]);
   assert.throws(() => settingsFor({ will: { topic: 'gone', payload: new Map() } }), code('payload'));
-  const entry = settingsFor({ identity: 'ana', presence: { topic: 'p/{client}', id: 'x y', offlineDelayS: 3, offlineExpiryS: 60 } }).will;
+  const entry = settingsFor({ identity: 'ana', presence: { topic: 'p/{client}', id: 'x/y', offlineDelayS: 3, offlineExpiryS: 60 } }).will;
   assert.deepEqual({ ...entry, payload: JSON.parse(new TextDecoder().decode(entry.payload)) }, {
-    topic: 'p/x%20y', payload: { status: 'offline', user: 'ana', reason: 'connection lost', expiryS: 60 }, qos: 1, retain: true, delayIntervalS: 3,
+    topic: 'p/x%2Fy', payload: { status: 'offline', user: 'ana', reason: 'connection lost', expiryS: 60 }, qos: 1, retain: true, delayIntervalS: 3,
     properties: { messageExpiryInterval: 60, contentType: 'application/json' },
   });
 });

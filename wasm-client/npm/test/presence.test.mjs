@@ -314,6 +314,22 @@ test('what is from an earlier time is not called ready', async () => {
   assert.deepEqual([names(again.list()), again.ready], [['ana'], false]);
 });
 
+// Rules of a broker have `{user}` as it is. Fails if a name is encoded that needs it not, or one is written that makes another topic.
+test('a name stands in the topic as it is; what a level cannot have is encoded, and read back', async () => {
+  const levels = {
+    'ana@x.de': 'ana@x.de', 'auth0|7': 'auth0|7', 'Jörg B.': 'Jörg B.', 'x$': 'x$', '50%40': '50%2540', 'a/b+#\0': 'a%2Fb%2B%23%00', '{x}': '%7Bx}', '$share': '%24share',
+  };
+  for (const [name, level] of Object.entries(levels)) {
+    const topic = '{user}/at/{client}';
+    const { broker, client } = await online({ identity: name, presence: { topic, id: name } });
+    assert.deepEqual([...broker.retained.keys()], [`${level}/at/${level}`]);
+    const presence = client.presence();
+    presence.subscribe(() => {});
+    await broker.settled();
+    assert.deepEqual(presence.list().map(({ user, status, entries }) => [user, status, entries.map(({ id }) => id)]), [[name, 'online', [name]]]);
+  }
+});
+
 test('the id of an entry is the first named level but the user, then the user, then the last level', async () => {
   const broker = createTestBroker();
   const looker = broker.connect({ identity: 'watcher' });
