@@ -9,7 +9,7 @@ use std::{io, sync::Arc, time::Duration};
 
 pub use self::{listeners::Addresses, reload::Reread};
 
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use self::{
     listeners::Listeners,
@@ -131,42 +131,22 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
     let directory = Directory::default();
     let storage = Storage::start(&config, clock, &events, &directory)?;
     let authenticator = Authenticator::new(&config.auth, directory, clock)?;
-    let surroundings = Surroundings {
+    warn_of_relaxed(&config);
+    let mqtt = Surroundings {
         broker: storage.current().clone(),
         clock,
-        authenticator,
+        authenticator: authenticator.clone(),
         durability: config.mqtt_durability.into(),
         violations: Arc::new(Throttle::new()),
     };
-    for listener in config.relaxed() {
-        tracing::warn!(
-            "{listener}_durability is relaxed: a crash loses what was acknowledged in the last {:?} or more",
-            config.relaxed_commit
-        );
-    }
     let web = Surroundings {
         durability: config.http_durability.into(),
-        ..surroundings.clone()
+        ..mqtt.clone()
     };
     let proxies = Proxies::new(&config);
     let (door, close) = Door::new(storage.current().clone(), clock, proxies.clone());
-    tokio::spawn(memory::watch(storage.current().clone()));
-    tokio::spawn(keep_time(storage.current().clone(), clock));
-    tokio::spawn(drops::watch(
-        storage.current().clone(),
-        events.clone(),
-        clock,
-    ));
     let history = History::default();
-    tokio::spawn(stats::watch(
-        storage.current().clone(),
-        storage.commit_times().clone(),
-        history.clone(),
-        clock,
-    ));
-    if let Some(interval) = config.sys_interval {
-        tokio::spawn(sys::publish(storage.current().clone(), clock, interval));
-    }
+    spawn_watchers(&config, &storage, &events, &history, clock);
     announce::started(&config, &listeners.addresses());
     let web = http::Service::new(
         door.clone(),
@@ -183,40 +163,18 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
         tls: listeners.tls(),
         proxies: proxies.clone(),
         web: web.clone(),
-        authenticator: surroundings.authenticator.clone(),
+        authenticator,
         broker: storage.current().clone(),
         started: config.clone(),
         current: config,
     };
-    listeners.accept(&door, &surroundings, &web, &proxies);
+    listeners.accept(&door, &mqtt, &web, &proxies);
     announce::ready();
 
-    loop {
-        tokio::select! {
-            () = stop.received() => break,
-            () = reload.received() => {
-                if reload.is_end_of_terminal() {
-                    break;
-                }
-                running.reload().await;
-            }
-        }
-    }
+    until_stopped(&mut stop, &mut reload, &mut running).await;
     tracing::info!("stopping: no new connections, those that are there are told to go");
-    tokio::spawn(async move {
-        stop.received().await;
-        std::process::exit(exit::INTERRUPTED);
-    });
-    let _ = close.send(true);
-    storage
-        .current()
-        .get()
-        .0
-        .shut_down(running.current.server_reference.clone());
-    if timeout(DRAIN, door.empty()).await.is_err() {
-        tracing::warn!("some connections did not go in time");
-    }
-    let is_relaxed = running.started.relaxed().next().is_some();
+    tokio::spawn(exit_at_once(stop));
+    dismiss(&door, &close, &running).await;
     let is_finished = tokio::task::spawn_blocking(move || storage.finish())
         .await
         .unwrap_or(false);
@@ -224,7 +182,67 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
     if is_finished {
         Ok(())
     } else {
+        let is_relaxed = running.started.relaxed().next().is_some();
         Err(ServeError::Unfinished { is_relaxed })
+    }
+}
+
+fn warn_of_relaxed(config: &Config) {
+    for listener in config.relaxed() {
+        tracing::warn!(
+            "{listener}_durability is relaxed: a crash loses what was acknowledged in the last {:?} or more",
+            config.relaxed_commit
+        );
+    }
+}
+
+/// What runs beside the connections for as long as the program does.
+fn spawn_watchers(
+    config: &Config,
+    storage: &Storage,
+    events: &Events,
+    history: &History,
+    clock: Clock,
+) {
+    let current = || storage.current().clone();
+    tokio::spawn(memory::watch(current()));
+    tokio::spawn(keep_time(current(), clock));
+    tokio::spawn(drops::watch(current(), events.clone(), clock));
+    let times = storage.commit_times().clone();
+    tokio::spawn(stats::watch(current(), times, history.clone(), clock));
+    if let Some(interval) = config.sys_interval {
+        tokio::spawn(sys::publish(current(), clock, interval));
+    }
+}
+
+/// Reads the configuration again whenever it is told to, until the broker is to stop.
+async fn until_stopped(stop: &mut StopSignal, reload: &mut ReloadSignal, running: &mut Running) {
+    loop {
+        tokio::select! {
+            () = stop.received() => return,
+            () = reload.received() => {
+                if reload.is_end_of_terminal() {
+                    return;
+                }
+                running.reload().await;
+            }
+        }
+    }
+}
+
+/// Whoever asks a second time does not want to wait for the good order.
+async fn exit_at_once(mut stop: StopSignal) {
+    stop.received().await;
+    std::process::exit(exit::INTERRUPTED);
+}
+
+/// Takes nobody in any more, tells those who are there to go, and waits for them, but not for long.
+async fn dismiss(door: &Door, close: &watch::Sender<bool>, running: &Running) {
+    let _ = close.send(true);
+    let elsewhere = running.current.server_reference.clone();
+    running.broker.get().0.shut_down(elsewhere);
+    if timeout(DRAIN, door.empty()).await.is_err() {
+        tracing::warn!("some connections did not go in time");
     }
 }
 
