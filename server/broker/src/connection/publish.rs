@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Open {
-    /// Gives the queues that it has crowded.
+    /// All that a PUBLISH goes through, in this order. Gives the queues that it has crowded.
     pub fn handle_publish(
         &mut self,
         publish: Publish,
@@ -36,33 +36,16 @@ impl Open {
         )?;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         if let Some(packet_id) = packet_id {
-            // A repetition of what has been accepted [MQTT-4.3.3-10].
             if qos == QoS::ExactlyOnce && self.is_inbound(packet_id) {
-                let ticket = durability::repeated_pubrec(self.session.kept, shared.journal.last());
-                replies.push(
-                    ticket,
-                    Packet::PubRec(Ack::new(packet_id, ReasonCode::Success)),
-                );
+                self.accept_again(packet_id, shared, replies);
                 return Ok(Vec::new());
             }
-            self.unsettled += 1;
-            // [MQTT-3.3.4-7]; 3.1.1 knows no such limit: there the connection is read more slowly.
-            if self.version.has_properties()
-                && self.unsettled > u32::from(self.limits.receive_maximum)
-            {
-                return Err(Violation::ReceiveMaximumExceeded.into());
-            }
+            self.begin_exchange()?;
         }
-        if let Some(refusal) = refusal(&topic, shared) {
+        if let Some(refusal) = self.objection(&topic, publish.retain, shared) {
             self.refuse(qos, packet_id, refusal, replies);
             return Ok(Vec::new());
         }
-        if let Some(refusal) = self.may_not_publish(&topic, publish.retain, shared) {
-            shared.counters.dropped(DropReason::Denied);
-            self.refuse(qos, packet_id, refusal, replies);
-            return Ok(Vec::new());
-        }
-
         let message = Message {
             topic,
             payload: publish.payload,
@@ -71,42 +54,14 @@ impl Open {
             accepted_at: now.wall,
             properties: publish.properties.into(),
         };
-        let incoming = Incoming {
-            message: if message.retain {
-                trim::message(message)
-            } else {
-                message
-            },
-            source: Source::Client {
-                session: self.session.incarnation,
-                inbound: packet_id.filter(|_| qos == QoS::ExactlyOnce && self.session.kept),
-            },
-        };
-        let mut published = match route::publish(shared, incoming, now) {
-            Ok(published) => published,
-            Err(Refused::Exhausted) => return Err(Exhausted.into()),
-            Err(Refused::Quota(why)) => {
-                shared.counters.dropped(DropReason::Refused);
-                return self
-                    .over_quota(qos, packet_id, why, replies)
-                    .map(|()| Vec::new());
+        let incoming = self.incoming(message, packet_id);
+        match route::publish(shared, incoming, now) {
+            Ok(published) => Ok(self.taken_in(qos, packet_id, published, shared, replies)),
+            Err(refused) => {
+                self.not_taken_in(qos, packet_id, refused, shared, replies)?;
+                Ok(Vec::new())
             }
-            Err(Refused::NoRoom(no_room)) => {
-                shared.counters.dropped(DropReason::NoRoom);
-                return self
-                    .over_quota(qos, packet_id, no_room.why(), replies)
-                    .map(|()| Vec::new());
-            }
-        };
-        self.steps += published.steps;
-        let crowded = std::mem::take(&mut published.crowded);
-        replies.release(&shared.journal);
-        match (packet_id, published.ticket) {
-            (Some(packet_id), _) => self.acknowledge(qos, packet_id, published, replies),
-            (None, Some(ticket)) => replies.push_silence(ticket, published.message),
-            (None, None) => {}
         }
-        Ok(crowded)
     }
 
     /// PUBREL: the publisher will not send this id again for the same message [MQTT-4.3.3-12]; what has become of the message
@@ -126,6 +81,88 @@ impl Open {
         };
         let pubcomp = Packet::PubComp(Ack::new(packet_id, reason));
         replies.push_acknowledgement(ticket, pubcomp, true, None);
+    }
+
+    /// A repetition of what has been accepted [MQTT-4.3.3-10].
+    fn accept_again(&self, packet_id: PacketId, shared: &Shared, replies: &mut Replies) {
+        let ticket = durability::repeated_pubrec(self.session.kept, shared.journal.last());
+        let pubrec = Ack::new(packet_id, ReasonCode::Success);
+        replies.push(ticket, Packet::PubRec(pubrec));
+    }
+
+    /// One more that is to be answered [MQTT-3.3.4-7]; 3.1.1 knows no such limit: there the connection is read more slowly.
+    fn begin_exchange(&mut self) -> Result<(), Close> {
+        self.unsettled += 1;
+        let has_limit = self.version.has_properties();
+        if has_limit && self.unsettled > u32::from(self.limits.receive_maximum) {
+            return Err(Violation::ReceiveMaximumExceeded.into());
+        }
+        Ok(())
+    }
+
+    /// Why nobody, or not this client, may publish to this topic.
+    fn objection(&mut self, topic: &TopicName, retain: bool, shared: &Shared) -> Option<Refusal> {
+        let of_all = refusal(topic, shared);
+        if of_all.is_some() {
+            return of_all;
+        }
+        let denied = self.may_not_publish(topic, retain, shared)?;
+        shared.counters.dropped(DropReason::Denied);
+        Some(denied)
+    }
+
+    /// What is routed: the message and whose it is.
+    fn incoming(&self, message: Message, packet_id: Option<PacketId>) -> Incoming {
+        let is_inbound = message.qos == QoS::ExactlyOnce && self.session.kept;
+        Incoming {
+            message: if message.retain {
+                trim::message(message)
+            } else {
+                message
+            },
+            source: Source::Client {
+                session: self.session.incarnation,
+                inbound: packet_id.filter(|_| is_inbound),
+            },
+        }
+    }
+
+    /// Its subscribers have it, and the journal. The acknowledgement waits for the commit; at QoS 0 only the bytes do.
+    fn taken_in(
+        &mut self,
+        qos: QoS,
+        packet_id: Option<PacketId>,
+        mut published: Published,
+        shared: &Shared,
+        replies: &mut Replies,
+    ) -> Vec<Crowded> {
+        self.steps += published.steps;
+        let crowded = std::mem::take(&mut published.crowded);
+        replies.release(&shared.journal);
+        match (packet_id, published.ticket) {
+            (Some(packet_id), _) => self.acknowledge(qos, packet_id, published, replies),
+            (None, Some(ticket)) => replies.push_silence(ticket, published.message),
+            (None, None) => {}
+        }
+        crowded
+    }
+
+    /// Nobody has got it: some limit of the broker as a whole is reached.
+    fn not_taken_in(
+        &mut self,
+        qos: QoS,
+        packet_id: Option<PacketId>,
+        refused: Refused,
+        shared: &Shared,
+        replies: &mut Replies,
+    ) -> Result<(), Close> {
+        let (dropped, why) = match refused {
+            Refused::Exhausted => return Err(Exhausted.into()),
+            Refused::Quota(why) => (DropReason::Refused, why),
+            Refused::NoRoom(no_room) => (DropReason::NoRoom, no_room.why()),
+        };
+        shared.counters.dropped(dropped);
+        self.over_quota(qos, packet_id, why, replies)
     }
 
     /// What the QoS demands [MQTT-3.3.4-1, MQTT-4.3.2-4, MQTT-4.3.3-8], with the packet id of the publish [MQTT-2.2.1-5]. At
