@@ -61,6 +61,7 @@ impl Connection {
                 return Err(close);
             }
         };
+        // What CONNACK waits for.
         let mut changes = Vec::new();
         changes.extend(taken_over.then(|| durability::taken_over(shared.journal.last())));
         changes.extend(grant.ended);
@@ -73,67 +74,56 @@ impl Connection {
             &mut changes,
             now,
         );
-        let (session_present, version) = (grant.session_present, arriving.connect.version);
-        control.show(
-            &session.mailbox,
-            ConnectionInfo {
-                version,
-                origin: Arc::clone(&self.origin),
-                connected_at: now.wall,
-                keep_alive_s: connack::keep_alive(&arriving.connect, &self.limits),
-                session_expiry_interval: grant.expiry,
-            },
-        );
+        self.show(&control, &session, &arriving, grant.expiry, now);
         session.mailbox.attach(self.waker.clone(), &self.limits);
-        if session.kept {
-            session.flows.raise_mark();
-            changes.push(
-                shared
-                    .journal
-                    .submit(Operation::PutSession(session.row(None))),
-            );
-        }
-        let mut seat = None;
-        if let Some(presence) = &shared.presence
-            && grant.has_presence
-        {
-            let (id, user) = (&session.client_id, control.user.as_ref());
-            let (taken, ticket) = presence.enter(&shared, id, user, now).unzip();
-            seat = taken;
-            changes.extend(ticket.flatten());
-        }
-        if let Some(will) = &arriving.connect.will {
-            // Of every connection that has one: a crash of the broker must not silence it [MQTT-3.1.2-7].
-            changes.push(shared.journal.submit(Operation::PutWill(Box::new(WillRow {
-                session: session.incarnation,
-                client_id: session.client_id.clone(),
-                will: will.clone(),
-                user: control.user.clone(),
-                claims: session.claims(),
-                due_at: None,
-            }))));
-        }
-        let Grant { connack, told, .. } = grant;
-        self.replies.push(durability::connack(changes), connack);
+        changes.extend(store_session(&shared, &mut session));
+        let seat = enter_presence(&shared, &grant, &session, &control, &mut changes, now);
+        changes.extend(store_will(&shared, &session, &control, &arriving));
+        self.replies
+            .push(durability::connack(changes), grant.connack);
 
-        let mut open = self.opened(*arriving, session, control, told, seat, now);
+        let mut open = self.opened(*arriving, session, control, grant.told, seat, now);
         open.resume(&shared, &mut self.replies);
         open.attach_groups();
         shared.counters.connected();
-        if self.origin.transport != INSIDE {
-            shared.tell(now, || Event::Connected {
-                client_id: open.session.client_id.clone(),
-                user: open.control.user.clone(),
-                origin: Arc::clone(&self.origin),
-                version,
-                session_present,
-                taken_over,
-            });
-        }
+        self.tell_connected(&open, grant.session_present, taken_over, now);
         self.decoder
             .set_maximum_packet_size(self.limits.maximum_packet_size);
         self.phase = Phase::Open(Box::new(open));
         Ok(())
+    }
+
+    /// Whoever looks at sessions sees this connection from now on.
+    fn show(
+        &self,
+        control: &Control,
+        session: &Session,
+        arriving: &Arriving,
+        expiry: u32,
+        now: Now,
+    ) {
+        let info = ConnectionInfo {
+            version: arriving.connect.version,
+            origin: Arc::clone(&self.origin),
+            connected_at: now.wall,
+            keep_alive_s: connack::keep_alive(&arriving.connect, &self.limits),
+            session_expiry_interval: expiry,
+        };
+        control.show(&session.mailbox, info);
+    }
+
+    fn tell_connected(&self, open: &Open, session_present: bool, taken_over: bool, now: Now) {
+        if self.origin.transport == INSIDE {
+            return;
+        }
+        self.shared.tell(now, || Event::Connected {
+            client_id: open.session.client_id.clone(),
+            user: open.control.user.clone(),
+            origin: Arc::clone(&self.origin),
+            version: open.version,
+            session_present,
+            taken_over,
+        });
     }
 
     /// What it is granted, or why it is turned away. Nothing has changed then.
@@ -304,4 +294,50 @@ fn take_up(
         false => shared.rights(subject(identity, client_id)),
     };
     session
+}
+
+/// Its row says that it is connected: after a crash its expiry runs from the start of the broker, not from its last connection.
+fn store_session(shared: &Shared, session: &mut Session) -> Option<Ticket> {
+    if !session.kept {
+        return None;
+    }
+    session.flows.raise_mark();
+    let row = Operation::PutSession(session.row(None));
+    Some(shared.journal.submit(row))
+}
+
+/// Everybody may see now that this client is connected. `changes`: what CONNACK waits for.
+fn enter_presence(
+    shared: &Shared,
+    grant: &Grant,
+    session: &Session,
+    control: &Control,
+    changes: &mut Vec<Ticket>,
+    now: Now,
+) -> Option<Seat> {
+    let presence = shared.presence.as_ref().filter(|_| grant.has_presence)?;
+    let (id, user) = (&session.client_id, control.user.as_ref());
+    let (seat, ticket) = presence.enter(shared, id, user, now)?;
+    changes.extend(ticket);
+    Some(seat)
+}
+
+/// Of every connection that has a will: a crash of the broker must not silence it [MQTT-3.1.2-7].
+fn store_will(
+    shared: &Shared,
+    session: &Session,
+    control: &Control,
+    arriving: &Arriving,
+) -> Option<Ticket> {
+    let will = arriving.connect.will.clone()?;
+    let row = WillRow {
+        session: session.incarnation,
+        client_id: session.client_id.clone(),
+        will,
+        user: control.user.clone(),
+        claims: session.claims(),
+        due_at: None,
+    };
+    let put = Operation::PutWill(Box::new(row));
+    Some(shared.journal.submit(put))
 }
