@@ -1,6 +1,6 @@
 //! A client returns: what was under way is repeated, then what has waited, then it is live.
 
-use ebbtide_protocol::{Packet, QoS, ReasonCode, packet::Ack};
+use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, packet::Ack};
 use ebbtide_store::{FlowStage, Part, Queued, Sequence, StoreError, WallTime};
 
 use super::{
@@ -161,90 +161,114 @@ impl Open {
             queued
         });
         let mut messages = messages.peekable();
-        let mut next = |sequence: Sequence| messages.next_if(|queued| queued.sequence == sequence);
+        let next = |sequence: Sequence| messages.next_if(|queued| queued.sequence == sequence);
         match reading.what {
-            Read::Resend(mut flows) => {
-                for flow in flows.drain(looked_at.min(flows.len())..).rev() {
-                    self.outbound.to_resend.push_front(flow);
+            Read::Resend(flows) => self.take_resend(flows, looked_at, next, shared, at),
+            Read::Leased(leases) => self.take_leased(leases, looked_at, next, shared),
+            Read::Spilled(sequences) => self.take_spilled(sequences, looked_at, next, shared, at),
+        }
+    }
+
+    /// What is to be repeated. `next` gives the message with this number, if it was found.
+    fn take_resend(
+        &mut self,
+        mut flows: Vec<(PacketId, Sequence)>,
+        looked_at: usize,
+        mut next: impl FnMut(Sequence) -> Option<Queued>,
+        shared: &Shared,
+        at: WallTime,
+    ) {
+        for flow in flows.drain(looked_at.min(flows.len())..).rev() {
+            self.outbound.to_resend.push_front(flow);
+        }
+        for (packet_id, sequence) in flows {
+            match next(sequence) {
+                Some(queued) => {
+                    let delivery = delivery(queued, true);
+                    let mail = &mut self.outbound.mail;
+                    mail.push_back(Mail::Resend(packet_id, delivery));
                 }
-                for (packet_id, sequence) in flows {
-                    match next(sequence) {
-                        Some(queued) => self
-                            .outbound
-                            .mail
-                            .push_back(Mail::Resend(packet_id, delivery(queued, true))),
-                        // Its row is damaged: the exchange cannot be repeated.
-                        None if self.is_to_repeat(packet_id, Some(sequence)) => {
-                            let mailbox = &self.session.mailbox;
-                            overflow::record(shared, mailbox, DropReason::Damaged, at);
-                            self.finish(packet_id, Fate::Damaged, shared, at);
-                        }
-                        // It has been acknowledged since it was to be repeated.
-                        None => {}
-                    }
+                // Its row is damaged: the exchange cannot be repeated.
+                None if self.is_to_repeat(packet_id, Some(sequence)) => {
+                    let mailbox = &self.session.mailbox;
+                    overflow::record(shared, mailbox, DropReason::Damaged, at);
+                    self.finish(packet_id, Fate::Damaged, shared, at);
                 }
-            }
-            Read::Leased(leases) => {
-                let mut mail = Vec::with_capacity(leases.len());
-                for (at, lease) in leases.into_iter().enumerate() {
-                    if at >= looked_at {
-                        mail.push(Mail::Unread(lease));
-                        continue;
-                    }
-                    match lease.sequence().and_then(&mut next) {
-                        Some(queued) => {
-                            mail.push(Mail::Message(lease.delivery(queued.message)));
-                        }
-                        None => {
-                            // It has expired, its group has ended, or its row is damaged.
-                            let has_expired = |sequence| shared.journal.has_expired(sequence);
-                            if lease.sequence().is_some_and(has_expired) {
-                                shared.counters.dropped(DropReason::Expired);
-                            } else if !lease.is_void() {
-                                shared.counters.dropped(DropReason::Damaged);
-                            }
-                            lease.settle(shared);
-                        }
-                    }
-                }
-                for mail in mail.into_iter().rev() {
-                    self.outbound.mail.push_front(mail);
-                }
-            }
-            Read::Spilled(mut sequences) => {
-                let rest = sequences.split_off(looked_at.min(sequences.len()));
-                let bytes = shared.journal.bytes_of(&rest);
-                self.session.mailbox.put_back_spilled(rest, bytes);
-                let mut lost = Vec::new();
-                for sequence in sequences {
-                    match next(sequence) {
-                        Some(queued) => {
-                            let message = Mail::Message(delivery(queued, false));
-                            self.outbound.mail.push_back(message);
-                        }
-                        None => lost.push(sequence),
-                    }
-                }
-                // Only now: what was read with them must count as waiting.
-                for sequence in lost {
-                    let has_expired = shared.journal.has_expired(sequence);
-                    let fate = match has_expired {
-                        true => Fate::Expired,
-                        false => Fate::Damaged,
-                    };
-                    self.session.fates.note(TopicKey::UNKNOWN, fate, at);
-                    if has_expired {
-                        shared.counters.dropped(DropReason::Expired);
-                    } else {
-                        let mailbox = &self.session.mailbox;
-                        overflow::record(shared, mailbox, DropReason::Damaged, at);
-                    }
-                    let outbound = &self.outbound;
-                    self.session
-                        .done(shared, sequence, None, || outbound.lowest());
-                }
+                // It has been acknowledged since it was to be repeated.
+                None => {}
             }
         }
+    }
+
+    /// Messages of a group. They go back to where they were: at the front.
+    fn take_leased(
+        &mut self,
+        leases: Vec<Lease>,
+        looked_at: usize,
+        mut next: impl FnMut(Sequence) -> Option<Queued>,
+        shared: &Shared,
+    ) {
+        let mut mail = Vec::with_capacity(leases.len());
+        for (place, lease) in leases.into_iter().enumerate() {
+            if place >= looked_at {
+                mail.push(Mail::Unread(lease));
+                continue;
+            }
+            match lease.sequence().and_then(&mut next) {
+                Some(queued) => mail.push(Mail::Message(lease.delivery(queued.message))),
+                None => settle_lost(lease, shared),
+            }
+        }
+        for mail in mail.into_iter().rev() {
+            self.outbound.mail.push_front(mail);
+        }
+    }
+
+    /// A part of the backlog.
+    fn take_spilled(
+        &mut self,
+        mut sequences: Vec<Sequence>,
+        looked_at: usize,
+        mut next: impl FnMut(Sequence) -> Option<Queued>,
+        shared: &Shared,
+        at: WallTime,
+    ) {
+        let rest = sequences.split_off(looked_at.min(sequences.len()));
+        let bytes = shared.journal.bytes_of(&rest);
+        self.session.mailbox.put_back_spilled(rest, bytes);
+        let mut lost = Vec::new();
+        for sequence in sequences {
+            match next(sequence) {
+                Some(queued) => {
+                    let message = Mail::Message(delivery(queued, false));
+                    self.outbound.mail.push_back(message);
+                }
+                None => lost.push(sequence),
+            }
+        }
+        // Only now: what was read with them must count as waiting.
+        for sequence in lost {
+            self.lose_spilled(sequence, shared, at);
+        }
+    }
+
+    /// It has expired, or its row is damaged.
+    fn lose_spilled(&mut self, sequence: Sequence, shared: &Shared, at: WallTime) {
+        let has_expired = shared.journal.has_expired(sequence);
+        let fate = match has_expired {
+            true => Fate::Expired,
+            false => Fate::Damaged,
+        };
+        self.session.fates.note(TopicKey::UNKNOWN, fate, at);
+        if has_expired {
+            shared.counters.dropped(DropReason::Expired);
+        } else {
+            let mailbox = &self.session.mailbox;
+            overflow::record(shared, mailbox, DropReason::Damaged, at);
+        }
+        let outbound = &self.outbound;
+        self.session
+            .done(shared, sequence, None, || outbound.lowest());
     }
 }
 
@@ -258,6 +282,17 @@ impl Connection {
         open.take_read(part, &self.shared, self.seen.wall);
         Ok(())
     }
+}
+
+/// Its message has expired, its group has ended, or its row is damaged.
+fn settle_lost(lease: Lease, shared: &Shared) {
+    let has_expired = |sequence| shared.journal.has_expired(sequence);
+    if lease.sequence().is_some_and(has_expired) {
+        shared.counters.dropped(DropReason::Expired);
+    } else if !lease.is_void() {
+        shared.counters.dropped(DropReason::Damaged);
+    }
+    lease.settle(shared);
 }
 
 /// `dup`: it may have been sent before. Whether its publisher had to repeat it does not matter [MQTT-3.3.1-1,
