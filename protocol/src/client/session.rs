@@ -11,7 +11,7 @@ use super::{
     lifecycle::{Phase, Why},
 };
 use crate::{
-    ReasonCode, Version, extension,
+    ByteString, ReasonCode, Version, extension,
     packet::{ConnAck, Disconnect},
 };
 
@@ -50,18 +50,7 @@ impl Client {
     ) -> Result<(), ReasonCode> {
         self.awaits_connack = false;
         if connack.reason.is_error() {
-            if !self.may_have_session() {
-                self.journal
-                    .write(JournalEntry::Unsure { is_unsure: false });
-            }
-            let diagnostics = said(
-                connack.reason_string.as_ref(),
-                &connack.user_properties,
-                connack.server_reference.as_ref(),
-            );
-            self.actions.push_back(Action::Close);
-            let why = Why::server(connack.reason, diagnostics);
-            self.lost(now, why, verdict(connack.reason));
+            self.refused(now, connack);
             return Ok(());
         }
         let session_present = connack.session_present;
@@ -70,11 +59,7 @@ impl Client {
             return Err(ReasonCode::ProtocolError);
         }
         if self.must_wipe(session_present) {
-            // Not the end of the client, so without its will.
-            self.phase = Phase::Online { since: now };
-            self.say_goodbye(Disconnect::new(ReasonCode::Success));
-            self.forget_connection();
-            self.open(now);
+            self.wipe_at_server(now);
             return Ok(());
         }
         let name = extension::values(&connack.user_properties, extension::SESSION_NAME).next();
@@ -83,16 +68,55 @@ impl Client {
         // Under another name it has begun when nobody was told: it is as new as one that is not present.
         let is_another = name.is_some() && self.session_name.is_some() && !is_same;
         let session_present = session_present && !is_another;
-        let session = match session_present {
+        let session = self.session_of(session_present);
+        self.begin_connection(now, &connack, session_present);
+        self.resolve_doubt(is_same, session_present);
+        self.push_event(Event::Connected(connack));
+        self.set_state(State::Online { session });
+        self.go_on(session_present, name);
+        Ok(())
+    }
+
+    fn refused(&mut self, now: Millis, connack: Box<ConnAck>) {
+        if !self.may_have_session() {
+            self.journal
+                .write(JournalEntry::Unsure { is_unsure: false });
+        }
+        let diagnostics = said(
+            connack.reason_string.as_ref(),
+            &connack.user_properties,
+            connack.server_reference.as_ref(),
+        );
+        self.actions.push_back(Action::Close);
+        let why = Why::server(connack.reason, diagnostics);
+        self.lost(now, why, verdict(connack.reason));
+    }
+
+    /// Ends this connection and begins another one, by which the session ends that is not stored here. Not the end of the client,
+    /// so without its will.
+    fn wipe_at_server(&mut self, now: Millis) {
+        self.phase = Phase::Online { since: now };
+        self.say_goodbye(Disconnect::new(ReasonCode::Success));
+        self.forget_connection();
+        self.open(now);
+    }
+
+    /// What becomes of it, as the app is told.
+    fn session_of(&self, session_present: bool) -> Session {
+        match session_present {
             true => Session::Resumed,
             false if self.is_evicted => Session::Evicted,
             false if self.has_session => Session::Gap,
             false => Session::Fresh,
-        };
+        }
+    }
+
+    /// What holds for as long as this connection does.
+    fn begin_connection(&mut self, now: Millis, connack: &ConnAck, session_present: bool) {
         self.wipe = Wipe::Not;
         self.is_evicted = false;
         let connect = &self.options.connect;
-        let limits = Limits::new(connect, &connack);
+        let limits = Limits::new(connect, connack);
         let receive_maximum = match connect.version {
             Version::V5 if !self.options.bears_excess => {
                 connect.receive_maximum.map_or(u16::MAX, Into::into)
@@ -120,6 +144,10 @@ impl Client {
         }
         self.was_online = true;
         self.phase = Phase::Online { since: now };
+    }
+
+    /// The session may be one that began when nobody was told; not if it has the name that is stored here.
+    fn resolve_doubt(&mut self, is_same: bool, session_present: bool) {
         let is_unsure = core::mem::take(&mut self.is_unsure);
         if is_same {
             self.inbound.doubt(false);
@@ -127,8 +155,10 @@ impl Client {
             self.subscriptions.doubt();
             self.inbound.doubt(true);
         }
-        self.push_event(Event::Connected(connack));
-        self.set_state(State::Online { session });
+    }
+
+    /// What is under way goes on in the session, or begins anew.
+    fn go_on(&mut self, session_present: bool, name: Option<ByteString>) {
         if !session_present {
             self.session_name.clone_from(&name);
             self.journal
@@ -143,7 +173,6 @@ impl Client {
         }
         let settled = self.outbound.connected(session_present, &mut self.ids);
         self.push_all_settled(settled);
-        Ok(())
     }
 
     /// Whether this connection must end at once, for the server has a session that is not stored here.
