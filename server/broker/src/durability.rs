@@ -13,7 +13,11 @@
 //! | PUBLISH again in the next connection | all that stood in the journal when it came: it is read from the store |
 //! | PUBREL | the stage `released` |
 //! | PUBREL again | all that stood in the journal when PUBREC came again |
-//! | CONNACK | every creation, change or deletion of a session it stands for, the end of this client's last session included; the will; the entry of presence; if the session was taken over, all that stood in the journal then |
+//! | CONNACK | every creation, change or deletion of a session it stands for, |
+//! | | the end of this client's last session, |
+//! | | the will, |
+//! | | the entry of presence, |
+//! | | if the session was taken over: all that stood in the journal then |
 //! | SUBACK, UNSUBACK | the rows of the subscriptions of a kept session |
 //! | QoS 0 | never waits |
 //! | that a command has purged or deleted | all that stood in the journal when it was done |

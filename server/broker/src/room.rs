@@ -91,9 +91,12 @@ pub(crate) fn for_publish(
     }
 }
 
-/// For a client that comes in with this Session Expiry Interval. Whoever has a session on disk is let in to it while the
-/// disk is full, for only then can it take what waits there; `will_grows`: but not with a will that makes what is kept more. `waits`: CONNACK waits for something else, which is there already or
-/// small: the end of the session that was there before, or its entry of presence.
+/// For a client that comes in with this Session Expiry Interval. While the disk is full it may if nothing new is kept for it, and if it
+/// has a session already, for only then can it take what waits there.
+///
+/// - `will_grows`: its will makes what is kept more, so a session that it has does not help.
+/// - `waits`: CONNACK waits for something else that is written: the end of the session that was there before, or its entry of presence.
+///   A full disk does not hinder that, for it is there already or small; a store that has failed does.
 pub(crate) fn for_connect(
     shared: &Shared,
     connect: &Connect,

@@ -287,7 +287,8 @@ impl<S: ByteStream> Driver<S> {
             let now = self.surroundings.clock.now();
             self.unwritten |= self.connection.poll_transmit(&mut self.output, now);
         }
-        // To transmit makes room, and then the next part of a backlog is asked for. Nothing else may ever happen here.
+        // `poll_transmit` may have made room for the next part of a backlog, and asks for it: without this second look the question would
+        // wait until something else wakes this connection.
         self.ask_all();
         self.tell_denial();
         self.is_full = self.output.len() >= OUTPUT_BYTES_MAX;

@@ -114,7 +114,7 @@ impl Journal {
             if accepted.0 > state.taken {
                 state.unneeded.insert(sequence);
             } else {
-                state.push(Operation::RemoveMessage(sequence));
+                state.enqueue(Operation::RemoveMessage(sequence));
             }
         }
         CHUNK

@@ -146,8 +146,9 @@ impl Journal {
         })
     }
 
-    /// As [`Journal::committed`], for a batch that nobody needs any more. Its messages are let go first: who is woken
-    /// then has the last hold on them, see [`crate::route::Published::message`].
+    /// As [`Journal::committed`], for a batch that nobody needs any more. Its operations are dropped before anybody is woken: the
+    /// connection that a message came from then has the last hold on it, and memory goes back for less in the thread that took
+    /// it than in the writer ([`crate::route::Published::message`]).
     pub fn finish(&self, mut batch: Batch) {
         let mut spare = std::mem::take(&mut batch.operations);
         spare.clear();
@@ -303,23 +304,25 @@ impl Journal {
         Ticket(state.last)
     }
 
+    /// Queues it and counts what it holds.
     fn push(&self, state: &mut State, operation: Operation) {
         self.queue_bytes
             .fetch_add(size_of(&operation), Ordering::Relaxed);
-        if let Some(bytes) = state.push(operation) {
+        if let Some(bytes) = state.enqueue(operation) {
             self.waiting_messages.fetch_add(1, Ordering::Relaxed);
             self.waiting_bytes
                 .fetch_add(bytes.into(), Ordering::Relaxed);
         }
     }
 
-    /// A message of a group becomes a member's: `move_shared`, which is about this number.
+    /// Queues `move_shared`, by which a member takes the message `sequence` from its group; removes the message if nobody else
+    /// waits for it.
     pub(crate) fn moved(&self, sequence: Sequence, move_shared: Operation) -> Ticket {
         let mut state = self.state.lock();
         self.push(&mut state, move_shared);
         let ticket = Ticket(state.last);
         if matches!(self.forget(&mut state, sequence), Forgotten::Last) {
-            state.push(Operation::RemoveMessage(sequence));
+            state.enqueue(Operation::RemoveMessage(sequence));
         }
         ticket
     }
@@ -339,16 +342,16 @@ impl Journal {
         match self.forget(&mut state, sequence) {
             Forgotten::NeverWritten | Forgotten::Expired => {}
             Forgotten::Last => {
-                state.push(Operation::Done {
+                state.enqueue(Operation::Done {
                     session,
                     sequence,
                     packet_id,
                     cursor,
                 });
-                state.push(Operation::RemoveMessage(sequence));
+                state.enqueue(Operation::RemoveMessage(sequence));
             }
             Forgotten::OthersWait => {
-                state.push(Operation::Done {
+                state.enqueue(Operation::Done {
                     session,
                     sequence,
                     packet_id,
@@ -364,7 +367,7 @@ impl Journal {
         let mut state = self.state.lock();
         for sequence in sequences {
             if matches!(self.forget(&mut state, sequence), Forgotten::Last) {
-                state.push(Operation::RemoveMessage(sequence));
+                state.enqueue(Operation::RemoveMessage(sequence));
             }
         }
     }
@@ -423,7 +426,10 @@ enum Forgotten {
 
 impl State {
     /// Gives the bytes of a message that somebody waits for from now on.
-    fn push(&mut self, operation: Operation) -> Option<u32> {
+    ///
+    /// What the journal queues by itself, `Done` and `RemoveMessage`, comes here without being counted in `queue_bytes`: it
+    /// holds no message, makes the store smaller, and is taken however full the disk is.
+    fn enqueue(&mut self, operation: Operation) -> Option<u32> {
         let message = queue_of(&operation).map(|queue| {
             let message = Waiting {
                 recipients: count(queue.recipients.len()),

@@ -43,12 +43,14 @@ pub(super) fn check(shared: &Shared, message: &Message, is_queued: bool) -> Resu
     in_all(shared, message, is_queued)
 }
 
-/// For the will of a client that comes in, while it can still be told: what CONNACK promises is published later, whatever limit is reached
+/// Checks the will of a client that comes in, while it can still be told: what CONNACK promises is published later, whatever limit is reached
 /// then. So what limits in all can be passed by is one message for each connection that is there and each session that is away.
 ///
-/// Gives whether it makes what is kept more, as far as anything depends on that. One that does not is taken without any room: it is how
-/// devices say that they have gone, and they come back to take what waits for them. `session` will be its publisher; `leaving` is an
-/// earlier one of this client, which ends now.
+/// `session` will be its publisher; `leaving` is this client's old session, which ends now and is not counted.
+///
+/// - `Ok(false)`: it adds nothing to what is kept, and is taken even without any room: it is how devices say that they have gone, and they
+///   come back to take what waits for them. Or there is room for anything, and nobody has looked.
+/// - `Ok(true)`: it adds something. No limit in all is in the way; whether the disk has room is for the caller to ask.
 pub(crate) fn check_will(
     shared: &Shared,
     will: &Will,
