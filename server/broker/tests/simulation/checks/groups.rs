@@ -71,22 +71,23 @@ fn one_at_a_time(history: &History, received: &Received<'_>) -> Result<(), Strin
                 let who = &history.names[delivery.client];
                 format!("{who} got {}", history.describe(*id))
             };
-            if is_exact
-                && earlier
-                    .iter()
-                    .any(|(_, before)| before.qos == QoS::ExactlyOnce)
-            {
-                return Err(format!("{}, which had been got at QoS 2", what()));
-            }
             let is_there = |connection| {
                 let story: &Story = &stories[connection];
                 story.end.as_ref().is_none_or(|end| end.at > *at)
             };
+            // What was under way when the broker's end was over had been sent before it went to another one. At QoS 2 it does not go.
+            let was_sent_later = is_there(&delivery.connection);
+            let is_settled = |(_, before): &(usize, &Delivery)| before.qos == QoS::ExactlyOnce;
+            if is_exact
+                && (was_sent_later || delivery.qos == QoS::ExactlyOnce)
+                && earlier.iter().any(is_settled)
+            {
+                return Err(format!("{}, which had been got at QoS 2", what()));
+            }
             let holders = earlier
                 .iter()
                 .filter(|(_, before)| is_there(&before.connection));
-            // What was under way when the broker's end was over had been sent before it went to another one.
-            if is_there(&delivery.connection) && holders.count() >= copies {
+            if was_sent_later && holders.count() >= copies {
                 return Err(format!("{}, which others had and have not lost", what()));
             }
         }
