@@ -73,6 +73,7 @@ struct Line {
 
 struct Session {
     id: SessionId,
+    is_unsure: bool,
     subscriptions: BTreeSet<TopicFilter>,
 }
 
@@ -115,7 +116,14 @@ impl Client {
                 && line.asked.is_empty()
                 && line.output.is_empty()
         }) && self.pending.is_empty()
-            && self.held.is_empty()
+            && (self.held.is_empty() || self.is_session_unsure())
+    }
+
+    /// A clean start that was never answered may end the session later than it was found: nobody finishes what was under way then.
+    fn is_session_unsure(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.is_unsure)
     }
 
     /// Opens a connection; one that it still has is left as it is.
@@ -340,6 +348,7 @@ impl Client {
     fn begin_session(&mut self, is_unsure: bool, history: &mut History) {
         self.session = Some(Session {
             id: history.new_session(self.index, is_unsure),
+            is_unsure,
             subscriptions: BTreeSet::new(),
         });
         self.pending.clear();
