@@ -1,6 +1,6 @@
 //! Exchanges with one client as a subscriber: which packet id stands for which message, and how far it is.
 
-use std::num::NonZeroU16;
+use std::{collections::hash_map::Entry, num::NonZeroU16};
 
 use ebbtide_protocol::{PacketId, QoS};
 use ebbtide_store::{FlowStage, Sequence};
@@ -59,7 +59,8 @@ impl Default for Flows {
 }
 
 impl Flows {
-    /// Begins an exchange. The caller makes sure by the Receive Maximum that an id is free.
+    /// Begins an exchange. Its PUBLISH is sent on this connection; the caller makes sure by the Receive Maximum that an id is free
+    /// [MQTT-2.2.1-4, MQTT-4.3.2-1, MQTT-4.3.3-1].
     pub fn begin(
         &mut self,
         sequence: Option<Sequence>,
@@ -67,11 +68,24 @@ impl Flows {
         lease: Option<Lease>,
         topic: TopicKey,
     ) -> PacketId {
-        let packet_id = self.next_packet_id();
-        self.next_id = following(packet_id, 1);
-        self.insert_leased(packet_id, sequence, qos, FlowStage::Sent, lease);
-        self.count(packet_id, topic);
-        packet_id
+        let flow = Flow {
+            sequence,
+            qos,
+            stage: FlowStage::Sent,
+            lease,
+            is_counted: true,
+            topic,
+            order: self.next_order,
+        };
+        self.next_order += 1;
+        loop {
+            let packet_id = self.next_id;
+            self.next_id = following(packet_id, 1);
+            if let Entry::Vacant(place) = self.flows.entry(packet_id) {
+                place.insert(flow);
+                return packet_id;
+            }
+        }
     }
 
     /// Its PUBLISH is sent on this connection.
@@ -90,23 +104,13 @@ impl Flows {
         self.next_id
     }
 
+    /// One of an earlier connection.
     pub fn insert(
         &mut self,
         packet_id: PacketId,
         sequence: Option<Sequence>,
         qos: QoS,
         stage: FlowStage,
-    ) {
-        self.insert_leased(packet_id, sequence, qos, stage, None);
-    }
-
-    fn insert_leased(
-        &mut self,
-        packet_id: PacketId,
-        sequence: Option<Sequence>,
-        qos: QoS,
-        stage: FlowStage,
-        lease: Option<Lease>,
     ) {
         let order = self.next_order;
         self.next_order += 1;
@@ -116,7 +120,7 @@ impl Flows {
                 sequence,
                 qos,
                 stage,
-                lease,
+                lease: None,
                 is_counted: false,
                 topic: TopicKey::UNKNOWN,
                 order,
