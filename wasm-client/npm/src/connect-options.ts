@@ -5,7 +5,7 @@ import type { QoS } from './engine.js';
 import type { Diagnostics, Properties } from './properties.js';
 import { ownId } from './own-id.js';
 import { presenceWill, type PresenceOptions, type PresenceSettings } from './presence.js';
-import { MEMORY_EXPIRY_S, type AuthAnswer, type Credentials, type CredentialsCallback, type EngineSettings, type Limits } from './settings.js';
+import { LIMITS, MEMORY_EXPIRY_S, type AuthAnswer, type Credentials, type CredentialsCallback, type EngineSettings, type Limits } from './settings.js';
 
 /** What the server publishes for a client that is gone without a goodbye. */
 export interface Will {
@@ -79,17 +79,6 @@ const DEFAULTS = {
   storage: 'durable',
   log: false,
 } as const;
-
-const LIMITS: Limits = {
-  outboxMessagesMax: 10_000,
-  outboxBytesMax: 64 << 20,
-  inboxMessagesMax: 10_000,
-  inboxBytesMax: 64 << 20,
-  cacheTopicsMax: 10_000,
-  cacheBytesMax: 32 << 20,
-  deadLettersMax: 1_000,
-  heldMessagesMax: 1_000,
-};
 
 /** @internal The options with every default filled in, under the same names. */
 export type Settings = EngineSettings & { readonly presence: PresenceSettings | undefined };

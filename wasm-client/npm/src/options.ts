@@ -2,6 +2,7 @@
 
 import { EbbtideError } from './error.js';
 import type { ClientEvents } from './events.js';
+import { LIMITS } from './settings.js';
 
 /** What is wrong with a value, as what would be right; `undefined` if it is right. May throw for what is in it. */
 type Rule = (value: unknown, where: string) => string | undefined;
@@ -43,7 +44,9 @@ const pairs = is(
 
 const QOS = oneOf(0, 1, 2);
 const SECONDS = integer(0, 0xffff_ffff);
-const COUNT = integer(1, Number.MAX_SAFE_INTEGER);
+const MOMENT = is('milliseconds since 1970', Number.isFinite);
+/** Whole numbers are exact up to it. */
+const COUNT = integer(1, 2 ** 53 - 1);
 
 const PROPERTIES = record({
   payloadFormatIndicator: flag,
@@ -55,12 +58,12 @@ const PROPERTIES = record({
 });
 
 /** @internal Also of what the callback gives. */
-export const CREDENTIALS: Rules = { username: text, password: either(text, bytes), authenticationData: bytes, reasonString: text, userProperties: pairs, expiresAt: is('milliseconds since 1970', Number.isFinite) };
+export const CREDENTIALS: Rules = { username: text, password: either(text, bytes), authenticationData: bytes, reasonString: text, userProperties: pairs, expiresAt: MOMENT };
 
 /** @internal */
 export const CONNECT_RULES: Rules = {
   identity: text,
-  credentials: (value, where) => (typeof value === 'function' ? undefined : record(CREDENTIALS)(value, where)),
+  credentials: either(callback, record(CREDENTIALS)),
   clientId: text,
   sessionExpiryS: SECONDS,
   will: record({ topic: text, payload: anything, qos: QOS, retain: flag, delayIntervalS: SECONDS, properties: PROPERTIES }, 'topic'),
@@ -78,16 +81,7 @@ export const CONNECT_RULES: Rules = {
   connectTimeoutS: integer(1, 3_600),
   backoffMaxS: integer(1, 86_400),
   storage: oneOf('durable', 'memory'),
-  limits: record({
-    outboxMessagesMax: COUNT,
-    outboxBytesMax: COUNT,
-    inboxMessagesMax: COUNT,
-    inboxBytesMax: COUNT,
-    cacheTopicsMax: COUNT,
-    cacheBytesMax: COUNT,
-    deadLettersMax: COUNT,
-    heldMessagesMax: COUNT,
-  }),
+  limits: record(Object.fromEntries(Object.keys(LIMITS).map((name) => [name, COUNT]))),
   workerUrl: either(text, is('a URL', (value) => value instanceof URL)),
   log: either(flag, callback),
 };
@@ -100,7 +94,7 @@ export const PUBLISH_RULES: Rules = {
   key: text,
   coalesce: flag,
   expiresInS: SECONDS,
-  deadline: either(is('a Date', (value) => value instanceof Date && !Number.isNaN(+value)), is('milliseconds since 1970', Number.isFinite)),
+  deadline: either(is('a Date', (value) => value instanceof Date && !Number.isNaN(+value)), MOMENT),
   resend: flag,
   offline: oneOf('fail', 'keep'),
   properties: PROPERTIES,
@@ -165,14 +159,10 @@ export function checkOptions(call: string, options: unknown, rules: Rules): void
 /** The known name that was probably meant: the one that begins alike for longest. */
 function nearest(key: string, known: readonly string[]): string | undefined {
   if (/^(username|password)$/.test(key) && known.includes('credentials')) return 'credentials';
-  const meant = key.toLowerCase();
-  let best: string | undefined;
-  let most = 2;
-  for (const name of known) {
-    const lower = name.toLowerCase();
-    let same = 0;
-    while (same < meant.length && meant[same] === lower[same]) same++;
-    if (same > most) [best, most] = [name, same];
+  for (let length = key.length; length > 2; length--) {
+    const start = key.slice(0, length).toLowerCase();
+    const name = known.find((one) => one.toLowerCase().startsWith(start));
+    if (name) return name;
   }
-  return best;
+  return undefined;
 }

@@ -27,6 +27,18 @@ export type AuthAnswer = Pick<Credentials, 'authenticationData' | 'reasonString'
 /** `null`: there are none now; the client waits in `needs-auth` for `renewCredentials()`. */
 export type CredentialsCallback = () => Credentials | null | Promise<Credentials | null>;
 
+/** @internal The defaults. */
+export const LIMITS: Limits = {
+  outboxMessagesMax: 10_000,
+  outboxBytesMax: 64 << 20,
+  inboxMessagesMax: 10_000,
+  inboxBytesMax: 64 << 20,
+  cacheTopicsMax: 10_000,
+  cacheBytesMax: 32 << 20,
+  deadLettersMax: 1_000,
+  heldMessagesMax: 1_000,
+};
+
 /** The will, as it goes into CONNECT. */
 export interface WillMessage {
   readonly topic: string;
