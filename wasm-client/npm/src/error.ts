@@ -79,15 +79,5 @@ export class EbbtideError extends Error {
   }
 }
 
-/** @internal What the wasm side throws (code, message, reason code) as an error. */
-export function fromWasm(thrown: unknown): EbbtideError {
-  if (thrown instanceof EbbtideError) return thrown;
-  if (Array.isArray(thrown)) {
-    const [code, message, reasonCode] = thrown as [ErrorCode, string, number | undefined];
-    return new EbbtideError(code, message, reasonCode);
-  }
-  return new EbbtideError('load-failed', String(thrown), undefined, { cause: thrown });
-}
-
 /** @internal What was thrown, in words. */
 export const wordsOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));

@@ -117,7 +117,7 @@ export class Presence {
   }
 
   get #mine(): OwnPresence {
-    if (!this.#own) throw new EbbtideError('not-supported', "there is no own entry here: give connect() the option 'presence'");
+    if (!this.#own) throw new EbbtideError('not-supported', "presence: without connect's option 'presence' there is no own entry");
     return this.#own;
   }
 

@@ -6,7 +6,7 @@ import { explained } from '../reason.js';
 import type { Journal } from './journal.js';
 import { takeUnsent } from './store/outbox.js';
 import { bytesOf, readAll, type Flight, type OutboxRow, type Store } from './store/store.js';
-import type { Outcome, ToLeader, ToTabs } from './wire.js';
+import { outcomeOf, type Outcome, type ToLeader, type ToTabs } from './wire.js';
 
 /** More are read from the store, or those who wait for `stored` would wait for all of them. */
 const GIVEN_MAX = 16;
@@ -132,7 +132,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
               break;
             }
             // It can never be sent. Nobody may be there to hear of it.
-            taken(await takeUnsent(store, [row.seq!], full ? 0x95 : 0x80), full ? ['packet-too-large', 'it is larger than 16 MiB', undefined] : (thrown as Outcome));
+            taken(await takeUnsent(store, [row.seq!], full ? 0x95 : 0x80), full ? ['packet-too-large', 'it is larger than 16 MiB'] : (thrown as Outcome));
           }
         }
       } while (again);
@@ -148,7 +148,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       const waits = (row: OutboxRow): boolean => !fed.get(handleOf.get(row.seq!)!)?.stage;
       // What has left has its deadline at the server. Taking away waits for answers, so it is done only if there is something.
       if ((await readAll(store, 'outbox', { index: 'deadline', to: now })).some(waits)) {
-        taken(await takeUnsent(store, { dueAt: now }), ['expired', 'its deadline passed before it was sent', undefined]);
+        taken(await takeUnsent(store, { dueAt: now }), ['expired', 'its deadline passed before it was sent']);
       }
       const [next] = await readAll(store, 'outbox', { index: 'deadline', count: 1, after: now });
       due = Math.min(due, next?.deadline ?? Infinity);
@@ -218,8 +218,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       const seq = fed.get(handle)?.seq;
       if (seq !== undefined) say({ t: 'report', report: { kind: 'deferred', seq, reasonCode, reason: explained(reasonCode, said?.reasonString), retryInMs, ...said } });
     },
-    settled(handle, code, message, reasonCode, said) {
-      const outcome: Outcome = [code, message, reasonCode, said];
+    settled(handle, ...outcome) {
       const row = fed.get(handle);
       const waiting = qos0.get(handle);
       if (row) {
@@ -275,7 +274,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       try {
         qos0.set(connection.publish(topic, payload, 0, retain, properties, deadline && deadline - Date.now(), false), [tab, n]);
       } catch (thrown) {
-        say({ t: 'qos0-settled', tab, n, outcome: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
+        say({ t: 'qos0-settled', tab, n, outcome: outcomeOf(thrown) });
       }
     },
     tick: () => {

@@ -52,7 +52,9 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
     onState?.(now);
   };
   const hear = (talk: ToTabs): void => {
-    if (talk.t === 'messages') sinks.messages(talk.list.map(([message]) => message));
+    if ('tab' in talk && talk.tab !== station.self) return;
+    // A message for this tab and others is heard here for this one.
+    if (talk.t === 'messages') sinks.messages(talk.list.flatMap(([message, tabs]) => (tabs.includes(station.self) ? message : [])));
     else if (talk.t === 'settled') publications.settled(talk.seqs, talk.outcome);
     else if (talk.t === 'qos0-settled') publications.qos0Settled(talk.n, talk.outcome);
     else if (talk.t === 'standing') sinks.standing(talk.standing);
@@ -76,12 +78,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
   };
 
   const station = openStation({
-    url, name, settings, load, state: move, report, log,
-    hear: (talk) => {
-      // A message for this tab and others is heard here for this one.
-      if (talk.t === 'messages') hear({ ...talk, list: talk.list.filter(([, tabs]) => tabs.includes(station.self)) });
-      else if (!('tab' in talk) || talk.tab === station.self) hear(talk);
-    },
+    url, name, settings, load, state: move, report, log, hear,
     led: (away) => {
       sinks.announce(away);
       publications.reconcile().catch(() => {});
@@ -91,9 +88,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
   });
   const { store, tell } = station;
   const publications = openPublications({
-    store, tell, limits: settings.limits, online: () => state.state === 'online', first: () => first,
-    counted: (count) => report({ kind: 'outbox', count }),
-    quota: () => report({ kind: 'quota-exceeded', reason: 'the browser has no room for a publish' }),
+    store, tell, limits: settings.limits, online: () => state.state === 'online', first: () => first, report,
   }, (seqs, outcome) => station.broadcast({ t: 'settled', seqs, outcome }));
   const sinks = openSinks(store, tell);
 

@@ -147,7 +147,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     hold: (hold) => connection.hold_acks(hold), deliver, say, failed,
   });
   const desk = openDesk(settings, connection, () => {
-    connection.leave('no credentials');
+    connection.leave();
     states.bar();
   }, log);
 
@@ -220,7 +220,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     journal.stop();
     if (how !== 'drop') inbox.stop();
     desk.stop();
-    if (how === 'leave') connection.leave('the page goes away');
+    if (how === 'leave') connection.leave();
     else if (how !== 'drop') connection.close(how);
     // Not inside of a call from it, and not before its farewell.
     setTimeout(() => connection.free(), how === 'drop' ? 0 : 1000);
@@ -231,7 +231,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       feeder.restore(row, flight);
     } catch (why) {
       // Then it is sent as if it never had been.
-      log(`a publish under way could not be restored: ${String(why)}`);
+      log(`publish not restored: ${String(why)}`);
       await runAsLeader(store, epoch, ['flight'], 'strict', (tx) => tx.remove('flight', row.seq!));
     }
   }

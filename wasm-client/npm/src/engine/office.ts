@@ -2,13 +2,13 @@
 // or the network has stopped is followed by another one, as long as the tab holds the office.
 
 import type { State } from '../engine.js';
-import { EbbtideError, fromWasm, wordsOf } from '../error.js';
+import { EbbtideError, wordsOf } from '../error.js';
 import { STALE } from './journal.js';
 import { startLeader, type How, type Leader } from './leader.js';
 import type { StationContext } from './station.js';
 import type { Opened } from './store/open.js';
 import { awaitGone, onRoster } from './tabs/roster.js';
-import type { ToLeader, ToTabs } from './wire.js';
+import { errorOf, type Outcome, type ToLeader, type ToTabs } from './wire.js';
 
 /** After which a leader that was stopped begins anew. */
 const AGAIN_MS = 5000;
@@ -75,7 +75,7 @@ export function takeOffice(context: OfficeContext): Office {
     leader = undefined;
     if (why === STALE) return context.give();
     // Options with which no attempt can succeed.
-    if (Array.isArray(why)) return context.hopeless(fromWasm(why));
+    if (Array.isArray(why)) return context.hopeless(errorOf(why as Outcome));
     const reason = wordsOf(why);
     log(`the leader stopped: ${reason}`);
     report({ kind: 'error', error: why instanceof EbbtideError ? why : new EbbtideError('storage', reason, undefined, { cause: why }) });

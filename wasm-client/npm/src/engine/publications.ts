@@ -1,7 +1,7 @@
 // The publishes of this tab: written into the outbox by the tab itself, many in one transaction, and settled when the leader says how each
 // ended. Each is settled exactly once, also when the leader that knew is gone.
 
-import type { Draft, Settlement } from '../engine.js';
+import type { Draft, Report, Settlement } from '../engine.js';
 import { EbbtideError, type ErrorCode } from '../error.js';
 import type { Limits } from '../settings.js';
 import type { Station } from './station.js';
@@ -19,7 +19,9 @@ interface Job {
   settled(outcome: Settlement): void;
 }
 
-const LOST: Outcome = ['outcome-unknown', 'the tab that sent it is gone; it left the outbox', undefined];
+const CANCELLED: Outcome = ['cancelled', 'it was cancelled before it was sent'];
+const FULL = 'too much waits to be sent';
+const LOST: Outcome = ['outcome-unknown', 'the tab that sent it is gone'];
 
 /** How long a new leader may take to tell what the old one did. */
 const SETTLE_AFTER_MS = 2000;
@@ -33,9 +35,7 @@ export interface PublicationsContext {
   online(): boolean;
   /** No attempt to connect has come to anything yet. */
   first(): boolean;
-  /** So many rows are in the outbox. */
-  counted(rows: number): void;
-  quota(): void;
+  report(report: Report): void;
 }
 
 export interface Publications {
@@ -53,7 +53,7 @@ export interface Publications {
   end(error: EbbtideError): void;
 }
 
-export function openPublications({ store, limits, tell, online, first, counted, quota }: PublicationsContext, broadcast: (seqs: number[], outcome: Outcome) => void): Publications {
+export function openPublications({ store, limits, tell, online, first, report }: PublicationsContext, broadcast: (seqs: number[], outcome: Outcome) => void): Publications {
   /** By the row that settles them. */
   const waiting = new Map<number, Job[]>();
   const qos0 = new Map<number, Job>();
@@ -93,12 +93,12 @@ export function openPublications({ store, limits, tell, online, first, counted, 
         busy = store((into) => append(into, jobs.map((job) => job.draft), limits, (seq) => waiting.has(seq)));
         const { added, left } = await busy;
         added.forEach((one, place) => enter(jobs[place]!, one));
-        counted(left);
+        report({ kind: 'outbox', count: left });
         const dueAt = jobs.reduce((first, { draft }) => Math.min(first, draft.deadline ?? Infinity), Infinity);
         tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: left }, added.flatMap((one) => one.row ?? []));
       } catch (why) {
         const full = isFull(why);
-        if (full) quota();
+        if (full) report({ kind: 'quota-exceeded', reason: 'the browser has no room for a publish' });
         for (const job of jobs) {
           if (why instanceof EbbtideError) job.settled({ error: why });
           else fail(job, full ? 'quota-exceeded' : 'storage', full ? 'the browser has no room for it' : String(why));
@@ -111,7 +111,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
   };
   const enter = (job: Job, { row, superseded }: Added): void => {
     const seq = row?.seq;
-    if (seq === undefined) return fail(job, 'queue-full', 'the outbox is full');
+    if (seq === undefined) return fail(job, 'queue-full', FULL);
     job.seq = seq;
     const jobs = [job];
     // Numbers begin anew where the store was lost.
@@ -131,10 +131,9 @@ export function openPublications({ store, limits, tell, online, first, counted, 
   const cancel = async (seqs: number[]): Promise<number> => {
     const [rows, count] = await store((from) => takeUnsent(from, seqs));
     if (rows.length === 0) return 0;
-    const outcome: Outcome = ['cancelled', 'it was cancelled before it was sent', undefined];
     const gone = rows.flatMap((row) => [row.seq!, ...(row.also ?? [])]);
-    settled(gone, outcome);
-    broadcast(gone, outcome);
+    settled(gone, CANCELLED);
+    broadcast(gone, CANCELLED);
     tell({ t: 'nudge', dueAt: Infinity, gone, count });
     return rows.length;
   };
@@ -147,7 +146,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
     job.seq = -++last;
     if (online()) send(job);
     else if (!job.draft.keepOffline && !first()) return fail(job, 'offline', 'there is no connection');
-    else if (held.length >= limits.heldMessagesMax) return fail(job, 'queue-full', `${limits.heldMessagesMax} publishes of QoS 0 wait already`);
+    else if (held.length >= limits.heldMessagesMax) return fail(job, 'queue-full', FULL);
     else held.push(job);
     job.stored(job.seq);
   };
@@ -178,7 +177,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
         cancel: async () => {
           if (!open || job.superseded) return false;
           if (remove(queue, job) || remove(held, job)) {
-            fail(job, 'cancelled', 'it was cancelled before it was sent');
+            settle([job], CANCELLED);
             return true;
           }
           // It is being written.
@@ -209,7 +208,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
     reconcile: async () => {
       for (const [n, job] of [...qos0]) {
         qos0.delete(n);
-        fail(job, 'outcome-unknown', 'the tab that was to send it is gone');
+        settle([job], LOST);
       }
       const before = new Map(waiting);
       if (before.size === 0) return;
@@ -221,7 +220,7 @@ export function openPublications({ store, limits, tell, online, first, counted, 
           for (const [seq, [job]] of before) {
             if (there.has(seq)) continue;
             missing.set(seq, (job?.draft.deadline ?? Infinity) < now
-              ? ['expired', 'its deadline passed before it was sent', undefined]
+              ? ['expired', 'its deadline passed before it was sent']
               : LOST);
             tx.get('dead', seq, (row) => {
               if (row) missing.set(seq, ['refused', 'the server refused it', row.reasonCode, row.said]);

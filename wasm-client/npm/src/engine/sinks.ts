@@ -48,6 +48,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   let announcing = false;
   let over: EbbtideError | undefined;
 
+  const all = (): Local[] => [...byFilter.values()].flatMap((locals) => [...locals]);
   const announce = (): void => {
     if (announcing) return;
     announcing = true;
@@ -58,7 +59,6 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
       tell({ t: 'tab', wishes, ended: [...ended] });
     });
   };
-  const begin = (local: Local): void => void (local.shown = new Map());
   /** A few first, so that a page has something to show while the others are read. */
   const pagesOf = async function* (filter: string): AsyncGenerator<RetainedRow[]> {
     const from = prefixOf(filter);
@@ -70,8 +70,8 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
       range = { ...range, after: rows[count - 1]!.topic };
     }
   };
-  const deliveryOf = ({ topic, payload, qos, properties, storedAt }: RetainedRow): Delivery =>
-    ({ topic, payload, qos, retain: true, dup: false, fromCache: true, storedAt, redelivered: false, properties });
+  const deliveryOf = ({ storedAt, ...row }: RetainedRow, live: boolean): Delivery =>
+    ({ ...row, retain: true, dup: false, redelivered: false, ...(!live && { fromCache: true, storedAt }) });
   const showCached = async (filter: string, local: Local, live: boolean): Promise<void> => {
     try {
       for await (const rows of pagesOf(filter)) {
@@ -81,7 +81,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
           if ((shown.get(row.topic) ?? -1) >= row.storedAt) continue;
           // Then it is shown again as a live one, if it still is.
           shown.set(row.topic, live ? row.storedAt : 0);
-          local.sink.message(live ? { ...deliveryOf(row), fromCache: false, storedAt: undefined } : deliveryOf(row), () => {});
+          local.sink.message(deliveryOf(row, live), () => {});
         }
       }
     } catch {
@@ -126,8 +126,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
         queueMicrotask(() => sink.failed(error));
         return { end() {} };
       }
-      const local: Local = { settings, sink, n: ++last, shown: undefined, open: new Set() };
-      begin(local);
+      const local: Local = { settings, sink, n: ++last, shown: new Map(), open: new Set() };
       uses.set(filter, last);
       const locals = byFilter.get(filter);
       if (locals) locals.add(local);
@@ -170,12 +169,12 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
       }
     },
     announce: (away) => {
-      if (away) for (const locals of byFilter.values()) for (const local of locals) begin(local);
+      if (away) for (const local of all()) local.shown = new Map();
       announce();
     },
     cached: async (filter) => {
       const found: Delivery[] = [];
-      for await (const rows of pagesOf(filter)) found.push(...rows.map(deliveryOf));
+      for await (const rows of pagesOf(filter)) found.push(...rows.map((row) => deliveryOf(row, false)));
       return found;
     },
     low: (id) => {
@@ -183,9 +182,9 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
     },
     end: (error) => {
       over = error;
-      const all = [...byFilter.values()].flatMap((locals) => [...locals]);
+      const locals = all();
       byFilter.clear();
-      for (const local of all) local.sink.failed(error);
+      for (const { sink } of locals) sink.failed(error);
     },
   };
 }

@@ -53,6 +53,8 @@ export interface Station {
   down(how: How, error: EbbtideError): void;
 }
 
+const NEWER = 'another tab runs a newer version of this page: reload it';
+
 export function openStation(context: StationContext): Station {
   const { name, settings, state, report } = context;
   let self = '';
@@ -143,8 +145,8 @@ export function openStation(context: StationContext): Station {
   };
   const lost = (why: 'reload-needed' | 'storage-lost' | 'deleted'): void => {
     if (why === 'deleted') return context.removed();
-    report({ kind: why, reason: why === 'reload-needed' ? 'another tab runs a newer version of this page' : 'the browser closed the database' });
-    if (why === 'reload-needed') return down('leave', new EbbtideError('storage', 'another tab runs a newer version: reload this page'));
+    report({ kind: why, reason: why === 'reload-needed' ? NEWER : 'the browser closed the database' });
+    if (why === 'reload-needed') return down('leave', new EbbtideError('storage', NEWER));
     // Nobody has removed it: the identity goes on, with what the witness knows, should that be gone with the rest.
     known = false;
     office?.leader?.note();
@@ -178,7 +180,7 @@ export function openStation(context: StationContext): Station {
     channel = openChannel(`ebbtide:${name}`, self, hear, () => {
       if (newer) return;
       newer = true;
-      report({ kind: 'reload-needed', reason: 'another tab runs a newer version of this page' });
+      report({ kind: 'reload-needed', reason: NEWER });
     });
     election = elect(`ebbtide:${name}:leader`, lead, () => resign('drop'));
     context.led(known);

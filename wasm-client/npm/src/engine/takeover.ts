@@ -20,7 +20,7 @@ export interface Estate {
   inbox: InboxRow[];
   outboxCount: number;
   /** The store is empty though there was one. */
-  evicted: Witness | undefined;
+  evicted?: Witness | undefined;
 }
 
 export async function takeOver(store: Store, name: string, settings: EngineSettings): Promise<Estate> {
@@ -40,7 +40,7 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
       if (!meta) estate.evicted = remembered;
       const clientId = settings.clientId ?? meta?.clientId ?? remembered?.clientId ?? newClientId();
       const same = meta?.clientId === clientId;
-      estate.meta = same ? { ...meta } : { clientId, hasSession: false };
+      estate.meta = same ? meta : { clientId, hasSession: false };
       // What was evicted is told once the server has answered: until then the next leader is to find it so, too.
       if (!estate.evicted) tx.put('session', estate.meta, 'meta');
       if (!same) {

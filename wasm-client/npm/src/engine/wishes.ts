@@ -6,7 +6,7 @@ import type { Connection, Said } from '../wasm/contract.js';
 import type { QoS } from '../engine.js';
 import type { SubscriptionRow } from './store/store.js';
 import { matches } from './topic.js';
-import type { Outcome, Standing, ToTabs, Wish } from './wire.js';
+import { outcomeOf, type Outcome, type Standing, type ToTabs, type Wish } from './wire.js';
 
 const NO_LOCAL = 1;
 const AS_PUBLISHED = 2;
@@ -95,7 +95,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
       // Only now: the filter must not be without a use in between.
       if (old && old.identifier !== identifier) connection.unsubscribe(old.identifier);
     } catch (thrown) {
-      tellAll({ filter, failed: Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown), undefined] });
+      tellAll({ filter, failed: outcomeOf(thrown) });
     }
   };
 

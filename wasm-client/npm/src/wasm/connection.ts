@@ -104,7 +104,7 @@ export class Machine implements Connection {
       settings.requestProblemInformation === false, settings.requestResponseInformation, settings.clientId, settings.username, settings.password,
       settings.authenticationMethod, settings.userProperties,
       will && [will.topic, will.payload, will.qos, will.retain, will.delayIntervalS, listed(will.properties)],
-      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), settings.durable, settings.hasSession, settings.hasSession === undefined, settings.sessionName, settings.asksCredentials, settings.connectTimeoutMs,
+      Math.floor(Math.random() * 2 ** 53), settings.durable, settings.hasSession, settings.hasSession === undefined, settings.sessionName, settings.asksCredentials, settings.connectTimeoutMs,
       settings.backoffMaxMs,
     ]);
     checked(wasm.create());
@@ -159,7 +159,7 @@ export class Machine implements Connection {
     if (this.#asking) this.#closed(reason);
   }
   authenticate(kind: 'again' | 'continue', { authenticationData, reasonString, userProperties }: AuthAnswer): void {
-    if (this.#settings.authenticationMethod === undefined) throw ['bad-options', 'there is no authentication method', undefined];
+    if (this.#settings.authenticationMethod === undefined) throw ['bad-options', 'there is no authentication method'];
     this.#give([authenticationData, reasonString, userProperties]);
     this.#soon().authenticate(+(kind === 'again'));
   }
@@ -178,8 +178,9 @@ export class Machine implements Connection {
   reconnect_now(): void {
     this.#soon().reconnect(this.#now());
   }
-  leave(reason: string): void {
-    this.#give([reason]);
+  leave(): void {
+    // Nobody asks why.
+    this.#give(['']);
     this.#soon().leave();
   }
   close({ sessionExpiryS, reasonString, userProperties, withWill }: Farewell & { withWill?: boolean | undefined }): void {

@@ -121,7 +121,7 @@ export interface Connection {
   probe(): void;
   reconnect_now(): void;
   /** Leaves without an end: DISCONNECT 0x04 (3.1.1: bare close), no attempt by itself; reconnect_now() comes back. */
-  leave(reason: string): void;
+  leave(): void;
   /** DISCONNECT 0x00, or as `leave()` does it `withWill`; for good. With `sessionExpiryS` 0 the server forgets the session. */
   close(farewell: Farewell & { withWill?: boolean | undefined }): void;
   /** For inspect(), and what the engine has to know of it. */

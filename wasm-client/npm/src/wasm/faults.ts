@@ -4,18 +4,20 @@ import type { ErrorCode } from '../error.js';
 import { explained } from '../reason.js';
 
 /** As the engine throws it and hands it on. */
-export type Fault = [code: ErrorCode, message: string, reasonCode: number | undefined];
+export type Fault = readonly [code: ErrorCode, message: string, reasonCode?: number];
 
 const REFUSED = 38;
 
-const FAULTS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+const FILTER: Fault = ['topic-filter', 'a topic filter is not empty, has at most 65,535 bytes and no NUL character'];
+
+const FAULTS: Readonly<Record<number, Fault>> = {
   1: ['field-too-long', 'a field has more than 65,535 bytes'],
   2: ['client-id-missing', 'MQTT 3.1.1 without clean start needs a client id'],
   // What `checkTopic` has not seen: the Response Topic of a will.
   10: ['topic-name', 'it is no topic: a string, not empty, without wildcards, of at most 65,535 bytes'],
-  20: ['topic-filter', 'a topic filter has at least one character'],
-  21: ['topic-filter', 'a topic filter has more than 65,535 bytes'],
-  22: ['topic-filter', 'a topic filter has no NUL character'],
+  20: FILTER,
+  21: FILTER,
+  22: FILTER,
   23: ['topic-filter', '`#` stands alone in the last level of a topic filter'],
   24: ['topic-filter', '`+` stands alone in its level of a topic filter'],
   25: ['topic-filter', 'a shared subscription is `$share/{group}/{filter}`, the group not empty and without `+` or `#`'],
@@ -34,6 +36,5 @@ export function faultOf(number: number, said?: string): Fault {
   const kind = number >> 8;
   const reasonCode = number & 0xff;
   if (kind === REFUSED) return ['refused', explained(reasonCode, said), reasonCode];
-  const [code, message] = FAULTS[kind]!;
-  return [code, message, undefined];
+  return FAULTS[kind]!;
 }
