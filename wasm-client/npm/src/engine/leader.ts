@@ -16,7 +16,7 @@ import { isFull, type InboxMessage, type OutboxRow, type Store } from './store/s
 import { openStates } from './states.js';
 import { takeOver } from './takeover.js';
 import { until } from './until.js';
-import type { Incoming, ToLeader, ToTabs } from './wire.js';
+import { sweptOf, type Incoming, type ToLeader, type ToTabs } from './wire.js';
 import { openWishes } from './wishes.js';
 
 /** How a leader stops, see `Leader.stop`. */
@@ -139,7 +139,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const feeder = openFeeder({ store, journal, connection, deadLettersMax: limits.deadLettersMax, online, counted, say, failed });
   const wishes = openWishes({ connection, say, began: (filter) => cache.begin(filter), completed: (filter) => cache.complete(filter), partial: () => cache.partial || version < 5, flushed: () => cache.flush() });
   const cache = openCache(store, epoch, limits, wishes.caches, wishes.cached, (topic) => {
-    const message: Incoming = { topic, payload: new Uint8Array(), qos: 0, retain: true, dup: false, filters: [], redelivered: false, swept: true };
+    const message = sweptOf(topic);
     deliver(message, wishes.wanting(message));
   }, failed);
   const inbox = openInbox({

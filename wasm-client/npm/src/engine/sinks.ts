@@ -6,11 +6,13 @@ import type { EbbtideError } from '../error.js';
 import type { Station } from './station.js';
 import { readAll, type Range, type RetainedRow } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
-import { errorOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
+import { errorOf, sweptOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
 
 /** Cached values that are read at once, at first and then. */
 const FIRST_PAGE = 50;
 const PAGE = 1000;
+/** Topics of a subscription that are known to have a value. */
+const KNOWN_MAX = 100_000;
 
 interface Local {
   settings: SubscribeSettings;
@@ -18,8 +20,10 @@ interface Local {
   /** Counts the subscriptions of this tab. */
   n: number;
   granted?: QoS;
-  /** Topics that came since the subscription began: when; of the cache alone: 0. Until the first snapshot. */
+  /** Topics that came since the subscription began, or this tab came back: when; of the cache alone: 0. Until the next snapshot. */
   shown: Map<string, number> | undefined;
+  /** Topics whose retained value it was shown, if such are cached. */
+  has: Set<string>;
   /** Ends the messages that its handlers still have. */
   open: Set<() => void>;
 }
@@ -72,7 +76,14 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   };
   const deliveryOf = ({ storedAt, ...row }: RetainedRow, live: boolean): Delivery =>
     ({ ...row, retain: true, dup: false, redelivered: false, ...(!live && { fromCache: true, storedAt }) });
-  const showCached = async (filter: string, local: Local, live: boolean): Promise<void> => {
+  const pass = (local: Local, message: Delivery, done = (): void => {}): void => {
+    const { settings, sink, has } = local;
+    if (message.payload.length === 0) has.delete(message.topic);
+    else if (message.retain && settings.cache && has.size < KNOWN_MAX) has.add(message.topic);
+    sink.message(message, done);
+  };
+  /** Whether all of it was read. */
+  const showCached = async (filter: string, local: Local, live: boolean): Promise<boolean | void> => {
     try {
       for await (const rows of pagesOf(filter)) {
         for (const row of rows) {
@@ -81,12 +92,24 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
           if ((shown.get(row.topic) ?? -1) >= row.storedAt) continue;
           // Then it is shown again as a live one, if it still is.
           shown.set(row.topic, live ? row.storedAt : 0);
-          local.sink.message(deliveryOf(row, live), () => {});
+          pass(local, deliveryOf(row, live));
         }
       }
+      return true;
     } catch {
       // No cache; what is live still comes.
     }
+  };
+  /** Shows what is missing of a snapshot. What is neither in it nor kept has gone, perhaps while this tab was away. */
+  const complete = async (filter: string, local: Local, snapshot: number, missed: boolean | undefined): Promise<void> => {
+    const { shown, settings, sink, has } = local;
+    const unseen = (): string[] => [...has].filter((topic) => shown && !shown.get(topic));
+    const whole = ((missed && !settings.retainHandling) || unseen().length > 0) && (await showCached(filter, local, true));
+    // It is away again, and another snapshot comes.
+    if (local.shown !== shown) return;
+    if (whole) for (const topic of unseen()) pass(local, sweptOf(topic));
+    local.shown = undefined;
+    if (byFilter.get(filter)?.has(local)) sink.snapshot(snapshot === 1);
   };
 
   const show = (message: Incoming): void => {
@@ -115,7 +138,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
         if (left === 0 && !over) tell({ t: 'done', id, shown: true });
       };
       if (id !== undefined) local.open.add(done);
-      local.sink.message(message, done);
+      pass(local, message, done);
     }
   };
 
@@ -126,7 +149,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
         queueMicrotask(() => sink.failed(error));
         return { end() {} };
       }
-      const local: Local = { settings, sink, n: ++last, shown: new Map(), open: new Set() };
+      const local: Local = { settings, sink, n: ++last, shown: new Map(), has: new Set(), open: new Set() };
       uses.set(filter, last);
       const locals = byFilter.get(filter);
       if (locals) locals.add(local);
@@ -162,10 +185,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
         if (local.n > known) continue;
         if (granted !== undefined && granted !== local.granted) sink.granted((local.granted = granted), said);
         if (snapshot === undefined || (late && !local.shown)) continue;
-        void (missed && !local.settings.retainHandling ? showCached(filter, local, true) : Promise.resolve()).then(() => {
-          local.shown = undefined;
-          if (byFilter.get(filter)?.has(local)) sink.snapshot(snapshot === 1);
-        });
+        void complete(filter, local, snapshot, missed);
       }
     },
     announce: (away) => {

@@ -33,7 +33,7 @@ export interface Incoming {
   properties?: Properties | undefined;
   filters: string[];
   redelivered: boolean;
-  /** Said by the leader, not the server: the value is gone. */
+  /** Said here, not by the server: the value is gone. */
   swept?: boolean;
 }
 
@@ -78,6 +78,8 @@ export type ToTabs =
 
 export type Talk = ToLeader | ToTabs;
 
+export const sweptOf = (topic: string): Incoming =>
+  ({ topic, payload: new Uint8Array(), qos: 0, retain: true, dup: false, filters: [], redelivered: false, swept: true });
 export const errorOf = ([code, message, reasonCode, said]: Outcome): EbbtideError => new EbbtideError(code as ErrorCode, message ?? code ?? '', reasonCode, said);
 /** Of what the machine throws. */
 export const outcomeOf = (thrown: unknown): Outcome => (Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown)]);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { Client } from '../client.js';
-import { closeAll, eventually, listen, newProfile, online, open, settings } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, online, open, pair, settings } from './browser.mjs';
 import { Server } from './machine.mjs';
 
 const texts = (heard) => heard.messages.map((one) => one.text);
@@ -67,6 +67,29 @@ test('a tab that wants what only a closed one had wanted is not shown what was k
   await eventually('snapshot', () => heard.snapshots.length === 1);
   assert.deepEqual(live(heard), [['s/a', 'new']]);
   assert.deepEqual(server.unsubscribes, []);
+});
+
+test('a tab that has shown what was kept, and is heard only when that has been cleared, is told so', async (t) => {
+  newProfile();
+  const server = new Server();
+  server.retained = new Map([['s/a', '1'], ['s/b', '1']]);
+  const [leader, follower] = await pair(server);
+  const first = listen(leader, 's/+');
+  await eventually('kept', async () => (await leader.cached('s/+')).length === 2);
+  const { postMessage } = BroadcastChannel.prototype;
+  let say;
+  const silent = t.mock.method(BroadcastChannel.prototype, 'postMessage', function (message) {
+    if (message.talk.t === 'tab') say = () => postMessage.call(this, message);
+    else postMessage.call(this, message);
+  });
+  const heard = listen(follower, 's/+');
+  await eventually('shown', () => say && heard.messages.length === 2);
+  server.deliver('s/b', '', { qos: 0, retain: true });
+  await eventually('cleared', () => first.messages.at(-1).text === '');
+  silent.mock.restore();
+  say();
+  await eventually('snapshot', () => heard.snapshots.length === 1);
+  assert.deepEqual(live(heard), [['s/a', '1'], ['s/b', '']]);
 });
 
 test('uncached values come again after a reconnect as well', async () => {

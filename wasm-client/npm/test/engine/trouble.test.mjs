@@ -229,6 +229,45 @@ test('a page that comes back to other tabs is shown what has changed meanwhile',
   assert.deepEqual(server.subscribes, ['s/+']);
 });
 
+// What it missed is not told again by anybody: neither a live message nor the cache has it any more.
+for (const [alone, how] of [[false, 'to other tabs'], [true, 'after another page has come and gone']]) {
+  test(`a page that comes back ${how} is told what was cleared meanwhile, and nothing else`, async () => {
+    newProfile();
+    const server = new Server();
+    server.retained = new Map(['s/a', 's/b', 's/c'].map((topic) => [topic, '1']));
+    const visit = async () => {
+      const tab = open(server);
+      await online(tab);
+      const heard = listen(tab, 's/+');
+      await eventually('snapshot', () => heard.snapshots.length === 1);
+      return [tab, heard];
+    };
+    let [stays, there] = alone ? [] : await visit();
+    const happen = page();
+    const goes = open(server);
+    const heard = listen(goes, 's/+', { qos: 0 });
+    const uncached = listen(goes, 's/+', { qos: 0, cache: false });
+    await eventually('snapshot', () => heard.snapshots.length === 1 && uncached.snapshots.length === 1);
+    server.deliver('s/c', '', { qos: 0, retain: true });
+    server.retained.delete('s/c');
+    await eventually('live', () => heard.messages.at(-1).text === '');
+    happen('pagehide');
+    delete globalThis.addEventListener;
+    if (alone) [stays, there] = await visit();
+    else await eventually('gone', async () => (await stays.inspect()).leader.tabs === 1);
+    server.retained.delete('s/b');
+    server.deliver('s/b', '', { retain: true });
+    await eventually('cleared', () => there.messages.at(-1).topic === 's/b');
+    await eventually('not kept', async () => (await stays.cached('s/+')).length === 1);
+    if (alone) await stays.close();
+    const before = heard.messages.length;
+    happen('pageshow');
+    await eventually('snapshot', () => heard.snapshots.length === 2);
+    assert.deepEqual(heard.messages.slice(before).map(({ topic, text, retain }) => [topic, text, retain]), [['s/a', '1', true], ['s/b', '', true]]);
+    assert.deepEqual(uncached.messages.filter(({ text }) => text === '').map(({ topic }) => topic), ['s/c']);
+  });
+}
+
 test('a page that comes back after its data were removed does not begin anew', async () => {
   const { stored } = newProfile();
   const happen = page();
