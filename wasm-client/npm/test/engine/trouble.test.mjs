@@ -34,27 +34,55 @@ test('no room for what comes in: nothing is acknowledged, and it is tried again'
   await eventually('heard', () => heard.messages.length === 1);
 });
 
-test('the storage is lost and numbers begin anew: each publish settles, as what became of it', async () => {
-  newProfile();
-  const server = new Server();
-  server.up = false;
-  const engine = open(server);
+/** What throws the storage of the next engine away. */
+const eviction = () => {
   const { transaction } = IDBDatabase.prototype;
   let database;
   mock.method(IDBDatabase.prototype, 'transaction', function (...given) {
     database = this;
     return transaction.apply(this, given);
   });
+  return () => {
+    globalThis.indexedDB = new IDBFactory();
+    database.onclose();
+  };
+};
+
+test('the storage is lost and numbers begin anew: each publish settles, as what became of it', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const engine = open(server);
+  const evict = eviction();
   const [first, second] = [publish(engine, 'a'), publish(engine, 'b')];
   assert.deepEqual(await Promise.all([first.stored, second.stored]), [1, 2]);
-  globalThis.indexedDB = new IDBFactory();
-  database.onclose();
+  evict();
   const third = publish(engine, 'c');
   assert.equal(await third.stored, 1);
   for (const one of [first, second]) assert.equal((await one.settled).error.code, 'outcome-unknown');
   server.up = true;
   engine.reconnectNow();
   assert.deepEqual(await third.settled, { reasonCode: 0 });
+});
+
+test('the storage is lost: what comes then is not taken for what a handler still has', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  const heard = listen(engine, 'a/#', { auto: false });
+  const evict = eviction();
+  await eventually('snapshot', () => heard.snapshots.length === 1);
+  server.deliver('a/1', 'before');
+  await eventually('heard', () => heard.messages.at(-1)?.text === 'before');
+  const before = heard.messages.length;
+  evict();
+  await eventually('snapshot', () => heard.snapshots.length === 2);
+  server.deliver('a/1', 'after');
+  await eventually('heard', () => heard.messages.at(-1).text === 'after');
+  assert.deepEqual(heard.messages.slice(before).map(({ topic, text }) => [topic, text]), [['a/1', 'after']]);
+  heard.messages[before - 1].done();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal((await engine.inspect()).leader.inbox, 1);
 });
 
 test('credentials: asked before each attempt; a failure is tried again, none at all needs the user', async () => {
