@@ -65,7 +65,7 @@ export function openStation(context: StationContext): Station {
   let offRoster: (() => void) | undefined;
   let stopTicker: (() => void) | undefined;
   let epoch = 0;
-  /** There were data of this identity. */
+  /** There are data of this identity. */
   let known = false;
   /** Counts starts and stops, so that a late answer sees that it is too late. */
   let up = 0;
@@ -183,7 +183,7 @@ export function openStation(context: StationContext): Station {
       report({ kind: 'reload-needed', reason: NEWER });
     });
     election = elect(`ebbtide:${name}:leader`, lead, () => resign('drop'));
-    context.led(known);
+    context.led(ours > 1);
   };
   const stop = (how: How): void => {
     up++;

@@ -65,9 +65,10 @@ test('the storage is lost and numbers begin anew: each publish settles, as what 
   assert.deepEqual(await third.settled, { reasonCode: 0 });
 });
 
-test('the storage is lost: what comes then is not taken for what a handler still has', async () => {
+test('the storage is lost: what comes then is not taken for what a handler still has, and what was cleared meanwhile is told', async () => {
   newProfile();
   const server = new Server();
+  server.retained = new Map([['a/kept', '1'], ['a/cleared', '1']]);
   const engine = open(server);
   const heard = listen(engine, 'a/#', { auto: false });
   const evict = eviction();
@@ -76,10 +77,11 @@ test('the storage is lost: what comes then is not taken for what a handler still
   await eventually('heard', () => heard.messages.at(-1)?.text === 'before');
   const before = heard.messages.length;
   evict();
+  server.retained.delete('a/cleared');
   await eventually('snapshot', () => heard.snapshots.length === 2);
   server.deliver('a/1', 'after');
   await eventually('heard', () => heard.messages.at(-1).text === 'after');
-  assert.deepEqual(heard.messages.slice(before).map(({ topic, text }) => [topic, text]), [['a/1', 'after']]);
+  assert.deepEqual(heard.messages.slice(before).map(({ topic, text }) => [topic, text]), [['a/kept', '1'], ['a/cleared', ''], ['a/1', 'after']]);
   heard.messages[before - 1].done();
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal((await engine.inspect()).leader.inbox, 1);
