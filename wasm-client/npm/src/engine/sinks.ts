@@ -11,7 +11,7 @@ import { errorOf, sweptOf, type Incoming, type Standing, type ToLeader, type Wis
 /** Cached values that are read at once, at first and then. */
 const FIRST_PAGE = 50;
 const PAGE = 1000;
-/** Topics of a subscription that are known to have a value. */
+/** Topics of a subscription that are known to have a value; messages that are known to be done. */
 const KNOWN_MAX = 100_000;
 
 interface Local {
@@ -198,7 +198,8 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
       return found;
     },
     low: (id) => {
-      for (const [one, left] of seen) if (one < id && left === 0) seen.delete(one);
+      // One that is held for long keeps `id` where it is.
+      for (const [one, left] of seen) if (left === 0 && (one < id || seen.size > KNOWN_MAX)) seen.delete(one);
     },
     end: (error) => {
       over = error;
