@@ -58,6 +58,8 @@ export interface Inbox {
   tick(onlineSince: number | undefined): void;
   /** Removes what is done, for there is no later. Rows of which something is left are left as they are. */
   stop(): void;
+  /** Resolves when tabs that have spoken have what waited for them then. */
+  readonly caught: Promise<unknown>;
   readonly low: number;
   readonly count: number;
 }
@@ -83,6 +85,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   const writing = new Set<Set<number>>();
   /** Tabs that are being sent what waited for them; what comes meanwhile waits, too, or it would go before. */
   const catching = new Set<string>();
+  let caught: Promise<unknown> = Promise.resolve();
 
   const idOf = (row: InboxRow, { n }: InboxMessage): number => row.id! * ROW_MAX + n;
   const measure = (): void => {
@@ -148,7 +151,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   };
   /** Whether the tab is to be sent it, or asked for the first time whether it wants it. */
   const waits = (entry: Entry, tab: string): boolean => entry.tabs.get(tab) === false || (entry.tabs.size === 0 && wanting(entry).includes(tab));
-  const catchUp = async (tab: string): Promise<void> => {
+  const round = async (tab: string): Promise<void> => {
     const behind: [number, Entry][] = [...entries].filter(([, entry]) => waits(entry, tab));
     if (behind.length === 0) return void catching.delete(tab);
     await store.run(['inbox'], 'read', (tx) => {
@@ -158,7 +161,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
           const entry = entries.get(id);
           if (!entry || !waits(entry, tab) || !wanting(entry).includes(tab)) return;
           entry.tabs.set(tab, true);
-          deliver(incoming(message, id, id <= oldUpTo), [tab]);
+          deliver({ ...incoming(message, id, id <= oldUpTo), late: true }, [tab]);
         }));
       }
     });
@@ -168,16 +171,18 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
       if (entry.tabs.size > 0) leave(id, entry, tab);
       else remove(id, entry);
     }
-    return catchUp(tab);
+    void catchUp(tab);
   };
+  /** Of what waits now; what comes meanwhile follows. */
+  const catchUp = (tab: string): Promise<void> => round(tab).catch((why: unknown) => {
+    catching.delete(tab);
+    failed(why);
+  });
   const spoke = (tab: string): void => {
     if (catching.has(tab)) return;
     catching.add(tab);
     // Once for all that changes in one task.
-    queueMicrotask(() => catchUp(tab).catch((why: unknown) => {
-      catching.delete(tab);
-      failed(why);
-    }));
+    caught = Promise.all([caught, Promise.resolve(tab).then(catchUp)]);
   };
 
   return {
@@ -238,6 +243,9 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     stop: () => {
       const ids = [touched, ...writing].flatMap((some) => [...some]);
       if (ids.length > 0) write(ids, []).catch(() => {});
+    },
+    get caught() {
+      return caught;
     },
     get low() {
       let low = entries.keys().next().value ?? next;

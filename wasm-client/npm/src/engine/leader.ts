@@ -137,7 +137,10 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     if (count > feeder.inFlight) feeder.feed();
   }, (why) => void rescue(why));
   const feeder = openFeeder({ store, journal, connection, deadLettersMax: limits.deadLettersMax, online, counted, say, failed });
-  const wishes = openWishes({ connection, say, began: (filter) => cache.begin(filter), completed: (filter) => cache.complete(filter), partial: () => cache.partial || version < 5, flushed: () => cache.flush() });
+  const wishes = openWishes({
+    connection, say, began: (filter) => cache.begin(filter), completed: (filter) => cache.complete(filter), partial: () => cache.partial || version < 5,
+    flushed: () => cache.flush().then(() => inbox.caught),
+  });
   const cache = openCache(store, epoch, limits, wishes.caches, wishes.cached, (topic) => {
     const message = sweptOf(topic);
     deliver(message, wishes.wanting(message));

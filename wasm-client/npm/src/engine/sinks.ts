@@ -20,7 +20,7 @@ interface Local {
   /** Counts the subscriptions of this tab. */
   n: number;
   granted?: QoS;
-  /** Topics that came since the subscription began, or this tab came back: when; of the cache alone: 0. Until the next snapshot. */
+  /** Topics that came since the subscription began, or this tab came back: when; of an earlier time alone: 0. Until the next snapshot. */
   shown: Map<string, number> | undefined;
   /** Topics whose retained value it was shown, if such are cached. */
   has: Set<string>;
@@ -130,7 +130,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
     }
     for (const local of locals) {
       if (message.swept && !local.settings.cache) continue;
-      if (message.retain !== false) local.shown?.set(topic, Date.now());
+      if (message.retain !== false) local.shown?.set(topic, message.late ? 0 : Date.now());
       const done = (): void => {
         if (id === undefined || !local.open.delete(done)) return;
         const left = seen.get(id)! - 1;

@@ -35,6 +35,8 @@ export interface Incoming {
   redelivered: boolean;
   /** Said here, not by the server: the value is gone. */
   swept?: boolean;
+  /** It has waited for the tab: the cache may have what is newer. */
+  late?: boolean;
 }
 
 /** Standing of a filter. */

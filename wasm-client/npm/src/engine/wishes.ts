@@ -51,8 +51,8 @@ export interface WishesContext {
   completed(filter: string): Promise<void>;
   /** The cache holds less than has come, for a limit or because 3.1.1 does not tell what is retained. */
   partial(): boolean;
-  /** Resolves when the cache shows what has come. */
-  flushed(): Promise<void>;
+  /** Resolves when the cache shows what has come, and tabs have what waited for them. */
+  flushed(): Promise<unknown>;
 }
 
 export function openWishes({ connection, say, began, completed, partial, flushed }: WishesContext): Wishes {

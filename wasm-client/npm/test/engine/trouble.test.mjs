@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { IDBDatabase, IDBFactory, IDBObjectStore } from 'fake-indexeddb';
-import { closeAll, eventually, listen, newProfile, online, open, publish } from './browser.mjs';
+import { closeAll, eventually, listen, newProfile, online, open, publish, read } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
 afterEach(async () => {
@@ -315,9 +315,8 @@ test('a page that comes back after its data were removed does not begin anew', a
   assert.equal(server.connects, 1);
 });
 
-test('a tab that lives and is silent still gets what came meanwhile', async () => {
-  newProfile();
-  const server = new Server();
+/** Two tabs that want `a/#`, of which one leads now and the other is silent, for what it says is held up until `speak` is called. */
+async function silence(server) {
   const leader = open(server);
   await online(leader);
   const next = open(server);
@@ -327,7 +326,6 @@ test('a tab that lives and is silent still gets what came meanwhile', async () =
   const inNext = listen(next, 'a/#');
   const inSlow = listen(slow, 'a/#');
   await eventually('granted', () => inSlow.granted.length + inNext.granted.length === 2);
-  // What the slow tab says is held up.
   const { tab } = await slow.inspect();
   const { postMessage } = BroadcastChannel.prototype;
   const late = [];
@@ -337,13 +335,23 @@ test('a tab that lives and is silent still gets what came meanwhile', async () =
   });
   await leader.close();
   await eventually('another leads', async () => (await next.inspect()).leading && next.state.state === 'online');
+  const speak = () => {
+    for (const say of late.splice(0)) say();
+    mock.restoreAll();
+  };
+  return { next, inNext, inSlow, speak };
+}
+
+test('a tab that lives and is silent still gets what came meanwhile', async () => {
+  newProfile();
+  const server = new Server();
+  const { next, inNext, inSlow, speak } = await silence(server);
   server.deliver('a/1', 'x');
   await eventually('heard', () => inNext.messages.length === 1);
   await new Promise((resolve) => setTimeout(resolve, 200));
   assert.equal((await next.inspect()).leader.inbox, 1);
   assert.deepEqual(inSlow.messages, []);
-  for (const say of late.splice(0)) say();
-  mock.restoreAll();
+  speak();
   // What comes while it catches up does not go before.
   for (let n = 0; n < 20; n++) {
     server.deliver('a/1', String(n));
@@ -353,4 +361,20 @@ test('a tab that lives and is silent still gets what came meanwhile', async () =
   assert.deepEqual(inSlow.messages.map((one) => one.text), inNext.messages.map((one) => one.text));
   await eventually('done', async () => (await next.inspect()).leader.inbox === 0);
   assert.equal(inNext.messages.length, 21);
+});
+
+// What is of QoS 1 has waited for it, and what is of QoS 0 is kept.
+test('a tab that was silent has the last value of a topic in the end, at whatever QoS it came', async () => {
+  newProfile();
+  const server = new Server();
+  const { next, inNext, inSlow, speak } = await silence(server);
+  server.deliver('a/1', '1', { retain: true });
+  await eventually('stored', () => inNext.messages.length === 1);
+  server.deliver('a/1', '2', { qos: 0, retain: true });
+  await eventually('kept', async () => (await next.cached('a/1')).some(({ payload }) => read(payload) === '2'));
+  const before = inSlow.snapshots.length;
+  speak();
+  await eventually('snapshot', () => inSlow.snapshots.length > before);
+  await eventually('the inbox is empty', async () => (await next.inspect()).leader.inbox === 0);
+  assert.deepEqual(inSlow.messages.map(({ text }) => text), ['1', '2']);
 });
