@@ -16,6 +16,7 @@ import { BEAT_MS, elect, type Election } from './tabs/election.js';
 import { isVisible, watchLifecycle } from './tabs/lifecycle.js';
 import { stayOnRoster } from './tabs/roster.js';
 import { startTicker } from './ticker.js';
+import { lookAgain } from './until.js';
 import type { Talk, ToLeader, ToTabs } from './wire.js';
 
 export interface StationContext {
@@ -135,6 +136,7 @@ export function openStation(context: StationContext): Station {
   };
   const tick = (): void => {
     const now = Date.now();
+    lookAgain();
     office?.beat();
     // Clocks are set back, too.
     if (Math.abs(now - tickedAt) >= 2 * BEAT_MS - 50) {

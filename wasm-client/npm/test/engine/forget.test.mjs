@@ -47,6 +47,27 @@ test('a tab that forgets does not come to lead when the tab that led is done', a
   assert.deepEqual([made, server.connects], [0, 1]);
 });
 
+// Timers of pages that have been hidden for long run once a minute; the clock of the ticker does not.
+test('forget does not wait for the timers of a hidden tab', { timeout: 20_000 }, async (t) => {
+  newProfile();
+  const server = new Server();
+  const tabs = await pair(server);
+  let answer;
+  t.mock.method(Machine.prototype, 'reconnect_now', function () {
+    this.awaitsPing = 1;
+    answer = () => (this.awaitsPing = 0);
+  });
+  for (const name of ['setTimeout', 'setInterval']) {
+    const real = globalThis[name];
+    t.mock.method(globalThis, name, (call, delayMs, ...given) => (delayMs === 50 ? real(call, 60_000).unref() : real(call, delayMs, ...given)));
+  }
+  const forgotten = tabs[1].forget();
+  await eventually('asked for a sign of life', () => answer);
+  answer();
+  await forgotten;
+  assert.equal(server.sessions.size, 0);
+});
+
 test('forget asks a connection that may be dead for a sign of life first', async () => {
   newProfile();
   const server = new Server();
