@@ -50,7 +50,7 @@ impl Client {
     ) -> Result<(), ReasonCode> {
         self.awaits_connack = false;
         if connack.reason.is_error() {
-            self.refused(now, connack);
+            self.refused(now, &connack);
             return Ok(());
         }
         let session_present = connack.session_present;
@@ -77,7 +77,7 @@ impl Client {
         Ok(())
     }
 
-    fn refused(&mut self, now: Millis, connack: Box<ConnAck>) {
+    fn refused(&mut self, now: Millis, connack: &ConnAck) {
         if !self.may_have_session() {
             self.journal
                 .write(JournalEntry::Unsure { is_unsure: false });
