@@ -21,15 +21,21 @@ fn control() -> Arc<Control> {
     Control::new(None, Waker::noop().clone())
 }
 
+/// Taken to be given a command.
+fn lent(registry: &Registry) -> Box<Loan> {
+    let (_pending, reply) = Pending::new();
+    match registry.find("a", Command::Disconnect, reply) {
+        Found::Away(loan) => loan,
+        _ => panic!("it is away"),
+    }
+}
+
 #[test]
 fn who_comes_while_it_is_lent_gets_it_afterwards() {
     let broker = Recovery::new(Limits::default(), 0).finish(Now::default());
     let registry = &broker.shared.registry;
     registry.recover(away(&broker.shared));
-    let (_pending, reply) = Pending::new();
-    let Found::Away(loan) = registry.find("a", Command::Disconnect, reply) else {
-        panic!("it is away");
-    };
+    let loan = lent(registry);
     let newcomer = control();
     let claim = registry.claim(&"a".into(), &newcomer, per_user(10));
     assert!(matches!(claim, Claim::Asked), "{claim:?}");
@@ -46,10 +52,7 @@ fn who_waits_no_longer_takes_it_to_nowhere() {
         let broker = Recovery::new(Limits::default(), 0).finish(Now::default());
         let registry = &broker.shared.registry;
         registry.recover(away(&broker.shared));
-        let (_pending, reply) = Pending::new();
-        let Found::Away(loan) = registry.find("a", Command::Disconnect, reply) else {
-            panic!("it is away");
-        };
+        let loan = lent(registry);
         let newcomer = control();
         registry.claim(&loan.client_id, &newcomer, per_user(10));
         if !is_handed {
@@ -73,10 +76,7 @@ fn it_rests_again_and_counts_once() {
     let registry = &broker.shared.registry;
     registry.recover(away(&broker.shared));
     for _ in 0..2 {
-        let (_pending, reply) = Pending::new();
-        let Found::Away(loan) = registry.find("a", Command::Disconnect, reply) else {
-            panic!("it is away");
-        };
+        let loan = lent(registry);
         assert!(registry.release(&loan.client_id, &loan.control, Some(loan.session)));
     }
     let other = registry.claim(&"b".into(), &control(), per_user(1));
