@@ -72,6 +72,17 @@ fn acknowledge(world: &mut World, client: Client, publish: &Publish) {
     world.commit();
 }
 
+/// Once acknowledged they wait for nobody, and do not come again after a crash.
+fn is_over(mut world: World, client: Client, sent: &[Publish]) {
+    for publish in sent {
+        acknowledge(&mut world, client, publish);
+    }
+    assert_eq!(world.broker.stats().waiting, 0);
+    world.crash();
+    let (client, _) = world.connect(kept("a"));
+    assert_eq!(publishes(&mut world, client), []);
+}
+
 #[test]
 fn the_last_member_is_sent_again_what_it_has_not_acknowledged() {
     for by_crash in ENDS {
@@ -88,13 +99,7 @@ fn the_last_member_is_sent_again_what_it_has_not_acknowledged() {
         let again = publishes(&mut world, client);
         assert_eq!(said(&again), said(&sent[1..]), "[MQTT-4.4.0-1]");
         assert!(again.iter().all(|publish| publish.dup));
-        for publish in &again {
-            acknowledge(&mut world, client, publish);
-        }
-        assert_eq!(world.broker.stats().waiting, 0);
-        world.crash();
-        let (client, _) = world.connect(kept("a"));
-        assert_eq!(publishes(&mut world, client), []);
+        is_over(world, client, &again);
     }
 }
 
@@ -102,13 +107,7 @@ fn the_last_member_is_sent_again_what_it_has_not_acknowledged() {
 fn what_it_acknowledges_after_unsubscribing_is_over() {
     let (mut world, client, sent) = at_work();
     leave(&mut world, client);
-    for publish in &sent {
-        acknowledge(&mut world, client, publish);
-    }
-    assert_eq!(world.broker.stats().waiting, 0);
-    world.crash();
-    let (client, _) = world.connect(kept("a"));
-    assert_eq!(publishes(&mut world, client), []);
+    is_over(world, client, &sent);
 }
 
 /// As long as there are other members, it is theirs if the connection breaks.
