@@ -23,7 +23,6 @@ mod fleet;
 mod from_mosquitto;
 #[cfg(target_os = "linux")]
 mod full_disk;
-mod getting_started;
 mod idle_memory;
 mod ledger;
 mod limits;
@@ -40,6 +39,7 @@ mod proxies;
 mod pub_sub;
 mod reload;
 mod retained_api;
+mod secured_app;
 mod semantics;
 mod sessions;
 mod sessions_api;

@@ -386,10 +386,10 @@ fn sentences(guarded: &Guarded, part: &str) -> usize {
     log.matches(part).count()
 }
 
-/// What docs/getting-started.md says of the log is what the table above asks of it.
+/// What docs/secured-app.md says of the log is what the table above asks of it.
 #[test]
 fn the_documents_quote_the_log() -> Result<()> {
-    let page = std::fs::read_to_string(tools::folder("../docs/getting-started.md"))?;
+    let page = std::fs::read_to_string(tools::folder("../docs/secured-app.md"))?;
     let source = std::fs::read_to_string(tools::folder("end_to_end/auth/refusals.rs"))?;
     let rows = page.lines().filter_map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();

@@ -1,4 +1,4 @@
-//! Which clients, which behaviours, and what a client cannot do: the table of `docs/clients.md` comes from here, and the tests
+//! Which clients, which behaviours, and what a client cannot do: the table of `docs/tested-clients.md` comes from here, and the tests
 //! run every cell of it that does not say so.
 
 use anyhow::Result;

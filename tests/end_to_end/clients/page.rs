@@ -1,4 +1,4 @@
-//! `docs/clients.md`: the table of what the tests here play. A cell that is no footnote is a run that passed, or a failing test.
+//! `docs/tested-clients.md`: the table of what the tests here play. A cell that is no footnote is a run that passed, or a failing test.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use super::matrix::{BEHAVIOURS, Behaviour, Kind, Version, cannot};
 
-const PAGE: &str = "docs/clients.md";
+const PAGE: &str = "docs/tested-clients.md";
 /// Set, it makes the test write the page.
 const WRITE: &str = "EBBTIDE_TEST_WRITE_PAGES";
 
-const HEAD: &str = "# Clients
+const HEAD: &str = "# Tested clients
 
 <!-- Made by the test `the_page_says_what_is_played`; do not edit. -->
 
 These clients are tested with every change: `cargo xtask test end-to-end` plays every behaviour with every client, in both versions
-of MQTT, against the real program. What a cell names has passed. A number says why the client cannot do it; that is
-no limit of Ebbtide, and the wire cases in [tests/wire](../tests/wire/README.md) show it without a client.
+of MQTT, against the real program. A cell names the versions that passed. A number says why the client cannot do it; that is not
+a limit of Ebbtide, and the wire cases in [tests/wire](../tests/wire/README.md) show it without a client.
 
 ";
 

@@ -1,4 +1,4 @@
-// The page of docs/getting-started.md: who may write what over wss, and what a browser does that does not trust the certificate.
+// The page of docs/secured-app.md: who may write what over wss, and what a browser does that does not trust the certificate.
 // Orders: `write`, `again` (after the broker was restarted), `untrusting`.
 
 import assert from 'node:assert/strict';

@@ -1,4 +1,4 @@
-//! `docs/getting-started.md`, typed: every command of the page in shells of its own, in an empty folder, and every output that it
+//! `docs/secured-app.md`, typed: every command of the page in shells of its own, in an empty folder, and every output that it
 //! shows; the page of the app in a real browser, over wss.
 //!
 //! Only ports differ: those of the page may be taken. What stands in ```` ```text ```` has to come in this order, other lines may stand between.
@@ -178,7 +178,7 @@ fn every_command_of_the_page_does_what_the_page_says() -> Result<()> {
     if !tools::present(&[Tool::Node, Tool::Chromium]) {
         return Ok(());
     }
-    let page = tools::folder("../docs/getting-started.md");
+    let page = tools::folder("../docs/secured-app.md");
     let mut page = fs::read_to_string(page)?;
     let mut base = String::new();
     for port in PORTS {
@@ -257,7 +257,7 @@ fn every_command_of_the_page_does_what_the_page_says() -> Result<()> {
 }
 
 fn look(base: &str, app: &Path, broker: &mut Terminal, command: &str) -> Result<()> {
-    let mut browser = tools::node("browser/getting_started.mjs");
+    let mut browser = tools::node("browser/secured_app.mjs");
     browser
         .arg(base)
         .arg(key_of(&app.join("ebbtide-certificates/certificate.pem"))?);
