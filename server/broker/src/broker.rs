@@ -39,19 +39,20 @@ impl Broker {
         Connection::new(Arc::clone(&self.shared), origin, waker, now)
     }
 
-    /// What it allows.
+    /// The limits that apply now.
     #[must_use]
     pub fn limits(&self) -> Arc<Limits> {
         self.shared.limits.load_full()
     }
 
-    /// From now on it allows this: at once for what is in all, of a user or of a session, and for the connections to come in what a
-    /// connection was told or given when it began. What is there already above a lower limit stays.
+    /// Sets new limits. Limits of the whole broker, of a user and of a session apply at once; what CONNACK announced, or what a
+    /// connection was given when it began, applies to connections that begin from now on. The call itself removes nothing that
+    /// exceeds a lower limit; with [`QueueOverflow::DropOldest`](crate::QueueOverflow) a queue comes down to it with its next message.
     pub fn set_limits(&self, limits: Limits) {
         self.shared.limits.store(Arc::new(limits));
     }
 
-    /// Counts that a limit has kept something out: one that is looked after outside.
+    /// Counts that a limit has kept something out. For limits that are enforced outside the core.
     pub fn count_hit(&self, limit: Limit) {
         self.shared.counters.limits.hit(limit);
     }
