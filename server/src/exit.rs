@@ -24,7 +24,7 @@ pub const INTERRUPTED: i32 = 130;
 
 /// Every code with what it means; the reference prints it.
 pub const CODES: &[(i32, &str)] = &[
-    (0, "It ended as it was told to."),
+    (0, "It ended as it was meant to."),
     (
         1,
         "It could not start, or at the end not everything that waited could be written; nothing of that was acknowledged, unless by a relaxed listener.",
@@ -37,11 +37,11 @@ pub const CODES: &[(i32, &str)] = &[
     (4, "The data folder or the file in it could not be used."),
     (
         5,
-        "`ebbtide check` has found damage, or `ebbtide restore` was given a backup that is not whole.",
+        "`ebbtide check` has found damage, or `ebbtide restore` was given an incomplete backup.",
     ),
     (
         6,
-        "A running broker could not be reached, refused, or broke off.",
+        "A running broker could not be reached, refused the request, or broke it off.",
     ),
     (
         7,
@@ -50,7 +50,7 @@ pub const CODES: &[(i32, &str)] = &[
     (8, "`ebbtide acl test`: it is not allowed."),
     (
         9,
-        "`ebbtide pub`, `ebbtide sub`: the broker does not let this user in, or not do this.",
+        "`ebbtide pub`, `ebbtide sub`: the broker does not let this user in, or does not allow this.",
     ),
     (
         10,

@@ -91,7 +91,9 @@ fn markdown(command: Command) -> String {
     for (code, meaning) in CODES {
         let _ = writeln!(page, "| {code} | {meaning} |");
     }
-    page.push_str("\nThose of the shell's signals aside, there are no others.\n\n## Commands\n\n");
+    page.push_str(
+        "\nApart from the shell's codes for signals, there are no others.\n\n## Commands\n\n",
+    );
     page.push_str("The options of `ebbtide serve` are in [configuration.md](configuration.md).\n");
     for command in commands(&command) {
         describe(&mut page, command, "ebbtide", 3);

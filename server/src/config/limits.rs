@@ -115,7 +115,7 @@ limits! {
     /// and not the proxies themselves. Default: `10000`.
     connections_per_address_max: usize, "COUNT", "EBBTIDE_CONNECTIONS_PER_ADDRESS_MAX", AT_ONCE;
 
-    /// The most connections that one address opens in a second, ten seconds of it at once; 0: no limit. Default: `1000`.
+    /// The most connections that one address may open per second, ten seconds' worth at once; 0: no limit. Default: `1000`.
     connect_rate_per_address_max: u32, "PER_SECOND", "EBBTIDE_CONNECT_RATE_PER_ADDRESS_MAX", AT_ONCE;
 
     /// The most connections of one user at a time; of all anonymous clients together. Default: `100000`.
@@ -133,8 +133,8 @@ limits! {
     /// The highest topic alias that a client may use, announced as Topic Alias Maximum; 0: none. Default: `64`.
     topic_alias_maximum: u16, "COUNT", "EBBTIDE_TOPIC_ALIAS_MAXIMUM", CONNECTIONS;
 
-    /// The most publishes that one client is read in a second, one second of it at once: then it is read more slowly; 0: no limit.
-    /// Default: `0`.
+    /// The most publishes that are read from one client per second, one second's worth at once; then it is read more slowly; 0: no
+    /// limit. Default: `0`.
     publish_rate_max: u32, "PER_SECOND", "EBBTIDE_PUBLISH_RATE_MAX", AT_ONCE;
 
     /// The longest topic name or filter. Default: `65535`.
@@ -183,12 +183,12 @@ limits! {
     /// from disk again, and a transient one's are dropped (QoS 0) or end its connection. Default: `4194304`.
     outgoing_bytes_max: usize, "BYTES", "EBBTIDE_OUTGOING_BYTES_MAX", CONNECTIONS;
 
-    /// With more bytes of messages in memory for one connected client, or for one shared subscription, whoever publishes to it is not
-    /// read from until three quarters of that have left. Default: `262144`.
+    /// With more bytes of messages in memory for one connected client, or for one shared subscription, its publishers are not read
+    /// from until three quarters of them have left. Default: `262144`.
     back_pressure_bytes: usize, "BYTES", "EBBTIDE_BACK_PRESSURE_BYTES", CONNECTIONS;
 
-    /// For how long a publisher waits for a client that reads too slowly, at the most; then it goes on, and the limits of queues hold.
-    /// It waits for that client again once everything has left; 0: never. Default: `500`.
+    /// The longest time that a publisher waits for a client that reads too slowly; then it goes on, and the limits of queues apply. It
+    /// waits for that client again only once everything has left; 0: never. Default: `500`.
     back_pressure_ms_max: u64, "MILLISECONDS", "EBBTIDE_BACK_PRESSURE_MS_MAX", CONNECTIONS;
 
     /// A client is not read from while this many answers to it wait. Default: `65536`.
@@ -201,16 +201,16 @@ limits! {
     /// Default: `67108864`.
     journal_bytes_max: usize, "BYTES", "EBBTIDE_JOURNAL_BYTES_MAX", CONNECTIONS;
 
-    /// The most memory that the broker takes (Linux: elsewhere it is not told how much that is): beyond it, new clients, new subscriptions
-    /// and what would have to be kept are refused until it is a twentieth less; 0: three quarters of what the machine or the container
+    /// The most memory that the broker takes (on Linux only: elsewhere it cannot tell). Above it, new clients, new subscriptions and
+    /// what would have to be kept are refused until memory is a twentieth below; 0: three quarters of what the machine or the container
     /// has. Default: `0`.
     memory_bytes_max: u64, "BYTES", "EBBTIDE_MEMORY_BYTES_MAX", AT_ONCE;
 
-    /// How long a new connection may take to its CONNECT. Default: `10000`.
+    /// How long a new connection may take to send its CONNECT. Default: `10000`.
     connect_deadline_ms: u64, "MILLISECONDS", "EBBTIDE_CONNECT_DEADLINE_MS", CONNECTIONS;
 
-    /// The keep alive that is imposed on clients which ask for none or a longer one; 0: none is. Those of 3.1.1 cannot be told: one that
-    /// is silent for longer, as it has asked for, is disconnected. Default: `0`.
+    /// The keep alive that is imposed on clients which ask for none or a longer one; 0: none is imposed. A 3.1.1 client cannot be told:
+    /// it is disconnected if it is silent for longer, though it has asked for that. Default: `0`.
     keep_alive_s_max: u16, "SECONDS", "EBBTIDE_KEEP_ALIVE_S_MAX", CONNECTIONS;
 }
 

@@ -65,13 +65,13 @@ pub struct Options {
     #[arg(long, global = true, value_name = "KIND", env = "EBBTIDE_TLS_CLIENT_CERTIFICATES", add = CONNECTIONS)]
     pub tls_client_certificates: Option<ClientCertificates>,
 
-    /// Certificates of clients that these authorities have revoked: a PEM file of revocation lists (CRL), read again when it
-    /// changes. Not given: none is.
+    /// Client certificates that these authorities have revoked: a PEM file of revocation lists (CRL), read again when it
+    /// changes. Not given: none is revoked.
     #[arg(long, global = true, value_name = "FILE", env = "EBBTIDE_TLS_CLIENT_CRL", add = CONNECTIONS)]
     pub tls_client_crl: Option<PathBuf>,
 
-    /// A reverse proxy whose word about its clients is taken, as an address or a network (`10.0.0.0/8`); may be repeated. From it
-    /// count `X-Forwarded-For` and, with `proxy_protocol`, the PROXY header. Not given: nobody's.
+    /// A reverse proxy that is believed about the addresses of its clients, as an address or a network (`10.0.0.0/8`); may be
+    /// repeated. It says them in `X-Forwarded-For` and, with `proxy_protocol`, in the PROXY header. Not given: none is believed.
     #[arg(
         long,
         global = true,
@@ -87,8 +87,8 @@ pub struct Options {
           default_missing_value = "true")]
     pub proxy_protocol: Option<bool>,
 
-    /// What acknowledgements to MQTT clients, with TLS and without, stand for. `relaxed` acknowledges at once and commits from time to time: a
-    /// crash then loses what was acknowledged since. Default: `durable`.
+    /// What an acknowledgement to an MQTT client, with TLS or without, promises. `durable`: what it acknowledges is on disk. `relaxed`
+    /// acknowledges at once and commits from time to time: a crash loses what was acknowledged since the last commit. Default: `durable`.
     #[arg(
         long,
         global = true,
@@ -106,7 +106,7 @@ pub struct Options {
     )]
     pub http_durability: Option<Durability>,
 
-    /// How often is committed while only clients of relaxed listeners have something for the disk. Default: `100`.
+    /// The time between commits while only clients of relaxed listeners have something for the disk. Default: `100`.
     #[arg(
         long,
         global = true,
@@ -119,8 +119,8 @@ pub struct Options {
     #[arg(long, global = true, value_name = "DIR", env = "EBBTIDE_DATA_DIR", add = RESTART)]
     pub data_dir: Option<PathBuf>,
 
-    /// How many bytes of its file system the broker leaves free: with less, it refuses what would have to be kept, until there
-    /// is room again; 0: it does not look, and finds out by a write that fails. Default: `67108864`.
+    /// How many bytes of its file system the broker leaves free. With less, it refuses what would have to be kept, until there
+    /// is room again; 0: it does not check, and only notices when a write fails. Default: `67108864`.
     #[arg(
         long,
         global = true,
@@ -134,8 +134,8 @@ pub struct Options {
           default_missing_value = "true")]
     pub ephemeral: Option<bool>,
 
-    /// Lets anybody in without asking who they are, from outside this machine too. With `auth`: lets those in who say nothing, as
-    /// anonymous clients that rules decide about. Default: `false`.
+    /// Lets anybody in without asking who they are, even from outside this machine. With `auth`: lets clients in that show no
+    /// credentials, as anonymous clients that rules decide about. Default: `false`.
     #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_ALLOW_ANONYMOUS", add = RESTART, num_args = 0..=1,
           require_equals = true, default_missing_value = "true")]
     pub allow_anonymous: Option<bool>,
@@ -156,7 +156,7 @@ pub struct Options {
     #[arg(long, global = true, value_name = "NAME", env = "EBBTIDE_CERTIFICATE_USER", add = RESTART)]
     pub certificate_user: Option<CertificateUser>,
 
-    /// Lets those in by a certificate only who are users of this broker as well: who is removed there stays out. Default: `false`.
+    /// Accepts a certificate only if its user is also a user of this broker, so that a removed user stays out. Default: `false`.
     #[arg(long, global = true, value_name = "BOOL", env = "EBBTIDE_CERTIFICATE_KNOWN_USERS", add = RESTART, num_args = 0..=1,
           require_equals = true, default_missing_value = "true")]
     pub certificate_known_users: Option<bool>,

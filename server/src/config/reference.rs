@@ -104,7 +104,7 @@ pub fn reference(command: &Command, codes: &[(i32, &str)]) -> String {
          holds. `[[jwt]]` is read again too, with the files of its keys; `[[users]]` and `[[rules]]` are for the first start only \
          ([security.md](security.md)). A file with a mistake changes nothing. (A broker whose terminal \
          is closed ends.)\n\n\
-         A file in which every key stands; each may be left out:\n\n```toml\n",
+         A file with every key; each may be left out:\n\n```toml\n",
     );
     page.push_str(EXAMPLE);
     page.push_str("```\n");

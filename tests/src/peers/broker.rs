@@ -61,7 +61,7 @@ enum Held {
 pub const ALL: [Peer; 5] = [
     Peer {
         name: "Ebbtide",
-        settings: "as it comes: an acknowledgement follows the fsync",
+        settings: "with its defaults: an acknowledgement follows the fsync",
         qos_max: 2,
         version: |_| Some(env!("CARGO_PKG_VERSION").to_owned()),
         variable: None,

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::{Peer, Plan};
 
 /// Below this line of the document it stands, a line for all rows that have it in common.
-const HEAD: &str = "What rows were measured on, by the names with which they are asked for; the others as is said above:";
+const HEAD: &str = "What each row was measured on, by the name that selects it; the others as stated above:";
 
 /// The machine, the commit, the day and the versions of the brokers.
 pub fn of(plan: &Plan<'_>) -> String {
