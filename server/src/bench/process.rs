@@ -1,4 +1,4 @@
-//! What the broker's process takes, where the system tells: `/proc` of Linux.
+//! What a process takes, where the system tells: `/proc` of Linux.
 
 use std::{fs, time::Duration};
 

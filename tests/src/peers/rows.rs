@@ -67,6 +67,19 @@ const GENERATOR: Figure = Figure {
     title: "generator CPU for each, µs",
     better: Better::Less,
 };
+/// As [`CPU`] and [`GENERATOR`], of those who connect.
+const CONNECTION_CPU: (Figure, Line) = (
+    figure("broker_cpu_us_per_connection", CPU.title, Better::Less),
+    Line::None,
+);
+const CONNECTION_GENERATOR: (Figure, Line) = (
+    figure(
+        "generator_cpu_us_per_connection",
+        GENERATOR.title,
+        Better::Less,
+    ),
+    Line::None,
+);
 const LOST: Figure = Figure {
     key: "lost",
     title: "lost",
@@ -292,6 +305,8 @@ pub const ROWS: [Row; 19] = [
                 ),
                 Line::Value(4.096),
             ),
+            CONNECTION_CPU,
+            CONNECTION_GENERATOR,
         ],
     ),
     connect(
@@ -311,6 +326,8 @@ pub const ROWS: [Row; 19] = [
                 ),
                 Line::Value(6.144),
             ),
+            CONNECTION_CPU,
+            CONNECTION_GENERATOR,
         ],
     ),
 ];

@@ -22,7 +22,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let settings = stage.settings;
     let count = settings.connections;
-    let before = stage.usage();
+    let before = stage.look();
     let start = Instant::now();
     let came = Cell::new(0);
     let came = &came;
@@ -42,24 +42,12 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let links = unless_stalled(stage, "connected", progress, count as u64, connecting).await?;
     let took = start.elapsed();
     tokio::time::sleep(SETTLE).await;
-    let after = stage.usage();
+    let cost = stage.look().since(before, count as f64);
 
     let mut report = Report::new("connect");
     report.note("connected_per_s", count as f64 / took.as_secs_f64());
-    if let Some((before, after)) = before.zip(after) {
-        let each = count as f64;
-        report.note(
-            "broker_cpu_us_per_connection",
-            after.cpu_us_since(before) / each,
-        );
-        let kilobytes = after.grown_bytes_since(before) / 1e3;
-        stage.note_memory(
-            &mut report,
-            "broker_memory_kb_per_connection",
-            kilobytes,
-            each,
-        );
-    }
+    cost.note_cpu(&mut report, "connection");
+    stage.note_memory(&mut report, "kb_per_connection", cost, 1e3);
     // Their end is work for the broker as well, and not that of the round which comes next.
     stream::iter(links)
         .for_each_concurrent(CONNECTING_MAX, |link| async {

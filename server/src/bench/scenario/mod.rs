@@ -1,6 +1,7 @@
 //! What can be done to a broker, a file each.
 
 mod connect;
+mod cost;
 mod offline;
 mod publish;
 mod restart;
@@ -16,7 +17,7 @@ use super::{
     interrupt::Interrupt,
     link::{Link, Session},
     options::Settings,
-    process::{Process, Usage},
+    process::Process,
     report::Report,
     target::Dialer,
 };
@@ -32,17 +33,6 @@ pub struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    fn usage(&self) -> Option<Usage> {
-        self.process?.usage()
-    }
-
-    /// Notes how much memory each of `count` takes. A process keeps what it has freed, so only the first round shows it.
-    fn note_memory(&self, report: &mut Report, name: &str, bytes: f64, count: f64) {
-        if self.settings.is_first {
-            report.note(name, bytes / count);
-        }
-    }
-
     /// Ends sessions that the broker would keep, and would keep every message for that comes later.
     async fn end_sessions(&self, report: &mut Report, ids: impl ExactSizeIterator<Item = String>) {
         let count = ids.len() as u64;

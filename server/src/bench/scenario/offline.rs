@@ -31,11 +31,11 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     }
     let (sessions, messages) = (settings.sessions, settings.messages);
     leave(stage, sessions).await?;
-    let before = stage.usage();
+    let before = stage.look();
     let published = publish(stage, messages).await?;
-    let waiting = stage.usage();
+    let waiting = stage.look();
     let (first, drained) = drain(stage, sessions, messages).await?;
-    let after = stage.usage();
+    let after = stage.look();
 
     let mut report = Report::new("offline");
     end_sessions(stage, sessions, &mut report).await;
@@ -50,38 +50,16 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let deliveries = (sessions * messages) as f64;
     report.note("published_per_s", published_per_s);
     report.note("queued_per_s", published_per_s * sessions as f64);
-    if let Some((before, waiting)) = before.zip(waiting) {
-        let memory = waiting.grown_bytes_since(before);
-        stage.note_memory(
-            &mut report,
-            "broker_memory_bytes_per_delivery",
-            memory,
-            deliveries,
-        );
-        let each = messages as f64;
-        report.note(
-            "broker_cpu_us_per_message",
-            waiting.cpu_us_since(before) / each,
-        );
-        let written = waiting.written_bytes_since(before);
-        report.note(
-            "broker_written_bytes_per_message",
-            written.map(|bytes| bytes / each),
-        );
-    }
+    let held = waiting.since(before, deliveries);
+    stage.note_memory(&mut report, "bytes_per_delivery", held, 1.0);
+    let kept = waiting.since(before, messages as f64);
+    kept.note_cpu(&mut report, "message");
+    kept.note_written(&mut report, "message");
     report.note("drain_first_ms", first.as_secs_f64() * 1e3);
     report.note("drained_per_s", deliveries / drained.as_secs_f64());
-    if let Some((waiting, after)) = waiting.zip(after) {
-        report.note(
-            "broker_cpu_us_per_drained",
-            after.cpu_us_since(waiting) / deliveries,
-        );
-        let written = after.written_bytes_since(waiting);
-        report.note(
-            "broker_written_bytes_per_drained",
-            written.map(|bytes| bytes / deliveries),
-        );
-    }
+    let drain = after.since(waiting, deliveries);
+    drain.note_cpu(&mut report, "drained");
+    drain.note_written(&mut report, "drained");
     Ok(report)
 }
 

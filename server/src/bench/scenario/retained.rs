@@ -28,20 +28,13 @@ pub async fn play(stage: &Stage<'_>) -> io::Result<Report> {
     let settings = stage.settings;
     let count = settings.messages;
     let mut report = Report::new("retained");
-    let before = stage.usage();
+    let before = stage.look();
     let set = set(stage, "set", count, settings.payload_bytes).await?;
-    let after = stage.usage();
+    let cost = stage.look().since(before, count as f64);
     report.note("set_per_s", count as f64 / set.as_secs_f64());
-    if let Some((before, after)) = before.zip(after) {
-        let (each, memory) = (count as f64, after.grown_bytes_since(before));
-        stage.note_memory(&mut report, "broker_memory_bytes_per_message", memory, each);
-        report.note("broker_cpu_us_per_set", after.cpu_us_since(before) / each);
-        let written = after.written_bytes_since(before);
-        report.note(
-            "broker_written_bytes_per_set",
-            written.map(|bytes| bytes / each),
-        );
-    }
+    stage.note_memory(&mut report, "bytes_per_message", cost, 1.0);
+    cost.note_cpu(&mut report, "set");
+    cost.note_written(&mut report, "set");
     // A broker that cannot do one of these is still measured in the others.
     match read_all(stage, count).await {
         Ok((first, last)) => {

@@ -13,15 +13,13 @@ use std::{
 use ebbtide_protocol::QoS;
 use tokio::task::JoinSet;
 
-use super::{Scenario, Stage, outcome, stall::LOOK};
+use super::{Scenario, Stage, cost::Cost, outcome, stall::LOOK};
 use crate::bench::{
     endpoint::{Publisher, Publishing, Run, Subscriber},
     link::{Link, Session},
     options::Settings,
     pace::{Beat, Moments, Pace},
-    process::{Process, Usage},
     report::Report,
-    tally::Counts,
     template::Template,
 };
 use crate::progress::Unit;
@@ -200,11 +198,9 @@ async fn measure(
     publishers: &Publishers,
     tasks: &mut JoinSet<io::Result<()>>,
 ) -> io::Result<Report> {
-    let generator = Process(std::process::id());
     wait(stage, run, stage.settings.warm_up, tasks).await?;
     let tally = &run.tally;
-    let (before, began, used) = (tally.counts(), run.start.elapsed(), stage.usage());
-    let own = generator.usage();
+    let (before, began, used) = (tally.counts(), run.start.elapsed(), stage.look());
     tally.measure_from(run.now_ns());
     wait(stage, run, stage.settings.duration, tasks).await?;
     tally.measure_until(run.now_ns());
@@ -212,8 +208,7 @@ async fn measure(
     run.end.set(Some(ended));
     let counts = tally.counts().since(before);
     let took = ended - began;
-    let used = stage.usage().zip(used);
-    let own = generator.usage().zip(own);
+    let cost = stage.look().since(used, counts.received.max(1) as f64);
     let owed = || {
         publishers
             .moments
@@ -237,20 +232,7 @@ async fn measure(
     let per_s = |count: u64| count as f64 / took.as_secs_f64();
     report.note("published_per_s", per_s(counts.sent));
     report.note("delivered_per_s", per_s(counts.received));
-    note_usage(&mut report, used, counts);
-    if let Some((after, before)) = own {
-        let cpu_us = after.cpu_us_since(before);
-        let each_us = cpu_us / counts.received.max(1) as f64;
-        report.note("generator_cpu_us_per_delivery", each_us);
-        if cpu_us > BUSY * took.as_secs_f64() * 1e6 {
-            let remark = "the generator, which is one thread, had no time left: the broker may do more than this";
-            report.remarks.push(remark.to_owned());
-        }
-        if used.is_some_and(|(after, before)| after.cpu_us_since(before) < cpu_us) {
-            let remark = "the generator took more processor time than the broker: on the same machine the latencies are in part its own";
-            report.remarks.push(remark.to_owned());
-        }
-    }
+    note_cost(&mut report, cost, took);
     let quantiles = QUANTILES.map(|(_, quantile)| quantile);
     let latency = tally.latency_ms(&quantiles).unwrap_or_default();
     for ((name, _), value) in QUANTILES.iter().zip(latency) {
@@ -277,15 +259,18 @@ async fn measure(
     Ok(report)
 }
 
-fn note_usage(report: &mut Report, used: Option<(Usage, Usage)>, counts: Counts) {
-    let Some((after, before)) = used else {
-        return;
-    };
-    let each_us = after.cpu_us_since(before) / counts.received.max(1) as f64;
-    report.note("broker_cpu_us_per_delivery", each_us);
-    report.note("broker_memory_mb", after.resident_bytes as f64 / 1e6);
-    let written = after.written_bytes_since(before);
-    report.note("broker_written_mb", written.map(|bytes| bytes / 1e6));
+fn note_cost(report: &mut Report, cost: Cost, took: Duration) {
+    cost.note_cpu(report, "delivery");
+    if let Some((before, after)) = cost.broker() {
+        report.note("broker_memory_mb", after.resident_bytes as f64 / 1e6);
+        let written = after.written_bytes_since(before);
+        report.note("broker_written_mb", written.map(|bytes| bytes / 1e6));
+    }
+    let is_busy = |cpu_us| cpu_us > BUSY * took.as_secs_f64() * 1e6;
+    if cost.generator_cpu_us().is_some_and(is_busy) {
+        let remark = "the generator, which is one thread, had no time left: the broker may do more than this";
+        report.remarks.push(remark.to_owned());
+    }
 }
 
 /// Lost is only what does not come though the broker has come to rest.
