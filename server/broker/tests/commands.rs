@@ -236,6 +236,30 @@ fn whoever_is_held_back_by_a_queue_goes_on_when_it_is_emptied() {
     assert!(world.is_reading(publisher));
 }
 
+/// More than one answer of the store holds, so some of it is still to be read.
+#[test]
+fn what_a_returning_client_has_not_read_waits_and_can_be_dropped() {
+    let mut world = World::new();
+    let (client, _) = world.connect(kept("a"));
+    world.subscribe(client, "t", QoS::AtLeastOnce);
+    world.cut(client);
+    let (publisher, _) = world.connect(clean("p"));
+    let text = "x".repeat(100 * 1024);
+    for _ in 0..12 {
+        world.publish(publisher, 1, "t", &text, QoS::AtLeastOnce, false);
+    }
+    let (client, _) = world.connect(Connect {
+        receive_maximum: NonZeroU16::new(1),
+        ..kept("a")
+    });
+    let info = world.broker.session("a", world.now).expect("a session");
+    assert_eq!(info.queue_messages, 11);
+    assert_eq!(queue(&mut world, "a", 0, 100).entries.len(), 12);
+    assert_eq!(purge(&mut world, "a", 10_000), 11);
+    assert_eq!(world.take_texts(client), [text]);
+    assert_eq!(world.broker.stats().waiting, 0);
+}
+
 #[test]
 fn what_a_slow_client_has_not_been_sent_is_counted_wherever_it_waits() {
     let mut world = World::new();

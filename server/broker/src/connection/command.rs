@@ -3,13 +3,7 @@
 use ebbtide_protocol::ReasonCode;
 use ebbtide_store::{Sequence, WallTime};
 
-use super::{
-    Connection, Phase,
-    fault::Close,
-    open::Open,
-    outbound::Outbound,
-    reading::{Read, Reading},
-};
+use super::{Connection, Phase, fault::Close, open::Open, outbound::Outbound};
 use crate::{
     Now,
     command::{Command, Outcome, deleted},
@@ -100,15 +94,8 @@ impl Open {
 impl Outbound {
     /// What the store keeps and is not in an exchange.
     pub fn unsent(&self) -> Unsent {
-        let unread = match &self.reading {
-            Some(Reading {
-                what: Read::Spilled(sequences),
-                ..
-            }) => sequences.len(),
-            _ => 0,
-        };
         let mut unsent = Unsent {
-            messages: unread,
+            messages: self.unread().count(),
             bytes: 0,
         };
         for mail in &self.mail {
@@ -126,16 +113,9 @@ impl Outbound {
 
     /// What it has taken from the mailbox and not begun to send.
     pub fn held(&self) -> Held<'_> {
-        let unread = match &self.reading {
-            Some(Reading {
-                what: Read::Spilled(sequences),
-                ..
-            }) => &sequences[..],
-            _ => &[],
-        };
         Held {
             mail: Box::new(self.mail.iter()),
-            unread,
+            unread: self.unread().collect(),
         }
     }
 
@@ -153,6 +133,11 @@ impl Outbound {
                 _ => return true,
             }
             false
+        });
+        self.unread.retain(|sequence| {
+            let is_kept = *sequence > up_to;
+            sequences.extend((!is_kept).then_some(*sequence));
+            is_kept
         });
         (sequences, unkept)
     }

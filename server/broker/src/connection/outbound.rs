@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How much is taken from the mailbox at a time.
-const MAIL_CHUNK: usize = 256;
+pub(super) const MAIL_CHUNK: usize = 256;
 
 /// How much may be staged: what stands here is lost with the connection and counts in no mailbox.
 const STAGED_MAX: usize = 4096;
@@ -46,6 +46,8 @@ pub(super) struct Outbound {
     pub resend_after: Ticket,
     pub reading: Option<Reading>,
     pub read_count: ReadCount,
+    /// What has spilled and is to be read next: behind what is being read, and before what still is in the mailbox.
+    pub unread: VecDeque<Sequence>,
     /// The next message needs a number, and there is none before this commit.
     pub numbers_after: Option<Ticket>,
     /// Snapshots that there was no room for, and when they have another turn.
@@ -84,6 +86,7 @@ impl Outbound {
             resend_after: durability::AT_ONCE,
             reading: None,
             read_count: ReadCount::FIRST,
+            unread: VecDeque::new(),
             numbers_after: None,
             put_off: BTreeMap::new(),
             retry_at: None,
@@ -99,7 +102,8 @@ impl Outbound {
     /// Nothing is on its way to the client that has not left yet.
     pub fn is_idle(&self) -> bool {
         let is_empty = self.mail.is_empty() && self.staged.is_empty() && self.put_off.is_empty();
-        is_empty && self.to_resend.is_empty() && self.reading.is_none()
+        let is_read = self.to_resend.is_empty() && self.unread.is_empty();
+        is_empty && is_read && self.reading.is_none()
     }
 
     /// The marker of an end has its turn.
@@ -179,34 +183,28 @@ impl Outbound {
 
     /// The lowest number that was taken from the mailbox and is not in an exchange.
     pub fn lowest(&self) -> Option<Sequence> {
-        let unread = match &self.reading {
+        let mail = self.mail.iter().filter_map(Mail::sequence);
+        mail.chain(self.unread()).min()
+    }
+
+    /// What has spilled, was taken from the mailbox and has not been read, in order.
+    pub fn unread(&self) -> impl Iterator<Item = Sequence> {
+        let being_read = match &self.reading {
             Some(Reading {
                 what: Read::Spilled(sequences),
                 ..
-            }) => sequences.iter().min().copied(),
-            _ => None,
+            }) => &sequences[..],
+            _ => &[],
         };
-        self.mail
-            .iter()
-            .filter_map(Mail::sequence)
-            .chain(unread)
-            .min()
+        being_read.iter().chain(&self.unread).copied()
     }
 
     /// What has been taken from the mailbox and not been sent, for another connection or none.
     pub fn into_unsent(mut self) -> (VecDeque<Mail>, Vec<Sequence>) {
-        self.mail.extend(
-            self.put_off
-                .into_values()
-                .map(|one| Mail::Snapshot(Box::new(one))),
-        );
-        let unread = match self.reading {
-            Some(Reading {
-                what: Read::Spilled(sequences),
-                ..
-            }) => sequences,
-            _ => Vec::new(),
-        };
+        let put_off = std::mem::take(&mut self.put_off).into_values();
+        let put_off = put_off.map(|one| Mail::Snapshot(Box::new(one)));
+        self.mail.extend(put_off);
+        let unread = self.unread().collect();
         (self.mail, unread)
     }
 
@@ -434,11 +432,17 @@ impl Open {
         let mailbox = &self.session.mailbox;
         mailbox.take_leased(&mut self.outbound.mail, MAIL_CHUNK);
         let leased = self.outbound.mail.len();
-        mailbox.take_queue(&mut self.outbound.mail, MAIL_CHUNK);
-        // Messages of groups must not keep the session from its own.
-        if self.outbound.mail.len() == leased && mailbox.is_spilling() {
-            self.catch_up(shared);
+        // What is in the mailbox stands behind what is still to be read.
+        if self.outbound.unread.is_empty() {
+            mailbox.take_queue(&mut self.outbound.mail, MAIL_CHUNK);
+            // Messages of groups must not keep the session from its own.
+            if self.outbound.mail.len() > leased {
+                self.outbound.read_count = ReadCount::FIRST;
+            } else if mailbox.is_spilling() {
+                self.catch_up(shared);
+            }
         }
+        self.read_spilled(shared);
         !self.outbound.mail.is_empty()
     }
 }

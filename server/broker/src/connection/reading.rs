@@ -13,6 +13,10 @@ pub(super) const READ_BYTES_MAX: usize = 256 * 1024;
 /// From a group: what one member has taken, the others cannot have.
 pub(super) const LEASED_MAX: usize = 32;
 
+/// How many numbers are taken from the mailbox at a time: with the last of them the session is live. What stands here counts in no mailbox.
+/// More than come while they are read and the newest of them is committed.
+pub(super) const UNREAD_MAX: usize = 1024;
+
 const FIRST: usize = 32;
 const MAX: usize = 512;
 

@@ -1,14 +1,17 @@
 //! A client returns: what was under way is repeated, then what has waited, then it is live.
 
-use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, packet::Ack};
+use std::collections::VecDeque;
+
+use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, packet::Ack};
 use ebbtide_store::{FlowStage, Part, Queued, Sequence, StoreError, WallTime};
 
 use super::{
     Connection, Phase,
     fault::Close,
     open::Open,
+    outbound::MAIL_CHUNK,
     question::Question,
-    reading::{LEASED_MAX, READ_BYTES_MAX, Read, ReadCount, Reading},
+    reading::{LEASED_MAX, READ_BYTES_MAX, Read, Reading, UNREAD_MAX},
     replies::Replies,
 };
 use crate::{
@@ -59,48 +62,54 @@ impl Open {
         true
     }
 
-    /// Reads the next part of the backlog; at its end the session is live. `true` when there is something to send.
-    pub fn catch_up(&mut self, shared: &Shared) -> bool {
+    /// Takes the next numbers of the backlog, to be read, when none are left to be. With the last of them the session is live.
+    pub fn catch_up(&mut self, shared: &Shared) {
         let size_of = |sequences: &[Sequence]| shared.journal.bytes_of(sequences);
-        let count = self.outbound.read_count.take();
-        let sequences = self.session.mailbox.take_spilled(count, size_of);
-        if !sequences.is_empty() {
-            self.outbound.reading = Some(Reading {
-                after: shared.journal.ticket_of(sequences.iter().copied()),
-                is_asked: false,
-                what: Read::Spilled(sequences),
-            });
-            return false;
-        }
-        self.outbound.read_count = ReadCount::FIRST;
-        // Nobody accepts a message between the look at the mailbox and at the revision.
+        // Nobody accepts a message between the look at the revision and at the mailbox.
         let numbers = shared.numbers.lock();
-        let Some((owed, number, ends)) = self.session.mailbox.catch_up() else {
-            return false;
-        };
         let revision = numbers.last_revision();
-        drop(numbers);
-        // A subscription to the same filter may have begun since that has not asked for them [MQTT-3.3.1-11].
-        let rows = owed
-            .iter()
-            .filter_map(|filter| self.session.subscriptions.get(filter))
-            .filter(|subscribed| subscribed.row.retained_owed);
-        let snapshots = rows.map(|row| {
-            Mail::Snapshot(Box::new(Snapshot {
-                filter: row.row.filter.clone(),
-                options: row.row.options,
-                identifier: row.row.identifier,
+        let subscriptions = &self.session.subscriptions;
+        let snapshot_of = |filter: &TopicFilter| {
+            let subscribed = subscriptions.get(filter)?;
+            // A subscription to the same filter may have begun since that has not asked for them [MQTT-3.3.1-11].
+            subscribed.row.retained_owed.then(|| Snapshot {
+                filter: subscribed.row.filter.clone(),
+                options: subscribed.row.options,
+                identifier: subscribed.row.identifier,
                 revision,
-                number,
-                generation: row.generation,
+                number: 0,
+                generation: subscribed.generation,
                 after_reply: 0,
                 position: None,
                 is_complete: false,
-            }))
+            })
+        };
+        let mailbox = &self.session.mailbox;
+        let sequences = mailbox.catch_up(UNREAD_MAX, size_of, snapshot_of);
+        drop(numbers);
+        self.outbound.unread = sequences.into();
+        if self.outbound.unread.is_empty() {
+            // What it has gone live with.
+            mailbox.take_queue(&mut self.outbound.mail, MAIL_CHUNK);
+        }
+    }
+
+    /// Begins to read the next part of what was taken of the backlog, if there is more.
+    pub fn read_spilled(&mut self, shared: &Shared) {
+        let unread = &mut self.outbound.unread;
+        if unread.is_empty() {
+            return;
+        }
+        let count = self.outbound.read_count.take().min(unread.len());
+        let sequences: Vec<_> = unread.drain(..count).collect();
+        if unread.is_empty() {
+            *unread = VecDeque::new();
+        }
+        self.outbound.reading = Some(Reading {
+            after: shared.journal.ticket_of(sequences.iter().copied()),
+            is_asked: false,
+            what: Read::Spilled(sequences),
         });
-        self.outbound.mail.extend(snapshots);
-        self.outbound.mail.extend(ends.into_iter().map(Mail::End));
-        !self.outbound.mail.is_empty()
     }
 
     /// Begins to read messages of a group that this session holds: those at the front of the mail.
@@ -233,9 +242,9 @@ impl Open {
         shared: &Shared,
         at: WallTime,
     ) {
-        let rest = sequences.split_off(looked_at.min(sequences.len()));
-        let bytes = shared.journal.bytes_of(&rest);
-        self.session.mailbox.put_back_spilled(rest, bytes);
+        for sequence in sequences.drain(looked_at.min(sequences.len())..).rev() {
+            self.outbound.unread.push_front(sequence);
+        }
         let mut lost = Vec::new();
         for sequence in sequences {
             match next(sequence) {

@@ -50,8 +50,8 @@ pub enum QueuedContent {
 /// What a connection holds that is not in the mailbox.
 pub(crate) struct Held<'a> {
     pub mail: Box<dyn Iterator<Item = &'a Mail> + 'a>,
-    /// Being read from the store.
-    pub unread: &'a [Sequence],
+    /// To be read from the store.
+    pub unread: Vec<Sequence>,
 }
 
 /// So many of them, with the first ones left out. `held` is what the session's connection has taken from the mailbox.

@@ -1,9 +1,11 @@
 //! The way from publishers to one session: a queue that any thread may push to and only the session's owner empties.
 //!
 //! While the owner keeps up, messages wait in memory. Once it is away, or has more than its bytes waiting, a kept
-//! session's mailbox *spills*: only sequence numbers are noted and the content is read from the store later. What waits is
-//! always in the order it was pushed: `queue` before `spilled`. A mailbox never blocks whoever pushes.
+//! session's mailbox *spills*: only sequence numbers are noted and the content is read from the store later. It ends with the last number
+//! that the owner takes. What waits is always in the order it was pushed: `queue` before `spilled`. A mailbox never blocks whoever
+//! pushes.
 
+mod catch_up;
 mod changes;
 mod look;
 mod numbers;
@@ -85,7 +87,7 @@ struct State {
     /// Whether `spilled` ascends; it does but for the rest of an interrupted snapshot.
     is_sorted: bool,
     spilling: bool,
-    /// Snapshots that were asked for while spilling: run when all that waits is out.
+    /// Snapshots that were asked for while spilling: they are queued when the last that has spilled is taken.
     owed: BTreeSet<TopicFilter>,
     /// The ends that were asked for meanwhile: behind those. They go with the connection.
     ends: Vec<End>,
@@ -212,17 +214,12 @@ impl Mailbox {
     }
 
     /// Asks for the retained messages of a subscription, in order with what else is pushed.
-    pub fn push_snapshot(&self, mut snapshot: Snapshot) {
+    pub fn push_snapshot(&self, snapshot: Snapshot) {
         let mut state = self.state.lock();
         if state.spilling {
             state.owed.insert(snapshot.filter);
         } else {
-            state.snapshot_bytes += snapshot.bytes();
-            snapshot.number = state.changes.begin();
-            trim::push(&mut state.queue, Mail::Snapshot(Box::new(snapshot)));
-            if state.snapshot_bytes > state.snapshot_bytes_max {
-                state.forget_replaced_snapshots();
-            }
+            state.queue_snapshot(snapshot);
         }
         state.wake();
     }
@@ -286,56 +283,6 @@ impl Mailbox {
     /// See [`Crowding`].
     pub fn with_crowding<T>(&self, look: impl FnOnce(&mut Crowding) -> T) -> T {
         look(&mut self.state.lock().crowding)
-    }
-
-    /// Spilled numbers to read next, up to so many; only when the queue is empty, for it comes first. `size_of` knows their
-    /// bytes, which no longer count from the moment they are out: a publisher would drop others for them.
-    pub fn take_spilled(
-        &self,
-        max: usize,
-        size_of: impl FnOnce(&[Sequence]) -> u64,
-    ) -> Vec<Sequence> {
-        let mut state = self.state.lock();
-        if !state.queue.is_empty() {
-            return Vec::new();
-        }
-        let taken = state.spilled.take(max);
-        state.kept_bytes = state.kept_bytes.saturating_sub(size_of(&taken));
-        taken
-    }
-
-    /// Numbers that were taken and not read, of so many bytes.
-    pub fn put_back_spilled(&self, sequences: Vec<Sequence>, bytes: u64) {
-        let mut state = self.state.lock();
-        state.kept_bytes += bytes;
-        let (last, next) = (sequences.last().copied(), state.spilled.front());
-        state.is_sorted &= sequences.is_sorted() && (next.is_none() || last <= next);
-        for sequence in sequences.into_iter().rev() {
-            state.spilled.push_front(sequence);
-        }
-    }
-
-    /// Everything is out: from now on messages wait in memory again. Gives the filters of the snapshots that are
-    /// owed, their number and the ends behind them, or `None` when more has come meanwhile. The caller holds the lock on the order of
-    /// publishes.
-    pub fn catch_up(&self) -> Option<(Vec<TopicFilter>, u32, Vec<End>)> {
-        let mut state = self.state.lock();
-        if !state.spilling || !state.queue.is_empty() || !state.spilled.is_empty() {
-            return None;
-        }
-        state.spilling = false;
-        state.spilled = Numbers::default();
-        let owed = std::mem::take(&mut state.owed);
-        let number = match owed.is_empty() {
-            true => 0,
-            false => state.changes.begin(),
-        };
-        let ends = std::mem::take(&mut state.ends);
-        Some((owed.into_iter().collect(), number, ends))
-    }
-
-    pub fn is_spilling(&self) -> bool {
-        self.state.lock().spilling
     }
 
     /// The lowest number that waits here.
@@ -461,6 +408,15 @@ impl State {
         self.queue_bytes -= delivery.bytes();
         self.queue_kept -= usize::from(delivery.sequence.is_some());
         self.kept_bytes -= delivery.kept_bytes();
+    }
+
+    fn queue_snapshot(&mut self, mut snapshot: Snapshot) {
+        self.snapshot_bytes += snapshot.bytes();
+        snapshot.number = self.changes.begin();
+        trim::push(&mut self.queue, Mail::Snapshot(Box::new(snapshot)));
+        if self.snapshot_bytes > self.snapshot_bytes_max {
+            self.forget_replaced_snapshots();
+        }
     }
 
     /// A client may subscribe to the same filter again and again: only its last snapshot is still wanted.

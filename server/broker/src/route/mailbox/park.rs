@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use ebbtide_protocol::TopicFilter;
 use ebbtide_store::Sequence;
 
-use super::{Mail, Mailbox};
+use super::{Mail, Mailbox, State};
 
 impl Mailbox {
-    /// The connection has gone: keeps only numbers, and gives how many messages in the queue have none and are lost. `unsent` and
-    /// `unread`, of so many bytes, had been taken out and were not sent; `in_flight` is the lowest number of an exchange that is
+    /// The connection has gone: keeps only numbers, and gives how many messages in the queue have none and are lost. `unsent` and, behind
+    /// them, `unread`, of so many bytes, had been taken out and were not sent; `in_flight` is the lowest number of an exchange that is
     /// still under way.
     pub fn park(
         &self,
@@ -32,14 +32,16 @@ impl Mailbox {
         state.changes.end();
         state.ends = Vec::new();
         state.kept_bytes += unread_bytes;
-        let mut numbers = unread;
-        let unsent: Vec<Mail> = unsent.into_iter().collect();
-        state.kept_bytes += unsent.iter().map(Mail::kept_bytes).sum::<u64>();
-        for mail in unsent.into_iter().chain(queued) {
+        let mut numbers = Vec::new();
+        for mail in unsent {
+            state.kept_bytes += mail.kept_bytes();
             numbers.extend(mail.sequence());
-            if let Mail::Snapshot(snapshot) = mail {
-                state.owed.insert(snapshot.filter);
-            }
+            state.owe(mail);
+        }
+        numbers.extend(unread);
+        for mail in queued {
+            numbers.extend(mail.sequence());
+            state.owe(mail);
         }
         // Messages made from a snapshot have later numbers than live ones that wait behind them.
         let (last, next) = (numbers.last().copied(), state.spilled.front());
@@ -89,5 +91,14 @@ impl Mailbox {
         (state.queue_kept, state.kept_bytes) = (0, 0);
         state.crowding.clear();
         numbers
+    }
+}
+
+impl State {
+    /// A snapshot that has not come to its end begins anew.
+    fn owe(&mut self, mail: Mail) {
+        if let Mail::Snapshot(snapshot) = mail {
+            self.owed.insert(snapshot.filter);
+        }
     }
 }

@@ -37,7 +37,7 @@ fn spilling_above(outgoing_bytes_max: usize) -> Limits {
 
 /// The rest of a snapshot, numbered behind what waits after it, and nothing else.
 fn out_of_order() -> Mailbox {
-    let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, &spilling_above(1024));
+    let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, &spilling_above(0));
     mailbox.park([], vec![Sequence(9), Sequence(3)], 0, None);
     assert!(!mailbox.state.lock().is_sorted);
     assert_eq!(mailbox.lowest(), Some(Sequence(3)));
@@ -47,20 +47,23 @@ fn out_of_order() -> Mailbox {
 #[test]
 fn what_waits_is_in_order_again_when_what_was_not_has_left() {
     let mailbox = out_of_order();
-    mailbox.take_spilled(2, |_| 0);
+    assert_eq!(mailbox.catch_up(2, |_| 0, |_| None).len(), 2);
     mailbox.push(delivery(12), None, Monotonic(0));
+    assert!(!mailbox.is_spilling());
     mailbox.push(delivery(13), None, Monotonic(0));
-    assert!(mailbox.state.lock().is_sorted);
+    assert!(mailbox.is_spilling() && mailbox.state.lock().is_sorted);
     assert_eq!(mailbox.lowest(), Some(Sequence(12)));
 }
 
 #[test]
 fn what_was_not_in_order_may_come_back() {
     let mailbox = out_of_order();
-    let taken = mailbox.take_spilled(2, |_| 0);
+    let taken = mailbox.catch_up(2, |_| 0, |_| None);
     mailbox.push(delivery(12), None, Monotonic(0));
-    mailbox.put_back_spilled(taken, 0);
+    mailbox.park([], taken, 0, None);
     assert_eq!(mailbox.lowest(), Some(Sequence(3)));
+    let taken = mailbox.catch_up(3, |_| 0, |_| None);
+    assert_eq!(taken, [Sequence(9), Sequence(3), Sequence(12)]);
 }
 
 #[test]
@@ -68,10 +71,12 @@ fn numbers_and_their_bytes_are_taken_together() {
     let mailbox = Mailbox::new(Incarnation(1), "a".into(), true, &spilling_above(0));
     mailbox.recover(Sequence(1), 10);
     mailbox.recover(Sequence(2), 20);
-    let taken = mailbox.take_spilled(1, |taken| {
+    let size_of = |taken: &[Sequence]| {
         assert!(mailbox.state.is_locked(), "a publisher may look now");
         assert_eq!(taken, [Sequence(1)]);
         10
-    });
+    };
+    let taken = mailbox.catch_up(1, size_of, |_| None);
     assert_eq!((taken.len(), mailbox.waiting()), (1, (1, 20)));
+    assert!(mailbox.is_spilling(), "there is more");
 }
