@@ -3,6 +3,8 @@
 
 mod world;
 
+use std::num::NonZeroU16;
+
 use ebbtide_protocol::{
     Packet, QoS,
     packet::{Connect, Publish},
@@ -106,4 +108,28 @@ fn a_retained_message_goes_though_the_wall_clock_is_a_little_behind() {
     assert_eq!(world.broker.stats().retained, 1, "a millisecond is left");
     world.pass_ms(1);
     assert_eq!(world.broker.stats().retained, 0);
+}
+
+/// A turn may have begun, by its clock, before the message that it delivers was accepted [MQTT-3.3.2-6].
+#[test]
+fn no_more_is_left_of_a_lifetime_than_there_was() {
+    let mut world = World::new();
+    let (subscriber, _) = world.connect(Connect {
+        receive_maximum: NonZeroU16::new(1),
+        ..clean("s")
+    });
+    world.subscribe(subscriber, "t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("p"));
+    world.publish(publisher, 1, "t", "first", QoS::AtLeastOnce, false);
+    world.set_wall_ms(1_000_001);
+    let mut message = publish(1, "t", "x", QoS::AtLeastOnce);
+    message.properties.message_expiry_interval = Some(10);
+    world.send(publisher, Packet::Publish(Box::new(message)));
+    world.set_wall_ms(1_000_000);
+    let left = |message: &Publish| message.properties.message_expiry_interval;
+    let received = world.take_all(subscriber);
+    assert_eq!(
+        received.iter().map(left).collect::<Vec<_>>(),
+        [None, Some(10)]
+    );
 }

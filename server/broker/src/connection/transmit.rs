@@ -182,16 +182,19 @@ impl Open {
     }
 }
 
-/// A delivery as a PUBLISH packet. What is left of its lifetime is told [MQTT-3.3.2-6].
+/// A delivery as a PUBLISH packet. What is left of its lifetime is told [MQTT-3.3.2-6], never more than there was: a turn may have begun
+/// before the message was accepted.
 pub(super) fn publish_ref(
     delivery: &Delivery,
     packet_id: Option<PacketId>,
     now: Now,
 ) -> PublishRef<'_> {
     let message = &*delivery.message;
-    let left_s = message.expires_at().map(|expires_at| {
+    let lifetime_s = message.properties.message_expiry_interval;
+    let left_s = lifetime_s.zip(message.expires_at());
+    let left_s = left_s.map(|(lifetime_s, expires_at)| {
         let left_ms = expires_at.0.saturating_sub(now.wall.0);
-        u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX)
+        u32::try_from(left_ms.div_ceil(1000)).map_or(lifetime_s, |left_s| lifetime_s.min(left_s))
     });
     PublishRef {
         dup: delivery.dup,
