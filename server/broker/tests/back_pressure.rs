@@ -163,3 +163,21 @@ fn a_keep_alive_begins_anew_when_the_disk_keeps_up() {
     world.pass_ms(1_499);
     assert_eq!(world.is_closed(publisher), None);
 }
+
+/// It is not read while it waits, so it could not acknowledge what would make room.
+#[test]
+fn nobody_waits_for_itself() {
+    for session in [clean("echo"), kept("echo")] {
+        let mut world = world();
+        let (echo, _) = world.connect(slow(session));
+        world.subscribe(echo, "t", QoS::AtLeastOnce);
+        let (other, _) = world.connect(clean("other"));
+        for id in 1..=20 {
+            let packet = publish(id, "t", &"x".repeat(300), QoS::AtLeastOnce);
+            world.send(echo, Packet::Publish(Box::new(packet)));
+            assert!(world.is_reading(echo), "{id}");
+        }
+        world.publish(other, 1, "t", "m", QoS::AtLeastOnce, false);
+        assert!(!world.is_reading(other), "others wait for it");
+    }
+}

@@ -15,6 +15,7 @@ use crate::{Limits, Now, shared::Shared};
 /// Everybody who is to get one message.
 pub(super) struct Audience<'a> {
     matches: &'a Matches,
+    publisher: Incarnation,
     /// Sessions, ascending.
     pub targets: Vec<Target<'a>>,
     /// Shared subscriptions.
@@ -73,6 +74,7 @@ impl<'a> Audience<'a> {
     pub fn of(matches: &'a Matches, message: &Message, publisher: Incarnation) -> Self {
         Self {
             matches,
+            publisher,
             targets: targets(matches, message, publisher),
             groups: groups(matches, message),
         }
@@ -94,6 +96,7 @@ impl<'a> Audience<'a> {
             matches,
             targets,
             groups,
+            ..
         } = self;
         let are_all = matches.is_for_all && targets.len() == matches.sessions.len();
         match are_all && groups.is_empty() {
@@ -102,10 +105,15 @@ impl<'a> Audience<'a> {
         }
     }
 
+    /// Whether it is the publisher's own queue.
+    pub fn is_own(&self, mailbox: &Mailbox) -> bool {
+        mailbox.session == self.publisher
+    }
+
     /// With No Local, the publisher of what is retained now has no live copy: its snapshots bring it themselves. The caller holds the
     /// order lock.
-    pub fn note_not_local(&self, topic: &TopicName, publisher: Incarnation, replaces: bool) {
-        let sessions = &self.matches.sessions;
+    pub fn note_not_local(&self, topic: &TopicName, replaces: bool) {
+        let (sessions, publisher) = (&self.matches.sessions, self.publisher);
         if !self.matches.is_for_all
             && let Ok(at) = sessions.binary_search_by_key(&publisher, |one| one.mailbox.session)
             && sessions[at].wish(publisher).is_none()

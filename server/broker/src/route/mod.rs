@@ -170,7 +170,7 @@ pub(crate) fn publish(shared: &Shared, incoming: Incoming, now: Now) -> Result<P
             now,
         );
         if let Some(replaces) = replaces {
-            audience.note_not_local(&message.topic, source.session(), replaces);
+            audience.note_not_local(&message.topic, replaces);
         }
         left_out.record(shared, &message, replaces);
         (ticket, crowded)
@@ -292,6 +292,8 @@ fn push(
         }
         match pushed {
             Pushed::Queued => {}
+            // Who is not read cannot acknowledge what would make room.
+            Pushed::Crowded(_) if audience.is_own(mailbox) => {}
             Pushed::Crowded(until) => {
                 let queue = crowding::Queue::Session(Arc::clone(mailbox));
                 crowded.push(Crowded::new(queue, until));
