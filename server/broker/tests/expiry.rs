@@ -2,8 +2,16 @@
 
 mod world;
 
-use ebbtide_broker::{Limits, QueueOverflow};
-use ebbtide_protocol::{Packet, QoS, ReasonCode, extension, packet::Ack};
+use std::task::Waker;
+
+use bytes::BytesMut;
+use ebbtide_broker::{Answer, Durability, Identity, Limits, Origin, QueueOverflow};
+use ebbtide_protocol::{
+    Packet, QoS, ReasonCode, Version,
+    codec::{Decoder, Role, encode},
+    extension,
+    packet::{Ack, SubscriptionOptions},
+};
 use world::*;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -159,4 +167,66 @@ fn what_has_a_packet_id_does_not_expire() {
         world.commit();
         assert_eq!(world.broker.stats().waiting, 0);
     }
+}
+
+/// What has been sent since, by the bytes that a connection wrote.
+fn texts_of(mut bytes: BytesMut) -> Vec<String> {
+    let mut decoder = Decoder::new(Role::Client, u32::MAX);
+    decoder.set_version(Version::V5);
+    let mut texts = Vec::new();
+    while let Some(packet) = decoder.decode(&mut bytes).expect("MQTT") {
+        if let Packet::Publish(publish) = packet {
+            texts.push(text(&publish));
+        }
+    }
+    texts
+}
+
+/// Whoever takes nothing of the stream for a while has more waiting than one turn writes [MQTT-3.3.2-5].
+#[test]
+fn what_expires_while_the_client_does_not_read_is_not_sent() {
+    let mut world = World::with(Limits {
+        back_pressure_bytes: usize::MAX,
+        ..Limits::default()
+    });
+    let origin = Origin {
+        address: "test".into(),
+        transport: "tcp",
+    };
+    let waker = Waker::noop().clone();
+    let mut reader = world.broker.connect(origin, waker, world.now);
+    reader.set_durability(Durability::Relaxed);
+    let mut bytes = BytesMut::new();
+    let connect = Packet::Connect(Box::new(clean("reader")));
+    encode(&connect, Version::V5, &mut bytes);
+    let subscribe = subscribe(1, "t", SubscriptionOptions::default());
+    encode(&subscribe, Version::V5, &mut bytes);
+    while reader.receive(&mut bytes, world.now) {}
+    assert!(reader.poll_question().is_some(), "may it come in?");
+    let answer = Answer::Authenticated(Ok(Identity::default()).into());
+    reader.handle_answer(answer, world.now);
+    while reader.receive(&mut bytes, world.now) {}
+    while reader.poll_transmit(&mut BytesMut::new(), world.now) {}
+
+    let (publisher, _) = world.connect(clean("p"));
+    let long = "x".repeat(10 * 1024);
+    for _ in 0..40 {
+        let mut message = publish(1, "t", &long, QoS::AtMostOnce);
+        message.properties.message_expiry_interval = Some(1);
+        world.send(publisher, Packet::Publish(Box::new(message)));
+    }
+    world.publish(publisher, 1, "t", "last", QoS::AtMostOnce, false);
+    let mut before = BytesMut::new();
+    assert!(reader.poll_transmit(&mut before, world.now));
+    let before = texts_of(before);
+    assert!(
+        (1..10).contains(&before.len()),
+        "as much as one turn writes"
+    );
+    world.pass_ms(1_000);
+    let mut after = BytesMut::new();
+    while reader.poll_transmit(&mut after, world.now) || reader.wants_turn() {}
+    assert_eq!(texts_of(after), ["last"]);
+    let dropped = world.broker.stats().dropped;
+    assert_eq!(dropped.expired, 40 - before.len() as u64);
 }

@@ -76,6 +76,15 @@ pub(super) struct Staged {
     pub delivery: Delivery,
 }
 
+impl Staged {
+    /// Whether it has expired while the client did not read, or a commit was waited for [MQTT-3.3.2-5]. What has a packet id does not
+    /// any more [MQTT-4.3.3-7], nor does a retained message: its snapshot counts it as sent, and the client may have been told how many come.
+    pub fn has_expired(&self, now: Now) -> bool {
+        let delivery = &self.delivery;
+        self.packet_id.is_none() && !delivery.retain && delivery.has_expired(now)
+    }
+}
+
 impl Outbound {
     pub fn new(receive_maximum: u16, durability: Durability) -> Self {
         Self {
@@ -387,11 +396,7 @@ impl Open {
 
     /// Why a message that has no packet id yet is not sent at all. One that has does not expire any more [MQTT-4.3.3-7].
     fn why_unsent(&self, delivery: &Delivery, now: Now) -> Option<(DropReason, Fate)> {
-        if delivery
-            .message
-            .expires_at()
-            .is_some_and(|expires_at| expires_at <= now.wall)
-        {
+        if delivery.has_expired(now) {
             // [MQTT-3.3.2-5]
             return Some((DropReason::Expired, Fate::Expired));
         }

@@ -10,7 +10,13 @@ use ebbtide_protocol::{
 use super::{
     Connection, Phase, aliases::ALIAS_BYTES, open::Open, outbound::Staged, replies::Replies,
 };
-use crate::{Now, route::mailbox::Delivery, shared::Shared, stats::Traffic};
+use crate::{
+    Fate, Now,
+    fates::TopicKey,
+    route::mailbox::Delivery,
+    shared::Shared,
+    stats::{DropReason, Traffic},
+};
 
 impl Connection {
     /// How many bytes one call of [`Connection::poll_transmit`] appends at most, but for the last packet.
@@ -142,13 +148,20 @@ impl Open {
     ) {
         loop {
             self.stage(shared, |reply| replies.is_sent(reply), now);
-            let before = sent.publishes;
+            let mut is_at_end = true;
             while output.len() < limit
                 && let Some(staged) = self.outbound.next_staged(&shared.journal)
             {
+                is_at_end = false;
                 if let Some(end) = staged.marks
                     && !self.outbound.ends.close(end)
                 {
+                    continue;
+                }
+                if staged.has_expired(now) {
+                    let topic = TopicKey::of(&staged.delivery.message.topic);
+                    self.session.fates.note(topic, Fate::Expired, now.wall);
+                    shared.counters.dropped(DropReason::Expired);
                     continue;
                 }
                 self.encode(&staged, output, now);
@@ -156,7 +169,7 @@ impl Open {
                 sent.publishes += 1;
                 sent.payload_bytes += staged.delivery.message.payload.len() as u64;
             }
-            if sent.publishes == before || output.len() >= limit {
+            if is_at_end || output.len() >= limit {
                 break;
             }
         }

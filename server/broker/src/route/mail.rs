@@ -10,6 +10,7 @@ use super::{
     group::Lease,
     snapshot::{End, Snapshot},
 };
+use crate::Now;
 
 /// One message for one session.
 #[derive(Debug)]
@@ -31,6 +32,11 @@ impl Delivery {
     /// Nobody keeps it: it is lost with the connection.
     pub fn is_unkept(&self) -> bool {
         self.sequence.is_none() && self.lease.is_none()
+    }
+
+    pub fn has_expired(&self, now: Now) -> bool {
+        let expires_at = self.message.expires_at();
+        expires_at.is_some_and(|expires_at| expires_at <= now.wall)
     }
 
     /// As the store is to keep it for this session.
