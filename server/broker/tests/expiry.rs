@@ -230,3 +230,46 @@ fn what_expires_while_the_client_does_not_read_is_not_sent() {
     let dropped = world.broker.stats().dropped;
     assert_eq!(dropped.expired, 40 - before.len() as u64);
 }
+
+/// Nobody may ever return for them: their numbers do not become more and more.
+#[test]
+fn numbers_of_what_has_expired_go_when_more_comes() {
+    for queue_overflow in [QueueOverflow::DropOldest, QueueOverflow::DropNewest] {
+        let mut world = World::with(Limits {
+            queue_overflow,
+            ..Limits::default()
+        });
+        away(&mut world, "a", "t");
+        away(&mut world, "b", "$share/g/t");
+        let (publisher, _) = world.connect(clean("p"));
+        for id in 1..=100 {
+            publish_short(&mut world, publisher, id, QoS::AtLeastOnce);
+        }
+        world.pass_ms(HOUR_MS);
+        assert_eq!(world.broker.stats().dropped.expired, 0);
+        for id in 101..=200 {
+            publish_short(&mut world, publisher, id, QoS::AtLeastOnce);
+        }
+        let session = world.broker.session("a", world.now).expect("it is there");
+        assert_eq!(session.queue_messages, 100);
+        assert_eq!(
+            world.broker.stats().dropped.expired,
+            200,
+            "{queue_overflow:?}"
+        );
+        assert_eq!(world.broker.stats().waiting, 100);
+        world.pass_ms(HOUR_MS);
+        world.publish(publisher, 1, "t", "other", QoS::AtLeastOnce, false);
+        for id in ["a", "b"] {
+            let (client, connack) = world.connect(kept(id));
+            let lost = extension::values(&connack.user_properties, "ebbtide-dropped");
+            assert_eq!(lost.count(), 0, "expiry is no loss");
+            assert_eq!(world.take_texts(client), ["other"]);
+        }
+        assert_eq!(world.broker.stats().dropped.expired, 400);
+        assert_eq!(world.broker.stats().waiting, 0);
+        world.commit();
+        world.crash();
+        assert_eq!(world.broker.stats().waiting, 0);
+    }
+}

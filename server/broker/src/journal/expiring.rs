@@ -2,7 +2,7 @@
 //!
 //! Only they stand here; whoever sets no Message Expiry Interval pays nothing. A message that is in an exchange stays, for
 //! what has a packet id does not expire any more. The numbers of those that are gone stay until each session and group is
-//! done with them.
+//! done with them: when it is there, or when more comes for it (`sweep` in `route/overflow.rs`).
 
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
@@ -108,6 +108,7 @@ impl Journal {
                 continue;
             };
             let accepted = message.accepted;
+            self.expired_messages.fetch_add(1, Ordering::Relaxed);
             self.waiting_messages.fetch_sub(1, Ordering::Relaxed);
             self.waiting_bytes
                 .fetch_sub(message.bytes.into(), Ordering::Relaxed);
@@ -118,6 +119,11 @@ impl Journal {
             }
         }
         CHUNK
+    }
+
+    /// Whether the number of any message that has expired still stands in a queue.
+    pub(crate) fn has_any_expired(&self) -> bool {
+        self.expired_messages.load(Ordering::Relaxed) > 0
     }
 
     /// Whether the message has been taken off the disk because it has expired.

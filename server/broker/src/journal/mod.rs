@@ -64,6 +64,8 @@ pub struct Journal {
     /// Of `State::messages`, to be read without the lock.
     waiting_messages: AtomicUsize,
     waiting_bytes: AtomicU64,
+    /// Messages that have expired, and whose numbers still stand in a queue.
+    expired_messages: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -400,6 +402,7 @@ impl Journal {
         let (accepted, bytes) = (message.accepted, message.bytes);
         state.messages.remove(sequence);
         if state.expiring.remove(sequence) {
+            self.expired_messages.fetch_sub(1, Ordering::Relaxed);
             return Forgotten::Expired;
         }
         self.waiting_messages.fetch_sub(1, Ordering::Relaxed);

@@ -287,6 +287,9 @@ fn push(
         if let Some(replaces) = replaces {
             mailbox.note_change(&message.topic, pushed != Pushed::DroppedQoS0, replaces);
         }
+        if target.is_queued {
+            overflow::sweep(shared, mailbox, message.accepted_at);
+        }
         if is_above && let Some(limits) = limits {
             overflow::evict(shared, mailbox, limits, message.accepted_at);
         }

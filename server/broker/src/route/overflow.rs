@@ -10,6 +10,9 @@ use super::{
 };
 use crate::{Fate, Limits, QueueOverflow, fates::TopicKey, shared::Shared, stats::DropReason};
 
+/// So many that have expired go for each that comes: more than one, so that they become fewer, and not all at once.
+pub(super) const SWEPT_PER_PUSH: usize = 4;
+
 /// Those whom a message does not reach because their queue is full.
 #[derive(Default)]
 #[must_use]
@@ -71,6 +74,23 @@ pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, limits: &Limits, at: Wal
     while drop_one(shared, mailbox, at, |size_of, done| {
         mailbox.pop_above(limits, size_of, done)
     }) {}
+}
+
+/// What has expired before all others goes when more comes for a session that is away: the numbers of one that never returns would
+/// become more and more, for nothing counts them as waiting on the disk.
+pub(super) fn sweep(shared: &Shared, mailbox: &Mailbox, at: WallTime) {
+    if !shared.journal.has_any_expired() || !mailbox.is_away() {
+        return;
+    }
+    let has_expired = |sequence| shared.journal.has_expired(sequence);
+    for _ in 0..SWEPT_PER_PUSH {
+        let is_dropped = drop_one(shared, mailbox, at, |size_of, done| {
+            mailbox.pop_expired(has_expired, size_of, done)
+        });
+        if !is_dropped {
+            return;
+        }
+    }
 }
 
 /// Whether one message more, of so many bytes, may wait, once what has expired before all others makes room for it.

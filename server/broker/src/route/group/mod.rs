@@ -20,6 +20,7 @@ use super::{
     crowding::Crowding,
     index::Subscriber,
     mailbox::{Delivery, Mail, Mailbox, Pushed},
+    overflow::SWEPT_PER_PUSH,
 };
 use crate::{Limits, Now, QueueOverflow, journal::Ticket, shared::Shared, stats::DropReason};
 
@@ -181,15 +182,10 @@ impl Group {
     /// Whether one message more, of so many bytes, may wait, once what has expired before all others makes room for it.
     pub fn make_room(&self, bytes: u64, limits: &Limits, shared: &Shared) -> bool {
         let mut state = self.state.lock();
-        let has_expired = |item: &mut Item| {
-            let sequence = item.sequence();
-            sequence.is_some_and(|sequence| shared.journal.has_expired(sequence))
-        };
         while !state.has_room(bytes, limits) {
-            let Some(oldest) = state.waiting.pop_front_if(has_expired) else {
+            if !self.lose_expired(&mut state, shared) {
                 return false;
-            };
-            self.lose(&mut state, &oldest, shared);
+            }
         }
         true
     }
@@ -229,6 +225,9 @@ impl Group {
         state.count(&item);
         state.waiting.push_back(item);
         self.hand_out(&mut state);
+        if shared.journal.has_any_expired() {
+            self.sweep(&mut state, shared);
+        }
         match limits.queue_overflow {
             QueueOverflow::DropOldest => {
                 while !state.is_within(&limits)
@@ -260,7 +259,29 @@ impl Group {
         look(&mut self.state.lock().crowding)
     }
 
-    /// It is out of `waiting`, because there was no room for it.
+    /// As for a session, see [`super::overflow`].
+    fn sweep(&self, state: &mut State, shared: &Shared) {
+        for _ in 0..SWEPT_PER_PUSH {
+            if !self.lose_expired(state, shared) {
+                return;
+            }
+        }
+    }
+
+    /// Takes out what has waited longest if it has expired.
+    fn lose_expired(&self, state: &mut State, shared: &Shared) -> bool {
+        let has_expired = |item: &mut Item| {
+            let sequence = item.sequence();
+            sequence.is_some_and(|sequence| shared.journal.has_expired(sequence))
+        };
+        let oldest = state.waiting.pop_front_if(has_expired);
+        if let Some(oldest) = &oldest {
+            self.lose(state, oldest, shared);
+        }
+        oldest.is_some()
+    }
+
+    /// It is out of `waiting`, because there was no room for it or it has expired.
     fn lose(&self, state: &mut State, item: &Item, shared: &Shared) {
         state.uncount(item);
         let mut reason = DropReason::QueueFull;

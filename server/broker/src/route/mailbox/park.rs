@@ -54,6 +54,11 @@ impl Mailbox {
         unkept
     }
 
+    /// Whether nobody empties it.
+    pub fn is_away(&self) -> bool {
+        self.state.lock().waker.is_none()
+    }
+
     /// The lowest number of an exchange that is under way, while the session is away.
     pub fn set_in_flight(&self, lowest: Option<Sequence>) {
         self.state.lock().in_flight = lowest;
