@@ -211,7 +211,9 @@ impl Node {
                 line.connection.handle_timeout(now);
                 line.flag.0.store(true, Ordering::Relaxed);
             }
-            line.answer(&self.disk.store, self.is_broken, now);
+            // With little memory answers of the store are small as well, and backlogs are read part by part.
+            let bytes_max = self.limits.outgoing_bytes_max / 10;
+            line.answer(&self.disk.store, self.is_broken, bytes_max, now);
         }
         self.write(&mut outputs);
         self.turn(random, &mut outputs);
@@ -402,7 +404,7 @@ impl Line {
         }
     }
 
-    fn answer(&mut self, store: &MemoryStore, is_broken: bool, now: Now) {
+    fn answer(&mut self, store: &MemoryStore, is_broken: bool, most: usize, now: Now) {
         while let Some((at_ms, question)) = self.questions.pop_front() {
             if at_ms > now.monotonic.0 {
                 self.questions.push_front((at_ms, question));
@@ -414,7 +416,7 @@ impl Line {
                     session,
                     sequences,
                     bytes_max,
-                } => Answer::Read(store.read_part(session, &sequences, bytes_max)),
+                } => Answer::Read(store.read_part(session, &sequences, bytes_max.min(most))),
                 Question::Authenticate(_) | Question::Continue(_) | Question::Reauthenticate(_) => {
                     Answer::Authenticated(Ok(Identity::default()).into())
                 }
