@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64},
@@ -11,8 +12,8 @@ use std::{
 use arc_swap::ArcSwap;
 use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{
-    FlowStage, GroupRow, Incarnation, Marks, Operation, RecipientSet, RetainedRow, Row, Sequence,
-    SessionRow, SubscriptionRow, WallTime, WillRow,
+    FlowRow, FlowStage, GroupRow, Incarnation, Marks, Operation, Recipient, RetainedRow, Row,
+    Sequence, SessionRow, SubscriptionRow, WallTime, WillRow,
 };
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -48,9 +49,9 @@ pub struct Recovery {
     seed: u64,
     marks: Marks,
     sessions: FxHashMap<Incarnation, (Session, Option<WallTime>)>,
-    /// Who waits for what: flows need the QoS of their message.
-    queued: Vec<(Sequence, RecipientSet)>,
-    in_flight: FxHashSet<(Incarnation, Sequence)>,
+    flows: Vec<FlowRow>,
+    /// What these are about, and the QoS of its delivery: the message says that, when it comes.
+    in_flight: FxHashMap<(Incarnation, Sequence), QoS>,
     index: Index,
     groups: FxHashMap<Incarnation, Arc<Group>>,
     /// Whose rows are to be written.
@@ -76,8 +77,8 @@ impl Recovery {
             seed,
             marks: Marks::default(),
             sessions: FxHashMap::default(),
-            queued: Vec::new(),
-            in_flight: FxHashSet::default(),
+            flows: Vec::new(),
+            in_flight: FxHashMap::default(),
             index: Index::default(),
             groups: FxHashMap::default(),
             new_groups: Vec::new(),
@@ -154,17 +155,30 @@ impl Recovery {
                     .extend(expires_at.map(|expires_at| (sequence, expires_at)));
                 self.journal
                     .recovered(sequence, recipients.len(), size_bytes);
-                self.queued.push((sequence, recipients));
-            }
-            Row::Flow(flow) => {
-                let qos = self.qos_of(flow.session, flow.sequence, flow.stage);
-                if let Some((session, _)) = self.sessions.get_mut(&flow.session) {
-                    session
-                        .flows
-                        .insert(flow.packet_id, Some(flow.sequence), qos, flow.stage);
-                    self.in_flight.insert((flow.session, flow.sequence));
+                for recipient in &*recipients {
+                    self.waits(recipient, sequence, size_bytes);
                 }
             }
+            Row::Flow(flow) => {
+                if self.sessions.contains_key(&flow.session) {
+                    // Without its message nobody knows.
+                    let qos = QoS::AtLeastOnce;
+                    self.in_flight.insert((flow.session, flow.sequence), qos);
+                    self.flows.push(flow);
+                }
+            }
+        }
+    }
+
+    /// A session or a group waits for a message. What is under way waits no longer.
+    fn waits(&mut self, recipient: &Recipient, sequence: Sequence, bytes: u64) {
+        let owner = recipient.session;
+        if let Some(group) = self.groups.get(&owner) {
+            group.recover(sequence, bytes);
+        } else if let Some(qos) = self.in_flight.get_mut(&(owner, sequence)) {
+            *qos = recipient.qos;
+        } else if let Some((session, _)) = self.sessions.get(&owner) {
+            session.mailbox.recover(sequence, bytes);
         }
     }
 
@@ -172,25 +186,24 @@ impl Recovery {
     /// the journal has to be committed before connections are taken.
     #[must_use]
     pub fn finish(mut self, now: Now) -> Broker {
-        for (sequence, recipients) in std::mem::take(&mut self.queued) {
-            for recipient in &*recipients {
-                if let Some(group) = self.groups.get(&recipient.session) {
-                    let bytes = self.journal.bytes_of(&[sequence]);
-                    group.recover(sequence, bytes);
-                } else if !self.in_flight.contains(&(recipient.session, sequence))
-                    && let Some((session, _)) = self.sessions.get(&recipient.session)
-                {
-                    let bytes = self.journal.bytes_of(&[sequence]);
-                    session.mailbox.recover(sequence, bytes);
-                }
+        for flow in mem::take(&mut self.flows) {
+            let about = (flow.session, flow.sequence);
+            let qos = match flow.stage {
+                FlowStage::Released => QoS::ExactlyOnce,
+                FlowStage::Sent => self.in_flight[&about],
+            };
+            if let Some((session, _)) = self.sessions.get_mut(&flow.session) {
+                session
+                    .flows
+                    .insert(flow.packet_id, Some(flow.sequence), qos, flow.stage);
             }
         }
-        for (sequence, expires_at) in std::mem::take(&mut self.expiring_queued) {
+        for (sequence, expires_at) in mem::take(&mut self.expiring_queued) {
             if plausible::is_expiry(expires_at, now.wall) {
                 self.journal.recovered_expiry(sequence, expires_at);
             }
         }
-        for (_, sequence) in &self.in_flight {
+        for (_, sequence) in self.in_flight.keys() {
             self.journal.recovered_exchange(*sequence);
         }
         let numbers = Numbers::new(self.marks, &self.journal);
@@ -358,23 +371,6 @@ impl Recovery {
         };
         self.sessions
             .insert(row.incarnation, (session, row.disconnected_at));
-    }
-
-    fn qos_of(&self, session: Incarnation, sequence: Sequence, stage: FlowStage) -> QoS {
-        if stage == FlowStage::Released {
-            return QoS::ExactlyOnce;
-        }
-        let queued = self
-            .queued
-            .binary_search_by_key(&sequence, |(sequence, _)| *sequence);
-        let recipients = queued.ok().map(|at| &self.queued[at].1);
-        recipients
-            .and_then(|recipients| {
-                recipients
-                    .iter()
-                    .find(|recipient| recipient.session == session)
-            })
-            .map_or(QoS::AtLeastOnce, |recipient| recipient.qos)
     }
 }
 

@@ -325,6 +325,17 @@ impl State {
         for row in self.wills.values() {
             visit(Row::Will(Box::new(row.clone())));
         }
+        let flow = |(&(session, packet_id), &(sequence, stage))| FlowRow {
+            session,
+            sequence,
+            packet_id,
+            stage,
+        };
+        let mut flows: Vec<FlowRow> = self.flows.iter().map(flow).collect();
+        flows.sort_by_key(|flow| (flow.session, flow.sequence));
+        for row in flows {
+            visit(Row::Flow(row));
+        }
         for row in self.retained.values() {
             visit(Row::Retained(row.clone()));
         }
@@ -336,17 +347,6 @@ impl State {
                 size_bytes: message.content_bytes(),
                 recipients: waiting.cloned().collect(),
             });
-        }
-        let flow = |(&(session, packet_id), &(sequence, stage))| FlowRow {
-            session,
-            sequence,
-            packet_id,
-            stage,
-        };
-        let mut flows: Vec<FlowRow> = self.flows.iter().map(flow).collect();
-        flows.sort_by_key(|flow| (flow.session, flow.sequence));
-        for row in flows {
-            visit(Row::Flow(row));
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::{
 /// One thing that was kept.
 ///
 /// [`crate::Store::recover`] gives them in this order: marks (once, always), access, sessions, groups, subscriptions, inbound ids,
-/// what was dropped, wills, retained messages and queued messages (these ascending) in any mixture, flows (ascending by session, then by sequence).
+/// what was dropped, wills, flows (ascending by session, then by sequence), retained messages and queued messages (these ascending) in any
+/// mixture. Flows come before their messages, so that nobody has to remember who waits for what: that is by far the most of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
     /// Numbers continue at or above these.
@@ -44,6 +45,8 @@ pub enum Row {
     Dropped(DroppedRow),
     /// A will that has not been published.
     Will(Box<WillRow>),
+    /// An exchange with a subscriber that is under way.
+    Flow(FlowRow),
     /// A retained message.
     Retained(RetainedRow),
     /// A queued message, without its content: that is read when it is needed.
@@ -57,8 +60,6 @@ pub enum Row {
         /// Those who still wait for it, never empty.
         recipients: RecipientSet,
     },
-    /// An exchange with a subscriber that is under way.
-    Flow(FlowRow),
 }
 
 /// A session that outlives its connection.

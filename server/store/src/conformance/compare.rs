@@ -22,7 +22,7 @@ pub fn kept(store: &impl Store) -> Kept {
     assert_eq!(report.put_aside, Vec::<String>::new());
     let kinds = |row: &Row| match documented_order(row) {
         // Retained and queued messages come mixed.
-        (7 | 8, ..) => (7, 0, 0),
+        (8 | 9, ..) => (8, 0, 0),
         order => order,
     };
     assert!(rows.is_sorted_by_key(kinds), "order: {rows:#?}");
@@ -67,9 +67,9 @@ fn documented_order(row: &Row) -> (u8, u64, u64) {
         Row::Inbound { .. } => (4, 0, 0),
         Row::Dropped(_) => (5, 0, 0),
         Row::Will(_) => (6, 0, 0),
-        Row::Retained(_) => (7, 0, 0),
-        Row::Queued { sequence, .. } => (8, sequence.0, 0),
-        Row::Flow(flow) => (9, flow.session.0, flow.sequence.0),
+        Row::Flow(flow) => (7, flow.session.0, flow.sequence.0),
+        Row::Retained(_) => (8, 0, 0),
+        Row::Queued { sequence, .. } => (9, sequence.0, 0),
     }
 }
 

@@ -12,7 +12,7 @@ mod set;
 pub(super) use access::{access_key, decode_access, encode_access};
 pub(super) use flow::{Block, decode_single_flow, flow_ids, flow_key};
 pub(super) use message::{
-    Blob, decode_queued_head, decode_queued_unless, decode_retained, decode_revision,
+    Blob, QueuedHead, decode_queued_head, decode_queued_unless, decode_retained, decode_revision,
     encode_queued, encode_retained,
 };
 pub(super) use session::{

@@ -83,9 +83,9 @@ impl<'a> Recovery<'a> {
         self.dropped()?;
         self.wills()?;
         self.progress()?;
+        self.flows()?;
         self.sets()?;
-        self.messages()?;
-        self.flows()
+        self.messages()
     }
 
     fn kept(&self, session: u64) -> bool {
@@ -235,17 +235,6 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    fn sets(&mut self) -> Result<()> {
-        for entry in self.snapshot.open_table(table::SETS)?.range::<u64>(..)? {
-            let (key, row) = entry?;
-            match super::encoding::decode_set(row.value()) {
-                Ok(_) => self.interner.know(key.value(), row.value()),
-                Err(why) => self.sweep.put_aside(table::SETS, key.value(), &why),
-            }
-        }
-        Ok(())
-    }
-
     fn flows(&mut self) -> Result<()> {
         let table = self.snapshot.open_table(table::FLOWS)?;
         // The table is in the order of packet ids; a session has at most 65,535 of them.
@@ -297,5 +286,16 @@ impl<'a> Recovery<'a> {
         for flow in session.drain(..) {
             (self.visit)(Row::Flow(flow));
         }
+    }
+
+    fn sets(&mut self) -> Result<()> {
+        for entry in self.snapshot.open_table(table::SETS)?.range::<u64>(..)? {
+            let (key, row) = entry?;
+            match super::encoding::decode_set(row.value()) {
+                Ok(_) => self.interner.know(key.value(), row.value()),
+                Err(why) => self.sweep.put_aside(table::SETS, key.value(), &why),
+            }
+        }
+        Ok(())
     }
 }
