@@ -186,6 +186,45 @@ impl Recovery {
     /// the journal has to be committed before connections are taken.
     #[must_use]
     pub fn finish(mut self, now: Now) -> Broker {
+        self.begin_exchanges();
+        self.watch_queued(now);
+        let numbers = Numbers::new(self.marks, &self.journal);
+        let ended = self.end_groups();
+        let counters = Counters::default();
+        let retained = self.correct_retained(&counters, now);
+        let last_sequence = self.last_sequence;
+        let sessions = mem::take(&mut self.sessions);
+        let expiring = mem::take(&mut self.expiring);
+        let wills = mem::take(&mut self.wills);
+        let shared = self.share(numbers, retained, counters, now);
+        if shared.presence.as_ref().is_some_and(Presence::is_stale) {
+            shared.timers.set(now.monotonic, Timer::Presence);
+        }
+        for row in expiring {
+            expiry::watch(&shared.timers, &row.message, now);
+        }
+        expiry::watch_first(&shared, now);
+        for group in ended {
+            group.end(&shared);
+        }
+        let (newest, superseded) = newest_of_each(sessions);
+        for session in superseded {
+            session.end(&shared);
+        }
+        let mut expiries: FxHashMap<Incarnation, Option<u64>> = FxHashMap::default();
+        for (session, disconnected_at) in newest {
+            let incarnation = session.incarnation;
+            let left_ms = rest(&shared, session, disconnected_at, last_sequence, now);
+            expiries.insert(incarnation, left_ms);
+        }
+        for row in wills {
+            recover_will(&shared, row, &expiries, now);
+        }
+        Broker { shared }
+    }
+
+    /// All messages have come: it is known how each is delivered.
+    fn begin_exchanges(&mut self) {
         for flow in mem::take(&mut self.flows) {
             let about = (flow.session, flow.sequence);
             let qos = match flow.stage {
@@ -198,34 +237,53 @@ impl Recovery {
                     .insert(flow.packet_id, Some(flow.sequence), qos, flow.stage);
             }
         }
+    }
+
+    /// What waits, and has an end that makes sense.
+    fn watch_queued(&mut self, now: Now) {
         for (sequence, expires_at) in mem::take(&mut self.expiring_queued) {
             if plausible::is_expiry(expires_at, now.wall) {
                 self.journal.recovered_expiry(sequence, expires_at);
             }
         }
-        for (_, sequence) in self.in_flight.keys() {
-            self.journal.recovered_exchange(*sequence);
+        for (_, sequence) in mem::take(&mut self.in_flight).into_keys() {
+            self.journal.recovered_exchange(sequence);
         }
-        let numbers = Numbers::new(self.marks, &self.journal);
-        let new_groups = self.new_groups.into_iter();
+    }
+
+    /// Writes the rows of those that begin anew; gives those that nobody is in, which are out of the index.
+    fn end_groups(&mut self) -> Vec<Arc<Group>> {
+        let new_groups = mem::take(&mut self.new_groups).into_iter();
         self.journal.submit_all(new_groups.map(Operation::PutGroup));
-        let mut ended = Vec::new();
-        for group in self.groups.into_values() {
-            if group.has_no_members() {
-                ended.push(self.index.remove_group(&group));
-            }
-        }
-        let mut retained = Retained::of(self.retained);
-        let counters = Counters::default();
+        let groups = mem::take(&mut self.groups).into_values();
+        groups
+            .filter(|group| group.has_no_members())
+            .map(|group| self.index.remove_group(&group))
+            .collect()
+    }
+
+    /// The tree of retained messages; those whose times make no sense have other ones there and in `expiring`.
+    fn correct_retained(&mut self, counters: &Counters, now: Now) -> Retained {
+        let mut retained = Retained::of(mem::take(&mut self.retained));
         for row in &mut self.expiring {
             if plausible::correct(&mut row.message, now.wall, now.wall) {
                 counters.implausible();
                 retained.set(row.clone());
             }
         }
+        retained
+    }
+
+    fn share(
+        self,
+        numbers: Numbers,
+        retained: Retained,
+        counters: Counters,
+        now: Now,
+    ) -> Arc<Shared> {
         let presence = self.presence;
         let presence = presence.map(|topic| Presence::recover(topic, &retained));
-        let shared = Arc::new(Shared {
+        Arc::new(Shared {
             limits: ArcSwap::from_pointee(self.limits),
             registry: Registry::default(),
             index: RwLock::new(self.index),
@@ -246,55 +304,7 @@ impl Recovery {
             stopping: OnceLock::new(),
             seed: self.seed,
             assigned: AtomicU64::new(0),
-        });
-        if shared.presence.as_ref().is_some_and(Presence::is_stale) {
-            shared.timers.set(now.monotonic, Timer::Presence);
-        }
-        for row in self.expiring {
-            expiry::watch(&shared.timers, &row.message, now);
-        }
-        expiry::watch_first(&shared, now);
-        let mut expiries: FxHashMap<Incarnation, Option<u64>> = FxHashMap::default();
-        for group in ended {
-            group.end(&shared);
-        }
-        let (newest, superseded) = newest_of_each(self.sessions);
-        for session in superseded {
-            session.end(&shared);
-        }
-        for (mut session, disconnected_at) in newest {
-            session.mailbox.set_in_flight(session.flows.lowest());
-            session.count(Unsent::default());
-            session.disconnected_at = Some(disconnected_at.unwrap_or(now.wall));
-            if disconnected_at.is_none() {
-                session.maybe_sent = self.last_sequence;
-                shared
-                    .journal
-                    .submit(Operation::PutSession(session.row(Some(now.wall))));
-            }
-            let away_ms = match disconnected_at {
-                Some(at) => plausible::elapsed_ms(at, now.wall).unwrap_or_else(|| {
-                    shared.counters.implausible();
-                    0
-                }),
-                None => 0,
-            };
-            let left_ms = session
-                .expires_after_ms()
-                .map(|expires| expires.saturating_sub(away_ms));
-            expiries.insert(session.incarnation, left_ms);
-            if let Some(left_ms) = left_ms {
-                let expires_at = now.monotonic.plus_ms(left_ms);
-                session.expires_at = Some(expires_at);
-                let timer = Timer::Session(session.client_id.clone());
-                shared.timers.set(expires_at, timer);
-            }
-            shared.registry.recover(Box::new(session));
-        }
-        for row in self.wills {
-            recover_will(&shared, row, &expiries, now);
-        }
-        Broker { shared }
+        })
     }
 
     fn subscription(&mut self, session: Incarnation, row: SubscriptionRow) {
@@ -372,6 +382,42 @@ impl Recovery {
         self.sessions
             .insert(row.incarnation, (session, row.disconnected_at));
     }
+}
+
+/// The session waits for its client, from its end on or from now; gives how long it still lives, if not for ever.
+fn rest(
+    shared: &Shared,
+    mut session: Session,
+    disconnected_at: Option<WallTime>,
+    last_sequence: Sequence,
+    now: Now,
+) -> Option<u64> {
+    session.mailbox.set_in_flight(session.flows.lowest());
+    session.count(Unsent::default());
+    session.disconnected_at = Some(disconnected_at.unwrap_or(now.wall));
+    if disconnected_at.is_none() {
+        session.maybe_sent = last_sequence;
+        let row = session.row(Some(now.wall));
+        shared.journal.submit(Operation::PutSession(row));
+    }
+    let away_ms = match disconnected_at {
+        Some(at) => plausible::elapsed_ms(at, now.wall).unwrap_or_else(|| {
+            shared.counters.implausible();
+            0
+        }),
+        None => 0,
+    };
+    let left_ms = session
+        .expires_after_ms()
+        .map(|expires| expires.saturating_sub(away_ms));
+    if let Some(left_ms) = left_ms {
+        let expires_at = now.monotonic.plus_ms(left_ms);
+        session.expires_at = Some(expires_at);
+        let timer = Timer::Session(session.client_id.clone());
+        shared.timers.set(expires_at, timer);
+    }
+    shared.registry.recover(Box::new(session));
+    left_ms
 }
 
 /// A will whose connection was there at the crash is due after its delay from now, at the latest with the session.
