@@ -1,11 +1,13 @@
-//! A store that keeps everything in memory: for tests, and as the model that the conformance suite compares others
-//! with.
+//! A store that keeps everything in memory: the model that the conformance suite compares others with, what tests run on,
+//! and what a broker with `--ephemeral` runs on, for months.
 //!
-//! It is written to be obviously right, not fast: sets and maps, one lock, no interning. Nothing survives the process,
-//! but [`Store::recover`] gives back what was committed, so that a test can restart a broker on it.
+//! It is written to be obviously right: sets and maps, one lock, no interning. But what a cursor has passed is forgotten, and no
+//! operation costs more than what it is about. Nothing survives the process, but [`Store::recover`] gives back what was
+//! committed, so that a test can restart a broker on it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -73,7 +75,8 @@ struct State {
     access: BTreeMap<AccessName, AccessRow>,
     sessions: BTreeMap<Incarnation, SessionRow>,
     groups: BTreeMap<Incarnation, GroupRow>,
-    subscriptions: BTreeMap<(Incarnation, TopicFilter), SubscriptionRow>,
+    /// None of them empty: by session, for they end with it.
+    subscriptions: BTreeMap<Incarnation, BTreeMap<TopicFilter, SubscriptionRow>>,
     inbound: BTreeSet<(Incarnation, PacketId)>,
     dropped: BTreeMap<Incarnation, DroppedRow>,
     wills: BTreeMap<Incarnation, WillRow>,
@@ -83,7 +86,7 @@ struct State {
     flows: BTreeMap<(Incarnation, PacketId), (Sequence, FlowStage)>,
 }
 
-/// What a session is done with: all below the cursor, and some above.
+/// What a session is done with: all below the cursor, and some from there on.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     cursor: Sequence,
@@ -92,13 +95,21 @@ struct Progress {
 
 impl Progress {
     fn done(&mut self, sequence: Sequence, cursor: Sequence) {
-        self.cursor = self.cursor.max(cursor);
         self.above.insert(sequence);
+        self.cursor = self.cursor.max(cursor);
+        while self.above.first().is_some_and(|first| *first < self.cursor) {
+            self.above.pop_first();
+        }
     }
 
     fn is_done(&self, sequence: Sequence) -> bool {
         sequence < self.cursor || self.above.contains(&sequence)
     }
+}
+
+/// Every packet id of a session.
+fn ids_of(session: Incarnation) -> RangeInclusive<(Incarnation, PacketId)> {
+    (session, PacketId::MIN)..=(session, PacketId::MAX)
 }
 
 impl State {
@@ -115,20 +126,33 @@ impl State {
             Operation::RemoveSession(gone) => {
                 self.sessions.remove(gone);
                 self.progress.remove(gone);
-                self.subscriptions.retain(|(owner, _), _| owner != gone);
-                self.flows.retain(|(owner, _), _| owner != gone);
-                self.inbound.retain(|(owner, _)| owner != gone);
+                self.subscriptions.remove(gone);
                 self.dropped.remove(gone);
+                let ids = ids_of(*gone);
+                let flows: Vec<_> = self.flows.range(ids.clone()).map(|(id, _)| *id).collect();
+                for id in flows {
+                    self.flows.remove(&id);
+                }
+                let inbound: Vec<_> = self.inbound.range(ids).copied().collect();
+                for id in inbound {
+                    self.inbound.remove(&id);
+                }
             }
             Operation::PutSubscription {
                 session,
                 subscription,
             } => {
-                let key = (*session, subscription.filter.clone());
-                self.subscriptions.insert(key, subscription.clone());
+                let filter = subscription.filter.clone();
+                let subscriptions = self.subscriptions.entry(*session).or_default();
+                subscriptions.insert(filter, subscription.clone());
             }
             Operation::RemoveSubscription { session, filter } => {
-                self.subscriptions.remove(&(*session, filter.clone()));
+                if let Some(subscriptions) = self.subscriptions.get_mut(session) {
+                    subscriptions.remove(filter);
+                    if subscriptions.is_empty() {
+                        self.subscriptions.remove(session);
+                    }
+                }
             }
             Operation::PutGroup(row) => {
                 self.groups.insert(row.group, row.clone());
@@ -281,7 +305,7 @@ impl State {
     fn sweep(&mut self) -> u64 {
         let sessions = &self.sessions;
         let kept = |session: &Incarnation| sessions.contains_key(session);
-        self.subscriptions.retain(|(session, _), _| kept(session));
+        self.subscriptions.retain(|session, _| kept(session));
         self.inbound.retain(|(session, _)| kept(session));
         self.dropped.retain(|session, _| kept(session));
         let groups = &self.groups;
@@ -310,11 +334,13 @@ impl State {
         for row in self.groups.values() {
             visit(Row::Group(row.clone()));
         }
-        for ((session, _), row) in &self.subscriptions {
-            visit(Row::Subscription {
-                session: *session,
-                subscription: row.clone(),
-            });
+        for (session, subscriptions) in &self.subscriptions {
+            for row in subscriptions.values() {
+                visit(Row::Subscription {
+                    session: *session,
+                    subscription: row.clone(),
+                });
+            }
         }
         for &(session, packet_id) in &self.inbound {
             visit(Row::Inbound { session, packet_id });
@@ -390,6 +416,30 @@ mod tests {
         let state = store.state();
         let is_done = |number| state.is_done(Incarnation(1), Sequence(number));
         assert!(is_done(4) && is_done(7) && !is_done(5) && !is_done(6));
+        Ok(())
+    }
+
+    /// It runs a broker for months: what a session is done with is no longer remembered one by one.
+    #[test]
+    fn what_the_cursor_has_passed_is_forgotten() -> Result<(), StoreError> {
+        let store = MemoryStore::new();
+        store.commit(&[session(1)])?;
+        // Acknowledged in pairs, the second first.
+        for pair in 0..1_000 {
+            for (number, cursor) in [(2 * pair + 1, 2 * pair), (2 * pair, 2 * pair + 2)] {
+                let done = Operation::Done {
+                    session: Incarnation(1),
+                    sequence: Sequence(number),
+                    packet_id: None,
+                    cursor: Sequence(cursor),
+                };
+                store.commit(&[done])?;
+            }
+        }
+        let state = store.state();
+        let progress = &state.progress[&Incarnation(1)];
+        assert_eq!(progress.above.len(), 0);
+        assert!(progress.is_done(Sequence(1_999)) && !progress.is_done(Sequence(2_000)));
         Ok(())
     }
 }
