@@ -37,8 +37,8 @@ impl Progress {
 
     /// The first number from which on nothing is done.
     pub(super) fn end(&self) -> Sequence {
-        let last = self.ranges.as_slice().last();
-        Sequence(last.map_or(self.cursor, |&(_, end)| end))
+        let last = self.ranges.last();
+        Sequence(last.map_or(self.cursor, |(_, end)| end))
     }
 
     /// Takes in one number, and all below a cursor.
@@ -47,20 +47,17 @@ impl Progress {
             self.ranges.insert(sequence.0);
         }
         self.cursor = self.cursor.max(cursor.0);
-        let mut passed = 0;
-        for &(start, end) in self.ranges.as_slice() {
-            if start > self.cursor {
-                break;
-            }
+        while let Some((start, end)) = self.ranges.first()
+            && start <= self.cursor
+        {
             self.cursor = self.cursor.max(end);
-            passed += 1;
+            self.ranges.remove_first();
         }
-        self.ranges.drain_first(passed);
     }
 
     /// How often the number of ranges has passed the step, and doubled.
     pub(super) fn steps(&self) -> u32 {
-        (self.ranges.as_slice().len() / RANGES_STEP + 1).ilog2()
+        (self.ranges.len() / RANGES_STEP + 1).ilog2()
     }
 
     /// While one message is open the cursor stands still, and others' numbers lie between what is done above it: each would be a range of
@@ -70,7 +67,7 @@ impl Progress {
         mut waits: impl FnMut(Range<u64>) -> Result<bool, E>,
     ) -> Result<(), E> {
         let mut joined: Vec<(u64, u64)> = Vec::new();
-        for &(start, end) in self.ranges.as_slice() {
+        for (start, end) in self.ranges.iter() {
             let before = joined.last().map_or(self.cursor, |&(_, end)| end);
             if waits(before..start)? {
                 joined.push((start, end));
@@ -86,12 +83,12 @@ impl Progress {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut before = self.cursor;
-        let relative = |&(start, end): &(u64, u64)| {
+        let relative = |(start, end)| {
             let range = (start - before, end - start);
             before = end;
             range
         };
-        let ranges = self.ranges.as_slice().iter().map(relative).collect();
+        let ranges = self.ranges.iter().map(relative).collect();
         let cursor = self.cursor;
         encode(PROGRESS_VERSION, &Row { cursor, ranges })
     }
@@ -177,7 +174,7 @@ mod tests {
                 prop_assert!(!waits || !progress.is_done(number));
             }
             // Each range that is left has something before it that waits.
-            prop_assert!(progress.ranges.as_slice().len() <= waiting.len());
+            prop_assert!(progress.ranges.len() <= waiting.len());
             prop_assert_eq!(&Progress::decode(&progress.encode()), &Ok(progress.clone()));
         }
     }

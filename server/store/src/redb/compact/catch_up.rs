@@ -22,21 +22,14 @@ pub(super) fn catch_up(
         to: &transaction,
     };
     stamp::copy(snapshot, &transaction)?;
-    if touched.marks {
-        both.copy(table::META, table::MARKS..=table::MARKS)?;
-    }
-    for &(table, owner) in &touched.owned {
-        both.owned(table, owner)?;
-    }
-    for topic in &touched.topics {
-        both.copy(table::RETAINED, &**topic..=&**topic)?;
-    }
-    for &(start, end) in touched.sets.as_slice() {
-        both.copy(table::SETS, start..end)?;
-    }
-    for &(start, end) in touched.messages.as_slice() {
-        both.copy(table::MESSAGES, start..end)?;
-    }
+    let marks = touched.marks.then_some(table::MARKS..=table::MARKS);
+    both.copy(table::META, marks)?;
+    both.owned(touched)?;
+    let topics = touched.topics.iter();
+    both.copy(table::RETAINED, topics.map(|topic| &**topic..=&**topic))?;
+    let range = |(start, end)| start..end;
+    both.copy(table::SETS, touched.sets.iter().map(range))?;
+    both.copy(table::MESSAGES, touched.messages.iter().map(range))?;
     transaction.commit()?;
     Ok(())
 }
@@ -47,47 +40,53 @@ struct Both<'a> {
 }
 
 impl Both<'_> {
-    fn owned(&self, table: Owned, owner: u64) -> Result<()> {
+    /// What belongs to sessions and groups.
+    fn owned(&self, touched: &Touched) -> Result<()> {
         const FIRST: &[u8] = &[];
-        let one = owner..=owner;
-        let ids = (owner, 0)..=(owner, u16::MAX);
-        match table {
-            Owned::Sessions => self.copy(table::SESSIONS, one),
-            Owned::Groups => self.copy(table::GROUPS, one),
-            Owned::Dropped => self.copy(table::DROPPED, one),
-            Owned::Wills => self.copy(table::WILLS, one),
-            Owned::Progress => self.copy(table::PROGRESS, one),
-            Owned::Inbound => self.copy(table::INBOUND, ids),
-            Owned::Flows => self.copy(table::FLOWS, ids),
-            Owned::Access => {
-                let all = (owner, FIRST)..(owner + 1, FIRST);
-                self.copy(table::ACCESS, all)
-            }
-            Owned::Subscriptions => {
-                // No session has the last number: marks would have had to pass it.
-                let all = (owner, FIRST)..(owner.saturating_add(1), FIRST);
-                self.copy(table::SUBSCRIPTIONS, all)
-            }
-        }
+        let one = |table| touched.owners(table).map(|owner| owner..=owner);
+        self.copy(table::SESSIONS, one(Owned::Sessions))?;
+        self.copy(table::GROUPS, one(Owned::Groups))?;
+        self.copy(table::DROPPED, one(Owned::Dropped))?;
+        self.copy(table::WILLS, one(Owned::Wills))?;
+        self.copy(table::PROGRESS, one(Owned::Progress))?;
+        let ids = |table| {
+            let owners = touched.owners(table);
+            owners.map(|owner| (owner, 0)..=(owner, u16::MAX))
+        };
+        self.copy(table::INBOUND, ids(Owned::Inbound))?;
+        self.copy(table::FLOWS, ids(Owned::Flows))?;
+        // No session has the last number: marks would have had to pass it.
+        let named = |table| {
+            let owners = touched.owners(table);
+            owners.map(|owner| (owner, FIRST)..(owner.saturating_add(1), FIRST))
+        };
+        self.copy(table::ACCESS, named(Owned::Access))?;
+        self.copy(table::SUBSCRIPTIONS, named(Owned::Subscriptions))
     }
 
-    /// The rows of the range are those of the snapshot afterwards.
+    /// The rows of the ranges are those of the snapshot afterwards.
     fn copy<'k, K, V, Q>(
         &self,
         table: TableDefinition<'static, K, V>,
-        range: impl RangeBounds<Q> + Clone + 'k,
+        ranges: impl IntoIterator<Item = impl RangeBounds<Q> + Clone + 'k>,
     ) -> Result<()>
     where
         K: Key + 'static,
         V: Value + 'static,
         Q: Borrow<K::SelfType<'k>> + 'k,
     {
+        let mut ranges = ranges.into_iter().peekable();
+        if ranges.peek().is_none() {
+            return Ok(());
+        }
         let from = self.from.open_table(table)?;
         let mut to = self.to.open_table(table)?;
-        to.retain_in(range.clone(), |_, _| false)?;
-        for entry in from.range(range)? {
-            let (key, row) = entry?;
-            to.insert(key.value(), row.value())?;
+        for range in ranges {
+            to.retain_in(range.clone(), |_, _| false)?;
+            for entry in from.range(range)? {
+                let (key, row) = entry?;
+                to.insert(key.value(), row.value())?;
+            }
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(in crate::redb) enum Owned {
 pub(in crate::redb) struct Touched {
     pub(super) marks: bool,
     /// All rows of that owner in that table.
-    pub(super) owned: BTreeSet<(Owned, u64)>,
+    owned: BTreeSet<(Owned, u64)>,
     pub(super) topics: BTreeSet<Box<[u8]>>,
     pub(super) messages: Ranges,
     pub(in crate::redb) sets: Ranges,
@@ -40,8 +40,14 @@ pub(in crate::redb) struct Touched {
 impl Touched {
     /// There is more than is kept in memory.
     pub(in crate::redb) fn is_too_much(&self) -> bool {
-        let ranges = self.messages.as_slice().len() + self.sets.as_slice().len();
+        let ranges = self.messages.len() + self.sets.len();
         self.owned.len() + self.topics.len() + ranges > ENTRIES_MAX
+    }
+
+    /// Those whose rows in that table have changed.
+    pub(super) fn owners(&self, table: Owned) -> impl Iterator<Item = u64> {
+        let all = (table, 0)..=(table, u64::MAX);
+        self.owned.range(all).map(|(_, owner)| *owner)
     }
 
     /// Takes in what the operation changes. Recipient sets are the interner's, and come from the commit.
