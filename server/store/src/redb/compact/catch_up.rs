@@ -1,6 +1,10 @@
 //! Bringing a copy up to a later snapshot: the rows that have been touched are copied again, or removed.
 
-use std::{borrow::Borrow, ops::RangeBounds};
+use std::{
+    borrow::Borrow,
+    ops::RangeBounds,
+    time::{Duration, Instant},
+};
 
 use redb::{Database, Key, ReadTransaction, TableDefinition, Value, WriteTransaction};
 
@@ -10,12 +14,13 @@ use crate::redb::{stamp, table};
 type Result<T> = std::result::Result<T, redb::Error>;
 
 /// Makes what was touched in the copy as it is in the snapshot, durably. The stamp goes along: to whoever opens it again, the copy is
-/// the store that it was made of.
+/// the store that it was made of. Gives how long the rows took, without the wait for the disk at the end.
 pub(super) fn catch_up(
     copy: &Database,
     snapshot: &ReadTransaction,
     touched: &Touched,
-) -> Result<()> {
+) -> Result<Duration> {
+    let started = Instant::now();
     let transaction = copy.begin_write()?;
     let both = Both {
         from: snapshot,
@@ -30,8 +35,9 @@ pub(super) fn catch_up(
     let range = |(start, end)| start..end;
     both.copy(table::SETS, touched.sets.iter().map(range))?;
     both.copy(table::MESSAGES, touched.messages.iter().map(range))?;
+    let taken = started.elapsed();
     transaction.commit()?;
-    Ok(())
+    Ok(taken)
 }
 
 struct Both<'a> {

@@ -34,7 +34,8 @@ use crate::StoreError;
 /// Appended to the name of the file while the copy is made; one that a crash has left is removed at the next start.
 pub(super) const COMPACT_SUFFIX: &str = ".compact";
 
-/// The last round is one about as long as the round before it, and that one was no longer than this.
+/// The last round is one about as long as the round before it, and that one copied no longer than this. What it waits for the disk
+/// does not count: a slow disk takes that for the last round, too, however little there is to copy.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// Rounds until it is given up: commits touch rows faster than they are copied.
 const ROUNDS_MAX: u32 = 30;
@@ -210,12 +211,11 @@ impl<'a> Recording<'a> {
         // A file grows in large steps; this cuts off what the last one has left over.
         copy.compact().map_err(redb::Error::from)?;
         for _ in 0..ROUNDS_MAX {
-            let started = Instant::now();
             let (touched, snapshot) = take(self.store, &mut self.store.writer.lock())?;
-            catch_up(&copy, &snapshot, &touched)?;
+            let copying = catch_up(&copy, &snapshot, &touched)?;
             drop(snapshot);
             go_on(progress(CompactProgress::Round))?;
-            if started.elapsed() <= PAUSE_MAX {
+            if copying <= PAUSE_MAX {
                 return self.switch(copy, place);
             }
         }
@@ -238,7 +238,11 @@ impl<'a> Recording<'a> {
             done += chunk.count();
             chunk.clear();
             go_on(progress(CompactProgress::Rows { done, total }))?;
-            goes_on(&self.store.writer.lock())
+            // While a commit is under way nothing has failed yet; it is no reason to wait for its disk after each chunk.
+            match self.store.writer.try_lock() {
+                Some(writer) => goes_on(&writer),
+                None => Ok(()),
+            }
         };
         for shape in shape::ALL {
             let mut chunk = Chunk::new(shape);
@@ -258,8 +262,8 @@ impl<'a> Recording<'a> {
 
     /// The last round, for which commits wait, and the switch.
     fn switch(&self, copy: Database, place: &mut impl Place) -> Result<Duration, Stop> {
-        let started = Instant::now();
         let mut writer = self.store.writer.lock();
+        let started = Instant::now();
         let (touched, snapshot) = take(self.store, &mut writer)?;
         catch_up(&copy, &snapshot, &touched)?;
         drop(snapshot);

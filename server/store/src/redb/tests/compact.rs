@@ -3,8 +3,12 @@
 use std::{
     fs, io,
     ops::ControlFlow,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::channel,
+    },
     thread,
+    time::Duration,
 };
 
 use super::{
@@ -275,6 +279,57 @@ fn only_one_at_a_time() {
     ));
     drop(recording);
     Recording::begin(&store).map(drop).expect("begins");
+}
+
+/// A commit waits for its disk. Until the rows are copied nobody needs what it holds.
+#[test]
+fn rows_are_copied_while_a_commit_is_under_way() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    for batch in &history() {
+        store.commit(batch).expect("commits");
+    }
+    let mut place = OnDisk::new(&disk);
+    let recording = Recording::begin(&store).expect("begins");
+    let (copied, until_copied) = channel();
+    let mut progress = move |progress| {
+        if let CompactProgress::Rows { done, total } = progress
+            && done == total
+        {
+            copied.send(()).expect("somebody waits");
+        }
+        GO_ON
+    };
+    thread::scope(|scope| {
+        let commit = store.writer.lock();
+        let copying = scope.spawn(|| recording.copy(&mut place, &mut progress));
+        let waited = until_copied.recv_timeout(Duration::from_secs(10));
+        drop(commit);
+        let copied = copying.join().expect("has not panicked");
+        copied.expect("compacts");
+        waited.expect("the rows wait for the commit");
+    });
+}
+
+/// What a round waits for its disk says nothing of how far behind the copy is.
+#[test]
+fn a_disk_that_is_slow_to_sync_does_not_keep_it_from_its_end() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    for batch in &history() {
+        store.commit(batch).expect("commits");
+    }
+    let mut place = OnDisk::new(&disk);
+    place.copy.slow_down(Duration::from_millis(150));
+    let recording = Recording::begin(&store).expect("begins");
+    let mut rounds = 0;
+    let copied = recording.copy(&mut place, &mut |progress| {
+        rounds += u32::from(progress == CompactProgress::Round);
+        GO_ON
+    });
+    copied.expect("compacts");
+    // redb syncs once before it changes anything, which makes the first one long.
+    assert!(rounds <= 2, "{rounds}, and nothing was committed meanwhile");
 }
 
 /// The copy is given up, the store goes on.

@@ -9,6 +9,8 @@ use std::{
     io,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use redb::StorageBackend;
@@ -38,6 +40,8 @@ struct State {
     lies: bool,
     /// Writes and syncs fail with this.
     failing: Option<io::ErrorKind>,
+    /// How long a sync takes.
+    sync_takes: Duration,
 }
 
 /// Numbers that a seed fixes (SplitMix64).
@@ -74,6 +78,11 @@ impl Disk {
     /// From now on writes and syncs fail so, or do not.
     pub(super) fn fail(&self, how: Option<io::ErrorKind>) {
         self.state().failing = how;
+    }
+
+    /// From now on each sync takes so long.
+    pub(super) fn slow_down(&self, sync_takes: Duration) {
+        self.state().sync_takes = sync_takes;
     }
 
     /// The number of steps so far.
@@ -231,6 +240,10 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         if self.state().lies {
             return Ok(());
+        }
+        let sync_takes = self.state().sync_takes;
+        if !sync_takes.is_zero() {
+            thread::sleep(sync_takes);
         }
         self.record(Step::Sync)
     }
