@@ -4,7 +4,7 @@
 //! next message to the same topic most likely names it again.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::RandomState},
+    collections::{HashMap, HashSet, VecDeque, hash_map::RandomState},
     hash::BuildHasher,
     sync::Arc,
 };
@@ -169,7 +169,9 @@ impl Interner {
             gone.push(number);
         }
         if !gone.is_empty() {
-            self.recent.retain(|_, (_, number)| !gone.contains(number));
+            let forgotten: HashSet<u64> = gone.iter().copied().collect();
+            self.recent
+                .retain(|_, (_, number)| !forgotten.contains(number));
             self.recent_recipients = self.recent.values().map(|(set, _)| set.len()).sum();
         }
         gone
