@@ -64,8 +64,9 @@ pub enum RestoreError {
 /// Makes the file at `path` from a backup.
 ///
 /// # Errors
-/// When something is at `path`, the backup is not whole or not of this version, or the disk fails. Then nothing is at
-/// `path`.
+/// When something is at `path`, the backup is not whole or not of this version, or the disk fails. Then nothing of it is at
+/// `path`, unless the very last step failed, which makes the name durable: then the file is there, whole and synced, and a power cut
+/// may take its name away.
 pub fn restore(
     from: impl Read,
     path: &Path,
