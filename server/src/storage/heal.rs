@@ -2,7 +2,8 @@
 //!
 //! Nobody is kept waiting meanwhile, and nothing that needs the disk is taken (`Journal::failed`). The broker itself stays:
 //! once the store is open again it gets the same batch once more. Either the batch was not there, or it was and is applied
-//! again without harm; in both cases the store then is what the broker has in memory. Only if another store is found in its
+//! again without harm; in both cases the store then is what the broker has in memory. If the disk was full, it gets it in
+//! `parts`. Only if another store is found in its
 //! place, a new broker is recovered from that one.
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 use ebbtide_broker::{Batch, Broker, NoRoom};
 use ebbtide_store::StoreError;
 
-use super::{Current, Reader, Shared, Source, kept::Kept, place::Again};
+use super::{Current, Reader, Shared, Source, kept::Kept, parts::Parts, place::Again};
 
 /// How long it waits before it tries again to open a store that failed: doubled each time, up to the second one.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -57,6 +58,7 @@ pub(super) fn heal(
     let started = Instant::now();
     let mut complaint = error.to_string();
     let mut is_full = matches!(error, StoreError::Full(_));
+    let mut parts = Parts::of(&batch.operations, &error);
     let mut pause = RETRY_FIRST;
     let mut tried_at = started;
     let mut is_other = false;
@@ -70,9 +72,13 @@ pub(super) fn heal(
             continue;
         }
         tried_at = Instant::now();
-        match attempt(shared, source, broker, batch, &mut is_other, is_last) {
+        match attempt(shared, source, broker, &mut parts, &mut is_other, is_last) {
             Ok(Healed::Stopped) => return Healed::Stopped,
             Ok(healed) => {
+                if healed == Healed::Same {
+                    broker.journal().committed(batch);
+                    broker.journal().healed();
+                }
                 tracing::info!(after = ?started.elapsed(), "the store works again");
                 let no_room = shared.broker().journal().no_room();
                 source.events.store(source.clock.now().wall, no_room);
@@ -98,7 +104,7 @@ fn attempt(
     shared: &Shared,
     source: &Source,
     broker: &Broker,
-    batch: &Batch,
+    parts: &mut Parts<'_>,
     is_other: &mut bool,
     is_last: bool,
 ) -> Result<Healed, StoreError> {
@@ -108,10 +114,8 @@ fn attempt(
             for row in &report.put_aside {
                 tracing::error!("a damaged row was put aside: {row}");
             }
-            store.commit(&batch.operations)?;
+            parts.commit(&*store)?;
             *shared.reader().shared.store.write() = Some(store);
-            broker.journal().committed(batch);
-            broker.journal().healed();
             Ok(Healed::Same)
         }
         // The same as at the last attempt may be the other one, which could not be recovered then.

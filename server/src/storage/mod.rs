@@ -9,6 +9,7 @@ mod error;
 mod heal;
 mod kept;
 mod open;
+mod parts;
 mod place;
 mod room;
 #[cfg(test)]

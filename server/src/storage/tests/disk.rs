@@ -29,6 +29,9 @@ struct State {
     /// Half of a write that fails is there.
     tears: bool,
     free_bytes: Option<u64>,
+    /// It is full when more than this is written between two syncs.
+    unsynced_bytes_max: Option<usize>,
+    unsynced_bytes: usize,
     /// Of the store that was opened last.
     stamps: Arc<Stamps>,
     is_away: bool,
@@ -52,6 +55,19 @@ impl Disk {
 
     pub fn set_free_bytes(&self, bytes: u64) {
         self.state().free_bytes = Some(bytes);
+    }
+
+    /// There is no room for transactions that write more.
+    pub fn limit_transactions(&self, bytes_max: usize) {
+        let mut state = self.state();
+        state.unsynced_bytes_max = Some(bytes_max);
+        state.unsynced_bytes = 0;
+    }
+
+    /// Nothing is written meanwhile.
+    pub fn hold(&self, while_held: impl FnOnce()) {
+        let _state = self.state();
+        while_held();
     }
 
     /// It does not answer who opens it again while that is locked.
@@ -141,10 +157,19 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.state().unsynced_bytes = 0;
         self.change(|_, _| {})
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        {
+            let mut state = self.state();
+            state.unsynced_bytes += data.len();
+            let bytes = state.unsynced_bytes;
+            if state.unsynced_bytes_max.is_some_and(|most| bytes > most) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+        }
         self.change(|content, is_torn| {
             let data = if is_torn {
                 &data[..data.len() / 2]
@@ -159,6 +184,8 @@ impl StorageBackend for Disk {
 
 impl Place for Disk {
     fn open(&self) -> Result<Kept, StoreError> {
+        // What was not synced has been given up.
+        self.state().unsynced_bytes = 0;
         let store = self.open_store()?;
         self.state().stamps = store.stamps();
         Ok(Kept::File(Arc::new(store)))

@@ -451,6 +451,26 @@ fn what_is_removed_makes_room_on_a_full_disk() {
     );
 }
 
+/// A transaction copies pages before it changes them: what has room in parts has none as a whole.
+#[test]
+fn a_batch_that_does_not_fit_at_once_is_committed_in_parts() {
+    const MANY: usize = 1_000;
+    let running = Running::start();
+    let mut publisher = running.connect("p");
+    running.disk.limit_transactions(800_000);
+    // The first is on its way to the disk; behind it gather the others.
+    running.disk.hold(|| {
+        for number in 0..MANY {
+            publisher.send(retained(&format!("topic/{number}"), &"x".repeat(1_000)));
+        }
+    });
+    running.wait_for(Some(NoRoom::Failed));
+    assert_eq!(puback(&mut publisher), None);
+    running.wait_for(None);
+    assert_eq!(kept(&running.disk).len(), MANY);
+    assert!(running.storage.finish());
+}
+
 #[test]
 fn a_start_on_a_full_disk_is_no_ready_one() {
     let disk = Disk::default();
