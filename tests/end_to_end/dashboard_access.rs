@@ -83,6 +83,11 @@ fn signing_in_is_told_renewed_asked_again_and_leaves_nothing() -> Result<()> {
 }
 
 #[test]
+fn what_was_confirmed_is_done_when_its_user_signs_out() -> Result<()> {
+    guarded("leaving", &with_boards_for_all(), &["mqtt", PASSWORD])
+}
+
+#[test]
 fn what_a_scope_does_not_allow_is_disabled_and_says_why() -> Result<()> {
     guarded("scopes", &with_boards_for_all(), &["mqtt", PASSWORD])
 }

@@ -67,7 +67,8 @@ pub enum Msg {
     /// The viewer went back or forth in the history.
     Moved,
     Reconnect,
-    Notify(Notice),
+    /// Of this visit: what came of the deeds of an earlier one is nobody else's business.
+    Notify(u32, Notice),
     DismissNotice,
 }
 
@@ -130,7 +131,7 @@ impl Component for App {
                 sign_out: link.callback(|()| Msg::SignOut),
                 location,
                 go: link.callback(|(location, step)| Msg::Go(location, step)),
-                notify: link.callback(Msg::Notify),
+                notify: notify(link, 0),
             },
             standing: Standing::Unknown,
             visit: 0,
@@ -164,7 +165,7 @@ impl Component for App {
 
     fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
         match msg {
-            Msg::Link(visit, _) if visit != self.visit => return false,
+            Msg::Link(visit, _) | Msg::Notify(visit, _) if visit != self.visit => return false,
             Msg::Link(_, link) => {
                 let needs_auth = matches!(link, Link::NeedsAuth { .. });
                 let connection = std::mem::take(&mut self.shell.connection);
@@ -236,7 +237,7 @@ impl Component for App {
                     feed.reconnect_now();
                 }
             }
-            Msg::Notify(notice) => self.notice = Some(notice),
+            Msg::Notify(_, notice) => self.notice = Some(notice),
             Msg::DismissNotice => self.notice = None,
         }
         self.shell.account = self.standing.account().cloned();
@@ -378,6 +379,10 @@ impl App {
         let frames = Rc::new(Frames::new(move |events| happened.emit(events)));
         self.events = Listening::start(Callback::from(move |event| frames.push(event)));
     }
+}
+
+fn notify(link: &Scope<App>, visit: u32) -> Callback<Notice> {
+    link.callback(move |notice| Msg::Notify(visit, notice))
 }
 
 /// Opens the connection of a visit. Without one: how that is told, and why in words.

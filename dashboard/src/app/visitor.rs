@@ -9,7 +9,7 @@ use ebbtide_api::{LoginResponse, LoginStatus};
 use gloo::timers::callback::Timeout;
 use yew::prelude::*;
 
-use super::{App, Msg, connect};
+use super::{App, Msg, connect, notify};
 use crate::api::bearer::{self, Bearer};
 use crate::api::{self, Fault};
 use crate::browser;
@@ -178,6 +178,10 @@ impl App {
     }
 
     pub(super) fn sign_out(&mut self, ctx: &Context<Self>) {
+        // Who leaves has decided: what is announced is done by who confirmed it, while the broker still knows who that is.
+        if let Some(notice) = self.notice.take() {
+            notice.act();
+        }
         self.shut(ctx, true, true);
         let home = Location::new(Page::HOME);
         browser::set_address(&home.url(), Step::Replace);
@@ -206,6 +210,7 @@ impl App {
             feed.close();
         }
         self.visit += 1;
+        self.shell.notify = notify(ctx.link(), self.visit);
         self.no_feed = "Nobody is signed in.".to_owned();
         self.shell.connection = Connection::default();
         self.shell.stores = Rc::default();

@@ -62,6 +62,11 @@ impl Notice {
             ..Self::new(text).with_undo(undone)
         }
     }
+
+    /// Does at once what it announces, if that is still to be done.
+    pub fn act(&self) {
+        act(self.deed.as_ref());
+    }
 }
 
 #[derive(Properties, PartialEq)]
