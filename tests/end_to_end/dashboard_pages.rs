@@ -69,6 +69,11 @@ fn a_backlog_is_looked_into_and_what_loses_it_can_be_taken_back() -> Result<()> 
 }
 
 #[test]
+fn pages_of_long_answers_say_what_is_shown() -> Result<()> {
+    show("pagers")
+}
+
+#[test]
 fn why_a_message_did_not_come_is_said_in_words() -> Result<()> {
     if !tools::present(&[Tool::Node, Tool::Chromium]) {
         return Ok(());

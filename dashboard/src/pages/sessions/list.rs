@@ -1,11 +1,11 @@
 //! The list of sessions: searched, narrowed and ordered by the broker, a page at a time.
 
-use ebbtide_api::{Order, SessionQuery, SessionState};
+use ebbtide_api::{Order, SessionPage, SessionQuery, SessionState};
 use yew::prelude::*;
 
 use super::row::row;
 use super::{ORDER, SORT, STATE};
-use crate::api::{self, Polled, use_polled};
+use crate::api::{self, Fault, Polled, use_polled};
 use crate::components::page_head::page_head;
 use crate::components::pager::pager;
 use crate::components::state_panel::{message, rows_skeleton};
@@ -19,43 +19,73 @@ use crate::shell::{Shell, Step, use_shell};
 const ASKED_EVERY_MS: u32 = 4_000;
 const PAGE_LEN: usize = 50;
 
+/// A question, and the cursors of the pages up to the one that is meant.
+#[derive(Clone, Default, PartialEq)]
+struct Way {
+    of: SessionQuery,
+    cursors: Vec<String>,
+}
+
+/// The page at the end of a way, or the last one before it on which there still is something.
+async fn look(mut way: Way) -> Result<(Way, SessionPage), Fault> {
+    loop {
+        let question = SessionQuery {
+            cursor: way.cursors.last().cloned(),
+            ..way.of.clone()
+        };
+        let page = api::sessions(&question).await?;
+        if !page.sessions.is_empty() || way.cursors.pop().is_none() {
+            return Ok((way, page));
+        }
+    }
+}
+
 #[component]
 pub fn List() -> Html {
     let shell = use_shell();
     let asked = asked(&shell.location);
-    // The cursors of the pages before this one, of the question that is asked now.
-    let way = use_state_eq(|| (SessionQuery::default(), Vec::<String>::new()));
-    let cursors = if way.0 == asked {
-        way.1.clone()
-    } else {
-        Vec::new()
+    // The way to the page that is asked for, which begins anew with another question.
+    let way = use_state_eq(Way::default);
+    let wanted = match way.of == asked {
+        true => (*way).clone(),
+        false => Way {
+            of: asked.clone(),
+            cursors: Vec::new(),
+        },
     };
-    let question = SessionQuery {
-        cursor: cursors.last().cloned(),
-        ..asked.clone()
-    };
-    let polled = use_polled(question, ASKED_EVERY_MS, |question| {
-        api::sessions(&question)
-    });
-    let to_page = |cursors: Vec<String>| {
-        let (way, asked) = (way.clone(), asked.clone());
-        Callback::from(move |()| way.set((asked.clone(), cursors.clone())))
-    };
-    let page = polled.value.as_deref();
-    let previous = (!cursors.is_empty()).then(|| to_page(cursors[..cursors.len() - 1].to_vec()));
-    let next = page
-        .and_then(|page| page.next.clone())
-        .map(|next| to_page(cursors.iter().cloned().chain([next]).collect()));
-    let range = page.map_or_else(String::new, |page| {
-        let first = (cursors.len() * PAGE_LEN) as u64;
-        range(first, page.sessions.len() as u64, page.total)
-    });
+    let polled = use_polled(wanted, ASKED_EVERY_MS, look);
+    // From the page that is shown: what was pressed before the next one has come leads no further.
+    let shown = polled.value.as_deref();
+    let mut pager_of = (String::new(), None, None);
+    if let Some((from, page)) = shown {
+        let to_page = |cursors: Vec<String>| {
+            let (way, of) = (way.clone(), asked.clone());
+            Callback::from(move |()| {
+                way.set(Way {
+                    of: of.clone(),
+                    cursors: cursors.clone(),
+                });
+            })
+        };
+        let (before, is_same) = (&from.cursors, from.of == asked);
+        let previous = before.split_last().filter(|_| is_same);
+        let next = page.next.clone().filter(|_| is_same);
+        let len = page.sessions.len() as u64;
+        // Some of those before may have ended since.
+        let first = ((before.len() * PAGE_LEN) as u64).min(page.total.saturating_sub(len));
+        pager_of = (
+            range(first, len, page.total),
+            previous.map(|(_, before)| to_page(before.to_vec())),
+            next.map(|next| to_page(before.iter().cloned().chain([next]).collect())),
+        );
+    }
+    let (range, previous, next) = pager_of;
     let is_stale = polled.fault.is_some() || !shell.connection.is_online();
     html! {
         <section class="page" data-stale={is_stale.then_some("true")}>
             { page_head(Page::Sessions, Html::default(), pager("Pages of sessions", range, previous, next)) }
             <div class="page-tools">{ states(&shell, &asked) }</div>
-            if let (Some(fault), Some(_)) = (&polled.fault, page) {
+            if let (Some(fault), Some(_)) = (&polled.fault, shown) {
                 <p class="note" role="status">{ format!("{fault} What is shown may have been overtaken.") }</p>
             }
             { sessions_or_state(&shell, &asked, &polled) }
@@ -99,9 +129,9 @@ fn states(shell: &Shell, asked: &SessionQuery) -> Html {
 fn sessions_or_state(
     shell: &Shell,
     asked: &SessionQuery,
-    polled: &Polled<ebbtide_api::SessionPage>,
+    polled: &Polled<(Way, SessionPage)>,
 ) -> Html {
-    let Some(page) = polled.value.as_deref() else {
+    let Some((_, page)) = polled.value.as_deref() else {
         return match &polled.fault {
             Some(fault) => message(
                 "The sessions are not known",

@@ -1,10 +1,10 @@
 //! What a session is to get, in its order: a look into the queue that changes nothing.
 
-use ebbtide_api::{QueueQuery, QueuedMessage};
+use ebbtide_api::{QueuePage, QueueQuery, QueuedMessage};
 use yew::prelude::*;
 
 use super::OFFSET;
-use crate::api::{self, use_polled};
+use crate::api::{self, Fault, use_polled};
 use crate::components::now::RelativeTime;
 use crate::components::pager::pager;
 use crate::components::topic_path::topic_path;
@@ -27,6 +27,23 @@ pub struct QueueProps {
     pub waiting: u64,
 }
 
+/// The page at an offset, or the last one, if the queue has become shorter than that.
+async fn look(client_id: AttrValue, mut offset: u64) -> Result<QueuePage, Fault> {
+    loop {
+        let asked = QueueQuery {
+            offset: Some(offset as usize),
+            limit: Some(PAGE_LEN),
+            payload_bytes_max: Some(PAYLOAD_BYTES_MAX),
+        };
+        let page = api::queue(&client_id, &asked).await?;
+        let last = page.total.saturating_sub(1) / PAGE_LEN as u64 * PAGE_LEN as u64;
+        if !page.messages.is_empty() || offset <= last {
+            return Ok(page);
+        }
+        offset = last;
+    }
+}
+
 #[component]
 pub fn Queue(props: &QueueProps) -> Html {
     let shell = use_shell();
@@ -34,18 +51,13 @@ pub fn Queue(props: &QueueProps) -> Html {
         .location
         .get(OFFSET)
         .and_then(|text| text.parse().ok());
-    let offset: usize = offset.unwrap_or_default();
+    let offset: u64 = offset.unwrap_or_default();
     // Asked anew as soon as the number changes.
     let question = (props.client_id.clone(), offset, props.waiting);
     let polled = use_polled(question, ASKED_EVERY_MS, |(client_id, offset, _)| {
-        let asked = QueueQuery {
-            offset: Some(offset),
-            limit: Some(PAGE_LEN),
-            payload_bytes_max: Some(PAYLOAD_BYTES_MAX),
-        };
-        api::queue(&client_id, &asked)
+        look(client_id, offset)
     });
-    let to_offset = |offset: usize| {
+    let to_offset = |offset: u64| {
         let text = if offset == 0 {
             String::new()
         } else {
@@ -54,13 +66,14 @@ pub fn Queue(props: &QueueProps) -> Html {
         let to = shell.location.clone().with(OFFSET, &text);
         shell.go.reform(move |()| (to.clone(), Step::Replace))
     };
+    // From the page that is shown, not from the one that is asked for.
     let page = polled.value.as_deref();
-    let previous = (offset > 0).then(|| to_offset(offset.saturating_sub(PAGE_LEN)));
-    let next = page
-        .and_then(|page| page.next_offset)
-        .map(|next| to_offset(next as usize));
+    let first = page.and_then(|page| page.messages.first());
+    let first = first.map_or(0, |message| message.position);
+    let previous = (first > 0).then(|| to_offset(first.saturating_sub(PAGE_LEN as u64)));
+    let next = page.and_then(|page| page.next_offset).map(to_offset);
     let range = page.map_or_else(String::new, |page| {
-        range(offset as u64, page.messages.len() as u64, page.total)
+        range(first, page.messages.len() as u64, page.total)
     });
     let rows = page.map(|page| page.messages.iter().map(message).collect::<Html>());
     let is_empty = page.is_none_or(|page| page.messages.is_empty());
