@@ -47,6 +47,25 @@ await show(opened, async () => {
   await fit('a wrong rule');
   await picture(page, 'access-rules-wrong');
   const added = '[\n  {"effect": "deny", "who": {"user": "ann"}, "actions": ["publish"], "topics": ["config/#"]},';
+  // An answer belongs to the text that was asked about, however late it comes: what is saved is what stands in the field.
+  const validation = '**/api/v1/rules/validate';
+  const asked = [];
+  await page.route(validation, (route) => { asked.push(route); });
+  for (const [n, user] of ['early', 'late'].entries()) {
+    await text.fill(original.replace('"bob"', `"${user}"`));
+    await eventually('asked', () => asked.length, (seen) => seen === n + 1);
+  }
+  const [overtaken, last] = asked;
+  const answered = page.waitForResponse(validation);
+  await overtaken.continue();
+  await (await answered).finished();
+  // The page has had its turn with it.
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
+  assert.ok(await save.isDisabled(), 'other rules than those in the field can be saved');
+  await last.continue();
+  await eventually('it can be saved', () => save.isDisabled(), (seen) => !seen);
+  await page.unroute(validation);
+  await editor.getByText('late').first().waitFor();
   await text.fill(original.replace('[', added));
   await editor.getByText('ann may not publish').waitFor();
   await eventually('it can be saved', () => save.isDisabled(), (seen) => !seen);

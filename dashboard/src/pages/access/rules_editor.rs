@@ -1,6 +1,9 @@
 //! The rules as a text, looked at by the broker while they are typed: beside it what they say in words, or what is wrong and
 //! where. Saved at once for everybody, and taken back with the way back that is offered then.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use ebbtide_api::Rule;
 use gloo::timers::callback::Timeout;
 use yew::prelude::*;
@@ -27,12 +30,8 @@ pub struct Props {
     pub refresh: Callback<()>,
 }
 
-#[derive(Clone, PartialEq)]
-enum Looked {
-    Waiting,
-    Good(Vec<Rule>),
-    Wrong(String),
-}
+/// What the broker says of a text, and of which one.
+type Looked = (String, Result<Vec<Rule>, String>);
 
 #[component]
 pub fn RulesEditor(props: &Props) -> Html {
@@ -40,31 +39,38 @@ pub fn RulesEditor(props: &Props) -> Html {
     // With which the editing began: others may change them meanwhile.
     let began = use_state_eq(|| props.rules.clone());
     let text = use_state_eq(|| rules_text(&props.rules));
-    let looked = use_state_eq(|| Looked::Waiting);
+    let looked = use_state_eq(|| None::<Looked>);
     let failed = use_state_eq(String::new);
     let leaving = use_state_eq(|| false);
     let syntax = json::check(&text).err();
     use_effect_with((*text).clone(), {
         let (looked, is_json) = (looked.clone(), syntax.is_none());
         move |text: &String| {
-            looked.set(Looked::Waiting);
-            let text = text.clone();
+            // An answer that another text has overtaken would take the place of that one's.
+            let is_wanted = Rc::new(Cell::new(true));
+            let (text, still) = (text.clone(), Rc::clone(&is_wanted));
             let ask = is_json.then(|| {
                 Timeout::new(SETTLED_MS, move || {
                     wasm_bindgen_futures::spawn_local(async move {
-                        looked.set(match api::access::validate_rules(&text).await {
-                            Ok(rules) => Looked::Good(rules.rules),
-                            Err(fault) => Looked::Wrong(fault.to_string()),
-                        });
+                        let answer = api::access::validate_rules(&text).await;
+                        if still.get() {
+                            let answer = answer.map(|rules| rules.rules);
+                            looked.set(Some((text, answer.map_err(|fault| fault.to_string()))));
+                        }
                     });
                 })
             });
-            move || drop(ask)
+            move || {
+                is_wanted.set(false);
+                drop(ask);
+            }
         }
     });
-    let good = match &*looked {
-        Looked::Good(rules) if syntax.is_none() => Some(rules),
-        _ => None,
+    let answer = looked.as_ref().filter(|(of, _)| *of == *text);
+    let (good, wrong) = match answer {
+        Some((_, Ok(rules))) => (Some(rules), None),
+        Some((_, Err(said))) => (None, Some(said)),
+        None => (None, None),
     };
     let is_dirty = *text != rules_text(&began);
     let is_overtaken = *began != props.rules;
@@ -97,19 +103,13 @@ pub fn RulesEditor(props: &Props) -> Html {
             }
         })
     };
-    let fault = syntax.or_else(|| match &*looked {
-        Looked::Wrong(said) => place(said),
-        _ => None,
-    });
-    let problem = match (&fault, &*looked) {
+    let fault = syntax.or_else(|| wrong.and_then(|said| place(said)));
+    let problem = match (&fault, wrong) {
         (Some(fault), _) => format!("Not valid: {fault}."),
-        (None, Looked::Wrong(said)) => format!("Not valid: {said}"),
+        (None, Some(said)) => format!("Not valid: {said}"),
         _ => String::new(),
     };
-    let marked = match &*looked {
-        Looked::Wrong(said) => wrong_rule(said),
-        _ => None,
-    };
+    let marked = wrong.and_then(|said| wrong_rule(said));
     let field = text_field(TextField {
         id: "rules-text",
         label: "Rules, a JSON array: one on a line",
