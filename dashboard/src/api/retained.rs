@@ -2,12 +2,12 @@
 
 use ebbtide_api::{
     DeleteRetainedResponse, PublishManyRequest, PublishManyResponse, PublishRequest,
-    RetainedMessage,
+    RetainedMessage, RetainedPage,
 };
 use form_urlencoded::Serializer;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{call, get};
+use super::{Fault, call, get};
 
 /// Where a topic's retained message is.
 pub fn path(topic: &str) -> String {
@@ -15,10 +15,15 @@ pub fn path(topic: &str) -> String {
     format!("/api/v1/retained/{topic}")
 }
 
-/// All but its payload.
-pub async fn about(topic: &str) -> Result<RetainedMessage, String> {
-    let path = format!("{}?payload_bytes_max=0", path(topic));
-    get(&path).await.map_err(|fault| fault.to_string())
+/// All but its payload; `None`: nothing is retained there any more. Asked as a list, in which nothing is no fault: a message
+/// may be cleared, or expire, while the question is on its way.
+pub async fn about(topic: &str) -> Result<Option<RetainedMessage>, Fault> {
+    let query = Serializer::new(String::new())
+        .append_pair("filter", topic)
+        .append_pair("payload_bytes_max", "0")
+        .finish();
+    let page: RetainedPage = get(&format!("/api/v1/retained?{query}")).await?;
+    Ok(page.retained.into_iter().next())
 }
 
 /// What would be deleted, or with `dry_run` false, what was.

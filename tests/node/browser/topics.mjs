@@ -124,6 +124,21 @@ async function clearAndUndo() {
   await broker.publish([{ topic: 'site/fan', payload: '' }]);
 }
 
+// The page asks about a message that is gone before the question has come: nothing retained is an answer, not a fault.
+async function goneMeanwhile() {
+  const question = /\/api\/v1\/retained/;
+  let asked = 0;
+  await page.route(question, async (route) => {
+    if (asked === 0) await broker.publish([{ topic: 'site/fan', payload: '' }]);
+    asked += 1;
+    await route.continue();
+  });
+  await broker.publish([{ topic: 'site/fan', payload: 'slow' }]);
+  await eventually('asked', () => asked, (seen) => seen === 1);
+  await eventually('gone', () => page.getByTestId('topic-standing').innerText(), (seen) => seen.includes('was cleared'));
+  await page.unroute(question);
+}
+
 async function many() {
   const messages = Array.from({ length: 10_000 }, (_, n) => ({ topic: `many/${n % 100}/${n}`, payload: String(n), qos: 0 }));
   await broker.publish(messages);
@@ -221,6 +236,7 @@ try {
   await exports();
   await deleteAndUndo();
   await clearAndUndo();
+  await goneMeanwhile();
   await plant();
   await busy();
   await many();

@@ -265,7 +265,7 @@ fn use_kept(props: &Props) -> Option<Kept> {
                 Timeout::new(SETTLED_MS, move || {
                     wasm_bindgen_futures::spawn_local(async move {
                         // Gone meanwhile, or no answer: then what is known here is shown.
-                        let Ok(found) = api::retained::about(&topic).await else {
+                        let Ok(Some(found)) = api::retained::about(&topic).await else {
                             return;
                         };
                         let kept = Kept {
