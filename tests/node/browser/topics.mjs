@@ -124,6 +124,29 @@ async function clearAndUndo() {
   await broker.publish([{ topic: 'site/fan', payload: '' }]);
 }
 
+// An event is not what the broker keeps, and has nothing of it: no time, no QoS, no end, and no way to the whole of it.
+async function anEventAfterIt() {
+  await broker.publish([{ topic: 'site/fan', payload: 'on', qos: 1, properties: { message_expiry_interval: 3600 } }]);
+  await page.goto(`${base}/topics?filter=site%2F%23&topic=site%2Ffan`);
+  const said = () => page.getByTestId('topic-standing').innerText();
+  await eventually('what is kept', said, (seen) => /Kept\s+Retained/.test(seen) && /QoS\s+1/.test(seen) && /Published/.test(seen) && /Expires/.test(seen));
+  const mark = row('site/fan').locator('.mark-retained');
+  assert.equal(await mark.getAttribute('title'), 'Retained');
+  const asked = [];
+  page.on('request', (request) => { if (/api\/v1\/retained/.test(request.url())) asked.push(request.url()); });
+  await broker.publish([{ topic: 'site/fan', payload: 'x'.repeat(70_000), retain: false }]);
+  await eventually('an event', said, (seen) => /Kept\s+Not this one: another message is retained/.test(seen));
+  const text = await said();
+  assert.ok(!/Published|Expires/.test(text) && /QoS of delivery/.test(text), text);
+  await detail.getByText(/^The first /).first().waitFor();
+  assert.equal(await detail.getByText('Download all of it').count(), 0);
+  assert.equal(await mark.getAttribute('title'), 'Another message is retained');
+  await accessible(page, 'an event after what is kept');
+  assert.deepEqual(asked, []);
+  await broker.publish([{ topic: 'site/fan', payload: 'off' }]);
+  await eventually('what is kept now', said, (seen) => /Kept\s+Retained/.test(seen) && /Published/.test(seen));
+}
+
 // The page asks about a message that is gone before the question has come: nothing retained is an answer, not a fault.
 async function goneMeanwhile() {
   const question = /\/api\/v1\/retained/;
@@ -236,6 +259,7 @@ try {
   await exports();
   await deleteAndUndo();
   await clearAndUndo();
+  await anEventAfterIt();
   await goneMeanwhile();
   await plant();
   await busy();

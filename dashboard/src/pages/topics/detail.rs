@@ -79,6 +79,7 @@ pub fn Detail(props: &Props) -> Html {
     let member = use_state_eq(|| None::<String>);
     let newest = props.versions.first().filter(|newest| !is_clearing(newest));
     let was_cleared = newest.is_none() && !props.versions.is_empty();
+    let whole = is_kept(props).then(|| AttrValue::from(api::retained::path(&props.topic)));
     let on_clear = {
         let (shell, topic) = (shell.clone(), props.topic.clone());
         Callback::from(move |_: MouseEvent| retained::clear(&shell, &topic))
@@ -124,7 +125,7 @@ pub fn Detail(props: &Props) -> Html {
             }
             <div class="slot">
                 if let Some(newest) = newest {
-                <PayloadPanel id="topic" payload={newest.payload.clone()} whole={props.is_retained.then(|| AttrValue::from(api::retained::path(&props.topic)))} />
+                <PayloadPanel id="topic" payload={newest.payload.clone()} {whole} />
                 { properties(&newest.properties) }
                 }
             </div>
@@ -142,6 +143,11 @@ pub fn Detail(props: &Props) -> Html {
 /// An empty retained message takes away what was kept.
 fn is_clearing(message: &Message) -> bool {
     message.retained && message.payload.is_empty()
+}
+
+/// Whether the newest message is the one that the broker keeps: an event after it leaves that as it is.
+fn is_kept(props: &Props) -> bool {
+    props.is_retained && props.versions.first().is_some_and(|newest| newest.retained)
 }
 
 fn standing(
@@ -168,7 +174,7 @@ fn standing(
     let qos = kept.map_or(newest.qos, |kept| kept.qos);
     html! {
         <dl class="standing" data-testid="topic-standing">
-            <div><dt>{ "Kept" }</dt><dd>{ if props.is_retained { "Retained" } else { "Not retained" } }</dd></div>
+            <div><dt>{ "Kept" }</dt><dd>{ standing_of(props) }</dd></div>
             if let Some(at_ms) = accepted {
                 <div><dt>{ "Published" }</dt><dd>{ time(at_ms) }</dd></div>
             } else {
@@ -181,6 +187,14 @@ fn standing(
             <div><dt>{ "Size" }</dt><dd>{ size(newest.payload.bytes()) }</dd></div>
             <div><dt>{ "Messages seen" }</dt><dd>{ props.messages }</dd></div>
         </dl>
+    }
+}
+
+fn standing_of(props: &Props) -> &'static str {
+    match props.is_retained {
+        true if is_kept(props) => "Retained",
+        true => "Not this one: another message is retained",
+        false => "Not retained",
     }
 }
 
@@ -256,7 +270,7 @@ fn use_kept(props: &Props) -> Option<Kept> {
     // With the message that it is about.
     let known = use_state(|| None::<(*const Message, Kept)>);
     let newest = props.versions.first().map(Rc::as_ptr);
-    let about = newest.filter(|_| props.is_retained);
+    let about = newest.filter(|_| is_kept(props));
     use_effect_with((about, props.topic.clone()), {
         let known = known.clone();
         move |(about, topic): &(Option<*const Message>, AttrValue)| {

@@ -55,8 +55,10 @@ pub fn row(tree: &Tree, row: Row, state: RowState) -> Html {
             <span class="twist" data-branch={row.is_branch.then_some("true")} onclick={state.on_toggle} aria-hidden="true"></span>
             <bdi class="topic-name">{ level_name(&shorten(&node.name, NAME_CHARS_MAX)) }</bdi>
             if let Some(topic) = topic {
-                if topic.is_retained {
+                if topic.newest.retained {
                     <span class="mark-retained" title="Retained">{ "R" }<span class="visually-hidden">{ "etained" }</span></span>
+                } else if topic.is_retained {
+                    <span class="mark-retained" data-other="true" title="Another message is retained">{ "R" }<span class="visually-hidden">{ ": another message is retained" }</span></span>
                 }
                 <span class="topic-value">{ preview(&topic.newest.payload) }</span>
             }
