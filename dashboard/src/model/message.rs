@@ -59,6 +59,11 @@ impl Message {
         }
     }
 
+    /// Whether its topic or its payload has a text, whatever the case. The text is in lower case already.
+    pub fn has(&self, search: &str) -> bool {
+        self.topic.to_lowercase().contains(search) || self.payload.has(search)
+    }
+
     /// What is kept of it, bytes: for the limits of what holds many.
     pub fn kept_bytes(&self) -> usize {
         self.payload.kept().len() + self.properties.kept_bytes()

@@ -162,6 +162,19 @@ async function goneMeanwhile() {
   await page.unroute(question);
 }
 
+// What is found follows the messages, and what is found no more goes.
+async function searched() {
+  await page.goto(`${base}/topics?filter=site%2F%23&q=needle`);
+  await page.getByText('No match').waitFor();
+  await broker.publish([{ topic: 'site/lamp/scene', payload: 'a Needle' }]);
+  await row('site/lamp/scene').waitFor();
+  assert.equal(await row('site/motd').count(), 0);
+  await broker.publish([{ topic: 'site/lamp/scene', payload: 'evening' }]);
+  await page.getByText('No match').waitFor();
+  await page.goto(`${base}/topics?filter=site%2F%23`);
+  await row('site/lamp/scene').waitFor();
+}
+
 async function many() {
   const messages = Array.from({ length: 10_000 }, (_, n) => ({ topic: `many/${n % 100}/${n}`, payload: String(n), qos: 0 }));
   await broker.publish(messages);
@@ -261,6 +274,7 @@ try {
   await clearAndUndo();
   await anEventAfterIt();
   await goneMeanwhile();
+  await searched();
   await plant();
   await busy();
   await many();

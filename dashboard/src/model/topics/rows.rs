@@ -16,13 +16,11 @@ pub struct Row {
 }
 
 /// With a search, the topics whose name or payload has the text, and what is above them.
-pub fn rows(tree: &Tree, search: &str) -> Vec<Row> {
-    let search = search.trim().to_lowercase();
+pub fn rows(tree: &Tree) -> Vec<Row> {
     let mut rows = Vec::new();
-    if search.is_empty() {
-        add_open(tree, &mut rows);
-    } else {
-        add_found(tree, &search, &mut rows);
+    match tree.search() {
+        None => add_open(tree, &mut rows),
+        Some(search) => add_found(tree, search, &mut rows),
     }
     rows
 }
@@ -64,10 +62,8 @@ fn add_found(tree: &Tree, search: &str, rows: &mut Vec<Row>) {
         close(rows, &mut branches, row.depth);
         row.is_open = row.is_branch;
         let node = tree.node(row.node);
-        let found = node.topic.as_ref().is_some_and(|topic| {
-            let newest = &topic.newest;
-            newest.topic.to_lowercase().contains(search) || newest.payload.has(search)
-        });
+        let found = node.topic.as_ref();
+        let found = found.is_some_and(|topic| topic.newest.has(search));
         if row.is_branch && !found {
             branches.push((row.depth, rows.len()));
         } else if found {
@@ -101,8 +97,9 @@ mod tests {
         Message::retained(topic, payload)
     }
 
-    fn shown(tree: &Tree, search: &str) -> Vec<String> {
-        let rows = rows(tree, search);
+    fn shown(tree: &mut Tree, search: &str) -> Vec<String> {
+        tree.search_for(search);
+        let rows = rows(tree);
         let line = |row: &Row| {
             let name = &tree.node(row.node).name;
             format!("{}{name}", "  ".repeat(row.depth))
@@ -128,24 +125,47 @@ mod tests {
     #[test]
     fn only_what_is_open_shows_its_children() {
         let mut tree = tree();
-        assert_eq!(shown(&tree, ""), ["a", "b", "c"]);
+        assert_eq!(shown(&mut tree, ""), ["a", "b", "c"]);
         tree.set_open(tree.find("b").expect("b"), true);
         tree.set_open(tree.find("a/x").expect("a/x"), true);
-        assert_eq!(shown(&tree, ""), ["a", "b", "  2", "  10", "c"]);
-        let all = rows(&tree, "");
+        assert_eq!(shown(&mut tree, ""), ["a", "b", "  2", "  10", "c"]);
+        let all = rows(&tree);
         assert_eq!((all[3].place, all[3].siblings), (2, 2));
         assert!(all[1].is_open && !all[0].is_open && !all[2].is_branch);
     }
 
     #[test]
     fn a_search_shows_what_it_finds_and_what_is_above() {
-        let tree = tree();
+        let mut tree = tree();
         assert_eq!(
-            shown(&tree, "needle"),
+            shown(&mut tree, "needle"),
             ["a", "  x", "    deep", "c", "  needles", "    z"]
         );
-        assert_eq!(shown(&tree, " OTHER "), ["a", "  y", "    other"]);
-        assert_eq!(shown(&tree, "b/1"), ["b", "  10"]);
-        assert!(shown(&tree, "nothing").is_empty());
+        assert_eq!(shown(&mut tree, " OTHER "), ["a", "  y", "    other"]);
+        assert_eq!(shown(&mut tree, "b/1"), ["b", "  10"]);
+        assert!(shown(&mut tree, "nothing").is_empty());
+    }
+
+    #[test]
+    fn what_a_search_finds_follows_the_messages() {
+        let mut tree = tree();
+        assert_eq!(shown(&mut tree, "needle").len(), 6);
+        let before = tree.structure;
+        tree.keep(message("b/2", "2"), 1);
+        tree.keep(message("a/x/deep", "another needle"), 1);
+        assert_eq!(tree.structure, before, "nothing else is found");
+        tree.keep(message("b/2", "a NEEDLE"), 1);
+        assert_ne!(tree.structure, before);
+        let found = tree.structure;
+        tree.keep(message("a/x/deep", "hay"), 1);
+        assert_ne!(tree.structure, found);
+        assert_eq!(
+            shown(&mut tree, "needle"),
+            ["b", "  2", "c", "  needles", "    z"]
+        );
+        let without = shown(&mut tree, "").len();
+        let before = tree.structure;
+        tree.keep(message("b/2", "hay"), 1);
+        assert_eq!((tree.structure, without), (before, 3));
     }
 }

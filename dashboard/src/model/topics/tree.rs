@@ -52,7 +52,9 @@ pub struct Tree {
     nodes: Vec<Node>,
     free: Vec<NodeId>,
     bytes: usize,
-    /// Changes when there are other nodes, or others are open.
+    /// What is looked for, in lower case; empty: nothing.
+    search: String,
+    /// Changes when there are other nodes, others are open, or others are found.
     pub structure: u64,
 }
 
@@ -62,6 +64,7 @@ impl Default for Tree {
             nodes: vec![Node::default()],
             free: Vec::new(),
             bytes: 0,
+            search: String::new(),
             structure: 0,
         }
     }
@@ -146,6 +149,11 @@ impl Tree {
         let message = self.fit(message);
         self.bytes += message.kept_bytes();
         let is_new = before.is_none();
+        if let Some(before) = before.as_ref().filter(|_| !self.search.is_empty())
+            && before.newest.has(&self.search) != message.has(&self.search)
+        {
+            self.structure += 1;
+        }
         // A message that is not kept says nothing about the one that is.
         let is_retained = message.retained || before.as_ref().is_some_and(|t| t.is_retained);
         self.nodes[id].topic = Some(Topic {
@@ -206,6 +214,20 @@ impl Tree {
             }
             id = parent;
         }
+    }
+
+    /// Looks for the topics that have this text in their name or payload; empty: for none.
+    pub fn search_for(&mut self, text: &str) {
+        let text = text.trim().to_lowercase();
+        if self.search != text {
+            self.search = text;
+            self.structure += 1;
+        }
+    }
+
+    /// What is looked for, if anything is.
+    pub fn search(&self) -> Option<&str> {
+        Some(&*self.search).filter(|search| !search.is_empty())
     }
 
     pub fn set_open(&mut self, id: NodeId, open: bool) {

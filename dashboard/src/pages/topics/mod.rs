@@ -161,13 +161,14 @@ impl Component for TopicsPage {
 }
 
 impl TopicsPage {
-    /// Counts the rows again where the tree or the search is another.
+    /// Counts the rows again where the tree, the search or what it finds is another.
     fn look(&mut self, ctx: &Context<Self>) {
-        let topics = self.store.topics();
         let search = ctx.props().shell.location.search();
-        let now = (topics.tree.structure, search.to_owned());
+        let tree = &mut self.store.topics_mut().tree;
+        tree.search_for(search);
+        let now = (tree.structure, search.to_owned());
         if self.rows_of.as_ref() != Some(&now) {
-            self.rows = Rc::new(rows::rows(&topics.tree, search));
+            self.rows = Rc::new(rows::rows(tree));
             self.rows_of = Some(now);
         }
     }
