@@ -48,9 +48,9 @@ pub struct VirtualListProps {
     pub role: Option<AttrValue>,
     #[prop_or_default]
     pub onkeydown: Callback<KeyboardEvent>,
-    /// The id of the item that the keys act on.
+    /// The item that the keys act on, and its id. It is in the page also when it is out of sight.
     #[prop_or_default]
-    pub active: Option<AttrValue>,
+    pub active: Option<(usize, AttrValue)>,
 }
 
 pub enum Msg {
@@ -124,12 +124,22 @@ impl Component for VirtualList {
 
     fn view(&self, ctx: &Context<Self>) -> Html {
         let props = ctx.props();
-        let items = (self.part.first..self.part.end).map(|index| (props.draw.0)(index));
+        let Part { first, end, .. } = self.part;
+        let active = props.active.as_ref();
+        let index = active.map_or(first, |(index, _)| *index);
+        let above = Some(index).filter(|index| *index < first);
+        let below = Some(index).filter(|index| (end..props.items).contains(index));
+        let beyond = match above {
+            Some(_) => Some("above"),
+            None => below.map(|_| "below"),
+        };
+        let items = above.into_iter().chain(first..end).chain(below);
+        let items = items.map(|index| (props.draw.0)(index));
         html! {
             <div class="virtual" ref={self.frame.clone()}>
                 <ul class={classes!("virtual-items", props.class.clone())} ref={self.list.clone()}
                     id={props.id.clone()} role={props.role.clone()} tabindex={props.role.is_some().then_some("0")}
-                    aria-activedescendant={props.active.clone()} onkeydown={props.onkeydown.clone()}
+                    aria-activedescendant={active.map(|(_, id)| id.clone())} data-beyond={beyond} onkeydown={props.onkeydown.clone()}
                     aria-label={props.label.clone()} data-items={props.items.to_string()}>
                     { for items }
                 </ul>

@@ -169,10 +169,47 @@ async function searched() {
   await broker.publish([{ topic: 'site/lamp/scene', payload: 'a Needle' }]);
   await row('site/lamp/scene').waitFor();
   assert.equal(await row('site/motd').count(), 0);
+  // Below a search the tree is open: the way to the left leads upwards.
+  await page.getByRole('tree').focus();
+  const active = () => page.getByRole('tree').evaluate((tree) => document.getElementById(tree.getAttribute('aria-activedescendant'))?.dataset.topic);
+  for (const [key, topic] of [['End', 'site/lamp/scene'], ['ArrowLeft', 'site/lamp'], ['ArrowLeft', 'site']]) {
+    await page.keyboard.press(key);
+    await eventually(key, active, (seen) => seen === topic);
+  }
+  await row('site').locator('.twist').click();
+  await row('site/lamp/scene').waitFor();
   await broker.publish([{ topic: 'site/lamp/scene', payload: 'evening' }]);
   await page.getByText('No match').waitFor();
   await page.goto(`${base}/topics?filter=site%2F%23`);
   await row('site/lamp/scene').waitFor();
+}
+
+// The keys begin at the topic that is shown, stay with it when the tree changes, and what they act on is in the page wherever
+// it has been scrolled to.
+async function walked() {
+  await page.goto(`${base}/topics?topic=bulk%2F250`);
+  await shows('topics', count, '514');
+  const tree = page.getByRole('tree');
+  const active = () => tree.evaluate((element) => document.getElementById(element.getAttribute('aria-activedescendant'))?.dataset.topic ?? null);
+  await eventually('the selected one', active, (seen) => seen === 'bulk/250');
+  await tree.focus();
+  await page.keyboard.press('ArrowDown');
+  await eventually('the next one', active, (seen) => seen === 'bulk/251');
+  for (const y of [0, 1_000_000]) {
+    await page.evaluate((top) => scrollTo(0, top), y);
+    await eventually('far from it', () => row('bulk/251').boundingBox(), (seen) => seen.width <= 1);
+    assert.equal(await active(), 'bulk/251');
+    await accessible(page, 'a tree that was scrolled');
+  }
+  await page.keyboard.press('ArrowDown');
+  await eventually('in sight again', () => row('bulk/252').boundingBox(), (seen) => seen?.width > 100 && seen.y > 0 && seen.y < 900);
+  // It goes, and another topic takes its number.
+  await broker.publish([{ topic: 'bulk/252', payload: '' }]);
+  await shows('topics', count, '513');
+  await broker.publish([{ topic: 'zoo', payload: '1' }]);
+  await shows('topics', count, '514');
+  await eventually('above what has gone', active, (seen) => seen === 'bulk');
+  await broker.publish([{ topic: 'zoo', payload: '' }, { topic: 'bulk/252', payload: '{"n":252}' }]);
 }
 
 async function many() {
@@ -275,6 +312,7 @@ try {
   await anEventAfterIt();
   await goneMeanwhile();
   await searched();
+  await walked();
   await plant();
   await busy();
   await many();

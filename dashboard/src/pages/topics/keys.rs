@@ -12,8 +12,9 @@ pub enum Action {
     Select(NodeId),
 }
 
-/// `at` is the index of the active row; `None`: no key has been pressed yet. `None` as answer: not a key of the tree.
-pub fn action(key: &str, rows: &[Row], at: Option<usize>) -> Option<Action> {
+/// `at` is the index of the active row; `None`: there is none. Below a search nothing can be closed (`is_search`): all that it
+/// has found is shown. `None` as answer: not a key of the tree.
+pub fn action(key: &str, rows: &[Row], at: Option<usize>, is_search: bool) -> Option<Action> {
     let last = rows.len().checked_sub(1)?;
     let Some(at) = at else {
         return match key {
@@ -32,7 +33,7 @@ pub fn action(key: &str, rows: &[Row], at: Option<usize>) -> Option<Action> {
         "PageUp" => Some(Action::Move(at.saturating_sub(15))),
         "ArrowRight" if row.is_open => Some(Action::Move((at + 1).min(last))),
         "ArrowRight" if row.is_branch => Some(Action::Open(row.node)),
-        "ArrowLeft" if row.is_open => Some(Action::Close(row.node)),
+        "ArrowLeft" if row.is_open && !is_search => Some(Action::Close(row.node)),
         "ArrowLeft" => {
             let parent = rows[..at].iter().rposition(|above| above.depth < row.depth);
             parent.map(Action::Move)
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn arrows_walk_the_tree() {
-        let press = |key, at| action(key, &rows(), at);
+        let press = |key, at| action(key, &rows(), at, false);
         assert_eq!(press("ArrowDown", None), Some(Action::Move(0)));
         assert_eq!(press("ArrowDown", Some(3)), Some(Action::Move(3)));
         assert_eq!(press("ArrowUp", Some(0)), Some(Action::Move(0)));
@@ -78,6 +79,13 @@ mod tests {
         assert_eq!(press("End", Some(0)), Some(Action::Move(3)));
         assert_eq!(press("Enter", Some(2)), Some(Action::Select(12)));
         assert_eq!(press("x", Some(2)), None);
-        assert_eq!(action("ArrowDown", &[], None), None);
+        assert_eq!(action("ArrowDown", &[], None, false), None);
+    }
+
+    #[test]
+    fn below_a_search_the_way_to_the_left_leads_upwards() {
+        let press = |at| action("ArrowLeft", &rows(), at, true);
+        assert_eq!(press(Some(1)), Some(Action::Move(0)));
+        assert_eq!(press(Some(0)), None);
     }
 }

@@ -35,7 +35,8 @@ pub struct Props {
 
 #[component]
 pub fn TopicTree(props: &Props) -> Html {
-    let active = use_state_eq(|| None::<NodeId>);
+    // By its topic: the number of a node is another one's when the topic has gone.
+    let chosen = use_state_eq(|| None::<String>);
     let set_open = {
         let (store, on_changed) = (props.store.clone(), props.on_changed.clone());
         Callback::from(move |(node, open): (NodeId, bool)| {
@@ -43,55 +44,62 @@ pub fn TopicTree(props: &Props) -> Html {
             on_changed.emit(());
         })
     };
-    let select = {
-        let (store, on_select) = (props.store.clone(), props.on_select.clone());
-        Callback::from(move |node: NodeId| {
-            let topic = store.topics().tree.path(node);
-            on_select.emit(topic);
-        })
+    let topics = props.store.topics();
+    let is_search = topics.tree.search().is_some();
+    // Or what is nearest above it, where it is closed away or has gone.
+    let row_of = |mut topic: &str| loop {
+        let node = topics.tree.find(topic);
+        let row = props.rows.iter().position(|row| Some(row.node) == node);
+        if row.is_some() {
+            return row;
+        }
+        topic = topic.rsplit_once('/')?.0;
     };
+    // The keys begin where the viewer is.
+    let active = chosen.as_deref().and_then(row_of);
+    let active = active.or_else(|| props.selected.as_deref().and_then(row_of));
     let onkeydown = {
-        let (rows, active) = (Rc::clone(&props.rows), active.clone());
-        let (set_open, select) = (set_open.clone(), select.clone());
+        let (store, rows, chosen) = (props.store.clone(), Rc::clone(&props.rows), chosen.clone());
+        let (set_open, on_select) = (set_open.clone(), props.on_select.clone());
         Callback::from(move |event: KeyboardEvent| {
             if event.ctrl_key() || event.meta_key() || event.alt_key() {
                 return;
             }
-            let at = active.and_then(|node| rows.iter().position(|row| row.node == node));
-            let Some(action) = keys::action(&event.key(), &rows, at) else {
+            let Some(action) = keys::action(&event.key(), &rows, active, is_search) else {
                 return;
             };
             event.prevent_default();
+            let topic = |node| store.topics().tree.path(node);
             match action {
                 Action::Move(index) => {
-                    active.set(Some(rows[index].node));
+                    chosen.set(Some(topic(rows[index].node)));
                     browser::bring_into_view(TREE_ID, index as f64 * ROWS.row_px, ROWS.row_px);
                 }
                 Action::Open(node) => set_open.emit((node, true)),
                 Action::Close(node) => set_open.emit((node, false)),
-                Action::Select(node) => select.emit(node),
+                Action::Select(node) => on_select.emit(topic(node)),
             }
         })
     };
     let draw = {
         let (store, rows) = (props.store.clone(), Rc::clone(&props.rows));
-        let (selected, active_node) = (props.selected.clone(), *active);
-        let active = active.clone();
+        let (selected, on_select) = (props.selected.clone(), props.on_select.clone());
         DrawItem::new(move |index| {
             let row = rows[index];
             let topics = store.topics();
-            let is_selected = selected.as_deref() == Some(&*topics.tree.path(row.node));
+            let topic = topics.tree.path(row.node);
+            let is_selected = selected.as_deref() == Some(&*topic);
             let on_click = {
-                let (active, select) = (active.clone(), select.clone());
+                let (chosen, on_select) = (chosen.clone(), on_select.clone());
                 Callback::from(move |_: MouseEvent| {
-                    active.set(Some(row.node));
-                    select.emit(row.node);
+                    chosen.set(Some(topic.clone()));
+                    on_select.emit(topic.clone());
                 })
             };
             let on_toggle = {
                 let set_open = set_open.clone();
                 Callback::from(move |event: MouseEvent| {
-                    if row.is_branch {
+                    if row.is_branch && !is_search {
                         event.stop_propagation();
                         set_open.emit((row.node, !row.is_open));
                     }
@@ -99,15 +107,16 @@ pub fn TopicTree(props: &Props) -> Html {
             };
             let state = RowState {
                 is_selected,
-                is_active: active_node == Some(row.node),
+                is_active: active == Some(index),
                 on_click,
                 on_toggle,
             };
             row::row(&topics.tree, row, state)
         })
     };
+    let active = active.map(|index| (index, AttrValue::from(row::id(props.rows[index].node))));
     html! {
         <VirtualList items={props.rows.len()} layout={ROWS} {draw} label="Topics" class="topic-tree"
-            id={TREE_ID} role="tree" {onkeydown} active={active.map(|node| AttrValue::from(row::id(node)))} />
+            id={TREE_ID} role="tree" {onkeydown} {active} />
     }
 }
