@@ -21,11 +21,12 @@ pub fn spark(points: &[(i64, f64)], label: &str) -> Html {
         .map(|(at_ms, _)| browser::time_of_day(*at_ms));
     let (min, max, last) = (number(line.min), number(line.max), number(line.last));
     let count = points.len();
+    let margin = fixed(MARGIN, 0);
     let words = format!("{label}: {count} values, least {min}, greatest {max}, latest {last}");
     html! {
         <figure class="spark" data-testid="spark">
             <svg viewBox={format!("0 0 {} {}", fixed(WIDTH, 0), fixed(HEIGHT, 0))} preserveAspectRatio="none" role="img" aria-label={words}>
-                <g transform={format!("translate({MARGIN} {MARGIN})")}>
+                <g transform={format!("translate({margin} {margin})")}>
                     <path class="spark-line" d={line.path} />
                 </g>
             </svg>
