@@ -32,4 +32,5 @@ pub mod state_panel;
 pub mod toast;
 pub mod top_bar;
 pub mod topic_path;
+pub mod unsaved;
 pub mod virtual_list;

@@ -13,6 +13,7 @@ use crate::api;
 use crate::components::fault_place::fault_place;
 use crate::components::form_field::{TextField, text_field};
 use crate::components::toast::Notice;
+use crate::components::unsaved::{button, use_unsaved};
 use crate::model::access::{place, rules_text, wrong_rule};
 use crate::model::json;
 use crate::model::value;
@@ -39,37 +40,12 @@ pub fn RulesEditor(props: &Props) -> Html {
     // With which the editing began: others may change them meanwhile.
     let began = use_state_eq(|| props.rules.clone());
     let text = use_state_eq(|| rules_text(&props.rules));
-    let looked = use_state_eq(|| None::<Looked>);
     let failed = use_state_eq(String::new);
-    let leaving = use_state_eq(|| false);
     let syntax = json::check(&text).err();
-    use_effect_with((*text).clone(), {
-        let (looked, is_json) = (looked.clone(), syntax.is_none());
-        move |text: &String| {
-            // An answer that another text has overtaken would take the place of that one's.
-            let is_wanted = Rc::new(Cell::new(true));
-            let (text, still) = (text.clone(), Rc::clone(&is_wanted));
-            let ask = is_json.then(|| {
-                Timeout::new(SETTLED_MS, move || {
-                    wasm_bindgen_futures::spawn_local(async move {
-                        let answer = api::access::validate_rules(&text).await;
-                        if still.get() {
-                            let answer = answer.map(|rules| rules.rules);
-                            looked.set(Some((text, answer.map_err(|fault| fault.to_string()))));
-                        }
-                    });
-                })
-            });
-            move || {
-                is_wanted.set(false);
-                drop(ask);
-            }
-        }
-    });
-    let answer = looked.as_ref().filter(|(of, _)| *of == *text);
-    let (good, wrong) = match answer {
-        Some((_, Ok(rules))) => (Some(rules), None),
-        Some((_, Err(said))) => (None, Some(said)),
+    let looked = use_looked(&text, syntax.is_none());
+    let (good, wrong) = match &looked {
+        Some(Ok(rules)) => (Some(rules), None),
+        Some(Err(said)) => (None, Some(said)),
         None => (None, None),
     };
     let is_dirty = *text != rules_text(&began);
@@ -93,16 +69,7 @@ pub fn RulesEditor(props: &Props) -> Html {
             });
         })
     };
-    let on_cancel = {
-        let (leaving, on_close) = (leaving.clone(), props.on_close.clone());
-        Callback::from(move |_: MouseEvent| {
-            if is_dirty && !*leaving {
-                leaving.set(true);
-            } else {
-                on_close.emit(());
-            }
-        })
-    };
+    let unsaved = use_unsaved(is_dirty, &props.on_close);
     let fault = syntax.or_else(|| wrong.and_then(|said| place(said)));
     let problem = match (&fault, wrong) {
         (Some(fault), _) => format!("Not valid: {fault}."),
@@ -115,10 +82,10 @@ pub fn RulesEditor(props: &Props) -> Html {
         label: "Rules, a JSON array: one on a line",
         value: (*text).clone(),
         on_input: {
-            let (text, leaving, failed) = (text.clone(), leaving.clone(), failed.clone());
+            let (text, go_on, failed) = (text.clone(), unsaved.go_on(), failed.clone());
             Callback::from(move |next| {
                 text.set(next);
-                leaving.set(false);
+                go_on.emit(());
                 failed.set(String::new());
             })
         },
@@ -128,6 +95,14 @@ pub fn RulesEditor(props: &Props) -> Html {
     });
     // What is wrong in meaning has a form all the same, and its place is shown in words too.
     let in_words = good.cloned().or_else(|| value::from_text(&text).ok());
+    let can_save = good.is_some() && is_dirty;
+    let actions = html! {
+        <>
+            <p class="note dialog-question">{ "They hold at once, also for what waits." }</p>
+            { button("Cancel", "button", unsaved.close.clone()) }
+            <button type="button" class="button button-primary" disabled={!can_save} onclick={on_save}>{ "Save" }</button>
+        </>
+    };
     html! {
         <section class="panel rules-editor" aria-label="The rules" data-testid="rules-editor">
             if is_overtaken {
@@ -150,19 +125,40 @@ pub fn RulesEditor(props: &Props) -> Html {
                 </section>
             </div>
             <p class="problem" role="alert">{ (*failed).clone() }</p>
-            <div class="dialog-actions">
-                if *leaving {
-                    <p class="problem dialog-question" role="alert">{ "Your changes are not saved. Leave them?" }</p>
-                    <button type="button" class="button" onclick={Callback::from(move |_: MouseEvent| leaving.set(false))}>{ "Go on editing" }</button>
-                    <button type="button" class="button button-danger" onclick={on_cancel}>{ "Discard" }</button>
-                } else {
-                    <p class="note dialog-question">{ "They hold at once, also for what waits." }</p>
-                    <button type="button" class="button" onclick={on_cancel}>{ "Cancel" }</button>
-                    <button type="button" class="button button-primary" disabled={good.is_none() || !is_dirty} onclick={on_save}>{ "Save" }</button>
-                }
-            </div>
+            { unsaved.actions("Your changes are not saved. Leave them?", actions) }
         </section>
     }
+}
+
+/// What the broker says of the text, once it has settled.
+#[hook]
+fn use_looked(text: &str, is_json: bool) -> Option<Result<Vec<Rule>, String>> {
+    let looked = use_state_eq(|| None::<Looked>);
+    use_effect_with(text.to_owned(), {
+        let looked = looked.clone();
+        move |text: &String| {
+            // An answer that another text has overtaken would take the place of that one's.
+            let is_wanted = Rc::new(Cell::new(true));
+            let (text, still) = (text.clone(), Rc::clone(&is_wanted));
+            let ask = is_json.then(|| {
+                Timeout::new(SETTLED_MS, move || {
+                    wasm_bindgen_futures::spawn_local(async move {
+                        let answer = api::access::validate_rules(&text).await;
+                        if still.get() {
+                            let answer = answer.map(|rules| rules.rules);
+                            looked.set(Some((text, answer.map_err(|fault| fault.to_string()))));
+                        }
+                    });
+                })
+            });
+            move || {
+                is_wanted.set(false);
+                drop(ask);
+            }
+        }
+    });
+    let (of, answer) = (*looked).clone()?;
+    (of == text).then_some(answer)
 }
 
 /// With the way back to those that were in force before.

@@ -13,13 +13,14 @@ use crate::components::form_field::{TextField, text_field};
 use crate::components::needs::needs;
 use crate::components::segmented::{Segmented, segmented};
 use crate::components::topic_path::topic_path;
+use crate::components::unsaved::{button, use_unsaved};
 use crate::model::bytes::{Form, encode};
 use crate::model::edit::{Draft, Obstacle};
 use crate::model::filter;
 use crate::model::message::Properties;
 use crate::model::payload::Payload;
 use crate::retained;
-use crate::shell::use_shell;
+use crate::shell::{Shell, use_shell};
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -44,24 +45,14 @@ pub fn Editor(props: &Props) -> Html {
     let is_cut = props.stored.as_ref().is_some_and(is_cut);
     let new_topic = use_state_eq(|| props.prefix.clone());
     let failed = use_state_eq(String::new);
-    let leaving = use_state_eq(|| false);
+    let is_dirty = draft.as_ref().is_some_and(Draft::is_dirty);
+    let unsaved = use_unsaved(is_dirty, &props.on_close);
     let title = if props.topic.is_some() {
         "Edit a value"
     } else {
         "A new value"
     };
     let topic = props.topic.clone().unwrap_or_else(|| (*new_topic).clone());
-    let on_close = {
-        let (draft, leaving, on_close) = (draft.clone(), leaving.clone(), props.on_close.clone());
-        Callback::from(move |()| {
-            let is_dirty = draft.as_ref().is_some_and(Draft::is_dirty);
-            if is_dirty && !*leaving {
-                leaving.set(true);
-            } else {
-                on_close.emit(());
-            }
-        })
-    };
     let Some(current) = draft.as_ref().filter(|_| !is_cut) else {
         return html! {
             <Dialog id="edit-value" title={title} on_close={props.on_close.clone()}>
@@ -72,24 +63,13 @@ pub fn Editor(props: &Props) -> Html {
         };
     };
     let change = {
-        let (draft, failed, leaving) = (draft.clone(), failed.clone(), leaving.clone());
+        let (draft, failed, go_on) = (draft.clone(), failed.clone(), unsaved.go_on());
         Callback::from(move |next: Draft| {
             draft.set(Some(next));
             failed.set(String::new());
-            leaving.set(false);
+            go_on.emit(());
         })
     };
-    let on_input = change.reform({
-        let current = current.clone();
-        move |text| current.clone().with_text(text)
-    });
-    let on_form = change.reform({
-        let current = current.clone();
-        move |form: &'static str| {
-            let form = Form::from_name(form).unwrap_or_default();
-            current.clone().with_form(form)
-        }
-    });
     let on_mine = change.reform({
         let (current, stored) = (current.clone(), stored.cloned());
         move |()| {
@@ -113,46 +93,18 @@ pub fn Editor(props: &Props) -> Html {
         _ => String::new(),
     };
     let online = shell.connection.is_online();
-    let on_publish = {
-        let (bytes, topic, before) = (checked.clone().ok(), topic.clone(), props.stored.clone());
-        let (failed, on_close, shell) = (failed.clone(), props.on_close.clone(), shell.clone());
-        Callback::from(move |()| {
-            let Some(bytes) = bytes.clone() else { return };
-            let properties = before.as_ref().map(|(_, properties)| properties.clone());
-            let (failed, on_close) = (failed.clone(), on_close.clone());
-            let done = Callback::from(move |answer: Result<(), String>| match answer {
-                Ok(()) => on_close.emit(()),
-                Err(reason) => failed.set(format!("Nothing was published: {reason}.")),
-            });
-            retained::set(
-                &shell,
-                &topic,
-                bytes,
-                properties.unwrap_or_default(),
-                before.clone(),
-                done,
-            );
-        })
-    };
     let may = shell.may(Scope::Publish);
     let can_publish = checked.is_ok() && online && topic_problem.is_empty() && may;
-    let forms = segmented(Segmented {
-        name: "edit-form".to_owned(),
-        label: "Edit as",
-        show_label: true,
-        choices: Form::ALL.map(|form| (form.name(), form.words())).to_vec(),
-        chosen: current.form.name().to_owned(),
-        on_choose: on_form,
-    });
-    let value = text_field(TextField {
-        id: "edit-text",
-        label: "Value",
-        value: current.text.clone(),
-        on_input,
-        problem: said(&checked),
-        is_long: true,
-        ..TextField::default()
-    });
+    let problem = (*failed).clone();
+    let on_publish = {
+        let on_close = props.on_close.clone();
+        let done = Callback::from(move |answer: Result<(), String>| match answer {
+            Ok(()) => on_close.emit(()),
+            Err(reason) => failed.set(format!("Nothing was published: {reason}.")),
+        });
+        let (topic, before) = (topic.clone(), props.stored.clone());
+        publishing(&shell, topic, checked.clone().ok(), before, done)
+    };
     let topic_field = text_field(TextField {
         id: "edit-topic",
         label: "Topic",
@@ -162,8 +114,18 @@ pub fn Editor(props: &Props) -> Html {
         ..TextField::default()
     });
     let would_be = encode(current.form, &current.text).ok();
+    let actions = html! {
+        <>
+            if !online {
+                <p class="note dialog-question">{ "There is no connection: publish when it is back." }</p>
+            }
+            { needs(&shell, Scope::Publish) }
+            { button("Cancel", "button", unsaved.close.clone()) }
+            <button type="button" class="button button-primary" disabled={!can_publish} onclick={on_publish}>{ "Publish" }</button>
+        </>
+    };
     html! {
-        <Dialog id="edit-value" {title} class="dialog-wide" on_close={on_close.clone()}>
+        <Dialog id="edit-value" {title} class="dialog-wide" on_close={unsaved.close.clone()}>
             if props.topic.is_some() {
                 <p class="dialog-topic">{ topic_path(&topic) }</p>
             } else {
@@ -173,41 +135,80 @@ pub fn Editor(props: &Props) -> Html {
                 { conflict(theirs.as_ref(), would_be.as_deref(), on_theirs, on_mine) }
             }
             <div class="editor-columns">
-                <div class="form">
-                    { forms }
-                    { value }
-                    if let Err(Obstacle::Invalid(fault)) = &checked {
-                        { fault_place(&current.text, fault) }
-                    }
-                </div>
+                { value_fields(current, &checked, &change) }
                 <section aria-labelledby="edit-changes">
                     <h3 id="edit-changes" class="field-label">{ "What would change" }</h3>
                     { changes(stored, would_be) }
                 </section>
             </div>
-            if !failed.is_empty() {
-                <p class="problem" role="alert">{ (*failed).clone() }</p>
+            if !problem.is_empty() {
+                <p class="problem" role="alert">{ problem }</p>
             }
-            <div class="dialog-actions">
-                if *leaving {
-                    <p class="problem dialog-question" role="alert">{ "Your changes are not published. Leave them?" }</p>
-                    { button("Go on editing", "button", Callback::from(move |()| leaving.set(false))) }
-                    { button("Discard", "button button-danger", props.on_close.clone()) }
-                } else {
-                    if !online {
-                        <p class="note dialog-question">{ "There is no connection: publish when it is back." }</p>
-                    }
-                    { needs(&shell, Scope::Publish) }
-                    { button("Cancel", "button", on_close) }
-                    <button type="button" class="button button-primary" disabled={!can_publish} onclick={on_publish.reform(|_: MouseEvent| ())}>{ "Publish" }</button>
-                }
-            </div>
+            { unsaved.actions("Your changes are not published. Leave them?", actions) }
         </Dialog>
     }
 }
 
-fn button(words: &'static str, class: &'static str, act: Callback<()>) -> Html {
-    html! { <button type="button" {class} onclick={act.reform(|_: MouseEvent| ())}>{ words }</button> }
+/// Publishes the bytes, if there are any to publish.
+fn publishing(
+    shell: &Shell,
+    topic: String,
+    bytes: Option<Vec<u8>>,
+    before: Option<(Payload, Properties)>,
+    done: Callback<Result<(), String>>,
+) -> Callback<MouseEvent> {
+    let shell = shell.clone();
+    Callback::from(move |_: MouseEvent| {
+        let Some(bytes) = bytes.clone() else { return };
+        let (before, done) = (before.clone(), done.clone());
+        // What came with the old value goes with the new one.
+        let properties = before.as_ref().map(|(_, properties)| properties.clone());
+        let properties = properties.unwrap_or_default();
+        retained::set(&shell, &topic, bytes, properties, before, done);
+    })
+}
+
+/// The value, in one of its forms, and where it is not valid.
+fn value_fields(
+    current: &Draft,
+    checked: &Result<Vec<u8>, Obstacle>,
+    change: &Callback<Draft>,
+) -> Html {
+    let forms = segmented(Segmented {
+        name: "edit-form".to_owned(),
+        label: "Edit as",
+        show_label: true,
+        choices: Form::ALL.map(|form| (form.name(), form.words())).to_vec(),
+        chosen: current.form.name().to_owned(),
+        on_choose: change.reform({
+            let current = current.clone();
+            move |form: &'static str| {
+                let form = Form::from_name(form).unwrap_or_default();
+                current.clone().with_form(form)
+            }
+        }),
+    });
+    let value = text_field(TextField {
+        id: "edit-text",
+        label: "Value",
+        value: current.text.clone(),
+        on_input: change.reform({
+            let current = current.clone();
+            move |text| current.clone().with_text(text)
+        }),
+        problem: said(checked),
+        is_long: true,
+        ..TextField::default()
+    });
+    html! {
+        <div class="form">
+            { forms }
+            { value }
+            if let Err(Obstacle::Invalid(fault)) = checked {
+                { fault_place(&current.text, fault) }
+            }
+        </div>
+    }
 }
 
 fn conflict(
