@@ -3,6 +3,7 @@
 use ebbtide_api::Scope;
 use yew::prelude::*;
 
+use super::editing;
 use super::properties::{Problems, property_fields};
 use super::saved_list::SavedList;
 use crate::browser;
@@ -48,14 +49,11 @@ pub fn PublishForm(props: &Props) -> Html {
             }
         }
     });
-    let edit = |change: fn(&mut Draft, String)| {
+    let on_change = {
         let draft = draft.clone();
-        Callback::from(move |text: String| {
-            let mut next = (*draft).clone();
-            change(&mut next, text);
-            draft.set(next);
-        })
+        Callback::from(move |next: Draft| draft.set(next))
     };
+    let edit = |change: fn(&mut Draft, String)| editing(&draft, &on_change, change);
     let checked = draft.check();
     let problem = |field: Field| -> String {
         let faults = checked.as_ref().err().filter(|_| *tried);
@@ -94,43 +92,21 @@ pub fn PublishForm(props: &Props) -> Html {
             send.emit(());
         }
     });
-    let on_form = {
-        let draft = draft.clone();
-        Callback::from(move |form: &'static str| {
-            draft.set(Draft {
-                form: form.to_owned(),
-                ..(*draft).clone()
-            });
-        })
-    };
-    let on_qos = {
-        let draft = draft.clone();
-        Callback::from(move |qos: &'static str| {
-            draft.set(Draft {
-                qos: qos.parse().unwrap_or_default(),
-                ..(*draft).clone()
-            });
-        })
-    };
-    let on_retain = {
-        let draft = draft.clone();
-        Callback::from(move |_: Event| {
-            draft.set(Draft {
-                retain: !draft.retain,
-                ..(*draft).clone()
-            });
-        })
-    };
+    let on_form = editing(&draft, &on_change, |draft, form: &'static str| {
+        draft.form = form.to_owned();
+    });
+    let on_qos = editing(&draft, &on_change, |draft, qos: &'static str| {
+        draft.qos = qos.parse().unwrap_or_default();
+    });
+    let on_retain = editing(&draft, &on_change, |draft, _: Event| {
+        draft.retain = !draft.retain;
+    });
     let on_draft = {
-        let (draft, tried) = (draft.clone(), tried.clone());
-        Callback::from(move |next: Draft| {
-            draft.set(next);
+        let tried = tried.clone();
+        on_change.reform(move |next: Draft| {
             tried.set(false);
+            next
         })
-    };
-    let on_properties = {
-        let draft = draft.clone();
-        Callback::from(move |next: Draft| draft.set(next))
     };
     let topic = text_field(TextField {
         id: "publish-topic",
@@ -187,7 +163,7 @@ pub fn PublishForm(props: &Props) -> Html {
                         { "Retain: the broker keeps it for later subscribers" }
                     </label>
                 </div>
-                { property_fields(&draft, problems, &on_properties) }
+                { property_fields(&draft, problems, &on_change) }
                 <div class="form-row">
                     <button type="submit" class="button button-primary" disabled={!can_send} title="Control and Enter">{ "Publish" }</button>
                     <p class="sent" role="status" data-testid="publish-answer">{ answer(&sent, online, lacks, *tried && checked.is_err()) }</p>

@@ -13,6 +13,7 @@ use self::live_list::LivePanel;
 use crate::components::page_head::page_head;
 use crate::model::location::Location;
 use crate::model::page::Page;
+use crate::model::publish::Draft;
 use crate::shell::Shell;
 
 /// The parameter of the address that fills in the topic.
@@ -21,6 +22,20 @@ const TOPIC: &str = "topic";
 /// The publish page with the topic filled in.
 pub fn location_for(topic: &str) -> Location {
     Location::new(Page::Publish).with(TOPIC, topic)
+}
+
+/// A change of what is being typed: to a copy of the draft, which is handed on.
+fn editing<T: 'static>(
+    draft: &Draft,
+    on_change: &Callback<Draft>,
+    change: impl Fn(&mut Draft, T) + 'static,
+) -> Callback<T> {
+    let draft = draft.clone();
+    on_change.reform(move |with: T| {
+        let mut next = draft.clone();
+        change(&mut next, with);
+        next
+    })
 }
 
 pub fn page(shell: &Shell) -> Html {

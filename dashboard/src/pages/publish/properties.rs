@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use super::editing;
 use crate::browser;
 use crate::components::form_field::{TextField, text_field};
 use crate::model::publish::{Draft, USER_PROPERTIES_MAX};
@@ -14,38 +15,18 @@ pub struct Problems {
 }
 
 pub fn property_fields(draft: &Draft, problems: Problems, on_change: &Callback<Draft>) -> Html {
-    let edit = |change: fn(&mut Draft, String)| {
-        let (draft, on_change) = (draft.clone(), on_change.clone());
-        Callback::from(move |text: String| {
-            let mut next = draft.clone();
-            change(&mut next, text);
-            on_change.emit(next);
-        })
-    };
-    // Without an index: one more.
-    let change_pairs = |remove: Option<usize>| {
-        let (draft, on_change) = (draft.clone(), on_change.clone());
-        Callback::from(move |_: MouseEvent| {
-            let mut next = draft.clone();
-            match remove {
-                Some(index) => drop(next.user_properties.remove(index)),
-                None => next.user_properties.push(Default::default()),
-            }
-            on_change.emit(next);
-        })
-    };
+    let edit = |change: fn(&mut Draft, String)| editing(draft, on_change, change);
     let pairs = draft.user_properties.iter().enumerate().map(|(index, (name, value))| {
         let oninput = |is_name: bool| {
-            let (draft, on_change) = (draft.clone(), on_change.clone());
-            Callback::from(move |event: InputEvent| {
-                let mut next = draft.clone();
+            editing(draft, on_change, move |draft, event: InputEvent| {
                 let text = browser::value_of(&event).unwrap_or_default();
-                let (name, value) = &mut next.user_properties[index];
+                let (name, value) = &mut draft.user_properties[index];
                 *(if is_name { name } else { value }) = text;
-                on_change.emit(next);
             })
         };
-        let onclick = change_pairs(Some(index));
+        let onclick = editing(draft, on_change, move |draft, _: MouseEvent| {
+            draft.user_properties.remove(index);
+        });
         let number = index + 1;
         html! {
             <li key={index} class="pair">
@@ -55,7 +36,9 @@ pub fn property_fields(draft: &Draft, problems: Problems, on_change: &Callback<D
             </li>
         }
     });
-    let onclick = change_pairs(None);
+    let onclick = editing(draft, on_change, |draft, _: MouseEvent| {
+        draft.user_properties.push(Default::default());
+    });
     let is_full = draft.user_properties.len() >= USER_PROPERTIES_MAX;
     let content_type = text_field(TextField {
         id: "publish-content-type",
