@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use super::{Peer, Plan};
 
 /// Below this line of the document it stands, a line for all rows that have it in common.
-const HEAD: &str = "What each row was measured on, by the name that selects it; the others as stated above:";
+const HEAD: &str =
+    "What each row was measured on, by the name that selects it; the others as stated above:";
 
 /// The machine, the commit, the day and the versions of the brokers.
 pub fn of(plan: &Plan<'_>) -> String {

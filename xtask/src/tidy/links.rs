@@ -36,7 +36,8 @@ pub fn check(project: &Project) -> Result<Vec<String>> {
             }
         }
         for source in sources(&text) {
-            if !there(Path::new(source)) && !(path == MAP && there(Path::new(&whole(source)))) {
+            let is_short = path == MAP && there(Path::new(&whole(source)));
+            if !is_short && !there(Path::new(source)) {
                 faults.push(format!(
                     "{path}: names `{source}`, which is not there (write paths from the root)"
                 ));
