@@ -23,9 +23,8 @@ test('states, in order, until the listener is removed', async () => {
   remove();
   await client.close();
   assert.deepEqual(states, [
-    { state: 'connecting' },
     { state: 'online', session: 'fresh', connack: { sessionPresent: false } },
-    { state: 'offline', reason: 'the network is off', retryInMs: null },
+    { state: 'offline', reason: 'the network is off', retryInMs: 1_000 },
     { state: 'connecting' },
     { state: 'online', session: 'resumed', connack: { sessionPresent: true } },
   ]);
@@ -41,7 +40,7 @@ test('what a listener throws is an error of the page, and the others still hear 
   });
   client.on('state', ({ state }) => heard.push(state));
   const uncaught = await uncaughtDuring(() => broker.settled());
-  assert.deepEqual([heard, uncaught.map(({ message }) => message)], [['connecting', 'online'], ['mine', 'mine']]);
+  assert.deepEqual([heard, uncaught.map(({ message }) => message)], [['online'], ['mine']]);
 });
 
 test('a lost session is a gap, lost storage is evicted; both are reported', async () => {
@@ -56,7 +55,7 @@ test('a lost session is a gap, lost storage is evicted; both are reported', asyn
   other.on('report', ({ kind }) => kind === 'leader' || reports.push(kind));
   await broker.settled();
   assert.deepEqual([other.state.session, reports], ['evicted', ['gap', 'evicted']]);
-  assert.deepEqual(client.state, { state: 'offline', reason: 'Session taken over', retryInMs: null });
+  assert.deepEqual(client.state, { state: 'offline', reason: 'Session taken over', reasonCode: 0x8e, retryInMs: null });
 });
 
 test('subscriptions and what waits go on after a gap', async () => {
@@ -91,8 +90,6 @@ test('credentials are asked for before each attempt; refused ones wait for other
   broker.goOnline();
   await broker.settled();
   assert.deepEqual([client.state.state, asked], ['online', 3]);
-  client.renewCredentials();
-  assert.equal(asked, 4);
 });
 
 test('credentials that cannot be had fail the attempt, not the client', async () => {
@@ -113,12 +110,44 @@ test('credentials that cannot be had fail the attempt, not the client', async ()
   assert.equal(client.state.state, 'online');
 });
 
+test('a countdown to the next attempt, which comes then; each wait is longer', async (context) => {
+  const { broker, client } = await online({ backoffMaxS: 3 });
+  context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() });
+  const turns = async () => {
+    for (let turn = 0; turn < 20; turn++) await undefined;
+  };
+  broker.goOffline();
+  for (const retryInMs of [1_000, 2_000, 3_000, 3_000]) {
+    assert.deepEqual(client.state, { state: 'offline', reason: 'the network is off', retryInMs });
+    context.mock.timers.tick(retryInMs - 1);
+    await turns();
+    assert.equal(client.state.retryInMs, retryInMs);
+    context.mock.timers.tick(1);
+    assert.equal(client.state.state, 'connecting');
+    await turns();
+  }
+  broker.goOnline();
+  await turns();
+  broker.goOffline();
+  assert.equal(client.state.retryInMs, 1_000);
+});
+
+test('forget() publishes the will of an entry that nobody has taken offline', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: 'presence/{id}', id: 'ana' } });
+  broker.goOffline();
+  await broker.settled();
+  const forgotten = client.forget();
+  broker.goOnline();
+  await forgotten.catch(() => {});
+  assert.equal(broker.retained.get('presence/ana')?.json().status, 'offline');
+});
+
 test('nobody has signed in yet', async () => {
   let user = null;
   const broker = createTestBroker();
   const client = broker.connect({ identity: 'ana', credentials: () => user });
   await broker.settled();
-  assert.deepEqual(client.state, { state: 'needs-auth', reason: 'there are no credentials' });
+  assert.deepEqual(client.state, { state: 'needs-auth', reason: 'the application has no credentials' });
   user = { username: 'ana' };
   client.renewCredentials();
   await broker.settled();

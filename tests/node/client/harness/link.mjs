@@ -1,9 +1,10 @@
 // The network between pages and a broker: it can be cut, stalled, and stopped at one certain packet.
 //
 // It ends the WebSocket on both sides, so that it sees packets: `trace` has all that came by. Whatever a page sends to a link
-// that is cut or stalled never reaches the broker until it is restored.
+// that is cut or stalled never reaches the broker until it is restored. What is in `answers` is answered here, in the broker's place.
 
 import { createServer } from 'node:http';
+import mqttPacket from 'mqtt-packet';
 import { WebSocket, WebSocketServer } from 'ws';
 import { Packets } from './packets.mjs';
 
@@ -27,6 +28,8 @@ class Link {
   opened = 0;
   /** Everything that passed: { up, connection, packet }. */
   trace = [];
+  /** By command of a page's packet: what is said to it instead of passing it on; undefined: it is passed on. A CONNACK ends the connection. */
+  answers = {};
 
   constructor(target) {
     this.#target = target;
@@ -120,7 +123,10 @@ class Link {
       from.on('message', (data) => {
         for (const { bytes, packet } of packets.push(data)) {
           if (packet.cmd === 'connect') version = packet.protocolVersion;
-          lane.push(bytes, packet);
+          const answer = up ? this.answers[packet.cmd]?.(packet) : undefined;
+          if (!answer) lane.push(bytes, packet);
+          else from.send(mqttPacket.generate(answer, { protocolVersion: version }));
+          if (answer?.cmd === 'connack') from.close();
         }
       });
       from.on('error', () => {});

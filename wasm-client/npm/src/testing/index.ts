@@ -83,22 +83,22 @@ export class TestBroker {
     return client;
   }
 
-  /** Cuts the network: of one client, or of all. They see `offline`, and their wills are published after their delay. */
+  /** Cuts the network: of one client, or of all. They see `offline`, try again and again, and their wills are published after their delay. */
   goOffline(client?: Client): void {
     const reason = 'the network is off';
     if (client) this.#offline.set(client, reason);
     else this.#allOffline = reason;
-    for (const [each, { engine }] of this.#engines) if (!client || each === client) engine.cut(reason);
+    for (const [each, { engine }] of this.#engines) if (!client || each === client) engine.cut({ reason });
   }
 
-  /** Brings it back; the clients connect at once. */
+  /** Brings it back; the clients that wait for it connect at once. */
   goOnline(client?: Client): void {
     if (client) this.#offline.delete(client);
     else {
       this.#allOffline = undefined;
       this.#offline.clear();
     }
-    for (const [each, { engine }] of this.#engines) if (!client || each === client) engine.reconnectNow();
+    for (const [each, { engine }] of this.#engines) if (!client || each === client) engine.wake();
   }
 
   /** Publishes, as somebody else would. */
@@ -138,9 +138,10 @@ export class TestBroker {
   loseSession(client: Client): void {
     const { clientId } = this.#stores.get(client.identity) ?? {};
     if (clientId === undefined) return;
-    this.#engines.get(client)?.engine.cut('the server was restarted');
+    const engine = this.#engines.get(client)?.engine;
+    const cut = engine?.cut({ reason: 'the server was restarted' });
     this.#server.endSession(clientId);
-    if (this.#allOffline === undefined) this.#engines.get(client)?.engine.reconnectNow();
+    if (cut) engine!.reconnectNow();
   }
 
   /** Resolves when nothing is under way any more: what was published has come to every handler. With fake timers they must run. */

@@ -1,67 +1,71 @@
-// A session in memory, with everything that a client sees of the real one. This is its connection: states, credentials, what became of
-// the session, and the end. What leaves here, leaves a microtask later.
+// A session in memory, with everything that a client sees of the real one. What leaves here, leaves a microtask later.
 
-import type { DeadLetter, Delivery, Draft, Engine, Farewell, Pending, Report, State, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import type { DeadLetter, Delivery, Draft, Engine, Ending, Farewell, Pending, Report, State, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import { EbbtideError } from '../error.js';
-import { reasonName } from '../reason.js';
-import type { Credentials, EngineSettings } from '../settings.js';
+import type { EngineSettings } from '../settings.js';
 import { callOut } from '../settle.js';
+import { connectFault } from './fields.js';
+import { MemoryConnection } from './memory-connection.js';
 import { MemoryInbox } from './memory-inbox.js';
 import { MemoryOutbox } from './memory-outbox.js';
-import { MemoryStore, type Settled } from './memory-store.js';
-import type { Link, Server } from './server.js';
-
-/** What the engine asks of the broker. */
-export interface Surroundings {
-  readonly server: Server;
-  readonly store: MemoryStore;
-  /** Why there is no network; `undefined`: there is. */
-  unreachable(): string | undefined;
-  /** The reason code that refuses these credentials. */
-  admits(credentials: Credentials): number | undefined;
-  /** Counts what is under way. */
-  busy(change: 1 | -1): void;
-}
+import { MemoryStore, type Settled, type Surroundings } from './memory-store.js';
 
 /** Messages that nobody wanted are removed after this time. */
 const UNCLAIMED_MS = 30_000;
+/** A test in Node should not have to wait for timers that are longer. */
+const AWAITED_MS = 10_000;
 
 export class MemoryEngine implements Engine {
-  state: State = { state: 'connecting' };
-  readonly #settings: EngineSettings;
   readonly #around: Surroundings;
   readonly #store: MemoryStore;
+  readonly #connection: MemoryConnection;
   readonly #outbox: MemoryOutbox;
   readonly #inbox: MemoryInbox;
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
-  #link: Link | undefined;
-  #attempt = 0;
   #stateListener: (state: State) => void = () => {};
   #reportListener: (report: Report) => void = () => {};
   #log: ((line: string) => void) | undefined;
 
   constructor(settings: EngineSettings, around: Surroundings) {
     const { server, store } = around;
-    this.#settings = settings;
     this.#around = around;
     this.#store = store;
-    store.clientId ??= settings.clientId ?? `test-${Math.random().toString(36).slice(2, 10)}`;
+    // An empty one is one that the server makes.
+    const clientId = (settings.clientId ?? store.clientId) || `test-${Math.random().toString(36).slice(2, 10)}`;
+    // Another client id is another session at the server.
+    if (settings.clientId !== '' && clientId !== store.clientId) store.hasSession = false;
+    store.clientId = clientId;
     const ground = {
+      around,
       settings,
       store,
       server,
-      link: () => this.#link,
+      link: () => this.#connection.link,
       over: () => this.state.state === 'closed',
       report: (report: Report) => this.#report(report),
       later: (call: () => void, always?: boolean) => this.#later(call, always),
-      timer: (ms: number, call: () => void) => this.#timer(ms, call),
+      timer: (ms: number, call: () => void, idle?: boolean) => this.#timer(ms, call, idle),
     };
     this.#outbox = new MemoryOutbox(ground);
     this.#inbox = new MemoryInbox(ground);
+    this.#connection = new MemoryConnection(ground, {
+      entered: (state) => this.#entered(state),
+      online: () => {
+        this.#inbox.connected();
+        this.#timer(UNCLAIMED_MS, () => this.#inbox.removeUnclaimed());
+      },
+      received: (...message) => this.#inbox.receive(...message),
+    });
     this.#later(() => {
       this.#report({ kind: 'leader', leading: true });
-      void this.#connect();
+      const fault = connectFault(settings);
+      if (fault) this.#end(false, undefined, fault);
+      else this.#connection.now();
     });
+  }
+
+  get state(): State {
+    return this.#connection.state;
   }
 
   onState(listener: (state: State) => void): void {
@@ -109,12 +113,11 @@ export class MemoryEngine implements Engine {
   }
 
   reconnectNow(): void {
-    if (!this.#link && this.state.state !== 'closed') void this.#connect();
+    this.#connection.now();
   }
 
   renewCredentials(): void {
-    if (this.#link) void this.#credentials().catch(() => {});
-    else this.reconnectNow();
+    this.#connection.renew();
   }
 
   inspect(): Promise<object> {
@@ -129,13 +132,14 @@ export class MemoryEngine implements Engine {
     return Promise.resolve();
   }
 
-  forget(): Promise<void> {
+  async forget(withWill = false): Promise<void> {
     const { clientId } = this.#store;
-    const reached = this.#link !== undefined;
-    this.#end(true);
-    if (reached) this.#around.server.endSession(clientId!);
+    const reached = await this.#connection.reach();
+    const { hasSession } = this.#store;
+    this.#end(!withWill, 0);
+    if (reached && hasSession) this.#around.server.endSession(clientId!);
     Object.assign(this.#store, new MemoryStore());
-    return reached ? Promise.resolve() : Promise.reject(new EbbtideError('offline', 'the server could not be told; the session there ends when it expires'));
+    if (!reached) throw new EbbtideError('offline', 'the server did not answer, and may keep the session');
   }
 
   /** The page is gone, without a word. */
@@ -144,81 +148,24 @@ export class MemoryEngine implements Engine {
     this.#end(false);
   }
 
-  /** The network is gone. */
-  cut(reason: string): void {
+  /** The network is gone. Whether there was a connection, or an attempt. */
+  cut(why: Ending): boolean {
+    return this.#connection.cut(why);
+  }
+
+  /** And is back. */
+  wake(): void {
+    this.#connection.wake();
+  }
+
+  #end(normal: boolean, expiryS?: number, error?: EbbtideError): void {
     if (this.state.state === 'closed') return;
-    this.#attempt++;
-    this.#disconnect(false);
-    this.#setState({ state: 'offline', reason, retryInMs: null });
-  }
-
-  async #connect(): Promise<void> {
-    const attempt = ++this.#attempt;
-    this.#setState({ state: 'connecting' });
-    const unreachable = this.#around.unreachable();
-    if (unreachable !== undefined) return this.#setState({ state: 'offline', reason: unreachable, retryInMs: null });
-    this.#around.busy(1);
-    try {
-      const credentials = await this.#credentials();
-      if (attempt !== this.#attempt || this.state.state === 'closed') return;
-      if (!credentials) return this.#setState({ state: 'needs-auth', reason: 'there are no credentials' });
-      const refused = this.#around.admits(credentials);
-      if (refused !== undefined) return this.#setState({ state: 'needs-auth', reason: reasonName(refused), reasonCode: refused });
-      this.#goOnline();
-    } catch (error) {
-      if (attempt === this.#attempt) this.#setState({ state: 'offline', reason: `no credentials: ${(error as Error).message}`, retryInMs: null });
-    } finally {
-      this.#around.busy(-1);
-    }
-  }
-
-  async #credentials(): Promise<Credentials | null> {
-    const { credentials = {} } = this.#settings;
-    return typeof credentials === 'function' ? credentials() : credentials;
-  }
-
-  #goOnline(): void {
-    const { server } = this.#around;
-    const { will, sessionExpiryS } = this.#settings;
-    const store = this.#store;
-    const link: Link = {
-      message: (message, filters, duplicate, acknowledged) =>
-        this.#later(() => {
-          if (this.#link === link) this.#inbox.receive(message, filters, duplicate, acknowledged);
-        }),
-      cut: (reason) => this.cut(reason),
-    };
-    const present = server.connect(store.clientId!, false, sessionExpiryS, will, link);
-    const session = present ? (store.hasSession ? 'resumed' : 'evicted') : store.hasSession ? 'gap' : 'fresh';
-    // What the server has is not what is known here: from the beginning, as the standard demands.
-    if (session === 'evicted') server.connect(store.clientId!, true, sessionExpiryS, will, link);
-    store.hasSession = true;
-    this.#link = link;
-    const reason = session === 'gap' ? 'the server lost the session' : session === 'evicted' ? 'what was stored here is gone' : undefined;
-    if (session === 'gap' || session === 'evicted') this.#report({ kind: session, reason: reason!, lost: {} });
-    this.#setState({ state: 'online', session, ...(reason && { reason }), connack: { sessionPresent: present } });
-    server.resume(store.clientId!);
-    this.#inbox.connected();
-    this.#timer(UNCLAIMED_MS, () => this.#inbox.removeUnclaimed());
-  }
-
-  #disconnect(normal: boolean, expiryS?: number): void {
-    const link = this.#link;
-    this.#link = undefined;
-    if (link) this.#around.server.disconnect(this.#store.clientId!, link, normal, expiryS);
-  }
-
-  #end(normal: boolean, expiryS?: number): void {
-    if (this.state.state === 'closed') return;
-    this.#attempt++;
-    this.#disconnect(normal, expiryS);
     for (const timer of this.#timers) clearTimeout(timer);
-    this.#setState({ state: 'closed' });
-    this.#outbox.end(new EbbtideError('closed', 'the client was closed'));
+    this.#connection.end(normal, expiryS, error);
+    this.#outbox.end(error ?? new EbbtideError('closed', 'the client was closed'));
   }
 
-  #setState(state: State): void {
-    this.state = state;
+  #entered(state: State): void {
     this.#log?.(`state: ${JSON.stringify(state)}`);
     if (state.state !== 'connecting' && state.state !== 'closed') this.#outbox.moved(state.state === 'online');
     this.#stateListener(state);
@@ -238,13 +185,12 @@ export class MemoryEngine implements Engine {
     callOut(run, undefined, () => this.#around.busy(-1));
   }
 
-  #timer(ms: number, call: () => void): () => void {
+  #timer(ms: number, call: () => void, idle = false): () => void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       call();
     }, Math.min(ms, 0x7fff_ffff));
-    // A test in Node should not have to wait for the long ones.
-    if (ms > 10_000) (timer as { unref?: () => void }).unref?.();
+    if (idle || ms > AWAITED_MS) (timer as { unref?: () => void }).unref?.();
     this.#timers.add(timer);
     return () => {
       clearTimeout(timer);

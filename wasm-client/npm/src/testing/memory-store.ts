@@ -1,7 +1,7 @@
 // What of a session in memory survives the page, and what its parts share while there is one.
 
 import type { DeadLetter, Delivery, Draft, Pending, Report, Settlement } from '../engine.js';
-import type { EngineSettings } from '../settings.js';
+import type { Credentials, EngineSettings } from '../settings.js';
 import type { Link, Server } from './server.js';
 
 export type Settled = (outcome: Settlement) => void;
@@ -29,8 +29,21 @@ export class MemoryStore {
   cache = new Map<string, Delivery>();
 }
 
+/** What the engine asks of the broker. */
+export interface Surroundings {
+  readonly server: Server;
+  readonly store: MemoryStore;
+  /** Why there is no network; `undefined`: there is. */
+  unreachable(): string | undefined;
+  /** The reason code that refuses these credentials. */
+  admits(credentials: Credentials): number | undefined;
+  /** Counts what is under way. */
+  busy(change: 1 | -1): void;
+}
+
 /** What the parts of an engine have in common. */
 export interface Ground {
+  readonly around: Surroundings;
   readonly settings: EngineSettings;
   readonly store: MemoryStore;
   readonly server: Server;
@@ -39,6 +52,6 @@ export interface Ground {
   report(report: Report): void;
   /** Calls a microtask later, after a close only if `always`: when it settles something. */
   later(call: () => void, always?: boolean): void;
-  /** Until the engine is closed, or what it returns is called. */
-  timer(ms: number, call: () => void): () => void;
+  /** Until the engine is closed, or what it returns is called. `idle`: no process has to wait for it. */
+  timer(ms: number, call: () => void, idle?: boolean): () => void;
 }

@@ -25,8 +25,16 @@ export interface ServerSubscription {
 /** What a connection is told. `filters`: the subscriptions that a message is for; `duplicate`: it was sent before. */
 export interface Link {
   message(message: Routed, filters: readonly string[], duplicate: boolean, acknowledged: () => void): void;
-  /** The server ended it. */
-  cut(reason: string): void;
+  /** Another one has come for its session, and it is over. */
+  takenOver(): void;
+}
+
+/** What CONNECT says. */
+export interface Arrival {
+  readonly version: 4 | 5;
+  readonly expiryS: number;
+  readonly will: WillMessage | undefined;
+  readonly link: Link;
 }
 
 /** Why a publish is refused, and what is said beside the code. */
@@ -36,6 +44,7 @@ export interface Refusal extends Diagnostics {
 
 interface Session {
   readonly clientId: string;
+  version: 4 | 5;
   readonly subscriptions: Map<string, ServerSubscription>;
   /** QoS 1 and 2, not acknowledged, in order. */
   readonly waiting: { readonly message: Routed; readonly filters: string[]; sent: boolean }[];
@@ -60,17 +69,15 @@ export class Server {
   }
 
   /** Returns whether there was a session. */
-  connect(clientId: string, cleanStart: boolean, expiryS: number, will: WillMessage | undefined, link: Link): boolean {
+  connect(clientId: string, cleanStart: boolean, { version, expiryS, will, link }: Arrival): boolean {
+    const old = this.#alive(clientId)?.link;
+    if (old !== link) old?.takenOver();
+    if (cleanStart) this.endSession(clientId);
     let session = this.#alive(clientId);
-    session?.link?.cut('Session taken over');
-    if (cleanStart && session) {
-      this.endSession(clientId);
-      session = undefined;
-    }
     const present = session !== undefined;
-    session ??= { clientId, subscriptions: new Map(), waiting: [], link, will, willTimer: undefined, expiryS, expiresAt: Infinity };
+    session ??= { clientId, version, subscriptions: new Map(), waiting: [], link, will, willTimer: undefined, expiryS, expiresAt: Infinity };
     clearTimeout(session.willTimer);
-    Object.assign(session, { link, will, willTimer: undefined, expiryS, expiresAt: Infinity });
+    Object.assign(session, { version, link, will, willTimer: undefined, expiryS, expiresAt: Infinity });
     this.#sessions.set(clientId, session);
     return present;
   }
@@ -86,12 +93,13 @@ export class Server {
     const session = this.#sessions.get(clientId);
     if (session?.link !== link) return;
     session.link = undefined;
-    session.expiresAt = Date.now() + (expiryS ?? session.expiryS) * 1_000;
+    const livesS = expiryS ?? session.expiryS;
+    session.expiresAt = Date.now() + livesS * 1_000;
     const { will } = session;
     session.will = undefined;
     if (!will || normal) return;
     const publish = (): void => void this.publish({ ...will, properties: will.properties, expiresAt: expiryOf(will.properties) });
-    const delayS = Math.min(will.delayIntervalS, session.expiryS);
+    const delayS = Math.min(will.delayIntervalS, livesS);
     if (delayS === 0) publish();
     else {
       session.willTimer = setTimeout(publish, delayS * 1_000);
