@@ -251,10 +251,10 @@ test('the log is opt-in', async () => {
   await assert.rejects(client.publish('secret/a', 'x', { qos: 1, deadline: 1 }).acked, code('expired'));
   subscription.unsubscribe();
   await subscription.ended;
-  const said = lines.filter((line) => line.includes('secret/')).map((line) => line.replace(/deadline.*/, '…'));
+  const said = lines.filter((line) => line.includes('secret/')).map((line) => line);
   assert.deepEqual(said, [
     'subscribe secret/+, QoS 1', 'publish secret/a, QoS 1, 7 bytes', 'message secret/a, QoS 1, 7 bytes', 'published secret/a: 0',
-    'publish secret/a, QoS 1, 1 bytes', 'published secret/a: EbbtideError: the …', 'unsubscribed secret/+',
+    'publish secret/a, QoS 1, 1 bytes', 'published secret/a: EbbtideError: its deadline passed before it was sent', 'unsubscribed secret/+',
   ]);
   assert.ok(lines.every((line) => !line.includes('payload')));
   // What it throws is an error of the page, and nobody else's.

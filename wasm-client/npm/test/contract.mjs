@@ -53,6 +53,21 @@ async function take(subscription, count) {
 }
 
 export const CASES = {
+  async 'QoS 0 that cannot be taken was not stored, either'(world) {
+    const client = await online(world, { limits: { heldMessagesMax: 1 } });
+    await offline(world, client);
+    const lost = client.publish('a', 'lost');
+    const kept = client.publish('a', 'kept', { offline: 'keep' });
+    const over = client.publish('a', 'over', { offline: 'keep' });
+    for (const [publication, expected] of [[lost, 'offline'], [over, 'queue-full']]) {
+      await assert.rejects(publication.acked, code(expected));
+      await assert.rejects(publication.stored, code(expected));
+    }
+    await kept.stored;
+    world.goOnline();
+    await kept.acked;
+  },
+
   async 'credentials that are none fail the attempt, and are asked for again'(world) {
     const answers = [{ usename: 'ana' }, { username: 7 }, { username: 'ana' }];
     const { client, states } = noted(world, { credentials: () => answers.shift() });
@@ -102,6 +117,15 @@ export const CASES = {
     assert.equal(asked, 1);
   },
 
+  async 'filters that are none'(world) {
+    const client = await online(world);
+    for (const filter of ['', 'a/#/b', 'a+', '$share/a', '$share//a', '$share/+/a', 'a\0', TOO_LONG]) {
+      const subscription = client.subscribe(filter);
+      await assert.rejects(subscription.granted, code('topic-filter'), filter.slice(0, 20));
+      assert.ok(code('topic-filter')(await subscription.ended));
+    }
+  },
+
   async 'an option that can never be sent closes the client'(world) {
     for (const [options, expected] of [
       [{ clientId: '', version: '3.1.1' }, 'client-id-missing'],
@@ -126,6 +150,20 @@ export const CASES = {
   async 'an empty client id is one that the server makes'(world) {
     const [one, other] = [await online(world, { identity: 'one', clientId: '' }), await online(world, { identity: 'other', clientId: '' })];
     assert.deepEqual([one.state.state, other.state.session], ['online', 'fresh']);
+  },
+
+  async 'a property that is too long is no publish: a dead letter'(world) {
+    const client = await online(world);
+    for (const properties of [{ contentType: TOO_LONG }, { correlationData: new Uint8Array(65_536) }, { userProperties: [[TOO_LONG, 'v']] }]) {
+      const sent = client.publish('a', 'x', { qos: 1, properties });
+      await sent.stored;
+      await assert.rejects(sent.acked, code('field-too-long'));
+      await assert.rejects(client.publish('a', 'x', { properties }).acked, code('field-too-long'));
+    }
+    const letters = await client.outbox.deadLetters.list();
+    assert.deepEqual(letters.map(({ topic, reasonCode }) => [topic, reasonCode]), [['a', 0x80], ['a', 0x80], ['a', 0x80]]);
+    assert.deepEqual(await client.outbox.list(), []);
+    await assert.rejects(client.publish('a', 'x', { properties: { responseTopic: TOO_LONG } }).acked, code('field-too-long'));
   },
 
   async 'states, each once'(world) {
@@ -255,5 +293,69 @@ export const CASES = {
     await assert.rejects(client.forget(), code('offline'));
     assert.equal(client.state.state, 'closed');
     await assert.rejects(client.forget(), code('closed'));
+  },
+
+  async 'a full outbox takes what only takes the place of another'(world) {
+    const client = await online(world, { limits: { outboxMessagesMax: 2 } });
+    await offline(world, client);
+    const kept = [client.publish('a', 1, { qos: 1, retain: true }), client.publish('b', 1, { qos: 1 })];
+    await Promise.all(kept.map(({ stored }) => stored));
+    const over = client.publish('c', 1, { qos: 1, retain: true });
+    await assert.rejects(over.stored, code('queue-full'));
+    await assert.rejects(over.acked, code('queue-full'));
+    kept.push(client.publish('a', 2, { qos: 1, retain: true }));
+    await kept[2].stored;
+    assert.deepEqual((await client.outbox.list()).map(({ topic }) => topic), ['b', 'a']);
+    world.goOnline();
+    for (const { acked } of kept) await acked;
+    await until('both', () => world.published().length === 2);
+    assert.deepEqual(world.published().map(({ topic, text: value }) => [topic, value]), [['b', '1'], ['a', '2']]);
+  },
+
+  async 'a dead letter goes back though its deadline has passed and the outbox is full'(world) {
+    const client = await online(world, { limits: { outboxMessagesMax: 1 } });
+    const { deadLetters } = client.outbox;
+    world.refuse('a', 0x87);
+    const deadline = Date.now() + 300;
+    await assert.rejects(client.publish('a', 'late', { qos: 1, key: 'k', deadline }).acked, code('refused'));
+    await until('the deadline', () => Date.now() > deadline);
+    world.refuse('a', undefined);
+    await offline(world, client);
+    await client.publish('b', 'x', { qos: 1 }).stored;
+    const [letter] = await deadLetters.list();
+    assert.deepEqual([letter.deadline, await deadLetters.retry([letter]), await deadLetters.list()], [deadline, 1, []]);
+    const rows = await client.outbox.list();
+    assert.deepEqual(rows.map(({ topic, key, deadline: when }) => [topic, key, when]), [['b', undefined, undefined], ['a', 'k', undefined]]);
+    assert.equal(rows[1].createdAt, letter.createdAt);
+    world.goOnline();
+    await until('both', () => world.published().length === 2);
+    assert.deepEqual(world.published().map(({ topic, text: value, expires }) => [topic, value, expires]), [['b', 'x', false], ['a', 'late', false]]);
+  },
+
+  async 'a dead letter that is tried again coalesces as before'(world) {
+    const client = await online(world);
+    world.refuse('a', 0x87);
+    await assert.rejects(client.publish('a', 1, { qos: 1, retain: true }).acked, code('refused'));
+    world.refuse('a', undefined);
+    await offline(world, client);
+    const before = client.publish('a', 2, { qos: 1, retain: true });
+    await before.stored;
+    const { deadLetters } = client.outbox;
+    assert.equal(await deadLetters.retry({ topic: 'a' }), 1);
+    // It is the older value, and takes the place of none.
+    assert.deepEqual((await client.outbox.list()).map(({ payload }) => String.fromCharCode(...payload)), ['2', '1']);
+    const last = client.publish('a', 3, { qos: 1, retain: true });
+    await last.stored;
+    assert.deepEqual((await client.outbox.list()).map(({ payload }) => String.fromCharCode(...payload)), ['3']);
+    world.goOnline();
+    await Promise.all([before.acked, last.acked]);
+  },
+
+  async 'what fills the outbox is counted with what it takes to keep it'(world) {
+    const client = await online(world, { limits: { outboxBytesMax: 300 } });
+    await offline(world, client);
+    await client.publish('a', 'x', { qos: 1 }).stored;
+    await client.publish('b', 'x', { qos: 1 }).stored;
+    await assert.rejects(client.publish('c', 'x', { qos: 1 }).stored, code('queue-full'));
   },
 };

@@ -40,14 +40,13 @@ test('the rest of the levels under one name, and of a shared subscription', asyn
 
 test('filters that are none end the loop with that', async () => {
   const { client } = await online();
-  for (const filter of ['', 'a/#/b', 'a+', 'a/b#', 'a/{x...}/b', '$share/a', '$share//a', '$share/g/', '$share/+/a', 'a\0', '\udc00']) {
+  for (const filter of ['', 'a/#/b', 'a+', 'a/b#', 'a/{x...}/b', '$share/a', '$share//a', '$share/g/', '$share/+/a', 'a\0', '\udc00', 'a'.repeat(65_536)]) {
     const loop = client.subscribe(filter);
-    await assert.rejects(loop.next(), code('topic-filter'), filter);
+    await assert.rejects(loop.next(), code('topic-filter'), filter.slice(0, 20));
     await assert.rejects(loop.granted, code('topic-filter'));
     assert.ok(code('topic-filter')(await loop.ended));
     assert.equal((await loop.next()).done, true);
   }
-  await assert.rejects(client.subscribe('a'.repeat(65_536)).next(), code('field-too-long'));
   for (const filter of ['#', '/', '+/+', '$share/g/#', '$SYS/#', 'a//b']) await client.subscribe(filter).granted;
 });
 

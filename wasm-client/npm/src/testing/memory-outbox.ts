@@ -1,17 +1,24 @@
 // The publishes of a session in memory: rows that survive the page, dead letters, and QoS 0 that waits for a connection.
 
 import type { Draft, Settlement } from '../engine.js';
+import { bytesOf } from '../engine/store/store.js';
 import { EbbtideError } from '../error.js';
 import { explained } from '../reason.js';
+import { propertiesFit, tooLong } from './fields.js';
 import { expiryOf, type Refusal, type Routed } from './server.js';
 import type { Ground, Row, Settled } from './memory-store.js';
 
 /** What the server refuses for now is tried again after this time. */
 const RETRY_MS = 1_000;
 
+/** The reason code of a letter that no server has seen. */
+const UNSENT = 0x80;
+
 const failed = (code: EbbtideError['code'], message: string): Settlement => ({ error: new EbbtideError(code, message) });
-const expired = (topic: string): Settlement => failed('expired', `the deadline of the publish to ${topic} has passed`);
-const cancelled = (topic: string): Settlement => failed('cancelled', `the publish to ${topic} was cancelled`);
+const expired = (): Settlement => failed('expired', 'its deadline passed before it was sent');
+const cancelled = (): Settlement => failed('cancelled', 'it was cancelled before it was sent');
+const full = (): Settlement => failed('queue-full', 'too much waits to be sent');
+const unconnected = (): Settlement => failed('offline', 'there is no connection');
 const CANNOT_CANCEL = { cancel: (): Promise<boolean> => Promise.resolve(false) };
 
 export class MemoryOutbox {
@@ -37,27 +44,17 @@ export class MemoryOutbox {
   publish(draft: Draft, stored: (seq: number) => void, settled: Settled): { cancel(): Promise<boolean> } {
     if (draft.qos === 0) return this.#publishAtOnce(draft, stored, settled);
     const { later, settings, store } = this.#ground;
-    const { rows } = store;
-    const bytes = [...rows, draft].reduce((sum, { topic, payload }) => sum + topic.length + payload.length, 0);
-    if (rows.length >= settings.limits.outboxMessagesMax || bytes > settings.limits.outboxBytesMax) {
-      later(() => settled(failed('queue-full', `${rows.length} publishes wait`)), true);
+    const { outboxBytesMax, outboxMessagesMax } = settings.limits;
+    const old = store.rows.filter((row) => draft.coalesce && row.topic === draft.topic && row.stage === 'waiting' && row.draft.coalesce);
+    const bytes = [...store.rows, draft].reduce((sum, row) => sum + bytesOf('draft' in row ? row.draft : row), 0);
+    if (store.rows.length + 1 - old.length > outboxMessagesMax || old.reduce((sum, row) => sum - bytesOf(row.draft), bytes) > outboxBytesMax) {
+      later(() => settled(full()), true);
       return CANNOT_CANCEL;
     }
     // Whoever waits for one whose place this takes, is told when this one is settled.
-    const settles = [settled];
-    for (const old of draft.coalesce ? [...rows] : []) {
-      if (old.topic !== draft.topic || old.stage !== 'waiting' || !old.draft.coalesce) continue;
-      settles.unshift(...old.settled.splice(0));
-      this.#remove(old);
-    }
-    const { key, topic, payload, qos, retain, deadline } = draft;
-    const row: Row = {
-      seq: ++store.seq, topic, payload, qos, retain, createdAt: Date.now(), stage: 'waiting', draft, settled: settles,
-      ...(key !== undefined && { key }), ...(deadline !== undefined && { deadline }),
-    };
-    rows.push(row);
-    this.#watchDeadline(row);
-    this.#count();
+    const settles = [...old.flatMap((row) => row.settled.splice(0)), settled];
+    for (const row of old) this.#remove(row);
+    const row = this.#append(draft, Date.now(), settles);
     later(() => stored(row.seq), true);
     later(() => this.flush());
     return { cancel: async () => (await this.cancel([row.seq])) > 0 };
@@ -65,14 +62,20 @@ export class MemoryOutbox {
 
   cancel(seqs: number[]): Promise<number> {
     const rows = this.#ground.store.rows.filter(({ seq, stage }) => seqs.includes(seq) && stage === 'waiting');
-    for (const row of rows) this.#settle(row, cancelled(row.topic));
+    for (const row of rows) this.#settle(row, cancelled());
     return Promise.resolve(rows.length);
   }
 
+  /** At the end, and whether there is room or not: it was there before. A deadline that has passed is void. */
   async retry(seqs: number[]): Promise<number> {
-    const letters = this.#ground.store.dead.filter(({ seq }) => seqs.includes(seq));
+    const { later, store } = this.#ground;
+    const letters = seqs.flatMap((seq) => store.dead.find((letter) => letter.seq === seq) ?? []);
     await this.discard(seqs);
-    for (const { draft } of letters) this.publish({ ...draft, coalesce: false }, () => {}, () => {});
+    for (const { draft, createdAt } of letters) {
+      const { deadline, ...rest } = draft;
+      this.#append(deadline !== undefined && deadline > Date.now() ? draft : rest, createdAt, []);
+    }
+    later(() => this.flush());
     return letters.length;
   }
 
@@ -92,7 +95,7 @@ export class MemoryOutbox {
     this.#first = false;
     for (const { draft, settled } of held) {
       if (online) this.#send(draft, settled);
-      else if (!draft.keepOffline) settled(failed('offline', 'there is no connection'));
+      else if (!draft.keepOffline) settled(unconnected());
     }
     this.#ground.later(() => this.flush());
   }
@@ -104,7 +107,11 @@ export class MemoryOutbox {
       if (!link()) return;
       if (row.stage !== 'waiting') continue;
       if (row.deadline !== undefined && row.deadline <= Date.now()) {
-        this.#settle(row, expired(row.topic));
+        this.#settle(row, expired());
+        continue;
+      }
+      if (!propertiesFit(row.draft.properties)) {
+        this.#bury(row, { reasonCode: UNSENT }, tooLong());
         continue;
       }
       const answer = server.publish(routed(row.draft), store.clientId);
@@ -126,16 +133,17 @@ export class MemoryOutbox {
 
   #publishAtOnce(draft: Draft, stored: (seq: number) => void, settled: Settled): { cancel(): Promise<boolean> } {
     const { link, later, settings } = this.#ground;
-    later(() => stored(0), true);
     if (link()) {
+      later(() => stored(0), true);
       later(() => this.#send(draft, settled), true);
-      return CANNOT_CANCEL;
-    }
-    const waits = draft.keepOffline || this.#first;
-    if (!waits || this.#held.length >= settings.limits.heldMessagesMax) {
-      later(() => settled(waits ? failed('queue-full', `${this.#held.length} publishes wait`) : failed('offline', 'there is no connection')), true);
-      return CANNOT_CANCEL;
-    }
+    } else if (!draft.keepOffline && !this.#first) later(() => settled(unconnected()), true);
+    else if (this.#held.length >= settings.limits.heldMessagesMax) later(() => settled(full()), true);
+    else return this.#hold(draft, stored, settled);
+    return CANNOT_CANCEL;
+  }
+
+  #hold(draft: Draft, stored: (seq: number) => void, settled: Settled): { cancel(): Promise<boolean> } {
+    this.#ground.later(() => stored(0), true);
     const entry = { draft, settled };
     this.#held.push(entry);
     return {
@@ -143,7 +151,7 @@ export class MemoryOutbox {
         const place = this.#held.indexOf(entry);
         if (place < 0) return Promise.resolve(false);
         this.#held.splice(place, 1);
-        settled(cancelled(draft.topic));
+        settled(cancelled());
         return Promise.resolve(true);
       },
     };
@@ -152,20 +160,39 @@ export class MemoryOutbox {
   #send(draft: Draft, settled: Settled): void {
     const { link, server, store } = this.#ground;
     if (!link()) return settled(failed('offline', 'the connection was lost'));
-    if (draft.deadline !== undefined && draft.deadline <= Date.now()) return settled(expired(draft.topic));
+    if (draft.deadline !== undefined && draft.deadline <= Date.now()) return settled(expired());
+    if (!propertiesFit(draft.properties)) return settled({ error: tooLong() });
     server.publish(routed(draft), store.clientId);
     settled({ reasonCode: 0 });
   }
 
   #refused(row: Row, refusal: Refusal): void {
+    const { reasonCode, reasonString } = refusal;
+    this.#bury(row, refusal, new EbbtideError('refused', explained(reasonCode, reasonString), reasonCode, refusal));
+  }
+
+  /** It becomes a dead letter. */
+  #bury(row: Row, refusal: Refusal, error: EbbtideError): void {
     const { report, settings, store } = this.#ground;
     const { draft, settled, stage, ...letter } = row;
-    const { reasonCode, reasonString } = refusal;
     store.dead.push({ ...letter, draft, ...refusal, rejectedAt: Date.now() });
-    this.#settle(row, { error: new EbbtideError('refused', explained(reasonCode, reasonString), reasonCode, refusal) });
+    this.#settle(row, { error });
     if (store.dead.length <= settings.limits.deadLettersMax) return;
     store.dead.shift();
     report({ kind: 'dropped', count: 1, reason: 'too many dead letters' });
+  }
+
+  #append(draft: Draft, createdAt: number, settled: Settled[]): Row {
+    const { store } = this.#ground;
+    const { key, topic, payload, qos, retain, deadline } = draft;
+    const row: Row = {
+      seq: ++store.seq, topic, payload, qos, retain, createdAt, stage: 'waiting', draft, settled,
+      ...(key !== undefined && { key }), ...(deadline !== undefined && { deadline }),
+    };
+    store.rows.push(row);
+    this.#watchDeadline(row);
+    this.#count();
+    return row;
   }
 
   #settle(row: Row, outcome: Settlement): void {
@@ -188,7 +215,7 @@ export class MemoryOutbox {
   #watchDeadline(row: Row): void {
     if (row.deadline === undefined) return;
     const unwatch = this.#ground.timer(Math.max(0, row.deadline - Date.now()), () => {
-      if (row.stage === 'waiting') this.#settle(row, expired(row.topic));
+      if (row.stage === 'waiting') this.#settle(row, expired());
     });
     this.#unwatch.set(row.seq, unwatch);
   }
