@@ -74,7 +74,7 @@ export class MemoryInbox {
   }
 
   #subscribeAtServer(filter: string, locals: readonly Local[]): void {
-    const { later, link, server, store } = this.#ground;
+    const { later, link, server, settings, store } = this.#ground;
     const all = [...this.#locals].filter((local) => local.filter === filter).map(({ settings }) => settings);
     const qos = Math.max(...all.map((each) => each.qos)) as QoS;
     const retainHandling = Math.min(...locals.map(({ settings }) => settings.retainHandling));
@@ -87,7 +87,7 @@ export class MemoryInbox {
       for (const { sink } of locals) sink.granted(qos);
       for (const message of found) this.#hand({ ...message, retain: true }, false, [filter], locals, () => {});
       const seen = new Set(found.map(({ topic }) => topic));
-      if (retainHandling === 0 && !filter.startsWith('$share/')) this.#forgetUnseen(filter, seen);
+      if ((retainHandling === 0 || settings.version === 4) && !filter.startsWith('$share/')) this.#forgetUnseen(filter, seen);
       for (const { sink } of locals) sink.snapshot(false);
     });
   }

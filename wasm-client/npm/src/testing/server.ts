@@ -1,4 +1,5 @@
-// The server of the in-memory broker: retained messages, sessions with what waits for them, wills. It knows no socket and no bytes.
+// The server of the in-memory broker: retained messages, sessions with what waits for them, wills. It knows no socket and no bytes. What MQTT
+// 3.1.1 cannot say (properties, reason codes, options of subscriptions, when a session ends) is taken away here.
 
 import type { Diagnostics, Properties } from '../properties.js';
 import type { QoS } from '../engine.js';
@@ -69,7 +70,9 @@ export class Server {
   }
 
   /** Returns whether there was a session. */
-  connect(clientId: string, cleanStart: boolean, { version, expiryS, will, link }: Arrival): boolean {
+  connect(clientId: string, cleanStart: boolean, { version, link, ...given }: Arrival): boolean {
+    const expiryS = version === 5 ? given.expiryS : Infinity;
+    const will = version === 5 ? given.will : given.will && { ...given.will, delayIntervalS: 0, properties: {} };
     const old = this.#alive(clientId)?.link;
     if (old !== link) old?.takenOver();
     if (cleanStart) this.endSession(clientId);
@@ -93,7 +96,7 @@ export class Server {
     const session = this.#sessions.get(clientId);
     if (session?.link !== link) return;
     session.link = undefined;
-    const livesS = expiryS ?? session.expiryS;
+    const livesS = (session.version === 5 ? expiryS : undefined) ?? session.expiryS;
     session.expiresAt = Date.now() + livesS * 1_000;
     const { will } = session;
     session.will = undefined;
@@ -114,9 +117,11 @@ export class Server {
   }
 
   /** Returns the reason code, or the refusal. */
-  publish(message: Routed, from?: string): number | Refusal {
-    const refused = from === undefined ? undefined : this.refuses(message.topic);
-    if (refused !== undefined) return refused;
+  publish(given: Routed, from?: string): number | Refusal {
+    const plain = from !== undefined && this.#sessions.get(from)?.version === 4;
+    const refused = from === undefined ? undefined : this.refuses(given.topic);
+    if (refused !== undefined) return plain ? 0 : refused;
+    const message = plain ? { ...given, properties: undefined, expiresAt: undefined } : given;
     this.#published(message);
     if (message.retain) {
       if (message.payload.length > 0) this.retained.set(message.topic, message);
@@ -142,15 +147,17 @@ export class Server {
       const members = connected.length > 0 ? connected : sessions;
       this.#queue(members[this.#turn++ % members.length]!, message, [filter]);
     }
-    return receivers > 0 ? 0 : 0x10;
+    return receivers > 0 || plain ? 0 : 0x10;
   }
 
   /** Returns the retained messages, for this subscription. */
-  subscribe(clientId: string, filter: string, subscription: ServerSubscription, retainHandling: number): Routed[] {
+  subscribe(clientId: string, filter: string, given: ServerSubscription, retainHandling: number): Routed[] {
     const session = this.#alive(clientId);
+    const plain = session?.version === 4;
+    const subscription = plain ? { qos: given.qos, noLocal: false, retainAsPublished: false } : given;
     const old = session?.subscriptions.has(filter);
     session?.subscriptions.set(filter, subscription);
-    if (filter.startsWith('$share/') || retainHandling === 2 || (retainHandling === 1 && old)) return [];
+    if (filter.startsWith('$share/') || (!plain && (retainHandling === 2 || (retainHandling === 1 && old)))) return [];
     const found = [...this.retained.values()].filter(({ topic }) => matches(filter, topic));
     return found.flatMap((message) => current(message) ?? []).map((message) => ({ ...message, qos: Math.min(message.qos, subscription.qos) as QoS }));
   }
