@@ -62,8 +62,8 @@ async function world(t) {
       link.answers.publish = reasonCode && (({ topic: given, qos, messageId }) => given === topic && { cmd: qos === 2 ? 'pubrec' : 'puback', messageId, reasonCode });
     },
     refuseSubscriptions(filter, reasonCode, said) {
-      link.answers.subscribe = ({ subscriptions, messageId }) =>
-        subscriptions[0].topic === filter && { cmd: 'suback', messageId, granted: [reasonCode], properties: said };
+      link.answers.subscribe = reasonCode && (({ subscriptions, messageId }) =>
+        subscriptions[0].topic === filter && { cmd: 'suback', messageId, granted: [reasonCode], properties: said });
     },
   };
 }

@@ -410,4 +410,37 @@ export const CASES = {
     await offline(world, client);
     await until('the will', () => world.published().some(({ topic }) => topic === 'gone'));
   },
+
+  async 'a subscription that the broker refuses ends with its words'(world) {
+    const said = { reasonString: 'ask for it' };
+    world.refuseSubscriptions('shut/#', 0x87, said);
+    const client = await online(world);
+    const both = [client.subscribe('shut/#', { qos: 1 }), client.subscribe('shut/#')];
+    const why = (error) => code('refused')(error) && error.reasonCode === 0x87 && error.reason === 'Not authorized' && error.reasonString === said.reasonString;
+    for (const subscription of both) {
+      await assert.rejects(subscription.granted, why);
+      await assert.rejects(subscription.snapshot, why);
+      await assert.rejects(subscription.next(), why);
+      assert.ok(why(await subscription.ended));
+    }
+    assert.equal(await client.subscribe('open/#', { qos: 1 }).granted, 1);
+    world.refuseSubscriptions('shut/#', undefined);
+    assert.equal(await client.subscribe('shut/#', { qos: 1 }).granted, 1);
+    assert.equal(client.state.state, 'online');
+  },
+
+  async 'a subscription that was granted can be refused when its client comes back'(world) {
+    const client = await online(world);
+    const subscription = client.subscribe('a', { qos: 1 });
+    await subscription.snapshot;
+    world.refuseSubscriptions('a', 0x87);
+    world.crash();
+    assert.ok(code('refused')(await subscription.ended));
+  },
+
+  async 'MQTT 3.1.1: a refused subscription has one code'(world) {
+    world.refuseSubscriptions('shut', 0x80);
+    const client = await online(world, { version: '3.1.1' });
+    await assert.rejects(client.subscribe('shut').granted, (error) => code('refused')(error) && error.reasonCode === 0x80 && error.reason === 'Unspecified error');
+  },
 };

@@ -50,6 +50,27 @@ test('filters that are none end the loop with that', async () => {
   for (const filter of ['#', '/', '+/+', '$share/g/#', '$SYS/#', 'a//b']) await client.subscribe(filter).granted;
 });
 
+test('what a broker refuses to subscribe to: all that lies under the filter', async () => {
+  const { broker, client } = await online();
+  const refused = { reasonCode: 0x87, reasonString: 'ask for it', userProperties: [['k', 'v']] };
+  for (const [shut, filters, open] of [
+    ['shut/#', ['shut', 'shut/#', 'shut/+/on', '$share/g/shut/x'], ['#', '+', 'shutter', '+/x']],
+    ['+/x', ['a/x', '+/x'], ['+/+', 'a/#', 'a/x/y', '$SYS/x']],
+    ['a', ['a', '$share/g/a'], ['+', 'a/#', 'b']],
+    ['#', ['a', '#', '+/a', '$share/g/#'], ['$SYS/#']],
+  ]) {
+    broker.refuseSubscriptions(shut, 0x87, { reasonString: 'ask for it', userProperties: [['k', 'v']] });
+    for (const filter of filters) {
+      const error = await client.subscribe(filter).ended;
+      const { reasonCode, reasonString, userProperties } = error;
+      assert.deepEqual([error.code, { reasonCode, reasonString, userProperties }], ['refused', refused], `${filter} under ${shut}`);
+    }
+    for (const filter of open) assert.equal(await client.subscribe(filter).granted, 0, `${filter} under ${shut}`);
+    broker.refuseSubscriptions(shut);
+    for (const filter of filters) assert.equal(await client.subscribe(filter).granted, 0);
+  }
+});
+
 test('retained first, then the snapshot, then live; the snapshot comes again after a reconnect', async () => {
   const { broker, client } = await online();
   broker.publish('a/1', 'one', { retain: true });

@@ -11,7 +11,7 @@ import type { Diagnostics, Properties } from '../properties.js';
 import { checkTopic, fillTopic } from '../filter.js';
 import { encodePayload, Message, type Payload } from '../message.js';
 import type { Credentials } from '../settings.js';
-import { matches } from './match.js';
+import { covers, matches } from './match.js';
 import { MemoryEngine } from './memory-engine.js';
 import { MemoryStore } from './memory-store.js';
 import { expiryOf, Server, type Refusal, type Routed } from './server.js';
@@ -42,6 +42,7 @@ export class TestBroker {
   readonly #engines = new Map<Client, { readonly engine: MemoryEngine; readonly options: ConnectOptions }>();
   readonly #stores = new Map<string, MemoryStore>();
   readonly #refused = new Map<string, Refusal>();
+  readonly #refusedFilters = new Map<string, Refusal>();
   readonly #offline = new Map<Client, string>();
   #allOffline: string | undefined;
   #busy = 0;
@@ -51,6 +52,7 @@ export class TestBroker {
     this.#options = options;
     this.#server = new Server((message) => this.published.push(messageOf(message)));
     this.#server.refuses = (topic) => [...this.#refused].find(([filter]) => matches(filter, topic))?.[1];
+    this.#server.refusesFilter = (wanted) => [...this.#refusedFilters].find(([filter]) => covers(filter, wanted))?.[1];
   }
 
   /** The topics that have a retained value. */
@@ -114,8 +116,15 @@ export class TestBroker {
    * allowed again.
    */
   refuse(filter: string, reasonCode?: number, said?: Diagnostics): void {
-    if (reasonCode === undefined) this.#refused.delete(filter);
-    else this.#refused.set(filter, { reasonCode, ...said });
+    note(this.#refused, filter, reasonCode, said);
+  }
+
+  /**
+   * Refuses subscriptions to what lies under a filter, as `refuse` does publishes: `broker.refuseSubscriptions('admin/#', 0x87)` refuses
+   * `admin/#`, `admin/+/on` and `$share/g/admin/x`, and grants `#`. What was granted before is refused when its client connects again.
+   */
+  refuseSubscriptions(filter: string, reasonCode?: number, said?: Diagnostics): void {
+    note(this.#refusedFilters, filter, reasonCode, said);
   }
 
   /** The page of a client is gone without a goodbye: its will is published. What was stored stays for the next `connect`. */
@@ -154,6 +163,11 @@ export class TestBroker {
 /** Makes a broker in memory. Each has its own clients, sessions and retained messages. */
 export function createTestBroker(options: TestBrokerOptions = {}): TestBroker {
   return new TestBroker(options);
+}
+
+function note(refused: Map<string, Refusal>, filter: string, reasonCode: number | undefined, said: Diagnostics | undefined): void {
+  if (reasonCode === undefined) refused.delete(filter);
+  else refused.set(filter, { reasonCode, ...said });
 }
 
 function messageOf({ topic, payload, qos, retain, properties }: Routed): Message {

@@ -15,6 +15,17 @@ export function matches(filter: string, topic: string): boolean {
   return wanted.length === levels.length;
 }
 
+/** Whether every topic that one filter matches is matched by the other, too: `shut/#` covers `shut/+/on` and `$share/g/shut`. */
+export function covers(filter: string, other: string): boolean {
+  const wide = filter.split('/');
+  const levels = other.split('/').slice(other.startsWith('$share/') ? 2 : 0);
+  for (const [at, level] of wide.entries()) {
+    if (level === '#') return !(at === 0 && levels[0]!.startsWith('$'));
+    if (at >= levels.length || (level === '+' ? levels[at] === '#' || (at === 0 && levels[0]!.startsWith('$')) : levels[at] !== level)) return false;
+  }
+  return wide.length === levels.length;
+}
+
 /** Why a filter is none (sections 4.7 and 4.8.2). */
 export function filterFault(filter: string): EbbtideError | undefined {
   const fault = (why: string): EbbtideError => new EbbtideError('topic-filter', why);

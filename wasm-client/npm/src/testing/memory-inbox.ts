@@ -1,9 +1,10 @@
 // The subscriptions of a session in memory: what they get from the server, from the last-known values and from the inbox.
 
 import type { Delivery, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import { EbbtideError } from '../error.js';
 import { filterFault, matches } from './match.js';
 import type { Ground, InboxRow } from './memory-store.js';
-import type { Routed } from './server.js';
+import type { Link, Refusal, Routed } from './server.js';
 
 interface Local {
   readonly filter: string;
@@ -82,6 +83,7 @@ export class MemoryInbox {
     const retainAsPublished = all.some((each) => each.retainAsPublished);
     const now = link();
     const found = server.subscribe(store.clientId!, filter, { qos, noLocal, retainAsPublished }, retainHandling);
+    if (!Array.isArray(found)) return this.#refused(filter, found, now);
     later(() => {
       if (link() !== now) return;
       for (const { sink } of locals) sink.granted(qos);
@@ -89,6 +91,21 @@ export class MemoryInbox {
       const seen = new Set(found.map(({ topic }) => topic));
       if ((retainHandling === 0 || settings.version === 4) && !filter.startsWith('$share/')) this.#forgetUnseen(filter, seen);
       for (const { sink } of locals) sink.snapshot(false);
+    });
+  }
+
+  /** Then all that want the filter end, and what the server had of it. */
+  #refused(filter: string, refusal: Refusal, now: Link | undefined): void {
+    const { later, link, server, store } = this.#ground;
+    server.unsubscribe(store.clientId!, filter);
+    later(() => {
+      if (link() !== now) return;
+      const error = new EbbtideError('refused', 'the server refused the subscription', refusal.reasonCode, refusal);
+      for (const local of [...this.#locals]) {
+        if (local.filter !== filter) continue;
+        this.#locals.delete(local);
+        local.sink.failed(error);
+      }
     });
   }
 

@@ -38,7 +38,7 @@ export interface Arrival {
   readonly link: Link;
 }
 
-/** Why a publish is refused, and what is said beside the code. */
+/** Why a publish or a subscription is refused, and what is said beside the code. */
 export interface Refusal extends Diagnostics {
   readonly reasonCode: number;
 }
@@ -61,6 +61,8 @@ export class Server {
   readonly retained = new Map<string, Routed>();
   /** Says why a publish is refused. */
   refuses: (topic: string) => Refusal | undefined = () => undefined;
+  /** Says why a subscription is. */
+  refusesFilter: (filter: string) => Refusal | undefined = () => undefined;
   readonly #published: (message: Routed) => void;
   readonly #sessions = new Map<string, Session>();
   #turn = 0;
@@ -150,10 +152,13 @@ export class Server {
     return receivers > 0 || plain ? 0 : 0x10;
   }
 
-  /** Returns the retained messages, for this subscription. */
-  subscribe(clientId: string, filter: string, given: ServerSubscription, retainHandling: number): Routed[] {
+  /** Returns the retained messages for this subscription, or why there is none. */
+  subscribe(clientId: string, filter: string, given: ServerSubscription, retainHandling: number): Routed[] | Refusal {
     const session = this.#alive(clientId);
     const plain = session?.version === 4;
+    const refused = this.refusesFilter(filter);
+    // 3.1.1 has one code for all of them.
+    if (refused) return plain ? { reasonCode: 0x80 } : refused;
     const subscription = plain ? { qos: given.qos, noLocal: false, retainAsPublished: false } : given;
     const old = session?.subscriptions.has(filter);
     session?.subscriptions.set(filter, subscription);
