@@ -443,4 +443,186 @@ export const CASES = {
     const client = await online(world, { version: '3.1.1' });
     await assert.rejects(client.subscribe('shut').granted, (error) => code('refused')(error) && error.reasonCode === 0x80 && error.reason === 'Unspecified error');
   },
+
+  async 'retained values, then the snapshot, then what is live; again after each connect'(world) {
+    await world.publish('a/1', 'one', { retain: true });
+    await world.publish('a/2', 'two', { retain: true });
+    const client = await online(world);
+    const heard = [];
+    const subscription = client.subscribe('a/{n}', { qos: 1 });
+    subscription.onMessage((message) => void heard.push([message.params.n, text(message), message.retain, message.fromCache, message.qos]));
+    subscription.onSnapshot(({ inferred }) => void heard.push(`snapshot ${inferred}`));
+    await subscription.snapshot;
+    await world.publish('a/3', 'live', { qos: 1 });
+    await world.publish('a/1', 'new', { qos: 1, retain: true });
+    await until('live ones', () => heard.length === 5);
+    assert.deepEqual([...heard.slice(0, 2).sort(), ...heard.slice(2)], [
+      ['1', 'one', true, false, 1], ['2', 'two', true, false, 1], 'snapshot false', ['3', 'live', false, false, 1], ['1', 'new', true, false, 1],
+    ]);
+    heard.length = 0;
+    await offline(world, client);
+    await world.publish('a/3', 'waited', { qos: 1 });
+    await world.publish('a/2', '', { qos: 1, retain: true });
+    world.goOnline();
+    await until('the second snapshot', () => heard.includes('snapshot false'));
+    assert.deepEqual(heard, [['3', 'waited', false, false, 1], ['2', '', true, false, 1], ['1', 'new', true, false, 1], 'snapshot false']);
+  },
+
+  async 'retain handling, no local, retain as published'(world) {
+    await world.publish('a', 'kept', { retain: true });
+    const client = await online(world);
+    const none = client.subscribe('a', { qos: 1, retainHandling: 2, retainAsPublished: false, noLocal: true });
+    assert.deepEqual(await none.snapshot, { inferred: false });
+    await client.publish('a', 'own', { qos: 1 }).acked;
+    await world.publish('a', 'live', { qos: 1, retain: true });
+    assert.deepEqual((await take(none, 1)).map((message) => [text(message), message.retain]), [['live', false]]);
+  },
+
+  async 'the stages of publishes, and the order in which they leave'(world) {
+    const client = await online(world);
+    await offline(world, client);
+    const counts = [];
+    client.on('outbox', ({ count }) => counts.push(count));
+    const sent = [
+      client.publish('a', 1, { qos: 1 }), client.publish('b', 2, { qos: 2, key: 'k' }), client.publish('c', 3, { qos: 1, retain: true }),
+      client.publish('c', 4, { qos: 1, retain: true }), client.publish('a', 5, { qos: 1 }), client.publish('d', 6, { qos: 1 }),
+    ];
+    for (const { stored } of sent) await stored;
+    assert.equal(counts.at(-1), 5);
+    assert.deepEqual([await sent[2].cancel(), await sent[5].cancel(), await sent[5].cancel()], [false, true, false]);
+    await assert.rejects(sent[5].acked, code('cancelled'));
+    const rows = await client.outbox.list();
+    assert.deepEqual(rows.map(({ topic, qos, key, retain, stage }) => [topic, qos, key, retain, stage]), [
+      ['a', 1, undefined, false, 'waiting'], ['b', 2, 'k', false, 'waiting'], ['c', 1, undefined, true, 'waiting'], ['a', 1, undefined, false, 'waiting'],
+    ]);
+    world.goOnline();
+    for (const { acked } of sent.slice(0, 5)) await acked;
+    await until('all', () => world.published().length === 4);
+    assert.deepEqual(world.published().map(({ text: value }) => value), ['1', '2', '4', '5']);
+    await until('an empty outbox', () => counts.at(-1) === 0);
+  },
+
+  async 'a deadline that passes'(world) {
+    const client = await online(world);
+    await offline(world, client);
+    const late = client.publish('a', 'late', { qos: 1, deadline: Date.now() + 100 });
+    await late.stored;
+    await assert.rejects(late.acked, code('expired'));
+    assert.deepEqual(await client.outbox.list(), []);
+  },
+
+  async 'close() settles and ends everything'(world) {
+    const client = await online(world);
+    await offline(world, client);
+    const subscription = client.subscribe('a');
+    const waits = subscription.next();
+    const sent = client.publish('b', 'x', { qos: 1 });
+    const held = client.publish('b', 'y', { offline: 'keep' });
+    await client.close();
+    assert.deepEqual([await waits, await subscription.ended], [{ done: true, value: undefined }, undefined]);
+    await assert.rejects(subscription.granted, code('closed'));
+    await assert.rejects(sent.acked, code('closed'));
+    await assert.rejects(held.acked, code('closed'));
+    await assert.rejects(client.publish('b', 'z', { qos: 1 }).stored, code('closed'));
+    await assert.rejects(client.subscribe('a').next(), code('closed'));
+    await assert.rejects(client.forget(), code('closed'));
+    assert.deepEqual([client.state, await client.outbox.cancel({ key: 'k' }).catch(({ code: why }) => why)], [{ state: 'closed' }, 'closed']);
+  },
+
+  async 'a will: after a crash, not after a goodbye'(world) {
+    const options = { will: { topic: 'gone', payload: 'bye', qos: 1, retain: true, properties: { messageExpiryInterval: 60 } } };
+    const client = await online(world, { identity: 'ana', ...options });
+    await client.close();
+    await online(world, { identity: 'ben', ...options });
+    world.crash();
+    await until('the will', () => world.published().length > 0);
+    assert.deepEqual(world.published(), [{ topic: 'gone', text: 'bye', retain: true, expires: true }]);
+  },
+
+  async 'a session that ends with its connection'(world) {
+    const { client, states } = noted(world, { sessionExpiryS: 0 });
+    await became(client, 'online');
+    const reports = [];
+    client.on('report', ({ kind, lost }) => kind === 'gap' && reports.push([client.state.session, lost.outbox, typeof lost.since]));
+    world.crash();
+    await until('a gap', () => reports.length > 0);
+    assert.deepEqual([states.at(-1), reports], [{ state: 'online', session: 'gap', present: false }, [['gap', 0, 'number']]]);
+  },
+
+  async 'requests and answers'(world) {
+    const client = await online(world);
+    const other = await online(world, { identity: 'other' });
+    const responder = other.respond('add', (request) => request.json().reduce((sum, one) => sum + one, 0));
+    await responder.granted;
+    assert.equal((await client.request('add', [1, 2])).json(), 3);
+    const old = await online(world, { identity: 'old', version: '3.1.1' });
+    await assert.rejects(old.request('add', [1, 2]), code('not-supported'));
+    await assert.rejects(client.request('sub', [1, 2], { timeoutS: 1 }), (error) => ['timeout', 'no-responder'].includes(error.code));
+  },
+
+  async 'the members of a group share, and have no retained values'(world) {
+    await world.publish('a/0', 'kept', { retain: true });
+    const clients = [await online(world, { identity: 'one' }), await online(world, { identity: 'other' })];
+    const members = clients.map((client) => client.subscribe('$share/g/a/{n}', { qos: 1 }));
+    for (const member of members) assert.deepEqual(await member.snapshot, { inferred: false });
+    for (const n of [1, 2, 3, 4]) await world.publish(`a/${n}`, `${n}`, { qos: 1 });
+    for (const member of members) assert.equal((await take(member, 2)).length, 2);
+  },
+
+  async 'handlers that throw, and a message that none is done with'(world) {
+    const client = await online(world);
+    const subscription = client.subscribe('a', { qos: 1 });
+    const done = [];
+    subscription.onMessage((message) => (text(message) === '1' ? new Promise((resolve) => done.push(resolve)) : undefined));
+    await subscription.granted;
+    for (const value of ['1', '2']) await world.publish('a', value, { qos: 1 });
+    await until('both', () => done.length === 1);
+    subscription.unsubscribe();
+    await subscription.ended;
+    const again = client.subscribe('a', { qos: 1 });
+    await again.snapshot;
+    await world.publish('a', '3', { qos: 1 });
+    // What an ended subscription still had counts as handled.
+    assert.deepEqual((await take(again, 1)).map(text), ['3']);
+  },
+
+  async 'slow consumers end, but for QoS 1'(world) {
+    const client = await online(world);
+    const slow = client.subscribe('a', { bufferedMessagesMax: 2 });
+    const kept = client.subscribe('b', { bufferedMessagesMax: 2, qos: 1 });
+    await Promise.all([slow.granted, kept.granted]);
+    for (const value of ['1', '2', '3']) {
+      await world.publish('a', value);
+      await world.publish('b', value, { qos: 1 });
+    }
+    assert.ok(code('slow-consumer')(await slow.ended));
+    assert.deepEqual((await take(slow, 2)).map(text), ['1', '2']);
+    await assert.rejects(slow.next(), code('slow-consumer'));
+    assert.deepEqual((await take(kept, 3)).map(text), ['1', '2', '3']);
+  },
+
+  async 'a refusal for now stays in the outbox, and is told'(world) {
+    const client = await online(world);
+    const reports = [];
+    client.on('deferred', ({ kind, reasonCode, reason, retryInMs }) => reports.push([kind, reasonCode, reason, typeof retryInMs]));
+    world.refuse('busy', 0x97);
+    const waits = client.publish('busy', 'x', { qos: 1 });
+    await until('a report', () => reports.length > 0);
+    assert.deepEqual(reports[0], ['deferred', 0x97, 'Quota exceeded', 'number']);
+    const [{ stage }] = await client.outbox.list();
+    assert.equal(await waits.cancel(), stage === 'waiting');
+    world.refuse('busy', undefined);
+  },
+
+  async 'properties, both ways'(world) {
+    const client = await online(world);
+    const subscription = client.subscribe('a', { qos: 1 });
+    await subscription.granted;
+    const properties = { payloadFormatIndicator: true, contentType: 'text/plain', responseTopic: 'r', correlationData: Uint8Array.of(1), userProperties: [['k', 'v'], ['k', 'w']] };
+    await client.publish('a', 'x', { qos: 1, properties: { ...properties, messageExpiryInterval: 60 } }).acked;
+    await client.publish('a', 'y', { qos: 2 }).acked;
+    const [{ properties: { messageExpiryInterval, ...got } }, { properties: none }] = await take(subscription, 2);
+    assert.deepEqual([got, none], [properties, {}]);
+    assert.ok(messageExpiryInterval > 50 && messageExpiryInterval <= 60);
+  },
 };

@@ -20,7 +20,7 @@ function world(t) {
     published: () => broker.published.map((message) => ({
       topic: message.topic, text: message.text(), retain: message.retain, expires: message.properties.messageExpiryInterval !== undefined,
     })),
-    publish: (topic, value, options) => broker.publish(topic, value, options),
+    publish: (topic, value, options) => broker.publish(topic, value, { qos: 1, ...options }),
     goOffline: () => broker.goOffline(),
     goOnline: () => broker.goOnline(),
     crash() {

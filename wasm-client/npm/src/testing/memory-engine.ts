@@ -22,6 +22,7 @@ export class MemoryEngine implements Engine {
   readonly #outbox: MemoryOutbox;
   readonly #inbox: MemoryInbox;
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  #over: EbbtideError | undefined;
   #stateListener: (state: State) => void = () => {};
   #reportListener: (report: Report) => void = () => {};
   #log: ((line: string) => void) | undefined;
@@ -88,28 +89,32 @@ export class MemoryEngine implements Engine {
     return this.#inbox.subscribe(filter, settings, sink);
   }
 
-  outbox(): Promise<Pending[]> {
-    return Promise.resolve(this.#store.rows.map(({ draft, settled, ...pending }) => pending));
+  async outbox(): Promise<Pending[]> {
+    return this.#open().rows.map(({ draft, settled, ...pending }) => pending);
   }
 
-  deadLetters(): Promise<DeadLetter[]> {
-    return Promise.resolve(this.#store.dead.map(({ draft, ...letter }) => letter));
+  async deadLetters(): Promise<DeadLetter[]> {
+    return this.#open().dead.map(({ draft, ...letter }) => letter);
   }
 
-  cancel(seqs: number[]): Promise<number> {
+  async cancel(seqs: number[]): Promise<number> {
+    this.#open();
     return this.#outbox.cancel(seqs);
   }
 
-  retry(seqs: number[]): Promise<number> {
+  async retry(seqs: number[]): Promise<number> {
+    this.#open();
     return this.#outbox.retry(seqs);
   }
 
-  discard(seqs: number[]): Promise<number> {
+  async discard(seqs: number[]): Promise<number> {
+    this.#open();
     return this.#outbox.discard(seqs);
   }
 
-  cached(filter: string): Promise<Delivery[]> {
-    return Promise.resolve(this.#inbox.cached(filter));
+  async cached(filter: string): Promise<Delivery[]> {
+    this.#open();
+    return this.#inbox.cached(filter);
   }
 
   reconnectNow(): void {
@@ -161,8 +166,15 @@ export class MemoryEngine implements Engine {
   #end(normal: boolean, expiryS?: number, error?: EbbtideError): void {
     if (this.state.state === 'closed') return;
     for (const timer of this.#timers) clearTimeout(timer);
+    this.#over = error ?? new EbbtideError('closed', 'the client was closed');
     this.#connection.end(normal, expiryS, error);
-    this.#outbox.end(error ?? new EbbtideError('closed', 'the client was closed'));
+    this.#outbox.end(this.#over);
+  }
+
+  /** What is stored, while the client is open. */
+  #open(): MemoryStore {
+    if (this.#over) throw this.#over;
+    return this.#store;
   }
 
   #entered(state: State): void {
