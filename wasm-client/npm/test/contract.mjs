@@ -478,6 +478,48 @@ export const CASES = {
     assert.deepEqual((await take(none, 1)).map((message) => [text(message), message.retain]), [['live', false]]);
   },
 
+  async 'subscriptions to one filter share it: who asks for more has the retained values sent to all'(world) {
+    await world.publish('a', 'kept', { retain: true });
+    const client = await online(world);
+    const heard = [];
+    const listen = async (name, options) => {
+      const subscription = client.subscribe('a', options);
+      subscription.onMessage((message) => void heard.push(`${name}: ${text(message)}${message.fromCache ? ' from the cache' : ''}`));
+      subscription.onSnapshot(() => void heard.push(`${name}: snapshot`));
+      await subscription.snapshot;
+      return subscription;
+    };
+    const said = () => heard.splice(0).sort();
+    const one = await listen('one', { qos: 1 });
+    assert.deepEqual(said(), ['one: kept', 'one: snapshot']);
+    const two = await listen('two', { qos: 1 });
+    assert.deepEqual(said(), ['two: kept', 'two: kept from the cache', 'two: snapshot']);
+    const three = await listen('three', { qos: 2, cache: false });
+    await until('all snapshots', () => heard.filter((line) => line.endsWith('snapshot')).length === 3);
+    assert.deepEqual(said(), ['one: kept', 'one: snapshot', 'three: kept', 'three: snapshot', 'two: kept', 'two: snapshot']);
+    assert.deepEqual(await Promise.all([one, two, three].map(({ granted }) => granted)), [1, 1, 2]);
+    await world.publish('a', 'live', { qos: 2 });
+    await until('all', () => heard.length === 3);
+    assert.deepEqual(said(), ['one: live', 'three: live', 'two: live']);
+    one.unsubscribe();
+    await world.publish('a', 'still', { qos: 1 });
+    await until('both', () => heard.length === 2);
+    assert.deepEqual(said(), ['three: still', 'two: still']);
+  },
+
+  async 'without a cache each subscription asks anew, for all of them'(world) {
+    await world.publish('a', 'kept', { retain: true });
+    const client = await online(world);
+    const heard = [];
+    for (const name of ['one', 'two']) {
+      const subscription = client.subscribe('a', { cache: false });
+      subscription.onMessage((message) => void heard.push(`${name}: ${text(message)}`));
+      await subscription.snapshot;
+    }
+    await until('all', () => heard.length === 3);
+    assert.deepEqual(heard.sort(), ['one: kept', 'one: kept', 'two: kept']);
+  },
+
   async 'the stages of publishes, and the order in which they leave'(world) {
     const client = await online(world);
     await offline(world, client);

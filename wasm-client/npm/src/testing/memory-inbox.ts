@@ -15,6 +15,8 @@ interface Local {
 export class MemoryInbox {
   readonly #ground: Ground;
   readonly #locals = new Set<Local>();
+  /** How each filter was asked for on this connection: again only for something else. */
+  readonly #asked = new Map<string, string>();
   #crashed = false;
 
   constructor(ground: Ground) {
@@ -41,7 +43,9 @@ export class MemoryInbox {
       end: () => {
         if (!this.#locals.delete(local) || over()) return;
         for (const [id, { offered }] of store.inbox) if (offered.delete(local) && offered.size === 0) store.inbox.delete(id);
-        if (link() && ![...this.#locals].some((each) => each.filter === filter)) server.unsubscribe(store.clientId!, filter);
+        if ([...this.#locals].some((each) => each.filter === filter)) return;
+        this.#asked.delete(filter);
+        if (link()) server.unsubscribe(store.clientId!, filter);
       },
     };
   }
@@ -52,6 +56,7 @@ export class MemoryInbox {
 
   /** There is a connection. */
   connected(): void {
+    this.#asked.clear();
     const byFilter = new Map<string, Local[]>();
     for (const local of this.#locals) byFilter.set(local.filter, [...(byFilter.get(local.filter) ?? []), local]);
     for (const [filter, locals] of byFilter) this.#subscribeAtServer(filter, locals);
@@ -74,23 +79,32 @@ export class MemoryInbox {
     this.#crashed = true;
   }
 
-  #subscribeAtServer(filter: string, locals: readonly Local[]): void {
+  /** What was asked for is sent to all that want the filter; those that need not ask have it from what is kept. */
+  #subscribeAtServer(filter: string, fresh: readonly Local[]): void {
     const { later, link, server, settings, store } = this.#ground;
-    const all = [...this.#locals].filter((local) => local.filter === filter).map(({ settings }) => settings);
-    const qos = Math.max(...all.map((each) => each.qos)) as QoS;
-    const retainHandling = Math.min(...locals.map(({ settings }) => settings.retainHandling));
-    const noLocal = all.every((each) => each.noLocal);
-    const retainAsPublished = all.some((each) => each.retainAsPublished);
+    const all = [...this.#locals].filter((local) => local.filter === filter);
+    const wishes = all.map((local) => local.settings);
+    const qos = Math.max(...wishes.map((each) => each.qos)) as QoS;
+    const retainHandling = Math.min(...wishes.map((each) => each.retainHandling));
+    const subscription = { qos, noLocal: wishes.every((each) => each.noLocal), retainAsPublished: wishes.some((each) => each.retainAsPublished) };
+    const key = JSON.stringify([subscription, retainHandling]);
+    const plain = settings.version === 4;
+    const kept = !plain && subscription.retainAsPublished && all.some((local) => local.settings.cache && !fresh.includes(local));
+    const asks = this.#asked.get(filter) !== key || (!kept && retainHandling === 0);
+    this.#asked.set(filter, key);
+    const locals = asks ? all : fresh;
     const now = link();
-    const found = server.subscribe(store.clientId!, filter, { qos, noLocal, retainAsPublished }, retainHandling);
+    const handling = asks ? retainHandling : Math.min(...fresh.map((local) => local.settings.retainHandling));
+    const found = asks ? server.subscribe(store.clientId!, filter, subscription, handling) : handling === 0 ? server.retainedUnder(filter, qos) : [];
     if (!Array.isArray(found)) return this.#refused(filter, found, now);
     later(() => {
       if (link() !== now) return;
-      for (const { sink } of locals) sink.granted(qos);
-      for (const message of found) this.#hand({ ...message, retain: true }, false, [filter], locals, () => {});
+      const present = locals.filter((local) => this.#locals.has(local));
+      for (const { sink } of present) sink.granted(qos);
+      for (const message of found) this.#hand({ ...message, retain: true }, false, [filter], present, () => {});
       const seen = new Set(found.map(({ topic }) => topic));
-      if ((retainHandling === 0 || settings.version === 4) && !filter.startsWith('$share/')) this.#forgetUnseen(filter, seen);
-      for (const { sink } of locals) sink.snapshot(false);
+      if ((handling === 0 || plain) && !filter.startsWith('$share/')) this.#forgetUnseen(filter, seen);
+      for (const { sink } of present) sink.snapshot(false);
     });
   }
 
@@ -98,6 +112,7 @@ export class MemoryInbox {
   #refused(filter: string, refusal: Refusal, now: Link | undefined): void {
     const { later, link, server, store } = this.#ground;
     server.unsubscribe(store.clientId!, filter);
+    this.#asked.delete(filter);
     later(() => {
       if (link() !== now) return;
       const error = new EbbtideError('refused', 'the server refused the subscription', refusal.reasonCode, refusal);

@@ -162,9 +162,14 @@ export class Server {
     const subscription = plain ? { qos: given.qos, noLocal: false, retainAsPublished: false } : given;
     const old = session?.subscriptions.has(filter);
     session?.subscriptions.set(filter, subscription);
-    if (filter.startsWith('$share/') || (!plain && (retainHandling === 2 || (retainHandling === 1 && old)))) return [];
+    if (!plain && (retainHandling === 2 || (retainHandling === 1 && old))) return [];
+    return this.retainedUnder(filter, subscription.qos);
+  }
+
+  retainedUnder(filter: string, qos: QoS): Routed[] {
+    if (filter.startsWith('$share/')) return [];
     const found = [...this.retained.values()].filter(({ topic }) => matches(filter, topic));
-    return found.flatMap((message) => current(message) ?? []).map((message) => ({ ...message, qos: Math.min(message.qos, subscription.qos) as QoS }));
+    return found.flatMap((message) => current(message) ?? []).map((message) => ({ ...message, qos: Math.min(message.qos, qos) as QoS }));
   }
 
   unsubscribe(clientId: string, filter: string): void {
