@@ -1,5 +1,5 @@
 // What `ebbtide/testing` promises: the cases of `wasm-client/npm/test/contract.mjs` on the real client, its wasm and this project's broker. It
-// needs no browser for them: Node has all but the WebSocket, and these keep nothing.
+// needs no browser for them: Node has all but the WebSocket, and what the client's own tests have to store things in.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import test from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { WebSocket } from 'ws';
 import { CASES } from '../../../wasm-client/npm/test/contract.mjs';
+import { newProfile } from '../../../wasm-client/npm/test/engine/profile.mjs';
 import { startEbbtide } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';
 import { outsider } from './harness/mailbox.mjs';
@@ -33,6 +34,7 @@ for (const [name, run] of Object.entries(CASES)) {
 }
 
 async function world(t) {
+  newProfile();
   const { connect } = await (loaded ??= load());
   // Of what is refused here the broker would miss the aliases.
   const broker = await startEbbtide(t, ['--topic-alias-maximum', '0']);
@@ -44,7 +46,7 @@ async function world(t) {
   t.after(() => Promise.all(clients.map((client) => client.close())));
   return {
     connect(options) {
-      const client = connect(link.url, { ...options, storage: 'memory' });
+      const client = connect(link.url, { storage: 'memory', ...options });
       clients.push(client);
       return client;
     },

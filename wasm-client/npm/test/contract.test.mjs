@@ -13,7 +13,7 @@ function world(t) {
   t.after(() => Promise.all(clients.map((client) => client.close())));
   return {
     connect(options) {
-      const client = broker.connect({ ...options, storage: 'memory' });
+      const client = broker.connect({ storage: 'memory', ...options });
       clients.push(client);
       return client;
     },

@@ -39,7 +39,8 @@ export class TestBroker {
   readonly #server: Server;
   readonly #options: TestBrokerOptions;
   readonly #clients: Clients = new Map();
-  readonly #engines = new Map<Client, { readonly engine: MemoryEngine; readonly options: ConnectOptions }>();
+  readonly #engines = new Map<Client, { readonly engine: MemoryEngine; readonly options: ConnectOptions; readonly store: MemoryStore }>();
+  /** What stays after a client, by identity. */
   readonly #stores = new Map<string, MemoryStore>();
   readonly #refused = new Map<string, Refusal>();
   readonly #refusedFilters = new Map<string, Refusal>();
@@ -66,9 +67,12 @@ export class TestBroker {
    */
   connect(options: ConnectOptions = {}): Client {
     let engine: MemoryEngine | undefined;
+    let store = new MemoryStore();
     const client = clientFor(this.#clients, URL, options, (settings) => {
-      let store = settings.storage === 'memory' ? undefined : this.#stores.get(settings.identity);
-      this.#stores.set(settings.identity, (store ??= new MemoryStore()));
+      if (settings.storage === 'durable') {
+        store = this.#stores.get(settings.identity) ?? store;
+        this.#stores.set(settings.identity, store);
+      }
       engine = new MemoryEngine(settings, {
         server: this.#server,
         store,
@@ -81,7 +85,7 @@ export class TestBroker {
       });
       return engine;
     });
-    if (engine) this.#engines.set(client, { engine, options });
+    if (engine) this.#engines.set(client, { engine, options, store });
     return client;
   }
 
@@ -145,9 +149,9 @@ export class TestBroker {
 
   /** The server forgets the session of a client: it sees `gap` when it connects next. */
   loseSession(client: Client): void {
-    const { clientId } = this.#stores.get(client.identity) ?? {};
+    const { engine, store = this.#stores.get(client.identity) } = this.#engines.get(client) ?? {};
+    const { clientId } = store ?? {};
     if (clientId === undefined) return;
-    const engine = this.#engines.get(client)?.engine;
     const cut = engine?.cut({ reason: 'the server was restarted' });
     this.#server.endSession(clientId);
     if (cut) engine!.reconnectNow();
