@@ -132,6 +132,19 @@ test('a countdown to the next attempt, which comes then; each wait is longer', a
   assert.equal(client.state.retryInMs, 1_000);
 });
 
+test('a wait that fake timers could not take back begins no attempt', async (context) => {
+  const { broker, client } = await online();
+  broker.goOffline();
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  broker.goOnline();
+  for (let turn = 0; turn < 20; turn++) await undefined;
+  context.mock.timers.reset();
+  const states = [];
+  client.on('state', ({ state }) => states.push(state));
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  assert.deepEqual([client.state.state, states], ['online', []]);
+});
+
 test('forget() publishes the will of an entry that nobody has taken offline', async () => {
   const { broker, client } = await online({ identity: 'ana', presence: { topic: 'presence/{id}', id: 'ana' } });
   broker.goOffline();

@@ -188,7 +188,9 @@ export class MemoryConnection {
     const { around, settings, timer } = this.#ground;
     const retryInMs = Math.min(BACKOFF_MS * 2 ** this.#failures++, settings.backoffMaxS * 1_000);
     // Without a network nothing comes of it, so nobody has to wait for it.
-    this.#unwait = timer(retryInMs, () => this.#try(), around.unreachable() !== undefined);
+    // A timer that was set before a test has others may not be taken back.
+    const unwait = timer(retryInMs, () => this.#unwait === unwait && this.#try(), around.unreachable() !== undefined);
+    this.#unwait = unwait;
     this.#enter({ state: 'offline', ...why, retryInMs });
   }
 
