@@ -716,6 +716,30 @@ export const CASES = {
     assert.deepEqual(heard, [['a/2', 'two', false, true], ['a/1', '', false, true]]);
   },
 
+  async 'last-known values are bounded, and the server is asked for the others'(world) {
+    for (const n of [1, 2, 3]) await world.publish(`a/${n}`, 'x', { retain: true });
+    for (const [identity, limits] of [['few', { cacheTopicsMax: 2 }], ['small', { cacheBytesMax: 150 }]]) {
+      const options = { identity, storage: 'durable', limits };
+      const client = await online(world, options);
+      await client.subscribe('a/+').snapshot;
+      const topics = new Set();
+      const again = client.subscribe('a/+');
+      again.onMessage(({ topic }) => void topics.add(topic));
+      await again.snapshot;
+      assert.deepEqual([...topics].sort(), ['a/1', 'a/2', 'a/3']);
+      await client.close();
+      world.goOffline();
+      const next = world.connect(options);
+      const kept = [];
+      next.subscribe('a/+').onMessage((message) => void kept.push(message.fromCache));
+      await until('what is kept', () => kept.length === 2);
+      await became(next, 'offline');
+      await next.close();
+      assert.deepEqual(kept, [true, true]);
+      world.goOnline();
+    }
+  },
+
   async 'what no handler was done with comes again in the next client'(world) {
     const options = { identity: 'ana', storage: 'durable' };
     const client = await online(world, options);

@@ -1,6 +1,7 @@
 // The subscriptions of a session in memory: what they get from the server, from the last-known values and from the inbox.
 
 import type { Delivery, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import { bytesOf } from '../engine/store/store.js';
 import { EbbtideError } from '../error.js';
 import { filterFault, matches } from './match.js';
 import type { Ground, InboxRow } from './memory-store.js';
@@ -17,10 +18,14 @@ export class MemoryInbox {
   readonly #locals = new Set<Local>();
   /** How each filter was asked for on this connection: again only for something else. */
   readonly #asked = new Map<string, string>();
+  #cachedBytes: number;
+  /** A limit has removed values. */
+  #partial = false;
   #crashed = false;
 
   constructor(ground: Ground) {
     this.#ground = ground;
+    this.#cachedBytes = [...ground.store.cache.values()].reduce((sum, one) => sum + bytesOf(one), 0);
     for (const row of ground.store.inbox.values()) row.offered.clear();
   }
 
@@ -89,7 +94,7 @@ export class MemoryInbox {
     const subscription = { qos, noLocal: wishes.every((each) => each.noLocal), retainAsPublished: wishes.some((each) => each.retainAsPublished) };
     const key = JSON.stringify([subscription, retainHandling]);
     const plain = settings.version === 4;
-    const kept = !plain && subscription.retainAsPublished && all.some((local) => local.settings.cache && !fresh.includes(local));
+    const kept = !plain && !this.#partial && subscription.retainAsPublished && all.some((local) => local.settings.cache && !fresh.includes(local));
     const asks = this.#asked.get(filter) !== key || (!kept && retainHandling === 0);
     this.#asked.set(filter, key);
     const locals = asks ? all : fresh;
@@ -128,9 +133,29 @@ export class MemoryInbox {
   #forgetUnseen(filter: string, seen: ReadonlySet<string>): void {
     for (const { topic } of this.cached(filter)) {
       if (seen.has(topic)) continue;
-      this.#ground.store.cache.delete(topic);
       const empty: Delivery = { topic, payload: new Uint8Array(), qos: 0, retain: true, dup: false, fromCache: false, redelivered: false };
+      this.#keep(empty);
       for (const local of [...this.#locals]) if (local.settings.cache && matches(local.filter, topic)) local.sink.message(empty, () => {});
+    }
+  }
+
+  /** The one not seen for longest comes first, and goes first. */
+  #keep(delivery: Delivery): void {
+    const { settings, store } = this.#ground;
+    const { cacheBytesMax, cacheTopicsMax } = settings.limits;
+    const { cache } = store;
+    const drop = (topic: string): void => {
+      const old = cache.get(topic);
+      if (old) this.#cachedBytes -= bytesOf(old);
+      cache.delete(topic);
+    };
+    drop(delivery.topic);
+    if (delivery.payload.length === 0) return;
+    cache.set(delivery.topic, { ...delivery, fromCache: true, storedAt: Date.now() });
+    this.#cachedBytes += bytesOf(delivery);
+    while (cache.size > cacheTopicsMax || this.#cachedBytes > cacheBytesMax) {
+      this.#partial = true;
+      drop(cache.keys().next().value!);
     }
   }
 
@@ -141,10 +166,7 @@ export class MemoryInbox {
     const delivery: Delivery = {
       topic, payload, qos, retain, dup, fromCache: false, redelivered: false, ...(properties && settings.version === 5 && { properties }),
     };
-    if (message.retain && locals.some((local) => local.settings.cache)) {
-      if (payload.length > 0) store.cache.set(topic, { ...delivery, fromCache: true, storedAt: Date.now() });
-      else store.cache.delete(topic);
-    }
+    if (message.retain && locals.some((local) => local.settings.cache)) this.#keep(delivery);
     if (qos === 0) {
       for (const { sink } of locals) sink.message(delivery, () => {});
       return acknowledged();
