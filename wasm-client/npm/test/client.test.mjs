@@ -167,6 +167,14 @@ test('nobody has signed in yet', async () => {
   assert.equal(client.state.state, 'online');
 });
 
+test('MQTT 3.1.1 says what it can of a refusal', async () => {
+  for (const [reasonCode, state, told] of [[0x8a, 'needs-auth', 0x87], [0x8c, 'needs-auth', 0x87], [0x84, 'offline', 0x84], [0x97, 'offline', 0x88]]) {
+    const { client } = await online({ version: '3.1.1' }, { authenticate: () => reasonCode });
+    assert.deepEqual([client.state.state, client.state.reasonCode], [state, told]);
+    await client.close();
+  }
+});
+
 test('static credentials, and refusals by number', async () => {
   const broker = createTestBroker({ authenticate: ({ username }) => (username === 'ana' ? true : 0x8a) });
   const ana = broker.connect({ credentials: { username: 'ana' } });

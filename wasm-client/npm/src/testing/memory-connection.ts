@@ -24,6 +24,10 @@ const TAKEN_OVER = 0x8e;
 /** Nothing heals it. */
 const NEVER = [0x81, 0x82, 0x84, 0x85, 0x8a, TAKEN_OVER, 0x90, 0x99, 0x9a, 0x9b, 0x9c, 0x9d];
 
+/** What MQTT 3.1.1 has a code for, as what it comes out; all else is Server unavailable there. */
+const PLAIN: Readonly<Record<number, number>> = { 0x84: 0x84, 0x85: 0x85, 0x86: 0x86, 0x87: 0x87, 0x8a: 0x87, 0x8c: 0x87 };
+const UNAVAILABLE = 0x88;
+
 /** What goes on above it. */
 export interface Upstairs {
   /** The state is another one. */
@@ -109,7 +113,7 @@ export class MemoryConnection {
   }
 
   async #connect(late: () => boolean): Promise<void> {
-    const { around, timer } = this.#ground;
+    const { around, settings, timer } = this.#ground;
     const untimed = timer(CREDENTIALS_MS, () => {
       if (!late()) this.cut({ reason: 'the server or the credentials callback did not answer in time' });
     });
@@ -123,8 +127,11 @@ export class MemoryConnection {
       if (!credentials) return this.#enter({ state: 'needs-auth', reason: 'the application has no credentials' });
       const unreachable = around.unreachable();
       if (unreachable !== undefined) return this.#lost({ reason: unreachable });
-      const reasonCode = around.admits(credentials);
-      if (reasonCode !== undefined) return this.#lost({ reason: explained(reasonCode), reasonCode });
+      const refused = around.admits(credentials);
+      if (refused !== undefined) {
+        const reasonCode = settings.version === 5 ? refused : (PLAIN[refused] ?? UNAVAILABLE);
+        return this.#lost({ reason: explained(reasonCode), reasonCode });
+      }
       this.#begin();
     } catch (why) {
       if (late()) return;
