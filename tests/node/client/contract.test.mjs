@@ -1,4 +1,4 @@
-// What `ebbtide/testing` promises: the cases of `wasm-client/npm/test/contract.mjs` on the real client, its wasm and this project's broker. It
+// What `ebbtide/testing` promises: the cases of `wasm-client/npm/test/contract` on the real client, its wasm and this project's broker. It
 // needs no browser for them: Node has all but the WebSocket, and what the client's own tests have to store things in.
 
 import { readFile } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { WebSocket } from 'ws';
-import { CASES } from '../../../wasm-client/npm/test/contract.mjs';
+import { CASES } from '../../../wasm-client/npm/test/contract/index.mjs';
 import { newProfile } from '../../../wasm-client/npm/test/engine/profile.mjs';
 import { startEbbtide } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';

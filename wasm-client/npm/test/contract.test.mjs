@@ -1,7 +1,7 @@
-// `ebbtide/testing` keeps its promise: the cases of `contract.mjs`, which the real client and a real broker show, too.
+// `ebbtide/testing` keeps its promise: the cases of `contract/`, which the real client and a real broker show, too.
 
 import { test } from 'node:test';
-import { CASES } from './contract.mjs';
+import { CASES } from './contract/index.mjs';
 import { createTestBroker } from './testing/index.js';
 
 for (const [name, run] of Object.entries(CASES)) test(`in memory: ${name}`, { timeout: 20_000 }, async (t) => run(world(t)));
