@@ -285,8 +285,13 @@ export class OwnPresence {
       this.#announce();
     };
     own.onSnapshot(known);
-    // Where it may not look, it may still be seen.
-    void own.ended.then((error) => error && client.on('state', ({ state }) => void (state === 'online' && known())));
+    // Where it may not look, it may still be seen: on the connection that there is, and on those to come.
+    void own.ended.then((error) => {
+      if (!error) return;
+      const seen = (): void => void (client.state.state === 'online' && known());
+      client.on('state', seen);
+      seen();
+    });
   }
 
   update(meta: unknown): void {

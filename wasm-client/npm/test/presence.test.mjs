@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
+import { EbbtideError } from './index.js';
 import { createTestBroker } from './testing/index.js';
 import { MemoryEngine } from './testing/memory-engine.js';
 import { code, guarded, online } from './support.mjs';
@@ -55,6 +56,24 @@ test('online with the connection, offline by the will after its delay, and back'
   await broker.settled();
   assert.equal(presence.list()[0].status, 'online');
   assert.deepEqual(changes.slice(1), [[[], ['ana'], []], [['ana'], [], []]]);
+});
+
+// SUBACK comes after CONNACK. Fails if only the connections to come are waited for.
+test('who may not look at the own entry is seen on the first connection, and on the next', async () => {
+  const { subscribe } = MemoryEngine.prototype;
+  mock.method(MemoryEngine.prototype, 'subscribe', function (filter, settings, sink) {
+    if (filter !== 'presence/1') return subscribe.call(this, filter, settings, sink);
+    setTimeout(() => sink.failed(new EbbtideError('refused', 'the server refused the subscription', 0x87)));
+    return { end() {} };
+  });
+  const { broker } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
+  const status = () => broker.retained.get('presence/1')?.json().status;
+  assert.equal(status(), 'online');
+  broker.publish('presence/1', { status: 'offline' }, { retain: true });
+  broker.goOffline();
+  broker.goOnline();
+  await broker.settled();
+  assert.equal(status(), 'online');
 });
 
 test('a short cut changes nothing, a long one the time', async (context) => {
