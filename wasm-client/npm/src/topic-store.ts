@@ -14,7 +14,7 @@ export interface TopicValues<P = Readonly<Record<string, string>>> {
   readonly messages: ReadonlyMap<string, Message<P>>;
   /** Whether all retained messages have come; before, there may be values of an earlier time (`fromCache`). */
   readonly ready: boolean;
-  /** Why it ended. */
+  /** Why it ended: `refused` (the next listener asks again), `topic-filter`, `slow-consumer`, `closed`. */
   readonly error: EbbtideError | undefined;
   /** Messages of topics above `topicsMax`. */
   readonly dropped: number;
@@ -56,9 +56,18 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
     const entry = (): void => listener();
     this.#listeners.add(entry);
     clearTimeout(this.#lingering);
+    // The right may have been given since.
+    if (this.#values.error?.code === 'refused') {
+      this.#stop();
+      this.#change({});
+    }
     this.#subscription ??= this.#start();
     return () => {
-      if (this.#listeners.delete(entry) && this.#listeners.size === 0) this.#lingering = setTimeout(() => this.#stop(), LINGER_MS);
+      if (!this.#listeners.delete(entry) || this.#listeners.size > 0) return;
+      this.#lingering = setTimeout(() => {
+        this.#stop();
+        this.#ended();
+      }, LINGER_MS);
     };
   };
 
@@ -93,7 +102,6 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
     this.#messages = new Map();
     this.#dropped = 0;
     this.#values = NOTHING;
-    this.#ended();
   }
 
   #change(change: Partial<TopicValues<P>>): void {

@@ -1,7 +1,9 @@
 // Stores: last values by topic, one object until something changes, and an end when nobody looks.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
+import { EbbtideError } from './index.js';
+import { MemoryEngine } from './testing/memory-engine.js';
 import { code, guarded, online } from './support.mjs';
 
 guarded();
@@ -76,6 +78,33 @@ test('why it ended is in the store', async () => {
   store.subscribe(() => {});
   await broker.settled();
   assert.ok(code('topic-filter')(store.getSnapshot().error));
+});
+
+// A right may be given back. Fails if whoever comes next only sees that it was once refused.
+test('after a refusal the next listener asks again, and all are told', async () => {
+  const { broker, client } = await online();
+  const { subscribe } = MemoryEngine.prototype;
+  let sink;
+  mock.method(MemoryEngine.prototype, 'subscribe', function (filter, settings, given) {
+    sink = given;
+    return subscribe.call(this, filter, settings, given);
+  });
+  broker.publish('a/1', 'one', { retain: true });
+  const store = client.store('a/+');
+  const seen = [];
+  store.subscribe(() => {
+    const { messages, ready, error } = store.getSnapshot();
+    seen.push([messages.size, ready, error?.code]);
+  });
+  await broker.settled();
+  sink.failed(new EbbtideError('refused', 'the server refused the subscription', 0x87));
+  await broker.settled();
+  broker.publish('a/1', '', { retain: true });
+  store.subscribe(() => {});
+  store.subscribe(() => {});
+  await broker.settled();
+  assert.deepEqual(seen, [[1, true, undefined], [1, true, 'refused'], [0, true, undefined]]);
+  assert.deepEqual((await client.inspect()).subscriptions, ['a/+']);
 });
 
 test('values of an earlier time are there before the network is', async () => {
