@@ -1,4 +1,4 @@
-import type { EbbtideError } from './error.js';
+import { EbbtideError } from './error.js';
 import type { Message } from './message.js';
 import { callOut } from './settle.js';
 import type { SubscribeOptions, Subscription } from './subscription.js';
@@ -91,7 +91,7 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
       if (this.#subscription === subscription) this.#change(change);
     };
     subscription.snapshot.then(() => mine({ ready: true }), () => {});
-    void subscription.ended.then((error) => mine({ error }));
+    void subscription.ended.then((error = new EbbtideError('closed', 'the client is closed')) => mine({ error }));
     return subscription;
   }
 

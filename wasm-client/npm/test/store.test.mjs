@@ -107,6 +107,18 @@ test('after a refusal the next listener asks again, and all are told', async () 
   assert.deepEqual((await client.inspect()).subscriptions, ['a/+']);
 });
 
+test('a closed client is why nothing more comes', async () => {
+  for (const end of ['close', 'forget']) {
+    const { broker, client } = await online();
+    const store = client.store('a/+');
+    store.subscribe(() => {});
+    await broker.settled();
+    await client[end]();
+    await broker.settled();
+    assert.ok(code('closed')(store.getSnapshot().error));
+  }
+});
+
 test('values of an earlier time are there before the network is', async () => {
   const { broker, client } = await online({ identity: 'ana' });
   broker.publish('a/1', 'one', { retain: true });
