@@ -71,7 +71,8 @@ export class Presence {
   readonly #read = new WeakMap<Message, PresenceEntry | undefined>();
   #users: ReadonlyMap<string, PresentUser> = new Map();
   #list: readonly PresentUser[] = [];
-  #wasReady = false;
+  /** Of the store, as the listeners know it: whether it is ready, or why it ended. */
+  #told: EbbtideError | boolean = false;
   #stop: (() => void) | undefined;
 
   /** @internal */
@@ -83,7 +84,7 @@ export class Presence {
     this.#own = own;
   }
 
-  /** Calls back with what has changed, and once when all entries have come. Returns what removes the listener. */
+  /** Calls back with what has changed; with nothing in it when all entries have come, and when `error` is another. Returns what removes the listener. */
   readonly subscribe = (listener: (change: PresenceChange) => void): (() => void) => {
     const entry = (change: PresenceChange): void => listener(change);
     this.#listeners.add(entry);
@@ -103,7 +104,12 @@ export class Presence {
 
   /** Whether the list is what the broker has now; else it is from an earlier time, as far as it is known at all. */
   get ready(): boolean {
-    return this.#store.getSnapshot().ready && this.#client.state.state === 'online';
+    return !this.error && this.#store.getSnapshot().ready && this.#client.state.state === 'online';
+  }
+
+  /** Why nothing more comes: `refused` (the next listener asks again), `topic-filter`, `closed`. */
+  get error(): EbbtideError | undefined {
+    return this.#store.getSnapshot().error;
   }
 
   /** Publishes the own entry with other `meta`. Throws `not-supported` without connect's option `presence`. */
@@ -143,10 +149,10 @@ export class Presence {
       else if (now !== before) change.changed.push(now);
     }
     for (const [user, before] of this.#users) if (!users.has(user)) change[before.status === 'online' ? 'left' : 'changed'].push({ ...before, status: 'offline', entries: [] });
-    const { ready } = this.#store.getSnapshot();
+    const told = this.error ?? this.#store.getSnapshot().ready;
     const same = change.joined.length + change.left.length + change.changed.length === 0;
-    if (same && ready === this.#wasReady) return;
-    this.#wasReady = ready;
+    if (same && told === this.#told) return;
+    this.#told = told;
     this.#users = users;
     if (!same) this.#list = [...users.values()];
     for (const listener of [...this.#listeners]) callOut(listener, change);

@@ -333,6 +333,31 @@ test('what is from an earlier time is not called ready', async () => {
   assert.deepEqual([names(again.list()), again.ready], [['ana'], false]);
 });
 
+// Fails if a refusal is told to nobody, or what was seen before it is called ready.
+test('listeners are told when it is refused, and when its right is taken away', async () => {
+  const { subscribe } = MemoryEngine.prototype;
+  let sink;
+  mock.method(MemoryEngine.prototype, 'subscribe', function (filter, settings, given) {
+    sink = given;
+    return subscribe.call(this, filter, settings, given);
+  });
+  const { broker, client } = await online();
+  const presence = client.presence(TOPIC);
+  const told = [];
+  presence.subscribe(({ joined, left, changed }) => told.push([joined.length + left.length + changed.length, presence.ready, presence.error?.code]));
+  await broker.settled();
+  const refuse = async () => {
+    sink.failed(new EbbtideError('refused', 'the server refused the subscription', 0x87));
+    await broker.settled();
+  };
+  await refuse();
+  // It may look again: so says whoever looks next.
+  client.presence(TOPIC).subscribe(() => {});
+  await broker.settled();
+  await refuse();
+  assert.deepEqual(told, [[0, true, undefined], [0, false, 'refused'], [0, true, undefined], [0, false, 'refused']]);
+});
+
 // Rules of a broker have `{user}` as it is. Fails if a name is encoded that needs it not, or one is written that makes another topic.
 test('a name stands in the topic as it is; what a level cannot have is encoded, and read back', async () => {
   const levels = {
