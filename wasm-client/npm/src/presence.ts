@@ -96,10 +96,14 @@ export class Presence {
       if (!this.#listeners.delete(entry) || this.#listeners.size > 0) return;
       this.#stop?.();
       this.#stop = undefined;
+      // Who comes next sees a beginning.
+      this.#users = new Map();
+      this.#list = [];
+      this.#told = false;
     };
   };
 
-  /** The users, by name, offline ones too: the same list until something changes. Empty before the first listener. */
+  /** The users, by name, offline ones too: the same list until something changes. Empty without listeners. */
   readonly list = (): readonly PresentUser[] => this.#list;
 
   /** Whether the list is what the broker has now; else it is from an earlier time, as far as it is known at all. */

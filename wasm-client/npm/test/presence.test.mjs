@@ -358,6 +358,30 @@ test('listeners are told when it is refused, and when its right is taken away', 
   assert.deepEqual(told, [[0, true, undefined], [0, false, 'refused'], [0, true, undefined], [0, false, 'refused']]);
 });
 
+// Fails if what the last listener was told is compared with a store that has begun anew.
+test('whoever looks again sees who is there as at the beginning, and nobody as gone', async (context) => {
+  const { broker, client } = await online();
+  const presence = client.presence(TOPIC);
+  broker.publish('presence/ana', { status: 'online' }, { retain: true });
+  const look = async () => {
+    const seen = [];
+    const stop = presence.subscribe(({ joined, left, changed }) => seen.push([names(joined), names(left), names(changed)]));
+    await broker.settled();
+    stop();
+    return seen;
+  };
+  const first = [[['ana'], [], []]];
+  assert.deepEqual(await look(), first);
+  assert.deepEqual(presence.list(), []);
+  assert.deepEqual(await look(), first);
+  // Longer than a store goes on without listeners.
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  presence.subscribe(() => {})();
+  context.mock.timers.tick(1_000);
+  context.mock.timers.reset();
+  assert.deepEqual(await look(), first);
+});
+
 // Rules of a broker have `{user}` as it is. Fails if a name is encoded that needs it not, or one is written that makes another topic.
 test('a name stands in the topic as it is; what a level cannot have is encoded, and read back', async () => {
   const levels = {
