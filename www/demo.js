@@ -32,6 +32,7 @@ function enter(password) {
   here.on('state', (state) => here === client && showState(state));
   showState(here.state);
   const people = here.presence('presence/{client}');
+  element('empty').textContent = 'Waiting for the first values.';
   people.subscribe(() => here === client && showPeople(people));
   element('gone').disabled = !name;
 }
@@ -49,8 +50,10 @@ function showPeople(people) {
     return row;
   });
   element('agents').replaceChildren(...rows);
-  element('empty').hidden = rows.length > 0;
-  if (people.ready) element('empty').textContent = 'Nobody has said yet that they are here.';
+  const { error, ready } = people;
+  element('empty').hidden = rows.length > 0 && !error;
+  if (error) element('empty').textContent = `Who is here cannot be seen: ${error.reasonString ?? error.reason ?? error.message}.`;
+  else if (ready) element('empty').textContent = 'Nobody has said yet that they are here.';
 }
 
 element('form').addEventListener('submit', (event) => {
