@@ -11,7 +11,7 @@ import type { State } from './engine.js';
 import { EbbtideError } from './error.js';
 import { parseFilter, type TopicParams } from './filter.js';
 import type { Message } from './message.js';
-import type { PresentUser } from './presence.js';
+import type { Presence, PresentUser } from './presence.js';
 import type { Publication } from './publication.js';
 import type { PublishArguments } from './publish-options.js';
 import { NOTHING, type StoreOptions, type TopicValues } from './topic-store.js';
@@ -102,11 +102,19 @@ export function usePublish(): Publisher {
   return { publish, pending, error };
 }
 
-/** Who is there, by name, offline ones too; see `client.presence`. */
-export function usePresence(filter?: string): readonly PresentUser[] {
+/** Who is there, by name, offline ones too; whether that is so now, and why nothing more comes: as `client.presence` has it. */
+export function usePresence(filter?: string): Pick<Presence, 'ready' | 'error'> & { readonly users: readonly PresentUser[] } {
   const client = useClient();
   const presence = useMemo(() => client?.presence(filter), [client, filter]);
-  return useSyncExternalStore(presence?.subscribe ?? never, presence?.list ?? (() => NOBODY), () => NOBODY);
+  const subscribe = useCallback((changed: () => void) => {
+    // Without a connection it is not ready.
+    const remove = [presence?.subscribe(changed), client?.on('state', changed)];
+    return () => remove.forEach((each) => each?.());
+  }, [client, presence]);
+  const users = useSyncExternalStore(subscribe, () => presence?.list() ?? NOBODY, () => NOBODY);
+  const ready = useSyncExternalStore(subscribe, () => presence?.ready ?? false, () => false);
+  const error = useSyncExternalStore(subscribe, () => presence?.error, () => undefined);
+  return { users, ready, error };
 }
 
 function useValues(filter: string | null, options?: StoreOptions): TopicValues {

@@ -19,6 +19,7 @@ function Lamps() {
   const { message } = useTopic('config/lamp');
   const { publish, pending } = usePublish();
   const people = usePresence('presence/{client}');
+  const refused: boolean = people.error?.code === 'refused' && !people.ready;
   useClient()?.reconnectNow();
   // @ts-expect-error it has no such level
   messages[0]?.params.name;
@@ -27,7 +28,7 @@ function Lamps() {
   return (
     <ul title={connection.state} onClick={() => publish('config/{lamp}', { on: true }, { params: { lamp: 'x' }, retain: true })}>
       {messages.map(({ topic, params }) => <li key={topic}>{params.lamp}</li>)}
-      {pending} {ready} {error?.code} {message?.text()} {people[0]?.since?.toISOString()}
+      {pending} {ready} {error?.code} {message?.text()} {people.users[0]?.since?.toISOString()} {refused}
     </ul>
   );
 }

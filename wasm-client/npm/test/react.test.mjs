@@ -130,12 +130,22 @@ test('publishing with a pending state', async () => {
   assert.equal(screen(), '0 undefined');
 });
 
-test('who is there', async () => {
+test('who is there, whether that is so now, and why it cannot be known', async () => {
   const { broker, client } = await online({ identity: 'ana', presence: { topic: 'presence/{client}', id: '1' } });
-  const People = () => usePresence().map(({ user, status }) => `${user} ${status};`);
+  const People = ({ filter }) => {
+    const { users, ready, error } = usePresence(filter);
+    return `${users.map(({ user, status }) => `${user} ${status};`).join('')} ${ready} ${error?.code}`;
+  };
   await render(client, h(People));
   await during(broker, () => broker.publish('presence/2', { status: 'online', user: 'ben' }, { retain: true }));
-  assert.equal(screen(), 'ana online;ben online;');
+  assert.equal(screen(), 'ana online;ben online; true undefined');
+  await during(broker, () => broker.goOffline());
+  assert.equal(screen(), 'ana online;ben online; false undefined');
+  await during(broker, () => broker.goOnline());
+  assert.equal(screen(), 'ana online;ben online; true undefined');
+  await render(client, h(People, { filter: 'presence/#/x' }));
+  await during(broker, () => {});
+  assert.equal(screen(), ' false topic-filter');
 });
 
 test('after it is unmounted nothing is subscribed', async (context) => {
@@ -156,7 +166,7 @@ test('on a server nothing is connected, and the page takes over what it wrote', 
     const client = useClient();
     const { message, ready } = useTopic('a');
     const { pending } = usePublish();
-    return h('p', null, `${useConnection().state} ${message?.text()} ${ready} ${pending} ${useTopics('b/+').messages.length} ${usePresence('c/+').length} ${client === null ? 'server' : 'page'}`);
+    return h('p', null, `${useConnection().state} ${message?.text()} ${ready} ${pending} ${useTopics('b/+').messages.length} ${usePresence('c/+').users.length} ${client === null ? 'server' : 'page'}`);
   };
   const html = renderToString(h(EbbtideProvider, { client: null }, h(Page)));
   assert.equal(html, '<p>connecting undefined false 0 0 0 server</p>');
