@@ -37,8 +37,8 @@ export interface Publication {
 /** @internal */
 export const ackOf = (reasonCode: number, said?: Diagnostics): Ack => ({ reasonCode, reason: reasonName(reasonCode), ...said });
 
-/** Failures that the application asked for itself, so nobody is warned of them. */
-const WANTED = new Set(['cancelled', 'closed']);
+/** @internal Failures that the application asked for itself, so nobody is told of them. */
+export const WANTED: ReadonlySet<string> = new Set(['cancelled', 'closed']);
 
 /** @internal */
 export class Outcome implements Publication {

@@ -4,7 +4,7 @@
  */
 
 import {
-  createContext, createElement, useCallback, useContext, useMemo, useState, useSyncExternalStore, type ReactElement, type ReactNode,
+  createContext, createElement, useCallback, useContext, useMemo, useRef, useState, useSyncExternalStore, type ReactElement, type ReactNode,
 } from 'react';
 import type { Client } from './client.js';
 import type { State } from './engine.js';
@@ -12,7 +12,7 @@ import { EbbtideError } from './error.js';
 import { parseFilter, type TopicParams } from './filter.js';
 import type { Message } from './message.js';
 import type { Presence, PresentUser } from './presence.js';
-import type { Publication } from './publication.js';
+import { WANTED, type Publication } from './publication.js';
 import type { PublishArguments } from './publish-options.js';
 import { NOTHING, type StoreOptions, type TopicValues } from './topic-store.js';
 
@@ -78,7 +78,7 @@ export interface Publisher {
   readonly publish: <const T extends string>(topic: T, ...rest: [value: Parameters<Client['publish']>[1], ...PublishArguments<T>]) => Publication;
   /** Publishes that are neither acknowledged nor failed. */
   readonly pending: number;
-  /** Of the last publish, if it failed; a new publish clears it. */
+  /** Of the last publish, if it failed, but for `cancelled` and `closed`; a new publish clears it. */
   readonly error: EbbtideError | undefined;
 }
 
@@ -86,15 +86,17 @@ export interface Publisher {
 export function usePublish(): Publisher {
   const client = useClient();
   const [{ pending, error }, change] = useState<Pick<Publisher, 'pending' | 'error'>>({ pending: 0, error: undefined });
+  /** Counts the publishes. */
+  const newest = useRef(0);
   const publish = useCallback<Publisher['publish']>(
     (topic, ...rest) => {
       if (!client) throw new EbbtideError('not-supported', 'there is no client on the server');
       const publication = client.publish(topic, ...rest);
+      const mine = ++newest.current;
+      const done = (failure?: EbbtideError): void =>
+        change((old) => ({ pending: old.pending - 1, error: failure && mine === newest.current && !WANTED.has(failure.code) ? failure : old.error }));
       change((old) => ({ pending: old.pending + 1, error: undefined }));
-      publication.acked.then(
-        () => change((old) => ({ ...old, pending: old.pending - 1 })),
-        (failure: EbbtideError) => change((old) => ({ pending: old.pending - 1, error: failure })),
-      );
+      publication.acked.then(() => done(), done);
       return publication;
     },
     [client],

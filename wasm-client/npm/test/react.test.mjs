@@ -130,6 +130,34 @@ test('publishing with a pending state', async () => {
   assert.equal(screen(), '0 undefined');
 });
 
+// Fails if the failure of an earlier publish is shown after a later one, or one that the application wanted.
+test('the error of publishing is that of the last one, and none that was wanted', async () => {
+  const { broker, client } = await online();
+  let publisher;
+  const Button = () => {
+    publisher = usePublish();
+    return `${publisher.pending} ${publisher.error?.code}`;
+  };
+  await render(client, h(Button));
+  broker.refuse('no', 0x87);
+  const publish = (topic) => publisher.publish(topic, 1, { qos: 1 });
+  await during(broker, () => {
+    publish('no');
+    publish('yes');
+  });
+  assert.equal(screen(), '0 undefined');
+  await during(broker, () => publish('no'));
+  assert.equal(screen(), '0 refused');
+  broker.goOffline();
+  let taken;
+  await during(broker, () => (taken = publish('yes')));
+  await during(broker, () => taken.cancel());
+  assert.equal(screen(), '0 undefined');
+  await during(broker, () => publish('yes'));
+  await during(broker, () => client.close());
+  assert.equal(screen(), '0 undefined');
+});
+
 test('who is there, whether that is so now, and why it cannot be known', async () => {
   const { broker, client } = await online({ identity: 'ana', presence: { topic: 'presence/{client}', id: '1' } });
   const People = ({ filter }) => {
