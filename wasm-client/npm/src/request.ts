@@ -16,7 +16,7 @@ export interface RequestOptions {
   params?: Readonly<Record<string, string | number>>;
   /** Seconds until it fails with `timeout`; the request is not delivered later than that. Default 10. */
   timeoutS?: number;
-  /** Where the answer goes. Default `response/` and a name of this browser's own. */
+  /** Where the answer goes: subscribed while a request waits there. Default `response/` and a name of this browser's own, which stays subscribed. */
   responseTopic?: string;
   properties?: Omit<Properties, 'responseTopic' | 'correlationData' | 'messageExpiryInterval'>;
 }
@@ -29,13 +29,21 @@ export type RequestArguments<T extends string> = [TopicNames<T>] extends [never]
 /** User property of an answer that says why there is none. */
 const FAILURE = 'ebbtide-error';
 
+/** A subscription for answers. */
+interface Listening {
+  readonly subscription: Subscription;
+  /** Requests that wait there. */
+  waiting: number;
+}
+
 /** @internal The requests of one client that wait for an answer. */
 export class Requests {
   readonly #client: Client;
   readonly #defaultTopic: () => string;
   readonly #version: 4 | 5;
   readonly #waiting = new Map<string, Deferred<Message>>();
-  readonly #subscriptions = new Map<string, Subscription>();
+  /** By QoS and topic. */
+  readonly #listening = new Map<string, Listening>();
 
   constructor(client: Client, defaultTopic: () => string, version: 4 | 5) {
     this.#client = client;
@@ -53,9 +61,12 @@ export class Requests {
     const late = (): void => answer.reject(new EbbtideError('timeout', `no answer from ${topic} within ${timeoutS} s`));
     const timer = setTimeout(late, timeoutS * 1_000);
     const deadline = Date.now() + timeoutS * 1_000;
+    const place = `${qos} ${responseTopic}`;
+    const listening = this.#listening.get(place) ?? this.#listen(place, responseTopic, qos);
+    listening.waiting++;
     try {
       // The answer may come at once, so the subscription stands first.
-      await Promise.race([this.#listen(responseTopic, qos).granted, answer.promise]);
+      await Promise.race([listening.subscription.granted, answer.promise]);
       const publication = this.#client.publish(topic, value, {
         qos,
         deadline,
@@ -72,6 +83,11 @@ export class Requests {
     } finally {
       clearTimeout(timer);
       this.#waiting.delete(key);
+      // The browser's own topic is for the next request, too.
+      if (--listening.waiting === 0 && options.responseTopic) {
+        this.#listening.delete(place);
+        listening.subscription.unsubscribe();
+      }
     }
   }
 
@@ -79,12 +95,11 @@ export class Requests {
     for (const answer of this.#waiting.values()) answer.reject(error);
   }
 
-  #listen(topic: string, qos: QoS): Subscription {
-    const known = this.#subscriptions.get(topic);
-    if (known) return known;
+  #listen(place: string, topic: string, qos: QoS): Listening {
     const subscription = this.#client.subscribe(topic as string, { qos, retainHandling: 2 });
-    this.#subscriptions.set(topic, subscription);
-    void subscription.ended.then(() => this.#subscriptions.delete(topic));
+    const listening = { subscription, waiting: 0 };
+    this.#listening.set(place, listening);
+    void subscription.ended.then((error) => error && this.#listening.delete(place));
     subscription.onMessage((message) => {
       const { correlationData, userProperties } = message.properties;
       const answer = this.#waiting.get(String(correlationData));
@@ -92,7 +107,7 @@ export class Requests {
       if (failure) answer?.reject(new EbbtideError('responder-failed', failure[1]));
       else answer?.resolve(message);
     });
-    return subscription;
+    return listening;
   }
 }
 

@@ -60,6 +60,38 @@ test('the request has what the standard wants, and properties of its own', async
   assert.equal((await answer).text(), 'right');
 });
 
+// Fails if the first request says for all how their answers come.
+test('the answer comes with the QoS of its request, whatever was asked before', async () => {
+  const { client, other } = await pair();
+  await other.respond('a', () => 'yes').granted;
+  const ask = async (qos) => (await client.request('a', 'x', { qos })).qos;
+  assert.deepEqual([await ask(0), await ask(1), await ask(2), await ask(0)], [0, 1, 1, 0]);
+});
+
+// Fails if a topic for one answer stays in the session.
+test("a response topic of a request's own ends with the last one that waits there", async () => {
+  const { broker, client, other } = await pair();
+  await other.respond('a', () => 'yes').granted;
+  await other.subscribe('silent').granted;
+  const filters = async () => {
+    await broker.settled();
+    return (await client.inspect()).subscriptions.map((filter) => filter.replace(/^response.*/, 'own'));
+  };
+  const ask = (topic) => client.request(topic, 'x', { responseTopic: 'once/1' });
+  await client.request('a', 'x');
+  const [silent] = [ask('silent'), await ask('a')];
+  assert.deepEqual(await filters(), ['own', 'once/1']);
+  const { properties } = broker.published.find(({ topic }) => topic === 'silent');
+  broker.publish('once/1', 'late', { properties: { correlationData: properties.correlationData } });
+  assert.equal((await silent).text(), 'late');
+  assert.deepEqual(await filters(), ['own']);
+  await assert.rejects(ask('nobody'), code('no-responder'));
+  // At once, and before the end of the other one is known.
+  const last = ask('a');
+  assert.equal((await last).text(), 'yes');
+  assert.deepEqual(await filters(), ['own']);
+});
+
 test('nobody there, nobody answers, and who answers fails', async (context) => {
   const { broker, client, other } = await pair();
   await assert.rejects(client.request('nobody', 'x'), code('no-responder'));
