@@ -1,6 +1,6 @@
 import { defined, type Settings } from './connect-options.js';
 import type { Draft, Engine, Farewell, State, SubscribeSettings } from './engine.js';
-import { EbbtideError } from './error.js';
+import { EbbtideError, TOO_LARGE } from './error.js';
 import type { ClientEvents } from './events.js';
 import { checkTopic, fillTopic, parseFilter, type TopicParams } from './filter.js';
 import { encodePayload, type Message, type Payload } from './message.js';
@@ -116,7 +116,7 @@ export class Client {
         properties,
       };
       this.#log?.(`publish ${name}, QoS ${qos}, ${draft.payload.length} bytes`);
-      if (draft.payload.length > PAYLOAD_MAX) throw new EbbtideError('packet-too-large', 'it is larger than 16 MiB');
+      if (draft.payload.length > PAYLOAD_MAX) throw new EbbtideError(...TOO_LARGE);
       const handle = this.#engine.publish(draft, outcome.store, (settlement) => {
         const failed = 'error' in settlement;
         this.#log?.(`published ${name}: ${failed ? settlement.error : settlement.reasonCode}`);

@@ -79,5 +79,17 @@ export class EbbtideError extends Error {
   }
 }
 
+/** @internal Why something failed: the beginning of an `EbbtideError`. */
+export type Fault = readonly [code: ErrorCode, message: string, reasonCode?: number];
+
+/** @internal What this side of the wasm says, too. */
+export const OFFLINE: Fault = ['offline', 'there is no connection'];
+/** @internal */
+export const FULL: Fault = ['queue-full', 'too much waits to be sent'];
+/** @internal */
+export const EXPIRED: Fault = ['expired', 'its deadline passed before it was sent'];
+/** @internal */
+export const TOO_LARGE: Fault = ['packet-too-large', 'it is larger than 16 MiB'];
+
 /** @internal What was thrown, in words. */
 export const wordsOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));

@@ -2,6 +2,7 @@
 // is. What has not left goes back when the connection ends. A row that was taken away meanwhile never leaves.
 
 import type { Connection, Hooks } from '../wasm/contract.js';
+import { EXPIRED, TOO_LARGE } from '../error.js';
 import { explained } from '../reason.js';
 import type { Journal } from './journal.js';
 import { takeUnsent } from './store/outbox.js';
@@ -132,7 +133,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
               break;
             }
             // It can never be sent. Nobody may be there to hear of it.
-            taken(await takeUnsent(store, [row.seq!], full ? 0x95 : 0x80), full ? ['packet-too-large', 'it is larger than 16 MiB'] : (thrown as Outcome));
+            taken(await takeUnsent(store, [row.seq!], full ? 0x95 : 0x80), full ? TOO_LARGE : outcomeOf(thrown));
           }
         }
       } while (again);
@@ -148,7 +149,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
       const waits = (row: OutboxRow): boolean => !fed.get(handleOf.get(row.seq!)!)?.stage;
       // What has left has its deadline at the server. Taking away waits for answers, so it is done only if there is something.
       if ((await readAll(store, 'outbox', { index: 'deadline', to: now })).some(waits)) {
-        taken(await takeUnsent(store, { dueAt: now }), ['expired', 'its deadline passed before it was sent']);
+        taken(await takeUnsent(store, { dueAt: now }), EXPIRED);
       }
       const [next] = await readAll(store, 'outbox', { index: 'deadline', count: 1, after: now });
       due = Math.min(due, next?.deadline ?? Infinity);

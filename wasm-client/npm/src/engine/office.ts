@@ -8,7 +8,7 @@ import { startLeader, type How, type Leader } from './leader.js';
 import type { StationContext } from './station.js';
 import type { Opened } from './store/open.js';
 import { awaitGone, onRoster } from './tabs/roster.js';
-import { errorOf, type Outcome, type ToLeader, type ToTabs } from './wire.js';
+import { errorOf, outcomeOf, type ToLeader, type ToTabs } from './wire.js';
 
 /** After which a leader that was stopped begins anew. */
 const AGAIN_MS = 5000;
@@ -75,7 +75,7 @@ export function takeOffice(context: OfficeContext): Office {
     leader = undefined;
     if (why === STALE) return context.give();
     // Options with which no attempt can succeed.
-    if (Array.isArray(why)) return context.hopeless(errorOf(why as Outcome));
+    if (Array.isArray(why)) return context.hopeless(errorOf(outcomeOf(why)));
     const reason = wordsOf(why);
     log(`the leader stopped: ${reason}`);
     report({ kind: 'error', error: why instanceof EbbtideError ? why : new EbbtideError('storage', reason, undefined, { cause: why }) });

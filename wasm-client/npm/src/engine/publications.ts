@@ -2,7 +2,7 @@
 // ended. Each is settled exactly once, also when the leader that knew is gone.
 
 import type { Draft, Report, Settlement } from '../engine.js';
-import { EbbtideError, type ErrorCode } from '../error.js';
+import { EbbtideError, EXPIRED, FULL, OFFLINE } from '../error.js';
 import type { Limits } from '../settings.js';
 import type { Station } from './station.js';
 import { append, takeUnsent, type Added } from './store/outbox.js';
@@ -20,7 +20,6 @@ interface Job {
 }
 
 const CANCELLED: Outcome = ['cancelled', 'it was cancelled before it was sent'];
-const FULL = 'too much waits to be sent';
 const LOST: Outcome = ['outcome-unknown', 'the tab that sent it is gone'];
 
 /** How long a new leader may take to tell what the old one did. */
@@ -68,7 +67,6 @@ export function openPublications({ store, limits, tell, online, first, report }:
   let last = 0;
   let over: EbbtideError | undefined;
 
-  const fail = (job: Job, code: ErrorCode, message: string): void => job.settled({ error: new EbbtideError(code, message) });
   const settle = (jobs: Iterable<Job>, outcome: Outcome): void => {
     for (const job of jobs) job.settled(outcome[0] === undefined ? { reasonCode: outcome[2] ?? 0, ...outcome[3] } : { error: errorOf(outcome) });
   };
@@ -101,7 +99,7 @@ export function openPublications({ store, limits, tell, online, first, report }:
         if (full) report({ kind: 'quota-exceeded', reason: 'the browser has no room for a publish' });
         for (const job of jobs) {
           if (why instanceof EbbtideError) job.settled({ error: why });
-          else fail(job, full ? 'quota-exceeded' : 'storage', full ? 'the browser has no room for it' : String(why));
+          else settle([job], full ? ['quota-exceeded', 'the browser has no room for it'] : ['storage', String(why)]);
         }
       }
     }
@@ -111,7 +109,7 @@ export function openPublications({ store, limits, tell, online, first, report }:
   };
   const enter = (job: Job, { row, superseded }: Added): void => {
     const seq = row?.seq;
-    if (seq === undefined) return fail(job, 'queue-full', FULL);
+    if (seq === undefined) return settle([job], FULL);
     job.seq = seq;
     const jobs = [job];
     // Numbers begin anew where the store was lost.
@@ -145,8 +143,8 @@ export function openPublications({ store, limits, tell, online, first, report }:
   const take = (job: Job): void => {
     job.seq = -++last;
     if (online()) send(job);
-    else if (!job.draft.keepOffline && !first()) return fail(job, 'offline', 'there is no connection');
-    else if (held.length >= limits.heldMessagesMax) return fail(job, 'queue-full', FULL);
+    else if (!job.draft.keepOffline && !first()) return settle([job], OFFLINE);
+    else if (held.length >= limits.heldMessagesMax) return settle([job], FULL);
     else held.push(job);
     job.stored(job.seq);
   };
@@ -202,7 +200,7 @@ export function openPublications({ store, limits, tell, online, first, report }:
       for (const job of jobs) {
         if (online()) send(job);
         else if (job.draft.keepOffline) held.push(job);
-        else fail(job, 'offline', 'there is no connection');
+        else settle([job], OFFLINE);
       }
     },
     reconcile: async () => {
@@ -219,9 +217,7 @@ export function openPublications({ store, limits, tell, online, first, report }:
           const there = new Set(keys);
           for (const [seq, [job]] of before) {
             if (there.has(seq)) continue;
-            missing.set(seq, (job?.draft.deadline ?? Infinity) < now
-              ? ['expired', 'its deadline passed before it was sent']
-              : LOST);
+            missing.set(seq, (job?.draft.deadline ?? Infinity) < now ? EXPIRED : LOST);
             tx.get('dead', seq, (row) => {
               if (row) missing.set(seq, ['refused', 'the server refused it', row.reasonCode, row.said]);
             });

@@ -9,7 +9,7 @@ import type { How } from './leader.js';
 export const WIRE_VERSION = 1;
 
 /** An outcome that can be cloned: code and message of an error, or the reason code of an acknowledgement; and what the server said. */
-export type Outcome = [code: string | undefined, message: string | undefined, reasonCode?: number | undefined, said?: Said];
+export type Outcome = readonly [code: string | undefined, message: string | undefined, reasonCode?: number | undefined, said?: Said];
 
 export interface Wish {
   filter: string;
@@ -84,4 +84,4 @@ export const sweptOf = (topic: string): Incoming =>
   ({ topic, payload: new Uint8Array(), qos: 0, retain: true, dup: false, filters: [], redelivered: false, swept: true });
 export const errorOf = ([code, message, reasonCode, said]: Outcome): EbbtideError => new EbbtideError(code as ErrorCode, message ?? code ?? '', reasonCode, said);
 /** Of what the machine throws. */
-export const outcomeOf = (thrown: unknown): Outcome => (Array.isArray(thrown) ? (thrown as Outcome) : ['closed', String(thrown)]);
+export const outcomeOf = (thrown: unknown): Outcome => (Array.isArray(thrown) ? (thrown as unknown as Outcome) : ['closed', String(thrown)]);

@@ -1,10 +1,7 @@
 // The errors of the machine, which come as numbers (`faults.rs`): their codes, and in words for people.
 
-import type { ErrorCode } from '../error.js';
+import { EXPIRED, FULL, OFFLINE, type Fault } from '../error.js';
 import { explained } from '../reason.js';
-
-/** As the engine throws it and hands it on. */
-export type Fault = readonly [code: ErrorCode, message: string, reasonCode?: number];
 
 const REFUSED = 38;
 
@@ -22,11 +19,11 @@ const FAULTS: Readonly<Record<number, Fault>> = {
   24: ['topic-filter', '`+` stands alone in its level of a topic filter'],
   25: ['topic-filter', 'a shared subscription is `$share/{group}/{filter}`, the group not empty and without `+` or `#`'],
   30: ['closed', 'the client is closed'],
-  31: ['offline', 'there is no connection'],
-  32: ['queue-full', 'too much waits to be sent'],
+  31: OFFLINE,
+  32: FULL,
   33: ['too-many-subscriptions', 'too many subscriptions'],
   34: ['outcome-unknown', 'the outcome is unknown: the server lost the session'],
-  35: ['expired', 'its deadline passed before it was sent'],
+  35: EXPIRED,
   36: ['packet-id-in-use', 'what was stored has a packet id twice'],
   37: ['packet-too-large', 'it is larger than the server accepts'],
 };
