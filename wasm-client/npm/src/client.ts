@@ -20,6 +20,12 @@ const PAYLOAD_MAX = 16 << 20;
 
 type Listener = (value: never) => void;
 
+/** @internal The last `forget()` of each identity, by scope: the next client has nothing before the end of it. Never rejects. */
+export const logouts = new Map<string, Promise<void>>();
+
+/** @internal Whose data: the key of all that a page keeps of an identity. */
+export const scopeOf = (url: string, identity: string): string => `${url} ${identity}`;
+
 /**
  * One tab's part of a session with a server. It connects again by itself whenever the connection is lost, and lives until `close()`.
  * Made by `connect`.
@@ -37,7 +43,7 @@ export class Client {
   readonly #requests: Requests;
   readonly #own: OwnPresence | undefined;
   #log: ((line: string) => void) | undefined;
-  /** @internal `close()` was called: the next `connect` is another client. */
+  /** @internal `close()` or `forget()` was called: the next `connect` is another client. */
   closing = false;
 
   /** @internal */
@@ -73,7 +79,7 @@ export class Client {
   }
 
   get #scope(): string {
-    return `${this.#url} ${this.identity}`;
+    return scopeOf(this.#url, this.identity);
   }
 
   /** Calls back after each change of state, each report, or each report of one kind. Returns what removes the listener. Throws `bad-options`. */
@@ -254,18 +260,18 @@ export class Client {
 
   /**
    * Logout: ends the session at the server, purges all that is stored here for this identity, and closes the client. Rejects with `offline`
-   * if the server could not be reached: the data here is gone, and the session there ends when it expires. A client that is closed can
-   * remove nothing: `closed`. With MQTT 3.1.1 it takes a second connection, for a farewell ends no session there.
+   * if the server could not be reached: the data here is gone, and the session there ends when it expires. The next `connect` is another
+   * client, which begins when this is done. A client that is closed can remove nothing: `closed`. With MQTT 3.1.1 it takes a second
+   * connection, for a farewell ends no session there.
    */
   forget(): Promise<void> {
-    const forget = async (): Promise<void> => {
-      const closed = this.#closedError();
-      if (closed) throw closed;
-      const withWill = await this.#own?.close();
-      forgetOwnId(this.#scope);
-      await this.#engine.forget(withWill);
-    };
-    return quiet(forget());
+    const closed = this.#closedError();
+    if (closed) return quiet(Promise.reject(closed));
+    this.closing = true;
+    forgetOwnId(this.#scope);
+    const forgotten = Promise.resolve(this.#own?.close()).then((withWill) => this.#engine.forget(withWill));
+    logouts.set(this.#scope, forgotten.catch(() => {}));
+    return forgotten;
   }
 
   #closedError(): EbbtideError | undefined {

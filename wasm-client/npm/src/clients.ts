@@ -1,6 +1,6 @@
 // The clients of one page: one for each URL and identity.
 
-import { Client } from './client.js';
+import { Client, logouts, scopeOf } from './client.js';
 import { settingsOf, type ConnectOptions, type Settings } from './connect-options.js';
 import type { Engine } from './engine.js';
 import { EbbtideError } from './error.js';
@@ -8,18 +8,21 @@ import { checkOptions, CONNECT_RULES } from './options.js';
 
 export type Clients = Map<string, { readonly client: Client; readonly settings: Settings }>;
 
-/** The client for these options: the one that is there, or a new one on the engine that `open` gives. Throws `bad-options`. */
-export function clientFor(clients: Clients, url: string, options: ConnectOptions, open: (settings: Settings) => Engine): Client {
+/**
+ * The client for these options: the one that is there, or a new one on the engine that `open` gives, which touches nothing stored before
+ * `after` has settled. Throws `bad-options`.
+ */
+export function clientFor(clients: Clients, url: string, options: ConnectOptions, open: (settings: Settings, after?: Promise<void>) => Engine): Client {
   checkOptions('connect', options, CONNECT_RULES);
   const settings = settingsOf(url, options);
-  const key = JSON.stringify([url, settings.identity]);
+  const key = scopeOf(url, settings.identity);
   const known = clients.get(key);
   if (known && !known.client.closing) {
     const other = differing(known.settings, settings);
     if (other === undefined) return known.client;
     throw new EbbtideError('bad-options', `connect: this URL and identity have a client with another '${other}'; close() it first`);
   }
-  const client = new Client(open(settings), url, settings);
+  const client = new Client(open(settings, logouts.get(key)), url, settings);
   const { log } = options;
   if (log) client.log(log);
   clients.set(key, { client, settings });

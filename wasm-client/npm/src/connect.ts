@@ -10,5 +10,5 @@ const clients: Clients = new Map();
 /** `connect` of `.` and `./slim`, which differ in where the wasm comes from. */
 export function connectWith(load: Load, url: string | URL, options: ConnectOptions = {}): Client {
   const address = resolveAddress(url);
-  return clientFor(clients, address, options, (settings) => openEngine(address, settings, load));
+  return clientFor(clients, address, options, (settings, after) => openEngine(address, settings, load, after));
 }

@@ -19,7 +19,8 @@ const ERRORS_KEPT = 20;
 const FORGET_DEADLINE_MS = 5000;
 const CLOSE_DEADLINE_MS = 5000;
 
-export function openEngine(url: string, settings: EngineSettings, load: Load): Engine {
+/** `after`: another one is on its way out with all that is stored. */
+export function openEngine(url: string, settings: EngineSettings, load: Load, after?: Promise<void>): Engine {
   const name = databaseName(url, settings.identity);
   let state: State = { state: 'connecting' };
   let first = true;
@@ -78,7 +79,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load): E
   };
 
   const station = openStation({
-    url, name, settings, load, state: move, report, log, hear,
+    url, name, settings, load, after, state: move, report, log, hear,
     led: (away) => {
       sinks.announce(away);
       publications.reconcile().catch(() => {});

@@ -24,6 +24,8 @@ export interface StationContext {
   name: string;
   settings: EngineSettings;
   load(): Promise<MakeConnection>;
+  /** The store is opened when this has settled. */
+  after: Promise<void> | undefined;
   hear(talk: ToTabs): void;
   state(state: State): void;
   report(report: Report): void;
@@ -160,6 +162,7 @@ export function openStation(context: StationContext): Station {
   const start = async (): Promise<void> => {
     const ours = ++up;
     const late = (): boolean => ours !== up;
+    await context.after;
     const now = opened ?? (await openStore(name, settings.storage, (why) => late() || lost(why)));
     const removed = known && now.shared && !witness.read(name) && !(await hasMeta(now.store));
     if (late() || removed) {
