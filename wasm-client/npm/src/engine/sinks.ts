@@ -3,6 +3,7 @@
 
 import type { Delivery, EngineSubscription, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import type { EbbtideError } from '../error.js';
+import { NO_LOCAL, REFRESH, RETAIN_AS_PUBLISHED, RETAIN_HANDLING_SHIFT } from '../wasm/contract.js';
 import type { Station } from './station.js';
 import { readAll, type Range, type RetainedRow } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
@@ -215,7 +216,7 @@ function wishOf(filter: string, uses: number, locals: Local[]): Wish {
   const qos = Math.max(...all.map((one) => one.qos)) as QoS;
   const handling = Math.min(...all.map((one) => one.retainHandling));
   const cache = all.some((one) => one.cache);
-  // 4: a resumed session brings no retained values, and all of them are to be told at each connect.
-  const flags = (all.every((one) => one.noLocal) ? 1 : 0) | (all.some((one) => one.retainAsPublished) ? 2 : 0) | 4 | (handling * 8);
+  const flags = (all.every((one) => one.noLocal) ? NO_LOCAL : 0) | (all.some((one) => one.retainAsPublished) ? RETAIN_AS_PUBLISHED : 0)
+    | REFRESH | (handling << RETAIN_HANDLING_SHIFT);
   return { filter, qos, flags, cache, uses, userProperties: all.find((one) => one.userProperties)?.userProperties };
 }

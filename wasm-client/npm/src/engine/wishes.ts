@@ -2,16 +2,15 @@
 // A tab that ends takes its wishes along, but the server is told only when the application itself ends a subscription.
 
 import { reasonName } from '../reason.js';
-import type { Connection, Said } from '../wasm/contract.js';
+import { NO_LOCAL, REFRESH, RETAIN_AS_PUBLISHED, RETAIN_HANDLING_SHIFT, type Connection, type Said } from '../wasm/contract.js';
 import type { QoS } from '../engine.js';
 import type { SubscriptionRow } from './store/store.js';
 import { matches } from './topic.js';
 import { outcomeOf, type Outcome, type Standing, type ToTabs, type Wish } from './wire.js';
 
-const NO_LOCAL = 1;
-const AS_PUBLISHED = 2;
-const REFRESH = 4;
-const HANDLING = 24;
+/** All of Retain Handling, and 1 of it. */
+const HANDLING = 3 << RETAIN_HANDLING_SHIFT;
+const IF_NEW = 1 << RETAIN_HANDLING_SHIFT;
 
 interface Held extends SubscriptionRow {
   identifier: number;
@@ -81,10 +80,10 @@ export function openWishes({ connection, say, began, completed, partial, flushed
     let flags = NO_LOCAL | HANDLING;
     for (const wish of wanted) {
       qos = Math.max(qos, wish.qos);
-      flags = (flags & wish.flags & (NO_LOCAL | HANDLING)) | ((flags | wish.flags) & (AS_PUBLISHED | REFRESH));
+      flags = (flags & wish.flags & (NO_LOCAL | HANDLING)) | ((flags | wish.flags) & (RETAIN_AS_PUBLISHED | REFRESH));
     }
-    // 8 and 16 exclude each other; the more that is asked for, the lower.
-    if (wanted.some((wish) => wish.flags & 8) && wanted.every((wish) => wish.flags & HANDLING)) flags = (flags & ~HANDLING) | 8;
+    // 1 and 2 exclude each other; the more that is asked for, the lower.
+    if (wanted.some((wish) => wish.flags & IF_NEW) && wanted.every((wish) => wish.flags & HANDLING)) flags = (flags & ~HANDLING) | IF_NEW;
     if (!again && old?.qos === qos && old.flags === flags) return;
     try {
       const identifier = connection.subscribe(filter, qos, flags, wanted[0]?.userProperties);
@@ -114,7 +113,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
       for (const [wish, kept] of news) {
         const now = held.get(wish.filter);
         // What came while nobody wanted it kept is not in the cache.
-        ensure(wish.filter, now?.from !== undefined && (partial() || !(now.flags & AS_PUBLISHED) || !kept) && !(wish.flags & HANDLING));
+        ensure(wish.filter, now?.from !== undefined && (partial() || !(now.flags & RETAIN_AS_PUBLISHED) || !kept) && !(wish.flags & HANDLING));
         if (now?.granted !== undefined && now === held.get(wish.filter)) {
           const { filter, granted, said, snapshot } = now;
           if (snapshot === undefined) tell({ filter, granted, said }, tab);

@@ -6,6 +6,14 @@ import type { AuthAnswer } from '../settings.js';
 
 export type { Diagnostics, Properties };
 
+/** Flags of a subscription, under the names of `settings.rs`. */
+export const NO_LOCAL = 1;
+export const RETAIN_AS_PUBLISHED = 2;
+/** Retained values are asked for again at each connect: a resumed session brings none. */
+export const REFRESH = 4;
+/** Retain Handling, 0 to 2, stands from this bit on. */
+export const RETAIN_HANDLING_SHIFT = 3;
+
 /** Beside a reason code; undefined: nothing was said. */
 export type Said = (Diagnostics & { readonly serverReference?: string }) | undefined;
 
@@ -104,7 +112,7 @@ export interface Connection {
   cancel(handle: number): boolean;
   /** How many more publishes the machine wants (window): feed it until 0. */
   wanted(): number;
-  /** flags: 1 no local, 2 retain as published, 4 refresh on every connect (retained values are asked for again), 8/16 retain handling 1/2. Returns identifier. Throws. */
+  /** flags: of those above. Returns identifier. Throws. */
   subscribe(filter: string, qos: number, flags: number, userProperties: [string, string][] | undefined): number;
   /** User Properties of UNSUBSCRIBE. */
   unsubscribe(identifier: number, userProperties?: [string, string][]): void;
