@@ -173,13 +173,13 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         tx.keys('outbox', (there) => there.forEach((one) => ours.delete(one as number)), { from: Math.min(...seqs), to: Math.max(...seqs) });
       });
       // Those that were taken away meanwhile. A row of `flight` without one of the outbox means nothing.
-      journal.then(() => {
+      journal.beforeAcknowledged(() => {
         for (const [gone, handle] of ours) {
           connection.cancel(handle);
           drop(handle);
           journal.write((tx) => tx.remove('flight', gone));
         }
-      }, true);
+      });
     },
     released(handle) {
       const row = fed.get(handle);
@@ -207,7 +207,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         else tx.has('outbox', seq, leave);
       }, dead || stage === 0);
       finished.push(seq);
-      if (dead) journal.then(() => void prune());
+      if (dead) journal.whenDurable(() => void prune());
     },
     withdrawn(handle) {
       const row = fed.get(handle);

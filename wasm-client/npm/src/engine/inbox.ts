@@ -196,9 +196,9 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
         const ours: typeof shows = (shows = []);
         journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
         const entered: [InboxMessage, number, Entry][] = [];
-        // Before the machine acknowledges them: what fills the inbox is itself held back.
-        journal.then(() => enter(row, (...one) => void entered.push(one)), true);
-        journal.then(() => {
+        // What fills the inbox is itself held back.
+        journal.beforeAcknowledged(() => enter(row, (...one) => void entered.push(one)));
+        journal.whenDurable(() => {
           for (const [topic, its] of last) if (its === ours) last.delete(topic);
           for (const show of ours) show(entered);
         });
