@@ -11,7 +11,7 @@ import { openStation } from './station.js';
 import { deleteIndexedDb } from './store/indexeddb.js';
 import { databaseName, witness } from './store/open.js';
 import { discardDead, retryDead } from './store/outbox.js';
-import { readAll, type Flight, type Key, type OutboxRow } from './store/store.js';
+import { askEntries, readAll, type Flight, type Key, type OutboxRow } from './store/store.js';
 import { until } from './until.js';
 import type { ToTabs } from './wire.js';
 
@@ -103,9 +103,9 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     publish: publications.publish,
     subscribe: sinks.subscribe,
     outbox: () => store(async (now) => {
-      const flights = new Map<Key, Flight>();
+      let flights = new Map<Key, Flight>();
       // First: what leaves in between counts as waiting.
-      await now.run(['flight'], 'read', (tx) => tx.all('flight', (found, keys) => found.forEach((flight, place) => flights.set(keys[place]!, flight))));
+      await now.run(['flight'], 'read', (tx) => askEntries(tx, 'flight', (entries) => void (flights = new Map(entries))));
       return (await readAll(now, 'outbox')).map((row): Pending => {
         const flight = flights.get(row.seq!);
         return { ...listed(row), stage: flight ? (flight.stage === 2 ? 'released' : 'sent') : 'waiting' };

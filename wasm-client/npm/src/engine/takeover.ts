@@ -5,7 +5,7 @@ import { randomName } from '../random.js';
 import type { EngineSettings } from '../settings.js';
 import { witness, type Witness } from './store/open.js';
 import { readUsage, writeSum } from './store/outbox.js';
-import type { Flight, InboxRow, Meta, OutboxRow, Store, SubscriptionRow } from './store/store.js';
+import { askEntries, type Flight, type InboxRow, type Meta, type OutboxRow, type Store, type SubscriptionRow } from './store/store.js';
 
 /** Marks of that many epochs are kept. */
 const EPOCHS_MARKED = 1000;
@@ -47,12 +47,12 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
         // Another client id is another session at the server.
         for (const table of ['flight', 'inbound', 'subs'] as const) tx.clear(table);
       }
-      tx.all('flight', (flights, seqs) => flights.forEach((flight, place) => tx.get('outbox', seqs[place]!, (row) => {
+      askEntries(tx, 'flight', (flights) => flights.forEach(([seq, flight]) => tx.get('outbox', seq, (row) => {
         if (row) estate.flights.push([row, flight]);
-        else tx.remove('flight', seqs[place]!);
+        else tx.remove('flight', seq);
       })));
       tx.keys('inbound', (ids) => void (estate.inbound = ids as number[]));
-      tx.all('subs', (rows, ids) => void (estate.subscriptions = rows.map((row, place) => [ids[place] as number, row])));
+      askEntries(tx, 'subs', (rows) => void (estate.subscriptions = rows as Estate['subscriptions']));
     });
     tx.all('inbox', (rows) => void (estate.inbox = rows));
     readUsage(tx, (total, ended) => tx.all('outbox', ([row]) => {

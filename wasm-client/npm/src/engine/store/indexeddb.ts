@@ -98,11 +98,7 @@ function transactionOf(transaction: IDBTransaction, asked: <T>(then: (value: T) 
     has: (table, key, then) => answer(on(table).getKey(key), (found) => then(found !== undefined)),
     all: (table, then, range = {}) => {
       const source = range.index ? on(table).index(range.index) : on(table);
-      const query = rangeOf(range);
-      let keys: Key[] = [];
-      // Asked for only by those who look at them.
-      if (then.length > 1) answer(source.getAllKeys(query, range.count), (found) => void (keys = found as Key[]));
-      answer(source.getAll(query, range.count), (rows) => then(rows, keys));
+      answer(source.getAll(rangeOf(range), range.count), then);
     },
     keys: (table, then, range = {}) => answer(on(table).getAllKeys(rangeOf(range), range.count), (keys) => then(keys as Key[])),
     put: (table, row, key) => void on(table).put(row, key),

@@ -20,20 +20,18 @@ export function openMemory(): Store {
         else rows.set(key, row);
       };
       const keyOf = (table: Table, row: any, key?: Key): Key => key ?? row[KEY_OF[table]!];
+      const found = (table: Table, { index, count, ...range }: Range = {}): (readonly [at: Key, key: Key, row: any])[] =>
+        [...tables[table]]
+          .map(([key, row]) => [index ? row[index] : key, key, row] as const)
+          .filter(([at]) => within(at, range))
+          .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1))
+          .slice(0, count);
       const answer = <T>(then: (value: T) => void, value: T): void => void answers.push(() => then(value));
       const tx: Tx = {
         get: (table, key, then) => answer(then, tables[table].get(key)),
         has: (table, key, then) => answer(then, tables[table].has(key)),
-        keys: (table, then, range) => tx.all(table, (_, keys) => then(keys), range),
-        all: (table, then, range = {}) => {
-          const { index, count = Infinity } = range;
-          const found = [...tables[table]]
-            .map(([key, row]) => [index ? (row as any)[index] : key, key, row] as const)
-            .filter(([at]) => within(at, range))
-            .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1))
-            .slice(0, count);
-          answers.push(() => then(found.map(([, , row]) => row), found.map(([, key]) => key)));
-        },
+        keys: (table, then, range) => answer(then, found(table, range).map(([, key]) => key)),
+        all: (table, then, range) => answer(then, found(table, range).map(([, , row]) => row)),
         put: (table, row, key) => set(table, keyOf(table, row, key), row),
         add: (table, row, then) => {
           const key = next[table]!++;
@@ -45,7 +43,10 @@ export function openMemory(): Store {
           for (const one of [...tables[table].keys()]) if (within(one, { from: key, to })) set(table, one, undefined);
         },
         claim: (table, key, row, why) => (tables[table].has(key) ? tx.abort(why) : set(table, key, row)),
-        last: (table, from, then) => tx.all(table, (rows, keys) => then(rows.at(-1), keys.at(-1) as number | undefined), { from, to: Infinity }),
+        last: (table, from, then) => {
+          const [, key, row] = found(table, { from, to: Infinity }).at(-1) ?? [];
+          answers.push(() => then(row, key as number | undefined));
+        },
         clear: (table) => [...tables[table].keys()].forEach((key) => set(table, key, undefined)),
         abort: (why) => void aborted.push(why),
       };

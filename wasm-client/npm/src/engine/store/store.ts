@@ -122,8 +122,8 @@ export interface Range {
 export interface Tx {
   get<T extends Table>(table: T, key: Key, then: (row: Tables[T] | undefined) => void): void;
   has(table: Table, key: Key, then: (has: boolean) => void): void;
-  /** In the order of the keys; these are there for a `then` that names them. */
-  all<T extends Table>(table: T, then: (rows: Tables[T][], keys: Key[]) => void, range?: Range): void;
+  /** In the order of the keys. */
+  all<T extends Table>(table: T, then: (rows: Tables[T][]) => void, range?: Range): void;
   keys(table: Table, then: (keys: Key[]) => void, range?: Range): void;
   put<T extends Table>(table: T, row: Tables[T], key?: Key): void;
   /** Gives the new key. */
@@ -156,6 +156,14 @@ export function readAll<T extends Table>(store: Store, table: T, range?: Range):
   return new Promise((resolve, reject) => {
     store.run([table], 'read', (tx) => tx.all(table, (rows) => resolve(rows), range)).catch(reject);
   });
+}
+
+/** All rows of a table with their keys, in the order of these; for rows that do not have them. */
+export function askEntries<T extends Table>(tx: Tx, table: T, then: (entries: [Key, Tables[T]][]) => void): void {
+  let keys: Key[];
+  // Answers come in the order of the questions.
+  tx.keys(table, (found) => void (keys = found));
+  tx.all(table, (rows) => then(rows.map((row, place) => [keys[place]!, row])));
 }
 
 export const TABLES: Table[] = ['outbox', 'flight', 'dead', 'inbox', 'inbound', 'subs', 'session', 'retained'];
