@@ -40,3 +40,30 @@ test('a rule with {user} lets in who has other letters in the name', needs(), as
     }
   }
 });
+
+// Fails if who may not look is announced on no connection, or hears nothing of the refusal.
+test('who may publish the own entry and not look at it is seen by others, and told why it sees nobody', needs(), async (t) => {
+  const config = join(await folder(t), 'ebbtide.toml');
+  await writeFile(config, [
+    'auth = ["password"]', ...['ana', 'guard'].flatMap((name) => ['[[users]]', `name = "${name}"`, 'password = "good"']),
+    '[[rules]]', 'effect = "allow"', 'actions = ["publish", "retain"]', 'topics = ["presence/{user}"]',
+    '[[rules]]', 'effect = "allow"', 'who = { user = "guard" }', 'actions = ["subscribe"]', 'topics = ["presence/#"]', '',
+  ].join('\n'));
+  const broker = await startEbbtide(t, ['--config', config]);
+  const window = await openWindow(t, await startPages(t));
+  const enter = async (username) => {
+    const tab = await window.tab('a');
+    await tab.call('connect', broker.url, { identity: username, credentials: { username, password: 'good' }, presence: { topic: 'presence/{user}' } });
+    await tab.state('online');
+    await tab.page.evaluate(() => {
+      window.people = window.app.client.presence('presence/+');
+      window.people.subscribe(() => (window.told = [window.people.ready, window.people.error?.code, window.people.error?.reasonCode]));
+    });
+    return tab;
+  };
+  const [ana, guard] = [await enter('ana'), await enter('guard')];
+  await ana.eventually('refused', () => window.told, (told) => JSON.stringify(told) === '[false,"refused",135]');
+  await guard.eventually(
+    'both are there', () => window.people.list().map(({ user, status }) => [user, status]), (list) => JSON.stringify(list) === '[["ana","online"],["guard","online"]]',
+  );
+});
