@@ -21,6 +21,9 @@ pub enum Version {
 /// How a session lasts that never expires.
 pub const SESSION_NEVER_EXPIRES: u32 = u32::MAX;
 
+/// The bit in the level of a CONNECT by which a bridge says what it is, beside the standard.
+const BRIDGE: u8 = 0x80;
+
 /// CONNACK return code of 3.1.1: Server unavailable. Stands for every refusal that 3.1.1 has no code for.
 const SERVER_UNAVAILABLE: u8 = 3;
 
@@ -44,9 +47,12 @@ impl Version {
 
     /// The version in which a CONNECT of an unknown level is refused: the nearest one that the client may understand.
     /// 3.1.1 refuses with return code 0x01 [MQTT3-3.1.2-2], 5.0 with reason code 0x84 [MQTT-3.1.2-2].
+    ///
+    /// Bridges of Mosquitto and others that learned it from there set the highest bit in a level of 3.1 or 3.1.1; after that
+    /// return code, and no other answer, they come again without it.
     #[must_use]
     pub fn for_refusal(level: u8) -> Self {
-        if level < Self::V5.level() {
+        if level & BRIDGE != 0 || level < Self::V5.level() {
             Self::V3_1_1
         } else {
             Self::V5

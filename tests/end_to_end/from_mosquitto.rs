@@ -100,22 +100,22 @@ const CLIENTS: [Who; 6] = [
 ];
 
 /// Mosquitto itself.
-struct Mosquitto {
+pub struct Mosquitto {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Mosquitto {
-    fn start(folder: &Path) -> Result<Self> {
+    /// With one listener, and more of a configuration behind it.
+    pub fn start(folder: &Path, more: &str) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let conf = folder.join("mosquitto.conf");
         fs::write(
             &conf,
             format!(
-                "listener {} 127.0.0.1\nallow_anonymous true\npassword_file {2}/passwords\nacl_file {2}/acl\nuser {1}\nmax_queued_messages 70\n",
+                "listener {} 127.0.0.1\nuser {}\n{more}",
                 address.port(),
                 whoami()?,
-                folder.display()
             ),
         )?;
         let child = tools::mosquitto_broker()
@@ -233,7 +233,11 @@ fn what_mosquitto_allows_is_allowed_after_the_import_and_nothing_else() -> Resul
             .status()?;
         ensure!(made.success(), "mosquitto_passwd");
     }
-    let mosquitto = Mosquitto::start(folder.path())?;
+    let more = format!(
+        "allow_anonymous true\npassword_file {0}/passwords\nacl_file {0}/acl\nmax_queued_messages 70\n",
+        folder.path().display()
+    );
+    let mosquitto = Mosquitto::start(folder.path(), &more)?;
     let arguments = [
         "import",
         "mosquitto",
@@ -245,7 +249,7 @@ fn what_mosquitto_allows_is_allowed_after_the_import_and_nothing_else() -> Resul
     let notes = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{notes}");
     ensure!(
-        notes.contains("mosquitto.conf:5: `user`: the service manager"),
+        notes.contains("mosquitto.conf:2: `user`: the service manager"),
         "{notes}"
     );
     ensure!(!notes.contains("passwords:"), "{notes}");

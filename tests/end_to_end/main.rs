@@ -33,6 +33,7 @@ mod load_refusals;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
+mod mosquitto_bridge;
 mod package;
 mod presence;
 mod proxies;

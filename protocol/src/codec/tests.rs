@@ -187,6 +187,10 @@ fn an_unknown_level_is_answered_in_a_version_that_the_client_may_understand() {
         output
     };
     assert_eq!(answer(3), hex("20 02 00 01")); // [MQTT3-3.1.2-2]
+    // The bridges of Mosquitto, which set the highest bit, and try again without it after this answer only.
+    for bridge in [0x83, 0x84, 0x85, 0xff] {
+        assert_eq!(answer(bridge), hex("20 02 00 01"));
+    }
     assert_eq!(answer(6), hex("20 03 00 84 00")); // [MQTT-3.1.2-2]
 }
 

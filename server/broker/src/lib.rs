@@ -19,6 +19,7 @@ mod inspect;
 mod journal;
 mod limits;
 mod numbers;
+mod own;
 mod plausible;
 mod presence;
 mod rate;

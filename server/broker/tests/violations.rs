@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use ebbtide_broker::Limits;
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter, Version,
-    packet::{Ack, Auth, ConnAck, Connect, Unsubscribe},
+    packet::{Ack, Auth, ConnAck, Connect, Unsubscribe, Will},
 };
 use world::*;
 
@@ -198,7 +198,12 @@ fn a_connect_that_does_not_come() {
 /// [MQTT-3.1.2-2, MQTT3-3.1.2-2]
 #[test]
 fn versions_that_nobody_knows_are_refused_in_words_they_know() {
-    for (level, answer) in [(3, vec![0x20, 2, 0, 1]), (6, vec![0x20, 3, 0, 0x84, 0])] {
+    for (level, answer) in [
+        (3, vec![0x20, 2, 0, 1]),
+        // A bridge of Mosquitto.
+        (0x84, vec![0x20, 2, 0, 1]),
+        (6, vec![0x20, 3, 0, 0x84, 0]),
+    ] {
         let mut world = World::new();
         let client = world.open();
         world.refused_bytes(
@@ -346,6 +351,27 @@ fn a_will_may_not_go_where_a_publish_may_not() {
         assert!(connack.reason.is_error());
         assert!(world.is_closed(client).is_some());
     }
+}
+
+/// Mosquitto's set one by default.
+#[test]
+fn a_bridge_may_say_by_its_will_that_it_is_gone() {
+    let mut world = World::new();
+    let topic = "$SYS/broker/connection/bridge/state";
+    let (bridge, connack) = world.connect(Connect {
+        will: Some(Will {
+            retain: true,
+            ..will(topic, "0", 0)
+        }),
+        ..clean("bridge")
+    });
+    assert_eq!(connack.reason, ReasonCode::Success);
+    world.publish(bridge, 1, topic, "1", QoS::AtLeastOnce, true);
+    let (watcher, _) = world.connect(clean("w"));
+    world.subscribe(watcher, "$SYS/broker/connection/#", QoS::AtMostOnce);
+    assert_eq!(world.take_texts(watcher), ["1"]);
+    world.cut(bridge);
+    assert_eq!(world.take_texts(watcher), ["0"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A client publishes: PUBLISH and PUBREL.
 
 use ebbtide_protocol::{
-    Packet, PacketId, QoS, ReasonCode, TopicName, Violation, extension,
+    Packet, PacketId, QoS, ReasonCode, TopicName, Violation,
     packet::{Ack, Publish},
 };
 use ebbtide_store::{Message, Operation};
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Limit, Now, durability,
     numbers::Exhausted,
+    own,
     route::{self, Crowded, Incoming, Published, Refused, Source},
     shared::Shared,
     stats::DropReason,
@@ -258,9 +259,7 @@ pub(super) fn refusal(topic: &TopicName, shared: &Shared) -> Option<Refusal> {
             why: "the broker itself keeps presence in this topic",
         });
     }
-    // The broker's own (section 4.7.2).
-    let is_own = name.starts_with("$SYS/") || name.starts_with(extension::TOPICS);
-    is_own.then_some(Refusal {
+    own::is_own(topic).then_some(Refusal {
         reason: ReasonCode::NotAuthorized,
         why: "topics below $SYS/ and $ebbtide/ are the broker's own",
     })

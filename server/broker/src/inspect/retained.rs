@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use ebbtide_protocol::{TopicFilter, TopicName};
 use ebbtide_store::Message;
 
-use crate::{Broker, Now};
+use crate::{Broker, Now, own};
 
 /// The most levels of topics that are looked at for one part, whether or not anything there matches: nobody can publish a
 /// retained message meanwhile.
@@ -63,8 +63,7 @@ impl Broker {
     #[must_use]
     pub fn keeps_itself(&self, topic: &TopicName) -> bool {
         let presence = self.shared.presence.as_ref();
-        topic.as_str().starts_with("$SYS/")
-            || presence.is_some_and(|presence| presence.contains(topic))
+        own::is_own(topic) || presence.is_some_and(|presence| presence.contains(topic))
     }
 }
 
