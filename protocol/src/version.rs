@@ -106,6 +106,13 @@ impl Version {
         self == Self::V5
     }
 
+    /// Whether `$share` is a word of the standard (section 4.8.2). Before, what begins with it is a filter like any other, so one that
+    /// is no shared subscription is not malformed.
+    #[must_use]
+    pub fn has_shared_subscriptions(self) -> bool {
+        self == Self::V5
+    }
+
     /// Whether SUBSCRIBE carries more than the QoS for each filter.
     #[must_use]
     pub fn has_subscription_options(self) -> bool {

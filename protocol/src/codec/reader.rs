@@ -170,8 +170,8 @@ impl Reader {
     }
 
     /// A topic filter [MQTT-3.8.3-1, MQTT-3.10.3-1].
-    pub fn topic_filter(&mut self) -> Result<TopicFilter, Violation> {
-        Ok(TopicFilter::new(self.text()?)?)
+    pub fn topic_filter(&mut self, version: Version) -> Result<TopicFilter, Violation> {
+        Ok(TopicFilter::of_version(self.text()?, version)?)
     }
 
     /// A reason code of 5.0 that must be in the list of its packet.

@@ -39,7 +39,7 @@ pub(super) fn decode(mut body: Reader, version: Version) -> Result<Subscribe, Vi
         }
     }
     while !body.is_empty() {
-        let filter = body.topic_filter()?;
+        let filter = body.topic_filter(version)?;
         let options = decode_options(body.u8()?, &filter, version)?;
         add(
             &mut subscribe.subscriptions,

@@ -293,6 +293,20 @@ fn subscribe_and_unsubscribe() {
         "82 08 0001 00 0002 6123 00",
         Err(Violation::TopicFilter(FilterError::MultiLevel)),
     );
+    // Before 5.0 `$share` is a level like any other, so none of these is malformed: a, g/, /a, +/t and # behind it.
+    for filter in ["61", "67 2F", "2F 61", "2B 2F 74", "23"] {
+        let text = format!("24 73 68 61 72 65 2F {filter}");
+        let bytes = hex(&text).len();
+        let unsubscribe = format!("A2 {:02X} 0001 00{bytes:02X} {text}", bytes + 4);
+        let subscribe = format!("82 {:02X} 0001 00{bytes:02X} {text} 01", bytes + 5);
+        check(V3_1_1, &unsubscribe, Ok(()));
+        check(V3_1_1, &subscribe, Ok(()));
+    }
+    check(
+        V3_1_1,
+        "82 0F 0001 000A 2473686172652F672B2F 00",
+        Err(Violation::TopicFilter(FilterError::SingleLevel)),
+    );
     check(V5, "A2 03 0001 00", Err(Violation::NoFilters)); // [MQTT-3.10.3-2]
     check(V5, "A2 06 0001 00 0001 61", Ok(()));
     check_client(V3_1_1, "90 03 0001 80", Ok(()));

@@ -21,7 +21,7 @@ pub(super) fn decode(mut body: Reader, version: Version) -> Result<Unsubscribe, 
     }
     let mut filters = Vec::new();
     while !body.is_empty() {
-        add(&mut filters, body.topic_filter()?)?;
+        add(&mut filters, body.topic_filter(version)?)?;
     }
     // [MQTT-3.10.3-2]
     if filters.is_empty() {

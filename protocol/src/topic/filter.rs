@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use crate::{ByteString, TopicName};
+use crate::{ByteString, TopicName, Version};
 
-/// A valid Topic Filter [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.8.2-1, MQTT-4.8.2-2], `$share/{group}/…` included.
+/// A valid Topic Filter [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.8.2-1, MQTT-4.8.2-2], `$share/{group}/…` included. From a client of 3.1.1 it
+/// may also be one that only begins like that: see [`TopicFilter::of_version`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicFilter(ByteString);
 
@@ -57,25 +58,29 @@ impl TopicFilter {
     /// What the standard forbids, see [`FilterError`].
     pub fn new(filter: impl Into<ByteString>) -> Result<Self, FilterError> {
         let filter = filter.into();
-        if filter.is_empty() {
-            return Err(FilterError::Empty);
-        }
-        if filter.len() > usize::from(u16::MAX) {
-            return Err(FilterError::TooLong);
-        }
-        if has(filter.as_bytes(), 0) {
-            return Err(FilterError::Nul);
-        }
-        let mut pattern: &str = &filter;
-        if let Some(shared) = filter.strip_prefix(SHARE) {
-            let (group, rest) = split_once(shared).ok_or(FilterError::Share)?;
-            if group.is_empty() || group.bytes().any(is_wildcard) || rest.is_empty() {
-                return Err(FilterError::Share);
-            }
-            pattern = rest;
-        }
-        check_levels(pattern)?;
+        check(&filter)?;
         Ok(Self(filter))
+    }
+
+    /// Validates by the rules of a version. Before 5.0 `$share` is a level like any other, so what begins with it and is no shared
+    /// subscription is valid: see [`TopicFilter::is_broken_share`].
+    ///
+    /// # Errors
+    /// What the standard forbids, see [`FilterError`].
+    pub fn of_version(filter: ByteString, version: Version) -> Result<Self, FilterError> {
+        match check(&filter) {
+            Err(FilterError::Share) if !version.has_shared_subscriptions() => {
+                check_levels(&filter)?;
+            }
+            checked => checked?,
+        }
+        Ok(Self(filter))
+    }
+
+    /// Whether it begins as a shared subscription and is none, as one of a client before 5.0 may be.
+    #[must_use]
+    pub fn is_broken_share(&self) -> bool {
+        self.0.starts_with(SHARE) && check(&self.0) == Err(FilterError::Share)
     }
 
     /// The filter as text, with its `$share/{group}/` if it has one.
@@ -124,6 +129,27 @@ impl TopicFilter {
 }
 
 const SHARE: &str = "$share/";
+
+fn check(filter: &str) -> Result<(), FilterError> {
+    if filter.is_empty() {
+        return Err(FilterError::Empty);
+    }
+    if filter.len() > usize::from(u16::MAX) {
+        return Err(FilterError::TooLong);
+    }
+    if has(filter.as_bytes(), 0) {
+        return Err(FilterError::Nul);
+    }
+    let mut pattern = filter;
+    if let Some(shared) = filter.strip_prefix(SHARE) {
+        let (group, rest) = split_once(shared).ok_or(FilterError::Share)?;
+        if group.is_empty() || group.bytes().any(is_wildcard) || rest.is_empty() {
+            return Err(FilterError::Share);
+        }
+        pattern = rest;
+    }
+    check_levels(pattern)
+}
 
 fn check_levels(pattern: &str) -> Result<(), FilterError> {
     let mut levels = levels(pattern).peekable();
@@ -226,6 +252,12 @@ mod tests {
             check(wrong, Err(FilterError::Share));
         }
         check("$share/g/a#", Err(FilterError::MultiLevel));
+        let before_5 = |filter: &str| TopicFilter::of_version(filter.into(), Version::V3_1_1);
+        for broken in ["$share/", "$share/g", "$share//a", "$share/+/a", "$share/#"] {
+            assert!(before_5(broken).is_ok_and(|filter| filter.is_broken_share()));
+        }
+        assert_eq!(before_5("$share/g+/a"), Err(FilterError::SingleLevel));
+        assert!(before_5("$share/g/a").is_ok_and(|filter| !filter.is_broken_share()));
         assert!(matches("$share/g/a/+", "a/b"));
     }
 

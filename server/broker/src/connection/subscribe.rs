@@ -8,6 +8,7 @@ use std::{
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter,
     packet::{RetainHandling, SubAck, Subscribe, Subscription},
+    topic::FilterError,
 };
 use ebbtide_store::{Incarnation, Operation, Revision, SubscriptionRow};
 
@@ -373,6 +374,13 @@ impl Open {
         also_bytes: usize,
         shared: &Shared,
     ) -> Option<Refusal> {
+        // Of a client before 5.0, which may name topics that begin with `$share`. There are none.
+        if filter.is_broken_share() {
+            return Some(Refusal {
+                reason: ReasonCode::TopicFilterInvalid,
+                why: FilterError::Share.message(),
+            });
+        }
         let limits = shared.limits();
         let hits = &shared.counters.limits;
         let text = filter.as_str();
