@@ -116,6 +116,25 @@ pub(crate) fn for_connect(
     }
 }
 
+/// The same as far as it is known before the client has its session: while the store has failed nobody takes up a session, nor begins what
+/// would be kept. While the disk is full a will that makes what is kept more is refused; the rest depends on the session.
+pub(crate) fn before_claim(
+    shared: &Shared,
+    connect: &Connect,
+    expiry: u32,
+    will_grows: bool,
+) -> Result<(), NoRoom> {
+    match shared.journal.no_room() {
+        Some(NoRoom::Full) if will_grows => Err(NoRoom::Full),
+        Some(NoRoom::Failed)
+            if expiry > 0 || connect.will.is_some() || shared.registry.has(&connect.client_id) =>
+        {
+            Err(NoRoom::Failed)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// For one subscription of a session that is kept. One that it has already only replaces its row.
 pub(crate) fn for_subscription(shared: &Shared, is_new: bool) -> Result<(), NoRoom> {
     match shared.journal.no_room() {

@@ -134,14 +134,19 @@ fn a_taker_that_goes_at_once_leaves_nobody_online() {
         changes.last().map(String::as_str),
         Some("a offline connection lost")
     );
-    // One that takes too small packets for CONNACK is refused after it has taken over.
-    let (_, _) = world.connect(kept("a"));
+    // One that takes too small packets for CONNACK is refused before it has taken over.
+    let (_, _) = world.connect(clean("a"));
     let (_, connack) = world.connect(Connect {
         maximum_packet_size: Some(8),
         ..kept("a")
     });
     assert_eq!(connack.reason, ReasonCode::PacketTooLarge);
-    assert_eq!(now(&mut world), ["a offline connection lost"]);
+    assert_eq!(now(&mut world), ["a online"]);
+    // One that is to be kept is refused after it has taken over one that is not: there is no room, nor for an entry of that one.
+    world.broker.journal().set_room_bytes(0);
+    let (_, connack) = world.connect(kept("a"));
+    assert_eq!(connack.reason, ReasonCode::QuotaExceeded);
+    assert_eq!(now(&mut world), [""; 0]);
 }
 
 #[test]

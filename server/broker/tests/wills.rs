@@ -169,24 +169,34 @@ fn a_takeover_publishes_it_unless_the_session_goes_on_within_the_delay() {
     assert_eq!(heard(&mut world), ["bye"], "a clean start ends the session");
 }
 
-/// The client is not back: its session waits for it, and so does the will.
+/// Nobody has come in its place: the client stays, and so does its will.
 ///
 /// [MQTT-3.1.2-8]
 #[test]
 fn a_takeover_that_is_refused_neither_silences_nor_hastens_it() {
     for clean_start in [false, true] {
         let mut world = listening();
-        let (_, _) = world.connect(with_will(kept("x"), 10));
+        let (client, _) = world.connect(with_will(kept("x"), 10));
         let (_, refused) = world.connect(Connect {
             clean_start,
             maximum_packet_size: Some(8),
             ..kept("x")
         });
         assert_eq!(refused.reason, ReasonCode::PacketTooLarge);
+        assert_eq!(world.is_closed(client), None);
+        world.cut(client);
         assert_eq!(heard(&mut world), Vec::<String>::new());
         world.pass_ms(10_000);
         assert_eq!(heard(&mut world), ["bye"]);
     }
+    // It is over where only the session itself could tell that there is no room for the next one.
+    let mut world = listening();
+    let (client, _) = world.connect(with_will(clean("x"), 0));
+    world.broker.journal().set_room_bytes(0);
+    let (_, refused) = world.connect(kept("x"));
+    assert_eq!(refused.reason, ReasonCode::QuotaExceeded);
+    assert!(world.is_closed(client).is_some());
+    assert_eq!(heard(&mut world), ["bye"]);
 }
 
 /// [MQTT-3.1.2-7, MQTT-3.1.2-10]

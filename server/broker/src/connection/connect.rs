@@ -153,6 +153,10 @@ impl Connection {
             }
         }
         arriving.identity = identity;
+        let Phase::Arriving(arriving) = &self.phase else {
+            unreachable!("looked at above")
+        };
+        self.check_before_claim(arriving, now)?;
         let client_id = &arriving.connect.client_id;
         let shared = &self.shared;
         let limits = shared.limits();

@@ -126,6 +126,29 @@ impl Connection {
         });
     }
 
+    /// What of that can be known before the session is its own: whoever has it now is not sent away for a client that cannot come in
+    /// (section 3.1.4). Each is looked at again in [`Connection::grant`], for it may change while the session is handed over.
+    pub(super) fn check_before_claim(&self, arriving: &Arriving, now: Now) -> Result<(), Close> {
+        let (shared, limits) = (&self.shared, &self.limits);
+        let connect = &arriving.connect;
+        if shared.is_stopping() {
+            return Err(Close::stopping(shared));
+        }
+        let asked = connect.version.session_expiry_interval(connect);
+        let expiry = asked.min(limits.session_expiry_interval_max);
+        if connect.maximum_packet_size.is_some() {
+            // What differs by the session is the first to be left out.
+            let least = connack::success(arriving, limits, expiry, false, Incarnation(0), None);
+            connack::fit(least, connect).ok_or_else(too_small_for_connack)?;
+        }
+        let will_grows = match &connect.will {
+            Some(will) => route::check_will_early(shared, will, &connect.client_id, now)?,
+            None => false,
+        };
+        room::before_claim(shared, connect, expiry, will_grows)?;
+        Ok(())
+    }
+
     /// What it is granted, or why it is turned away. Nothing has changed then.
     fn grant(
         &self,
@@ -155,10 +178,8 @@ impl Connection {
             .and_then(|session| session.mailbox.losses.get());
         let present = resumed.is_some();
         let connack = connack::success(arriving, limits, expiry, present, incarnation, dropped);
-        let Some((connack, is_told)) = connack::fit(connack, connect) else {
-            let why = "its Maximum Packet Size is too small for CONNACK";
-            return Err(Close::new(ReasonCode::PacketTooLarge, why));
-        };
+        let (connack, is_told) =
+            connack::fit(connack, connect).ok_or_else(too_small_for_connack)?;
         let is_from_outside = self.origin.transport != INSIDE;
         let has_presence = shared.presence.is_some() && !arriving.is_assigned && is_from_outside;
         // What is told to be gone must not come back.
@@ -236,6 +257,11 @@ impl Connection {
             will: connect.will.map(Box::new),
         }
     }
+}
+
+fn too_small_for_connack() -> Close {
+    let why = "its Maximum Packet Size is too small for CONNACK";
+    Close::new(ReasonCode::PacketTooLarge, why)
 }
 
 /// The session that has rested goes on, or ends and another one begins. `changes`: what CONNACK waits for.

@@ -34,7 +34,7 @@ use ebbtide_store::{
 };
 
 pub(crate) use self::crowding::Crowded;
-pub(crate) use self::quota::{Refused, check_will, copies, has_room_for_copies};
+pub(crate) use self::quota::{Refused, check_will, check_will_early, copies, has_room_for_copies};
 use crate::{
     Limits, Now, expiry,
     journal::Ticket,

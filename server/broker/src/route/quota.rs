@@ -3,7 +3,7 @@
 use ebbtide_protocol::packet::Will;
 use ebbtide_store::{Incarnation, Message};
 
-use super::{audience::Audience, mailbox::Mailbox};
+use super::{NOBODY, audience::Audience, mailbox::Mailbox};
 use crate::{Limit, Now, numbers::Exhausted, room::NoRoom, shared::Shared, wills};
 
 /// The largest will of which nothing but a row of the session's own has to be kept, or a retained message that is there is replaced:
@@ -58,6 +58,30 @@ pub(crate) fn check_will(
     leaving: Option<Incarnation>,
     now: Now,
 ) -> Result<bool, Refused> {
+    let is_counted = |mailbox: &Mailbox| Some(mailbox.session) != leaving;
+    check_will_for(shared, will, session, is_counted, now)
+}
+
+/// The same before it is known what becomes of the session that this client may have: what fails or grows here does so there too. That
+/// session is not counted, for it may end or not want its own messages.
+pub(crate) fn check_will_early(
+    shared: &Shared,
+    will: &Will,
+    client_id: &str,
+    now: Now,
+) -> Result<bool, Refused> {
+    let is_counted = |mailbox: &Mailbox| mailbox.client_id != client_id;
+    check_will_for(shared, will, NOBODY, is_counted, now)
+}
+
+/// `is_counted`: what waits there does so although this client comes.
+fn check_will_for(
+    shared: &Shared,
+    will: &Will,
+    session: Incarnation,
+    is_counted: impl Fn(&Mailbox) -> bool,
+    now: Now,
+) -> Result<bool, Refused> {
     let message = wills::message(will.clone(), now.wall);
     let is_short = shared.lacks_memory();
     if !is_short && shared.journal.no_room().is_none() && reached(shared, &message, true).is_none()
@@ -68,9 +92,7 @@ pub(crate) fn check_will(
     let index = shared.index.read();
     let (matches, _) = index.matches(message.topic.as_str());
     let mut audience = Audience::of(&matches, &message, session);
-    audience
-        .targets
-        .retain(|target| Some(target.mailbox.session) != leaving);
+    audience.targets.retain(|target| is_counted(target.mailbox));
     let is_queued = audience.is_queued();
     let is_new = is_set(&message) && shared.retained.read().get(&message.topic).is_none();
     let grows = is_queued || is_new || message.content_bytes() > WILL_BYTES_MAX;
