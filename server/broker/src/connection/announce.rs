@@ -9,7 +9,7 @@ use std::{collections::hash_map::Entry, ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
 use ebbtide_protocol::{
-    Packet, QoS, ReasonCode,
+    Packet, QoS, ReasonCode, TopicName,
     codec::publish_len,
     extension,
     packet::{SubAck, Subscribe, UserProperty},
@@ -23,7 +23,7 @@ use super::{
     transmit::publish_ref,
 };
 use crate::{
-    Now,
+    Action, Now, Rights,
     route::mailbox::{Delivery, End, Mail},
     shared::Shared,
 };
@@ -184,14 +184,19 @@ impl Open {
         shared: &Shared,
         now: Now,
     ) -> Vec<UserProperty> {
+        self.rights(shared);
+        let rights = self.session.rights.as_deref();
         for (row, revision, place) in owed {
-            // Copies that are kept may have to wait for room, and begin again.
-            announcement.is_ambiguous |= self.session.kept && row.options.qos > QoS::AtMostOnce;
+            // Copies that are kept may have to wait for room, and begin again; and rules are asked again when a message is sent.
+            announcement.is_ambiguous |=
+                self.session.kept && row.options.qos > QoS::AtMostOnce || rights.is_some();
             let visits_left = &mut self.outbound.ends.visits_left;
-            let number = count(shared, row, revision, now, visits_left);
-            announcement.is_promised |= number.is_none();
-            announcement.numbers[place] =
-                number.unwrap_or_else(|| shared.retained.read().len() as u64);
+            let (number, is_all) = count(shared, row, revision, rights, now, visits_left);
+            announcement.is_promised |= !is_all;
+            announcement.numbers[place] = match is_all || rights.is_some() {
+                true => number,
+                false => shared.retained.read().len() as u64,
+            };
         }
         let Announcement {
             end,
@@ -248,35 +253,49 @@ impl Announcement {
     }
 }
 
-/// How many retained messages the snapshot of a subscription has, by what is there now: it can only become fewer. `None`:
-/// more is to be looked at than may be.
+/// How many retained messages the snapshot of a subscription has, by what is there now, and what rules let this client have: as long
+/// as these stay, it can only become fewer. `false`: more is to be looked at than may be, and these are not all.
 fn count(
     shared: &Shared,
     row: &SubscriptionRow,
     revision: Revision,
+    rights: Option<&Rights>,
     now: Now,
     visits_left: &mut usize,
-) -> Option<u64> {
+) -> (u64, bool) {
     let mut count = 0;
     let mut position: Option<String> = None;
     while *visits_left > 0 {
         let mut visits = VISITS.min(*visits_left);
         *visits_left -= visits;
+        // Rules are asked when nobody waits who wants to change what is retained.
+        let mut to_ask = Vec::new();
         let retained = shared.retained.read();
         position = retained.visit(&row.filter, position.as_deref(), &mut |row| {
             visits -= 1;
-            count += u64::from(row.is_some_and(|row| is_due(row, revision, now)));
+            if let Some(row) = row.filter(|row| is_due(row, revision, now)) {
+                match rights {
+                    None => count += 1,
+                    Some(_) => to_ask.push(row.message.topic.clone()),
+                }
+            }
             match visits {
                 0 => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         });
+        drop(retained);
         *visits_left += visits;
+        if let Some(rights) = rights {
+            *visits_left = visits_left.saturating_sub(to_ask.len());
+            let may_have = |topic: &&TopicName| rights.decide(Action::Subscribe, topic).is_allowed;
+            count += to_ask.iter().filter(may_have).count() as u64;
+        }
         if position.is_none() {
-            return Some(count);
+            return (count, true);
         }
     }
-    None
+    (count, false)
 }
 
 /// As SUBACK carries them.

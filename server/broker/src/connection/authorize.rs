@@ -132,7 +132,7 @@ impl Open {
     }
 
     /// Its rights by the rules of now; `None`: nothing is asked.
-    fn rights(&mut self, shared: &Shared) -> Option<&Rights> {
+    pub(super) fn rights(&mut self, shared: &Shared) -> Option<&Rights> {
         let rights = self.session.rights.as_mut()?;
         if let Some(book) = &shared.rules {
             self.has_other_rights |= rights.refresh(book);
