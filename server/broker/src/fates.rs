@@ -4,11 +4,12 @@
 //! For each topic and fate the last time and how often, of the last few. Topics are kept as a hash: noting one takes a few
 //! nanoseconds and no memory but the first time. Nothing of it is on disk.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 
 use ebbtide_protocol::TopicName;
 use ebbtide_store::WallTime;
-use rustc_hash::FxHasher;
+
+use crate::keyed::Keyed;
 
 /// Topics and fates of one record: a session has two records, each made when it first needs it.
 pub(crate) const FATES_MAX: usize = 16;
@@ -73,7 +74,7 @@ pub struct FateInfo {
     pub is_certain: bool,
 }
 
-/// A topic, as the record knows it.
+/// A topic, as the record knows it. No two look the same but by a chance that nobody can help along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct TopicKey(u64);
 
@@ -82,8 +83,8 @@ impl TopicKey {
     pub const UNKNOWN: Self = Self(0);
 
     pub fn of(topic: &TopicName) -> Self {
-        let mut hasher = FxHasher::default();
-        topic.as_str().hash(&mut hasher);
+        let mut hasher = Keyed.build_hasher();
+        hasher.write(topic.as_str().as_bytes());
         Self(hasher.finish().max(1))
     }
 
@@ -167,6 +168,14 @@ mod tests {
 
     fn key(name: &str) -> TopicKey {
         TopicKey::of(&TopicName::new(name.to_owned()).expect("a topic"))
+    }
+
+    /// Both have the same hash by rustc-hash, which has no key.
+    #[test]
+    fn no_topic_can_be_made_that_looks_like_another() {
+        let (one, other) = ("\u{596}H4zlQK\u{596}H4zlQX", "A훲\u{70c}woA훲\u{70c}w|");
+        assert_ne!(key(one), key(other));
+        assert_eq!(key(one), key(one));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod fates;
 mod hits;
 mod inspect;
 mod journal;
+mod keyed;
 mod limits;
 mod numbers;
 mod own;

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use ebbtide_protocol::{ByteString, QoS, TopicName, packet::MessageProperties};
 use ebbtide_store::{Message, Properties, RetainedRow};
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 use serde_json::json;
 
 pub use self::topic::{PresenceTopic, PresenceTopicError};
@@ -18,6 +17,7 @@ use crate::{
     Limits, Now,
     connection::rfc3339,
     journal::Ticket,
+    keyed::KeyedMap,
     room::NoRoom,
     route::{self, Incoming, Published, Source, retained::Retained},
     shared::{Shared, scramble},
@@ -47,7 +47,7 @@ pub(crate) struct Presence {
 #[derive(Debug, Default)]
 struct State {
     /// The connection that each entry is about.
-    present: FxHashMap<TopicName, u64>,
+    present: KeyedMap<TopicName, u64>,
     last: u64,
     /// Entries of clients that were connected when the broker ended.
     stale: Vec<TopicName>,
