@@ -23,13 +23,13 @@ use std::{
 use ebbtide_protocol::{ByteString, TopicFilter, topic::FilterError};
 use ebbtide_store::access::{Effect, RuleRow, Who};
 use parking_lot::RwLock;
-use rustc_hash::FxHashMap;
 
 pub use self::rights::{Rights, Subject};
 use self::{
     template::{Template, TemplateError},
     tree::{Entry, Tree},
 };
+use crate::keyed::KeyedMap;
 
 /// The most rules.
 pub const RULES_MAX: usize = 10_000;
@@ -37,6 +37,10 @@ pub const RULES_MAX: usize = 10_000;
 pub const RULE_TOPICS_MAX: usize = 1_000;
 /// The most levels of a topic in a rule.
 pub const RULE_LEVELS_MAX: usize = 128;
+/// The most topics of all rules together.
+pub const RULES_TOPICS_MAX: usize = 100_000;
+/// The most levels of the topics of all rules together: each may take memory of its own.
+pub const RULES_LEVELS_MAX: usize = 500_000;
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,12 @@ pub enum RuleError {
     /// More than [`RULES_MAX`].
     #[error("there are {0} rules: give at most {RULES_MAX}")]
     TooMany(usize),
+    /// More than [`RULES_TOPICS_MAX`].
+    #[error("all rules together have {0} topics: give at most {RULES_TOPICS_MAX}")]
+    TooManyTopics(usize),
+    /// More than [`RULES_LEVELS_MAX`].
+    #[error("the topics of all rules together have {0} levels: give at most {RULES_LEVELS_MAX}")]
+    TooManyLevels(usize),
     /// One of them is wrong.
     #[error("rule {rule}: {fault}")]
     Rule {
@@ -160,6 +170,15 @@ impl Rules {
     pub fn new(rows: Vec<RuleRow>) -> Result<Self, RuleError> {
         if rows.len() > RULES_MAX {
             return Err(RuleError::TooMany(rows.len()));
+        }
+        let topics = rows.iter().flat_map(|row| &row.topics);
+        let count = topics.clone().count();
+        if count > RULES_TOPICS_MAX {
+            return Err(RuleError::TooManyTopics(count));
+        }
+        let levels = topics.map(|topic| topic.split('/').count()).sum();
+        if levels > RULES_LEVELS_MAX {
+            return Err(RuleError::TooManyLevels(levels));
         }
         let mut rules = Self::default();
         for (at, row) in rows.iter().enumerate() {
@@ -232,14 +251,14 @@ impl Rules {
 /// Things that differ, each with its number.
 #[derive(Debug)]
 struct Numbered<T> {
-    numbers: FxHashMap<T, usize>,
+    numbers: KeyedMap<T, usize>,
     all: Vec<T>,
 }
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
         Self {
-            numbers: FxHashMap::default(),
+            numbers: KeyedMap::default(),
             all: Vec::new(),
         }
     }

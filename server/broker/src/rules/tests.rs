@@ -284,6 +284,26 @@ fn a_wrong_rule_is_named_with_what_would_be_right() {
             "rule 1: it names no action",
         ),
         (vec![good.clone(); RULES_MAX + 1], "give at most 10000"),
+        (
+            vec![
+                RuleRow {
+                    topics: vec!["t".into(); RULE_TOPICS_MAX],
+                    ..good.clone()
+                };
+                101
+            ],
+            "together have 101000 topics: give at most 100000",
+        ),
+        (
+            vec![
+                RuleRow {
+                    topics: vec!["a/".repeat(99).as_str().into(); RULE_TOPICS_MAX],
+                    ..good.clone()
+                };
+                6
+            ],
+            "together have 600000 levels: give at most 500000",
+        ),
     ] {
         let error = Rules::new(rows).expect_err(expected).to_string();
         assert!(error.contains(expected), "{error}");
@@ -397,6 +417,28 @@ fn a_filter_is_allowed_if_it_is_nowhere_wider_than_the_rule() {
             );
         }
     }
+}
+
+/// Whoever may only look may have rules checked, so it costs little however they are made. Each topic has a template of its own, in the
+/// same level.
+#[test]
+fn the_most_rules_that_there_may_be_are_read_at_once() {
+    let each = RULES_TOPICS_MAX / RULES_MAX;
+    let rows = (0..RULES_MAX).map(|rule| RuleRow {
+        topics: (0..each)
+            .map(|n| format!("{rule}-{n}-{{user}}").into())
+            .collect(),
+        ..row(Effect::Allow, Who::Any, "t")
+    });
+    let rows = rows.collect();
+    let started = std::time::Instant::now();
+    let rules = Rules::new(rows).expect("valid");
+    let took = started.elapsed();
+    // A second or so; minutes if each template were looked for among all.
+    assert!(took < std::time::Duration::from_secs(30), "{took:?}");
+    let rights = Rights::new(ann(), Arc::new(rules));
+    assert_eq!(publish(&rights, "9999-9-ann"), 10_000);
+    assert_eq!(publish(&rights, "9999-9-bob"), 0);
 }
 
 /// So many rules, of all kinds.

@@ -1,10 +1,12 @@
 //! The topics of all rules as one tree, level by level. To ask it visits what can still match and would come earlier in the order than
 //! what has been found, so that a thousand rules cost hardly more than ten.
 
+use std::collections::hash_map::Entry as Place;
+
 use ebbtide_store::access::Actions;
-use rustc_hash::FxHashMap;
 
 use super::Action;
+use crate::keyed::KeyedMap;
 
 /// A level of a topic in a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +47,10 @@ pub(super) struct Tree(Node);
 struct Node {
     /// The first rule of all that end here or below.
     first: usize,
-    exactly: FxHashMap<Box<str>, Node>,
+    exactly: KeyedMap<Box<str>, Box<Node>>,
     filled: Vec<(usize, Node)>,
+    /// Where each template is in `filled`.
+    places: KeyedMap<usize, usize>,
     any: Option<Box<Node>>,
     /// Those whose topic ends in `#` below here, ascending.
     rest: Vec<Entry>,
@@ -58,8 +62,9 @@ impl Default for Node {
     fn default() -> Self {
         Self {
             first: usize::MAX,
-            exactly: FxHashMap::default(),
+            exactly: KeyedMap::default(),
             filled: Vec::new(),
+            places: KeyedMap::default(),
             any: None,
             rest: Vec::new(),
             here: Vec::new(),
@@ -87,11 +92,13 @@ impl Tree {
                 Level::Any => node.any.get_or_insert_default(),
                 Level::Exactly(text) => node.exactly.entry(text.clone()).or_default(),
                 Level::Filled(template) => {
-                    let known = node.filled.iter().position(|(other, _)| other == template);
-                    let at = known.unwrap_or_else(|| {
-                        node.filled.push((*template, Node::default()));
-                        node.filled.len() - 1
-                    });
+                    let at = match node.places.entry(*template) {
+                        Place::Occupied(place) => *place.get(),
+                        Place::Vacant(place) => {
+                            node.filled.push((*template, Node::default()));
+                            *place.insert(node.filled.len() - 1)
+                        }
+                    };
                     &mut node.filled[at].1
                 }
             };
