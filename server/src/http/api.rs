@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::State,
     http::{HeaderName, StatusCode, header},
 };
 use ebbtide_api::{PublishManyRequest, PublishManyResponse, PublishRequest, PublishResponse};
@@ -15,7 +15,7 @@ use super::{
     App,
     access::Caller,
     content,
-    extract::{bad, json},
+    extract::{InBody, bad},
     problem::Problem,
     publish::{self, Outgoing},
 };
@@ -35,9 +35,9 @@ const MESSAGES_MAX: usize = 1000;
 pub async fn publish(
     State(app): State<App>,
     caller: Caller,
-    request: Request,
+    InBody(asked): InBody<PublishRequest>,
 ) -> Result<Json<PublishResponse>, Problem> {
-    let message = outgoing(json(request).await?)?;
+    let message = outgoing(asked)?;
     let reason = publish::once(&app.surroundings, &caller, message).await?;
     Ok(Json(response(reason)))
 }
@@ -54,9 +54,8 @@ pub async fn publish(
 pub async fn publish_many(
     State(app): State<App>,
     caller: Caller,
-    request: Request,
+    InBody(PublishManyRequest { messages }): InBody<PublishManyRequest>,
 ) -> Result<Json<PublishManyResponse>, Problem> {
-    let PublishManyRequest { messages } = json(request).await?;
     if !(1..=MESSAGES_MAX).contains(&messages.len()) {
         return Err(bad(format!("messages: 1 to {MESSAGES_MAX} of them")));
     }
@@ -127,6 +126,7 @@ mod tests {
     use axum::{
         Router,
         body::Body,
+        extract::Request,
         http::Method,
         response::Response,
         routing::{any, post},

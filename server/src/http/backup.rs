@@ -1,8 +1,8 @@
 //! `POST /api/v1/backup`: everything that is committed at one moment, streamed while the broker goes on.
 //!
 //! A thread reads the snapshot and writes frames; what a slow client does not take, it waits for, until the deadline. A client
-//! that goes away, or the deadline, ends the snapshot. A backup that is broken off lacks its end mark, and its connection ends
-//! without the end of the body.
+//! that goes away, the deadline, or that what the client has shown was revoked, ends the snapshot. A backup that is broken off lacks its
+//! end mark, and its connection ends without the end of the body.
 
 use std::{
     io::{self, Write},
@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
@@ -21,10 +21,10 @@ use ebbtide_store::redb::snapshot::Snapshot;
 use futures_util::stream;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until},
 };
 
-use super::{App, api::file, extract::json, problem::Problem};
+use super::{App, access::Caller, api::file, extract::InBody, problem::Problem};
 
 const DEADLINE_S: u32 = 10 * 60;
 const DEADLINE_S_MAX: u32 = 60 * 60;
@@ -43,8 +43,11 @@ type Piece = io::Result<Bytes>;
     request_body = BackupRequest,
     responses((status = 200, description = "The backup, streamed.", body = Vec<u8>, content_type = "application/octet-stream"), Problem)
 )]
-pub async fn backup(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let asked: BackupRequest = json(request).await?;
+pub async fn backup(
+    State(app): State<App>,
+    caller: Caller,
+    InBody(asked): InBody<BackupRequest>,
+) -> Result<Response, Problem> {
     let deadline_s = asked.deadline_s.unwrap_or(DEADLINE_S);
     if deadline_s == 0 || deadline_s > DEADLINE_S_MAX {
         let detail = format!("deadline_s: 1 to {DEADLINE_S_MAX}");
@@ -61,7 +64,16 @@ pub async fn backup(State(app): State<App>, request: Request) -> Result<Response
     let (to_pump, from_writer) = mpsc::channel(PIECES_MAX);
     let (to_client, from_pump) = mpsc::channel(PIECES_MAX);
     tokio::task::spawn_blocking(move || write(&snapshot, to_pump, permit));
-    tokio::spawn(pump(from_writer, to_client, deadline));
+    tokio::spawn(async move {
+        // A token that expires does not end it: it counted when the backup began, and there is a deadline.
+        let end = async {
+            tokio::select! {
+                () = sleep_until(deadline) => "the deadline of the backup has passed",
+                () = caller.revoked(&app) => "the key or the user that it was made for does not count any more",
+            }
+        };
+        pump(from_writer, to_client, end).await;
+    });
     let pieces = stream::unfold(from_pump, |mut from_pump| async {
         Some((from_pump.recv().await?, from_pump))
     });
@@ -101,36 +113,29 @@ fn write(snapshot: &Snapshot, to_pump: mpsc::Sender<Piece>, permit: OwnedSemapho
     drop(permit);
 }
 
-/// From the thread to the client, until one of them ends or time is up: then the other one notices.
+/// From the thread to the client, until one of them ends, or `end` says why it has to: then the others notice.
 async fn pump(
     mut from_writer: mpsc::Receiver<Piece>,
     to_client: mpsc::Sender<Piece>,
-    deadline: Instant,
+    end: impl Future<Output = &'static str>,
 ) {
-    let late = || {
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the deadline of the backup has passed",
-        )
-    };
-    loop {
-        let piece = match timeout_at(deadline, from_writer.recv()).await {
-            Ok(Some(piece)) => piece,
-            Ok(None) => return,
-            Err(_) => Err(late()),
-        };
-        let is_last = piece.is_err();
-        match timeout_at(deadline, to_client.send(piece)).await {
-            Ok(Ok(())) if !is_last => {}
-            Ok(_) => return,
-            Err(_) => {
-                // The client takes nothing: freed first, so that pages are not kept for it.
-                drop(from_writer);
-                let _ = to_client.send(Err(late())).await;
+    let all = async {
+        while let Some(piece) = from_writer.recv().await {
+            let is_last = piece.is_err();
+            if to_client.send(piece).await.is_err() || is_last {
                 return;
             }
         }
-    }
+    };
+    let why = tokio::select! {
+        biased;
+        () = all => return,
+        why = end => why,
+    };
+    // The client may take nothing: freed first, so that pages are not kept for it.
+    drop(from_writer);
+    let error = io::Error::new(io::ErrorKind::TimedOut, why);
+    let _ = to_client.send(Err(error)).await;
 }
 
 /// Gathers what is written into pieces.
@@ -145,7 +150,7 @@ impl Pieces {
         let gone = |_| {
             io::Error::new(
                 io::ErrorKind::BrokenPipe,
-                "the client went away, or time is up",
+                "the client went away, time is up, or its key was revoked",
             )
         };
         self.to_pump.blocking_send(Ok(piece)).map_err(gone)

@@ -2,15 +2,11 @@
 
 use std::{ops::ControlFlow, time::Instant};
 
-use axum::{
-    Json,
-    extract::{Request, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use ebbtide_api::{CompactRequest, CompactResponse};
 use ebbtide_store::redb::compact::CompactError;
 
-use super::{App, api::file, extract::json, problem::Problem};
+use super::{App, api::file, extract::InBody, problem::Problem};
 
 /// Answers when it is done. It goes on if the client goes away; it ends when the broker stops, and when the disk has no room
 /// for the copy: what is published comes first.
@@ -24,9 +20,8 @@ use super::{App, api::file, extract::json, problem::Problem};
 )]
 pub async fn compact(
     State(app): State<App>,
-    request: Request,
+    InBody(CompactRequest {}): InBody<CompactRequest>,
 ) -> Result<Json<CompactResponse>, Problem> {
-    let CompactRequest {} = json(request).await?;
     let permit = app.begin_maintenance()?;
     let store = file(&app)?;
     let work = move || {

@@ -18,9 +18,6 @@ use crate::events::LISTENERS_MAX;
 /// A comment is sent after so long without an event, so that nobody in between takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// So often is looked whether what the client has shown still counts.
-const LOOK: Duration = Duration::from_secs(1);
-
 /// Streams until the client goes, the broker stops, or what the client has shown does not count any more.
 #[utoipa::path(
     get,
@@ -35,11 +32,7 @@ pub async fn listen(State(app): State<App>, caller: Caller) -> Result<Response, 
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
     let door = app.door.clone();
-    let ended = Box::pin(async move {
-        while caller.still_counts(&app) {
-            tokio::time::sleep(LOOK).await;
-        }
-    });
+    let ended = Box::pin(async move { caller.ended(&app).await });
     let state = (listener, door, ended);
     let events = stream::unfold(state, |(mut listener, mut door, mut ended)| async move {
         let told = tokio::select! {

@@ -1,20 +1,27 @@
 //! What a request says: path, query and body, each with an answer that tells what is wrong with it.
+//!
+//! Who asks is known by the head of a request. Its body has to come soon after, and when it is there it is looked again whether who asks
+//! may still do so: a key may have been revoked meanwhile.
 
 use std::time::Duration;
 
 use axum::{
-    body::to_bytes,
-    extract::{FromRequestParts, Path, Query, Request},
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, request::Parts},
 };
 use ebbtide_api::Object;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::problem::Problem;
+use super::{App, access, problem::Problem};
 
 /// The largest body, bytes: the largest payload in base64, and some more.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// How long a body may take.
+const BODY_DEADLINE: Duration = Duration::from_secs(60);
+/// What is larger is not parsed in a thread that others wait for, bytes.
+const PARSED_AT_ONCE_BYTES_MAX: usize = 64 * 1024;
 /// The same of somebody who is not known yet: a name and a password, each character escaped, fit.
 const STRANGER_BYTES_MAX: usize = 16 * 1024;
 /// How long that may take.
@@ -48,34 +55,60 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for InQuery<T> {
     }
 }
 
-/// The body.
-pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    read(request, BODY_BYTES_MAX).await
+/// The body of somebody who may ask, by its end as by its head.
+pub struct InBody<T, const BYTES_MAX: usize = BODY_BYTES_MAX>(pub T);
+
+impl<T, const BYTES_MAX: usize> FromRequest<App> for InBody<T, BYTES_MAX>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = read(body, BYTES_MAX, BODY_DEADLINE).await?;
+        access::check_again(app, &parts)?;
+        let value = match body.len() > PARSED_AT_ONCE_BYTES_MAX {
+            false => parse(&body)?,
+            true => apart(move || parse(&body)).await??,
+        };
+        Ok(Self(value))
+    }
 }
 
 /// The body of somebody who is not known yet: it is small, and comes soon.
 pub async fn json_of_stranger<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    soon(request, STRANGER_DEADLINE).await
+    parse(&read(request.into_body(), STRANGER_BYTES_MAX, STRANGER_DEADLINE).await?)
 }
 
-async fn soon<T: DeserializeOwned>(request: Request, deadline: Duration) -> Result<T, Problem> {
-    let read = timeout(deadline, read(request, STRANGER_BYTES_MAX)).await;
-    read.unwrap_or_else(|_| {
-        let detail = "The body did not come in time.";
-        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
+async fn read(body: Body, bytes_max: usize, deadline: Duration) -> Result<Bytes, Problem> {
+    let read = timeout(deadline, to_bytes(body, bytes_max)).await;
+    let read = read.map_err(|_| {
+        let seconds = deadline.as_secs();
+        let detail = format!("The body did not come in time: it may take {seconds} seconds.");
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    })?;
+    read.map_err(|_| {
+        let detail = format!("The body has more than {bytes_max} bytes.");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     })
 }
 
-async fn read<T: DeserializeOwned>(request: Request, bytes_max: usize) -> Result<T, Problem> {
-    let body = to_bytes(request.into_body(), bytes_max)
-        .await
-        .map_err(|_| {
-            let detail = format!("The body has more than {bytes_max} bytes.");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-        })?;
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let Object(value) =
-        serde_json::from_slice(&body).map_err(|error| bad(format!("body: {error}")))?;
+        serde_json::from_slice(body).map_err(|error| bad(format!("body: {error}")))?;
     Ok(value)
+}
+
+/// Work that takes long, in a thread where nobody else waits for it.
+pub async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| {
+        let detail = format!("It was not done: {error}.");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    })
 }
 
 /// A number that may not be given, within bounds.
@@ -100,30 +133,34 @@ pub fn bad(detail: impl Into<String>) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::{Body, Bytes};
     use ebbtide_api::LoginRequest;
     use futures_util::stream;
 
     use super::*;
 
-    async fn status(body: Body, deadline: Duration) -> Option<StatusCode> {
-        let read = soon::<LoginRequest>(Request::new(body), deadline).await;
-        read.err().map(|problem| problem.status())
+    fn stalled() -> Body {
+        Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>())
     }
 
     /// Each connection of a stranger holds no more than it has to, and not for long.
     #[tokio::test]
     async fn the_body_of_a_stranger_is_small_and_comes_soon() {
-        let login = |password: String| {
+        let login = async |password: String| {
             let text = format!(r#"{{"user": "ann", "password": "{password}"}}"#);
-            status(Body::from(text), STRANGER_DEADLINE)
+            let read = json_of_stranger::<LoginRequest>(Request::new(Body::from(text))).await;
+            read.err().map(|problem| problem.status())
         };
         assert_eq!(login("p".repeat(1024)).await, None);
         assert_eq!(login("\\u0001".repeat(1024)).await, None);
         let large = login("p".repeat(STRANGER_BYTES_MAX)).await;
         assert_eq!(large, Some(StatusCode::PAYLOAD_TOO_LARGE));
-        let stalled = stream::pending::<Result<Bytes, std::io::Error>>();
-        let late = status(Body::from_stream(stalled), Duration::from_millis(1)).await;
-        assert_eq!(late, Some(StatusCode::REQUEST_TIMEOUT));
+    }
+
+    /// However little of it is missing.
+    #[tokio::test]
+    async fn a_body_that_does_not_come_in_time_is_not_waited_for() {
+        let late = read(stalled(), BODY_BYTES_MAX, Duration::from_millis(1)).await;
+        let late = late.expect_err("it never comes");
+        assert_eq!(late.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

@@ -1,10 +1,6 @@
 //! Keys of the HTTP API: made, listed, revoked.
 
-use axum::{
-    Json,
-    extract::{Request, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use ebbtide_api::{KeyList, KeyRequest, NewKey, Password};
 use ebbtide_store::access::{KeyRow, Secret};
 
@@ -14,7 +10,7 @@ use crate::{
     http::{
         App,
         commit::committed,
-        extract::{InPath, bad, json},
+        extract::{InBody, InPath, bad},
         problem::Problem,
     },
 };
@@ -47,8 +43,10 @@ pub async fn list(State(app): State<App>) -> Json<KeyList> {
     request_body = KeyRequest,
     responses((status = 200, description = "The key.", body = NewKey), Problem)
 )]
-pub async fn make(State(app): State<App>, request: Request) -> Result<Json<NewKey>, Problem> {
-    let asked: KeyRequest = json(request).await?;
+pub async fn make(
+    State(app): State<App>,
+    InBody(asked): InBody<KeyRequest>,
+) -> Result<Json<NewKey>, Problem> {
     has_to_be_on(&app)?;
     if asked.label.len() > LABEL_BYTES_MAX {
         return Err(bad(format!("label: at most {LABEL_BYTES_MAX} bytes")));

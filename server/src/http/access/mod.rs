@@ -5,6 +5,8 @@ pub mod login;
 pub mod rules;
 pub mod users;
 
+use std::time::Duration;
+
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
@@ -24,6 +26,8 @@ use crate::tcp::Peer;
 
 /// A key says what it is.
 const KEY_PREFIX: &str = "ebbtide_";
+/// So often is looked whether what somebody has shown who still gets an answer counts.
+const LOOK: Duration = Duration::from_secs(1);
 /// Its last use is noted to the minute.
 const USED_STEP_MS: u64 = 60_000;
 
@@ -57,17 +61,37 @@ impl Caller {
 impl Caller {
     /// Whether what it has shown still counts: it may have been revoked, replaced or expired since.
     pub fn still_counts(&self, app: &App) -> bool {
+        let is_over = |expires_at: &WallTime| *expires_at <= app.surroundings.clock.now().wall;
+        !self.is_revoked(app) && !matches!(self, Self::User(_, at) if is_over(at))
+    }
+
+    /// Whether somebody has taken away what it has shown.
+    pub fn is_revoked(&self, app: &App) -> bool {
         let content = app.surroundings.authenticator.directory().read();
         match self {
-            Self::Anybody => true,
-            Self::Key(key) => content.keys.contains_key(&key.id),
-            Self::User(user, expires_at) => {
+            Self::Anybody => false,
+            Self::Key(key) => !content.keys.contains_key(&key.id),
+            Self::User(user, _) => {
                 let known = content.users.get(&user.name);
                 let is_same = |known: &UserRow| {
                     known.changed_at == user.changed_at && known.scopes == user.scopes
                 };
-                known.is_some_and(is_same) && app.surroundings.clock.now().wall < *expires_at
+                !known.is_some_and(is_same)
             }
+        }
+    }
+
+    /// Waits until it does not count any more.
+    pub async fn ended(&self, app: &App) {
+        while self.still_counts(app) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until it is taken away.
+    pub async fn revoked(&self, app: &App) {
+        while !self.is_revoked(app) {
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
@@ -86,20 +110,35 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// The middleware of the API.
-pub async fn check(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let needed = needed(request.method(), request.uri().path());
-    let caller = match (app.surroundings.authenticator.is_on(), needed) {
-        (false, _) | (true, None) => Caller::Anybody,
-        (true, Some(scope)) => match caller(&app, request.headers(), scope) {
-            Ok(caller) => caller,
-            Err(problem) => {
-                complain(&app, &request, &problem);
-                return unauthorized(problem);
-            }
-        },
+pub async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let caller = match look(&app, &parts) {
+        Ok(caller) => caller,
+        Err(problem) => return with_challenge(problem.into_response()),
     };
+    let mut request = Request::from_parts(parts, body);
+    let is_asked = !matches!(caller, Caller::Anybody);
     request.extensions_mut().insert(caller);
-    next.run(request).await
+    let response = next.run(request).await;
+    match is_asked {
+        true => with_challenge(response),
+        false => response,
+    }
+}
+
+/// Looks again, now that the body is there too: what was shown may have been revoked since the head.
+pub fn check_again(app: &App, parts: &Parts) -> Result<(), Problem> {
+    look(app, parts).map(|_| ())
+}
+
+/// Who asks, if it may. If not, the log says so.
+fn look(app: &App, parts: &Parts) -> Result<Caller, Problem> {
+    match needed(&parts.method, parts.uri.path()) {
+        Some(scope) if app.surroundings.authenticator.is_on() => {
+            caller(app, &parts.headers, scope).inspect_err(|problem| complain(app, parts, problem))
+        }
+        _ => Ok(Caller::Anybody),
+    }
 }
 
 /// Users and keys are of use, and may be set up, where somebody is asked.
@@ -210,8 +249,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
 }
 
 /// For 401 a client is told what to show (RFC 9110, section 11.6.1).
-fn unauthorized(problem: Problem) -> Response {
-    let mut response = problem.into_response();
+fn with_challenge(mut response: Response) -> Response {
     if response.status() == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Bearer");
         response
@@ -222,11 +260,11 @@ fn unauthorized(problem: Problem) -> Response {
 }
 
 /// One line for the operator.
-fn complain(app: &App, request: &Request, problem: &Problem) {
+fn complain(app: &App, parts: &Parts, problem: &Problem) {
     if let Some(suppressed) = app.surroundings.violations.permit() {
-        let peer = request.extensions().get::<Peer>();
+        let peer = parts.extensions.get::<Peer>();
         let address = peer.map(|peer| peer.remote.to_string());
-        let (method, path) = (request.method(), request.uri().path());
+        let (method, path) = (&parts.method, parts.uri.path());
         tracing::warn!(
             address,
             suppressed,

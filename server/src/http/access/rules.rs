@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::State,
 };
 use ebbtide_api::{Action, Rules, SimulateRequest, SimulateResponse};
 use ebbtide_broker::{Decision, Rights, Subject};
@@ -18,7 +18,7 @@ use crate::{
         App,
         commit::committed,
         content,
-        extract::{bad, json},
+        extract::{InBody, bad},
         problem::Problem,
     },
 };
@@ -48,8 +48,10 @@ pub async fn get(State(app): State<App>) -> Json<Rules> {
     request_body = Rules,
     responses((status = 200, description = "As they are now.", body = Rules), Problem)
 )]
-pub async fn put(State(app): State<App>, request: Request) -> Result<Json<Rules>, Problem> {
-    let asked: Rules = json(request).await?;
+pub async fn put(
+    State(app): State<App>,
+    InBody(asked): InBody<Rules>,
+) -> Result<Json<Rules>, Problem> {
     let authenticator = &app.surroundings.authenticator;
     has_to_be_on(&app)?;
     let (broker, _) = app.surroundings.broker.get();
@@ -71,8 +73,7 @@ pub async fn put(State(app): State<App>, request: Request) -> Result<Json<Rules>
     request_body = Rules,
     responses((status = 200, description = "They could be used.", body = Rules), Problem)
 )]
-pub async fn validate(request: Request) -> Result<Json<Rules>, Problem> {
-    let asked: Rules = json(request).await?;
+pub async fn validate(InBody(asked): InBody<Rules>) -> Result<Json<Rules>, Problem> {
     parsed(as_rows(asked.clone()))?;
     Ok(Json(asked))
 }
@@ -88,9 +89,8 @@ pub async fn validate(request: Request) -> Result<Json<Rules>, Problem> {
 )]
 pub async fn simulate(
     State(app): State<App>,
-    request: Request,
+    InBody(asked): InBody<SimulateRequest>,
 ) -> Result<Json<SimulateResponse>, Problem> {
-    let asked: SimulateRequest = json(request).await?;
     let rules = match asked.rules {
         Some(rules) => Arc::new(parsed(as_rows(Rules { rules }))?),
         None => app.surroundings.broker.get().0.rules().ok_or_else(|| {

@@ -1,10 +1,6 @@
 //! Users: looked at, made, changed, removed with all that is theirs.
 
-use axum::{
-    Json,
-    extract::{Request, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use ebbtide_api::{Password, User, UserChange, UserList, UserRemoved};
 use ebbtide_broker::{Command, Outcome};
 use ebbtide_store::{
@@ -18,7 +14,7 @@ use crate::{
     http::{
         App,
         commit::committed,
-        extract::{InPath, bad, json},
+        extract::{InBody, InPath, bad},
         problem::Problem,
     },
 };
@@ -53,9 +49,8 @@ pub async fn list(State(app): State<App>) -> Json<UserList> {
 pub async fn put(
     State(app): State<App>,
     InPath(name): InPath<String>,
-    request: Request,
+    InBody(change): InBody<UserChange>,
 ) -> Result<Json<User>, Problem> {
-    let change: UserChange = json(request).await?;
     has_to_be_on(&app)?;
     check_name(&name).map_err(|why| bad(format!("name: {why}")))?;
     let authenticator = &app.surroundings.authenticator;

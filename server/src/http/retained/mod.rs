@@ -5,11 +5,7 @@
 
 pub mod delete;
 
-use axum::{
-    Json,
-    extract::{Request, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ebbtide_api::{
     PublishResponse, PutRetainedRequest, RetainedMessage, RetainedPage, RetainedQuery,
@@ -25,7 +21,7 @@ use super::{
     api,
     commit::committed,
     content::{self, Payload},
-    extract::{InPath, InQuery, bad, json, within},
+    extract::{InBody, InPath, InQuery, bad, within},
     problem::Problem,
     publish::{self, Outgoing},
 };
@@ -124,9 +120,8 @@ pub async fn put(
     State(app): State<App>,
     caller: Caller,
     InPath(topic): InPath<String>,
-    request: Request,
+    InBody(asked): InBody<PutRetainedRequest>,
 ) -> Result<Json<PublishResponse>, Problem> {
-    let asked: PutRetainedRequest = json(request).await?;
     let message = Outgoing {
         topic: content::topic(topic)?,
         payload: content::payload(asked.payload, asked.payload_base64)?,

@@ -4,11 +4,7 @@ mod command;
 pub mod queue;
 pub mod why;
 
-use axum::{
-    Json,
-    extract::{Request, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ebbtide_api::{
     DisconnectRequest, Done, DroppedMessages, Order, Session, SessionConnection, SessionPage,
@@ -24,7 +20,7 @@ use self::command::{done, no_session, unexpected};
 use super::{
     App,
     commit::committed,
-    extract::{InPath, InQuery, bad, json, within},
+    extract::{InBody, InPath, InQuery, bad, within},
     problem::Problem,
 };
 use crate::events::protocol;
@@ -133,9 +129,8 @@ pub async fn subscriptions(
 pub async fn disconnect(
     State(app): State<App>,
     InPath(client_id): InPath<String>,
-    request: Request,
+    InBody(DisconnectRequest {}): InBody<DisconnectRequest>,
 ) -> Result<Json<Done>, Problem> {
-    let DisconnectRequest {} = json(request).await?;
     let (broker, _) = app.surroundings.broker.get();
     match done(&app, &broker, &client_id, Command::Disconnect).await? {
         Outcome::Disconnected => {
