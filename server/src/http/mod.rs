@@ -77,6 +77,8 @@ struct Shared {
     config: Arc<InForce>,
     /// Backups and compactions, one at a time: each keeps pages of the file from being reused.
     maintenance: Arc<Semaphore>,
+    /// Files of rules are looked at one by one.
+    rules: Arc<Semaphore>,
     door: Door,
     history: History,
     commit_times: CommitTimes,
@@ -179,6 +181,7 @@ impl Service {
             guard: Arc::new(Guard::new(config)),
             config: Arc::new(InForce::new(config)),
             maintenance: Arc::new(Semaphore::new(1)),
+            rules: Arc::new(Semaphore::new(1)),
             door,
             history,
             commit_times,

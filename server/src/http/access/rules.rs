@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use ebbtide_api::{Action, Rules, SimulateRequest, SimulateResponse};
 use ebbtide_broker::{Decision, Rights, Subject};
 use ebbtide_protocol::TopicFilter;
@@ -18,10 +15,15 @@ use crate::{
         App,
         commit::committed,
         content,
-        extract::{InBody, bad},
+        extract::{InBody, apart, bad},
         problem::Problem,
     },
 };
+
+/// The largest file of rules, bytes: whoever may only look may have one checked.
+const RULES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most claims of whom a simulation is about: each variable of a rule looks through all of them.
+const CLAIMS_MAX: usize = 1000;
 
 /// The rules in force.
 #[utoipa::path(
@@ -50,15 +52,17 @@ pub async fn get(State(app): State<App>) -> Json<Rules> {
 )]
 pub async fn put(
     State(app): State<App>,
-    InBody(asked): InBody<Rules>,
+    InBody(asked): InBody<Rules, RULES_BYTES_MAX>,
 ) -> Result<Json<Rules>, Problem> {
-    let authenticator = &app.surroundings.authenticator;
     has_to_be_on(&app)?;
     let (broker, _) = app.surroundings.broker.get();
-    let ticket = authenticator
-        .directory()
-        .put_rules(&broker, as_rows(asked.clone()));
-    let ticket = ticket.map_err(|error| bad(error.to_string()))?;
+    let (authenticator, rules) = (app.surroundings.authenticator.clone(), broker.clone());
+    let (asked, ticket) = one_by_one(&app, move || {
+        let rows = as_rows(asked.clone());
+        let ticket = authenticator.directory().put_rules(&rules, rows);
+        Ok((asked, ticket.map_err(|error| bad(error.to_string()))?))
+    })
+    .await?;
     committed(&broker, ticket).await?;
     tracing::info!(count = asked.rules.len(), "the rules were replaced");
     Ok(Json(asked))
@@ -73,9 +77,15 @@ pub async fn put(
     request_body = Rules,
     responses((status = 200, description = "They could be used.", body = Rules), Problem)
 )]
-pub async fn validate(InBody(asked): InBody<Rules>) -> Result<Json<Rules>, Problem> {
-    parsed(as_rows(asked.clone()))?;
-    Ok(Json(asked))
+pub async fn validate(
+    State(app): State<App>,
+    InBody(asked): InBody<Rules, RULES_BYTES_MAX>,
+) -> Result<Json<Rules>, Problem> {
+    let asked = one_by_one(&app, move || {
+        parsed(as_rows(asked.clone()))?;
+        Ok(asked)
+    });
+    Ok(Json(asked.await?))
 }
 
 /// Says which rule decides, for somebody who need not be there.
@@ -89,8 +99,18 @@ pub async fn validate(InBody(asked): InBody<Rules>) -> Result<Json<Rules>, Probl
 )]
 pub async fn simulate(
     State(app): State<App>,
-    InBody(asked): InBody<SimulateRequest>,
+    InBody(asked): InBody<SimulateRequest, RULES_BYTES_MAX>,
 ) -> Result<Json<SimulateResponse>, Problem> {
+    let of = app.clone();
+    let decision = one_by_one(&app, move || decide(&of, asked));
+    Ok(Json(response(decision.await?)))
+}
+
+fn decide(app: &App, asked: SimulateRequest) -> Result<Decision, Problem> {
+    let values = asked.claims.iter().flat_map(|claims| claims.values());
+    if values.map(Vec::len).sum::<usize>() > CLAIMS_MAX {
+        return Err(bad(format!("claims: at most {CLAIMS_MAX} of them")));
+    }
     let rules = match asked.rules {
         Some(rules) => Arc::new(parsed(as_rows(Rules { rules }))?),
         None => app.surroundings.broker.get().0.rules().ok_or_else(|| {
@@ -112,16 +132,29 @@ pub async fn simulate(
         claims,
     };
     let rights = Rights::new(subject, rules);
-    let decision = match asked.action {
-        Some(Action::Publish) => rights.decide_publish(&content::topic(asked.topic)?, false),
-        Some(Action::Retain) => rights.decide_publish(&content::topic(asked.topic)?, true),
+    match asked.action {
+        Some(Action::Publish) => Ok(rights.decide_publish(&content::topic(asked.topic)?, false)),
+        Some(Action::Retain) => Ok(rights.decide_publish(&content::topic(asked.topic)?, true)),
         Some(Action::Subscribe) => {
             let filter = TopicFilter::new(asked.topic);
-            rights.decide_filter(&filter.map_err(|error| bad(format!("topic: {error}")))?)
+            Ok(rights.decide_filter(&filter.map_err(|error| bad(format!("topic: {error}")))?))
         }
-        None => return Err(bad("action: publish, subscribe or retain")),
-    };
-    Ok(Json(response(decision)))
+        None => Err(bad("action: publish, subscribe or retain")),
+    }
+}
+
+/// Looks at a file of rules, apart from whatever others wait for: it may take a second, and memory. Only one at a time.
+async fn one_by_one<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let turn = Arc::clone(&app.rules).acquire_owned().await;
+    apart(move || {
+        // Until it is done, whether or not anybody waits for it still.
+        let _turn = turn;
+        work()
+    })
+    .await?
 }
 
 fn response(decision: Decision) -> SimulateResponse {
