@@ -121,13 +121,14 @@ pub struct DeleteRetainedResponse {
     pub dry_run: bool,
     /// How many messages.
     pub count: u64,
-    /// Bytes of their topics, payloads and properties.
+    /// Bytes of their topics, payloads and properties; without the scope `read` 0.
     pub bytes: u64,
-    /// Their topics, the first 100.
+    /// Their topics, the first 100; without the scope `read` none.
     pub topics: Vec<String>,
-    /// How many match and stay, because they are the broker's own.
+    /// How many match and stay: they are the broker's own, or rules do not let this user delete them. The latter are counted with the scope
+    /// `read` only.
     pub kept: u64,
-    /// What was deleted, to be published again by whoever wants it back: the first 1000 messages, or 4 MiB.
+    /// What was deleted, to be published again by whoever wants it back: the first 1000 messages, or 4 MiB; without the scope `read` none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deleted: Vec<RetainedMessage>,
     /// More was deleted than `deleted` holds.

@@ -180,7 +180,7 @@ impl Delete {
                     println!("{}", printable(topic));
                 }
                 let more = done.count.saturating_sub(done.topics.len() as u64);
-                if more > 0 {
+                if more > 0 && !done.topics.is_empty() {
                     println!("and {more} more");
                 }
                 let verb = if done.dry_run {
@@ -188,9 +188,19 @@ impl Delete {
                 } else {
                     "deleted"
                 };
-                println!("{} messages, {} bytes {verb}", done.count, done.bytes);
+                match done.bytes {
+                    // Every message has a topic.
+                    0 if done.count > 0 => println!(
+                        "{} messages {verb}; which ones takes the scope `read`",
+                        done.count
+                    ),
+                    bytes => println!("{} messages, {bytes} bytes {verb}", done.count),
+                }
                 if done.kept > 0 {
-                    println!("{} that the broker keeps itself stay", done.kept);
+                    println!(
+                        "{} stay: the broker keeps them itself, or rules do",
+                        done.kept
+                    );
                 }
             },
         )

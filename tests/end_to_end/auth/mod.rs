@@ -5,6 +5,7 @@ mod api;
 mod certificates;
 mod key_sets;
 mod refusals;
+mod retained;
 mod revoked;
 mod routes;
 mod rules;

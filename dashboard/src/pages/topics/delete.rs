@@ -124,7 +124,7 @@ fn preview(preview: &DeleteRetainedResponse) -> Html {
                 }
             </ul>
             if preview.kept > 0 {
-                <p class="note">{ format!("{} of the broker itself stay.", messages(preview.kept)) }</p>
+                <p class="note">{ format!("{} stay: the broker keeps them itself, or rules do not let you delete them.", messages(preview.kept)) }</p>
             }
             <p class="note">{ undo::promise(preview.count, preview.bytes) }</p>
         </>

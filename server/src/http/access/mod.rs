@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ebbtide_api::Scope;
-use ebbtide_broker::Identity;
+use ebbtide_broker::{Identity, Rights, Subject};
 use ebbtide_store::{
     WallTime,
     access::{KeyRow, Scopes, UserRow},
@@ -59,6 +59,30 @@ impl Caller {
 }
 
 impl Caller {
+    /// Whether it may see what is there, and not only change it.
+    pub fn may_read(&self) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Key(key) => has(key.scopes, Scope::Read),
+            Self::User(user, _) => has(user.scopes, Scope::Read),
+        }
+    }
+
+    /// What rules let it do; `None`: anything.
+    pub fn rights(&self, app: &App) -> Option<Rights> {
+        let Self::User(user, _) = self else {
+            return None;
+        };
+        let subject = Subject {
+            user: Some(user.name.clone()),
+            claims: user.claims.clone(),
+            // The connection that it publishes by gets one of its own.
+            ..Subject::default()
+        };
+        let rules = app.surroundings.broker.get().0.rules()?;
+        Some(Rights::new(subject, rules))
+    }
+
     /// Whether what it has shown still counts: it may have been revoked, replaced or expired since.
     pub fn still_counts(&self, app: &App) -> bool {
         let is_over = |expires_at: &WallTime| *expires_at <= app.surroundings.clock.now().wall;

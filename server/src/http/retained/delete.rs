@@ -1,14 +1,17 @@
 //! Retained messages are deleted: one, or what matches a filter, in parts that are committed one after the other.
 //!
-//! What was deleted is given back up to a limit, so that it can be published again.
+//! What was deleted is given back up to a limit, so that it can be published again. Whoever may not read gets to know how many they were and no
+//! more, and nobody whether there is something that rules do not let it delete.
 
 use axum::{
     Json,
     extract::{Request, State},
+    http::StatusCode,
 };
 use bytes::Bytes;
 use ebbtide_api::{DeleteRetainedQuery, DeleteRetainedResponse};
-use ebbtide_protocol::{QoS, packet::MessageProperties};
+use ebbtide_broker::Rights;
+use ebbtide_protocol::{QoS, ReasonCode, TopicName, packet::MessageProperties};
 use ebbtide_store::Message;
 
 use super::{PART, filter, not_yours, nothing, shown};
@@ -43,14 +46,17 @@ pub async fn delete_one(
 ) -> Result<Json<DeleteRetainedResponse>, Problem> {
     let topic = content::topic(topic)?;
     let (broker, _) = app.surroundings.broker.get();
-    let message = broker.retained(&topic, app.surroundings.clock.now());
-    let message = message.ok_or_else(nothing)?;
+    if !may_delete(caller.rights(&app).as_ref(), &topic) {
+        publish::refused(ReasonCode::NotAuthorized)?;
+    }
     if broker.keeps_itself(&topic) {
         return Err(not_yours());
     }
-    let mut summary = Summary::default();
+    let message = broker.retained(&topic, app.surroundings.clock.now());
+    let message = message.ok_or_else(nothing)?;
+    let mut summary = Summary::new(&caller, false);
     publish::once(&app.surroundings, &caller, clear(&message)).await?;
-    summary.add(&message, false);
+    summary.add(&message);
     Ok(Json(summary.response))
 }
 
@@ -71,17 +77,22 @@ pub async fn delete_matching(
 ) -> Result<Json<DeleteRetainedResponse>, Problem> {
     let filter = filter(query.filter)?;
     let now = app.surroundings.clock.now();
-    let mut summary = Summary::default();
-    summary.response.dry_run = query.dry_run;
+    let mut summary = Summary::new(&caller, query.dry_run);
     let mut after = None;
     loop {
         let (broker, _) = app.surroundings.broker.get();
-        let part = broker.retained_part(&filter, after.as_deref(), PART, now);
-        let (kept, mine): (Vec<_>, Vec<_>) = part
-            .messages
-            .into_iter()
-            .partition(|message| broker.keeps_itself(&message.topic));
-        summary.response.kept += kept.len() as u64;
+        let rights = caller.rights(&app);
+        let mut part = broker.retained_part(&filter, after.as_deref(), PART, now);
+        let mut mine = Vec::new();
+        for message in std::mem::take(&mut part.messages) {
+            if !may_delete(rights.as_ref(), &message.topic) {
+                summary.response.kept += u64::from(summary.may_read);
+            } else if broker.keeps_itself(&message.topic) {
+                summary.response.kept += 1;
+            } else {
+                mine.push(message);
+            }
+        }
         if !query.dry_run && !mine.is_empty() {
             let clears = mine.iter().map(|message| clear(message)).collect();
             let reasons = publish::many(&app.surroundings, &caller, clears).await;
@@ -95,14 +106,25 @@ pub async fn delete_matching(
             })?;
         }
         for message in &mine {
-            summary.add(message, query.dry_run);
+            summary.add(message);
         }
         after = part.next;
         if after.is_none() {
             return Ok(Json(summary.response));
         }
         tokio::task::yield_now().await;
+        if caller.is_revoked(&app) {
+            let detail = "Not let in any more: the key was revoked, or the user changed.";
+            let deleted = summary.response.count;
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, detail)
+                .within(&format!("{deleted} were deleted, then")));
+        }
     }
+}
+
+/// Whether rules let it change the retained message of this topic.
+fn may_delete(rights: Option<&Rights>, topic: &TopicName) -> bool {
+    rights.is_none_or(|rights| rights.decide_publish(topic, true).is_allowed)
 }
 
 /// An empty payload (section 3.3.1.3).
@@ -116,22 +138,37 @@ fn clear(message: &Message) -> Outgoing {
     }
 }
 
-#[derive(Default)]
 struct Summary {
     response: DeleteRetainedResponse,
     /// Of the payloads in it.
     undo_bytes: usize,
+    /// It may have more than the count.
+    may_read: bool,
 }
 
 impl Summary {
-    fn add(&mut self, message: &Message, dry_run: bool) {
+    fn new(caller: &Caller, dry_run: bool) -> Self {
+        Self {
+            response: DeleteRetainedResponse {
+                dry_run,
+                ..DeleteRetainedResponse::default()
+            },
+            may_read: caller.may_read(),
+            undo_bytes: 0,
+        }
+    }
+
+    fn add(&mut self, message: &Message) {
         let response = &mut self.response;
         response.count += 1;
+        if !self.may_read {
+            return;
+        }
         response.bytes += message.content_bytes();
         if response.topics.len() < TOPICS_NAMED {
             response.topics.push(message.topic.as_str().to_owned());
         }
-        if dry_run {
+        if response.dry_run {
             return;
         }
         let bytes = self.undo_bytes + message.payload.len();
@@ -167,9 +204,9 @@ mod tests {
 
     #[test]
     fn so_much_is_given_back_and_the_rest_is_counted() {
-        let mut summary = Summary::default();
+        let mut summary = Summary::new(&Caller::Anybody, false);
         for _ in 0..UNDO_MESSAGES_MAX + 1 {
-            summary.add(&message(1), false);
+            summary.add(&message(1));
         }
         let response = summary.response;
         assert_eq!(response.count, UNDO_MESSAGES_MAX as u64 + 1);
@@ -181,10 +218,10 @@ mod tests {
 
     #[test]
     fn one_that_is_large_is_given_back_alone() {
-        let mut summary = Summary::default();
-        summary.add(&message(UNDO_BYTES_MAX + 1), false);
+        let mut summary = Summary::new(&Caller::Anybody, false);
+        summary.add(&message(UNDO_BYTES_MAX + 1));
         assert!(!summary.response.truncated);
-        summary.add(&message(1), false);
+        summary.add(&message(1));
         assert_eq!(summary.response.deleted.len(), 1);
         assert!(summary.response.truncated);
     }
