@@ -92,11 +92,23 @@ fn the_host_header_must_name_this_broker() -> Result<()> {
             "{path} for a foreign host: {status}"
         );
     }
-    let status = status_for(address, &http::upgrade("evil.example", ""))?;
+    let origin = "Origin: http://evil.example\r\n";
+    let status = status_for(address, &http::upgrade("evil.example", origin))?;
     ensure!(
         matches!(status, 403 | 421),
-        "a WebSocket for a foreign host: {status}"
+        "a WebSocket of a page for a foreign host: {status}"
     );
+    Ok(())
+}
+
+/// As in a network of containers, where the broker is called by the name of its service.
+#[test]
+fn a_web_socket_that_is_no_pages_may_call_the_broker_by_any_name() -> Result<()> {
+    let broker = Broker::start()?;
+    for host in ["broker:8080", "broker.example"] {
+        let status = status_for(broker.http(), &http::upgrade(host, ""))?;
+        ensure!(status == 101, "{host}: {status}");
+    }
     Ok(())
 }
 

@@ -162,7 +162,7 @@ pub struct Options {
     pub certificate_known_users: Option<bool>,
 
     /// A further name under which browsers reach this broker, as in the address line; may be repeated. Loopback names
-    /// and the address itself always pass.
+    /// and the address itself always pass, and so does MQTT over WebSocket by whatever is no page: by what comes without `Origin`.
     #[arg(
         long,
         global = true,

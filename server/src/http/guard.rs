@@ -1,5 +1,7 @@
 //! Who may ask at all: the `Host` must be one of ours (against DNS rebinding), the `Origin` our own or an allowed one, and
 //! what changes something comes as JSON, which no foreign form can send.
+//!
+//! A browser sends `Origin` with every handshake of a WebSocket. One of MQTT without it is no page's, and may call this machine by any name.
 
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use axum::{
     response::Response,
 };
 
-use super::{App, problem::Problem};
+use super::{App, WEB_SOCKET, problem::Problem};
 use crate::{
     config::{Config, HostName, Origin},
     tcp::Peer,
@@ -64,7 +66,13 @@ impl Allowed {
                 "The request needs a valid Host header.",
             )
         })?;
-        if !self.knows(&host, peer) {
+        let is_upgrade = request.headers().contains_key(header::UPGRADE);
+        let origin = request.headers().get(header::ORIGIN);
+        let is_native = is_upgrade
+            && origin.is_none()
+            && request.method() == Method::GET
+            && request.uri().path() == WEB_SOCKET;
+        if !is_native && !self.knows(&host, peer) {
             let detail = format!(
                 "This broker does not answer to the host name `{host}`. If it is yours, start it with --allow-host {host}."
             );
@@ -74,9 +82,8 @@ impl Allowed {
             *request.method(),
             Method::GET | Method::HEAD | Method::OPTIONS
         );
-        let is_upgrade = request.headers().contains_key(header::UPGRADE);
         if (!is_safe || is_upgrade)
-            && let Some(origin) = request.headers().get(header::ORIGIN)
+            && let Some(origin) = origin
         {
             let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
             if !self.allows(&origin, authority.unwrap_or_default()) {
@@ -229,6 +236,28 @@ mod tests {
             &[("host", "localhost:8080"), ("upgrade", "websocket")],
         );
         assert_eq!(native, None, "no Origin: not a browser");
+    }
+
+    #[test]
+    fn a_web_socket_that_is_no_pages_may_call_this_machine_by_any_name() {
+        let asked = |method: &str, path: &str, headers: &[(&str, &str)]| {
+            let host = ("host", "broker:8080");
+            status(method, path, &[&[host], headers].concat())
+        };
+        let upgrade = ("upgrade", "websocket");
+        let misdirected = Some(StatusCode::MISDIRECTED_REQUEST);
+        assert_eq!(asked("GET", "/mqtt", &[upgrade]), None);
+        // A page by a name that was bound to this address: it says where it is from.
+        for origin in ["http://broker:8080", "null", ""] {
+            let found = asked("GET", "/mqtt", &[upgrade, ("origin", origin)]);
+            assert_eq!(found, misdirected, "{origin:?}");
+        }
+        assert_eq!(asked("GET", "/mqtt", &[]), misdirected);
+        assert_eq!(asked("GET", "/", &[upgrade]), misdirected);
+        assert_eq!(asked("GET", "/api/v1/stats", &[upgrade]), misdirected);
+        assert_eq!(asked("POST", "/mqtt", &[upgrade]), misdirected);
+        let nameless = status("GET", "/mqtt", &[upgrade]);
+        assert_eq!(nameless, Some(StatusCode::BAD_REQUEST));
     }
 
     #[test]
