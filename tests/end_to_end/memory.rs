@@ -170,6 +170,37 @@ fn qos_0_to_a_persistent_subscriber_that_reads_nothing() -> Result<()> {
     flood(kept("deaf"), QoS::AtMostOnce, &message, 200 * MIB)
 }
 
+/// Would fail if each had a copy of it: a gigabyte.
+#[test]
+fn one_large_message_to_many_who_read_nothing_is_there_once() -> Result<()> {
+    const CLIENTS: usize = 64;
+    /// What is about to be written to one.
+    const WRITTEN: usize = 256 * KIB;
+    for transport in [Transport::Tcp, Transport::WebSocket] {
+        let broker = Broker::start()?;
+        let mut deaf = Vec::new();
+        for number in 0..CLIENTS {
+            let (mut peer, _) =
+                Peer::connect(&broker, transport, clean(&format!("deaf-{number}")))?;
+            peer.subscribe(&["large"], QoS::AtMostOnce)?;
+            deaf.push(peer);
+        }
+        let mut publisher = Peer::clean(&broker, "publisher")?;
+        let payload = Bytes::from(vec![7; 15 * MIB]);
+        let watch = Watch::begin(&broker)?;
+        publisher.publish(publish("large", payload.clone(), QoS::AtLeastOnce, 1)?)?;
+        // Behind it, to all of them.
+        Peer::clean(&broker, "bystander")?.ping()?;
+        sleep(PATIENCE);
+        // Gathering it takes a buffer that doubles.
+        watch.expect_below(3 * payload.len() + CLIENTS * WRITTEN + OWN)?;
+        for mut peer in deaf {
+            ensure!(peer.message()?.payload == payload, "another payload");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn properties_count_for_what_they_take() -> Result<()> {
     let mut message = publish("flood", "", QoS::AtMostOnce, 1)?;

@@ -38,7 +38,7 @@ use std::{
     task::Waker,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use ebbtide_protocol::{
     ByteString, Packet, ReasonCode, Version, Violation,
     codec::{Decoder, Role},
@@ -93,6 +93,8 @@ pub struct Connection {
     pings: usize,
     /// AUTH to send: it waits for nothing.
     challenge: Option<Box<Packet>>,
+    /// What is left to be sent of the payload of a packet that has begun: it comes before everything else, and is no copy.
+    partial: Option<Box<Bytes>>,
     /// The last packet, once all is over [MQTT-3.14.4-1].
     farewell: Option<Box<Packet>>,
     close: Option<Close>,
@@ -153,6 +155,7 @@ impl Connection {
             questions: VecDeque::new(),
             pings: 0,
             challenge: None,
+            partial: None,
             farewell: None,
             close: None,
             awaited: Ticket(0),

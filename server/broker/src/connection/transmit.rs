@@ -1,10 +1,10 @@
 //! What leaves: signs of life at once, replies when their commit is there, messages in their order. Only messages wait for
 //! room in the client's Receive Maximum [MQTT-3.3.4-10, MQTT-4.9.0-3].
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use ebbtide_protocol::{
-    Packet, PacketId,
-    codec::{PublishRef, encode, encode_publish, publish_len},
+    Packet, PacketId, Version,
+    codec::{PublishRef, encode, encode_publish, encode_publish_head, publish_len},
 };
 
 use super::{
@@ -18,8 +18,58 @@ use crate::{
     stats::{DropReason, Traffic},
 };
 
+/// A payload that is larger is not copied whole: it goes out in parts, and what is left of it is shared with all who get it. A smaller one
+/// is not worth a turn of its own.
+const WHOLE_BYTES_MAX: usize = 16 * 1024;
+
+/// What one look gives.
+struct Look<'a> {
+    output: &'a mut BytesMut,
+    /// So long `output` may become.
+    limit: usize,
+    /// See [`Connection::partial`].
+    partial: &'a mut Option<Box<Bytes>>,
+    sent: Traffic,
+}
+
+impl Look<'_> {
+    /// Whether another packet may begin.
+    fn has_room(&self) -> bool {
+        self.output.len() < self.limit
+    }
+
+    fn encode(&mut self, packet: &Packet, version: Version) {
+        encode(packet, version, self.output);
+        self.sent.packets += 1;
+    }
+
+    fn encode_publish(&mut self, publish: &PublishRef<'_>, payload: &Bytes, version: Version) {
+        if payload.len() <= WHOLE_BYTES_MAX {
+            encode_publish(publish, version, self.output);
+        } else {
+            encode_publish_head(publish, version, self.output);
+            *self.partial = Some(Box::new(payload.clone()));
+            self.go_on();
+        }
+        self.sent.packets += 1;
+        self.sent.publishes += 1;
+        self.sent.payload_bytes += payload.len() as u64;
+    }
+
+    /// With the packet that has begun, as far as there is room: if some of it is left, there is none for anything else.
+    fn go_on(&mut self) {
+        let Some(rest) = self.partial else { return };
+        let room = self.limit.saturating_sub(self.output.len());
+        let part = rest.split_to(room.min(rest.len()));
+        self.output.extend_from_slice(&part);
+        if rest.is_empty() {
+            *self.partial = None;
+        }
+    }
+}
+
 impl Connection {
-    /// How many bytes one call of [`Connection::poll_transmit`] appends at most, but for the last packet.
+    /// How many bytes one call of [`Connection::poll_transmit`] appends at most, but for the head and a small payload of the last packet.
     pub const TRANSMIT_BYTES: usize = 64 * 1024;
 
     /// Appends what is to be written to `output`: all there is, or as much as one call may. Returns `false` when it added nothing;
@@ -27,34 +77,42 @@ impl Connection {
     pub fn poll_transmit(&mut self, output: &mut BytesMut, now: Now) -> bool {
         self.seen = now;
         let before = output.len();
-        let version = self.decoder.version().unwrap_or_default();
         let limit = before + Self::TRANSMIT_BYTES;
-        let mut sent = Traffic::default();
-        if let Some(challenge) = self.challenge.take() {
-            encode(&challenge, version, output);
-            sent.packets += 1;
-        }
-        if let Phase::Open(open) = &mut self.phase {
-            (open.outbound.steps, open.outbound.is_cut_short) = (0, false);
-            // CONNACK is the first of the replies, and everything else comes after it [MQTT-3.2.0-1].
-            sent.packets += open.transmit_replies(&mut self.replies, &self.shared, output, limit);
-            if open.is_acknowledged {
-                while self.pings > 0 && output.len() < limit {
-                    encode(&Packet::PingResp, version, output);
-                    self.pings -= 1;
-                    sent.packets += 1;
+        let version = self.decoder.version().unwrap_or_default();
+        let mut look = Look {
+            output,
+            limit,
+            partial: &mut self.partial,
+            sent: Traffic::default(),
+        };
+        look.go_on();
+        // Nothing may come into the midst of a packet, not even the last one.
+        if look.partial.is_none() {
+            if let Some(challenge) = self.challenge.take() {
+                look.encode(&challenge, version);
+            }
+            if let Phase::Open(open) = &mut self.phase {
+                (open.outbound.steps, open.outbound.is_cut_short) = (0, false);
+                // CONNACK is the first of the replies, and everything else comes after it [MQTT-3.2.0-1].
+                open.transmit_replies(&mut self.replies, &self.shared, &mut look);
+                if open.is_acknowledged {
+                    while self.pings > 0 && look.has_room() {
+                        look.encode(&Packet::PingResp, version);
+                        self.pings -= 1;
+                    }
+                    open.transmit_messages(&self.replies, &self.shared, &mut look, now);
+                    self.questions.extend(open.question(&self.shared));
                 }
-                let (replies, shared) = (&self.replies, &*self.shared);
-                open.transmit_messages(replies, shared, output, limit, now, &mut sent);
-                self.questions.extend(open.question(&self.shared));
+            }
+            if look.partial.is_none()
+                && let Some(farewell) = self.farewell.take()
+            {
+                look.encode(&farewell, version);
             }
         }
-        self.note_reading(now);
-        if let Some(farewell) = self.farewell.take() {
-            encode(&farewell, version, output);
-            sent.packets += 1;
-        }
+        let mut sent = look.sent;
         sent.bytes = (output.len() - before) as u64;
+        self.note_reading(now);
         self.shared.counters.sent.add(sent);
         self.count();
         if output.len() < limit {
@@ -107,16 +165,8 @@ impl Connection {
 }
 
 impl Open {
-    /// Gives how many packets these were.
-    fn transmit_replies(
-        &mut self,
-        replies: &mut Replies,
-        shared: &Shared,
-        output: &mut BytesMut,
-        limit: usize,
-    ) -> u64 {
-        let mut sent = 0;
-        while output.len() < limit {
+    fn transmit_replies(&mut self, replies: &mut Replies, shared: &Shared, look: &mut Look<'_>) {
+        while look.has_room() {
             let Some(reply) = replies.pop(&shared.journal) else {
                 break;
             };
@@ -130,26 +180,22 @@ impl Open {
             let fits = self.tolerance.fits(&mut packet, self.version);
             debug_assert!(fits, "a smaller one is not asked for: {packet:?}");
             if fits {
-                encode(&packet, self.version, output);
-                sent += 1;
+                look.encode(&packet, self.version);
             }
         }
-        sent
     }
 
     fn transmit_messages(
         &mut self,
         replies: &Replies,
         shared: &Shared,
-        output: &mut BytesMut,
-        limit: usize,
+        look: &mut Look<'_>,
         now: Now,
-        sent: &mut Traffic,
     ) {
         loop {
             self.stage(shared, |reply| replies.is_sent(reply), now);
             let mut is_at_end = true;
-            while output.len() < limit
+            while look.has_room()
                 && let Some(staged) = self.outbound.next_staged(&shared.journal)
             {
                 is_at_end = false;
@@ -164,18 +210,15 @@ impl Open {
                     shared.counters.dropped(DropReason::Expired);
                     continue;
                 }
-                self.encode(&staged, output, now);
-                sent.packets += 1;
-                sent.publishes += 1;
-                sent.payload_bytes += staged.delivery.message.payload.len() as u64;
+                self.encode(&staged, look, now);
             }
-            if is_at_end || output.len() >= limit {
+            if is_at_end || !look.has_room() {
                 break;
             }
         }
     }
 
-    fn encode(&mut self, staged: &Staged, output: &mut BytesMut, now: Now) {
+    fn encode(&mut self, staged: &Staged, look: &mut Look<'_>, now: Now) {
         let mut publish = publish_ref(&staged.delivery, staged.packet_id, now);
         let maximum = self.tolerance.maximum_packet_size;
         // It fits without an alias; with one, the length of all properties may take a byte more.
@@ -191,7 +234,7 @@ impl Open {
                 publish.topic = "";
             }
         }
-        encode_publish(&publish, self.version, output);
+        look.encode_publish(&publish, &staged.delivery.message.payload, self.version);
     }
 }
 
