@@ -155,7 +155,7 @@ impl Observer for Events {
                 client_id: client_id.to_string(),
                 user: user.map(|user| user.to_string()),
                 address: origin.address.clone(),
-                transport: origin.transport.to_owned(),
+                transport: origin.transport.name().to_owned(),
                 protocol: protocol(version).to_owned(),
                 session_present,
                 taken_over,

@@ -43,7 +43,7 @@ pub use broker::Broker;
 pub use command::{Command, NotDone, Outcome, Pending};
 pub use connection::{
     Answer, Authentication, AuthenticationStep, Close, Connection, Credentials, Denial, Identity,
-    Origin, Question, rfc3339,
+    Origin, Question, Transport, rfc3339,
 };
 pub use durability::Durability;
 pub use event::{Event, Observer, SessionEnd};

@@ -10,7 +10,7 @@ use std::{
 
 use ebbtide_broker::{
     Command, Limits, NotDone, Outcome, Pending, QueuePart, QueuedContent, SessionList,
-    SessionOrder, SessionSelection,
+    SessionOrder, SessionSelection, Transport,
 };
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
@@ -451,7 +451,10 @@ fn sessions_are_listed_in_the_order_that_is_wanted() {
     let list = listed(&world, &connected);
     assert_eq!(ids(&list), ["there"]);
     let connection = list.sessions[0].connection.clone();
-    assert_eq!(connection.expect("it is there").origin.transport, "tcp");
+    assert_eq!(
+        connection.expect("it is there").origin.transport,
+        Transport::Tcp
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use bytes::BytesMut;
 use ebbtide_broker::{
-    Answer, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Recovery,
+    Answer, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Recovery, Transport,
 };
 use ebbtide_protocol::{Packet, Version, codec::encode, packet::Connect};
 use ebbtide_store::WallTime;
@@ -26,7 +26,7 @@ fn commit(broker: &Broker) {
 fn connect(broker: &Broker, now: Now) -> Connection {
     let origin = Origin {
         address: "test".into(),
-        transport: "tcp",
+        transport: Transport::Tcp,
     };
     let mut connection = broker.connect(origin, Waker::noop().clone(), now);
     let mut bytes = BytesMut::new();

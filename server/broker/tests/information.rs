@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ebbtide_broker::{Limit, Limits, Now, Origin};
+use ebbtide_broker::{Limit, Limits, Now, Origin, Transport};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter, Version,
     codec::encoded_len,
@@ -184,7 +184,7 @@ fn connections_that_have_not_said_connect_are_woken_too() {
     let count = Arc::new(Count(AtomicUsize::new(0)));
     let origin = Origin {
         address: "test".into(),
-        transport: "tcp",
+        transport: Transport::Tcp,
     };
     let waker = Waker::from(Arc::clone(&count));
     let now = Now::default();

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use allocation_counter::measure;
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Connection, Identity, Now, Origin};
+use ebbtide_broker::{Answer, Connection, Identity, Now, Origin, Transport};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, Version,
     codec::{Decoder, Role, encode},
@@ -30,7 +30,7 @@ impl Line {
     fn new(world: &mut World, connect: Connect, qos: QoS) -> Self {
         let origin = Origin {
             address: "test".into(),
-            transport: "tcp",
+            transport: Transport::Tcp,
         };
         let waker = Waker::noop().clone();
         let mut decoder = Decoder::new(Role::Client, u32::MAX);

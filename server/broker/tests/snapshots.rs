@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Broker, Durability, Identity, Limits, Now, Origin};
+use ebbtide_broker::{Answer, Broker, Durability, Identity, Limits, Now, Origin, Transport};
 use ebbtide_protocol::{Packet, QoS, ReasonCode, Version, codec::encode, packet::Disconnect};
 use ebbtide_store::Operation;
 use world::{World, clean, kept, publish};
@@ -36,7 +36,7 @@ fn retain(world: &mut World, count: usize) {
 fn publish_until(broker: &Broker, is_over: &AtomicBool) {
     let origin = Origin {
         address: "test".into(),
-        transport: "tcp",
+        transport: Transport::Tcp,
     };
     let mut connection = broker.connect(origin, Waker::noop().clone(), Now::default());
     connection.set_durability(Durability::Relaxed);

@@ -19,6 +19,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
     Answer, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question, Recovery,
+    Transport,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
@@ -157,7 +158,7 @@ impl Line {
     fn open(server: &Server<'_>) -> Self {
         let origin = Origin {
             address: "test".into(),
-            transport: "tcp",
+            transport: Transport::Tcp,
         };
         Self {
             connection: server.broker.connect(origin, waker(), server.now()),

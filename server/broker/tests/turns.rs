@@ -6,7 +6,7 @@ mod world;
 use std::task::Waker;
 
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Connection, Identity, Now, Origin, STEPS_PER_TURN};
+use ebbtide_broker::{Answer, Connection, Identity, Now, Origin, STEPS_PER_TURN, Transport};
 use ebbtide_protocol::{
     Packet, QoS, TopicFilter, Version,
     codec::{Decoder, Role, encode},
@@ -28,7 +28,7 @@ impl Line {
     fn new(world: &World) -> Self {
         let origin = Origin {
             address: "test".into(),
-            transport: "tcp",
+            transport: Transport::Tcp,
         };
         let waker = Waker::noop().clone();
         let mut decoder = Decoder::new(Role::Client, u32::MAX);

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
-    Answer, Broker, Connection, Identity, Limits, Now, Origin, Question, Recovery,
+    Answer, Broker, Connection, Identity, Limits, Now, Origin, Question, Recovery, Transport,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicName, Version,
@@ -99,7 +99,7 @@ fn publish_all(broker: &Broker) {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let origin = Origin {
         address: "test".into(),
-        transport: "tcp",
+        transport: Transport::Tcp,
     };
     let mut decoder = Decoder::new(Role::Client, u32::MAX);
     decoder.set_version(Version::V5);
@@ -191,7 +191,7 @@ fn a_wake_up_is_not_lost_when_the_store_heals_first() {
         let connect = |id: &str, expiry| {
             let origin = Origin {
                 address: "test".into(),
-                transport: "tcp",
+                transport: Transport::Tcp,
             };
             let waker = Waker::from(Arc::clone(&woken));
             let mut connection = broker.connect(origin, waker, Now::default());

@@ -154,7 +154,7 @@ impl<S: ByteStream> Driver<S> {
     ) -> Self {
         tracing::debug!(
             address = origin.address,
-            transport = origin.transport,
+            transport = origin.transport.name(),
             "connection opened"
         );
         let (broker, reader) = surroundings.broker.get();
@@ -457,7 +457,7 @@ impl<S: ByteStream> Driver<S> {
                 tracing::info!(
                     client = &*client,
                     address = origin.address,
-                    transport = origin.transport,
+                    transport = origin.transport.name(),
                     reason = close.reason.name(),
                     suppressed,
                     "connection refused or closed: {}",

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, task::Waker};
 
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
-use ebbtide_broker::{Answer, Connection, Identity, Origin, Question};
+use ebbtide_broker::{Answer, Connection, Identity, Origin, Question, Transport};
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicName, Version,
     codec::{Decoder, Role, encode},
@@ -117,7 +117,7 @@ impl<'a> Exchange<'a> {
         let signal = Signal::new();
         let origin = Origin {
             address: "HTTP API".into(),
-            transport: "api",
+            transport: Transport::Inside,
         };
         let (broker, _) = surroundings.broker.get();
         let waker = Waker::from(Arc::clone(&signal));

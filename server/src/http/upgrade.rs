@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use ebbtide_broker::Origin;
+use ebbtide_broker::{Origin, Transport};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -87,7 +87,10 @@ fn shake_hands(
         arrival.client = Some(Client {
             origin: Origin {
                 address: peer.shown(),
-                transport: if peer.is_encrypted { "wss" } else { "ws" },
+                transport: match peer.is_encrypted {
+                    true => Transport::Wss,
+                    false => Transport::Ws,
+                },
             },
             surroundings: app.surroundings.clone(),
         });

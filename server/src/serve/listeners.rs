@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr};
 
-use ebbtide_broker::Origin;
+use ebbtide_broker::{Origin, Transport};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::ServeError;
@@ -180,7 +180,7 @@ async fn accept_mqtt(
             });
             match accepted {
                 Ok((stream, certificate)) => {
-                    let origin = origin(&peer, "tls");
+                    let origin = origin(&peer, Transport::Tls);
                     connection::spawn(stream, origin, certificate, surroundings, None, permit);
                 }
                 Err(error) => tls.refused(&peer, &error),
@@ -202,12 +202,12 @@ fn plain(
         return;
     }
     let refusal = permit.refusal();
-    let origin = origin(peer, "tcp");
+    let origin = origin(peer, Transport::Tcp);
     let stream = Tcp::new(stream);
     connection::spawn(stream, origin, None, surroundings, refusal, permit);
 }
 
-fn origin(peer: &Peer, transport: &'static str) -> Origin {
+fn origin(peer: &Peer, transport: Transport) -> Origin {
     Origin {
         address: peer.shown(),
         transport,

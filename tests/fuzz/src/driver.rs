@@ -8,6 +8,7 @@ use std::{
 use bytes::BytesMut;
 use ebbtide_broker::{
     Answer, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question, Recovery,
+    Transport,
 };
 use ebbtide_protocol::{
     Packet, Version,
@@ -63,7 +64,7 @@ impl Driver {
     fn line(&self) -> Line {
         let origin = Origin {
             address: String::new(),
-            transport: "fuzz",
+            transport: Transport::Tcp,
         };
         let waker = Waker::from(Arc::new(Ignore));
         Line {

@@ -264,7 +264,7 @@ mod tests {
     use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
 
     use super::*;
-    use crate::{Answer, Limits, Origin, Recovery};
+    use crate::{Answer, Limits, Origin, Recovery, Transport};
 
     /// A part of the packet, as the decoder gives them.
     fn part(packet: &Bytes) -> ByteString {
@@ -308,7 +308,7 @@ mod tests {
         commit();
         let origin = Origin {
             address: "test".into(),
-            transport: "tcp",
+            transport: Transport::Tcp,
         };
         let mut connection = broker.connect(origin, Waker::noop().clone(), now);
         let packet = Bytes::from("text".repeat(1000));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use ebbtide_protocol::{ReasonCode, Violation, packet::Disconnect};
 use ebbtide_store::{Incarnation, Operation, WallTime, WillRow};
 
-use super::{Connection, INSIDE, Phase, fault::Close, open::Open, outbound::Outbound};
+use super::{Connection, Phase, Transport, fault::Close, open::Open, outbound::Outbound};
 use crate::{
     Event, Now,
     route::{
@@ -90,7 +90,7 @@ impl Connection {
             Phase::Open(open) => {
                 let client_id = open.session.client_id.clone();
                 open.leave(&self.shared, end, reason, now);
-                if self.origin.transport != INSIDE
+                if self.origin.transport != Transport::Inside
                     && let Some(close) = &self.close
                 {
                     self.shared.tell(now, || Event::Disconnected {

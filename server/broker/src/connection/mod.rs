@@ -58,6 +58,7 @@ pub use self::{
     fault::Close,
     question::{
         Answer, Authentication, AuthenticationStep, Credentials, Identity, Origin, Question,
+        Transport,
     },
 };
 use crate::{
@@ -73,9 +74,6 @@ const SIGN_OF_LIFE_BYTES: usize = 1024;
 
 /// How long a connection that is one too many has to its CONNECT.
 const REFUSED_MS: u64 = 1_000;
-
-/// The transport of connections that the program makes to itself: they are nobody's presence, and no news.
-const INSIDE: &str = "api";
 
 /// One connection. Dropping it counts as an end without DISCONNECT.
 #[derive(Debug)]

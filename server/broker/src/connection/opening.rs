@@ -11,7 +11,7 @@ use ebbtide_protocol::{Packet, ReasonCode};
 use ebbtide_store::{DroppedRow, Incarnation, Operation, WillRow};
 
 use super::{
-    Connection, INSIDE, Phase, aliases, connack,
+    Connection, Phase, Transport, aliases, connack,
     connect::{Arriving, let_go, subject},
     farewell::Tolerance,
     fault::Close,
@@ -113,7 +113,7 @@ impl Connection {
     }
 
     fn tell_connected(&self, open: &Open, session_present: bool, taken_over: bool, now: Now) {
-        if self.origin.transport == INSIDE {
+        if self.origin.transport == Transport::Inside {
             return;
         }
         self.shared.tell(now, || Event::Connected {
@@ -180,7 +180,7 @@ impl Connection {
         let connack = connack::success(arriving, limits, expiry, present, incarnation, dropped);
         let (connack, is_told) =
             connack::fit(connack, connect).ok_or_else(too_small_for_connack)?;
-        let is_from_outside = self.origin.transport != INSIDE;
+        let is_from_outside = self.origin.transport != Transport::Inside;
         let has_presence = shared.presence.is_some() && !arriving.is_assigned && is_from_outside;
         // What is told to be gone must not come back.
         let ended = shared.registry.ended.ticket(client_id);

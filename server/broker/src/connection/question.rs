@@ -9,8 +9,37 @@ use ebbtide_store::{Incarnation, Part, Sequence, StoreError, WallTime, access::C
 pub struct Origin {
     /// The peer, as text: `127.0.0.1:50123`.
     pub address: String,
-    /// What it came in by: `tcp`, `tls`, `ws` or `wss`.
-    pub transport: &'static str,
+    /// What it came in by.
+    pub transport: Transport,
+}
+
+/// What a connection comes in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP as it is.
+    Tcp,
+    /// TLS.
+    Tls,
+    /// WebSocket.
+    Ws,
+    /// WebSocket over TLS, at this broker or at a proxy before it.
+    Wss,
+    /// The program's own, for the HTTP API: it is nobody's presence, and no news.
+    Inside,
+}
+
+impl Transport {
+    /// As logs and the HTTP API call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+            Self::Inside => "api",
+        }
+    }
 }
 
 /// What a client says it is.

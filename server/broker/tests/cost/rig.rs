@@ -12,7 +12,8 @@ use std::{
 
 use bytes::BytesMut;
 use ebbtide_broker::{
-    Answer, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question, Recovery, Rules,
+    Answer, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question, Recovery,
+    Rules, Transport,
 };
 use ebbtide_store::{Store as _, WallTime, access::RuleRow, memory::MemoryStore};
 
@@ -112,7 +113,7 @@ impl Rig {
         });
         let origin = Origin {
             address: "127.0.0.1:50123".to_owned(),
-            transport: "tcp",
+            transport: Transport::Tcp,
         };
         let waker = Waker::from(Arc::clone(&bell));
         Client {

@@ -16,7 +16,8 @@ use std::{
 
 use bytes::BytesMut;
 use ebbtide_broker::{
-    Answer, Batch, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question, Recovery,
+    Answer, Batch, Broker, Connection, Identity, Limits, Monotonic, Now, Origin, Question,
+    Recovery, Transport,
 };
 use ebbtide_protocol::{ByteString, ReasonCode};
 use ebbtide_store::{Incarnation, Message, Store, StoreError, WallTime, memory::MemoryStore};
@@ -141,7 +142,7 @@ impl Node {
         let flag = Arc::new(Flag::default());
         let origin = Origin {
             address: "simulation".into(),
-            transport: "tcp",
+            transport: Transport::Tcp,
         };
         let waker = Waker::from(Arc::clone(&flag));
         let line = Line {

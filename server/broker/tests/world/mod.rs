@@ -19,7 +19,8 @@ use std::{
 use self::start::recover;
 use bytes::{Bytes, BytesMut};
 use ebbtide_broker::{
-    Answer, Broker, Connection, Durability, Limits, Monotonic, Now, Origin, PresenceTopic, Question,
+    Answer, Broker, Connection, Durability, Limits, Monotonic, Now, Origin, PresenceTopic,
+    Question, Transport,
 };
 use ebbtide_protocol::{
     Packet, PacketId, QoS, ReasonCode, TopicFilter, TopicName, Version,
@@ -166,7 +167,7 @@ impl World {
     pub fn open(&mut self) -> Client {
         let origin = Origin {
             address: "test".into(),
-            transport: "tcp",
+            transport: Transport::Tcp,
         };
         let connection = self
             .broker

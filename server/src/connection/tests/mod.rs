@@ -5,6 +5,7 @@ mod order;
 mod takeover;
 mod turns;
 
+use ebbtide_broker::Transport;
 use ebbtide_protocol::{
     Packet, PacketId, QoS, TopicFilter, TopicName, Version,
     codec::encode,
@@ -58,7 +59,7 @@ fn broker() -> (Storage, Surroundings) {
 fn serve_at(surroundings: Surroundings, stream: impl ByteStream) -> impl Future<Output = ()> {
     let origin = Origin {
         address: "a test".to_owned(),
-        transport: "none",
+        transport: Transport::Tcp,
     };
     let signal = Signal::new();
     let driver = Driver::new(stream, origin, &signal, surroundings, None);

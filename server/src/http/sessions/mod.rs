@@ -207,7 +207,7 @@ fn shown(session: SessionInfo, now_ms: u64) -> Session {
         connected: session.connection.is_some(),
         connection: session.connection.map(|connection| SessionConnection {
             protocol: protocol(connection.version).to_owned(),
-            transport: connection.origin.transport.to_owned(),
+            transport: connection.origin.transport.name().to_owned(),
             address: connection.origin.address.clone(),
             connected_at: rfc3339(connection.connected_at),
             keep_alive_s: connection.keep_alive_s,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Broker, Connection, Identity, Origin, Question};
+use ebbtide_broker::{Answer, Broker, Connection, Identity, Origin, Question, Transport};
 use ebbtide_protocol::{
     Packet, ReasonCode, Version,
     codec::{Decoder, Role, encode},
@@ -37,7 +37,7 @@ impl Client {
         let (broker, _) = current.get();
         let origin = Origin {
             address: "test".into(),
-            transport: "test",
+            transport: Transport::Tcp,
         };
         let waker = wake::unpark(thread::current());
         let connection = broker.connect(origin, waker, clock.now());
