@@ -4,7 +4,7 @@ mod world;
 
 use std::num::NonZeroU16;
 
-use ebbtide_broker::{Limit, Limits};
+use ebbtide_broker::{Limit, Limits, Transport};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicName, Version,
     packet::{Connect, Disconnect, MessageProperties, Publish},
@@ -417,6 +417,26 @@ fn short_of_memory_it_takes_in_nothing_that_stays() {
         ReasonCode::Success
     );
     assert_eq!(world.take_all(away).len(), 1);
+}
+
+/// Would fail if the HTTP API were a stranger then: what it could delete would stay.
+#[test]
+fn short_of_memory_what_is_retained_can_be_deleted_from_inside() {
+    let mut world = World::new();
+    let (client, _) = arrive(&mut world, clean("client"));
+    world.publish(client, 1, "kept", "x", QoS::AtLeastOnce, true);
+    world.broker.set_short_of_memory(true);
+    let inside = world.open_by(Transport::Inside);
+    world.send(inside, Packet::Connect(Box::new(clean(""))));
+    assert_eq!(reason(&mut world, inside), ReasonCode::Success);
+    let refused = publish_to(&mut world, inside, "more", true);
+    assert_eq!(refused, ReasonCode::QuotaExceeded);
+    let mut clear = publish(1, "kept", "", QoS::AtLeastOnce);
+    clear.retain = true;
+    world.send(inside, Packet::Publish(Box::new(clear)));
+    let cleared = reason(&mut world, inside);
+    assert!(!cleared.is_error(), "{cleared:?}");
+    assert_eq!(world.broker.stats().retained, 0);
 }
 
 #[test]

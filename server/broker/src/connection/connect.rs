@@ -9,7 +9,7 @@ use ebbtide_protocol::{
 };
 
 use super::{
-    Connection, Phase,
+    Connection, Phase, Transport,
     authenticate::Turn,
     fault::Close,
     publish::refusal as refusal_of,
@@ -121,9 +121,10 @@ impl Connection {
         if let Some(limit) = self.refusal {
             return Err(Close::beyond(limit));
         }
-        // Who has a session is let in to it: to take what waits there makes room.
+        // Who has a session is let in to it: to take what waits there makes room. So does an operator who deletes what is retained.
         let client_id = self.client_id.as_deref().unwrap_or_default();
         if self.shared.is_short_of_memory.load(Ordering::Relaxed)
+            && self.origin.transport != Transport::Inside
             && !self.shared.registry.has(client_id)
         {
             return Err(Close::over(&self.shared, Limit::MemoryBytesMax));
@@ -264,7 +265,7 @@ mod tests {
     use ebbtide_protocol::{QoS, TopicName, packet::MessageProperties};
 
     use super::*;
-    use crate::{Answer, Limits, Origin, Recovery, Transport};
+    use crate::{Answer, Limits, Origin, Recovery};
 
     /// A part of the packet, as the decoder gives them.
     fn part(packet: &Bytes) -> ByteString {

@@ -24,7 +24,7 @@ pub enum Transport {
     Ws,
     /// WebSocket over TLS, at this broker or at a proxy before it.
     Wss,
-    /// The program's own, for the HTTP API: it is nobody's presence, and no news.
+    /// The program's own, for the HTTP API: it is nobody's presence and no news, and its operator comes in though memory is short.
     Inside,
 }
 

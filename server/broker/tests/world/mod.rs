@@ -165,9 +165,13 @@ impl World {
 
     /// A new byte stream.
     pub fn open(&mut self) -> Client {
+        self.open_by(Transport::Tcp)
+    }
+
+    pub fn open_by(&mut self, transport: Transport) -> Client {
         let origin = Origin {
             address: "test".into(),
-            transport: Transport::Tcp,
+            transport,
         };
         let connection = self
             .broker
