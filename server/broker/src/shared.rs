@@ -143,6 +143,14 @@ impl Shared {
         is_short
     }
 
+    /// No more bytes than these may wait in memory for one session or group, whatever its own limit is.
+    pub fn outgoing_bytes_ceiling(&self) -> usize {
+        match self.is_short_of_memory.load(Ordering::Relaxed) {
+            true => Limits::SCARCE_BYTES_MAX,
+            false => usize::MAX,
+        }
+    }
+
     pub fn is_stopping(&self) -> bool {
         self.stopping.get().is_some()
     }

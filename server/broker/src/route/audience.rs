@@ -44,6 +44,7 @@ impl Target<'_> {
         message: &Arc<Message>,
         sequence: Option<Sequence>,
         limits: Option<&Limits>,
+        ceiling: usize,
         now: Now,
     ) -> Outcome {
         let delivery = Delivery {
@@ -57,7 +58,7 @@ impl Target<'_> {
             lease: None,
         };
         let limits = limits.filter(|_| self.is_queued);
-        self.mailbox.push(delivery, limits, now.monotonic)
+        self.mailbox.push(delivery, limits, ceiling, now.monotonic)
     }
 
     fn recipient(&self) -> Recipient {

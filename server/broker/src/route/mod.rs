@@ -248,8 +248,9 @@ pub(crate) fn publish_system(shared: &Shared, topic: TopicName, payload: Bytes, 
         for group in &matches.groups {
             group.push(&message, None, shared, now);
         }
+        let ceiling = shared.outgoing_bytes_ceiling();
         for target in Audience::of(&matches, &message, NOBODY).targets {
-            let Outcome { pushed, .. } = target.push(&message, None, None, now);
+            let Outcome { pushed, .. } = target.push(&message, None, None, ceiling, now);
             let is_queued = pushed != Pushed::DroppedQoS0;
             (target.mailbox).note_change(&message.topic, is_queued, replaces);
         }
@@ -281,9 +282,10 @@ fn push(
             }
         }
     }
+    let ceiling = shared.outgoing_bytes_ceiling();
     for target in &audience.targets {
         let mailbox = target.mailbox;
-        let Outcome { pushed, is_above } = target.push(message, sequence, limits, now);
+        let Outcome { pushed, is_above } = target.push(message, sequence, limits, ceiling, now);
         if let Some(replaces) = replaces {
             mailbox.note_change(&message.topic, pushed != Pushed::DroppedQoS0, replaces);
         }

@@ -216,7 +216,8 @@ impl Group {
             state.highest = state.highest.max(sequence);
         }
         let is_anybody_there = state.members.iter().any(|member| member.leases_max > 0);
-        let has_memory = is_anybody_there && state.waiting_bytes <= state.bytes_max;
+        let bytes_max = state.bytes_max.min(shared.outgoing_bytes_ceiling());
+        let has_memory = is_anybody_there && state.waiting_bytes <= bytes_max;
         let item = match sequence {
             Some(sequence) if !has_memory => Item::Stored(sequence, message.content_bytes()),
             None if !has_memory => return Pushed::DroppedQoS0,

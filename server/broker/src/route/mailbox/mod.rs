@@ -176,10 +176,18 @@ impl Mailbox {
         (state.waiting(), state.kept_bytes)
     }
 
-    /// `limits`: of what the store keeps, if it keeps this.
-    pub fn push(&self, delivery: Delivery, limits: Option<&Limits>, now: Monotonic) -> Outcome {
+    /// `limits`: of what the store keeps, if it keeps this. `ceiling`: of what waits in memory, see [`Shared::outgoing_bytes_ceiling`].
+    ///
+    /// [`Shared::outgoing_bytes_ceiling`]: crate::shared::Shared::outgoing_bytes_ceiling
+    pub fn push(
+        &self,
+        delivery: Delivery,
+        limits: Option<&Limits>,
+        ceiling: usize,
+        now: Monotonic,
+    ) -> Outcome {
         let mut state = self.state.lock();
-        let pushed = state.push(delivery, self.kept, now);
+        let pushed = state.push(delivery, self.kept, ceiling, now);
         Outcome {
             pushed,
             is_above: limits.is_some_and(|limits| state.is_above(limits)),
@@ -292,9 +300,16 @@ impl Mailbox {
 }
 
 impl State {
-    fn push(&mut self, delivery: Delivery, is_kept: bool, now: Monotonic) -> Pushed {
+    fn push(
+        &mut self,
+        delivery: Delivery,
+        is_kept: bool,
+        ceiling: usize,
+        now: Monotonic,
+    ) -> Pushed {
         self.kept_bytes += delivery.kept_bytes();
-        if is_kept && !self.spilling && self.queue_bytes > self.bytes_max {
+        let is_full = self.queue_bytes > self.bytes_max.min(ceiling);
+        if is_kept && !self.spilling && is_full {
             self.spilling = true;
         }
         if self.spilling {
@@ -310,7 +325,7 @@ impl State {
             self.is_sorted |= self.spilled.is_empty();
             self.spilled.push_back(sequence);
         } else {
-            if !is_kept && self.queue_bytes > self.bytes_max {
+            if !is_kept && is_full {
                 if delivery.qos == QoS::AtMostOnce {
                     self.lost(&delivery, Fate::QoS0Behind);
                     return Pushed::DroppedQoS0;

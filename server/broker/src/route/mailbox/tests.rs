@@ -48,9 +48,9 @@ fn out_of_order() -> Mailbox {
 fn what_waits_is_in_order_again_when_what_was_not_has_left() {
     let mailbox = out_of_order();
     assert_eq!(mailbox.catch_up(2, |_| 0, |_| None).len(), 2);
-    mailbox.push(delivery(12), None, Monotonic(0));
+    mailbox.push(delivery(12), None, usize::MAX, Monotonic(0));
     assert!(!mailbox.is_spilling());
-    mailbox.push(delivery(13), None, Monotonic(0));
+    mailbox.push(delivery(13), None, usize::MAX, Monotonic(0));
     assert!(mailbox.is_spilling() && mailbox.state.lock().is_sorted);
     assert_eq!(mailbox.lowest(), Some(Sequence(12)));
 }
@@ -59,7 +59,7 @@ fn what_waits_is_in_order_again_when_what_was_not_has_left() {
 fn what_was_not_in_order_may_come_back() {
     let mailbox = out_of_order();
     let taken = mailbox.catch_up(2, |_| 0, |_| None);
-    mailbox.push(delivery(12), None, Monotonic(0));
+    mailbox.push(delivery(12), None, usize::MAX, Monotonic(0));
     mailbox.park([], taken, 0, None);
     assert_eq!(mailbox.lowest(), Some(Sequence(3)));
     let taken = mailbox.catch_up(3, |_| 0, |_| None);
