@@ -2,7 +2,7 @@
 
 mod world;
 
-use ebbtide_broker::{Limits, PresenceTopic, STEPS_PER_TURN};
+use ebbtide_broker::{Limits, PresenceTopic, STEPS_PER_TURN, Transport};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode,
     packet::{Ack, Connect, Publish},
@@ -338,4 +338,46 @@ fn who_comes_and_goes_leaves_no_entry_that_has_no_room() {
     world.cut(there);
     let (_, connack) = world.connect(clean("a"));
     assert_eq!(connack.reason, ReasonCode::Success);
+}
+
+/// Retains this in the topic; gives the answer.
+fn retain_in(world: &mut World, client: Client, topic: &str, payload: &str) -> ReasonCode {
+    let mut packet = publish(1, topic, payload, QoS::AtLeastOnce);
+    packet.retain = true;
+    world.send(client, Packet::Publish(Box::new(packet)));
+    world.commit();
+    let packets = world.received(client);
+    match &packets[..] {
+        [Packet::PubAck(ack)] => ack.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Would fail if entries of clients that come once, under any number of names, stayed for ever.
+#[test]
+fn the_entry_of_a_client_that_is_gone_can_be_cleared_from_inside_only() {
+    let mut world = with_presence();
+    let watcher = Watcher::new(&mut world);
+    let (here, _) = world.connect(clean("here"));
+    let (gone, _) = world.connect(clean("gone"));
+    world.cut(gone);
+    watcher.changes(&mut world);
+    let inside = world.open_by(Transport::Inside);
+    world.send(inside, Packet::Connect(Box::new(clean(""))));
+    world.commit();
+    world.received(inside);
+
+    let denied = ReasonCode::NotAuthorized;
+    assert_eq!(retain_in(&mut world, here, "presence/gone", ""), denied);
+    assert_eq!(retain_in(&mut world, inside, "presence/gone", "x"), denied);
+    assert_eq!(retain_in(&mut world, inside, "presence/here", ""), denied);
+    assert_eq!(retain_in(&mut world, inside, "$SYS/x", ""), denied);
+    assert!(watcher.changes(&mut world).is_empty());
+
+    let cleared = retain_in(&mut world, inside, "presence/gone", "");
+    assert_eq!(cleared, ReasonCode::Success);
+    assert_eq!(watcher.changes(&mut world), ["gone cleared"]);
+    assert_eq!(now(&mut world), ["here online"]);
+    world.connect(clean("gone"));
+    assert_eq!(watcher.changes(&mut world), ["gone online"]);
 }

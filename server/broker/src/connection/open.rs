@@ -18,6 +18,8 @@ pub(super) struct Open {
     /// Those that CONNACK has announced.
     pub limits: Arc<Limits>,
     pub control: Arc<Control>,
+    /// It is the program's own, see [`Transport::Inside`](super::Transport::Inside).
+    pub is_inside: bool,
     /// Another connection has asked for the session: the next wake-up ends this one.
     pub is_leaving: bool,
     pub version: Version,

@@ -15,6 +15,7 @@ use crate::{
     Limit, Now, durability,
     numbers::Exhausted,
     own,
+    presence::Absence,
     route::{self, Crowded, Incoming, Published, Refused, Source},
     shared::Shared,
     stats::DropReason,
@@ -43,7 +44,12 @@ impl Open {
             }
             self.begin_exchange()?;
         }
-        if let Some(refusal) = self.objection(&topic, publish.retain, shared) {
+        let is_cleared = self.is_inside && publish.retain && publish.payload.is_empty();
+        let absence = match &shared.presence {
+            Some(presence) if is_cleared => presence.absence(&topic),
+            _ => None,
+        };
+        if let Some(refusal) = self.objection(&topic, publish.retain, absence.as_ref(), shared) {
             self.refuse(qos, packet_id, refusal, replies);
             return Ok(Vec::new());
         }
@@ -101,11 +107,18 @@ impl Open {
         Ok(())
     }
 
-    /// Why nobody, or not this client, may publish to this topic.
-    fn objection(&mut self, topic: &TopicName, retain: bool, shared: &Shared) -> Option<Refusal> {
-        let of_all = refusal(topic, shared);
-        if of_all.is_some() {
-            return of_all;
+    /// Why nobody, or not this client, may publish to this topic. `absence`: it is the presence of a client that is gone, and cleared.
+    fn objection(
+        &mut self,
+        topic: &TopicName,
+        retain: bool,
+        absence: Option<&Absence<'_>>,
+        shared: &Shared,
+    ) -> Option<Refusal> {
+        if absence.is_none()
+            && let Some(of_all) = refusal(topic, shared)
+        {
+            return Some(of_all);
         }
         let denied = self.may_not_publish(topic, retain, shared)?;
         shared.counters.dropped(DropReason::Denied);

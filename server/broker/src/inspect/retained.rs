@@ -65,6 +65,13 @@ impl Broker {
         let presence = self.shared.presence.as_ref();
         own::is_own(topic) || presence.is_some_and(|presence| presence.contains(topic))
     }
+
+    /// Whether it can be deleted from inside all the same: it is the presence of a client that is not connected.
+    #[must_use]
+    pub fn is_absence(&self, topic: &TopicName) -> bool {
+        let presence = self.shared.presence.as_ref();
+        presence.is_some_and(|presence| presence.absence(topic).is_some())
+    }
 }
 
 /// It may have expired and only the timer be late.

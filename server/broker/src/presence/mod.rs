@@ -1,15 +1,15 @@
 //! Presence kept by the broker: a retained entry for each client that says whether it is connected.
 //!
 //! It is written in the order of what happens to a client, under one lock per change, so that the end of an old connection never
-//! stands after the beginning of a new one. CONNACK waits for the entry. Clients cannot publish to these topics. After a
-//! crash all who were there are gone, and their entries say so as soon as they can.
+//! stands after the beginning of a new one. CONNACK waits for the entry. Clients cannot publish to these topics; an operator can
+//! clear the entry of a client that is gone. After a crash all who were there are gone, and their entries say so as soon as they can.
 
 mod topic;
 
 use bytes::Bytes;
 use ebbtide_protocol::{ByteString, QoS, TopicName, packet::MessageProperties};
 use ebbtide_store::{Message, Properties, RetainedRow};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::json;
 
 pub use self::topic::{PresenceTopic, PresenceTopicError};
@@ -60,6 +60,11 @@ pub(crate) struct Seat {
     connection: u64,
 }
 
+/// A client is not connected, and none comes or goes as long as this is held.
+pub(crate) struct Absence<'a> {
+    _state: MutexGuard<'a, State>,
+}
+
 impl Presence {
     /// `retained` has what the last run has left.
     pub fn recover(topic: PresenceTopic, retained: &Retained) -> Self {
@@ -83,6 +88,13 @@ impl Presence {
     /// Whether the topic is one of these, and so not for clients to publish to.
     pub fn contains(&self, topic: &TopicName) -> bool {
         self.topic.contains(topic)
+    }
+
+    /// Of the client whose entry this is, if it is not connected: then somebody else may clear it.
+    pub fn absence(&self, topic: &TopicName) -> Option<Absence<'_>> {
+        let state = self.state.lock();
+        let is_gone = self.topic.contains(topic) && !state.present.contains_key(topic);
+        is_gone.then_some(Absence { _state: state })
     }
 
     /// Whether there is something for [`Presence::settle`].

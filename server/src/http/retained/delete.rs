@@ -1,7 +1,8 @@
 //! Retained messages are deleted: one, or what matches a filter, in parts that are committed one after the other.
 //!
 //! What was deleted is given back up to a limit, so that it can be published again. Whoever may not read gets to know how many they were and no
-//! more, and nobody whether there is something that rules do not let it delete.
+//! more, and nobody whether there is something that rules do not let it delete. Presence of clients that are gone can be deleted, too, and not
+//! be published again: who comes under many names would fill what is retained for good.
 
 use axum::{
     Json,
@@ -14,7 +15,7 @@ use ebbtide_broker::Rights;
 use ebbtide_protocol::{QoS, ReasonCode, TopicName, packet::MessageProperties};
 use ebbtide_store::Message;
 
-use super::{PART, filter, not_yours, nothing, shown};
+use super::{PART, filter, nothing, shown};
 use crate::http::{
     App,
     access::Caller,
@@ -49,14 +50,16 @@ pub async fn delete_one(
     if !may_delete(caller.rights(&app).as_ref(), &topic) {
         publish::refused(ReasonCode::NotAuthorized)?;
     }
-    if broker.keeps_itself(&topic) {
-        return Err(not_yours());
+    let is_own = broker.keeps_itself(&topic);
+    if is_own && !broker.is_absence(&topic) {
+        let detail = "The broker itself keeps this topic. Presence can be deleted of a client that is not connected.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
     let message = broker.retained(&topic, app.surroundings.clock.now());
     let message = message.ok_or_else(nothing)?;
     let mut summary = Summary::new(&caller, false);
     publish::once(&app.surroundings, &caller, clear(&message)).await?;
-    summary.add(&message);
+    summary.add(&message, !is_own);
     Ok(Json(summary.response))
 }
 
@@ -87,7 +90,7 @@ pub async fn delete_matching(
         for message in std::mem::take(&mut part.messages) {
             if !may_delete(rights.as_ref(), &message.topic) {
                 summary.response.kept += u64::from(summary.may_read);
-            } else if broker.keeps_itself(&message.topic) {
+            } else if broker.keeps_itself(&message.topic) && !broker.is_absence(&message.topic) {
                 summary.response.kept += 1;
             } else {
                 mine.push(message);
@@ -106,7 +109,7 @@ pub async fn delete_matching(
             })?;
         }
         for message in &mine {
-            summary.add(message);
+            summary.add(message, !broker.keeps_itself(&message.topic));
         }
         after = part.next;
         if after.is_none() {
@@ -158,7 +161,8 @@ impl Summary {
         }
     }
 
-    fn add(&mut self, message: &Message) {
+    /// `can_return`: it can be published again.
+    fn add(&mut self, message: &Message, can_return: bool) {
         let response = &mut self.response;
         response.count += 1;
         if !self.may_read {
@@ -168,7 +172,7 @@ impl Summary {
         if response.topics.len() < TOPICS_NAMED {
             response.topics.push(message.topic.as_str().to_owned());
         }
-        if response.dry_run {
+        if response.dry_run || !can_return {
             return;
         }
         let bytes = self.undo_bytes + message.payload.len();
@@ -206,7 +210,7 @@ mod tests {
     fn so_much_is_given_back_and_the_rest_is_counted() {
         let mut summary = Summary::new(&Caller::Anybody, false);
         for _ in 0..UNDO_MESSAGES_MAX + 1 {
-            summary.add(&message(1));
+            summary.add(&message(1), true);
         }
         let response = summary.response;
         assert_eq!(response.count, UNDO_MESSAGES_MAX as u64 + 1);
@@ -219,9 +223,9 @@ mod tests {
     #[test]
     fn one_that_is_large_is_given_back_alone() {
         let mut summary = Summary::new(&Caller::Anybody, false);
-        summary.add(&message(UNDO_BYTES_MAX + 1));
+        summary.add(&message(UNDO_BYTES_MAX + 1), true);
         assert!(!summary.response.truncated);
-        summary.add(&message(1));
+        summary.add(&message(1), true);
         assert_eq!(summary.response.deleted.len(), 1);
         assert!(summary.response.truncated);
     }
