@@ -6,7 +6,7 @@ use std::fmt::Write;
 use ebbtide_broker::{Drops, LostSince, NoRoom};
 use tokio::time::{Duration, interval};
 
-use crate::{clock::Clock, events::Events, stats, storage::CurrentBroker};
+use crate::{clock::Clock, events::Events, logging::cut, stats, storage::CurrentBroker};
 
 /// How often drops are looked at, and those who listen are told.
 const TICK: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ fn whose(lost: &LostSince) -> String {
     let mut text = String::new();
     for (client_id, count) in &lost.sessions {
         let start = if text.is_empty() { "; lost by" } else { "," };
-        let _ = write!(text, "{start} {:?} {count}", &**client_id);
+        let _ = write!(text, "{start} {:?} {count}", cut(client_id));
     }
     if lost.others > 0 {
         let _ = write!(text, ", others {}", lost.others);
@@ -102,6 +102,17 @@ mod tests {
             others: 7,
         };
         assert_eq!(whose(&lost), r#"; lost by "a" 2, "b\n" 1, others 7"#);
+    }
+
+    #[test]
+    fn a_line_is_no_longer_for_names_that_are() {
+        let sessions = (0..NAMED_MAX).map(|n| (format!("{n:065535}").into(), 1));
+        let lost = LostSince {
+            sessions: sessions.collect(),
+            others: 0,
+        };
+        let bytes = whose(&lost).len();
+        assert!(bytes < NAMED_MAX * 300, "{bytes} bytes");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Logs: to standard error, as text or JSON lines, and never faster than a person could want to read.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,6 +13,8 @@ use crate::config::LogFormat;
 
 /// How many lines of one kind are written per [`WINDOW`]; the rest is counted.
 const LINES_PER_WINDOW: u32 = 20;
+/// So many bytes of a client's own words are in a line.
+const WORDS_BYTES_MAX: usize = 256;
 /// See [`LINES_PER_WINDOW`].
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -49,6 +52,16 @@ pub fn start(filter: &str, format: LogFormat) -> Filter {
             Filter(Arc::new(move |filter| drop(handle.reload(filter))))
         }
     }
+}
+
+/// A client's own words for a line of the log: their beginning, and how long they were. A client id has room for 65,535 bytes, each of which
+/// takes several in a line.
+pub fn cut(words: &str) -> Cow<'_, str> {
+    if words.len() <= WORDS_BYTES_MAX {
+        return words.into();
+    }
+    let beginning = &words[..words.floor_char_boundary(WORDS_BYTES_MAX)];
+    format!("{beginning}… ({} bytes)", words.len()).into()
 }
 
 /// Keeps what strangers can cause from filling the disk with log lines.
@@ -99,6 +112,16 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_cut_between_characters() {
+        let fits = "x".repeat(256);
+        assert_eq!(cut(&fits), fits);
+        let long = format!("{}é", "x".repeat(255));
+        assert_eq!(cut(&long), format!("{}… (257 bytes)", "x".repeat(255)));
+        let longest = "\u{1}".repeat(65_535);
+        assert!(format!("{:?}", cut(&longest)).len() < 2_000);
+    }
 
     #[test]
     fn a_flood_is_cut_and_counted() {

@@ -5,7 +5,7 @@ use ebbtide_broker::{AuthenticationStep, Identity};
 use ebbtide_protocol::ReasonCode;
 
 use super::{Authenticator, Known, Refusal, Shown, check_name, ip_of, jwt::Unverified, token};
-use crate::{clock, config::Method, tls::ClientCertificate};
+use crate::{clock, config::Method, logging::cut, tls::ClientCertificate};
 
 /// The Authentication Method of enhanced authentication: Authentication Data is the token.
 const METHOD: &str = "ebbtide-jwt";
@@ -90,7 +90,7 @@ impl Authenticator {
         if &*step.method != METHOD {
             let why = format!(
                 "the authentication method {:?} is not known; there is {METHOD:?}",
-                &*step.method
+                cut(&step.method)
             );
             return Err(Refusal::new(ReasonCode::BadAuthenticationMethod, why));
         }
@@ -127,12 +127,16 @@ impl Authenticator {
         })?;
         let expires_at = Some(self.0.clock.moment(certificate.expires_at));
         if certificate.expires_at <= clock::system() {
-            return Err(refused(format!("the certificate of {name:?} has expired")));
+            return Err(refused(format!(
+                "the certificate of {:?} has expired",
+                cut(name)
+            )));
         }
         match self.0.directory.read().users.get(name) {
             Some(user) => Ok(Known::user(user, expires_at)),
             None if rules.known_only => Err(refused(format!(
-                "its certificate names {name:?}, who is no user of this broker (`certificate_known_users`)"
+                "its certificate names {:?}, who is no user of this broker (`certificate_known_users`)",
+                cut(name)
             ))),
             None => Ok(Known {
                 identity: Identity {

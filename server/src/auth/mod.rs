@@ -34,7 +34,7 @@ use self::{failures::Failures, password::Checker};
 use crate::{
     clock::{self, Clock},
     config::{AuthConfig, CertificateRules, Method},
-    logging::Throttle,
+    logging::{Throttle, cut},
     tls::ClientCertificate,
 };
 
@@ -260,7 +260,7 @@ impl Authenticator {
                         "an address has failed {count} times in {seconds} s: until these are over, no password of it is looked at"
                     );
                 }
-                let why = format!("there is no user {user:?} with this password");
+                let why = format!("there is no user {:?} with this password", cut(user));
                 Err(Refusal::new(ReasonCode::BadUserNameOrPassword, why))
             }
         }

@@ -32,7 +32,7 @@ use tokio::{
 use crate::{
     auth::{Authenticator, Outcome, Shown},
     clock::Clock,
-    logging::Throttle,
+    logging::{Throttle, cut},
     storage::Reader,
     tls::ClientCertificate,
     turns,
@@ -353,11 +353,11 @@ impl<S: ByteStream> Driver<S> {
         if let Some(why) = &outcome.complaint
             && let Some(suppressed) = self.surroundings.violations.permit()
         {
-            let client = self.connection.client_id().map(|id| &**id);
+            let client = self.connection.client_id().map(|id| cut(id));
             let address = &self.connection.origin().address;
             self.is_refusal_told = true;
             tracing::warn!(
-                client,
+                client = client.as_deref(),
                 address,
                 suppressed,
                 "a client was not let in: {why}"
@@ -389,13 +389,13 @@ impl<S: ByteStream> Driver<S> {
             decision,
             more,
         } = denial;
-        let client = self.connection.client_id().map(|id| &**id);
+        let client = self.connection.client_id().map(|id| cut(id));
         tracing::info!(
-            client,
+            client = client.as_deref(),
             more,
             suppressed,
             "not allowed to {action}: {:?}: {decision}",
-            &*topic
+            cut(&topic)
         );
     }
 
@@ -441,6 +441,7 @@ impl<S: ByteStream> Driver<S> {
         // It may be much, and to say goodbye takes a while.
         self.input = BytesMut::new();
         let client = self.connection.client_id().cloned().unwrap_or_default();
+        let client = cut(&client);
         if let Err(error) = result {
             if self.stream.is_exceeded() {
                 let (broker, _) = self.surroundings.broker.get();
@@ -461,7 +462,7 @@ impl<S: ByteStream> Driver<S> {
                     reason = close.reason.name(),
                     suppressed,
                     "connection refused or closed: {}",
-                    close.explanation
+                    cut(&close.explanation)
                 );
             } else if !faulty {
                 tracing::debug!(
@@ -469,7 +470,7 @@ impl<S: ByteStream> Driver<S> {
                     address = origin.address,
                     reason = close.reason.name(),
                     "connection closed: {}",
-                    close.explanation
+                    cut(&close.explanation)
                 );
             }
         } else {

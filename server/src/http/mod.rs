@@ -57,7 +57,7 @@ use crate::{
     config::Config,
     connection::Surroundings,
     events::Events,
-    proxy::{self, Proxies},
+    proxy::Proxies,
     stats::{CommitTimes, History},
     tcp::{self, Door, Peer, Permit},
     tls::{self, Tls},
@@ -124,7 +124,7 @@ pub async fn serve(listener: TcpListener, door: Door, service: Service, tls: Opt
         tokio::spawn(async move {
             let peer = match service.proxies.greet(&mut stream, peer).await {
                 Ok(peer) => peer,
-                Err(error) => return proxy::refused(&peer, &error),
+                Err(error) => return service.proxies.refused(&peer, &error),
             };
             if !door.locate(&mut permit, peer.remote.ip()) {
                 return;

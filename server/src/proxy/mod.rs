@@ -13,16 +13,15 @@ use axum::http::HeaderMap;
 use ipnet::IpNet;
 use tokio::net::TcpStream;
 
-use crate::{config::Config, tcp::Peer};
-
-/// Notes a connection that could not begin.
-pub fn refused(peer: &Peer, error: &io::Error) {
-    tracing::warn!(proxy = %peer.remote, %error, "a proxy did not say who its client is: connection closed");
-}
+use crate::{config::Config, logging::Throttle, tcp::Peer};
 
 /// What is configured now.
 #[derive(Clone, Debug)]
-pub struct Proxies(Arc<ArcSwap<Trust>>);
+pub struct Proxies {
+    trust: Arc<ArcSwap<Trust>>,
+    /// Keeps those who come through a proxy, or in its place, from flooding the log.
+    complaints: Arc<Throttle>,
+}
 
 #[derive(Debug)]
 struct Trust {
@@ -43,18 +42,28 @@ impl Trust {
 
 impl Proxies {
     pub fn new(config: &Config) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Trust::new(config))))
+        Self {
+            trust: Arc::new(ArcSwap::from_pointee(Trust::new(config))),
+            complaints: Arc::new(Throttle::new()),
+        }
+    }
+
+    /// Notes a connection that could not begin.
+    pub fn refused(&self, peer: &Peer, error: &io::Error) {
+        if let Some(suppressed) = self.complaints.permit() {
+            tracing::warn!(proxy = %peer.remote, %error, suppressed, "a proxy did not say who its client is: connection closed");
+        }
     }
 
     /// From now on these count: for the connections and requests to come.
     pub fn set(&self, config: &Config) {
-        self.0.store(Arc::new(Trust::new(config)));
+        self.trust.store(Arc::new(Trust::new(config)));
     }
 
     /// Whether it speaks for others.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        let trust = self.0.load();
+        let trust = self.trust.load();
         trust
             .networks
             .iter()
@@ -63,7 +72,7 @@ impl Proxies {
 
     /// Whether its connections begin with a PROXY header.
     pub fn has_header(&self, peer: &Peer) -> bool {
-        self.0.load().has_header && self.trusts(peer.remote.ip())
+        self.trust.load().has_header && self.trusts(peer.remote.ip())
     }
 
     /// At the beginning of a connection: reads the PROXY header, if there has to be one.

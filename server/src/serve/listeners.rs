@@ -11,7 +11,7 @@ use crate::{
     config::{Config, ListenAddress},
     connection::{self, Surroundings, Tcp},
     http,
-    proxy::{self, Proxies},
+    proxy::Proxies,
     tcp::{self, Door, Peer, Permit},
     tls::{self, Encrypted, Tls},
 };
@@ -165,7 +165,7 @@ async fn accept_mqtt(
         tokio::spawn(async move {
             let peer = match proxies.greet(&mut stream, peer).await {
                 Ok(peer) => peer,
-                Err(error) => return proxy::refused(&peer, &error),
+                Err(error) => return proxies.refused(&peer, &error),
             };
             let Some(tls) = tls else {
                 return plain(stream, &peer, permit, &door, surroundings);

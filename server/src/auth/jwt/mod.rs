@@ -25,7 +25,7 @@ mod remote;
 
 use self::remote::Remote;
 use super::{SetUpError, directory::check_name};
-use crate::config::JwtKey;
+use crate::{config::JwtKey, logging::cut};
 
 /// A secret of HS256 and its like has so many bytes at least (RFC 7518, section 3.2).
 const SECRET_BYTES_MIN: usize = 32;
@@ -194,7 +194,7 @@ impl Jwt {
         }
         Err(why
             .unwrap_or_else(|| match &header.kid {
-                Some(id) => format!("no key has the id {id:?} of its token"),
+                Some(id) => format!("no key has the id {:?} of its token", cut(id)),
                 None => "its token names no key, and each key has an id".to_owned(),
             })
             .into())
