@@ -19,7 +19,7 @@ pub mod row;
 
 pub use access::{AccessName, AccessRow};
 pub use memory::MemoryStore;
-pub use message::{Message, Recipient, RecipientSet, content_size};
+pub use message::{Message, Recipient, RecipientSet, content_size, set_size};
 pub use number::{Incarnation, Marks, Revision, Sequence, WallTime};
 pub use operation::{Accept, Operation, Queue, RetainedChange};
 pub use properties::Properties;

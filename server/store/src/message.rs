@@ -82,3 +82,10 @@ pub struct Recipient {
 /// Everybody who is to get a message, ascending by session. The same subscribers give an equal set, so a store
 /// keeps each distinct set once.
 pub type RecipientSet = Arc<[Recipient]>;
+
+/// Bytes of memory that a set of these takes. A recipient has as many identifiers as subscriptions that match, which may be thousands.
+#[must_use]
+pub fn set_size(recipients: &[Recipient]) -> usize {
+    let identifiers = |recipient: &Recipient| size_of_val(&*recipient.subscription_identifiers);
+    size_of_val(recipients) + recipients.iter().map(identifiers).sum::<usize>()
+}

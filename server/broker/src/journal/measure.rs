@@ -1,6 +1,8 @@
 //! What an operation holds, for the limits on what waits for the disk.
 
-use ebbtide_store::{Accept, Operation, Queue, RetainedChange, content_size};
+use std::sync::Arc;
+
+use ebbtide_store::{Accept, Operation, Queue, RetainedChange, content_size, set_size};
 
 fn accept_of(operation: &Operation) -> Option<&Accept> {
     match operation {
@@ -36,5 +38,9 @@ pub(super) fn size_of(operation: &Operation) -> usize {
         }
         _ => 0,
     };
-    size_of_val(operation) + message + will
+    // One that is remembered is there once, for all operations and as long as it may be: what counts is a set that this one alone holds.
+    let recipients = queue_of(operation)
+        .filter(|queue| Arc::strong_count(&queue.recipients) == 1)
+        .map_or(0, |queue| set_size(&queue.recipients));
+    size_of_val(operation) + message + will + recipients
 }

@@ -91,3 +91,21 @@ fn the_memory_of_a_huge_batch_is_given_back() {
     journal.finish(journal.take().expect("operations"));
     assert_eq!(journal.state.lock().spare.capacity(), 0);
 }
+
+/// Would fail if a set that is not shared counted for nothing.
+#[test]
+fn an_operation_holds_its_recipients_with_all_their_identifiers() {
+    let journal = Journal::default();
+    let mut operation = accept(1, &message());
+    if let Operation::Accept(Accept {
+        queued: Some(queue),
+        ..
+    }) = &mut operation
+    {
+        let mut recipients = queue.recipients.to_vec();
+        recipients[0].subscription_identifiers = vec![1; 100_000];
+        queue.recipients = recipients.into();
+    }
+    journal.submit(operation);
+    assert!(journal.queue_bytes() > 400_000, "{}", journal.queue_bytes());
+}

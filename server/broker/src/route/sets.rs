@@ -6,45 +6,47 @@ use std::{
     sync::Arc,
 };
 
-use ebbtide_store::{Recipient, RecipientSet};
+use ebbtide_store::{Recipient, RecipientSet, set_size};
 use rustc_hash::FxHasher;
 
 /// How many are remembered; each in the place that its hash gives.
 const SETS: usize = 64;
-/// Recipients in all of them together: bounds the memory that this holds on to.
-const RECIPIENTS_MAX: usize = 65_536;
+/// Bytes of all of them together: bounds the memory that this holds on to.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct RecentSets {
-    sets: Vec<Option<RecipientSet>>,
-    recipients: usize,
+    /// Each with its size.
+    sets: Vec<Option<(RecipientSet, usize)>>,
+    bytes: usize,
 }
 
 impl RecentSets {
     /// The set of these recipients: one that is there, if any is equal.
     pub fn share(&mut self, recipients: Vec<Recipient>) -> RecipientSet {
-        if recipients.len() > RECIPIENTS_MAX {
-            return recipients.into();
-        }
         if self.sets.is_empty() {
             self.sets.resize(SETS, None);
         }
         let hash = BuildHasherDefault::<FxHasher>::default().hash_one(&recipients);
         // The high bits are the good ones.
         let at = usize::try_from(hash >> 32).unwrap_or_default() % SETS;
-        if let Some(set) = &self.sets[at]
+        if let Some((set, _)) = &self.sets[at]
             && are_same(set, &recipients)
         {
             return Arc::clone(set);
         }
         let set: RecipientSet = recipients.into();
-        if self.recipients + set.len() > RECIPIENTS_MAX {
-            self.sets.fill(None);
-            self.recipients = 0;
+        let size = set_size(&set);
+        if size > BYTES_MAX {
+            return set;
         }
-        let replaced = self.sets[at].replace(Arc::clone(&set));
-        self.recipients -= replaced.map_or(0, |old| old.len());
-        self.recipients += set.len();
+        if self.bytes + size > BYTES_MAX {
+            self.sets.fill(None);
+            self.bytes = 0;
+        }
+        let replaced = self.sets[at].replace((Arc::clone(&set), size));
+        self.bytes -= replaced.map_or(0, |(_, old)| old);
+        self.bytes += size;
         set
     }
 }
@@ -97,11 +99,28 @@ mod tests {
         let mut recent = RecentSets::default();
         for size in 1..1_000 {
             recent.share(recipients(0..size));
-            let held = recent.sets.iter().flatten().map(|set| set.len());
-            assert_eq!(held.sum::<usize>(), recent.recipients);
-            assert!(recent.recipients <= RECIPIENTS_MAX);
+            assert_eq!(held(&recent), recent.bytes);
+            assert!(recent.bytes <= BYTES_MAX);
         }
-        recent.share(recipients(0..RECIPIENTS_MAX as u64 + 1));
-        assert!(recent.recipients <= RECIPIENTS_MAX);
+        recent.share(recipients(0..BYTES_MAX as u64 / 40 + 1));
+        assert!(recent.bytes <= BYTES_MAX);
+    }
+
+    fn held(recent: &RecentSets) -> usize {
+        let sets = recent.sets.iter().flatten();
+        sets.map(|(set, _)| set_size(set)).sum()
+    }
+
+    /// Would fail if a set counted by its recipients alone: each of these has a quarter of a megabyte.
+    #[test]
+    fn subscription_identifiers_count_for_what_they_take() {
+        let mut recent = RecentSets::default();
+        for session in 0..100 {
+            let mut recipients = recipients(session..session + 1);
+            recipients[0].subscription_identifiers = vec![1; 65_536];
+            recent.share(recipients);
+            let held = held(&recent);
+            assert!(held > 0 && held <= BYTES_MAX, "{held} bytes");
+        }
     }
 }

@@ -12,12 +12,12 @@ use std::{
 use redb::{ReadableTable, StorageError, Table};
 
 use super::{encoding::encode_set, table::Bytes};
-use crate::RecipientSet;
+use crate::{RecipientSet, set_size};
 
 /// Sets that no message names, kept in case one does again.
 pub(super) const UNUSED_SETS_MAX: usize = 256;
-/// Recipients in the sets that are recognised by address. Bounds the memory that this holds on to.
-const RECENT_RECIPIENTS_MAX: usize = 65_536;
+/// Bytes of the sets that are recognised by address: bounds the memory that this holds on to.
+const RECENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Interner {
@@ -28,7 +28,7 @@ pub(super) struct Interner {
     /// Sets by the address of their value, which is held so that the address stays theirs. Saves encoding the set of
     /// a topic for each of its messages.
     recent: HashMap<usize, (RecipientSet, u64)>,
-    recent_recipients: usize,
+    recent_bytes: usize,
     /// In the order in which they fell out of use; may name sets that are in use again.
     unused: VecDeque<u64>,
     /// Greater than all numbers in use.
@@ -121,12 +121,13 @@ impl Interner {
     }
 
     fn remember(&mut self, address: usize, set: &RecipientSet, number: u64) {
-        if self.recent_recipients + set.len() > RECENT_RECIPIENTS_MAX {
+        let bytes = set_size(set);
+        if self.recent_bytes + bytes > RECENT_BYTES_MAX {
             self.recent.clear();
-            self.recent_recipients = 0;
+            self.recent_bytes = 0;
         }
-        if set.len() <= RECENT_RECIPIENTS_MAX {
-            self.recent_recipients += set.len();
+        if bytes <= RECENT_BYTES_MAX {
+            self.recent_bytes += bytes;
             self.recent.insert(address, (set.clone(), number));
         }
     }
@@ -170,10 +171,43 @@ impl Interner {
         }
         if !gone.is_empty() {
             let forgotten: HashSet<u64> = gone.iter().copied().collect();
-            self.recent
-                .retain(|_, (_, number)| !forgotten.contains(number));
-            self.recent_recipients = self.recent.values().map(|(set, _)| set.len()).sum();
+            let bytes = &mut self.recent_bytes;
+            self.recent.retain(|_, (set, number)| {
+                let stays = !forgotten.contains(number);
+                if !stays {
+                    *bytes -= set_size(set);
+                }
+                stays
+            });
         }
         gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_protocol::QoS;
+
+    use super::*;
+    use crate::{Incarnation, Recipient};
+
+    /// Would fail if a set counted by its recipients alone: each of these has a quarter of a megabyte.
+    #[test]
+    fn it_holds_on_to_no_more_than_it_may() {
+        let mut interner = Interner::default();
+        for number in 0..100 {
+            let set: RecipientSet = [Recipient {
+                session: Incarnation(number),
+                qos: QoS::AtLeastOnce,
+                retain: false,
+                subscription_identifiers: vec![1; 65_536],
+            }]
+            .into();
+            let address = Arc::as_ptr(&set).cast::<()>() as usize;
+            interner.remember(address, &set, number);
+            let held = interner.recent.values().map(|(set, _)| set_size(set));
+            assert!(held.sum::<usize>() <= RECENT_BYTES_MAX, "{number}");
+        }
+        assert!(!interner.recent.is_empty());
     }
 }
