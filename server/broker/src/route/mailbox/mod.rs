@@ -10,9 +10,10 @@ mod changes;
 mod look;
 mod numbers;
 mod park;
+mod snapshots;
 
 use std::{
-    collections::{BTreeSet, HashSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     task::Waker,
 };
 
@@ -20,7 +21,7 @@ use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{Incarnation, Sequence};
 use parking_lot::Mutex;
 
-use self::{changes::Changes, look::Gauges};
+use self::{changes::Changes, look::Gauges, snapshots::SNAPSHOT_BYTES};
 pub(crate) use self::{look::Unsent, numbers::Numbers};
 use super::{crowding::Crowding, group::Lease, losses::Losses};
 pub(crate) use super::{
@@ -32,9 +33,6 @@ use crate::{
     fates::{Fates, TopicKey},
     trim,
 };
-
-/// So many bytes of snapshots wait without a look at whether they are still wanted.
-const SNAPSHOT_BYTES: usize = 1024 * 1024;
 
 /// What becomes of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,28 +219,6 @@ impl Mailbox {
             .collect()
     }
 
-    /// Asks for the retained messages of a subscription, in order with what else is pushed.
-    pub fn push_snapshot(&self, snapshot: Snapshot) {
-        let mut state = self.state.lock();
-        if state.spilling {
-            state.owed.insert(snapshot.filter);
-        } else {
-            state.queue_snapshot(snapshot);
-        }
-        state.wake();
-    }
-
-    /// Asks to be told that the snapshots asked for before are out. Its owner sees to it that there are not too many.
-    pub fn push_end(&self, end: End) {
-        let mut state = self.state.lock();
-        if state.spilling {
-            state.ends.push(end);
-        } else {
-            state.queue.push_back(Mail::End(end));
-        }
-        state.wake();
-    }
-
     /// Nothing waits here.
     pub fn is_idle(&self) -> bool {
         let state = self.state.lock();
@@ -423,32 +399,6 @@ impl State {
         self.queue_bytes -= delivery.bytes();
         self.queue_kept -= usize::from(delivery.sequence.is_some());
         self.kept_bytes -= delivery.kept_bytes();
-    }
-
-    fn queue_snapshot(&mut self, mut snapshot: Snapshot) {
-        self.snapshot_bytes += snapshot.bytes();
-        snapshot.number = self.changes.begin();
-        trim::push(&mut self.queue, Mail::Snapshot(Box::new(snapshot)));
-        if self.snapshot_bytes > self.snapshot_bytes_max {
-            self.forget_replaced_snapshots();
-        }
-    }
-
-    /// A client may subscribe to the same filter again and again: only its last snapshot is still wanted.
-    fn forget_replaced_snapshots(&mut self) {
-        let mut seen = HashSet::new();
-        let mut kept = VecDeque::with_capacity(self.queue.len());
-        while let Some(mail) = self.queue.pop_back() {
-            if let Mail::Snapshot(snapshot) = &mail
-                && !seen.insert(snapshot.filter.clone())
-            {
-                self.snapshot_bytes -= snapshot.bytes();
-                continue;
-            }
-            kept.push_front(mail);
-        }
-        self.queue = kept;
-        self.snapshot_bytes_max = SNAPSHOT_BYTES.max(2 * self.snapshot_bytes);
     }
 
     fn wake(&mut self) {
