@@ -4,7 +4,7 @@ mod world;
 
 use std::num::NonZeroU16;
 
-use ebbtide_broker::{Limit, Limits, Transport};
+use ebbtide_broker::{Limit, Limits};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicName, Version,
     packet::{Connect, Disconnect, MessageProperties, Publish},
@@ -417,67 +417,6 @@ fn short_of_memory_it_takes_in_nothing_that_stays() {
         ReasonCode::Success
     );
     assert_eq!(world.take_all(away).len(), 1);
-}
-
-/// Would fail if the HTTP API were a stranger then: what it could delete would stay.
-#[test]
-fn short_of_memory_what_is_retained_can_be_deleted_from_inside() {
-    let mut world = World::new();
-    let (client, _) = arrive(&mut world, clean("client"));
-    world.publish(client, 1, "kept", "x", QoS::AtLeastOnce, true);
-    world.broker.set_short_of_memory(true);
-    let inside = world.open_by(Transport::Inside);
-    world.send(inside, Packet::Connect(Box::new(clean(""))));
-    assert_eq!(reason(&mut world, inside), ReasonCode::Success);
-    let refused = publish_to(&mut world, inside, "more", true);
-    assert_eq!(refused, ReasonCode::QuotaExceeded);
-    let mut clear = publish(1, "kept", "", QoS::AtLeastOnce);
-    clear.retain = true;
-    world.send(inside, Packet::Publish(Box::new(clear)));
-    let cleared = reason(&mut world, inside);
-    assert!(!cleared.is_error(), "{cleared:?}");
-    assert_eq!(world.broker.stats().retained, 0);
-}
-
-/// Would fail if what waits for clients that are there could grow by megabytes for each of them.
-#[test]
-fn short_of_memory_little_waits_for_who_reads_slowly() {
-    const MESSAGES: usize = 200;
-    const FIT: usize = Limits::SCARCE_BYTES_MAX / 1_000 + 1;
-    for connect in [clean("slow"), kept("slow")] {
-        let mut world = World::new();
-        let is_kept = !connect.clean_start;
-        let (slow, _) = arrive(
-            &mut world,
-            Connect {
-                receive_maximum: NonZeroU16::new(1),
-                ..connect
-            },
-        );
-        world.subscribe(slow, "t", QoS::AtLeastOnce);
-        let (publisher, _) = arrive(&mut world, clean("p"));
-        // The second waits until the first is acknowledged, and everything else behind it.
-        for id in 1..=2 {
-            world.publish(publisher, id, "t", "x", QoS::AtLeastOnce, false);
-        }
-        world.broker.set_short_of_memory(true);
-        for _ in 0..MESSAGES {
-            let payload = "x".repeat(1_000);
-            world.publish(publisher, 1, "t", &payload, QoS::AtMostOnce, false);
-        }
-        let dropped = world.broker.stats().dropped;
-        let fit = MESSAGES - dropped.qos0_unready as usize;
-        assert!(fit > FIT / 2 && fit <= FIT, "{fit} messages");
-        assert_eq!(dropped.overflow, 0);
-        if is_kept {
-            assert_eq!(world.take_texts(slow).len(), 2 + fit);
-            continue;
-        }
-        // It would wait in memory only.
-        publish_to(&mut world, publisher, "t", false);
-        assert_eq!(world.broker.stats().dropped.overflow, 1);
-        assert_eq!(world.is_closed(slow), Some(ReasonCode::QuotaExceeded));
-    }
 }
 
 #[test]

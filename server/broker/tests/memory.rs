@@ -4,7 +4,7 @@ mod world;
 
 use std::num::NonZeroU16;
 
-use ebbtide_broker::Limits;
+use ebbtide_broker::{Limits, Transport};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter, TopicName, Version,
     packet::{Connect, SubscriptionOptions},
@@ -215,4 +215,69 @@ fn a_filter_that_is_subscribed_to_again_and_again_is_answered_once_at_the_end() 
         })
         .collect();
     assert_eq!(texts, ["kept"]);
+}
+
+/// Would fail if the HTTP API were a stranger while memory is short: what it could delete would stay.
+#[test]
+fn short_of_memory_what_is_retained_can_be_deleted_from_inside() {
+    let mut world = World::new();
+    let (client, _) = world.connect(clean("client"));
+    world.publish(client, 1, "kept", "x", QoS::AtLeastOnce, true);
+    world.broker.set_short_of_memory(true);
+    let inside = world.open_by(Transport::Inside);
+    world.send(inside, Packet::Connect(Box::new(clean(""))));
+    world.commit();
+    assert_eq!(world.is_closed(inside), None);
+    world.received(inside);
+    for (topic, payload, is_refused) in [("more", "x", true), ("kept", "", false)] {
+        let mut packet = publish(1, topic, payload, QoS::AtLeastOnce);
+        packet.retain = true;
+        world.send(inside, Packet::Publish(Box::new(packet)));
+        world.commit();
+        let packets = world.received(inside);
+        let [Packet::PubAck(ack)] = &packets[..] else {
+            panic!("{packets:?}")
+        };
+        let is_over = ack.reason == ReasonCode::QuotaExceeded;
+        assert_eq!(is_over, is_refused, "{topic}: {:?}", ack.reason);
+    }
+    assert_eq!(world.broker.stats().retained, 0);
+}
+
+/// Would fail if what waits for clients that are there could grow by megabytes for each of them.
+#[test]
+fn short_of_memory_little_waits_for_who_reads_slowly() {
+    const MESSAGES: usize = 200;
+    const FIT: usize = Limits::SCARCE_BYTES_MAX / 1_000 + 1;
+    for connect in [clean("slow"), kept("slow")] {
+        let mut world = World::new();
+        let is_kept = !connect.clean_start;
+        let (slow, _) = world.connect(Connect {
+            receive_maximum: NonZeroU16::new(1),
+            ..connect
+        });
+        world.subscribe(slow, "t", QoS::AtLeastOnce);
+        let (publisher, _) = world.connect(clean("p"));
+        // The second waits until the first is acknowledged, and everything else behind it.
+        for id in 1..=2 {
+            world.publish(publisher, id, "t", "x", QoS::AtLeastOnce, false);
+        }
+        world.broker.set_short_of_memory(true);
+        for _ in 0..MESSAGES {
+            let payload = "x".repeat(1_000);
+            world.publish(publisher, 1, "t", &payload, QoS::AtMostOnce, false);
+        }
+        let dropped = world.broker.stats().dropped;
+        let fit = MESSAGES - dropped.qos0_unready as usize;
+        assert!(fit > FIT / 2 && fit <= FIT, "{fit} messages");
+        assert_eq!(dropped.overflow, 0);
+        if is_kept {
+            assert_eq!(world.take_texts(slow).len(), 2 + fit);
+            continue;
+        }
+        // It would wait in memory only.
+        world.publish(publisher, 1, "t", "x", QoS::AtLeastOnce, false);
+        assert_eq!(world.broker.stats().dropped.overflow, 1);
+        assert_eq!(world.is_closed(slow), Some(ReasonCode::QuotaExceeded));
+    }
 }

@@ -169,10 +169,8 @@ impl World {
     }
 
     pub fn open_by(&mut self, transport: Transport) -> Client {
-        let origin = Origin {
-            address: "test".into(),
-            transport,
-        };
+        let address = "test".into();
+        let origin = Origin { address, transport };
         let connection = self
             .broker
             .connect(origin, Waker::from(Arc::new(Ignore)), self.now);
