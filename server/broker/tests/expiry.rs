@@ -5,7 +5,7 @@ mod world;
 use std::task::Waker;
 
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Durability, Identity, Limits, Origin, QueueOverflow};
+use ebbtide_broker::{Answer, Durability, Identity, Limits, Origin, QueueOverflow, Transport};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, Version,
     codec::{Decoder, Role, encode},
@@ -191,7 +191,7 @@ fn what_expires_while_the_client_does_not_read_is_not_sent() {
     });
     let origin = Origin {
         address: "test".into(),
-        transport: "tcp",
+        transport: Transport::Tcp,
     };
     let waker = Waker::noop().clone();
     let mut reader = world.broker.connect(origin, waker, world.now);

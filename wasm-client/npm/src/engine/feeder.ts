@@ -92,7 +92,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     handleOf.set(row.seq!, handle);
   };
   const hand = (row: OutboxRow): void => {
-    const inMs = row.deadline === undefined ? undefined : Math.max(1, row.deadline - Date.now());
+    const inMs = row.deadline && row.deadline - Date.now();
     const handle = connection.publish(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend);
     keep(handle, row, { stage: 0, packetId: 0 });
   };
@@ -236,7 +236,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   return {
     hooks,
     restore: (row, flight) => {
-      const inMs = row.deadline === undefined ? undefined : row.deadline - Date.now();
+      const inMs = row.deadline && row.deadline - Date.now();
       const handle = connection.restore_outgoing(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend, flight.packetId, flight.stage);
       keep(handle, row, flight);
     },

@@ -30,7 +30,8 @@ export interface TestPublishOptions {
   properties?: Properties;
 }
 
-const URL = 'ws://broker.test/mqtt';
+/** Each broker has an address of its own: clients of two have nothing in common. */
+let brokers = 0;
 
 /** Made by `createTestBroker`. */
 export class TestBroker {
@@ -40,8 +41,9 @@ export class TestBroker {
   readonly #options: TestBrokerOptions;
   readonly #clients: Clients = new Map();
   readonly #engines = new Map<Client, { readonly engine: MemoryEngine; readonly options: ConnectOptions; readonly store: MemoryStore }>();
-  /** What stays after a client, by identity. */
-  readonly #stores = new Map<string, MemoryStore>();
+  readonly #url = `ws://broker-${(brokers += 1)}.test/mqtt`;
+  /** What stays after a client, by identity, and the logout that it came after. */
+  readonly #stores = new Map<string, { readonly store: MemoryStore; readonly after: Promise<void> | undefined }>();
   readonly #refused = new Map<string, Refusal>();
   readonly #refusedFilters = new Map<string, Refusal>();
   readonly #offline = new Map<Client, string>();
@@ -68,14 +70,17 @@ export class TestBroker {
   connect(options: ConnectOptions = {}): Client {
     let engine: MemoryEngine | undefined;
     let store = new MemoryStore();
-    const client = clientFor(this.#clients, URL, options, (settings) => {
+    const client = clientFor(this.#clients, this.#url, options, (settings, after) => {
       if (settings.storage === 'durable') {
-        store = this.#stores.get(settings.identity) ?? store;
-        this.#stores.set(settings.identity, store);
+        const stored = this.#stores.get(settings.identity);
+        // What a client has that has logged out since, or is about to, is not for the next one.
+        if (stored && stored.after === after) store = stored.store;
+        this.#stores.set(settings.identity, { store, after });
       }
       engine = new MemoryEngine(settings, {
         server: this.#server,
         store,
+        after,
         unreachable: () => this.#allOffline ?? this.#offline.get(client),
         admits: (credentials) => {
           const answer = this.#options.authenticate?.(credentials) ?? true;
@@ -149,7 +154,7 @@ export class TestBroker {
 
   /** The server forgets the session of a client: it sees `gap` when it connects next. */
   loseSession(client: Client): void {
-    const { engine, store = this.#stores.get(client.identity) } = this.#engines.get(client) ?? {};
+    const { engine, store = this.#stores.get(client.identity)?.store } = this.#engines.get(client) ?? {};
     const { clientId } = store ?? {};
     if (clientId === undefined) return;
     const cut = engine?.cut({ reason: 'the server was restarted' });

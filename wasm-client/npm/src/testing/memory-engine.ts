@@ -57,12 +57,14 @@ export class MemoryEngine implements Engine {
       },
       received: (...message) => this.#inbox.receive(...message),
     });
-    this.#later(() => {
+    const start = (): void => {
       this.#report({ kind: 'leader', leading: true });
       const fault = connectFault(settings);
       if (fault) this.#end(false, undefined, fault);
       else this.#connection.now();
-    });
+    };
+    if (around.after) void around.after.then(() => this.#later(start));
+    else this.#later(start);
   }
 
   get state(): State {

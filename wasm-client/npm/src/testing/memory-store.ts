@@ -33,6 +33,8 @@ export class MemoryStore {
 export interface Surroundings {
   readonly server: Server;
   readonly store: MemoryStore;
+  /** A client of the same identity is on its way out, until this has settled. */
+  readonly after: Promise<void> | undefined;
   /** Why there is no network; `undefined`: there is. */
   unreachable(): string | undefined;
   /** The reason code that refuses these credentials. */

@@ -173,6 +173,17 @@ export const CONNECTION = {
     assert.equal((await online(world, { identity: 'ana', clientId: 'ana' })).state.session, 'fresh');
   },
 
+  async 'connect() during forget()'(world) {
+    const before = await online(world, { identity: 'ana', clientId: 'ana' });
+    const forgotten = before.forget();
+    const client = world.connect({ identity: 'ana', clientId: 'ana' });
+    const { acked } = client.publish('a', 'x', { qos: 1 });
+    await forgotten;
+    await acked;
+    assert.deepEqual([before, client].map(({ state }) => [state.state, state.session]), [['closed', undefined], ['online', 'fresh']]);
+    await client.forget();
+  },
+
   async 'forget() of a client that has never been let in'(world) {
     world.refuseConnect(0x86);
     const refused = world.connect({ identity: 'refused' });

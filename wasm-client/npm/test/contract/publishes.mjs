@@ -121,6 +121,15 @@ export const PUBLISHES = {
     await until('an empty outbox', () => counts.at(-1) === 0);
   },
 
+  async 'a deadline that has passed'(world) {
+    const client = await online(world);
+    for (const qos of [0, 1, 2]) {
+      await assert.rejects(client.publish('a', 'late', { qos, deadline: Date.now() - 1_000 }).acked, code('expired'), `QoS ${qos}`);
+    }
+    await client.publish('b', 'x', { qos: 1 }).acked;
+    assert.deepEqual(world.published().map(({ topic }) => topic), ['b']);
+  },
+
   async 'a deadline that passes'(world) {
     const client = await online(world);
     await offline(world, client);
