@@ -182,7 +182,7 @@ impl Connection {
         };
         self.leave_newcomers();
         match claim {
-            Claim::Granted(session) => self.open(arriving, control, session, false, now),
+            Claim::Granted(session) => self.begin(arriving, control, session, false, now),
             Claim::Asked | Claim::Refused | Claim::TooMany(_) => {
                 self.phase = Phase::Claiming(Box::new(Claiming { arriving, control }));
                 Ok(())
@@ -204,7 +204,7 @@ impl Connection {
                     unreachable!("looked at above")
                 };
                 let Claiming { arriving, control } = *claiming;
-                if let Err(close) = self.open(arriving, control, session, true, now) {
+                if let Err(close) = self.begin(arriving, control, session, true, now) {
                     self.fail(close, now);
                 } else {
                     // It may have been evicted while it waited.

@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its last: a state machine without a socket.
 //!
-//! Read it in this order: this file (what comes in), `connect`, `authenticate` and `opening` (from the first packet to a session), `open` (the state from
+//! Read it in this order: this file (what comes in), `connect`, `authenticate` and `begin` (from the first packet to a session), `open` (the state from
 //! then on), `publish`, `subscribe` and `unsubscribe` (what a client asks for), `authorize` (what it may), `outbound`, `resume`, `snapshot` and `announce`
 //! (what it gets), `replies` and `transmit` (what leaves, and when), `acks`, `wake` (what happens without a packet), `end`. The rest are parts of these.
 
@@ -18,7 +18,7 @@ mod fault;
 mod hindrance;
 mod leased;
 mod open;
-mod opening;
+mod begin;
 mod outbound;
 mod pace;
 mod publish;

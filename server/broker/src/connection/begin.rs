@@ -44,7 +44,7 @@ struct Grant {
 
 impl Connection {
     /// It owns the client id. Begins or resumes the session and answers CONNACK after its commit [MQTT-3.1.4-5].
-    pub(super) fn open(
+    pub(super) fn begin(
         &mut self,
         arriving: Box<Arriving>,
         control: Arc<Control>,
@@ -82,7 +82,7 @@ impl Connection {
         self.replies
             .push(durability::connack(changes), grant.connack);
 
-        let mut open = self.opened(*arriving, session, control, grant.told, seat, now);
+        let mut open = self.state(*arriving, session, control, grant.told, seat, now);
         open.resume(&shared, &mut self.replies);
         open.attach_groups();
         shared.counters.connected();
@@ -214,7 +214,7 @@ impl Connection {
     }
 
     /// The state of a connection that has its session now.
-    fn opened(
+    fn state(
         &self,
         arriving: Arriving,
         session: Session,
