@@ -30,8 +30,7 @@ export interface TestPublishOptions {
   properties?: Properties;
 }
 
-/** Each broker has an address of its own: clients of two have nothing in common. */
-let brokers = 0;
+const URL = 'ws://broker.test/mqtt';
 
 /** Made by `createTestBroker`. */
 export class TestBroker {
@@ -41,7 +40,6 @@ export class TestBroker {
   readonly #options: TestBrokerOptions;
   readonly #clients: Clients = new Map();
   readonly #engines = new Map<Client, { readonly engine: MemoryEngine; readonly options: ConnectOptions; readonly store: MemoryStore }>();
-  readonly #url = `ws://broker-${(brokers += 1)}.test/mqtt`;
   /** What stays after a client, by identity, and the logout that it came after. */
   readonly #stores = new Map<string, { readonly store: MemoryStore; readonly after: Promise<void> | undefined }>();
   readonly #refused = new Map<string, Refusal>();
@@ -70,7 +68,7 @@ export class TestBroker {
   connect(options: ConnectOptions = {}): Client {
     let engine: MemoryEngine | undefined;
     let store = new MemoryStore();
-    const client = clientFor(this.#clients, this.#url, options, (settings, after) => {
+    const client = clientFor(this.#clients, URL, options, (settings, after) => {
       if (settings.storage === 'durable') {
         const stored = this.#stores.get(settings.identity);
         // What a client has that has logged out since, or is about to, is not for the next one.
