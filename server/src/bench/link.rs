@@ -211,7 +211,17 @@ impl Link {
             }
             if let Some(reason) = reason {
                 self.has_more = !self.input.is_empty();
+                self.give_back();
                 return Ok(reason);
+            }
+        }
+    }
+
+    /// Thousands that are idle need no memory of their own for what they have said and heard.
+    fn give_back(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
             }
         }
     }

@@ -141,15 +141,22 @@ impl Dialer {
         TcpStream::connect((self.target.host(), self.target.port)).await
     }
 
-    /// Connects, up to where MQTT begins.
+    /// Connects, up to where MQTT begins. What a handshake takes is boxed: without, each of thousands that connect at once would have room
+    /// for all of them.
     pub async fn dial(&self) -> io::Result<Box<dyn ByteStream>> {
         let host = self.target.host();
         let socket = self.socket().await.map_err(explained)?;
         socket.set_nodelay(true)?;
         Ok(match (self.target.scheme, &self.tls) {
-            (Scheme::Wss, Some(tls)) => self.web_socket(encrypt(tls, host, socket).await?).await?,
-            (_, Some(tls)) => Box::new(Encrypted::new(encrypt(tls, host, socket).await?)),
-            (Scheme::Ws, _) => self.web_socket(socket).await?,
+            (Scheme::Wss, Some(tls)) => {
+                let stream = Box::pin(encrypt(tls, host, socket)).await?;
+                Box::pin(self.web_socket(stream)).await?
+            }
+            (_, Some(tls)) => {
+                let stream = Box::pin(encrypt(tls, host, socket)).await?;
+                Box::new(Encrypted::new(stream))
+            }
+            (Scheme::Ws, _) => Box::pin(self.web_socket(socket)).await?,
             (_, None) => Box::new(Tcp::new(socket)),
         })
     }
