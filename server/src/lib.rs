@@ -19,6 +19,7 @@ pub mod fuzz;
 mod http;
 mod import;
 mod logging;
+mod looks;
 mod memory;
 mod proc;
 mod progress;

@@ -17,6 +17,7 @@ pub use timer::Timer;
 use std::{
     future::poll_fn,
     io,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -25,14 +26,15 @@ use std::{
 use bytes::BytesMut;
 use ebbtide_broker::{Answer, Broker, Connection, Denial, Durability, Limit, Origin, Question};
 use tokio::{
-    task::{JoinError, JoinSet},
-    time::{Instant, timeout_at},
+    task::{JoinError, JoinSet, coop},
+    time::sleep,
 };
 
 use crate::{
     auth::{Authenticator, Outcome, Shown},
     clock::Clock,
     logging::{Throttle, cut},
+    looks,
     storage::Reader,
     tls::ClientCertificate,
     turns,
@@ -45,7 +47,7 @@ const OUTPUT_BYTES_MAX: usize = Connection::TRANSMIT_BYTES;
 /// After so many bytes, in both directions together, others get their chance: a peer that always has more, and takes all, would
 /// otherwise keep its thread for as long as the runtime lets it, which is megabytes.
 const CARRIED_BYTES_MAX: usize = 256 * 1024;
-/// How long a connection whose session is taken over still listens, unless its client says goodbye before.
+/// How long a connection whose session is taken over still listens at least, unless its client says goodbye before.
 const CATCH_UP: Duration = Duration::from_millis(10);
 
 /// What every connection needs of the world.
@@ -245,8 +247,13 @@ impl<S: ByteStream> Driver<S> {
     /// Takes in what came before a takeover: a client that said DISCONNECT and came back at once did say it, and there is no
     /// will to publish [MQTT-3.14.4-3].
     async fn catch_up(&mut self) -> io::Result<()> {
-        // The new connection may have been noticed before these bytes are, by the system or by the runtime.
-        let end = Instant::now() + CATCH_UP;
+        // The network may bring these bytes behind the new connection, and the runtime may see them behind it however early they came: a
+        // new connection is read without a look, and all others wait until it is their turn to be looked at.
+        let mut end = pin!(async {
+            sleep(CATCH_UP).await;
+            looks::all_seen().await;
+        });
+        let mut is_over = false;
         let mut carried = 0;
         loop {
             // First what has been read already, and was held back.
@@ -259,11 +266,20 @@ impl<S: ByteStream> Driver<S> {
             if carried >= CARRIED_BYTES_MAX || self.ended || !self.connection.wants_input() {
                 return Ok(());
             }
-            let read = poll_fn(|context| self.stream.poll_read(context, &mut self.input));
-            match timeout_at(end, read).await {
-                Ok(Ok(0)) => self.ended = true,
-                Ok(count) => carried += count?,
-                Err(_) => return Ok(()),
+            let read = poll_fn(|context| {
+                // Before the read, or what is seen in between would be left.
+                is_over = is_over || end.as_mut().poll(context).is_ready();
+                match self.stream.poll_read(context, &mut self.input) {
+                    Poll::Ready(count) => Poll::Ready(Some(count)),
+                    // A task that has spent its turn is told that there is nothing.
+                    Poll::Pending if is_over && coop::has_budget_remaining() => Poll::Ready(None),
+                    Poll::Pending => Poll::Pending,
+                }
+            });
+            match read.await {
+                Some(Ok(0)) => self.ended = true,
+                Some(count) => carried += count?,
+                None => return Ok(()),
             }
         }
     }

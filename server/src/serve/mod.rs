@@ -26,7 +26,7 @@ use crate::{
     events::Events,
     exit, http,
     logging::{Filter, Throttle},
-    memory,
+    looks, memory,
     proxy::Proxies,
     stats::{self, History},
     storage::{CurrentBroker, Storage, StorageError},
@@ -41,13 +41,6 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(5);
 /// More threads than this only wait for each other: the writer has its own.
 const WORKERS_MAX: usize = 8;
-
-/// After so many turns of connections a thread looks which sockets have something. With one that always has something to do, and
-/// others that only wait, nobody else looks: these are waited for by those who have just woken up.
-const TURNS_PER_LOOK: u32 = 4;
-/// Sockets that one look gives. Of several tokio takes the last one first, for it puts whoever is woken last in front: what came
-/// first would be overtaken, and a publisher by its subscribers (docs/decisions/021-one-socket-at-a-look.md).
-const SOCKETS_PER_LOOK: usize = 1;
 
 /// Why the broker does not run, or has not ended well.
 #[derive(Debug, thiserror::Error)]
@@ -108,11 +101,9 @@ pub fn run(config: Config, reread: Reread, filter: Filter) -> Result<(), ServeEr
     let workers = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(WORKERS_MAX);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = looks::bound(runtime.worker_threads(workers))
         .on_thread_park(turns::pass_on)
-        .event_interval(TURNS_PER_LOOK)
-        .max_io_events_per_tick(SOCKETS_PER_LOOK)
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;
