@@ -208,10 +208,10 @@ impl<S: ByteStream> Driver<S> {
                 self.let_others().await;
             }
             timer.set(self.connection.poll_timeout());
-            let mut is_woken = false;
+            let (mut is_woken, mut is_late) = (false, false);
             tokio::select! {
                 () = signal.wait() => is_woken = true,
-                () = timer.passed() => self.connection.handle_timeout(clock.now()),
+                () = timer.passed() => is_late = true,
                 moved = poll_fn(|context| self.poll_world(context)) => match moved {
                     // A reader that panicked leaves a question open; the connection cannot go on without it.
                     Moved::Answered(answer) => {
@@ -229,6 +229,12 @@ impl<S: ByteStream> Driver<S> {
             }
             // What this turn causes itself is seen before the next wait.
             signal.stop_waiting();
+            if is_late {
+                if self.connection.is_overdue(clock.now().monotonic) {
+                    Box::pin(self.look_once_more()).await?;
+                }
+                self.connection.handle_timeout(clock.now());
+            }
             if is_woken {
                 if self.connection.is_leaving() {
                     Box::pin(self.catch_up()).await?;
@@ -242,6 +248,28 @@ impl<S: ByteStream> Driver<S> {
     async fn let_others(&mut self) {
         tokio::task::yield_now().await;
         self.carried = 0;
+    }
+
+    /// Takes in what has come from a client that seems to be silent: if the machine stood still, or has too much to do, nobody has looked
+    /// at its socket since.
+    async fn look_once_more(&mut self) -> io::Result<()> {
+        looks::all_seen().await;
+        if self.ended || !self.connection.wants_input() {
+            return Ok(());
+        }
+        let come = poll_fn(|context| {
+            Poll::Ready(match self.stream.poll_read(context, &mut self.input) {
+                Poll::Ready(count) => Some(count),
+                Poll::Pending => None,
+            })
+        });
+        match come.await {
+            Some(Ok(0)) => self.ended = true,
+            Some(count) => self.carried += count?,
+            None => return Ok(()),
+        }
+        self.take_in();
+        Ok(())
     }
 
     /// Takes in what came before a takeover: a client that said DISCONNECT and came back at once did say it, and there is no

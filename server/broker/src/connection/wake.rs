@@ -104,6 +104,18 @@ impl Connection {
         }
     }
 
+    /// [`Connection::handle_timeout`] would end it, for the client has been silent. What has come by now is to be received before: it
+    /// may be the broker that was late.
+    #[must_use]
+    pub fn is_overdue(&self, now: Monotonic) -> bool {
+        let deadline = match &self.phase {
+            Phase::Open(_) => self.keep_alive_deadline(),
+            Phase::Silent { .. } | Phase::Arriving(_) => self.poll_timeout(),
+            Phase::Claiming(_) | Phase::Over => None,
+        };
+        deadline.is_some_and(|deadline| deadline <= now)
+    }
+
     /// When [`Connection::handle_timeout`] wants to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Monotonic> {

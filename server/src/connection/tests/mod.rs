@@ -4,6 +4,7 @@ mod farewell;
 mod order;
 mod takeover;
 mod turns;
+mod unseen;
 
 use ebbtide_broker::Transport;
 use ebbtide_protocol::{
