@@ -23,7 +23,7 @@ use crate::{
     cli::Cli,
     clock::Clock,
     config::{self, Config, Options},
-    connection::Surroundings,
+    driver::Surroundings,
     events::Events,
     http::{self, Service},
     logging::Throttle,

@@ -10,7 +10,7 @@ mod bench;
 mod cli;
 mod clock;
 mod config;
-mod connection;
+mod driver;
 mod drops;
 mod events;
 mod exit;

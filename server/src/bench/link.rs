@@ -19,7 +19,7 @@ use super::{
     frame::{self, Frame},
     target::Dialer,
 };
-use crate::connection::ByteStream;
+use crate::driver::ByteStream;
 
 /// Unacknowledged messages that the broker may have under way to one client.
 const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(4096).expect("not zero");

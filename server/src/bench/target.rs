@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{client::IntoClientRequest, http::HeaderValu
 
 use crate::{
     cli::Login,
-    connection::{ByteStream, Tcp},
+    driver::{ByteStream, Tcp},
     tls::{Encrypted, Trust},
     websocket::{Role, SUBPROTOCOLS, WebSocket},
 };

@@ -55,7 +55,7 @@ use self::{
 };
 use crate::{
     config::Config,
-    connection::Surroundings,
+    driver::Surroundings,
     events::Events,
     proxy::Proxies,
     stats::{CommitTimes, History},

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{access::Caller, commit::DEADLINE, problem::Problem};
 use crate::{
-    connection::{Surroundings, Timer},
+    driver::{Surroundings, Timer},
     wake::Signal,
 };
 

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{App, exchange::Arrival, headers, problem::Problem};
 use crate::{
-    connection::{self, Surroundings},
+    driver::{self, Surroundings},
     tcp::{Peer, Permit},
     tls::ClientCertificate,
     websocket::{Role, SUBPROTOCOLS, WebSocket},
@@ -130,7 +130,7 @@ impl Client {
         let connect_size = limits.connect_packet_size_max;
         let refusal = permit.refusal();
         let stream = WebSocket::new(stream, ahead, Role::Server, packet_size, Some(connect_size));
-        connection::spawn(
+        driver::spawn(
             stream,
             self.origin,
             certificate,

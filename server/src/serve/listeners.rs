@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::ServeError;
 use crate::{
     config::{Config, ListenAddress},
-    connection::{self, Surroundings, Tcp},
+    driver::{self, Surroundings, Tcp},
     http,
     proxy::Proxies,
     tcp::{self, Door, Peer, Permit},
@@ -181,7 +181,7 @@ async fn accept_mqtt(
             match accepted {
                 Ok((stream, certificate)) => {
                     let origin = origin(&peer, Transport::Tls);
-                    connection::spawn(stream, origin, certificate, surroundings, None, permit);
+                    driver::spawn(stream, origin, certificate, surroundings, None, permit);
                 }
                 Err(error) => tls.refused(&peer, &error),
             }
@@ -204,7 +204,7 @@ fn plain(
     let refusal = permit.refusal();
     let origin = origin(peer, Transport::Tcp);
     let stream = Tcp::new(stream);
-    connection::spawn(stream, origin, None, surroundings, refusal, permit);
+    driver::spawn(stream, origin, None, surroundings, refusal, permit);
 }
 
 fn origin(peer: &Peer, transport: Transport) -> Origin {

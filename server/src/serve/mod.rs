@@ -21,7 +21,7 @@ use crate::{
     auth::{Authenticator, Directory, SetUpError},
     clock::Clock,
     config::{Config, ListenAddress},
-    connection::Surroundings,
+    driver::Surroundings,
     drops,
     events::Events,
     exit, http,

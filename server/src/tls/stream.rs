@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_rustls::TlsStream;
 
-use crate::connection::ByteStream;
+use crate::driver::ByteStream;
 
 /// MQTT over TLS, at either end.
 #[derive(Debug)]

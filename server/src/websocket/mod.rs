@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use self::{gate::Gate, read_ahead::ReadAhead, turn::Turn};
-use crate::connection::ByteStream;
+use crate::driver::ByteStream;
 
 /// The subprotocols that are taken, the best first: that of the standard [MQTT-6.0.0-4], and the name from before it for
 /// clients that ask for nothing else.
