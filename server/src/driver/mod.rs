@@ -10,6 +10,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod unseen;
 
 pub use stream::{ByteStream, Tcp};
 pub use timer::Timer;
@@ -17,24 +18,18 @@ pub use timer::Timer;
 use std::{
     future::poll_fn,
     io,
-    pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use bytes::BytesMut;
 use ebbtide_broker::{Answer, Broker, Connection, Denial, Durability, Limit, Origin, Question};
-use tokio::{
-    task::{JoinError, JoinSet, coop},
-    time::sleep,
-};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     auth::{Authenticator, Outcome, Shown},
     clock::Clock,
     logging::{Throttle, cut},
-    looks,
     storage::Reader,
     tls::ClientCertificate,
     turns,
@@ -47,8 +42,6 @@ const OUTPUT_BYTES_MAX: usize = Connection::TRANSMIT_BYTES;
 /// After so many bytes, in both directions together, others get their chance: a peer that always has more, and takes all, would
 /// otherwise keep its thread for as long as the runtime lets it, which is megabytes.
 const CARRIED_BYTES_MAX: usize = 256 * 1024;
-/// How long a connection whose session is taken over still listens at least, unless its client says goodbye before.
-const CATCH_UP: Duration = Duration::from_millis(10);
 
 /// What every connection needs of the world.
 #[derive(Clone, Debug)]
@@ -248,68 +241,6 @@ impl<S: ByteStream> Driver<S> {
     async fn let_others(&mut self) {
         tokio::task::yield_now().await;
         self.carried = 0;
-    }
-
-    /// Takes in what has come from a client that seems to be silent: if the machine stood still, or has too much to do, nobody has looked
-    /// at its socket since.
-    async fn look_once_more(&mut self) -> io::Result<()> {
-        looks::all_seen().await;
-        if self.ended || !self.connection.wants_input() {
-            return Ok(());
-        }
-        let come = poll_fn(|context| {
-            Poll::Ready(match self.stream.poll_read(context, &mut self.input) {
-                Poll::Ready(count) => Some(count),
-                Poll::Pending => None,
-            })
-        });
-        match come.await {
-            Some(Ok(0)) => self.ended = true,
-            Some(count) => self.carried += count?,
-            None => return Ok(()),
-        }
-        self.take_in();
-        Ok(())
-    }
-
-    /// Takes in what came before a takeover: a client that said DISCONNECT and came back at once did say it, and there is no
-    /// will to publish [MQTT-3.14.4-3].
-    async fn catch_up(&mut self) -> io::Result<()> {
-        // The network may bring these bytes behind the new connection, and the runtime may see them behind it however early they came: a
-        // new connection is read without a look, and all others wait until it is their turn to be looked at.
-        let mut end = pin!(async {
-            sleep(CATCH_UP).await;
-            looks::all_seen().await;
-        });
-        let mut is_over = false;
-        let mut carried = 0;
-        loop {
-            // First what has been read already, and was held back.
-            while {
-                self.take_in();
-                self.turn()
-            } {
-                tokio::task::yield_now().await;
-            }
-            if carried >= CARRIED_BYTES_MAX || self.ended || !self.connection.wants_input() {
-                return Ok(());
-            }
-            let read = poll_fn(|context| {
-                // Before the read, or what is seen in between would be left.
-                is_over = is_over || end.as_mut().poll(context).is_ready();
-                match self.stream.poll_read(context, &mut self.input) {
-                    Poll::Ready(count) => Poll::Ready(Some(count)),
-                    // A task that has spent its turn is told that there is nothing.
-                    Poll::Pending if is_over && coop::has_budget_remaining() => Poll::Ready(None),
-                    Poll::Pending => Poll::Pending,
-                }
-            });
-            match read.await {
-                Some(Ok(0)) => self.ended = true,
-                Some(count) => carried += count?,
-                None => return Ok(()),
-            }
-        }
     }
 
     /// Takes in what has come, as much as the core takes at a time. `false`: nothing could be taken in.

@@ -1,16 +1,19 @@
 //! What has come, and the runtime has not looked at the socket yet.
 
-use std::{io::Write, net::SocketAddr};
+use std::{io::Write, net::SocketAddr, time::Duration};
 
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
+    time::sleep,
 };
 
 use super::{
+    super::unseen::CATCH_UP,
     takeover::{Mail, connect, disconnect, retained, will},
     *,
 };
+use crate::looks;
 
 /// So many others are served first.
 const OTHERS: u32 = 50;
