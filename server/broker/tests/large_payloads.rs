@@ -2,83 +2,48 @@
 
 mod world;
 
-use std::task::Waker;
-
 use allocation_counter::measure;
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Connection, Identity, Now, Origin, Transport};
+use ebbtide_broker::{Connection, Now};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, Version,
-    codec::{Decoder, Role, encode},
+    codec::encode,
     packet::{Connect, Publish, SubscriptionOptions},
 };
-use world::{Client, World, clean, disconnect, kept, publish, subscribe, text};
+use world::{Client, World, clean, disconnect, kept, line::Line, publish, subscribe, text};
 
 const LARGE: usize = 4 * 1024 * 1024;
 /// As much as one look gives, and the head of a packet.
 const PART: usize = Connection::TRANSMIT_BYTES + 1024;
 
-/// A connection that the test itself drives, look by look.
-struct Line {
-    connection: Connection,
-    decoder: Decoder,
-    output: BytesMut,
+/// A client that has subscribed to "t".
+fn subscriber(world: &mut World, connect: Connect, qos: QoS) -> Line {
+    let mut line = Line::open(world, connect);
+    let options = SubscriptionOptions {
+        qos,
+        ..SubscriptionOptions::default()
+    };
+    line.send(&subscribe(1, "t", options));
+    world.commit();
+    assert_eq!(packets(&mut line).len(), 2, "CONNACK and SUBACK");
+    line
 }
 
-impl Line {
-    /// It is in, and has subscribed to "t".
-    fn new(world: &mut World, connect: Connect, qos: QoS) -> Self {
-        let origin = Origin {
-            address: "test".into(),
-            transport: Transport::Tcp,
-        };
-        let waker = Waker::noop().clone();
-        let mut decoder = Decoder::new(Role::Client, u32::MAX);
-        decoder.set_version(Version::V5);
-        let mut line = Self {
-            connection: world.broker.connect(origin, waker, Now::default()),
-            decoder,
-            output: BytesMut::new(),
-        };
-        line.send(&Packet::Connect(Box::new(connect)));
-        assert!(line.connection.poll_question().is_some());
-        let answer = Answer::Authenticated(Ok(Identity::default()).into());
-        line.connection.handle_answer(answer, Now::default());
-        let options = SubscriptionOptions {
-            qos,
-            ..SubscriptionOptions::default()
-        };
-        line.send(&subscribe(1, "t", options));
-        world.commit();
-        assert_eq!(line.packets().len(), 2, "CONNACK and SUBACK");
-        line
-    }
+/// One look at what there is to write, which is never much.
+fn look(line: &mut Line) -> bool {
+    let before = line.output.len();
+    let more = line.look();
+    let bytes = line.output.len() - before;
+    assert!(bytes <= PART, "{bytes} bytes");
+    more
+}
 
-    fn send(&mut self, packet: &Packet) {
-        let mut bytes = BytesMut::new();
-        encode(packet, Version::V5, &mut bytes);
-        self.connection.receive(&mut bytes, Now::default());
-    }
-
-    /// One look at what there is to write.
-    fn look(&mut self) -> bool {
-        let before = self.output.len();
-        let more = self
-            .connection
-            .poll_transmit(&mut self.output, Now::default());
-        let bytes = self.output.len() - before;
-        assert!(bytes <= PART, "{bytes} bytes");
-        more
-    }
-
-    /// All that there is to write.
-    fn packets(&mut self) -> Vec<Packet> {
-        while self.look() {}
-        let decode = || self.decoder.decode(&mut self.output).expect("it is MQTT");
-        let packets = std::iter::from_fn(decode).collect();
-        assert!(self.output.is_empty(), "all packets are whole");
-        packets
-    }
+/// All that there is to write.
+fn packets(line: &mut Line) -> Vec<Packet> {
+    while look(line) {}
+    let packets = line.written();
+    assert!(line.output.is_empty(), "all packets are whole");
+    packets
 }
 
 /// Distinct everywhere, so that no part can stand for another.
@@ -104,19 +69,19 @@ fn those_who_do_not_read_share_one_payload() {
     const READERS: usize = 16;
     let mut world = World::new();
     let mut lines: Vec<Line> = (0..READERS)
-        .map(|number| Line::new(&mut world, clean(&number.to_string()), QoS::AtMostOnce))
+        .map(|number| subscriber(&mut world, clean(&number.to_string()), QoS::AtMostOnce))
         .collect();
     let (publisher, _) = world.connect(clean("p"));
     let large = publish_large(&mut world, publisher, QoS::AtMostOnce);
     let held = measure(|| {
         for line in &mut lines {
-            line.look();
+            look(line);
         }
     });
     let bytes = usize::try_from(held.bytes_current).expect("it holds something");
     assert!(bytes <= READERS * 2 * PART, "{bytes} bytes");
     for mut line in lines {
-        let packets = line.packets();
+        let packets = packets(&mut line);
         let [packet] = &packets[..] else {
             panic!("{} packets", packets.len())
         };
@@ -128,14 +93,14 @@ fn those_who_do_not_read_share_one_payload() {
 #[test]
 fn what_is_to_be_sent_meanwhile_waits_for_the_rest() {
     let mut world = World::new();
-    let mut line = Line::new(&mut world, clean("reader"), QoS::AtMostOnce);
+    let mut line = subscriber(&mut world, clean("reader"), QoS::AtMostOnce);
     let (publisher, _) = world.connect(clean("p"));
     let large = publish_large(&mut world, publisher, QoS::AtMostOnce);
-    assert!(line.look());
+    assert!(look(&mut line));
     line.send(&Packet::PingReq);
     line.send(&subscribe(2, "more", SubscriptionOptions::default()));
     world.publish(publisher, 1, "t", "small", QoS::AtMostOnce, false);
-    let packets = line.packets();
+    let packets = packets(&mut line);
     assert!(text(message(&packets[0])) == large, "another payload");
     let rest: Vec<u8> = packets[1..].iter().map(kind).collect();
     assert_eq!(rest, [SUBACK, PINGRESP, PUBLISH]);
@@ -158,20 +123,20 @@ fn kind(packet: &Packet) -> u8 {
 fn one_that_is_taken_over_in_the_midst_of_a_packet_ends_behind_it() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         let mut world = World::new();
-        let mut line = Line::new(&mut world, kept("x"), qos);
+        let mut line = subscriber(&mut world, kept("x"), qos);
         let (publisher, _) = world.connect(clean("p"));
         let large = publish_large(&mut world, publisher, qos);
         // The packet id of QoS 2 has to be committed.
-        line.look();
+        look(&mut line);
         world.commit();
-        line.look();
+        look(&mut line);
         let other = world.open();
         world.send(other, Packet::Connect(Box::new(kept("x"))));
         line.connection.handle_wake(Now::default());
         line.connection.handle_wake(Now::default());
         world.commit();
 
-        let packets = line.packets();
+        let packets = packets(&mut line);
         let [packet, Packet::Disconnect(why)] = &packets[..] else {
             panic!("{qos:?}: {} packets", packets.len())
         };
@@ -188,13 +153,13 @@ fn one_that_is_taken_over_in_the_midst_of_a_packet_ends_behind_it() {
 #[test]
 fn one_that_says_goodbye_in_the_midst_of_a_packet_gets_the_rest_of_it_only() {
     let mut world = World::new();
-    let mut line = Line::new(&mut world, clean("reader"), QoS::AtMostOnce);
+    let mut line = subscriber(&mut world, clean("reader"), QoS::AtMostOnce);
     let (publisher, _) = world.connect(clean("p"));
     let large = publish_large(&mut world, publisher, QoS::AtMostOnce);
     world.publish(publisher, 1, "t", "behind", QoS::AtMostOnce, false);
-    assert!(line.look());
+    assert!(look(&mut line));
     line.send(&disconnect(ReasonCode::Success));
-    let packets = line.packets();
+    let packets = packets(&mut line);
     let [packet] = &packets[..] else {
         panic!("{} packets", packets.len())
     };
@@ -205,7 +170,7 @@ fn one_that_says_goodbye_in_the_midst_of_a_packet_gets_the_rest_of_it_only() {
 #[test]
 fn small_ones_are_not_cut() {
     let mut world = World::new();
-    let mut line = Line::new(&mut world, clean("reader"), QoS::AtMostOnce);
+    let mut line = subscriber(&mut world, clean("reader"), QoS::AtMostOnce);
     let (publisher, _) = world.connect(clean("p"));
     let payload = "x".repeat(10_000);
     for id in 1..=20 {
@@ -213,18 +178,8 @@ fn small_ones_are_not_cut() {
         world.send(publisher, Packet::Publish(Box::new(packet)));
     }
     let mut count = 0;
-    while line
-        .connection
-        .poll_transmit(&mut line.output, Now::default())
-    {
-        while line
-            .decoder
-            .decode(&mut line.output)
-            .expect("it is MQTT")
-            .is_some()
-        {
-            count += 1;
-        }
+    while line.look() {
+        count += line.written().len();
         assert!(line.output.is_empty(), "it ends behind a packet");
     }
     assert_eq!(count, 20);

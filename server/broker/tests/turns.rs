@@ -3,66 +3,17 @@
 
 mod world;
 
-use std::task::Waker;
-
 use bytes::BytesMut;
-use ebbtide_broker::{Answer, Connection, Identity, Now, Origin, STEPS_PER_TURN, Transport};
+use ebbtide_broker::STEPS_PER_TURN;
 use ebbtide_protocol::{
     Packet, QoS, TopicFilter, Version,
-    codec::{Decoder, Role, encode},
+    codec::encode,
     packet::{Connect, Subscribe, Subscription, SubscriptionOptions, Unsubscribe},
 };
-use world::{Client, World, clean, kept, packet_id, publish, snapshots::retain, will};
+use world::{Client, World, clean, kept, line::Line, packet_id, publish, snapshots::retain, will};
 
 /// More levels of topics than are looked at in two turns.
 const TOPICS: usize = 40_000;
-
-/// A connection that the test itself drives, turn by turn.
-struct Line {
-    connection: Connection,
-    decoder: Decoder,
-    output: BytesMut,
-}
-
-impl Line {
-    fn new(world: &World) -> Self {
-        let origin = Origin {
-            address: "test".into(),
-            transport: Transport::Tcp,
-        };
-        let waker = Waker::noop().clone();
-        let mut decoder = Decoder::new(Role::Client, u32::MAX);
-        decoder.set_version(Version::V5);
-        let mut line = Self {
-            connection: world.broker.connect(origin, waker, Now::default()),
-            decoder,
-            output: BytesMut::new(),
-        };
-        line.send(Packet::Connect(Box::new(clean("raw"))));
-        assert!(line.connection.poll_question().is_some());
-        let answer = Answer::Authenticated(Ok(Identity::default()).into());
-        line.connection.handle_answer(answer, Now::default());
-        line
-    }
-
-    fn send(&mut self, packet: Packet) {
-        let mut bytes = BytesMut::new();
-        encode(&packet, Version::V5, &mut bytes);
-        self.connection.receive(&mut bytes, Now::default());
-    }
-
-    /// A part of what has come, as one turn takes it; `true`: there is more.
-    fn take(&mut self, input: &mut BytesMut) -> bool {
-        self.connection.receive(input, Now::default())
-    }
-
-    fn turn(&mut self) -> Vec<Packet> {
-        self.connection
-            .poll_transmit(&mut self.output, Now::default());
-        let decode = || self.decoder.decode(&mut self.output).expect("it is MQTT");
-        std::iter::from_fn(decode).collect()
-    }
-}
 
 #[test]
 fn a_filter_that_matches_little_takes_several_turns() {
@@ -71,9 +22,9 @@ fn a_filter_that_matches_little_takes_several_turns() {
     let (publisher, _) = world.connect(clean("p"));
     // Behind all the others.
     world.publish(publisher, 1, "s/1/x", "found", QoS::AtLeastOnce, true);
-    let mut line = Line::new(&world);
+    let mut line = Line::open(&world, clean("raw"));
     assert_eq!(line.turn().len(), 1, "CONNACK");
-    line.send(Packet::Subscribe(Subscribe {
+    line.send(&Packet::Subscribe(Subscribe {
         packet_id: packet_id(1),
         subscription_identifier: None,
         user_properties: Vec::new(),
@@ -153,7 +104,7 @@ fn publishes_that_match_thousands_of_filters_take_several_turns() {
     world.send(bomb, subscribe_all(overlapping(LEVELS), QoS::AtMostOnce));
     world.commit();
     world.take_suback(bomb);
-    let mut line = Line::new(&world);
+    let mut line = Line::open(&world, clean("raw"));
     line.turn();
     let topic = vec!["a"; LEVELS as usize].join("/");
     let message = Packet::Publish(Box::new(publish(1, &topic, "x", QoS::AtMostOnce)));
@@ -292,10 +243,10 @@ fn messages_that_expire_together_take_several_turns() {
 fn snapshots_that_find_nothing_take_several_turns() {
     const FILTERS: usize = 5_000;
     let world = World::new();
-    let mut line = Line::new(&world);
+    let mut line = Line::open(&world, clean("raw"));
     line.turn();
     let filters = (0..FILTERS).map(|number| format!("nothing/{number}"));
-    line.send(subscribe_all(filters, QoS::AtMostOnce));
+    line.send(&subscribe_all(filters, QoS::AtMostOnce));
     let suback = line.turn();
     assert!(matches!(suback[..], [Packet::SubAck(_)]), "{suback:?}");
     let mut turns = 1;

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod line;
 mod riddle;
 pub mod snapshots;
 mod start;
