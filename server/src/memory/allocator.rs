@@ -1,24 +1,30 @@
-//! What the allocator of the system keeps of what was freed, for next time. It gives back what lies at the end of its heaps, and keeps what lies
-//! before something that is still in use, however much it is.
+//! What the allocator keeps of what was freed, for next time. It gives it back by and by, and at once when it is told to.
 
 /// Gives back to the system whatever is free. It may take a while, with much memory.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[allow(unsafe_code, reason = "a function of glibc that nobody has wrapped")]
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "a command of jemalloc that nobody has wrapped")]
 pub fn give_back() {
-    // SAFETY: malloc_trim(3) may be called at any time by any thread, and moves nothing that is in use.
+    use std::ptr::null_mut;
+    // 4,096 stands for all arenas.
+    let purge = c"arena.4096.purge".as_ptr();
+    // SAFETY: the name ends with a zero, the command takes and gives nothing, and moves nothing that is in use.
     unsafe {
-        libc::malloc_trim(0);
+        tikv_jemalloc_sys::mallctl(purge, null_mut(), null_mut(), null_mut(), 0);
     }
 }
 
 /// Others are not told.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(unix))]
 pub fn give_back() {}
 
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use crate::memory::usage::Resident;
+
+    /// As in the program.
+    #[global_allocator]
+    static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
     #[test]
     fn what_is_free_between_what_is_in_use_is_given_back() {

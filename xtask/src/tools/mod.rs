@@ -1,4 +1,4 @@
-//! What the builds and tests need beyond rustup, a C compiler and Node. Each tool: is it there in the right version? Else get it.
+//! What the builds and tests need beyond rustup, a C compiler, make and Node. Each tool: is it there in the right version? Else get it.
 //!
 //! Versions are pinned here. A tool on PATH is used when its version fits; what is missing goes into the per-user cache, one
 //! folder for each name and version, so several clones and branches live side by side.
