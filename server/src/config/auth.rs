@@ -73,7 +73,7 @@ pub struct JwtKey {
     /// How often it is fetched, seconds.
     #[serde(default = "refresh_s")]
     pub jwks_refresh_s: u32,
-    /// For how long what was fetched counts while it cannot be fetched again, seconds.
+    /// For how long what was fetched counts while it cannot be fetched again, seconds: longer than until it is fetched the next time.
     #[serde(default = "max_age_s")]
     pub jwks_max_age_s: u32,
     /// The `kid` of the tokens that this key is for; not given: of all that name no other one.

@@ -71,6 +71,13 @@ impl Remote {
             };
         };
         let is_local = is_local(url)?;
+        let (refresh_s, max_age_s) = (config.jwks_refresh_s.max(1), config.jwks_max_age_s);
+        if max_age_s <= refresh_s {
+            return Err(format!(
+                "jwks_max_age_s is {max_age_s} and jwks_refresh_s is {refresh_s}: its keys would not count any more when they are fetched again; \
+                 give a longer jwks_max_age_s, or a shorter jwks_refresh_s"
+            ));
+        }
         let authorities = config.jwks_ca_file.as_ref();
         let authorities = authorities.map(|file| super::content(file)).transpose()?;
         let roots = match (&authorities, is_local) {
@@ -95,8 +102,8 @@ impl Remote {
         Ok(Some(Self {
             url: url.clone(),
             agent: agent.build().into(),
-            refresh: Duration::from_secs(config.jwks_refresh_s.max(1).into()),
-            max_age: Duration::from_secs(config.jwks_max_age_s.into()),
+            refresh: Duration::from_secs(refresh_s.into()),
+            max_age: Duration::from_secs(max_age_s.into()),
             authorities,
             times: Mutex::default(),
             wanted: tokio::sync::Notify::new(),

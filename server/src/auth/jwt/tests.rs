@@ -315,6 +315,20 @@ fn a_key_that_cannot_be_used_is_told_with_what_would_be_right() {
         ),
         (
             JwtKey {
+                jwks_max_age_s: 60,
+                ..remote("ES256", "https://127.0.0.1/keys")
+            },
+            "jwks_max_age_s is 60 and jwks_refresh_s is 300",
+        ),
+        (
+            JwtKey {
+                jwks_refresh_s: 86_400,
+                ..remote("ES256", "https://127.0.0.1/keys")
+            },
+            "a shorter jwks_refresh_s",
+        ),
+        (
+            JwtKey {
                 jwks_ca_file: Some(secret.clone()),
                 ..remote("ES256", "https://127.0.0.1/keys")
             },
