@@ -15,6 +15,7 @@ use ebbtide_protocol::ByteString;
 use ebbtide_store::{WallTime, access::Claims};
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, Header, Validation, decode, decode_header,
+    errors::ErrorKind,
     jwk::{Jwk, JwkSet},
 };
 use parking_lot::{Mutex, RwLock};
@@ -85,7 +86,19 @@ struct Key {
     key: DecodingKey,
 }
 
+/// By what a source refuses a token.
+struct Refused {
+    why: String,
+    /// By the very key that it names, or because it has expired: no other key has to be waited for.
+    is_final: bool,
+}
+
 impl Key {
+    /// The token asks for it by its id.
+    fn is_named_by(&self, header: &Header) -> bool {
+        self.id.is_some() && self.id == header.kid
+    }
+
     fn is_meant_by(&self, header: &Header) -> bool {
         match (&self.id, &header.kid) {
             (Some(known), Some(asked)) => known == asked,
@@ -100,6 +113,15 @@ impl std::fmt::Debug for Key {
         f.debug_struct("Key")
             .field("id", &self.id)
             .finish_non_exhaustive()
+    }
+}
+
+impl Refused {
+    /// What is said: the last one, but nothing comes before one that is final.
+    fn or(self, said: &mut Option<Self>) {
+        if self.is_final || !said.as_ref().is_some_and(|said| said.is_final) {
+            *said = Some(self);
+        }
     }
 }
 
@@ -177,7 +199,7 @@ impl Jwt {
         let header = decode_header(token).map_err(|_| {
             "its token is none, or of an algorithm that is never accepted (`none`)".to_owned()
         })?;
-        let (mut why, mut outage) = (None, None);
+        let (mut refused, mut outage) = (None::<Refused>, None);
         for source in &self.0 {
             if let Some(because) = source.remote.as_ref().and_then(|remote| remote.outage()) {
                 outage = Some(format!("the key set {:?} {because}", source.config.name));
@@ -186,12 +208,15 @@ impl Jwt {
             match source.verify(token, &header) {
                 Ok(Some(said)) => return Ok(said),
                 Ok(None) => {}
-                Err(other) => why = Some(other),
+                Err(other) => other.or(&mut refused),
             }
         }
-        if let (None, Some(outage)) = (&why, outage) {
+        let is_final = refused.as_ref().is_some_and(|refused| refused.is_final);
+        if let (false, Some(outage)) = (is_final, outage) {
+            // A key without an id is tried on every token: that it has not signed this one does not say that nobody has.
             return Err(Unverified::Unavailable(outage));
         }
+        let why = refused.map(|refused| refused.why);
         Err(why
             .unwrap_or_else(|| match &header.kid {
                 Some(id) => format!("no key has the id {:?} of its token", cut(id)),
@@ -203,19 +228,19 @@ impl Jwt {
 
 impl Source {
     /// `None`: none of these keys is meant.
-    fn verify(&self, token: &str, header: &Header) -> Result<Option<Said>, String> {
+    fn verify(&self, token: &str, header: &Header) -> Result<Option<Said>, Refused> {
         if !self.has_key_for(header) {
             self.read_again();
         }
         let keys = Arc::clone(&self.keys.read());
-        let mut why = None;
+        let mut refused = None;
         for key in keys.iter().filter(|key| key.is_meant_by(header)) {
             match self.verify_with(key, token, header) {
                 Ok(said) => return Ok(Some(said)),
-                Err(other) => why = Some(other),
+                Err(other) => other.or(&mut refused),
             }
         }
-        why.map_or(Ok(None), Err)
+        refused.map_or(Ok(None), Err)
     }
 
     fn has_key_for(&self, header: &Header) -> bool {
@@ -227,13 +252,18 @@ impl Source {
         *self.keys.write() = keys.into();
     }
 
-    fn verify_with(&self, key: &Key, token: &str, header: &Header) -> Result<Said, String> {
+    fn verify_with(&self, key: &Key, token: &str, header: &Header) -> Result<Said, Refused> {
         let name = &self.config.name;
+        let is_named = key.is_named_by(header);
         if !key.algorithms.contains(&header.alg) {
-            return Err(format!(
+            let why = format!(
                 "its token is signed with {:?}, and the key {name:?} counts for {:?} only",
                 header.alg, key.algorithms
-            ));
+            );
+            return Err(Refused {
+                why,
+                is_final: is_named,
+            });
         }
         let mut validation = Validation::new(header.alg);
         validation.leeway = 0;
@@ -251,8 +281,14 @@ impl Source {
         }
         validation.set_required_spec_claims(&required);
         let token = decode::<serde_json::Map<String, Value>>(token, &key.key, &validation)
-            .map_err(|error| format!("its token does not count by the key {name:?}: {error}"))?;
-        self.read_claims(&token.claims)
+            .map_err(|error| Refused {
+                why: format!("its token does not count by the key {name:?}: {error}"),
+                is_final: is_named || matches!(error.kind(), ErrorKind::ExpiredSignature),
+            })?;
+        self.read_claims(&token.claims).map_err(|why| Refused {
+            why,
+            is_final: is_named,
+        })
     }
 
     fn read_claims(&self, claims: &serde_json::Map<String, Value>) -> Result<Said, String> {

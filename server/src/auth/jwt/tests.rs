@@ -351,3 +351,53 @@ fn a_key_that_cannot_be_used_is_told_with_what_would_be_right() {
         assert!(!error.contains("a secret of"), "{error}");
     }
 }
+
+/// Would fail if a key that is tried on every token spoke for one that cannot be had now.
+#[test]
+fn while_a_key_set_is_not_there_only_the_key_that_a_token_names_refuses_it() {
+    let files = Files::new();
+    let other = "another secret, of 32 bytes as well";
+    // Never fetched: nobody has begun to.
+    let away = remote("ES256", "https://127.0.0.1/keys");
+    let nameless = config("HS256", files.put("other", other));
+    let ed = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
+    let ed = EncodingKey::from_ed_pem(ed.serialize_pem().as_bytes()).expect("a key");
+    for order in [
+        [away.clone(), nameless.clone()],
+        [nameless.clone(), away.clone()],
+    ] {
+        let jwt = Jwt::load(&order).expect("loads");
+        for kid in [None, Some("theirs")] {
+            for token in [
+                hs256(kid, &ann()),
+                token(Algorithm::EdDSA, &ed, kid, &ann()),
+            ] {
+                let outcome = jwt.verify(&token);
+                let Err(Unverified::Unavailable(why)) = &outcome else {
+                    panic!("{kid:?}: {outcome:?}");
+                };
+                assert!(why.contains("was not fetched yet"), "{why}");
+            }
+        }
+        // Whoever has signed it: it counts no longer.
+        let key = EncodingKey::from_secret(other.as_bytes());
+        let expired = json!({ "sub": "ann", "exp": soon() - 61 });
+        let expired = token(Algorithm::HS256, &key, None, &expired);
+        let outcome = jwt.verify(&expired);
+        assert!(
+            matches!(&outcome, Err(Unverified::Refused(why)) if why.contains("ExpiredSignature")),
+            "{outcome:?}"
+        );
+        let good = token(Algorithm::HS256, &key, None, &ann());
+        assert!(jwt.verify(&good).is_ok());
+    }
+    // A name that is known with another key behind it does not have to wait, and is what the log says.
+    let mut named = config("HS256", files.put("named", other));
+    named.key_id = Some("ours".into());
+    let jwt = Jwt::load(&[named, away, nameless]).expect("loads");
+    let outcome = jwt.verify(&hs256(Some("ours"), &ann()));
+    assert!(
+        matches!(&outcome, Err(Unverified::Refused(why)) if why.contains("InvalidSignature")),
+        "{outcome:?}"
+    );
+}
