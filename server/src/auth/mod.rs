@@ -285,6 +285,11 @@ impl Authenticator {
 
     /// The user whose token of this broker that is, and what the token says; when it expires by the clock of the broker.
     pub fn by_own_token(&self, token: &str) -> Result<(UserRow, Owner), String> {
+        if !self.asks_for_passwords() {
+            // It stands for one, and the secret that has signed it outlives a restart without them.
+            let why = "its token from the login does not count: `auth` does not name `password`";
+            return Err(why.to_owned());
+        }
         let mut owner = token::verify(&self.0.directory, token)?;
         owner.expires_at = self.0.clock.moment(owner.expires_at);
         Ok((self.owner(&owner)?, owner))
@@ -402,7 +407,11 @@ mod tests {
             let (clock, directory) = (Clock::behind(behind_ms), Directory::default());
             let rows = vec![AccessRow::User(user.clone())];
             directory.load(rows, &AuthConfig::default(), clock.now().wall);
-            let authenticator = Authenticator::new(&AuthConfig::default(), directory, clock);
+            let config = AuthConfig {
+                methods: vec![Method::Password],
+                ..AuthConfig::default()
+            };
+            let authenticator = Authenticator::new(&config, directory, clock);
             let authenticator = authenticator.expect("it is valid");
             let token = authenticator.token(&user, None).expect("a token");
             let shown = authenticator.by_own_token(&token.text);

@@ -125,6 +125,50 @@ fn a_token_that_does_not_count_is_refused_with_the_reason_in_the_log() -> Result
     guarded.kept_silent(&parts)
 }
 
+/// The secret that has signed them is kept, and so they would count again.
+#[test]
+fn tokens_of_the_login_open_nothing_where_nobody_is_asked_for_a_password() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("ebbtide.toml");
+    let with_passwords = config(&folder)?;
+    std::fs::write(&file, &with_passwords)?;
+    let path = file.to_str().context("a path")?;
+    let mut guarded = Guarded {
+        broker: Broker::start_with(&["--config", path])?,
+        _folder: folder,
+    };
+    let token = guarded.login("root")?;
+    let key = json!({ "label": "kept", "scopes": ["admin"] });
+    let (_, made) = guarded.ask(&token, "POST", "/api/v1/keys", &key)?;
+    let key = made["key"].as_str().context("a key")?;
+    let jwt = with_passwords.split_once("[[jwt]]").context("a key")?.1;
+    std::fs::write(&file, format!("auth = ['jwt']\n[[jwt]]{jwt}"))?;
+    guarded.broker.restart()?;
+    for (method, path) in [
+        ("GET", "/api/v1/users"),
+        ("GET", "/api/v1/stats"),
+        ("POST", "/api/v1/login/renew"),
+    ] {
+        let (status, problem) = guarded.ask(&token, method, path, &Value::Null)?;
+        ensure!(status == 401, "{method} {path}: {status} {problem}");
+        ensure!(
+            problem.to_string().contains("does not name `password`"),
+            "{problem}"
+        );
+    }
+    let reason = guarded.refused(with("root", &token, clean("c")))?;
+    ensure!(reason == ReasonCode::BadUserNameOrPassword, "{reason:?}");
+    // A key is nobody's password.
+    let (status, _) = guarded.ask(key, "GET", "/api/v1/users", &Value::Null)?;
+    ensure!(status == 200, "{status}");
+    // Named again, it counts again, as the password does.
+    std::fs::write(&file, with_passwords)?;
+    guarded.broker.restart()?;
+    let (status, _) = guarded.ask(&token, "GET", "/api/v1/users", &Value::Null)?;
+    ensure!(status == 200, "{status}");
+    guarded.kept_silent(&[&token, key])
+}
+
 #[test]
 fn a_token_of_the_login_is_a_credential_for_mqtt() -> Result<()> {
     let guarded = Guarded::start()?;
