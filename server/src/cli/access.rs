@@ -360,6 +360,11 @@ fn read_password() -> Result<String, AccessError> {
         "" => Err(AccessError::Typed(
             "give the password on standard input, for example: printf %s \"$PASSWORD\" | ebbtide users set ann".to_owned(),
         )),
+        // Nobody could show it: what is longer is never looked at.
+        password if password.len() > auth::PASSWORD_BYTES_MAX => Err(AccessError::Typed(format!(
+            "the password is too long: give at most {} bytes",
+            auth::PASSWORD_BYTES_MAX
+        ))),
         password => Ok(password.to_owned()),
     }
 }

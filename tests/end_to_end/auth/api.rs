@@ -211,6 +211,13 @@ fn users_keys_and_rules_from_the_command_line() -> Result<()> {
     guarded.refused(with("eve", "eves-0wn", clean("e")))?;
     let hash = done(&["users", "hash"], "a password\n")?;
     ensure!(hash.starts_with("$argon2id$"), "{hash}");
+    // One that nobody could come in with is not hashed, and not sent.
+    let longest = "p".repeat(1024);
+    done(&["users", "hash"], &longest)?;
+    for words in [&["users", "hash"][..], &["users", "set", "eve"]] {
+        let (code, said) = run(words, &format!("{longest}p"))?;
+        ensure!(code == 2 && said.contains("at most 1024 bytes"), "{said}");
+    }
     let (code, said) = run(&["users", "set", "eve"], "")?;
     ensure!(code == 2 && said.contains("standard input"), "{said}");
     Ok(())
