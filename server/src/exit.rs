@@ -45,7 +45,7 @@ pub const CODES: &[(i32, &str)] = &[
     ),
     (
         7,
-        "A backup, a certificate, a file of rules or of another broker could not be read or written, or something would have been overwritten.",
+        "A backup, a certificate, a file of rules or of another broker, or what the broker has answered, could not be read or written, or something would have been overwritten.",
     ),
     (8, "`ebbtide acl test`: it is not allowed."),
     (
@@ -170,7 +170,9 @@ fn of_client(error: &ClientError) -> u8 {
         | ClientError::NoPassword(_)
         | ClientError::Key
         | ClientError::Trust(TrustError::Unusable(_)) => 2,
-        ClientError::Password(_) | ClientError::Trust(TrustError::Read { .. }) => 7,
+        ClientError::Password(_)
+        | ClientError::Write(_)
+        | ClientError::Trust(TrustError::Read { .. }) => 7,
         ClientError::Runtime(_) => 1,
         ClientError::Unreachable { .. }
         | ClientError::Handshake { .. }

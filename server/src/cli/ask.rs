@@ -44,7 +44,7 @@ impl Ask {
         let broker = self.at.resolve(config)?;
         let answer: T = exchange(&broker, method, path, body)?;
         if self.json {
-            println!("{}", json(&answer));
+            is_wanted(writeln!(io::stdout(), "{}", json(&answer)))?;
         } else {
             show(answer);
         }
@@ -72,8 +72,7 @@ impl Ask {
             let (entries, following) = next(answer);
             for entry in entries.iter().take(left) {
                 let line = if self.json { json(entry) } else { show(entry) };
-                if writeln!(output, "{line}").is_err() {
-                    // Who reads has had enough.
+                if !is_wanted(writeln!(output, "{line}"))? {
                     return Ok(());
                 }
             }
@@ -95,6 +94,15 @@ fn exchange<T: DeserializeOwned>(
         whole(answer).await
     })??;
     serde_json::from_slice(&answer).map_err(|error| ClientError::BrokenOff(error.to_string()))
+}
+
+/// Whether whoever reads wants more: it may have had enough. Anything else, such as a full disk, would leave a part that looks like all of it.
+pub fn is_wanted(written: io::Result<()>) -> Result<bool, ClientError> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(ClientError::Write(error)),
+    }
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -124,6 +132,16 @@ pub fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_who_has_had_enough_ends_it_well() {
+        let failed = |kind: io::ErrorKind| is_wanted(Err(kind.into())).ok();
+        assert_eq!(is_wanted(Ok(())).ok(), Some(true));
+        assert_eq!(failed(io::ErrorKind::BrokenPipe), Some(false));
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
+            assert_eq!(failed(kind), None, "{kind}");
+        }
+    }
 
     #[test]
     fn control_characters_do_not_reach_a_terminal() {

@@ -70,9 +70,14 @@ impl Man {
         clap_mangen::Man::new(command)
             .render(&mut page)
             .expect("memory takes all of it");
-        // Who reads may have had enough.
-        let _ = io::stdout().write_all(&page);
-        Ok(())
+        match io::stdout().write_all(&page) {
+            // Who reads may have had enough.
+            Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+                let path = "standard output".into();
+                Err(PageError { path, source }.into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

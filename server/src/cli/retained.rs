@@ -10,7 +10,7 @@ use ebbtide_api::{
 use hyper::Method;
 
 use super::{
-    ask::{Ask, encoded, path, printable},
+    ask::{Ask, encoded, is_wanted, path, printable},
     mqtt::{MessageFlags, PAYLOAD, PayloadFlags},
 };
 use crate::{
@@ -106,7 +106,14 @@ impl Retained {
     pub fn run(self, config: &Config) -> Result<(), Failure> {
         match self {
             Self::List(list) => list.run(config),
-            Self::Get(One { topic, ask }) => ask.get(config, &path("retained", &topic), write),
+            Self::Get(One { topic, ask }) => {
+                let mut written = Ok(());
+                ask.get(config, &path("retained", &topic), |message| {
+                    written = write(message);
+                })?;
+                is_wanted(written)?;
+                Ok(())
+            }
             Self::Set(set) => set.run(config),
             Self::Delete(delete) => delete.run(config),
         }
@@ -222,13 +229,13 @@ fn preview(message: &RetainedMessage) -> String {
 }
 
 /// To standard output, and nothing behind it.
-fn write(message: RetainedMessage) {
+fn write(message: RetainedMessage) -> io::Result<()> {
     let payload = match (message.payload, message.payload_base64) {
         (Some(text), _) => text.into_bytes(),
         (None, Some(encoded)) => STANDARD.decode(encoded).unwrap_or_default(),
         (None, None) => Vec::new(),
     };
     let mut output = io::stdout().lock();
-    // Who reads may have had enough.
-    let _ = output.write_all(&payload).and_then(|()| output.flush());
+    output.write_all(&payload)?;
+    output.flush()
 }

@@ -1,6 +1,8 @@
 //! `ebbtide retained` and `ebbtide sessions`: through the HTTP API of a running broker; and what the program says of itself.
 
 use super::*;
+use std::fs::File;
+use std::process::Stdio;
 use tempfile::TempDir;
 
 struct Asked {
@@ -94,6 +96,39 @@ fn retained_messages_are_listed_set_and_deleted() -> Result<()> {
         absent.code == 6 && absent.stderr.contains("404"),
         "{absent:?}"
     );
+    Ok(())
+}
+
+/// A part of it must not pass for the whole.
+#[test]
+fn what_cannot_be_written_is_no_success() -> Result<()> {
+    let asked = Asked {
+        broker: Broker::start()?,
+    };
+    asked.well(&["retained", "set", "lamp/1", "-m", "on"])?;
+    let words: [&[&str]; 4] = [
+        &["retained", "get", "lamp/1"],
+        &["retained", "get", "lamp/1", "--json"],
+        &["retained", "list"],
+        &["man"],
+    ];
+    for words in words {
+        let mut command = ebbtide(words);
+        command.env("EBBTIDE_URL", format!("http://{}", asked.broker.http()));
+        let full = File::options().write(true).open("/dev/full")?;
+        let output = command.stdout(full).stdin(Stdio::null()).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.code() == Some(7), "{words:?}: {said}");
+        ensure!(
+            said.starts_with("error: cannot write "),
+            "{words:?}: {said}"
+        );
+        // Who reads may have had enough, and that is no fault.
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        drop(child.stdout.take());
+        ensure!(child.wait()?.code() == Some(0), "{words:?}");
+    }
     Ok(())
 }
 

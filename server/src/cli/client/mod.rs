@@ -101,6 +101,9 @@ pub enum ClientError {
         /// What it said.
         detail: String,
     },
+    /// It has answered, and standard output takes no more.
+    #[error("cannot write what the broker has answered: {0}")]
+    Write(io::Error),
     /// It broke off, or its answer makes no sense.
     #[error("the broker broke off: {0}")]
     BrokenOff(String),
