@@ -407,3 +407,32 @@ fn the_documents_quote_the_log() -> Result<()> {
     }
     Ok(())
 }
+
+/// The page's broker runs with the level that is the default, where the first of its lines does not show.
+#[test]
+fn a_handshake_that_the_client_breaks_off_is_said_at_debug_only() -> Result<()> {
+    let page = std::fs::read_to_string(tools::folder("../docs/secured-app.md"))?;
+    ensure!(page.contains("The first of these lines is there with `--log debug` only"));
+    let (certificates, others) = (Certificates::make()?, Certificates::make()?);
+    let flags = certificates.flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    for (level, is_said) in [("info", false), ("debug", true)] {
+        let broker = Broker::start_with(&[&["--log", level], &flags[..]].concat())?;
+        let mqtts = format!("mqtts://localhost:{}", broker.address("mqtts")?.port());
+        let publish = |authority: &Certificates| -> Result<i32> {
+            let authority = authority.path("authority.pem").display().to_string();
+            let place = ["pub", "-L", &mqtts, "--cafile", &authority];
+            let words = [&place[..], &["-t", "t", "-m", "x", "-q", "1"]].concat();
+            Ok(run(ebbtide(&words), "")?.code)
+        };
+        ensure!(publish(&others)? == 6);
+        // The next one comes after it.
+        ensure!(publish(&certificates)? == 0);
+        let line = "the TLS handshake was not completed";
+        match is_said {
+            true => logged(&broker, line)?,
+            false => ensure!(!broker.log().contains(line), "{}", broker.log()),
+        }
+    }
+    Ok(())
+}
