@@ -274,6 +274,53 @@ fn keys_for_tokens_change_and_users_and_rules_are_for_the_first_start() -> Resul
     before.ping()
 }
 
+/// `auth` holds until a restart, and who comes in by it needs the keys until then.
+#[test]
+fn keys_stay_as_long_as_the_method_that_they_are_for() -> Result<()> {
+    const OLD: &str = "the old secret of somebody who signs";
+    const NEW: &str = "the new secret of somebody who signs";
+    let keys = TempDir::new()?;
+    let file = |key: &str| {
+        format!(
+            "auth = ['jwt', 'password']\n[[jwt]]\nname = 'k'\nalgorithms = ['HS256']\nkey_file = '{}'\n",
+            keys.path().join(key).display()
+        )
+    };
+    fs::write(keys.path().join("old"), OLD)?;
+    fs::write(keys.path().join("new"), NEW)?;
+    let mut reloadable = Reloadable::start(&file("old"), &[])?;
+    let mut before = comes_in(&reloadable.broker, &token(OLD)?)?.context("it counts")?;
+    // What the file does not name any more need not be there.
+    fs::remove_file(keys.path().join("old"))?;
+    for _ in 0..2 {
+        let said = reloadable.reload("auth = ['password']\n")?;
+        contains(
+            &said,
+            &[
+                "[[jwt]] is another one: it needs a restart",
+                "0 changes hold, 2 need a restart",
+                "the keys of [[jwt]] stay as they are",
+            ],
+        )?;
+        ensure!(comes_in(&reloadable.broker, &token(OLD)?)?.is_some());
+    }
+    let said = reloadable.reload(&file("new"))?;
+    contains(
+        &said,
+        &[
+            "[[jwt]] is another one: it holds at once",
+            "1 changes hold, 0 need a restart",
+        ],
+    )?;
+    ensure!(comes_in(&reloadable.broker, &token(OLD)?)?.is_none());
+    ensure!(comes_in(&reloadable.broker, &token(NEW)?)?.is_some());
+    before.ping()?;
+    reloadable.reload("auth = ['password']\n")?;
+    reloadable.broker.restart()?;
+    ensure!(comes_in(&reloadable.broker, &token(NEW)?)?.is_none());
+    Ok(())
+}
+
 #[test]
 fn who_signs_certificates_of_clients_can_change() -> Result<()> {
     let certificates = Certificates::make()?;

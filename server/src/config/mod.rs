@@ -12,6 +12,7 @@ mod reference;
 mod reload;
 mod resolve;
 mod show;
+mod then;
 mod tls;
 
 pub use address::{HostName, ListenAddress, Origin, ProxyNetwork};

@@ -102,7 +102,8 @@ pub fn reference(command: &Command, codes: &[(i32, &str)]) -> String {
          that is empty counts as not set.\n\n\
          SIGHUP reads the file again while the broker runs, and nobody is disconnected; the log says what has changed. Each option says when a change \
          holds. `[[jwt]]` is read again too, with the files of its keys; `[[users]]` and `[[rules]]` are for the first start only \
-         ([security.md](security.md)). A file with a mistake changes nothing. (A broker whose terminal \
+         ([security.md](security.md)). What a method of `auth` stands on, its `[[jwt]]` or `tls_client_ca`, stays as long as the method: until a restart. \
+         A file with a mistake changes nothing, nor does one that cannot be used together with what waits for a restart. (A broker whose terminal \
          is closed ends.)\n\n\
          A file with every key; each may be left out:\n\n```toml\n",
     );

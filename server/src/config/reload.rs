@@ -8,7 +8,7 @@ use std::fmt;
 use clap::{Arg, Command, builder::ArgExt};
 use ebbtide_api::{ConfigOption, ReloadTime};
 
-use super::{Config, Method, Section, limits::TABLE};
+use super::{Config, Section, limits::TABLE};
 
 /// When a changed option holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,25 +58,22 @@ impl fmt::Display for Difference {
     }
 }
 
-/// In what `next` differs from what runs: from `started` in what holds since the start, from `current` in everything else.
+/// In what the file says something else than what held until it was read. It has been read now, and `then` holds.
 pub fn differences(
-    started: &Config,
-    current: &Config,
-    next: &Config,
+    now: &Config,
+    then: &Config,
+    file: &Config,
     command: &Command,
 ) -> Vec<Difference> {
-    let [old, now, new] = [started, current, next].map(Shown::new);
+    let shown = [now, then, file].map(Shown::new);
     let mut found = Vec::new();
     for argument in command.get_arguments() {
-        let Some((key, section, reload)) = option(argument, started, next) else {
+        let Some((key, section, reload)) = option(argument) else {
             continue;
         };
-        let base = match reload {
-            Reload::Restart => &old,
-            _ => &now,
-        };
-        let (before, after) = (base.value(section, key), new.value(section, key));
+        let [before, held, after] = [0, 1, 2].map(|one| shown[one].value(section, key));
         if before != after {
+            let reload = waiting(reload, held != after);
             let [before, after] =
                 [before, after].map(|value| value.unwrap_or_else(|| "not given".to_owned()));
             found.push(Difference {
@@ -86,41 +83,34 @@ pub fn differences(
             });
         }
     }
-    if current.auth.jwt != next.auth.jwt {
-        let reload = match started.auth.methods.contains(&Method::Jwt) {
-            true => Reload::AtOnce,
-            false => Reload::Restart,
-        };
+    if now.auth.jwt != file.auth.jwt {
         found.push(Difference {
             key: "[[jwt]]".to_owned(),
             values: None,
-            reload,
+            reload: waiting(Reload::AtOnce, then.auth.jwt != file.auth.jwt),
         });
     }
     found
 }
 
-/// All options as they hold: as at the start where a change needs a restart, else as they were read last.
-pub fn in_force(started: &Config, current: &Config, command: &Command) -> Vec<ConfigOption> {
-    let [old, now] = [started, current].map(Shown::new);
+/// All options as they hold now, and what `file`, which was read last, says that waits for a restart.
+pub fn in_force(now: &Config, file: &Config, command: &Command) -> Vec<ConfigOption> {
+    let [now, file] = [now, file].map(Shown::new);
     let mut found = Vec::new();
     for argument in command.get_arguments() {
-        let Some((key, section, reload)) = option(argument, started, current) else {
+        let Some((key, section, reload)) = option(argument) else {
             continue;
         };
-        let (old, now) = (old.value(section, key), now.value(section, key));
-        let waits = reload == Reload::Restart && old != now;
+        let (value, read) = (now.value(section, key), file.value(section, key));
+        let waits = value != read;
         found.push(ConfigOption {
             key: match section {
                 Section::Top => key.to_owned(),
                 Section::Limits => format!("{TABLE}.{key}"),
             },
-            after_restart: now.clone().filter(|_| waits),
-            value: match reload {
-                Reload::Restart => old,
-                _ => now,
-            },
-            reload: match reload {
+            after_restart: read.filter(|_| waits),
+            value,
+            reload: match waiting(reload, waits) {
                 Reload::AtOnce => ReloadTime::AtOnce,
                 Reload::Connections => ReloadTime::Connections,
                 Reload::Restart => ReloadTime::Restart,
@@ -130,20 +120,18 @@ pub fn in_force(started: &Config, current: &Config, command: &Command) -> Vec<Co
     found
 }
 
-/// Its key, where that stands, and when a change from what runs holds; `None`: it is no option of the file.
-fn option<'a>(
-    argument: &'a Arg,
-    started: &Config,
-    next: &Config,
-) -> Option<(&'a str, Section, Reload)> {
+/// Its key, where that stands, and when a change of it holds; `None`: it is no option of the file.
+fn option(argument: &Arg) -> Option<(&str, Section, Reload)> {
     let reload = *argument.get::<Reload>()?;
-    let key = argument.get_id().as_str();
-    // With nobody who listens for TLS there is nothing that could take new files.
-    let reload = match key.starts_with("tls_") && started.tls.is_some() != next.tls.is_some() {
+    Some((argument.get_id().as_str(), Section::of(argument), reload))
+}
+
+/// When a change holds that was read, and waits or not.
+fn waiting(reload: Reload, waits: bool) -> Reload {
+    match waits {
         true => Reload::Restart,
         false => reload,
-    };
-    Some((key, Section::of(argument), reload))
+    }
 }
 
 /// A configuration as it is printed.
@@ -180,7 +168,9 @@ mod tests {
 
     fn found(started: &str, current: &str, next: &str) -> Vec<String> {
         let [started, current, next] = [started, current, next].map(config);
-        let found = differences(&started, &current, &next, &Cli::command());
+        let now = started.then(&current).expect("they get on");
+        let then = now.then(&next).expect("they get on");
+        let found = differences(&now, &then, &next, &Cli::command());
         found
             .iter()
             .map(|one| format!("{one} ({})", one.reload))
@@ -223,7 +213,8 @@ mod tests {
         let [started, current] =
             ["", "sys_interval = 1\n[limits]\nreceive_maximum = 7"].map(config);
         let command = Cli::command();
-        let options = in_force(&started, &current, &command);
+        let now = started.then(&current).expect("they get on");
+        let options = in_force(&now, &current, &command);
         let count =
             [Section::Top, Section::Limits].map(|section| file::keys(&command, section).count());
         assert_eq!(options.len(), count.iter().sum::<usize>());

@@ -144,7 +144,8 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Whether all of it makes sense together, but for what stands only in the file.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
         check_filter(&self.log).map_err(|why| ConfigError::LogFilter {
             filter: self.log.clone(),
             why,

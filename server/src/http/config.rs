@@ -22,14 +22,14 @@ impl InForce {
         Self(ArcSwap::from_pointee(list(config, config)))
     }
 
-    /// `current` was read since the broker has started with `started`.
-    pub fn set(&self, started: &Config, current: &Config) {
-        self.0.store(Arc::new(list(started, current)));
+    /// `file` was read, and `now` holds.
+    pub fn set(&self, now: &Config, file: &Config) {
+        self.0.store(Arc::new(list(now, file)));
     }
 }
 
-fn list(started: &Config, current: &Config) -> ConfigList {
-    let options = in_force(started, current, &Cli::command());
+fn list(now: &Config, file: &Config) -> ConfigList {
+    let options = in_force(now, file, &Cli::command());
     ConfigList { options }
 }
 

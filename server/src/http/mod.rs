@@ -218,10 +218,10 @@ impl Service {
         Either::Right(Box::pin(answer))
     }
 
-    /// From now on the hosts and origins of `current` are allowed, and it is what is shown, with what holds of `started` still.
-    pub fn set_config(&self, started: &Config, current: &Config) {
-        self.app.guard.set(current);
-        self.app.config.set(started, current);
+    /// From now on the hosts and origins of `now` are allowed, and it is what is shown, with what waits of `file`.
+    pub fn set_config(&self, now: &Config, file: &Config) {
+        self.app.guard.set(now);
+        self.app.config.set(now, file);
     }
 }
 

@@ -156,8 +156,8 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
         web: web.clone(),
         authenticator,
         broker: storage.current().clone(),
-        started: config.clone(),
-        current: config,
+        holds: config.clone(),
+        file: config,
     };
     listeners.accept(&door, &mqtt, &web, &proxies);
     announce::ready();
@@ -173,7 +173,7 @@ async fn serve(config: Config, reread: Reread, filter: Filter) -> Result<(), Ser
     if is_finished {
         Ok(())
     } else {
-        let is_relaxed = running.started.relaxed().next().is_some();
+        let is_relaxed = running.holds.relaxed().next().is_some();
         Err(ServeError::Unfinished { is_relaxed })
     }
 }
@@ -230,7 +230,7 @@ async fn exit_at_once(mut stop: StopSignal) {
 /// Takes nobody in any more, tells those who are there to go, and waits for them, but not for long.
 async fn dismiss(door: &Door, close: &watch::Sender<bool>, running: &Running) {
     let _ = close.send(true);
-    let elsewhere = running.current.server_reference.clone();
+    let elsewhere = running.holds.server_reference.clone();
     running.broker.get().0.shut_down(elsewhere);
     if timeout(DRAIN, door.empty()).await.is_err() {
         tracing::warn!("some connections did not go in time");

@@ -1,7 +1,7 @@
 //! SIGHUP: the file is read again, and what can change while the broker runs does. Nobody is disconnected.
 //!
 //! Everything that can go wrong is done before anything changes: a file, a certificate or a key that cannot be used leaves all as it
-//! is. The log says what has changed, and what waits for a restart.
+//! is, and so does a file that cannot be used together with what holds until a restart. The log says what has changed, and what waits.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use clap::CommandFactory;
 use crate::{
     auth::{Authenticator, Jwt, SetUpError},
     cli::Cli,
-    config::{Config, ConfigError, Reload, differences},
+    config::{Config, ConfigError, Method, Reload, differences},
     http,
     logging::Filter,
     proxy::Proxies,
@@ -31,10 +31,10 @@ pub struct Running {
     pub web: http::Service,
     pub authenticator: Authenticator,
     pub broker: CurrentBroker,
-    /// What holds of everything that needs a restart.
-    pub started: Config,
-    /// What holds of everything else.
-    pub current: Config,
+    /// What holds.
+    pub holds: Config,
+    /// What was read last: some of it may wait for a restart.
+    pub file: Config,
 }
 
 /// Why all stays as it is.
@@ -42,6 +42,10 @@ pub struct Running {
 enum ReloadError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(
+        "what needs a restart holds until there was one, and with that the file cannot be used: {0}"
+    )]
+    Together(ConfigError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -50,16 +54,20 @@ enum ReloadError {
 
 /// All that was read, and can be used.
 struct Next {
-    config: Config,
+    /// What will hold.
+    then: Config,
+    file: Config,
     tls: Option<Prepared>,
-    jwt: Jwt,
+    /// `None`: those that are there stay.
+    jwt: Option<Jwt>,
 }
 
 impl Running {
     /// Reads everything again.
     pub async fn reload(&mut self) {
         let (reread, has_tls) = (Arc::clone(&self.reread), self.tls.is_some());
-        let read = tokio::task::spawn_blocking(move || read(&reread, has_tls));
+        let holds = self.holds.clone();
+        let read = tokio::task::spawn_blocking(move || read(&reread, &holds, has_tls));
         match read.await {
             Ok(Ok(next)) => self.apply(next),
             Ok(Err(error)) => tracing::error!(
@@ -70,17 +78,25 @@ impl Running {
     }
 
     fn apply(&mut self, next: Next) {
-        let Next { config, tls, jwt } = next;
-        let found = differences(&self.started, &self.current, &config, &Cli::command());
+        let Next {
+            then,
+            file,
+            tls,
+            jwt,
+        } = next;
+        let found = differences(&self.holds, &then, &file, &Cli::command());
         // First, so that the lines below are written by it.
-        self.filter.set(&config.log);
+        self.filter.set(&then.log);
         if let (Some(running), Some(prepared)) = (&self.tls, tls) {
             running.set(prepared);
         }
-        self.authenticator.set_jwt(jwt);
-        self.proxies.set(&config);
-        self.web.set_config(&self.started, &config);
-        self.broker.set_limits(config.limits.clone());
+        let keys_stay = jwt.is_none() && !then.auth.jwt.is_empty();
+        if let Some(jwt) = jwt {
+            self.authenticator.set_jwt(jwt);
+        }
+        self.proxies.set(&then);
+        self.web.set_config(&then, &file);
+        self.broker.set_limits(then.limits.clone());
         let (mut taken, mut waiting) = (0, 0);
         for difference in &found {
             match difference.reload {
@@ -97,12 +113,8 @@ impl Running {
             }
         }
         for (table, is_same, command) in [
-            (
-                "users",
-                config.auth.users == self.current.auth.users,
-                "users",
-            ),
-            ("rules", config.auth.rules == self.current.auth.rules, "acl"),
+            ("users", file.auth.users == self.file.auth.users, "users"),
+            ("rules", file.auth.rules == self.file.auth.rules, "acl"),
         ] {
             if !is_same {
                 tracing::warn!(
@@ -110,19 +122,31 @@ impl Running {
                 );
             }
         }
+        let keys = match keys_stay {
+            true => {
+                "certificates were read again too, and the keys of [[jwt]] stay as they are, for `jwt` in `auth` holds until a restart"
+            }
+            false => "certificates and keys were read again too",
+        };
         tracing::info!(
-            "SIGHUP: the configuration was read again: {taken} changes hold, {waiting} need a restart; certificates and keys were read again too"
+            "SIGHUP: the configuration was read again: {taken} changes hold, {waiting} need a restart; {keys}"
         );
-        self.current = config;
+        (self.holds, self.file) = (then, file);
     }
 }
 
-fn read(reread: &Reread, has_tls: bool) -> Result<Next, ReloadError> {
-    let config = reread()?;
-    let files = config.tls.clone().filter(|_| has_tls);
+fn read(reread: &Reread, holds: &Config, has_tls: bool) -> Result<Next, ReloadError> {
+    let file = reread()?;
+    let then = holds.then(&file).map_err(ReloadError::Together)?;
+    // What the file does not name any more may be gone: what was read of it goes on.
+    let names_tls = has_tls && file.tls.is_some();
+    let names_jwt = file.auth.methods.contains(&Method::Jwt);
+    let tls = then.tls.clone().filter(|_| names_tls);
+    let jwt = names_jwt.then(|| Jwt::load(&then.auth.jwt));
     Ok(Next {
-        tls: files.map(Prepared::read).transpose()?,
-        jwt: Jwt::load(&config.auth.jwt)?,
-        config,
+        tls: tls.map(Prepared::read).transpose()?,
+        jwt: jwt.transpose()?,
+        then,
+        file,
     })
 }

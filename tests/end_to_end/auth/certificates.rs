@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +13,7 @@ use ebbtide_protocol::codec::{Decoder, PACKET_SIZE_MAX, Role, encode};
 use ebbtide_protocol::packet::Connect;
 use ebbtide_protocol::{Packet, QoS, ReasonCode, Version};
 use ebbtide_tests::broker::Broker;
+use ebbtide_tests::http::{request, upgrade};
 use ebbtide_tests::peer::{clean, subscribe};
 use ebbtide_tests::tls::Secured;
 use rcgen::{
@@ -184,6 +186,15 @@ impl Certified {
 
     fn logged(&self, part: &str) -> Result<()> {
         super::logged(&self.broker, part)
+    }
+
+    /// Writes its file anew and has it read.
+    fn reload(&self, file: &str) -> Result<()> {
+        fs::write(self.folder.path().join("ebbtide.toml"), file)?;
+        let id = self.broker.id().to_string();
+        let kill = Command::new("kill").args(["-HUP", &id]).status()?;
+        ensure!(kill.success());
+        Ok(())
     }
 
     fn login(&self) -> Result<String> {
@@ -378,6 +389,39 @@ fn certificates_and_passwords_stand_beside_each_other_in_the_order_that_is_given
     let (_, reason) = certified.connect(Some(&nameless), clean("c"))?;
     ensure!(reason == ReasonCode::BadUserNameOrPassword, "{reason:?}");
     certified.logged("its certificate has no DNS name, which is the user")
+}
+
+/// The method holds until a restart: until then its authorities stay, and pages of everybody stay out.
+#[test]
+fn a_reload_leaves_certificates_what_they_stand_on() -> Result<()> {
+    let certified = Certified::start("auth = ['certificate', 'password']\n")?;
+    let device = certificate(&certified.authority, "device", |_| {})?;
+    certified.is_user(&device, "device")?;
+    let file = fs::read_to_string(certified.folder.path().join("ebbtide.toml"))?;
+    let file = file.replace("['certificate', 'password']", "['password']");
+    certified.reload(&format!("allow_origin = ['*']\n{file}"))?;
+    certified.logged(
+        "what needs a restart holds until there was one, and with that the file cannot be used",
+    )?;
+    let http = certified.broker.http();
+    let page = upgrade(&http.to_string(), "Origin: https://evil.example\r\n");
+    ensure!(request(http, &page)?.status == 403);
+    certified.is_user(&device, "device")?;
+    let lines = file
+        .lines()
+        .filter(|line| !line.starts_with("tls_client_ca"));
+    certified.reload(&lines.collect::<Vec<_>>().join("\n"))?;
+    certified.logged("0 changes hold, 2 need a restart")?;
+    let log = certified.broker.log();
+    for option in ["auth", "tls_client_ca"] {
+        let line = log
+            .lines()
+            .find(|line| line.contains(&format!("SIGHUP: {option}: ")));
+        let line = line.with_context(|| format!("{option} is not in:\n{log}"))?;
+        ensure!(line.ends_with("until then the old one holds"), "{line}");
+    }
+    certified.is_user(&device, "device")?;
+    certified.is_turned_away(None, "it has shown no certificate")
 }
 
 #[test]
