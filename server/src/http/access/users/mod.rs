@@ -1,26 +1,33 @@
 //! Users: looked at, made, changed, removed with all that is theirs.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State, http::StatusCode};
 use ebbtide_api::{Password, User, UserChange, UserList, UserRemoved};
-use ebbtide_broker::{Command, Outcome};
+use ebbtide_broker::{Broker, Command, Outcome, Ticket};
 use ebbtide_store::{
     WallTime,
     access::{Secret, UserRow},
+};
+use tokio::{
+    task::coop,
+    time::{sleep, timeout},
 };
 
 use super::has_to_be_on;
 use crate::{
     auth::{Authenticator, PASSWORD_BYTES_MAX, USERS_MAX, check_name, rows},
+    clock::Clock,
     http::{
         App,
-        commit::committed,
+        commit::{DEADLINE, committed},
         extract::{InBody, InPath, bad},
         problem::Problem,
     },
 };
 
-/// So often is looked for sessions of a user that is gone: those that were on their way in.
-const LOOKS_MAX: usize = 100;
+/// After this it is looked again for sessions of a user that is gone.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// All users.
 #[utoipa::path(
@@ -108,7 +115,8 @@ async fn hash(authenticator: &Authenticator, password: Password) -> Result<Strin
     })
 }
 
-/// Removes a user with its connections and sessions; answered when that is on disk.
+/// Removes a user with its connections and sessions; answered when that is on disk. It goes on though nobody waits for the answer. Where
+/// only sessions are left of one, it ends these.
 #[utoipa::path(
     delete,
     path = "/api/v1/users/{name}",
@@ -122,31 +130,44 @@ pub async fn remove(
     InPath(name): InPath<String>,
 ) -> Result<Json<UserRemoved>, Problem> {
     has_to_be_on(&app)?;
+    // To its end, whether or not anybody waits for it still: half of it would leave in who was to be out.
+    let removal = tokio::spawn(removed(app, name, DEADLINE));
+    removal.await.unwrap_or_else(|error| {
+        let detail = format!("It was not done to its end: {error}.");
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+    })
+}
+
+async fn removed(app: App, name: String, deadline: Duration) -> Result<Json<UserRemoved>, Problem> {
     let (broker, _) = app.surroundings.broker.get();
     let directory = app.surroundings.authenticator.directory();
     let ticket = directory.remove_user(&broker, &name);
-    let ticket =
-        ticket.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "There is no such user."))?;
-    let mut sessions = 0;
-    let mut last = ticket;
-    // Nobody comes in as this user any more; who did just before may still be on its way to its session.
-    for _ in 0..LOOKS_MAX {
-        let found = broker.client_ids_of(&name);
-        if found.is_empty() {
-            break;
-        }
-        for client_id in found {
-            let now = app.surroundings.clock.now();
-            let pending = broker.command(&client_id, Command::Delete, now);
-            if let Some(pending) = pending
-                && let Ok(Outcome::Deleted(ticket)) = pending.await
-            {
-                sessions += 1;
-                last = last.max(ticket);
-            }
-        }
+    // Of a removal that a crash has cut short sessions may be left: the next user of this name must not get them.
+    if ticket.is_none() && broker.client_ids_of(&name).is_empty() {
+        let detail = "There is no such user.";
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     }
-    committed(&broker, last).await?;
+    let mut ended = Ended {
+        sessions: 0,
+        last: ticket,
+    };
+    let all = ended.all_of(&name, &broker, app.surroundings.clock);
+    if timeout(deadline, all).await.is_err() {
+        let left = broker.client_ids_of(&name).len();
+        tracing::warn!(
+            user = name,
+            left,
+            "a user was removed, and some of its sessions are left: their connections do not answer"
+        );
+        let detail = format!(
+            "The user is removed, but {left} of its sessions are left, for their connections do not answer: try again."
+        );
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+    }
+    let Ended { sessions, last } = ended;
+    if let Some(last) = last {
+        committed(&broker, last).await?;
+    }
     tracing::info!(
         user = name,
         sessions,
@@ -154,3 +175,39 @@ pub async fn remove(
     );
     Ok(Json(UserRemoved { sessions }))
 }
+
+/// The sessions of a user that is removed.
+struct Ended {
+    sessions: u64,
+    /// All of it is on disk with this one.
+    last: Option<Ticket>,
+}
+
+impl Ended {
+    /// Ends all that there are. Nobody comes in as this user any more; who did just before may still be on its way to its session.
+    async fn all_of(&mut self, user: &str, broker: &Broker, clock: Clock) {
+        loop {
+            let found = broker.client_ids_of(user);
+            if found.is_empty() {
+                return;
+            }
+            // All at once: one that does not answer keeps nobody else in.
+            let mut asked = Vec::with_capacity(found.len());
+            for client_id in found {
+                asked.extend(broker.command(&client_id, Command::Delete, clock.now()));
+                coop::consume_budget().await;
+            }
+            for pending in asked {
+                // Who was lost has another connection by now, and who is busy is asked again.
+                if let Ok(Outcome::Deleted(ticket)) = pending.await {
+                    self.sessions += 1;
+                    self.last = self.last.max(Some(ticket));
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
