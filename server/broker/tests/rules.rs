@@ -4,9 +4,10 @@ mod world;
 
 use std::sync::Arc;
 
-use ebbtide_broker::Rules;
+use allocation_counter::measure;
+use ebbtide_broker::{Action, Rights, Rules, Subject};
 use ebbtide_protocol::{
-    Packet, QoS, ReasonCode, Version,
+    Packet, QoS, ReasonCode, TopicName, Version,
     packet::{Connect, SubscriptionOptions},
 };
 use ebbtide_store::access::{Actions, Effect, RuleRow, Who};
@@ -378,4 +379,31 @@ fn what_was_authenticated_with_expires() {
     assert_eq!(connack.reason, ReasonCode::Success);
     world.pass_ms(1);
     assert_eq!(world.is_closed(client), Some(ReasonCode::NotAuthorized));
+}
+
+/// Would be 30 MB, for each client, if what its levels are were written down: whoever comes with a name of 64 KiB where there are many
+/// rules, or may try out both, would fill the memory.
+#[test]
+fn a_long_name_takes_no_memory_in_each_level_that_it_stands_in() {
+    let topics = (0..1_000).map(|n| format!("in/{n}-{{client}}/{{client}}").into());
+    let row = RuleRow {
+        topics: topics.collect(),
+        ..rows(&["*: +p in/x"]).remove(0)
+    };
+    let rules = Arc::new(Rules::new(vec![row]).expect("valid rules"));
+    let name = "n".repeat(30_000);
+    let subject = Subject {
+        client_id: name.as_str().into(),
+        ..Subject::default()
+    };
+    let mut rights = None;
+    let taken = measure(|| rights = Some(Rights::new(subject, rules)));
+    assert!(taken.bytes_max < 64 * 1024, "{} bytes", taken.bytes_max);
+    let rights = rights.expect("they were made");
+    let may = |topic: String| {
+        let topic = TopicName::new(topic).expect("a topic");
+        rights.decide(Action::Publish, &topic).is_allowed
+    };
+    assert!(may(format!("in/999-{name}/{name}")));
+    assert!(!may(format!("in/999-{name}/{name}n")));
 }

@@ -5,7 +5,8 @@
 //! of it: so whoever subscribes to more than one rule allows is refused, and each message is decided again when it is sent.
 //!
 //! What a name puts into a topic is one level or a part of one, and nothing else. A value that is empty or contains `/`, `+` or `#`
-//! fits into no topic: a rule that allows then matches nothing, and one that denies matches any value in its place.
+//! fits into no topic, nor does one that makes the level longer than a topic may be: a rule that allows then matches nothing, and one
+//! that denies matches any value in its place.
 
 mod rights;
 mod template;
@@ -26,7 +27,7 @@ use parking_lot::RwLock;
 
 pub use self::rights::{Rights, Subject};
 use self::{
-    template::{Template, TemplateError},
+    template::{Template, TemplateError, Variable},
     tree::{Entry, Tree},
 };
 use crate::keyed::KeyedMap;
@@ -158,6 +159,8 @@ pub struct Rules {
     tree: Tree,
     /// Each kind of client that a rule is about.
     whos: Numbered<Who>,
+    /// What stands in levels for what a client is called.
+    variables: Numbered<Variable>,
     /// Each level with variables.
     templates: Numbered<Template>,
 }
@@ -238,7 +241,7 @@ impl Rules {
             levels.push(match level {
                 "+" => tree::Level::Any,
                 "#" => tree::Level::Rest,
-                _ => match Template::new(level)? {
+                _ => match Template::new(level, &mut self.variables)? {
                     None => tree::Level::Exactly(level.into()),
                     Some(template) => tree::Level::Filled(self.templates.number(&template)),
                 },

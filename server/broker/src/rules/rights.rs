@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ebbtide_protocol::{ByteString, TopicFilter, TopicName};
 use ebbtide_store::access::{Claims, Who};
 
-use super::{Action, Book, Decision, Rules, tree::Query};
+use super::{Action, Book, Decision, Rules, template::Filled, tree::Query};
 
 /// Somebody that rules are asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Subject {
 
 impl Subject {
     /// The value of a claim that has one value.
-    pub(super) fn only_claim(&self, name: &str) -> Option<&str> {
+    pub(super) fn only_claim(&self, name: &str) -> Option<&ByteString> {
         let mut values = self.claims.iter().filter(|(known, _)| *known == name);
         match (values.next(), values.next()) {
             (Some((_, value)), None) => Some(value),
@@ -51,7 +51,7 @@ pub struct Rights {
     version: u64,
     /// One bit for each kind of client that a rule is about.
     whos: Box<[u64]>,
-    filled: Box<[Option<Box<str>>]>,
+    filled: Filled,
 }
 
 impl Rights {
@@ -62,9 +62,8 @@ impl Rights {
         for (at, who) in rules.whos.all.iter().enumerate() {
             whos[at / 64] |= u64::from(subject.is(who)) << (at % 64);
         }
-        let templates = rules.templates.all.iter();
         Self {
-            filled: templates.map(|template| template.fill(&subject)).collect(),
+            filled: Filled::new(&subject, &rules.variables.all, &rules.templates.all),
             whos: whos.into(),
             subject,
             rules,
@@ -128,6 +127,7 @@ impl Rights {
         ask(&Query {
             action,
             is_who: &|who| self.whos[who / 64] >> (who % 64) & 1 == 1,
+            templates: &self.rules.templates.all,
             filled: &self.filled,
         })
     }

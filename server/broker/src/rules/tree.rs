@@ -5,7 +5,10 @@ use std::collections::hash_map::Entry as Place;
 
 use ebbtide_store::access::Actions;
 
-use super::Action;
+use super::{
+    Action,
+    template::{Filled, Template},
+};
 use crate::keyed::KeyedMap;
 
 /// A level of a topic in a rule.
@@ -77,8 +80,9 @@ pub(super) struct Query<'a> {
     pub action: Action,
     /// Whether a rule with this number is about it.
     pub is_who: &'a dyn Fn(usize) -> bool,
-    /// What stands in the place of each template; `None`: it fits into no topic.
-    pub filled: &'a [Option<Box<str>>],
+    pub templates: &'a [Template],
+    /// What they are for it.
+    pub filled: &'a Filled,
 }
 
 impl Tree {
@@ -187,14 +191,17 @@ impl Search<'_> {
         }
         for (template, node) in &node.filled {
             self.step();
-            match &self.query.filled[*template] {
-                // A name does not make a topic the broker's own.
-                Some(filled) if !is_hidden && **filled == *level => {
-                    self.visit(node, left, depth, denies);
-                }
-                Some(_) => {}
-                None if !is_hidden => self.visit(node, left, depth, true),
-                None => {}
+            // A name does not make a topic the broker's own.
+            if is_hidden {
+                continue;
+            }
+            let Query {
+                templates, filled, ..
+            } = self.query;
+            match filled.is(*template, &templates[*template], level) {
+                Some(true) => self.visit(node, left, depth, denies),
+                Some(false) => {}
+                None => self.visit(node, left, depth, true),
             }
         }
         if let Some(node) = &node.any
