@@ -32,7 +32,7 @@ pub struct Outgoing {
     pub properties: MessageProperties,
 }
 
-/// Publishes one and waits for the acknowledgement, which stands for the commit; QoS 0 waits for nothing.
+/// Publishes one and waits for the acknowledgement, which stands for the commit; at QoS 0 only until it is taken in, or refused.
 pub async fn once(
     surroundings: &Surroundings,
     caller: &Caller,
@@ -71,14 +71,6 @@ pub async fn many(
     caller: &Caller,
     messages: Vec<Outgoing>,
 ) -> Result<Vec<ReasonCode>, Problem> {
-    let is_silent = |message: &Outgoing| message.qos == QoS::AtMostOnce && message.retain;
-    if messages.iter().any(is_silent)
-        && let Some(no_room) = surroundings.broker.no_room()
-    {
-        // Nothing will say that it is dropped.
-        let detail = format!("{}.", no_room.why());
-        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail));
-    }
     let exchange = Exchange::begin(surroundings, caller.identity());
     exchange.run(messages).await.map_err(|stuck| {
         let detail = match stuck {
@@ -107,6 +99,8 @@ struct Exchange<'a> {
     /// What the connection has not taken in.
     unsent: BytesMut,
     received: BytesMut,
+    /// Which of the messages at QoS 0, counted from 0, were refused, and why.
+    refused: Vec<(usize, ReasonCode)>,
     window: usize,
     /// The HTTP API has let the caller in already.
     identity: Identity,
@@ -131,6 +125,7 @@ impl<'a> Exchange<'a> {
             decoder,
             unsent: BytesMut::new(),
             received: BytesMut::new(),
+            refused: Vec::new(),
             identity,
             window: WINDOW.min(usize::from(broker.limits().receive_maximum)),
         }
@@ -152,6 +147,7 @@ impl<'a> Exchange<'a> {
         let mut answers = Answers {
             reasons: vec![ReasonCode::Success; messages.len()],
             under_way: HashMap::new(),
+            silent: Vec::new(),
         };
         let mut packet_id = PacketId::MIN;
         for (at, message) in messages.into_iter().enumerate() {
@@ -174,12 +170,18 @@ impl<'a> Exchange<'a> {
                 answers.under_way.insert(packet_id, at);
                 // Far more than the window.
                 packet_id = packet_id.checked_add(1).unwrap_or(PacketId::MIN);
+            } else {
+                answers.silent.push(at);
             }
         }
         while !answers.under_way.is_empty() || !self.unsent.is_empty() {
             self.advance(&mut answers).await?;
         }
-        // Nothing acknowledges QoS 0, but it may have closed the connection.
+        // No packet tells what became of QoS 0, and it may have closed the connection.
+        for (number, reason) in self.refused.drain(..) {
+            let at = answers.silent[number];
+            answers.reasons[at] = reason;
+        }
         let close = self.connection.close().map(|close| close.reason);
         if let (Some(reason), Some(last)) = (close, answers.reasons.last_mut()) {
             *last = reason;
@@ -221,6 +223,9 @@ impl<'a> Exchange<'a> {
         let before = self.unsent.len();
         let now = self.surroundings.clock.now();
         while !self.unsent.is_empty() && self.connection.receive(&mut self.unsent, now) {}
+        while let Some(refused) = self.connection.poll_refused() {
+            self.refused.push(refused);
+        }
         self.unsent.len() < before
     }
 
@@ -267,6 +272,8 @@ struct Answers {
     reasons: Vec<ReasonCode>,
     /// By packet id: which message.
     under_way: HashMap<PacketId, usize>,
+    /// Those at QoS 0, in their order: which message.
+    silent: Vec<usize>,
 }
 
 impl Answers {

@@ -9,6 +9,7 @@ mod retained;
 mod revoked;
 mod routes;
 mod rules;
+mod silent;
 mod tokens;
 mod users;
 

@@ -132,6 +132,25 @@ fn what_cannot_be_written_is_no_success() -> Result<()> {
     Ok(())
 }
 
+/// At QoS 0 as well: nothing else would say that it is not kept.
+#[test]
+fn a_retained_message_for_which_there_is_no_room_is_not_said_to_be_kept() -> Result<()> {
+    let asked = Asked {
+        broker: Broker::start_with(&["--retained-messages-max", "1"])?,
+    };
+    let set = |topic, qos| asked.said(&["retained", "set", topic, "-q", qos, "-m", "on"]);
+    set("lamp/1", "0")?.well()?;
+    for qos in ["0", "1", "2"] {
+        let refused = set("lamp/2", qos)?;
+        ensure!(
+            refused.code != 0 && refused.stderr.contains("507"),
+            "{qos}: {refused:?}"
+        );
+    }
+    ensure!(asked.well(&["retained", "list"])? == "lamp/1  on");
+    Ok(())
+}
+
 #[test]
 fn sessions_are_looked_at_and_ended() -> Result<()> {
     let asked = Asked {

@@ -231,7 +231,7 @@ impl Connection {
         Open {
             limits: Arc::clone(&self.limits),
             control,
-            is_inside: self.origin.transport == Transport::Inside,
+            inside: (self.origin.transport == Transport::Inside).then(Box::default),
             is_leaving: false,
             version,
             keep_alive_ms: (keep_alive > 0).then_some(u64::from(keep_alive) * 1500),

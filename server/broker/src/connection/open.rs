@@ -1,14 +1,14 @@
 //! A connection that has its session: the state that the packet handlers share.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use ebbtide_protocol::{ByteString, PacketId, Version, packet::Will};
+use ebbtide_protocol::{ByteString, PacketId, ReasonCode, Version, packet::Will};
 
 use ebbtide_store::DroppedRow;
 
 use super::{
-    aliases, authenticate::Turn, authorize::Denial, farewell::Tolerance, hindrance::Hindrance,
-    outbound::Outbound, pace::Pace,
+    Connection, Phase, aliases, authenticate::Turn, authorize::Denial, farewell::Tolerance,
+    hindrance::Hindrance, outbound::Outbound, pace::Pace,
 };
 use crate::{Limits, Monotonic, presence::Seat, registry::Control, session::Session};
 
@@ -19,7 +19,7 @@ pub(super) struct Open {
     pub limits: Arc<Limits>,
     pub control: Arc<Control>,
     /// It is the program's own, see [`Transport::Inside`](super::Transport::Inside).
-    pub is_inside: bool,
+    pub inside: Option<Box<Inside>>,
     /// Another connection has asked for the session: the next wake-up ends this one.
     pub is_leaving: bool,
     pub version: Version,
@@ -59,6 +59,37 @@ pub(super) struct Open {
     pub denial: Option<Box<Denial>>,
     /// Its rights are other ones than those by which it holds its places in groups.
     pub has_other_rights: bool,
+}
+
+/// Nothing answers a publish at QoS 0, but whoever publishes from inside the program has somebody to tell what became of it.
+#[derive(Debug, Default)]
+pub(super) struct Inside {
+    /// Publishes at QoS 0 that have come.
+    silent: usize,
+    /// Which of them were refused, counted from 0, until somebody looks.
+    refused: VecDeque<(usize, ReasonCode)>,
+}
+
+impl Inside {
+    /// One more at QoS 0 has come.
+    pub fn count(&mut self) {
+        self.silent += 1;
+    }
+
+    /// The last one is not accepted.
+    pub fn refuse(&mut self, reason: ReasonCode) {
+        self.refused.push_back((self.silent - 1, reason));
+    }
+}
+
+impl Connection {
+    /// The next publish at QoS 0 that was refused on a connection from inside: which of them, counted from 0, and why. Nothing else tells.
+    pub fn poll_refused(&mut self) -> Option<(usize, ReasonCode)> {
+        match &mut self.phase {
+            Phase::Open(open) => open.inside.as_mut()?.refused.pop_front(),
+            _ => None,
+        }
+    }
 }
 
 impl Open {

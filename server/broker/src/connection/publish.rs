@@ -43,8 +43,10 @@ impl Open {
                 return Ok(Vec::new());
             }
             self.begin_exchange()?;
+        } else if let Some(inside) = &mut self.inside {
+            inside.count();
         }
-        let is_cleared = self.is_inside && publish.retain && publish.payload.is_empty();
+        let is_cleared = self.inside.is_some() && publish.retain && publish.payload.is_empty();
         let absence = match &shared.presence {
             Some(presence) if is_cleared => presence.absence(&topic),
             _ => None,
@@ -230,7 +232,12 @@ impl Open {
         refusal: Refusal,
         replies: &mut Replies,
     ) {
-        let Some(packet_id) = packet_id else { return };
+        let Some(packet_id) = packet_id else {
+            if let Some(inside) = &mut self.inside {
+                inside.refuse(refusal.reason);
+            }
+            return;
+        };
         let ack = Ack {
             reason_string: self.tolerance.reason_string(refusal.why),
             ..Ack::new(packet_id, refusal.reason)
