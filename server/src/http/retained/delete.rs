@@ -96,20 +96,20 @@ pub async fn delete_matching(
                 mine.push(message);
             }
         }
-        if !query.dry_run && !mine.is_empty() {
+        let is_own = |message: &Message| broker.keeps_itself(&message.topic);
+        if query.dry_run {
+            for message in &mine {
+                summary.add(message, !is_own(message));
+            }
+        } else if !mine.is_empty() {
             let clears = mine.iter().map(|message| clear(message)).collect();
             let reasons = publish::many(&app.surroundings, &caller, clears).await;
-            let refused = reasons.and_then(|reasons| {
-                let mut reasons = reasons.into_iter();
-                reasons.try_for_each(publish::refused)
-            });
-            refused.map_err(|problem| {
+            let reasons = reasons.map_err(|problem| {
                 let deleted = summary.response.count;
                 problem.within(&format!("{deleted} or some more were deleted, then"))
             })?;
-        }
-        for message in &mine {
-            summary.add(message, !broker.keeps_itself(&message.topic));
+            let answered = mine.iter().map(|message| &**message).zip(reasons);
+            summary.answered(answered, is_own)?;
         }
         after = part.next;
         if after.is_none() {
@@ -159,6 +159,30 @@ impl Summary {
             may_read: caller.may_read(),
             undo_bytes: 0,
         }
+    }
+
+    /// What became of them, each by its reason. What may not be deleted any more stays like what might not before: a client has connected
+    /// again, or the rules have changed.
+    fn answered<'a>(
+        &mut self,
+        answers: impl Iterator<Item = (&'a Message, ReasonCode)>,
+        is_own: impl Fn(&Message) -> bool,
+    ) -> Result<(), Problem> {
+        let mut refused = Ok(());
+        for (message, reason) in answers {
+            let is_own = is_own(message);
+            if reason == ReasonCode::NotAuthorized {
+                self.response.kept += u64::from(is_own || self.may_read);
+            } else if reason.is_error() {
+                refused = refused.and(publish::refused(reason));
+            } else {
+                self.add(message, !is_own);
+            }
+        }
+        refused.map_err(|problem| {
+            let deleted = self.response.count;
+            problem.within(&format!("{deleted} were deleted, then"))
+        })
     }
 
     /// `can_return`: it can be published again.
@@ -228,5 +252,34 @@ mod tests {
         summary.add(&message(1), true);
         assert_eq!(summary.response.deleted.len(), 1);
         assert!(summary.response.truncated);
+    }
+
+    /// Would fail if one client that comes back broke it off, and lost what was deleted before.
+    #[test]
+    fn what_may_not_be_deleted_any_more_is_kept_and_the_rest_goes() {
+        let messages = [message(1), message(2), message(3)];
+        let reasons = [
+            ReasonCode::Success,
+            ReasonCode::NotAuthorized,
+            ReasonCode::NoMatchingSubscribers,
+        ];
+        let mut summary = Summary::new(&Caller::Anybody, false);
+        let answers = messages.iter().zip(reasons);
+        let is_own = |message: &Message| message.payload.len() == 2;
+        assert!(summary.answered(answers, is_own).is_ok());
+        let response = summary.response;
+        assert_eq!((response.count, response.kept), (2, 1));
+        assert_eq!(response.deleted.len(), 2);
+
+        let mut summary = Summary::new(&Caller::Anybody, false);
+        let reasons = [
+            ReasonCode::QuotaExceeded,
+            ReasonCode::NotAuthorized,
+            ReasonCode::Success,
+        ];
+        let refused = summary.answered(messages.iter().zip(reasons), is_own);
+        let refused = refused.expect_err("one was refused");
+        assert_eq!(refused.status(), StatusCode::INSUFFICIENT_STORAGE);
+        assert!(refused.detail().starts_with("1 were deleted, then: "));
     }
 }
