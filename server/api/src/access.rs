@@ -84,13 +84,13 @@ pub struct SimulateRequest {
     /// By these rules; not given: by those in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<Rule>>,
-    /// The user; not given: somebody anonymous.
+    /// The user, of 65,535 bytes at the most; not given: somebody anonymous.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The client id.
+    /// The client id, of 65,535 bytes at the most.
     #[serde(default)]
     pub client_id: String,
-    /// Claims, each with its values. Not given: those of the user, if the broker keeps it.
+    /// Claims, each with its values, of 65,535 bytes at the most; 1000 values in all. Not given: those of the user, if the broker keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<BTreeMap<String, Vec<String>>>,
     /// What it wants to do; `retain` means to publish a retained message.

@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
 /// A value that stands as an object.
@@ -45,6 +45,48 @@ pub(crate) fn all<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 ) -> Result<Vec<T>, D::Error> {
     let objects = Vec::<Object<T>>::deserialize(deserializer)?;
     Ok(objects.into_iter().map(|Object(value)| value).collect())
+}
+
+/// A member of this name that has so many at the most: of what is more nothing is kept, nor read.
+pub(crate) fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+    name: &'static str,
+    most: usize,
+) -> Result<Vec<T>, D::Error> {
+    let objects = PhantomData;
+    deserializer.deserialize_seq(Few {
+        name,
+        most,
+        objects,
+    })
+}
+
+struct Few<T> {
+    name: &'static str,
+    most: usize,
+    objects: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut objects: A) -> Result<Vec<T>, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Object(value)) = objects.next_element()? {
+            if values.len() == self.most {
+                let Self { name, most, .. } = self;
+                return Err(Error::custom(format_args!(
+                    "{name}: at most {most} of them"
+                )));
+            }
+            values.push(value);
+        }
+        Ok(values)
+    }
 }
 
 #[cfg(test)]

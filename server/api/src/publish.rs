@@ -1,6 +1,9 @@
 //! Publishing a message, and what travels with one.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The most messages of one `POST /api/v1/publish/many`.
+pub const PUBLISH_MANY_MAX: usize = 1000;
 
 /// The body of `POST /api/v1/publish`.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -116,8 +119,13 @@ pub struct PublishResponse {
 pub struct PublishManyRequest {
     /// 1 to 1000.
     #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
-    #[serde(deserialize_with = "crate::object::all")]
+    #[serde(deserialize_with = "messages")]
     pub messages: Vec<PublishRequest>,
+}
+
+/// A body of 24 MiB could have millions, which are many times as large once they are read.
+fn messages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PublishRequest>, D::Error> {
+    crate::object::few(deserializer, "messages", PUBLISH_MANY_MAX)
 }
 
 /// The answer to `POST /api/v1/publish/many`.
@@ -138,5 +146,21 @@ mod tests {
         let asked: PublishRequest = serde_json::from_str(r#"{"topic":"a"}"#).expect("a request");
         assert_eq!(asked.qos, 1);
         assert_eq!(PublishRequest::default().qos, asked.qos);
+    }
+
+    /// They are not even read to their end, which is wrong here.
+    #[test]
+    fn no_more_messages_are_read_than_may_be() {
+        let read = |count: usize, end: &str| {
+            let messages = vec![r#"{"topic":"a"}"#; count].join(",");
+            let text = format!(r#"{{"messages":[{messages}{end}]}}"#);
+            let read: Result<PublishManyRequest, _> = serde_json::from_str(&text);
+            read.map(|request| request.messages.len())
+        };
+        let most = PUBLISH_MANY_MAX;
+        assert_eq!(read(most, "").expect("a request"), most);
+        let error = read(most + 1, ",what is no JSON").expect_err("too many");
+        let error = error.to_string();
+        assert!(error.contains("messages: at most 1000 of them"), "{error}");
     }
 }

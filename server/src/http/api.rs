@@ -7,7 +7,9 @@ use axum::{
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
-use ebbtide_api::{PublishManyRequest, PublishManyResponse, PublishRequest, PublishResponse};
+use ebbtide_api::{
+    PUBLISH_MANY_MAX, PublishManyRequest, PublishManyResponse, PublishRequest, PublishResponse,
+};
 use ebbtide_protocol::ReasonCode;
 use ebbtide_store::redb::RedbStore;
 
@@ -19,9 +21,6 @@ use super::{
     problem::Problem,
     publish::{self, Outgoing},
 };
-
-/// The most messages of one request.
-const MESSAGES_MAX: usize = 1000;
 
 /// Publishes one message; answered when it is as safe as a PUBACK says, or with QoS 0 at once.
 #[utoipa::path(
@@ -35,7 +34,7 @@ const MESSAGES_MAX: usize = 1000;
 pub async fn publish(
     State(app): State<App>,
     caller: Caller,
-    InBody(asked): InBody<PublishRequest>,
+    InBody(asked, _room): InBody<PublishRequest>,
 ) -> Result<Json<PublishResponse>, Problem> {
     let message = outgoing(asked)?;
     let reason = publish::once(&app.surroundings, &caller, message).await?;
@@ -54,10 +53,11 @@ pub async fn publish(
 pub async fn publish_many(
     State(app): State<App>,
     caller: Caller,
-    InBody(PublishManyRequest { messages }): InBody<PublishManyRequest>,
+    InBody(PublishManyRequest { messages }, _room): InBody<PublishManyRequest>,
 ) -> Result<Json<PublishManyResponse>, Problem> {
-    if !(1..=MESSAGES_MAX).contains(&messages.len()) {
-        return Err(bad(format!("messages: 1 to {MESSAGES_MAX} of them")));
+    // More are not read.
+    if messages.is_empty() {
+        return Err(bad(format!("messages: 1 to {PUBLISH_MANY_MAX} of them")));
     }
     let messages = messages.into_iter().enumerate().map(|(at, message)| {
         outgoing(message).map_err(|problem| problem.within(&format!("messages[{at}]")))

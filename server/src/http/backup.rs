@@ -46,7 +46,7 @@ type Piece = io::Result<Bytes>;
 pub async fn backup(
     State(app): State<App>,
     caller: Caller,
-    InBody(asked): InBody<BackupRequest>,
+    InBody(asked, _room): InBody<BackupRequest>,
 ) -> Result<Response, Problem> {
     let deadline_s = asked.deadline_s.unwrap_or(DEADLINE_S);
     if deadline_s == 0 || deadline_s > DEADLINE_S_MAX {

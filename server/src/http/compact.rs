@@ -20,7 +20,7 @@ use super::{App, api::file, extract::InBody, problem::Problem};
 )]
 pub async fn compact(
     State(app): State<App>,
-    InBody(CompactRequest {}): InBody<CompactRequest>,
+    InBody(CompactRequest {}, _room): InBody<CompactRequest>,
 ) -> Result<Json<CompactResponse>, Problem> {
     let permit = app.begin_maintenance()?;
     let store = file(&app)?;

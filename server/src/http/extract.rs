@@ -1,27 +1,28 @@
 //! What a request says: path, query and body, each with an answer that tells what is wrong with it.
 //!
 //! Who asks is known by the head of a request. Its body has to come soon after, and when it is there it is looked again whether who asks
-//! may still do so: a key may have been revoked meanwhile.
+//! may still do so: a key may have been revoked meanwhile. How much all bodies take together is in `bodies`.
 
 use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, request::Parts},
 };
 use ebbtide_api::Object;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 
-use super::{App, access, problem::Problem};
+use super::{
+    App, access,
+    bodies::{Held, LARGE_BYTES, read},
+    problem::Problem,
+};
 
 /// The largest body, bytes: the largest payload in base64, and some more.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// How long a body may take.
 const BODY_DEADLINE: Duration = Duration::from_secs(60);
-/// What is larger is not parsed in a thread that others wait for, bytes.
-const PARSED_AT_ONCE_BYTES_MAX: usize = 64 * 1024;
 /// The same of somebody who is not known yet: a name and a password, each character escaped, fit.
 const STRANGER_BYTES_MAX: usize = 16 * 1024;
 /// How long that may take.
@@ -55,43 +56,62 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for InQuery<T> {
     }
 }
 
-/// The body of somebody who may ask, by its end as by its head.
-pub struct InBody<T, const BYTES_MAX: usize = BODY_BYTES_MAX>(pub T);
+/// The body of somebody who may ask, by its end as by its head. The room that it takes is given back when the request is answered.
+pub struct InBody<T>(pub T, pub Held);
 
-impl<T, const BYTES_MAX: usize> FromRequest<App> for InBody<T, BYTES_MAX>
-where
-    T: DeserializeOwned + Send + 'static,
-{
+impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for InBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let unparsed = Unparsed::<BODY_BYTES_MAX>::from_request(request, app).await?;
+        let (value, held) = match unparsed.bytes.len() > LARGE_BYTES {
+            false => unparsed.parse()?,
+            // Not in a thread that others wait for.
+            true => apart(move || unparsed.parse()).await??,
+        };
+        Ok(Self(value, held))
+    }
+}
+
+/// The same, for whom it has to wait until it is parsed: it takes a multiple of its bytes then.
+pub struct Unparsed<const BYTES_MAX: usize> {
+    parts: Parts,
+    bytes: Bytes,
+    held: Held,
+}
+
+impl<const BYTES_MAX: usize> FromRequest<App> for Unparsed<BYTES_MAX> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let body = read(body, BYTES_MAX, BODY_DEADLINE).await?;
-        access::check_again(app, &parts)?;
-        let value = match body.len() > PARSED_AT_ONCE_BYTES_MAX {
-            false => parse(&body)?,
-            true => apart(move || parse(&body)).await??,
-        };
-        Ok(Self(value))
+        let room = app
+            .bodies
+            .room(access::needed(&parts.method, parts.uri.path()));
+        let (bytes, held) = read(body, BYTES_MAX, BODY_DEADLINE, Some(room)).await?;
+        let unparsed = Self { parts, bytes, held };
+        unparsed.check_again(app)?;
+        Ok(unparsed)
+    }
+}
+
+impl<const BYTES_MAX: usize> Unparsed<BYTES_MAX> {
+    /// Looks again whether who asks may still do so.
+    pub fn check_again(&self, app: &App) -> Result<(), Problem> {
+        access::check_again(app, &self.parts)
+    }
+
+    /// What it says, and the room that it takes.
+    pub fn parse<T: DeserializeOwned>(self) -> Result<(T, Held), Problem> {
+        Ok((parse(&self.bytes)?, self.held))
     }
 }
 
 /// The body of somebody who is not known yet: it is small, and comes soon.
 pub async fn json_of_stranger<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    parse(&read(request.into_body(), STRANGER_BYTES_MAX, STRANGER_DEADLINE).await?)
-}
-
-async fn read(body: Body, bytes_max: usize, deadline: Duration) -> Result<Bytes, Problem> {
-    let read = timeout(deadline, to_bytes(body, bytes_max)).await;
-    let read = read.map_err(|_| {
-        let seconds = deadline.as_secs();
-        let detail = format!("The body did not come in time: it may take {seconds} seconds.");
-        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-    })?;
-    read.map_err(|_| {
-        let detail = format!("The body has more than {bytes_max} bytes.");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    })
+    let body = request.into_body();
+    let (bytes, _) = read(body, STRANGER_BYTES_MAX, STRANGER_DEADLINE, None).await?;
+    parse(&bytes)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
@@ -133,14 +153,10 @@ pub fn bad(detail: impl Into<String>) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use ebbtide_api::LoginRequest;
-    use futures_util::stream;
 
     use super::*;
-
-    fn stalled() -> Body {
-        Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>())
-    }
 
     /// Each connection of a stranger holds no more than it has to, and not for long.
     #[tokio::test]
@@ -154,13 +170,5 @@ mod tests {
         assert_eq!(login("\\u0001".repeat(1024)).await, None);
         let large = login("p".repeat(STRANGER_BYTES_MAX)).await;
         assert_eq!(large, Some(StatusCode::PAYLOAD_TOO_LARGE));
-    }
-
-    /// However little of it is missing.
-    #[tokio::test]
-    async fn a_body_that_does_not_come_in_time_is_not_waited_for() {
-        let late = read(stalled(), BODY_BYTES_MAX, Duration::from_millis(1)).await;
-        let late = late.expect_err("it never comes");
-        assert_eq!(late.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

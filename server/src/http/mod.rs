@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod assets;
 mod backup;
+mod bodies;
 mod commit;
 mod compact;
 mod config;
@@ -48,6 +49,8 @@ use tower::ServiceExt;
 
 pub use self::routes::paths;
 use self::{
+    access::rules::Turns,
+    bodies::Bodies,
     config::InForce,
     exchange::{Arrival, exchange, has_come},
     guard::Guard,
@@ -78,7 +81,9 @@ struct Shared {
     /// Backups and compactions, one at a time: each keeps pages of the file from being reused.
     maintenance: Arc<Semaphore>,
     /// Files of rules are looked at one by one.
-    rules: Arc<Semaphore>,
+    rules: Turns,
+    /// Room for what requests carry.
+    bodies: Bodies,
     door: Door,
     history: History,
     commit_times: CommitTimes,
@@ -181,7 +186,8 @@ impl Service {
             guard: Arc::new(Guard::new(config)),
             config: Arc::new(InForce::new(config)),
             maintenance: Arc::new(Semaphore::new(1)),
-            rules: Arc::new(Semaphore::new(1)),
+            rules: Turns::new(),
+            bodies: Bodies::new(),
             door,
             history,
             commit_times,

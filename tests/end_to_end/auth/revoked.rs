@@ -135,3 +135,52 @@ fn a_backup_that_runs_is_broken_off() -> Result<()> {
     ensure!(!rest.ends_with(b"0\r\n\r\n"), "it ends like a whole one");
     Ok(())
 }
+
+/// Rules that take long to look at.
+fn many_rules() -> String {
+    let rule = |rule: usize| {
+        let topics = (0..30).map(|n| format!("{rule}-{n}-{{user}}/{{client}}/x"));
+        json!({ "effect": "allow", "actions": ["publish"], "topics": topics.collect::<Vec<_>>() })
+    };
+    json!({ "rules": (0..3_000).map(rule).collect::<Vec<_>>() }).to_string()
+}
+
+/// Would fail if whoever has rules tried out kept the operator waiting who replaces them, or if a key that is revoked while it waits for
+/// its turn still got one.
+#[test]
+fn whoever_waits_for_others_rules_gets_no_turn_and_the_operator_does_not_wait() -> Result<()> {
+    let guarded = Guarded::start()?;
+    let root = guarded.login("root")?;
+    let (others, _) = key(&guarded, &root)?;
+    let (stolen, id) = key(&guarded, &root)?;
+    let post = |key: &str, body: &str| -> Result<TcpStream> {
+        let mut stream = TcpStream::connect(guarded.broker.http())?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let head = head(&guarded, key, "POST", "/api/v1/rules/validate", body.len());
+        stream.write_all((head + body).as_bytes())?;
+        Ok(stream)
+    };
+    let many = many_rules();
+    let mut trials = Vec::new();
+    for _ in 0..4 {
+        trials.push(post(&others, &many)?);
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let mut waiting = post(&stolen, r#"{"rules":[]}"#)?;
+    is_used(&guarded, &root, &id)?;
+    revoke(&guarded, &root, &id)?;
+    let none = json!({ "rules": [] });
+    let (status, answer) = guarded.ask(&root, "PUT", "/api/v1/rules", &none)?;
+    ensure!(status == 200, "{answer}");
+    let mut answers = 0;
+    for trial in &mut trials {
+        trial.set_nonblocking(true)?;
+        answers += usize::from(trial.read(&mut [0]).is_ok());
+        trial.set_nonblocking(false)?;
+    }
+    ensure!(answers < trials.len(), "it has waited for all of them");
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer)?;
+    ensure!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    Ok(())
+}

@@ -102,3 +102,23 @@ fn rules_that_are_replaced_hold_at_once_and_after_a_crash() -> Result<()> {
     }
     Ok(())
 }
+
+/// A name of a megabyte, in each of thousands of levels, would be gigabytes.
+#[test]
+fn a_simulation_is_about_names_that_a_client_may_have() -> Result<()> {
+    let guarded = Guarded::start()?;
+    let root = guarded.login("root")?;
+    let topics: Vec<String> = (0..1_000).map(|n| format!("own/{n}-{{client}}")).collect();
+    let rules = json!([{ "effect": "allow", "actions": ["publish"], "topics": topics }]);
+    for (bytes, expected) in [(60_000, 200), (65_535, 200), (65_536, 400), (1 << 20, 400)] {
+        let client_id = "c".repeat(bytes);
+        let body = json!({
+            "client_id": client_id, "action": "publish", "topic": "own/1", "rules": rules,
+        });
+        let (status, answer) = guarded.ask(&root, "POST", "/api/v1/rules/simulate", &body)?;
+        ensure!(status == expected, "{bytes}: {status} {answer}");
+        let said = answer["detail"].as_str().unwrap_or("client_id: at most");
+        ensure!(said.starts_with("client_id: at most"), "{answer}");
+    }
+    Ok(())
+}

@@ -45,7 +45,7 @@ pub async fn list(State(app): State<App>) -> Json<KeyList> {
 )]
 pub async fn make(
     State(app): State<App>,
-    InBody(asked): InBody<KeyRequest>,
+    InBody(asked, _room): InBody<KeyRequest>,
 ) -> Result<Json<NewKey>, Problem> {
     has_to_be_on(&app)?;
     if asked.label.len() > LABEL_BYTES_MAX {

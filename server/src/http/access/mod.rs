@@ -175,7 +175,7 @@ fn has_to_be_on(app: &App) -> Result<(), Problem> {
 }
 
 /// The scope that a route needs; `None`: it asks by itself, or anybody may.
-fn needed(method: &Method, path: &str) -> Option<Scope> {
+pub fn needed(method: &Method, path: &str) -> Option<Scope> {
     let path = path.strip_prefix("/api/v1/").unwrap_or_default();
     let is_below = |part: &str| path == part || path.starts_with(&format!("{part}/"));
     let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use ebbtide_api::{Action, Rules, SimulateRequest, SimulateResponse};
 use ebbtide_broker::{Decision, Rights, Subject};
 use ebbtide_protocol::TopicFilter;
 use ebbtide_store::access::{Claims, RuleRow};
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::has_to_be_on;
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
         App,
         commit::committed,
         content,
-        extract::{InBody, apart, bad},
+        extract::{Unparsed, apart, bad},
         problem::Problem,
     },
 };
@@ -24,6 +26,10 @@ use crate::{
 const RULES_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most claims of whom a simulation is about: each variable of a rule looks through all of them.
 const CLAIMS_MAX: usize = 1000;
+/// The longest name or value of whom a simulation is about, bytes: no CONNECT carries a longer one.
+const TEXT_BYTES_MAX: usize = u16::MAX as usize;
+/// So many may be tried out, or wait for that. Each holds its file.
+const TRIED_MAX: usize = 8;
 
 /// The rules in force.
 #[utoipa::path(
@@ -52,12 +58,13 @@ pub async fn get(State(app): State<App>) -> Json<Rules> {
 )]
 pub async fn put(
     State(app): State<App>,
-    InBody(asked): InBody<Rules, RULES_BYTES_MAX>,
+    body: Unparsed<RULES_BYTES_MAX>,
 ) -> Result<Json<Rules>, Problem> {
     has_to_be_on(&app)?;
     let (broker, _) = app.surroundings.broker.get();
     let (authenticator, rules) = (app.surroundings.authenticator.clone(), broker.clone());
-    let (asked, ticket) = one_by_one(&app, move || {
+    let turn = app.rules.to_replace().await;
+    let (asked, ticket) = in_turn(&app, turn, body, move |asked: Rules| {
         let rows = as_rows(asked.clone());
         let ticket = authenticator.directory().put_rules(&rules, rows);
         Ok((asked, ticket.map_err(|error| bad(error.to_string()))?))
@@ -79,9 +86,10 @@ pub async fn put(
 )]
 pub async fn validate(
     State(app): State<App>,
-    InBody(asked): InBody<Rules, RULES_BYTES_MAX>,
+    body: Unparsed<RULES_BYTES_MAX>,
 ) -> Result<Json<Rules>, Problem> {
-    let asked = one_by_one(&app, move || {
+    let turn = app.rules.to_try().await?;
+    let asked = in_turn(&app, turn, body, |asked: Rules| {
         parsed(as_rows(asked.clone()))?;
         Ok(asked)
     });
@@ -99,18 +107,16 @@ pub async fn validate(
 )]
 pub async fn simulate(
     State(app): State<App>,
-    InBody(asked): InBody<SimulateRequest, RULES_BYTES_MAX>,
+    body: Unparsed<RULES_BYTES_MAX>,
 ) -> Result<Json<SimulateResponse>, Problem> {
     let of = app.clone();
-    let decision = one_by_one(&app, move || decide(&of, asked));
+    let turn = app.rules.to_try().await?;
+    let decision = in_turn(&app, turn, body, move |asked| decide(&of, asked));
     Ok(Json(response(decision.await?)))
 }
 
 fn decide(app: &App, asked: SimulateRequest) -> Result<Decision, Problem> {
-    let values = asked.claims.iter().flat_map(|claims| claims.values());
-    if values.map(Vec::len).sum::<usize>() > CLAIMS_MAX {
-        return Err(bad(format!("claims: at most {CLAIMS_MAX} of them")));
-    }
+    check(&asked)?;
     let rules = match asked.rules {
         Some(rules) => Arc::new(parsed(as_rows(Rules { rules }))?),
         None => app.surroundings.broker.get().0.rules().ok_or_else(|| {
@@ -143,16 +149,84 @@ fn decide(app: &App, asked: SimulateRequest) -> Result<Decision, Problem> {
     }
 }
 
-/// Looks at a file of rules, apart from whatever others wait for: it may take a second, and memory. Only one at a time.
-async fn one_by_one<T: Send + 'static>(
+/// Whether there could be such a client.
+fn check(asked: &SimulateRequest) -> Result<(), Problem> {
+    let claims = || asked.claims.iter().flatten();
+    if claims().map(|(_, values)| values.len()).sum::<usize>() > CLAIMS_MAX {
+        return Err(bad(format!("claims: at most {CLAIMS_MAX} of them")));
+    }
+    let of_claims = claims().flat_map(|(name, values)| values.iter().chain([name]));
+    let user = asked.user.iter().map(|user| ("user", user));
+    let mut texts = user
+        .chain([("client_id", &asked.client_id)])
+        .chain(of_claims.map(|text| ("claims", text)));
+    match texts.find(|(_, text)| text.len() > TEXT_BYTES_MAX) {
+        Some((name, _)) => Err(bad(format!("{name}: at most 65,535 bytes of UTF-8"))),
+        None => Ok(()),
+    }
+}
+
+/// Whose turn it is to have a file of rules looked at, for that may take a second, and memory: one at a time. Who replaces the rules does not
+/// stand behind those who try some out, of whom only so many may wait.
+#[derive(Debug)]
+pub struct Turns {
+    replacing: Arc<Semaphore>,
+    trying: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+/// It is, until this is dropped.
+struct Turn {
+    _place: Option<OwnedSemaphorePermit>,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    pub fn new() -> Self {
+        let of = |count| Arc::new(Semaphore::new(count));
+        Self {
+            replacing: of(1),
+            trying: of(1),
+            places: of(TRIED_MAX),
+        }
+    }
+
+    async fn to_replace(&self) -> Turn {
+        let turn = Arc::clone(&self.replacing).acquire_owned().await;
+        Turn {
+            _place: None,
+            _turn: turn.ok(),
+        }
+    }
+
+    async fn to_try(&self) -> Result<Turn, Problem> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| {
+            let detail = "Too many rules are to be tried out; try again later.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        })?;
+        let turn = Arc::clone(&self.trying).acquire_owned().await;
+        Ok(Turn {
+            _place: Some(place),
+            _turn: turn.ok(),
+        })
+    }
+}
+
+/// Looks at what somebody has sent whose turn has come, apart from whatever others wait for.
+async fn in_turn<A: DeserializeOwned + 'static, T: Send + 'static>(
     app: &App,
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    turn: Turn,
+    body: Unparsed<RULES_BYTES_MAX>,
+    work: impl FnOnce(A) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = Arc::clone(&app.rules).acquire_owned().await;
+    // It may have been long until then.
+    body.check_again(app)?;
     apart(move || {
         // Until it is done, whether or not anybody waits for it still.
         let _turn = turn;
-        work()
+        let (asked, _room) = body.parse()?;
+        work(asked)
     })
     .await?
 }
@@ -171,4 +245,77 @@ fn as_rows(rules: Rules) -> Vec<RuleRow> {
 
 fn parsed(rows: Vec<RuleRow>) -> Result<ebbtide_broker::Rules, Problem> {
     ebbtide_broker::Rules::new(rows).map_err(|error| bad(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Files of readers that take a second each would keep the operator waiting, and each that waits is in memory.
+    #[test]
+    fn few_wait_to_try_rules_and_who_replaces_them_is_not_behind() {
+        let turns = Turns::new();
+        let first = turns.to_try().now_or_never().expect("nobody is before it");
+        let wait = || {
+            let mut waiting = Box::pin(turns.to_try());
+            assert!(waiting.as_mut().now_or_never().is_none());
+            waiting
+        };
+        let mut waiting: Vec<_> = (1..TRIED_MAX).map(|_| wait()).collect();
+        let more = turns.to_try().now_or_never().expect("an answer");
+        let more = more.err().map(|problem| problem.status());
+        assert_eq!(more, Some(StatusCode::SERVICE_UNAVAILABLE));
+        let replacing = turns.to_replace().now_or_never();
+        assert!(replacing.is_some());
+        assert!(turns.to_replace().now_or_never().is_none());
+        drop(first);
+        let next = waiting.remove(0).now_or_never();
+        assert!(next.is_some_and(|turn| turn.is_ok()));
+        waiting.push(wait());
+    }
+
+    /// As no CONNECT could.
+    #[test]
+    fn a_simulation_is_about_nobody_whose_names_no_client_could_have() {
+        let longest = "x".repeat(TEXT_BYTES_MAX);
+        let claim = |name: &str, value: &str| {
+            let claims = [(name.to_owned(), vec!["a".to_owned(), value.to_owned()])];
+            SimulateRequest {
+                claims: Some(claims.into()),
+                ..SimulateRequest::default()
+            }
+        };
+        let user = |user: &str| SimulateRequest {
+            user: Some(user.to_owned()),
+            ..SimulateRequest::default()
+        };
+        let client = |client_id: &str| SimulateRequest {
+            client_id: client_id.to_owned(),
+            ..SimulateRequest::default()
+        };
+        for asked in [
+            user(&longest),
+            client(&longest),
+            claim("role", &longest),
+            claim(&longest, "b"),
+        ] {
+            assert!(check(&asked).is_ok());
+        }
+        let longer = longest + "x";
+        for (name, asked) in [
+            ("user", user(&longer)),
+            ("client_id", client(&longer)),
+            ("claims", claim("role", &longer)),
+            ("claims", claim(&longer, "b")),
+        ] {
+            let problem = check(&asked).expect_err(name);
+            assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
+            assert_eq!(
+                problem.detail(),
+                format!("{name}: at most 65,535 bytes of UTF-8")
+            );
+        }
+    }
 }

@@ -120,7 +120,7 @@ pub async fn put(
     State(app): State<App>,
     caller: Caller,
     InPath(topic): InPath<String>,
-    InBody(asked): InBody<PutRetainedRequest>,
+    InBody(asked, _room): InBody<PutRetainedRequest>,
 ) -> Result<Json<PublishResponse>, Problem> {
     let message = Outgoing {
         topic: content::topic(topic)?,

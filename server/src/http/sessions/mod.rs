@@ -129,7 +129,7 @@ pub async fn subscriptions(
 pub async fn disconnect(
     State(app): State<App>,
     InPath(client_id): InPath<String>,
-    InBody(DisconnectRequest {}): InBody<DisconnectRequest>,
+    InBody(DisconnectRequest {}, _room): InBody<DisconnectRequest>,
 ) -> Result<Json<Done>, Problem> {
     let (broker, _) = app.surroundings.broker.get();
     match done(&app, &broker, &client_id, Command::Disconnect).await? {

@@ -56,7 +56,7 @@ pub async fn list(State(app): State<App>) -> Json<UserList> {
 pub async fn put(
     State(app): State<App>,
     InPath(name): InPath<String>,
-    InBody(change): InBody<UserChange>,
+    InBody(change, _room): InBody<UserChange>,
 ) -> Result<Json<User>, Problem> {
     has_to_be_on(&app)?;
     check_name(&name).map_err(|why| bad(format!("name: {why}")))?;
