@@ -55,7 +55,7 @@ fn what_became_of_each_is_told() -> Result<()> {
     ];
     let messages = tried.map(|(topic, qos, _)| json!({ "topic": topic, "qos": qos }));
     let body = json!({ "messages": messages });
-    let (status, answer) = guarded.ask(bob, "POST", "/api/v1/publish/many", &body)?;
+    let (status, answer) = guarded.ask(&bob, "POST", "/api/v1/publish/many", &body)?;
     ensure!(status == 200, "{status} {answer}");
     for (at, (topic, _, is_taken)) in tried.iter().enumerate() {
         let reason = answer["results"][at]["reason_code"].as_u64();
