@@ -47,9 +47,11 @@ pub enum Msg {
     LoginStatus(LoginStatus),
     /// The broker wants to know who asks.
     Unauthorized,
-    SignedIn(SignedIn),
+    /// With the visit in which the broker was asked.
+    SignedIn(u32, SignedIn),
     RenewalDue,
-    Renewed(Result<LoginResponse, Fault>),
+    /// The same.
+    Renewed(u32, Result<LoginResponse, Fault>),
     SignOut,
     Presence(Vec<Change>),
     Config(Vec<Change>),
@@ -165,7 +167,14 @@ impl Component for App {
 
     fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
         match msg {
-            Msg::Link(visit, _) | Msg::Notify(visit, _) if visit != self.visit => return false,
+            Msg::Link(visit, _)
+            | Msg::Notify(visit, _)
+            | Msg::SignedIn(visit, _)
+            | Msg::Renewed(visit, _)
+                if visit != self.visit =>
+            {
+                return false;
+            }
             Msg::Link(_, link) => {
                 let needs_auth = matches!(link, Link::NeedsAuth { .. });
                 let connection = std::mem::take(&mut self.shell.connection);
@@ -176,12 +185,12 @@ impl Component for App {
             }
             Msg::LoginStatus(status) => self.login_status(ctx, status),
             Msg::Unauthorized => self.unauthorized(ctx),
-            Msg::SignedIn(who) => self.signed_in(ctx, who),
+            Msg::SignedIn(_, who) => self.signed_in(ctx, who),
             Msg::RenewalDue => {
-                Self::renew(ctx);
+                self.renew(ctx);
                 return false;
             }
-            Msg::Renewed(answer) => self.renewed(ctx, answer),
+            Msg::Renewed(_, answer) => self.renewed(ctx, answer),
             Msg::SignOut => self.sign_out(ctx),
             Msg::Presence(changes) => self.presence.apply(changes, browser::now_ms()),
             Msg::Config(changes) => self.config.apply(changes, browser::now_ms()),
@@ -253,7 +262,8 @@ impl Component for App {
     fn view(&self, ctx: &Context<Self>) -> Html {
         let link = ctx.link();
         let shell = &self.shell;
-        let on_signed_in = link.callback(Msg::SignedIn);
+        let visit = self.visit;
+        let on_signed_in = link.callback(move |who| Msg::SignedIn(visit, who));
         let page = shell.location.page;
         if let Standing::Asked {
             by_password,

@@ -93,7 +93,7 @@ impl App {
         match &self.standing {
             Standing::Open => Self::ask_status(ctx),
             Standing::In(_) if browser::now_ms() - self.renewed_at_ms > ANOTHER_TOKEN_MS => {
-                Self::renew(ctx);
+                self.renew(ctx);
             }
             _ => {}
         }
@@ -101,6 +101,10 @@ impl App {
 
     pub(super) fn signed_in(&mut self, ctx: &Context<Self>, (user, answer): SignedIn) {
         let is_same = matches!(&self.standing, Standing::Again(account) if account.user == user);
+        if !is_same {
+            // Not in the name of who comes.
+            self.settle();
+        }
         let token = answer.token.0.clone();
         bearer::set(Bearer::Token(token.clone()));
         let account = Account {
@@ -139,8 +143,11 @@ impl App {
         }
     }
 
-    pub(super) fn renew(ctx: &Context<Self>) {
-        let told = ctx.link().callback(Msg::Renewed);
+    pub(super) fn renew(&self, ctx: &Context<Self>) {
+        let visit = self.visit;
+        let told = ctx
+            .link()
+            .callback(move |answer| Msg::Renewed(visit, answer));
         wasm_bindgen_futures::spawn_local(async move { told.emit(api::login::renew().await) });
     }
 
@@ -173,21 +180,26 @@ impl App {
     /// A computer that slept has missed the time.
     pub(super) fn renew_if_late(&self, ctx: &Context<Self>) {
         if matches!(self.standing, Standing::In(_)) && browser::now_ms() >= self.renew_at_ms {
-            Self::renew(ctx);
+            self.renew(ctx);
         }
     }
 
     pub(super) fn sign_out(&mut self, ctx: &Context<Self>) {
-        // Who leaves has decided: what is announced is done by who confirmed it, while the broker still knows who that is.
-        if let Some(notice) = self.notice.take() {
-            notice.act();
-        }
+        self.settle();
         self.shut(ctx, true, true);
         let home = Location::new(Page::HOME);
         browser::set_address(&home.url(), Step::Replace);
         self.last.clear();
         self.arrive(ctx, home);
         browser::set_title(TITLE);
+    }
+
+    /// Who leaves has decided: what is announced is done by who confirmed it, while the broker still knows who that is. Where it does
+    /// not any more, nothing is sent, now or later.
+    fn settle(&mut self) {
+        if let Some(notice) = self.notice.take() {
+            notice.act();
+        }
     }
 
     /// Ends all that was there, until somebody signs in.

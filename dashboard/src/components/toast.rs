@@ -1,7 +1,8 @@
 //! Tells what an action came to, with a way back where there is one; or what is about to be done, unless it is taken back.
 //!
 //! A deed that waits is done when its notice ends, however that ends: its time is up, it is dismissed, another takes its
-//! place, the page is left. The time stands still while the pointer or the focus is on the notice.
+//! place, the page is left. The time stands still while the pointer or the focus is on the notice, and while the viewer has to
+//! sign in again: before that nothing can be done, and the notice is out of reach.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -19,9 +20,9 @@ use crate::model::deed::{Countdown, Deed};
 const SHOWN_MS: f64 = 10_000.0;
 /// As often the time that is left is looked at.
 const LOOK_EVERY_MS: u32 = 100;
-/// In the words of stylesheets: it has the focus, or the pointer.
+/// In the words of stylesheets: it has the focus; its time stands still.
 const FOCUSED: &str = ".toast:focus-within";
-const HELD: &str = ".toast:focus-within, .toast:hover";
+const HELD: &str = ".toast:focus-within, .toast:hover, .sign-in-dialog";
 /// Where the focus goes when there is nothing left to go back to.
 const ELSEWHERE: &str = "main";
 
