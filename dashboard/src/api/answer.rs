@@ -30,6 +30,11 @@ impl Fault {
     pub fn has_status(&self, status: u16) -> bool {
         matches!(self, Self::Refused(problem) if problem.status == status)
     }
+
+    /// Whether the broker has looked at what it was asked, and would say the same again.
+    pub fn is_verdict(&self) -> bool {
+        self.has_status(400) || self.has_status(413)
+    }
 }
 
 impl fmt::Display for Fault {
@@ -58,10 +63,15 @@ fn of_success(status: u16, body: &str) -> Result<(), Fault> {
     if (200..300).contains(&status) {
         return Ok(());
     }
-    Err(match value::from_text(body) {
+    Err(refusal(status, body))
+}
+
+/// Of an answer that is no success.
+pub fn refusal(status: u16, body: &str) -> Fault {
+    match value::from_text(body) {
         Ok(problem) => Fault::Refused(problem),
         Err(_) => Fault::NotUnderstood { status },
-    })
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +92,25 @@ mod tests {
         let fault = read::<PurgeResponse>(404, body).expect_err("a problem");
         assert!(fault.is_not_found());
         assert_eq!(fault.to_string(), "There is no such session.");
+    }
+
+    #[test]
+    fn a_verdict_is_about_what_was_asked_and_not_about_the_moment() {
+        let refused = |status: u16| {
+            let body = format!(r#"{{"title":"","status":{status},"detail":"no"}}"#);
+            read::<PurgeResponse>(status, &body).expect_err("a problem")
+        };
+        assert!(refused(400).is_verdict() && refused(413).is_verdict());
+        for status in [401, 403, 408, 500, 503] {
+            assert!(!refused(status).is_verdict(), "{status}");
+        }
+        for fault in [
+            Fault::Unreachable,
+            Fault::SignInNeeded,
+            Fault::NotUnderstood { status: 400 },
+        ] {
+            assert!(!fault.is_verdict(), "{fault}");
+        }
     }
 
     #[test]

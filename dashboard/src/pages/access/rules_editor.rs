@@ -9,7 +9,8 @@ use gloo::timers::callback::Timeout;
 use yew::prelude::*;
 
 use super::rules_list::rules_list;
-use crate::api;
+use crate::api::{self, Fault};
+use crate::browser;
 use crate::components::fault_place::fault_place;
 use crate::components::form_field::{TextField, text_field};
 use crate::components::toast::Notice;
@@ -21,6 +22,8 @@ use crate::shell::{Shell, use_shell};
 
 /// The broker is asked when nothing was typed for so long.
 const SETTLED_MS: u32 = 250;
+/// And again, when it could not look.
+const ASK_AGAIN_MS: u32 = 2_000;
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -32,7 +35,7 @@ pub struct Props {
 }
 
 /// What the broker says of a text, and of which one.
-type Looked = (String, Result<Vec<Rule>, String>);
+type Looked = (String, Result<Vec<Rule>, Fault>);
 
 #[component]
 pub fn RulesEditor(props: &Props) -> Html {
@@ -43,10 +46,11 @@ pub fn RulesEditor(props: &Props) -> Html {
     let failed = use_state_eq(String::new);
     let syntax = json::check(&text).err();
     let looked = use_looked(&text, syntax.is_none());
-    let (good, wrong) = match &looked {
-        Some(Ok(rules)) => (Some(rules), None),
-        Some(Err(said)) => (None, Some(said)),
-        None => (None, None),
+    let (good, wrong, not_looked) = match &looked {
+        Some(Ok(rules)) => (Some(rules), None, None),
+        Some(Err(why)) if why.is_verdict() => (None, Some(why.to_string()), None),
+        Some(Err(why)) => (None, None, Some(why)),
+        None => (None, None, None),
     };
     let is_dirty = *text != rules_text(&began);
     let is_overtaken = *began != props.rules;
@@ -70,13 +74,13 @@ pub fn RulesEditor(props: &Props) -> Html {
         })
     };
     let unsaved = use_unsaved(is_dirty, &props.on_close);
-    let fault = syntax.or_else(|| wrong.and_then(|said| place(said)));
-    let problem = match (&fault, wrong) {
+    let fault = syntax.or_else(|| wrong.as_deref().and_then(place));
+    let problem = match (&fault, &wrong) {
         (Some(fault), _) => format!("Not valid: {fault}."),
         (None, Some(said)) => format!("Not valid: {said}"),
         _ => String::new(),
     };
-    let marked = wrong.and_then(|said| wrong_rule(said));
+    let marked = wrong.as_deref().and_then(wrong_rule);
     let field = text_field(TextField {
         id: "rules-text",
         label: "Rules, a JSON array: one on a line",
@@ -93,6 +97,12 @@ pub fn RulesEditor(props: &Props) -> Html {
         is_long: true,
         ..TextField::default()
     });
+    let undone = match not_looked {
+        Some(why) if failed.is_empty() => {
+            format!("The broker has not looked at this text yet, and is asked again. {why}")
+        }
+        _ => (*failed).clone(),
+    };
     // What is wrong in meaning has a form all the same, and its place is shown in words too.
     let in_words = good.cloned().or_else(|| value::from_text(&text).ok());
     let can_save = good.is_some() && is_dirty;
@@ -124,7 +134,7 @@ pub fn RulesEditor(props: &Props) -> Html {
                     }
                 </section>
             </div>
-            <p class="problem" role="alert">{ (*failed).clone() }</p>
+            <p class="problem" role="alert">{ undone }</p>
             { unsaved.actions("Your changes are not saved. Leave them?", actions) }
         </section>
     }
@@ -132,7 +142,7 @@ pub fn RulesEditor(props: &Props) -> Html {
 
 /// What the broker says of the text, once it has settled.
 #[hook]
-fn use_looked(text: &str, is_json: bool) -> Option<Result<Vec<Rule>, String>> {
+fn use_looked(text: &str, is_json: bool) -> Option<Result<Vec<Rule>, Fault>> {
     let looked = use_state_eq(|| None::<Looked>);
     use_effect_with(text.to_owned(), {
         let looked = looked.clone();
@@ -143,10 +153,18 @@ fn use_looked(text: &str, is_json: bool) -> Option<Result<Vec<Rule>, String>> {
             let ask = is_json.then(|| {
                 Timeout::new(SETTLED_MS, move || {
                     wasm_bindgen_futures::spawn_local(async move {
-                        let answer = api::access::validate_rules(&text).await;
-                        if still.get() {
+                        while still.get() {
+                            let answer = api::access::validate_rules(&text).await;
+                            if !still.get() {
+                                return;
+                            }
+                            let is_done = answer.as_ref().map_or_else(Fault::is_verdict, |_| true);
                             let answer = answer.map(|rules| rules.rules);
-                            looked.set(Some((text, answer.map_err(|fault| fault.to_string()))));
+                            looked.set(Some((text.clone(), answer)));
+                            if is_done {
+                                return;
+                            }
+                            browser::sleep_ms(ASK_AGAIN_MS).await;
                         }
                     });
                 })
