@@ -6,7 +6,7 @@ use super::first_run::{first_run, is_done};
 use super::link::PageLink;
 use super::state_panel::{message, skeleton};
 use crate::browser;
-use crate::model::board::{Board, ENTRIES_MAX};
+use crate::model::board::ENTRIES_MAX;
 use crate::model::change::Phase;
 use crate::model::connection::Link;
 use crate::model::location::{Location, SEARCH};
@@ -28,7 +28,11 @@ pub fn entries_or_state<V>(
     let (board, filter) = (&watched.board, &watched.filter);
     let page = shell.location.page;
     if let Some(problem) = &watched.problem {
-        return message("This filter cannot be used", problem, Html::default());
+        let title = match shell.feed {
+            Some(_) => "This filter cannot be used",
+            None => "This browser cannot connect",
+        };
+        return message(title, problem, Html::default());
     }
     if let Phase::Refused(reason) = &board.phase {
         return refused(shell, filter, reason);
@@ -115,9 +119,9 @@ fn no_match(shell: &Shell, narrowing: &'static [&'static str]) -> Html {
 }
 
 /// Says that what is shown may have been overtaken.
-pub fn stale_mark<V>(board: &Board<V>) -> Html {
-    match board.stale_since_ms {
-        Some(since_ms) if !board.is_empty() => html! {
+pub fn stale_mark(since_ms: Option<i64>, is_empty: bool) -> Html {
+    match since_ms {
+        Some(since_ms) if !is_empty => html! {
             <span class="stale" data-testid="stale" title={browser::exact_time(since_ms)}>
                 { format!("As of {}", as_of(since_ms)) }
             </span>

@@ -24,6 +24,8 @@ pub struct Connection {
     pub lost_at_ms: Option<i64>,
     /// Why, in the words of the last failure.
     pub last_reason: Option<String>,
+    /// The broker has let this page in once.
+    pub has_stood: bool,
 }
 
 impl Default for Connection {
@@ -32,6 +34,7 @@ impl Default for Connection {
             link: Link::Connecting,
             lost_at_ms: None,
             last_reason: None,
+            has_stood: false,
         }
     }
 }
@@ -44,12 +47,14 @@ impl Connection {
                 link,
                 lost_at_ms: None,
                 last_reason: None,
+                has_stood: true,
             },
             Link::Connecting => Self { link, ..self },
             Link::Offline { reason, .. } | Link::NeedsAuth { reason } => Self {
                 lost_at_ms: self.lost_at_ms.or(Some(now_ms)),
                 last_reason: Some(reason.clone()),
                 link,
+                ..self
             },
             Link::Closed => Self {
                 lost_at_ms: self.lost_at_ms.or(Some(now_ms)),
@@ -129,6 +134,7 @@ mod tests {
             .next(offline(None), 40);
         assert_eq!(connection.lost_at_ms, Some(20));
         assert_eq!(connection.last_reason.as_deref(), Some("connection lost"));
+        assert!(connection.has_stood);
         assert_eq!(connection.next(Link::Online, 50).lost_at_ms, None);
     }
 
@@ -145,6 +151,7 @@ mod tests {
     #[test]
     fn says_when_it_tries_again() {
         let connection = Connection::default().next(offline(Some(9_000)), 0);
+        assert!(!connection.has_stood);
         assert_eq!(connection.outlook(6_500), "Next attempt in 3 s.");
         assert_eq!(connection.outlook(9_500), "Trying to reconnect now.");
     }

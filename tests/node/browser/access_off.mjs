@@ -1,5 +1,6 @@
-// Where nobody is asked who they are, the access page says so and tells how to change that.
+// Where nobody is asked who they are, the access page says so and tells how to change that; but not before it is known.
 
+import assert from 'node:assert/strict';
 import { open, picture } from './chromium.mjs';
 import { accessible, fits, go, show } from './pages.mjs';
 
@@ -8,6 +9,12 @@ const opened = await open({ viewport: { width: 1280, height: 900 } });
 const { page } = opened;
 
 await show(opened, async () => {
+  const early = await opened.context.newPage();
+  await early.routeWebSocket(/./, (socket) => socket.close());
+  await early.goto(`${base}/access`);
+  await early.getByText('The broker cannot be reached').waitFor();
+  assert.equal(await early.getByTestId('access-off').count(), 0);
+  await early.close();
   await page.goto(base);
   await go(page, 'Access');
   const off = page.getByTestId('access-off');

@@ -86,6 +86,10 @@ await show(opened, async () => {
   // One whom no rule lets look is told so, and where rules are.
   await as('eve', '/presence');
   await page.getByText('No rule allows this filter').waitFor();
+  await go(page, 'Overview');
+  const refused = page.getByText('The broker refused the filter of this board.');
+  await eventually('two boards', () => refused.count(), (seen) => seen === 2);
+  await go(page, 'Presence');
   await page.getByRole('link', { name: 'Look at the rules' }).click();
   await page.getByTestId('rules').waitFor();
   await client.endAsync();

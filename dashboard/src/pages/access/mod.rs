@@ -52,7 +52,7 @@ pub fn page(shell: &Shell) -> Html {
         <section class="page access" data-testid="access">
             { page_head(Page::Access, Html::default(), Html::default()) }
             if shell.account.is_none() {
-                { nobody_is_asked() }
+                { nobody_is_asked(shell) }
             } else {
                 { parts(part) }
                 { body(shell, part) }
@@ -170,7 +170,19 @@ fn body(shell: &Shell, part: &str) -> Html {
     }
 }
 
-fn nobody_is_asked() -> Html {
+/// Known as soon as the broker has let the page in.
+fn nobody_is_asked(shell: &Shell) -> Html {
+    let connection = &shell.connection;
+    if !connection.has_stood {
+        return match connection.lost_at_ms {
+            None => rows_skeleton(),
+            Some(_) => message(
+                "The broker cannot be reached",
+                "Whether it asks who somebody is shows as soon as it answers.",
+                Html::default(),
+            ),
+        };
+    }
     html! {
         <div class="panel" data-testid="access-off">
             <h2>{ "Nobody is asked who they are" }</h2>

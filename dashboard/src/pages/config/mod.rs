@@ -37,7 +37,7 @@ pub fn page(shell: &Shell, watched: &Watched<()>) -> Html {
         let location = location.clone();
         move |filter: String| (location.clone().with(FILTER, &filter), Step::Replace)
     });
-    let mark = stale_mark(&watched.board);
+    let mark = stale_mark(watched.board.stale_since_ms, watched.board.is_empty());
     let fixed = fixed_part(&watched.filter);
     let entries = || {
         let entries = shown.iter().take(ENTRIES_SHOWN_MAX).map(|entry| {

@@ -6,8 +6,9 @@ use yew::prelude::*;
 
 use crate::components::link::PageLink;
 use crate::components::topic_path::{level_name, topic_path};
-use crate::model::board::{Board, Entry};
+use crate::model::board::Entry;
 use crate::model::change::Phase;
+use crate::model::connection::Link;
 use crate::model::filter::{fixed_part, relative};
 use crate::model::format::count;
 use crate::model::location::Location;
@@ -15,6 +16,7 @@ use crate::model::page::Page;
 use crate::model::payload::shorten;
 use crate::model::presence::{Presence, Status, display_name};
 use crate::model::select::{self, Counts, Search, Sort};
+use crate::shell::Shell;
 use crate::watched::Watched;
 
 const PEOPLE_SHOWN: usize = 24;
@@ -28,13 +30,13 @@ const VALUE_CHARS_MAX: usize = 60;
 #[derive(Clone, PartialEq)]
 pub struct Presences {
     counts: Counts,
-    is_loading: bool,
+    unknown: Option<&'static str>,
     /// Names and status, those online first.
     shown: Vec<(AttrValue, Status)>,
 }
 
 impl Presences {
-    pub fn of(watched: &Watched<Presence>) -> Self {
+    pub fn of(shell: &Shell, watched: &Watched<Presence>) -> Self {
         let board = &watched.board;
         let (entries, counts) = select::presence(board, &Search::new(""), None, Sort::Status);
         let fixed = fixed_part(&watched.filter);
@@ -44,7 +46,7 @@ impl Presences {
         });
         Self {
             counts,
-            is_loading: is_loading(board),
+            unknown: unknown(shell, watched),
             shown: shown.collect(),
         }
     }
@@ -54,13 +56,13 @@ impl Presences {
 #[derive(Clone, PartialEq)]
 pub struct Values {
     count: usize,
-    is_loading: bool,
+    unknown: Option<&'static str>,
     /// Topics below the fixed part and the start of their values.
     shown: Vec<(AttrValue, AttrValue)>,
 }
 
 impl Values {
-    pub fn of(watched: &Watched<()>) -> Self {
+    pub fn of(shell: &Shell, watched: &Watched<()>) -> Self {
         let board = &watched.board;
         let fixed = fixed_part(&watched.filter);
         let shown = board.entries().take(VALUES_SHOWN).map(|entry| {
@@ -69,14 +71,24 @@ impl Values {
         });
         Self {
             count: board.entries().count(),
-            is_loading: is_loading(board),
+            unknown: unknown(shell, watched),
             shown: shown.collect(),
         }
     }
 }
 
-fn is_loading<V>(board: &Board<V>) -> bool {
-    board.is_empty() && board.phase == Phase::Loading
+/// Why it is not known what is on a board; `None`: it is, or was the last time.
+fn unknown<V>(shell: &Shell, watched: &Watched<V>) -> Option<&'static str> {
+    let connection = &shell.connection;
+    match (&watched.board.phase, &connection.link) {
+        _ if watched.problem.is_some() => Some("This board cannot be watched."),
+        (Phase::Refused(_), _) => Some("The broker refused the filter of this board."),
+        _ if !watched.board.is_empty() => None,
+        (Phase::Live, _) => None,
+        (_, Link::NeedsAuth { .. }) => Some("The broker asks you to sign in."),
+        _ if connection.lost_at_ms.is_some() => Some("The broker cannot be reached."),
+        _ => Some("Loading"),
+    }
 }
 
 fn value(entry: &Rc<Entry<()>>) -> String {
@@ -101,10 +113,12 @@ pub fn presences(of: &Presences) -> Html {
         <section class="panel digest" aria-labelledby="digest-presence">
             <div class="digest-head">
                 <h2 id="digest-presence"><PageLink to={Location::new(Page::Presence)}>{ "Presence" }</PageLink></h2>
-                <p class="digest-count"><strong>{ count(of.counts.online as u64) }</strong>{ format!(" of {} online", count(of.counts.all as u64)) }</p>
+                if of.unknown.is_none() {
+                    <p class="digest-count"><strong>{ count(of.counts.online as u64) }</strong>{ format!(" of {} online", count(of.counts.all as u64)) }</p>
+                }
             </div>
-            if of.is_loading {
-                <p class="note">{ "Loading" }</p>
+            if let Some(why) = of.unknown {
+                <p class="note">{ why }</p>
             } else if of.shown.is_empty() {
                 <p class="note">{ "Nobody is here yet. " }<PageLink to={Location::new(Page::Presence)}>{ "How somebody gets here" }</PageLink></p>
             } else {
@@ -126,10 +140,12 @@ pub fn values(of: &Values) -> Html {
         <section class="panel digest" aria-labelledby="digest-config">
             <div class="digest-head">
                 <h2 id="digest-config"><PageLink to={Location::new(Page::Config)}>{ "Config" }</PageLink></h2>
-                <p class="digest-count"><strong>{ count(of.count as u64) }</strong>{ if of.count == 1 { " value" } else { " values" } }</p>
+                if of.unknown.is_none() {
+                    <p class="digest-count"><strong>{ count(of.count as u64) }</strong>{ if of.count == 1 { " value" } else { " values" } }</p>
+                }
             </div>
-            if of.is_loading {
-                <p class="note">{ "Loading" }</p>
+            if let Some(why) = of.unknown {
+                <p class="note">{ why }</p>
             } else if of.shown.is_empty() {
                 <p class="note">{ "Nothing is configured yet. " }<PageLink to={Location::new(Page::Config)}>{ "How something is" }</PageLink></p>
             } else {

@@ -1,15 +1,18 @@
 //! What has happened while this page was in sight, the newest first.
 
+use ebbtide_api::Scope;
 use yew::prelude::*;
 
 use crate::browser;
+use crate::components::needs::needs;
 use crate::model::name;
 use crate::model::recent::Recent;
+use crate::shell::Shell;
 
 /// More are kept; so many are shown.
 const LINES_SHOWN: usize = 12;
 
-pub fn happened(recent: &Recent) -> Html {
+pub fn happened(shell: &Shell, recent: &Recent) -> Html {
     let lines = recent.lines().take(LINES_SHOWN).map(|line| {
         let at_ms = line.at_ms;
         html! {
@@ -33,7 +36,9 @@ pub fn happened(recent: &Recent) -> Html {
                 <h2 id="digest-events">{ "Events" }</h2>
                 <p class="digest-count">{ "while this page is in sight" }</p>
             </div>
-            if recent.is_empty() {
+            if !shell.may(Scope::Read) {
+                { needs(shell, Scope::Read) }
+            } else if recent.is_empty() {
                 <p class="note">{ "Nothing yet. Clients that come and go, and what is lost, show here." }</p>
             } else {
                 <ol class="happenings">{ for lines }</ol>

@@ -42,7 +42,7 @@ pub fn page(
         Html::default()
     };
     html! {
-        <Overview {first} presences={Presences::of(presence)} values={Values::of(config)} recent={Rc::clone(recent)} />
+        <Overview {first} presences={Presences::of(shell, presence)} values={Values::of(shell, config)} recent={Rc::clone(recent)} />
     }
 }
 
@@ -81,7 +81,7 @@ fn Overview(props: &OverviewProps) -> Html {
                 <div class="overview-side">
                     { digest::presences(&props.presences) }
                     { digest::values(&props.values) }
-                    { happened::happened(&props.recent) }
+                    { happened::happened(&shell, &props.recent) }
                 </div>
             </div>
         </section>

@@ -48,7 +48,7 @@ fn commits(series: Option<&Series>) -> (Option<String>, Option<String>) {
     };
     let commits = series.points().filter_map(|point| point.commits.as_ref());
     let Some(last) = commits.last() else {
-        return (Some("–".to_owned()), Some("no commit yet".to_owned()));
+        return (Some("–".to_owned()), Some("none in this time".to_owned()));
     };
     // One number alone: two would not fit the tile.
     let quantiles = format!("p50; p99 {}", milliseconds(last.p99_ms));

@@ -43,7 +43,7 @@ pub fn page(shell: &Shell, watched: &Watched<Presence>) -> Html {
         let location = location.clone();
         move |filter: String| (location.clone().with(FILTER, &filter), Step::Replace)
     });
-    let mark = stale_mark(&watched.board);
+    let mark = stale_mark(watched.board.stale_since_ms, watched.board.is_empty());
     let none_match = shown.is_empty();
     let cards = || cards(shown, &watched.filter);
     html! {

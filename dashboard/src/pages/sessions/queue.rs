@@ -84,10 +84,14 @@ pub fn Queue(props: &QueueProps) -> Html {
                 { pager("Pages of the queue", range, previous, next) }
             </div>
             if let Some(fault) = &polled.fault {
-                <p class="note">{ fault.to_string() }</p>
+                <p class="note" role="status">{ fault.to_string() }</p>
             }
-            if is_empty {
-                <p class="note">{ if page.is_some() { "Nothing waits, and nothing is under way." } else { "Loading" } }</p>
+            if is_empty && page.is_none() {
+                if polled.fault.is_none() {
+                    <p class="note">{ "Loading" }</p>
+                }
+            } else if is_empty {
+                <p class="note">{ "Nothing waits, and nothing is under way." }</p>
             } else {
                 <div class="table-scroll" tabindex="0" role="region" aria-label="Messages of the queue">
                     <table class="table table-queue">

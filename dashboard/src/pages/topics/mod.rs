@@ -20,7 +20,7 @@ use self::delete::DeleteBelow;
 use self::detail::Detail;
 use self::tree::TopicTree;
 use crate::browser;
-use crate::components::board_frame::refused;
+use crate::components::board_frame::{refused, stale_mark};
 use crate::components::filter_field::FilterField;
 use crate::components::page_head::page_head;
 use crate::components::state_panel::{message, skeleton};
@@ -131,7 +131,7 @@ impl Component for TopicsPage {
         html! {
             <section class="page topics-page" data-selected={has_selection.then_some("true")}
                 data-stale={topics.stale_since_ms.map(|_| "true")}>
-                { page_head(Page::Topics, stale_mark(&topics), html! { <FilterField id="topics-filter" filter={filter.clone()} on_change={on_filter} /> }) }
+                { page_head(Page::Topics, stale_mark(topics.stale_since_ms, topics.tree.topics() == 0), html! { <FilterField id="topics-filter" filter={filter.clone()} on_change={on_filter} /> }) }
                 <div class="topics-columns">
                     <div class="topics-left">
                         { self.tools(ctx, &topics) }
@@ -282,15 +282,4 @@ fn follow(store: &TopicStore, shell: &Shell) {
 
 fn filter_of(location: &Location) -> &str {
     location.get(FILTER).unwrap_or(FILTER_DEFAULT)
-}
-
-fn stale_mark(topics: &Topics) -> Html {
-    match topics.stale_since_ms {
-        Some(since_ms) if topics.tree.topics() > 0 => html! {
-            <span class="stale" data-testid="stale" title={browser::exact_time(since_ms)}>
-                { format!("As of {}", browser::time_of_day(since_ms)) }
-            </span>
-        },
-        _ => Html::default(),
-    }
 }
