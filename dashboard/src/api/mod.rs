@@ -147,14 +147,15 @@ pub async fn bytes(path: &str) -> Result<js_sys::ArrayBuffer, Fault> {
     let fetched = async {
         let response = send(asking).await?;
         if !response.ok() {
-            return Ok(Err(response.status()));
+            let text = JsFuture::from(response.text()?).await?;
+            return Ok(Err((response.status(), text.as_string())));
         }
         let buffer = JsFuture::from(response.array_buffer()?).await?;
         Ok::<_, JsValue>(Ok(buffer.unchecked_into()))
     };
     match fetched.await {
         Ok(Ok(buffer)) => Ok(buffer),
-        Ok(Err(status)) => Err(Fault::NotUnderstood { status }),
+        Ok(Err((status, text))) => Err(answer::refusal(status, &text.unwrap_or_default())),
         Err(_) => Err(Fault::Unreachable),
     }
 }

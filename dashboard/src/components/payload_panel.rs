@@ -7,12 +7,14 @@ use yew::prelude::*;
 use super::copy_button::CopyButton;
 use super::json_tree::JsonTree;
 use super::segmented::{Segmented, segmented};
+use super::toast::Notice;
 use crate::api;
 use crate::api::bearer::{self, Bearer};
 use crate::browser;
 use crate::model::hex;
 use crate::model::json;
 use crate::model::payload::{KEPT_BYTES_MAX, Payload, plain, shorten, size};
+use crate::shell::use_shell;
 
 const WHOLE_NAME: &str = "retained.json";
 const HEX_ROWS_MAX: usize = 1_024;
@@ -30,6 +32,7 @@ pub struct PayloadPanelProps {
 
 #[component]
 pub fn PayloadPanel(props: &PayloadPanelProps) -> Html {
+    let shell = use_shell();
     let chosen = use_state_eq(|| None::<&'static str>);
     let all = use_state_eq(|| false);
     let payload = &props.payload;
@@ -71,7 +74,7 @@ pub fn PayloadPanel(props: &PayloadPanelProps) -> Html {
                 <p class="note">
                     { format!("The first {} of {}.", size(payload.kept().len()), size(payload.bytes())) }
                     if let Some(whole) = props.whole.clone() {
-                        { " " }<a href={whole.clone()} download={WHOLE_NAME} onclick={fetched(whole)}>{ "Download all of it" }</a>
+                        { " " }<a href={whole.clone()} download={WHOLE_NAME} onclick={fetched(whole, shell.notify.clone())}>{ "Download all of it" }</a>
                     }
                 </p>
             }
@@ -80,16 +83,17 @@ pub fn PayloadPanel(props: &PayloadPanelProps) -> Html {
 }
 
 /// A link shows no token: for who is signed in, the page fetches it.
-fn fetched(whole: AttrValue) -> Callback<MouseEvent> {
+fn fetched(whole: AttrValue, notify: Callback<Notice>) -> Callback<MouseEvent> {
     Callback::from(move |event: MouseEvent| {
         if bearer::get() == Bearer::Nobody {
             return;
         }
         event.prevent_default();
-        let whole = whole.clone();
+        let (whole, notify) = (whole.clone(), notify.clone());
         wasm_bindgen_futures::spawn_local(async move {
-            if let Ok(buffer) = api::bytes(&whole).await {
-                browser::download(WHOLE_NAME, &buffer);
+            match api::bytes(&whole).await {
+                Ok(buffer) => browser::download(WHOLE_NAME, &buffer),
+                Err(fault) => notify.emit(Notice::new(format!("It was not downloaded. {fault}"))),
             }
         });
     })
