@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use crate::model::diff::{Diff, Line, Side, diff};
+use crate::model::format::counted;
 use crate::model::payload::Payload;
 
 /// Drawn at the most.
@@ -47,7 +48,7 @@ pub fn diff_view(old: &Payload, new: &Payload, label: &'static str) -> Html {
 fn line(line: &Line) -> Html {
     let (class, sign, text) = match line {
         Line::Same(count) => {
-            return html! { <div class="diff-gap">{ format!("{count} lines are the same") }</div> };
+            return html! { <div class="diff-gap">{ format!("{} unchanged", counted(*count as u64, "line")) }</div> };
         }
         Line::Text(Side::Both, text) => ("diff-both", " ", text),
         Line::Text(Side::Old, text) => ("diff-old", "−", text),

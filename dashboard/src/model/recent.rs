@@ -117,7 +117,7 @@ fn line(event: &Event, number: u64, now_ms: i64) -> Line {
             let detail = match why {
                 SessionEnd::Expired => "It was away for too long",
                 SessionEnd::CleanStart => "Its client begins anew",
-                SessionEnd::Deleted => "It was deleted here",
+                SessionEnd::Deleted => "An operator deleted it",
             };
             let what = "lost its session";
             line(

@@ -168,17 +168,17 @@ pub fn range(first: u64, shown: u64, total: u64) -> String {
 /// What is asked before the queue is emptied.
 pub fn purge_question(session: &Session) -> String {
     format!(
-        "Drop the {} that wait for {}? What is being sent stays.",
-        counted(session.queue_messages, "message"),
+        "Drop the {} for {}? What is being sent stays.",
+        waiting(session.queue_messages),
         name::shown(&session.client_id)
     )
 }
 
 pub fn disconnect_question(session: &Session) -> String {
     let client = name::shown(&session.client_id);
-    let left = counted(session.queue_messages + session.in_flight, "message");
+    let left = waiting(session.queue_messages + session.in_flight);
     format!(
-        "End the connection of {client}? Its will is published. Its session stays, with the {left} that wait for it, if it outlives the connection."
+        "End the connection of {client}? Its will, if it has one, is published. Its session stays, with the {left} for it, if it outlives the connection."
     )
 }
 
@@ -192,12 +192,17 @@ pub fn delete_question(session: &Session) -> String {
 
 /// What goes with a session: `3 subscriptions and 10,000 messages that wait are lost`.
 pub fn lost(session: &Session) -> String {
-    let waiting = session.queue_messages + session.in_flight;
     format!(
-        "{} and {} that wait for it are lost",
+        "{} and {} for it are lost",
         counted(session.subscriptions, "subscription"),
-        counted(waiting, "message")
+        waiting(session.queue_messages + session.in_flight)
     )
+}
+
+/// `1 message that waits`, `2 messages that wait`.
+pub fn waiting(number: u64) -> String {
+    let waits = if number == 1 { "waits" } else { "wait" };
+    format!("{} that {waits}", counted(number, "message"))
 }
 
 #[cfg(test)]
@@ -234,7 +239,8 @@ mod tests {
             "Delete the session of a\\u{202e}b? 1 subscription and 10,000 messages that wait for it are lost, and its connection ends."
         );
         assert!(purge_question(&session).contains("the 9,999 messages that wait"));
-        assert!(disconnect_question(&session).contains("with the 10,000 messages"));
+        assert!(disconnect_question(&session).contains("with the 10,000 messages that wait for"));
+        assert_eq!(waiting(1), "1 message that waits");
     }
 
     #[test]

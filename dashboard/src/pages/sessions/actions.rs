@@ -16,7 +16,7 @@ use crate::model::format::counted;
 use crate::model::location::Location;
 use crate::model::name;
 use crate::model::page::Page;
-use crate::model::session::{delete_question, disconnect_question, lost, purge_question};
+use crate::model::session::{delete_question, disconnect_question, lost, purge_question, waiting};
 use crate::shell::{Shell, Step};
 
 const IN_A_MOMENT: &str =
@@ -53,10 +53,10 @@ pub fn actions(shell: &Shell, session: &Session, refresh: &Callback<()>) -> Html
         refresh: refresh.clone(),
     };
     let client = &subject.client;
-    let waiting = counted(session.queue_messages, "message");
+    let waiting = waiting(session.queue_messages);
     let purge = subject.announced(
         Action::Purge,
-        format!("Dropping {waiting} that wait for {client}."),
+        format!("Dropping {waiting} for {client}."),
         format!("Nothing was dropped: {client} keeps its messages."),
     );
     let delete = subject.announced(

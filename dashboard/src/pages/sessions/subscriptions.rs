@@ -40,11 +40,11 @@ pub fn Subscriptions(props: &SubscriptionsProps) -> Html {
                 <span class="note">{ count(total) }</span>
             </div>
             if let Some(fault) = &polled.fault {
-                <p class="note">{ fault.to_string() }</p>
+                <p class="note" role="status">{ fault.to_string() }</p>
             }
             if let Some(page) = page {
                 if page.subscriptions.is_empty() {
-                    <p class="note">{ "It has none: nothing is sent to it." }</p>
+                    <p class="note">{ "It has none: nothing new is sent to it." }</p>
                 } else {
                     { table("Subscriptions", &page.subscriptions) }
                 }
