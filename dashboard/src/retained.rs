@@ -1,19 +1,21 @@
 //! Setting one retained message over MQTT and clearing it over the API: told when it is done, and taken back when asked.
 
-use ebbtide_api::DeleteRetainedResponse;
+use ebbtide_api::{DeleteRetainedResponse, Scope};
 use yew::Callback;
 
 use crate::api;
 use crate::browser;
 use crate::components::toast::Notice;
 use crate::feed::Answer;
+use crate::model::deletion;
 use crate::model::message::Properties;
+use crate::model::name::shown;
 use crate::model::payload::Payload;
 use crate::model::publish::Outgoing;
 use crate::model::undo;
 use crate::shell::Shell;
 
-const TOO_LARGE: &str = "It was too large to be brought back from here.";
+const TOO_LARGE: &str = "What was there before is too large to be brought back from here.";
 
 /// Publishes what is to be kept. `before` is what was, to be brought back; `done` learns whether the broker took it.
 pub fn set(
@@ -27,7 +29,10 @@ pub fn set(
     let (shell_then, topic_then) = (shell.clone(), topic.to_owned());
     send(shell, topic, payload, properties, move |answer| {
         if let Ok(()) = &answer {
-            let text = format!("Published to {topic_then}. The broker has kept it.");
+            let text = format!(
+                "Published to {}. The broker has kept it.",
+                shown(&topic_then)
+            );
             shell_then
                 .notify
                 .emit(undoable(&shell_then, text, &topic_then, before.clone()));
@@ -37,37 +42,45 @@ pub fn set(
 }
 
 /// Takes away what the broker keeps there. The broker says what that was: the page may have seen events since, and keeps of
-/// what it has seen no more than its limits.
+/// what it has seen no more than its limits. To whoever may not read it says nothing: then the page waits before.
 pub fn clear(shell: &Shell, topic: &str) {
-    let (shell, topic) = (shell.clone(), topic.to_owned());
-    wasm_bindgen_futures::spawn_local(async move {
+    let name = shown(topic);
+    let clearing = {
+        let (shell, topic, name) = (shell.clone(), topic.to_owned(), name.clone());
+        move || clear_now(shell, topic, name)
+    };
+    if shell.may(Scope::Read) {
+        return clearing();
+    }
+    let undone = shell
+        .notify
+        .reform(|()| Notice::new("Nothing was cleared."));
+    let notice = Notice::before(format!("Clearing {name}."), clearing, undone);
+    shell.notify.emit(notice);
+}
+
+fn clear_now(shell: Shell, topic: String, name: String) {
+    browser::begin(async move {
         let notice = match api::retained::delete_matching(&topic, false).await {
-            Ok(deleted) if deleted.kept > 0 => Notice::new(format!(
-                "{topic} was not cleared: it is one of the broker itself."
-            )),
-            Ok(deleted) => deleted_notice(
-                &shell,
-                format!("Cleared {topic}."),
-                deleted,
-                format!("{topic} is as it was."),
-            ),
-            Err(reason) => Notice::new(format!("{topic} was not cleared. {reason}")),
+            Ok(deleted) => {
+                let text = deletion::cleared(&name, &deleted, shell.may(Scope::Read));
+                deleted_notice(&shell, text, deleted, format!("{name} is as it was."))
+            }
+            Err(reason) => Notice::new(format!("{name} was not cleared. {reason}")),
         };
         shell.notify.emit(notice);
     });
 }
 
-/// Says what was deleted, with a way back as far as the broker has given it back, and then that it is `back`.
+/// Says what was deleted, with a way back if the broker has given some of it back, and then that it is `back`.
 pub fn deleted_notice(
     shell: &Shell,
     text: String,
     deleted: DeleteRetainedResponse,
     back: String,
 ) -> Notice {
-    let (gone, count) = (deleted.deleted, deleted.count);
-    if gone.is_empty() && count > 0 {
-        return Notice::new(format!("{text} {TOO_LARGE}"));
-    } else if gone.is_empty() {
+    let gone = deleted.deleted;
+    if gone.is_empty() {
         return Notice::new(text);
     }
     let notify = shell.notify.clone();
@@ -101,12 +114,12 @@ fn undoable(
     }
     let (shell, topic) = (shell.clone(), topic.to_owned());
     Notice::new(text).with_undo(Callback::from(move |()| {
-        let (notify, topic_then) = (shell.notify.clone(), topic.clone());
+        let (notify, name) = (shell.notify.clone(), shown(&topic));
         let bytes = payload.kept().to_vec();
         send(&shell, &topic, bytes, properties.clone(), move |answer| {
             notify.emit(Notice::new(match answer {
-                Ok(()) => format!("{topic_then} is as it was."),
-                Err(reason) => format!("{topic_then} was not brought back: {reason}."),
+                Ok(()) => format!("{name} is as it was."),
+                Err(reason) => format!("{name} was not brought back: {reason}."),
             }));
         });
     }))

@@ -10,10 +10,11 @@ use tempfile::TempDir;
 const PASSWORD: &str = "correct horse battery staple";
 const OTHER: &str = "Tr0ub4dor and 3";
 
+fn user(name: &str, scopes: &str) -> String {
+    format!("[[users]]\nname = \"{name}\"\npassword = \"{PASSWORD}\"\nscopes = [{scopes}]\n\n")
+}
+
 fn config() -> String {
-    let user = |name: &str, scopes: &str| {
-        format!("[[users]]\nname = \"{name}\"\npassword = \"{PASSWORD}\"\nscopes = [{scopes}]\n\n")
-    };
     let rule = |who: &str, actions: &str, topics: &str| {
         format!(
             "[[rules]]\neffect = \"allow\"\nwho = {who}\nactions = [{actions}]\ntopics = [{topics}]\n\n"
@@ -67,14 +68,23 @@ fn guarded(script: &str, config: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+fn subscribing(effect: &str, who: &str, topic: &str) -> String {
+    format!(
+        "[[rules]]\neffect = \"{effect}\"\nwho = {{ user = \"{who}\" }}\nactions = [\"subscribe\"]\ntopics = [\"{topic}\"]\n\n"
+    )
+}
+
 /// All may look at the boards; one value is not for everybody.
 fn with_boards_for_all() -> String {
-    let rule = |effect: &str, topic: &str| {
-        format!(
-            "[[rules]]\neffect = \"{effect}\"\nwho = {{ user = \"ann\" }}\nactions = [\"subscribe\"]\ntopics = [\"{topic}\"]\n\n"
-        )
-    };
-    config() + &rule("deny", "config/secret") + &rule("allow", "#")
+    config() + &subscribing("deny", "ann", "config/secret") + &subscribing("allow", "ann", "#")
+}
+
+/// One who may delete and not read, and one who may do both: they see more than rules let them delete. The broker keeps presence.
+fn with_those_who_delete() -> String {
+    let presence = "presence_topic = \"presence/{client}\"\n".to_owned();
+    let pam = user("pam", "\"publish\"");
+    let sees = |who: &str| subscribing("allow", who, "#");
+    presence + &config() + &pam + &sees("bob") + &sees("pam")
 }
 
 #[test]
@@ -90,6 +100,11 @@ fn what_was_confirmed_is_done_when_its_user_signs_out() -> Result<()> {
 #[test]
 fn what_a_scope_does_not_allow_is_disabled_and_says_why() -> Result<()> {
     guarded("scopes", &with_boards_for_all(), &["mqtt", PASSWORD])
+}
+
+#[test]
+fn what_is_not_deleted_or_cannot_be_brought_back_is_said_so() -> Result<()> {
+    guarded("deletion", &with_those_who_delete(), &["mqtt", PASSWORD])
 }
 
 #[test]

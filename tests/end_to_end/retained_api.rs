@@ -157,6 +157,7 @@ fn what_is_deleted_is_gone_and_can_be_put_back() -> Result<()> {
         "{preview}"
     );
     ensure!(preview["deleted"].is_null(), "{preview}");
+    ensure!(preview["given_back"] == 500, "{preview}");
     let (_, page) = get(&broker, "/api/v1/retained?limit=1000")?;
     ensure!(topics(&page).len() == 501, "a dry run deletes nothing");
 

@@ -11,6 +11,7 @@ pub mod change;
 pub mod clock;
 pub mod connection;
 pub mod deed;
+pub mod deletion;
 pub mod diff;
 pub mod edit;
 pub mod export;

@@ -4,20 +4,6 @@ use ebbtide_api::{PublishRequest, RetainedMessage};
 
 use super::clock;
 
-/// What a deletion gives back at the most (docs/api.md).
-const MESSAGES_MAX: u64 = 1_000;
-const BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// What an undo will be able to do.
-pub fn promise(count: u64, bytes: u64) -> String {
-    if count > MESSAGES_MAX || bytes > BYTES_MAX {
-        return format!(
-            "This can be taken back only in part: the first {MESSAGES_MAX} messages, or 4 MiB of them."
-        );
-    }
-    "This can be taken back right afterwards.".to_owned()
-}
-
 /// As they were. Of an expiry only what is left of it; what has expired meanwhile stays away.
 pub fn messages(deleted: &[RetainedMessage], now_ms: i64) -> Vec<PublishRequest> {
     let message = |message: &RetainedMessage| {
@@ -77,12 +63,5 @@ mod tests {
         assert_eq!(back[0].properties.content_type.as_deref(), Some("x"));
         assert_eq!(back[0].properties.message_expiry_interval, None);
         assert_eq!(back[1].properties.message_expiry_interval, Some(20));
-    }
-
-    #[test]
-    fn nothing_is_promised_that_cannot_be_kept() {
-        assert!(promise(500, 1_000).contains("can be taken back right"));
-        assert!(promise(1_001, 1_000).contains("only in part"));
-        assert!(promise(2, BYTES_MAX + 1).contains("only in part"));
     }
 }

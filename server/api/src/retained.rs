@@ -128,9 +128,11 @@ pub struct DeleteRetainedResponse {
     /// How many match and stay: they are the broker's own, or rules do not let this user delete them. The latter are counted with the scope
     /// `read` only.
     pub kept: u64,
+    /// How many of them are given back, or would be: presence of clients is not, which only the broker sets; without the scope `read` none.
+    pub given_back: u64,
     /// What was deleted, to be published again by whoever wants it back: the first 1000 messages, or 4 MiB; without the scope `read` none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deleted: Vec<RetainedMessage>,
-    /// More was deleted than `deleted` holds.
+    /// There is more to give back than `deleted` may hold.
     pub truncated: bool,
 }

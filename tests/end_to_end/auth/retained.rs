@@ -14,7 +14,8 @@ fn key(guarded: &Guarded, root: &str, scopes: &Value) -> Result<String> {
 /// All that an answer says to whoever may not read.
 fn only_counts(count: u64, kept: u64, dry_run: bool) -> Value {
     json!({
-        "dry_run": dry_run, "count": count, "bytes": 0, "topics": [], "kept": kept, "truncated": false,
+        "dry_run": dry_run, "count": count, "bytes": 0, "topics": [], "kept": kept, "given_back": 0,
+        "truncated": false,
     })
 }
 

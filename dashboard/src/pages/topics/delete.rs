@@ -2,13 +2,12 @@
 
 use yew::prelude::*;
 
-use ebbtide_api::DeleteRetainedResponse;
+use ebbtide_api::{DeleteRetainedResponse, Scope};
 
 use crate::api;
 use crate::components::dialog::Dialog;
 use crate::components::topic_path::topic_path;
-use crate::model::payload::size;
-use crate::model::undo;
+use crate::model::deletion::{self, messages};
 use crate::retained;
 use crate::shell::use_shell;
 
@@ -29,6 +28,7 @@ enum Stage {
 #[component]
 pub fn DeleteBelow(props: &Props) -> Html {
     let shell = use_shell();
+    let may_read = shell.may(Scope::Read);
     let stage = use_state(|| Stage::Looking);
     let filter = format!("{}/#", props.topic);
     use_effect_with(filter.clone(), {
@@ -57,7 +57,7 @@ pub fn DeleteBelow(props: &Props) -> Html {
                 match api::retained::delete_matching(&filter, false).await {
                     Ok(deleted) => {
                         on_close.emit(());
-                        let text = format!("Deleted {}.", messages(deleted.count));
+                        let text = deletion::done(&deleted);
                         let back = messages(deleted.deleted.len() as u64);
                         let back = format!("Brought back {back}.");
                         let notice = retained::deleted_notice(&shell, text, deleted, back);
@@ -83,7 +83,7 @@ pub fn DeleteBelow(props: &Props) -> Html {
             None,
         ),
         Stage::Asked(preview) => (
-            self::preview(preview),
+            self::preview(preview, may_read),
             Some(preview.count).filter(|count| *count > 0),
         ),
     };
@@ -103,37 +103,28 @@ pub fn DeleteBelow(props: &Props) -> Html {
     }
 }
 
-fn preview(preview: &DeleteRetainedResponse) -> Html {
-    if preview.count == 0 {
-        return html! { <p class="lead">{ "Nothing is retained there." }</p> };
-    }
+fn preview(preview: &DeleteRetainedResponse, may_read: bool) -> Html {
     let rest = preview.count.saturating_sub(preview.topics.len() as u64);
     let topics = preview
         .topics
         .iter()
         .map(|topic| html! { <li>{ topic_path(topic) }</li> });
+    let notes = deletion::notes(preview);
+    let notes = notes
+        .into_iter()
+        .map(|note| html! { <p class="note">{ note }</p> });
     html! {
         <>
-            <p class="lead" role="status" data-testid="delete-preview">
-                { format!("{}, {} in all, would be deleted. Subscribers are told.", messages(preview.count), size(preview.bytes as usize)) }
-            </p>
-            <ul class="dialog-list" tabindex="0" aria-label="What would be deleted">
-                { for topics }
-                if rest > 0 {
-                    <li class="note">{ format!("and {rest} more") }</li>
-                }
-            </ul>
-            if preview.kept > 0 {
-                <p class="note">{ format!("{} stay: the broker keeps them itself, or rules do not let you delete them.", messages(preview.kept)) }</p>
+            <p class="lead" role="status" data-testid="delete-preview">{ deletion::outlook(preview, may_read) }</p>
+            if !preview.topics.is_empty() {
+                <ul class="dialog-list" tabindex="0" aria-label="What would be deleted">
+                    { for topics }
+                    if rest > 0 {
+                        <li class="note">{ format!("and {rest} more") }</li>
+                    }
+                </ul>
             }
-            <p class="note">{ undo::promise(preview.count, preview.bytes) }</p>
+            { for notes }
         </>
-    }
-}
-
-fn messages(count: u64) -> String {
-    match count {
-        1 => "1 retained message".to_owned(),
-        count => format!("{count} retained messages"),
     }
 }

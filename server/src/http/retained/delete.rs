@@ -28,7 +28,7 @@ use crate::http::{
 /// Topics that are named.
 const TOPICS_NAMED: usize = 100;
 /// What is given back at the most: messages, and bytes of their payloads.
-const UNDO_MESSAGES_MAX: usize = 1000;
+const UNDO_MESSAGES_MAX: u64 = 1000;
 const UNDO_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Deletes the message of one topic; answered when that is on disk.
@@ -196,18 +196,21 @@ impl Summary {
         if response.topics.len() < TOPICS_NAMED {
             response.topics.push(message.topic.as_str().to_owned());
         }
-        if response.dry_run || !can_return {
+        if !can_return {
             return;
         }
         let bytes = self.undo_bytes + message.payload.len();
         // One at least: whatever it is, it was one message in memory.
-        let fits = response.deleted.is_empty()
-            || (response.deleted.len() < UNDO_MESSAGES_MAX && bytes <= UNDO_BYTES_MAX);
-        if fits && !response.truncated {
-            self.undo_bytes = bytes;
-            response.deleted.push(shown(message, usize::MAX));
-        } else {
+        let fits = response.given_back == 0
+            || (response.given_back < UNDO_MESSAGES_MAX && bytes <= UNDO_BYTES_MAX);
+        if !fits || response.truncated {
             response.truncated = true;
+            return;
+        }
+        self.undo_bytes = bytes;
+        response.given_back += 1;
+        if !response.dry_run {
+            response.deleted.push(shown(message, usize::MAX));
         }
     }
 }
@@ -237,11 +240,26 @@ mod tests {
             summary.add(&message(1), true);
         }
         let response = summary.response;
-        assert_eq!(response.count, UNDO_MESSAGES_MAX as u64 + 1);
+        assert_eq!(response.count, UNDO_MESSAGES_MAX + 1);
         assert_eq!(response.bytes, 2 * response.count);
         assert_eq!(response.topics.len(), TOPICS_NAMED);
-        assert_eq!(response.deleted.len(), UNDO_MESSAGES_MAX);
+        assert_eq!(response.deleted.len() as u64, UNDO_MESSAGES_MAX);
+        assert_eq!(response.given_back, UNDO_MESSAGES_MAX);
         assert!(response.truncated);
+    }
+
+    #[test]
+    fn a_dry_run_says_how_many_would_be_given_back() {
+        let mut summary = Summary::new(&Caller::Anybody, true);
+        summary.add(&message(1), false);
+        assert_eq!(summary.response.given_back, 0);
+        for _ in 0..UNDO_MESSAGES_MAX + 1 {
+            summary.add(&message(1), true);
+        }
+        let response = summary.response;
+        assert_eq!(response.count, UNDO_MESSAGES_MAX + 2);
+        assert_eq!(response.given_back, UNDO_MESSAGES_MAX);
+        assert!(response.deleted.is_empty());
     }
 
     #[test]
