@@ -45,6 +45,8 @@ export class Client {
   #log: ((line: string) => void) | undefined;
   /** @internal `close()` or `forget()` was called: the next `connect` is another client. */
   closing = false;
+  /** A `forget()` that is under way. */
+  #forgotten: Promise<void> | undefined;
 
   /** @internal */
   constructor(engine: Engine, url: string, settings: Settings) {
@@ -248,11 +250,14 @@ export class Client {
   /**
    * Says goodbye and ends everything here: loops end, what is not acknowledged rejects with `closed`. What is stored stays, and is
    * sent by the next `connect`. The will is not published; an own presence entry turns offline. The options go into DISCONNECT (MQTT
-   * 5.0), if this tab holds the connection; a `sessionExpiryS` cannot be given when `connect` had 0. Rejects with `bad-options` alone.
+   * 5.0), if this tab holds the connection; a `sessionExpiryS` cannot be given when `connect` had 0. During `forget()` it waits for the
+   * end of that. Rejects with `bad-options` alone.
    */
   async close(options: Farewell = {}): Promise<void> {
     checkOptions('close', options, CLOSE_RULES);
     if (options.sessionExpiryS && !this.#settings.sessionExpiryS) throw new EbbtideError('bad-options', "close: 'sessionExpiryS' was 0");
+    // It closes the client, and could not end the session any more.
+    if (this.#forgotten) return this.#forgotten.catch(() => {});
     this.closing = true;
     await this.#own?.close();
     await this.#engine.close(options);
@@ -261,22 +266,26 @@ export class Client {
   /**
    * Logout: ends the session at the server, purges all that is stored here for this identity, and closes the client. Rejects with `offline`
    * if the server could not be reached: the data here is gone, and the session there ends when it expires. The next `connect` is another
-   * client, which begins when this is done. A client that is closed can remove nothing: `closed`. With MQTT 3.1.1 it takes a second
-   * connection, for a farewell ends no session there.
+   * client, which begins when this is done. Called again meanwhile, it returns the same promise. A client that is closed, or for which
+   * `close()` was called, can remove nothing: `closed`. With MQTT 3.1.1 it takes a second connection, for a farewell ends no session there.
    */
   forget(): Promise<void> {
-    const closed = this.#closedError();
+    if (this.#forgotten) return this.#forgotten;
+    const closed = this.#closedError(this.closing);
     if (closed) return quiet(Promise.reject(closed));
     this.closing = true;
     forgetOwnId(this.#scope);
-    const forgotten = Promise.resolve(this.#own?.close()).then((withWill) => this.#engine.forget(withWill));
+    const forgotten = Promise.resolve(this.#own?.close())
+      .then((withWill) => this.#engine.forget(withWill))
+      .finally(() => (this.#forgotten = undefined));
     logouts.set(this.#scope, forgotten.catch(() => {}));
-    return forgotten;
+    return (this.#forgotten = forgotten);
   }
 
-  #closedError(): EbbtideError | undefined {
-    const { state } = this;
-    return state.state === 'closed' ? (state.error ?? new EbbtideError('closed', 'the client is closed')) : undefined;
+  /** Why nothing is possible any more. `closing`: already for a client that is about to close. */
+  #closedError(closing = false): EbbtideError | undefined {
+    const { state, error } = this.state as { state: string; error?: EbbtideError };
+    return closing || state === 'closed' ? (error ?? new EbbtideError('closed', 'the client is closed')) : undefined;
   }
 
   #changed(state: State): void {

@@ -184,6 +184,42 @@ export const CONNECTION = {
     await client.forget();
   },
 
+  // Fails if the one pulls the ground from under the other: the session would stay at the server, and what is stored stay here.
+  async 'forget(), forget() again and close() at the same time'(world) {
+    const options = { identity: 'ana', clientId: 'ana', storage: 'durable' };
+    const client = await online(world, options);
+    world.refuse('shut', 0x87);
+    await assert.rejects(client.publish('shut', 'x', { qos: 1 }).acked, code('refused'));
+    const forgotten = client.forget();
+    assert.equal(client.forget(), forgotten);
+    const closed = client.close();
+    await closed;
+    assert.equal(client.state.state, 'closed');
+    await forgotten;
+    const again = await online(world, options);
+    assert.deepEqual([again.state.session, again.state.connack.sessionPresent, await again.outbox.deadLetters.list()], ['fresh', false, []]);
+  },
+
+  async 'close() and forget() at the same time'(world) {
+    const options = { identity: 'ana', clientId: 'ana', storage: 'durable' };
+    const client = await online(world, options);
+    await client.subscribe('a', { qos: 1 }).granted;
+    const closed = client.close();
+    await assert.rejects(client.forget(), code('closed'));
+    await closed;
+    await assert.rejects(client.forget(), code('closed'));
+    // What is stored stays, and so does the session.
+    assert.equal((await online(world, options)).state.session, 'resumed');
+  },
+
+  async 'close() during a forget() that cannot reach the server rejects with nothing'(world) {
+    const client = await online(world, { identity: 'ana' });
+    await offline(world, client);
+    const forgotten = client.forget();
+    await client.close();
+    await assert.rejects(forgotten, code('offline'));
+  },
+
   async 'forget() of a client that has never been let in'(world) {
     world.refuseConnect(0x86);
     const refused = world.connect({ identity: 'refused' });
