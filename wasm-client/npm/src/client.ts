@@ -249,8 +249,8 @@ export class Client {
 
   /**
    * Says goodbye and ends everything here: loops end, what is not acknowledged rejects with `closed`. What is stored stays, and is
-   * sent by the next `connect`. The will is not published; an own presence entry turns offline. The options go into DISCONNECT (MQTT
-   * 5.0), if this tab holds the connection; a `sessionExpiryS` cannot be given when `connect` had 0. During `forget()` it waits for the
+   * sent by the next `connect`. An own presence entry turns offline; the will is not published, unless that cannot be done without it.
+   * The options go into DISCONNECT (MQTT 5.0), if this tab holds the connection; a `sessionExpiryS` cannot be given when `connect` had 0. During `forget()` it waits for the
    * end of that. Rejects with `bad-options` alone.
    */
   async close(options: Farewell = {}): Promise<void> {
@@ -259,8 +259,8 @@ export class Client {
     // It closes the client, and could not end the session any more.
     if (this.#forgotten) return this.#forgotten.catch(() => {});
     this.closing = true;
-    await this.#own?.close();
-    await this.#engine.close(options);
+    const withWill = await this.#own?.close();
+    await this.#engine.close({ ...options, withWill });
   }
 
   /**

@@ -195,7 +195,8 @@ export interface Engine {
   /** New credentials are asked for at once; after `needs-auth` it tries again. */
   renewCredentials(): void;
   inspect(): Promise<object>;
-  close(farewell?: Farewell): Promise<void>;
-  /** Ends the session at the server and purges all local data of this identity. Rejects with `offline` if the server could not be told: that is not tried again. `withWill`: the will is published. */
+  /** `withWill`: the will is published. */
+  close(farewell?: Farewell & { withWill?: boolean | undefined }): Promise<void>;
+  /** Ends the session at the server and purges all local data of this identity. Rejects with `offline` if the server could not be told: that is not tried again. `withWill` as above. */
   forget(withWill?: boolean): Promise<void>;
 }

@@ -168,6 +168,20 @@ test('forget() leaves it to the will where this tab cannot say it', async () => 
   assert.deepEqual(asked, [false, true, undefined]);
 });
 
+test('close() leaves it to the will where nobody hears it', async () => {
+  const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1', offlineDelayS: 0 } });
+  const status = () => broker.retained.get('presence/1').json().status;
+  const silent = mock.method(MemoryEngine.prototype, 'publish', () => ({ cancel: () => Promise.resolve(false) }));
+  await client.close();
+  silent.mock.restore();
+  assert.equal(status(), 'offline');
+  // A goodbye that is heard needs none.
+  const again = broker.connect({ identity: 'ana', presence: { topic: TOPIC, id: '1', offlineDelayS: 0 } });
+  await broker.settled();
+  await again.close();
+  assert.deepEqual(broker.published.map((message) => message.json().reason), [undefined, 'connection lost', undefined, 'closed']);
+});
+
 test('what leave() has only stored is said before the session ends', async () => {
   const { broker, client } = await online({ identity: 'ana', presence: { topic: TOPIC, id: '1' } });
   const presence = client.presence();

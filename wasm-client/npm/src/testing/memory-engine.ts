@@ -134,8 +134,8 @@ export class MemoryEngine implements Engine {
     });
   }
 
-  close({ sessionExpiryS }: Farewell = {}): Promise<void> {
-    this.#end(true, sessionExpiryS);
+  close({ sessionExpiryS, withWill = false }: Farewell & { withWill?: boolean | undefined } = {}): Promise<void> {
+    this.#end(!withWill, sessionExpiryS);
     return Promise.resolve();
   }
 

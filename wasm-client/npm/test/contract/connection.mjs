@@ -271,6 +271,17 @@ export const CONNECTION = {
     assert.deepEqual(world.published(), [{ topic: 'gone', text: 'bye', retain: true, expires: true }]);
   },
 
+  // Fails if a farewell that did not arrive is taken for one that did: the entry would be online for ever.
+  async 'close() turns the presence entry offline by the will where it cannot say it'(world) {
+    const client = await online(world, { identity: 'ana', presence: { topic: 'presence/{client}', id: '1', offlineDelayS: 0 } });
+    const statuses = () => world.published().map(({ text: value }) => JSON.parse(value).status);
+    await until('online', () => statuses().length > 0);
+    world.refuse('presence/1', 0x87);
+    await client.close();
+    await until('offline', () => statuses().length > 1);
+    assert.deepEqual(statuses(), ['online', 'offline']);
+  },
+
   async 'a session that ends with its connection'(world) {
     const { client, states } = noted(world, { sessionExpiryS: 0 });
     await became(client, 'online');
