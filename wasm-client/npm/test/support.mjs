@@ -39,6 +39,25 @@ export async function online(options, brokerOptions) {
   return { broker, client };
 }
 
+/** Of users. */
+export const names = (users) => users.map(({ user }) => user);
+
+/** Who is there, seen from another browser, and what that is told. */
+export async function watched(broker, topic) {
+  const watcher = broker.connect({ identity: 'watcher' });
+  const presence = watcher.presence(topic);
+  const changes = [];
+  let ready;
+  presence.subscribe(({ joined, left, changed }) => {
+    const all = [...joined, ...left, ...changed];
+    if (all.length > 0) changes.push([names(joined), names(left), names(changed)]);
+    else ready = presence.ready;
+  });
+  await broker.settled();
+  assert.equal(ready, true);
+  return { watcher, presence, changes };
+}
+
 /** The next `count` messages of a loop that goes on. */
 export async function take(subscription, count) {
   const messages = [];
