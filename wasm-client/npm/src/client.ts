@@ -182,7 +182,7 @@ export class Client {
     const key = JSON.stringify([filter, Object.entries(options).sort()]);
     let store = this.#stores.get(key) as TopicStore<TopicParams<F>> | undefined;
     if (!store) {
-      const made = new TopicStore(topicsMax, () => this.subscribe(filter, rest), () => {
+      const made = new TopicStore(topicsMax, () => this.#state, () => this.subscribe(filter, rest), () => {
         if (this.#stores.get(key) === (made as never)) this.#stores.delete(key);
       });
       this.#stores.set(key, (store = made) as never);

@@ -2,6 +2,7 @@
 
 import { attempt } from './attempt.js';
 import type { Client } from './client.js';
+import type { State } from './engine.js';
 import { EbbtideError } from './error.js';
 import { fillTopic, parseFilter } from './filter.js';
 import { encodePayload, Message } from './message.js';
@@ -71,8 +72,8 @@ export class Presence {
   readonly #read = new WeakMap<Message, PresenceEntry | undefined>();
   #users: ReadonlyMap<string, PresentUser> = new Map();
   #list: readonly PresentUser[] = [];
-  /** Of the store, as the listeners know it: whether it is ready, or why it ended. */
-  #told: EbbtideError | boolean = false;
+  /** Of the store, as the listeners know it: why it ended, or the connection on which all has come. */
+  #told: EbbtideError | State | undefined;
   #stop: (() => void) | undefined;
 
   /** @internal */
@@ -88,10 +89,11 @@ export class Presence {
   readonly subscribe = (listener: (change: PresenceChange) => void): (() => void) => {
     const entry = (change: PresenceChange): void => listener(change);
     this.#listeners.add(entry);
-    if (!this.#stop) {
-      this.#stop = this.#store.subscribe(() => this.#update());
-      this.#update();
-    }
+    const before = this.#stop;
+    // Each time: a store that was refused asks again then.
+    this.#stop = this.#store.subscribe(() => this.#update());
+    if (before) before();
+    else this.#update();
     return () => {
       if (!this.#listeners.delete(entry) || this.#listeners.size > 0) return;
       this.#stop?.();
@@ -99,16 +101,17 @@ export class Presence {
       // Who comes next sees a beginning.
       this.#users = new Map();
       this.#list = [];
-      this.#told = false;
+      this.#told = undefined;
     };
   };
 
   /** The users, by name, offline ones too: the same list until something changes. Empty without listeners. */
   readonly list = (): readonly PresentUser[] => this.#list;
 
-  /** Whether the list is what the broker has now; else it is from an earlier time, as far as it is known at all. */
+  /** Whether the list is what the broker has now; else it is from an earlier time, as far as it is known at all. False without listeners. */
   get ready(): boolean {
-    return !this.error && this.#store.getSnapshot().ready && this.#client.state.state === 'online';
+    const { state } = this.#client;
+    return this.#stop !== undefined && !this.error && state.state === 'online' && state === this.#store.asOf;
   }
 
   /** Why nothing more comes: `refused` (the next listener asks again), `topic-filter`, `closed`. */
@@ -153,7 +156,7 @@ export class Presence {
       else if (now !== before) change.changed.push(now);
     }
     for (const [user, before] of this.#users) if (!users.has(user)) change[before.status === 'online' ? 'left' : 'changed'].push({ ...before, status: 'offline', entries: [] });
-    const told = this.error ?? this.#store.getSnapshot().ready;
+    const told = this.error ?? this.#store.asOf;
     const same = change.joined.length + change.left.length + change.changed.length === 0;
     if (same && told === this.#told) return;
     this.#told = told;

@@ -1,3 +1,4 @@
+import type { State } from './engine.js';
 import { EbbtideError } from './error.js';
 import type { Message } from './message.js';
 import { callOut } from './settle.js';
@@ -12,7 +13,7 @@ export interface StoreOptions extends SubscribeOptions {
 export interface TopicValues<P = Readonly<Record<string, string>>> {
   /** Topic → its last message. Cleared topics are not in it. */
   readonly messages: ReadonlyMap<string, Message<P>>;
-  /** Whether all retained messages have come; before, there may be values of an earlier time (`fromCache`). */
+  /** Whether all retained messages have come; before, there may be values of an earlier time: `fromCache`, or from before it was refused. */
   readonly ready: boolean;
   /** Why it ended: `refused` (the next listener asks again), `topic-filter`, `slow-consumer`, `closed`. */
   readonly error: EbbtideError | undefined;
@@ -26,13 +27,18 @@ const LINGER_MS = 1_000;
 /** @internal What a store has before it has anything. */
 export const NOTHING: TopicValues<never> = { messages: new Map(), ready: false, error: undefined, dropped: 0 };
 
+type Change<P> = Partial<TopicValues<P>> & { readonly asOf?: State };
+
 /**
  * The last value of each topic under a filter, for `useSyncExternalStore` and the like. It subscribes with the first listener and
  * ends one second after the last one has gone. Listeners are called once for all that came at about the same time.
  */
 export class TopicStore<P = Readonly<Record<string, string>>> {
+  /** @internal That of the client when all retained messages last came, as far as the listeners know: with another one, they are to come again. */
+  asOf: State | undefined;
   readonly #open: () => Subscription<P>;
   readonly #topicsMax: number;
+  readonly #state: () => State;
   readonly #ended: () => void;
   readonly #listeners = new Set<() => void>();
   #subscription: Subscription<P> | undefined;
@@ -40,12 +46,13 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
   #values: TopicValues<P> = NOTHING;
   #lingering: ReturnType<typeof setTimeout> | undefined;
   /** What the listeners are to be told next. */
-  #pending: Partial<TopicValues<P>> | undefined;
+  #pending: Change<P> | undefined;
   #dropped = 0;
 
   /** @internal */
-  constructor(topicsMax: number, open: () => Subscription<P>, ended: () => void) {
+  constructor(topicsMax: number, state: () => State, open: () => Subscription<P>, ended: () => void) {
     this.#topicsMax = topicsMax;
+    this.#state = state;
     this.#open = open;
     this.#ended = ended;
   }
@@ -56,16 +63,16 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
     const entry = (): void => listener();
     this.#listeners.add(entry);
     clearTimeout(this.#lingering);
-    // The right may have been given since.
+    // The right may have been given since. What others were shown stays, until it is known whether it still holds.
     if (this.#values.error?.code === 'refused') {
-      this.#stop();
+      this.#clear(this.#values.messages);
       this.#change({});
     }
     this.#subscription ??= this.#start();
     return () => {
       if (!this.#listeners.delete(entry) || this.#listeners.size > 0) return;
       this.#lingering = setTimeout(() => {
-        this.#stop();
+        this.#clear();
         this.#ended();
       }, LINGER_MS);
     };
@@ -81,37 +88,43 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
 
   #start(): Subscription<P> {
     const subscription = this.#open();
+    let before = this.#values.messages;
     subscription.onMessage((message) => {
       if (message.isEmpty) this.#messages.delete(message.topic);
       else if (this.#messages.has(message.topic) || this.#messages.size < this.#topicsMax) this.#messages.set(message.topic, message);
       else return this.#change({ dropped: ++this.#dropped });
       this.#change({});
     });
-    const mine = (change: Partial<TopicValues<P>>): void => {
+    const mine = (change: Change<P>): void => {
       if (this.#subscription === subscription) this.#change(change);
     };
-    subscription.snapshot.then(() => mine({ ready: true }), () => {});
+    subscription.onSnapshot(() => {
+      for (const [topic, message] of before) if (this.#messages.get(topic) === message) this.#messages.delete(topic);
+      before = NOTHING.messages;
+      mine({ ready: true, asOf: this.#state() });
+    });
     void subscription.ended.then((error = new EbbtideError('closed', 'the client is closed')) => mine({ error }));
     return subscription;
   }
 
-  #stop(): void {
+  #clear(messages: TopicValues<P>['messages'] = NOTHING.messages): void {
     const subscription = this.#subscription;
-    this.#subscription = undefined;
+    this.#subscription = this.asOf = undefined;
     subscription?.unsubscribe();
-    this.#messages = new Map();
+    this.#messages = new Map(messages);
     this.#dropped = 0;
-    this.#values = NOTHING;
+    this.#values = { ...NOTHING, messages };
   }
 
-  #change(change: Partial<TopicValues<P>>): void {
+  #change(change: Change<P>): void {
     if (this.#pending) return void Object.assign(this.#pending, change);
     this.#pending = change;
     setTimeout(() => {
-      const pending = this.#pending;
+      const { asOf = this.asOf, ...values } = this.#pending!;
       this.#pending = undefined;
       if (!this.#subscription) return;
-      this.#values = { ...this.#values, ...pending, messages: new Map(this.#messages) };
+      this.asOf = asOf;
+      this.#values = { ...this.#values, ...values, messages: new Map(this.#messages) };
       for (const listener of [...this.#listeners]) callOut(listener, undefined);
     });
   }

@@ -69,6 +69,60 @@ test('what is from an earlier time is not called ready', async () => {
   assert.deepEqual([names(again.list()), again.ready], [['ana'], false]);
 });
 
+// Fails if what came on an earlier connection counts, or what another listener was shown.
+test('nothing is called ready before all has come again, nor before somebody looks', async () => {
+  const broker = createTestBroker();
+  const { watcher, presence } = await watched(broker, TOPIC);
+  for (const name of ['ana', 'ben']) broker.publish(`presence/${name}`, { status: 'online' }, { retain: true });
+  await broker.settled();
+  const seen = [];
+  watcher.on('state', ({ state }) => seen.push([state, presence.ready]));
+  presence.subscribe(({ left }) => seen.push([...names(left), presence.ready]));
+  broker.goOffline(watcher);
+  broker.publish('presence/ana', '', { retain: true });
+  broker.goOnline(watcher);
+  await broker.settled();
+  assert.deepEqual(seen, [['offline', false], ['connecting', false], ['online', false], ['ana', true]]);
+  const other = watcher.presence(TOPIC);
+  assert.deepEqual([other.list(), other.ready], [[], false]);
+  const stop = other.subscribe(() => {});
+  assert.deepEqual([names(other.list()), other.ready], [['ben'], true]);
+  stop();
+  assert.equal(other.ready, false);
+  // Nothing has changed, and yet it is known again.
+  broker.publish('presence/ben', '', { retain: true });
+  await broker.settled();
+  seen.length = 0;
+  broker.goOffline(watcher);
+  broker.goOnline(watcher);
+  await broker.settled();
+  assert.deepEqual(seen.at(-1), [true]);
+});
+
+// Fails if a second listener does not ask again, or all who are there are said to have left until the answer comes.
+test('who asks again after a refusal makes nobody leave who is there', async () => {
+  const { broker, client } = await online();
+  for (const name of ['ana', 'ben']) broker.publish(`presence/${name}`, { status: 'online' }, { retain: true });
+  const presence = client.presence(TOPIC);
+  const told = [];
+  presence.subscribe(({ joined, left }) => told.push([names(joined), names(left), presence.ready, presence.error?.code]));
+  await broker.settled();
+  broker.refuseSubscriptions('presence/#', 0x87);
+  broker.goOffline();
+  broker.goOnline();
+  await broker.settled();
+  broker.refuseSubscriptions('presence/#');
+  broker.goOffline();
+  broker.publish('presence/ben', '', { retain: true });
+  presence.subscribe(() => {});
+  await broker.settled();
+  broker.goOnline();
+  await broker.settled();
+  assert.deepEqual(told, [
+    [['ana', 'ben'], [], true, undefined], [[], [], false, 'refused'], [[], [], false, undefined], [[], ['ben'], true, undefined],
+  ]);
+});
+
 // Fails if a refusal is told to nobody, or what was seen before it is called ready.
 test('listeners are told when it is refused, and when its right is taken away', async () => {
   const { subscribe } = MemoryEngine.prototype;

@@ -176,6 +176,22 @@ test('who is there, whether that is so now, and why it cannot be known', async (
   assert.equal(screen(), ' false topic-filter');
 });
 
+// Somebody else keeps the store alive. Fails if the first rendering says that nobody is there.
+test('who is there is not called ready before it is shown', async () => {
+  const { broker, client } = await online();
+  broker.publish('presence/2', { status: 'online' }, { retain: true });
+  client.presence('presence/+').subscribe(() => {});
+  await broker.settled();
+  const seen = new Set();
+  const People = () => {
+    const { users, ready } = usePresence('presence/+');
+    seen.add(`${users.length} ${ready}`);
+    return null;
+  };
+  await render(client, h(People));
+  assert.deepEqual([...seen], ['0 false', '1 true']);
+});
+
 test('after it is unmounted nothing is subscribed', async (context) => {
   const { broker, client } = await online();
   await render(client, h(() => useTopics('a/+').messages.length));

@@ -107,6 +107,31 @@ test('after a refusal the next listener asks again, and all are told', async () 
   assert.deepEqual((await client.inspect()).subscriptions, ['a/+']);
 });
 
+test('what was known before a refusal stays until all has come again', async () => {
+  const { broker, client } = await online();
+  for (const n of [1, 2]) broker.publish(`a/${n}`, 'x', { retain: true });
+  const store = client.store('a/+', { cache: false });
+  const seen = [];
+  store.subscribe(() => {
+    const { messages, ready, error } = store.getSnapshot();
+    seen.push([messages.size, ready, error?.code]);
+  });
+  await broker.settled();
+  broker.refuseSubscriptions('a/#', 0x87);
+  broker.goOffline();
+  broker.goOnline();
+  await broker.settled();
+  broker.refuseSubscriptions('a/#');
+  broker.goOffline();
+  broker.publish('a/1', '', { retain: true });
+  store.subscribe(() => {});
+  await broker.settled();
+  broker.goOnline();
+  await broker.settled();
+  assert.deepEqual(seen, [[2, true, undefined], [2, true, 'refused'], [2, false, undefined], [1, true, undefined]]);
+  assert.deepEqual(content(store), [['a/2', 'x']]);
+});
+
 test('a closed client is why nothing more comes', async () => {
   for (const end of ['close', 'forget']) {
     const { broker, client } = await online();

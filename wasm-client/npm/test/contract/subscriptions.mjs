@@ -142,6 +142,24 @@ export const SUBSCRIPTIONS = {
     assert.deepEqual((await take(again, 1)).map(text), ['3']);
   },
 
+  // Fails if what came on an earlier connection counts for the one that stands.
+  async 'a list of users is ready when all has come, on each connection'(world) {
+    await world.publish('presence/ana', JSON.stringify({ status: 'online' }), { retain: true });
+    const client = await online(world);
+    const people = client.presence('presence/{client}');
+    people.subscribe(() => {});
+    await until('all', () => people.ready);
+    assert.equal(people.list().length, 1);
+    const seen = [];
+    client.on('state', ({ state }) => seen.push([state, people.ready]));
+    await offline(world, client);
+    await world.publish('presence/ana', '', { retain: true });
+    world.goOnline();
+    await until('all again', () => people.ready);
+    assert.deepEqual(people.list(), []);
+    assert.deepEqual([seen.filter(([, ready]) => ready), seen.at(-1)], [[], ['online', false]]);
+  },
+
   async 'slow consumers end, but for QoS 1'(world) {
     const client = await online(world);
     const slow = client.subscribe('a', { bufferedMessagesMax: 2 });
