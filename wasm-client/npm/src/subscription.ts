@@ -152,7 +152,8 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   unsubscribe(options: UnsubscribeOptions = {}): void {
     checkOptions('unsubscribe', options, UNSUBSCRIBE_RULES);
     this.#userProperties = options.userProperties;
-    this.#buffer = this.#older = [];
+    // By itself: for one that has ended already, nobody else says that they are handled.
+    for (let item; (item = this.#oldest()); ) item.done();
     this.#error = undefined;
     this.end();
     this.#finishShown();

@@ -346,6 +346,22 @@ test('loops, handlers and several subscriptions get the same message', async () 
   assert.equal((await client.inspect()).inbox, 0);
 });
 
+// Fails if they stay in the inbox until the page is closed.
+test('what waits for the loop of a subscription that was refused is dropped with it', async () => {
+  const { broker, client } = await online();
+  const loop = client.subscribe('a', { qos: 1 });
+  await loop.granted;
+  for (const text of ['1', '2']) broker.publish('a', text, { qos: 1 });
+  broker.refuseSubscriptions('a', 0x87);
+  await broker.settled();
+  broker.goOffline();
+  broker.goOnline();
+  assert.ok(code('refused')(await loop.ended));
+  assert.equal((await client.inspect()).inbox, 2);
+  loop.unsubscribe();
+  assert.deepEqual([await loop.next(), (await client.inspect()).inbox], [{ done: true, value: undefined }, 0]);
+});
+
 test('leaving the loop unsubscribes, and no error comes afterwards', async () => {
   const { broker, client } = await online();
   const loop = client.subscribe('a', { bufferedMessagesMax: 1 });

@@ -185,7 +185,7 @@ export class MemoryInbox {
     row.shown ||= wanting.length > 0;
     for (const local of wanting) {
       local.sink.message(delivery, () => {
-        if (this.#crashed) return;
+        if (this.#crashed || this.#ground.over()) return;
         row.offered.delete(local);
         if (row.offered.size === 0) this.#ground.store.inbox.delete(id);
       });

@@ -94,6 +94,22 @@ export const STORED = {
     assert.deepEqual(messages.map((message) => [text(message), message.redelivered, message.id]), [['not done', true, ids[1]]]);
   },
 
+  async 'what the loop of a client that was closed had not taken comes to the next one'(world) {
+    const options = { identity: 'ana', storage: 'durable' };
+    const client = await online(world, options);
+    const loop = client.subscribe('a', { qos: 1 });
+    await loop.granted;
+    for (const value of ['1', '2']) await world.publish('a', value, { qos: 1 });
+    const [first] = await take(loop, 1);
+    await client.publish('a', '3', { qos: 1 }).acked;
+    await client.close();
+    // An app that tidies up says nothing with it.
+    loop.unsubscribe();
+    const next = await online(world, options);
+    assert.deepEqual((await take(next.subscribe('a', { qos: 1 }), 3)).map(text), ['1', '2', '3']);
+    assert.equal(text(first), '1');
+  },
+
   async 'forget() leaves nothing to the next client'(world) {
     const options = { identity: 'ana', storage: 'durable' };
     await world.publish('a', 'kept', { retain: true });

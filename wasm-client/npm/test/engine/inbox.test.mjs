@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { openCache } from '../engine/cache.js';
 import { openMemory } from '../engine/store/memory.js';
+import { parseFilter } from '../filter.js';
+import { Subscription } from '../subscription.js';
 import { closeAll, eventually, listen, newProfile, online, open, publish, read } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
@@ -275,6 +277,27 @@ test('a subscription that takes the place of another at once is granted, and beg
   await eventually('snapshot', () => second.snapshots.length === 1);
   assert.deepEqual([second.granted, texts(second)], [[1], ['1', '1']]);
   assert.deepEqual(server.unsubscribes, []);
+});
+
+// Fails if they stay in the inbox, and count against its limit, for as long as the page lives.
+test('what waits for the loop of a subscription that was refused is dropped with it', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  const settings = { qos: 1, noLocal: false, retainAsPublished: true, retainHandling: 0, cache: true };
+  const loop = new Subscription(parseFilter('a/#'), 10, (sink) => engine.subscribe('a/#', settings, sink));
+  await loop.snapshot;
+  for (const text of ['1', '2']) server.deliver('a/1', text);
+  const inbox = async () => (await engine.inspect()).leader.inbox;
+  await eventually('both', async () => (await inbox()) === 2);
+  server.refuses = ['a/#'];
+  server.cut();
+  await eventually('offline', () => engine.state.state === 'offline');
+  engine.reconnectNow();
+  assert.equal((await loop.ended).code, 'refused');
+  assert.equal(await inbox(), 2);
+  loop.unsubscribe();
+  await eventually('none', async () => (await inbox()) === 0);
 });
 
 test('MQTT 3.1.1: whether a live message was retained cannot be known', async () => {
