@@ -6,7 +6,7 @@ import { quiet } from './settle.js';
 /** Which entries: by name, by topic, or the entries themselves. Without any of them it throws `bad-options`. */
 export type Which = { readonly key: string } | { readonly topic: string } | { readonly seq: number } | readonly { readonly seq: number }[];
 
-/** Publishes that were refused for good, until they are retried or discarded. */
+/** Publishes that were refused for good, until they are retried or discarded. Rejects as the outbox does. */
 export interface DeadLetters {
   list(): Promise<readonly DeadLetter[]>;
   /** Puts them at the end of the outbox again. Resolves with how many. */
@@ -15,7 +15,10 @@ export interface DeadLetters {
   discard(which: Which): Promise<number>;
 }
 
-/** What waits to be sent or acknowledged, of all tabs, in the order of sending; QoS 1 and 2, also after a reload. */
+/**
+ * What waits to be sent or acknowledged, of all tabs, in the order of sending; QoS 1 and 2, also after a reload. All that is asked here
+ * rejects with `quota-exceeded`, `storage`, `closed`.
+ */
 export interface Outbox {
   list(): Promise<readonly Pending[]>;
   /** Takes back what was not sent yet. Resolves with how many; their `acked` reject with `cancelled`. */

@@ -30,7 +30,10 @@ export interface Publication {
    * client comes back), QoS 0: `offline`.
    */
   readonly acked: Promise<Ack>;
-  /** Takes it back. `true`: it was not sent and never will be, `acked` rejects with `cancelled`. `false`: too late, or a later one took its place. */
+  /**
+   * Takes it back. `true`: it was not sent and never will be, `acked` rejects with `cancelled`. `false`: too late, or a later one took its
+   * place. Rejects with `quota-exceeded`, `storage`.
+   */
   cancel(): Promise<boolean>;
 }
 

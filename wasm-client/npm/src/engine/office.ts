@@ -2,11 +2,12 @@
 // or the network has stopped is followed by another one, as long as the tab holds the office.
 
 import type { State } from '../engine.js';
-import { EbbtideError, wordsOf } from '../error.js';
+import { wordsOf } from '../error.js';
 import { STALE } from './journal.js';
 import { startLeader, type How, type Leader } from './leader.js';
 import type { StationContext } from './station.js';
 import type { Opened } from './store/open.js';
+import { storageError } from './store/store.js';
 import { awaitGone, onRoster } from './tabs/roster.js';
 import { errorOf, outcomeOf, type ToLeader, type ToTabs } from './wire.js';
 
@@ -78,7 +79,7 @@ export function takeOffice(context: OfficeContext): Office {
     if (Array.isArray(why)) return context.hopeless(errorOf(outcomeOf(why)));
     const reason = wordsOf(why);
     log(`the leader stopped: ${reason}`);
-    report({ kind: 'error', error: why instanceof EbbtideError ? why : new EbbtideError('storage', reason, undefined, { cause: why }) });
+    report({ kind: 'error', error: storageError(why) });
     enter({ state: 'offline', reason, retryInMs: AGAIN_MS });
     again = setTimeout(() => void begin(), AGAIN_MS);
   };

@@ -2,11 +2,11 @@
 // ended. Each is settled exactly once, also when the leader that knew is gone.
 
 import type { Draft, Report, Settlement } from '../engine.js';
-import { EbbtideError, EXPIRED, FULL, OFFLINE } from '../error.js';
+import { EXPIRED, FULL, OFFLINE, type EbbtideError } from '../error.js';
 import type { Limits } from '../settings.js';
 import type { Station } from './station.js';
 import { append, takeUnsent, type Added } from './store/outbox.js';
-import { isFull, type OutboxRow } from './store/store.js';
+import { storageError, type OutboxRow } from './store/store.js';
 import { errorOf, type Outcome, type ToLeader } from './wire.js';
 
 interface Job {
@@ -95,12 +95,9 @@ export function openPublications({ store, limits, tell, online, first, report }:
         const dueAt = jobs.reduce((first, { draft }) => Math.min(first, draft.deadline ?? Infinity), Infinity);
         tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: left }, added.flatMap((one) => one.row ?? []));
       } catch (why) {
-        const full = isFull(why);
-        if (full) report({ kind: 'quota-exceeded', reason: 'the browser has no room for a publish' });
-        for (const job of jobs) {
-          if (why instanceof EbbtideError) job.settled({ error: why });
-          else settle([job], full ? ['quota-exceeded', 'the browser has no room for it'] : ['storage', String(why)]);
-        }
+        const error = storageError(why);
+        if (error.code === 'quota-exceeded') report({ kind: error.code, reason: 'the browser has no room for a publish' });
+        for (const job of jobs) job.settled({ error });
       }
     }
     jobs = [];

@@ -10,7 +10,7 @@ import type { EngineSettings } from '../settings.js';
 import type { How, Leader } from './leader.js';
 import { takeOffice, type Office } from './office.js';
 import { openStore, witness, type Opened } from './store/open.js';
-import type { OutboxRow, Store } from './store/store.js';
+import { storageError, type OutboxRow, type Store } from './store/store.js';
 import { openChannel, type Channel } from './tabs/channel.js';
 import { BEAT_MS, elect, type Election } from './tabs/election.js';
 import { isVisible, watchLifecycle } from './tabs/lifecycle.js';
@@ -44,7 +44,7 @@ export interface Station {
   readonly epoch: number;
   readonly opened: Opened | undefined;
   readonly leader: Leader | undefined;
-  /** Works on the store, as soon as there is one; again on the next one, if it was closed before that came to an end. Rejects when there will be none. */
+  /** Works on the store, as soon as there is one; again on the next one, if it was closed before that came to an end. Rejects when there will be none, and with `quota-exceeded` or `storage`. */
   store<T>(work: (store: Store) => Promise<T>): Promise<T>;
   /** `rows`: of a leader in this tab, see `Leader.hear`. */
   tell(talk: ToLeader, rows?: OutboxRow[]): void;
@@ -252,7 +252,7 @@ export function openStation(context: StationContext): Station {
         try {
           return await work(now);
         } catch (why) {
-          if (!now.closed) throw why;
+          if (!now.closed) throw storageError(why);
         }
       }
     },

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
+import { EbbtideError } from '../error.js';
 import { closeAll, draft, eventually, newProfile, online, open, publish, read } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
@@ -363,6 +364,30 @@ test('storage that refuses: every promise settles, and it is said', async () => 
   IDBObjectStore.prototype.add = add;
   assert.ok(engine.reports.some((report) => report.kind === 'quota-exceeded'));
   await publish(engine, 'c').stored;
+});
+
+// Fails if the application is given what the browser throws.
+test('storage that refuses what is asked of the outbox rejects with an error of this package, and the cause', async () => {
+  newProfile();
+  const server = new Server();
+  server.up = false;
+  const engine = open(server);
+  const sent = publish(engine, 'a');
+  await sent.stored;
+  const { IDBDatabase } = await import('fake-indexeddb');
+  const { transaction } = IDBDatabase.prototype;
+  const calls = [
+    () => engine.outbox(), () => engine.cancel([1]), () => engine.deadLetters(), () => engine.retry([1]), () => engine.discard([1]), () => sent.cancel(),
+  ];
+  for (const [name, code] of [['QuotaExceededError', 'quota-exceeded'], ['UnknownError', 'storage']]) {
+    const cause = new DOMException('why', name);
+    IDBDatabase.prototype.transaction = () => {
+      throw cause;
+    };
+    for (const call of calls) await assert.rejects(call(), (error) => error instanceof EbbtideError && error.code === code && error.cause === cause);
+    IDBDatabase.prototype.transaction = transaction;
+  }
+  assert.equal(await sent.cancel(), true);
 });
 
 test('without IndexedDB or Web Locks it lives in memory, and says so', async () => {

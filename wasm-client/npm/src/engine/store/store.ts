@@ -4,6 +4,7 @@
 
 import type { Diagnostics, Properties } from '../../wasm/contract.js';
 import type { QoS } from '../../engine.js';
+import { EbbtideError, type Fault } from '../../error.js';
 
 /** A publish that waits for its end; never rewritten. How far it is, is in `flight`. */
 export interface OutboxRow {
@@ -171,6 +172,13 @@ export const KEY_OF: { [T in Table]?: string } = { outbox: 'seq', dead: 'seq', i
 
 /** The browser has no room for what a transaction writes. */
 export const isFull = (why: unknown): boolean => (why as Error | undefined)?.name === 'QuotaExceededError';
+
+/** What the application is told of it. */
+export function storageError(why: unknown): EbbtideError {
+  if (why instanceof EbbtideError) return why;
+  const [code, message]: Fault = isFull(why) ? ['quota-exceeded', 'the browser has no room for it'] : ['storage', String(why)];
+  return new EbbtideError(code, message, undefined, { cause: why });
+}
 
 /** What a row counts for against a limit. */
 export function bytesOf(row: { topic: string; payload: Uint8Array; properties?: Properties | undefined }): number {
