@@ -393,6 +393,40 @@ test('an inbox that nobody wants is reported and removed', async (context) => {
   assert.equal((await again.inspect()).inbox, 0);
 });
 
+// Fails if all that waits is removed at one time after a connect, however late it came.
+test('each message that nobody wants has its time, as long as there is a connection', async (context) => {
+  const { broker, client } = await online({ identity: 'ana' });
+  await client.subscribe('a', { qos: 1 }).granted;
+  context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() });
+  const again = broker.reload(client);
+  const removed = [];
+  again.on('unclaimed', ({ count }) => removed.push(count));
+  const turns = async () => {
+    for (let turn = 0; turn < 50; turn++) await undefined;
+  };
+  const pass = async (ms) => {
+    await turns();
+    context.mock.timers.tick(ms);
+    await turns();
+    return [removed.splice(0), (await again.inspect()).inbox];
+  };
+  await pass(0);
+  broker.publish('a', '1', { qos: 1 });
+  assert.deepEqual(await pass(20_000), [[], 1]);
+  broker.publish('a', '2', { qos: 1 });
+  broker.publish('a', '3', { qos: 1 });
+  assert.deepEqual(await pass(9_999), [[], 3]);
+  assert.deepEqual(await pass(1), [[1], 2]);
+  broker.goOffline();
+  assert.deepEqual(await pass(60_000), [[], 2]);
+  broker.goOnline();
+  assert.deepEqual(await pass(29_999), [[], 2]);
+  assert.deepEqual(await pass(1), [[2], 0]);
+  broker.publish('a', '4', { qos: 1 });
+  assert.deepEqual(await pass(29_999), [[], 1]);
+  assert.deepEqual(await pass(1), [[1], 0]);
+});
+
 test('MQTT 3.1.1 does not know whether a live message is retained', async () => {
   const broker = createTestBroker();
   const client = broker.connect({ version: '3.1.1' });

@@ -10,8 +10,6 @@ import { MemoryInbox } from './memory-inbox.js';
 import { MemoryOutbox } from './memory-outbox.js';
 import { MemoryStore, type Settled, type Surroundings } from './memory-store.js';
 
-/** Messages that nobody wanted are removed after this time. */
-const UNCLAIMED_MS = 30_000;
 /** A test in Node should not have to wait for timers that are longer. */
 const AWAITED_MS = 10_000;
 
@@ -51,10 +49,7 @@ export class MemoryEngine implements Engine {
     this.#inbox = new MemoryInbox(ground);
     this.#connection = new MemoryConnection(ground, {
       entered: (state) => this.#entered(state),
-      online: () => {
-        this.#inbox.connected();
-        this.#timer(UNCLAIMED_MS, () => this.#inbox.removeUnclaimed());
-      },
+      online: () => this.#inbox.connected(),
       received: (...message) => this.#inbox.receive(...message),
     });
     const start = (): void => {

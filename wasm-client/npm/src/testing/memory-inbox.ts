@@ -7,6 +7,9 @@ import { filterFault, matches } from './match.js';
 import type { Ground, InboxRow } from './memory-store.js';
 import type { Link, Refusal, Routed } from './server.js';
 
+/** What nobody wants is removed after as long with a connection. */
+const UNCLAIMED_MS = 30_000;
+
 interface Local {
   readonly filter: string;
   readonly settings: SubscribeSettings;
@@ -22,6 +25,8 @@ export class MemoryInbox {
   /** A limit has removed values. */
   #partial = false;
   #crashed = false;
+  /** What comes in this turn and nobody wants. */
+  #idle: object | undefined;
 
   constructor(ground: Ground) {
     this.#ground = ground;
@@ -62,6 +67,7 @@ export class MemoryInbox {
   /** There is a connection. */
   connected(): void {
     this.#asked.clear();
+    for (const row of this.#ground.store.inbox.values()) if (row.offered.size === 0) this.#setAside(row);
     const byFilter = new Map<string, Local[]>();
     for (const local of this.#locals) byFilter.set(local.filter, [...(byFilter.get(local.filter) ?? []), local]);
     for (const [filter, locals] of byFilter) this.#subscribeAtServer(filter, locals);
@@ -71,17 +77,25 @@ export class MemoryInbox {
     this.#hand(message, duplicate, filters, [...this.#locals].filter((local) => filters.includes(local.filter)), acknowledged);
   }
 
-  removeUnclaimed(): void {
-    const { report, store } = this.#ground;
-    const rows = [...store.inbox].filter(([, { offered }]) => offered.size === 0);
-    for (const [id] of rows) store.inbox.delete(id);
-    const filters = [...new Set(rows.flatMap(([, row]) => row.filters))];
-    if (rows.length > 0) report({ kind: 'unclaimed', count: rows.length, filters });
-  }
-
   /** What handlers say from now on was not said any more. */
   crash(): void {
     this.#crashed = true;
+  }
+
+  /** With all that comes in the same turn, until another connection begins the wait anew. */
+  #setAside(row: InboxRow): void {
+    const { later, link, report, store, timer } = this.#ground;
+    if (!this.#idle) {
+      const idle = (this.#idle = {});
+      later(() => void (this.#idle = undefined));
+      timer(UNCLAIMED_MS, () => {
+        const rows = [...store.inbox].filter(([, each]) => link() && each.idle === idle && each.offered.size === 0);
+        for (const [id] of rows) store.inbox.delete(id);
+        const filters = [...new Set(rows.flatMap(([, each]) => each.filters))];
+        if (rows.length > 0) report({ kind: 'unclaimed', count: rows.length, filters });
+      });
+    }
+    row.idle = this.#idle;
   }
 
   /** What was asked for is sent to all that want the filter; those that need not ask have it from what is kept. */
@@ -176,6 +190,7 @@ export class MemoryInbox {
     store.inbox.set(id, row);
     acknowledged();
     this.#offer(id, row, locals);
+    if (!row.shown) this.#setAside(row);
   }
 
   #offer(id: number, row: InboxRow, locals: readonly Local[]): void {

@@ -15,6 +15,8 @@ export interface InboxRow {
   readonly filters: readonly string[];
   /** Subscriptions that have it and are not done. */
   readonly offered: Set<object>;
+  /** With which others nobody wants it. */
+  idle?: object;
   shown: boolean;
 }
 
