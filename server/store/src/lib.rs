@@ -12,7 +12,9 @@ pub mod memory;
 pub mod message;
 pub mod number;
 pub mod operation;
+mod progress;
 pub mod properties;
+mod ranges;
 #[cfg(feature = "redb")]
 pub mod redb;
 pub mod row;

@@ -1,13 +1,14 @@
 //! A store that keeps everything in memory: the model that the conformance suite compares others with, what tests run on,
 //! and what a broker with `--ephemeral` runs on, for months.
 //!
-//! It is written to be obviously right: sets and maps, one lock, no interning. But what a cursor has passed is forgotten, and no
-//! operation costs more than what it is about. Nothing survives the process, but [`Store::recover`] gives back what was
+//! It is written to be obviously right: sets and maps, one lock, no interning. But what a session is done with takes no more than what
+//! it waits for, and no operation costs more than what it is about. Nothing survives the process, but [`Store::recover`] gives back what was
 //! committed, so that a test can restart a broker on it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::RangeInclusive,
+    convert::Infallible,
+    ops::{Range, RangeInclusive},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,7 +18,7 @@ use crate::{
     Accept, AccessName, AccessRow, DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks,
     Message, Operation, Part, Queue, Queued, Recipient, RecipientSet, RecoveryReport,
     RetainedChange, RetainedRow, Row, Sequence, SessionRow, Store, StoreError, SubscriptionRow,
-    WillRow,
+    WillRow, progress::Progress,
 };
 
 /// The store in memory. Clones share their content.
@@ -86,26 +87,8 @@ struct State {
     flows: BTreeMap<(Incarnation, PacketId), (Sequence, FlowStage)>,
 }
 
-/// What a session is done with: all below the cursor, and some from there on.
-#[derive(Clone, Debug, Default)]
-struct Progress {
-    cursor: Sequence,
-    above: BTreeSet<Sequence>,
-}
-
-impl Progress {
-    fn done(&mut self, sequence: Sequence, cursor: Sequence) {
-        self.above.insert(sequence);
-        self.cursor = self.cursor.max(cursor);
-        while self.above.first().is_some_and(|first| *first < self.cursor) {
-            self.above.pop_first();
-        }
-    }
-
-    fn is_done(&self, sequence: Sequence) -> bool {
-        sequence < self.cursor || self.above.contains(&sequence)
-    }
-}
+/// Messages between two numbers that are looked at; more count as one that somebody waits for.
+const LOOKED_AT_MAX: usize = 16;
 
 /// Every packet id of a session.
 fn ids_of(session: Incarnation) -> RangeInclusive<(Incarnation, PacketId)> {
@@ -266,7 +249,18 @@ impl State {
         cursor: Sequence,
     ) {
         let progress = self.progress.entry(session).or_default();
+        let steps = progress.steps();
         progress.done(sequence, cursor);
+        if progress.steps() > steps {
+            let is_its = |(_, to): &(_, RecipientSet)| to.iter().any(|to| to.session == session);
+            let waits = |gap: Range<u64>| {
+                let gap = Sequence(gap.start)..Sequence(gap.end);
+                let mut between = self.messages.range(gap).map(|(_, message)| message);
+                let found = between.by_ref().take(LOOKED_AT_MAX).any(is_its);
+                Ok::<_, Infallible>(found || between.next().is_some())
+            };
+            let Ok(()) = progress.join(waits);
+        }
         // The id may carry another message by now, when a history is applied again.
         if let Some(packet_id) = packet_id
             && let Some((of, _)) = self.flows.get(&(session, packet_id))
@@ -380,6 +374,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{conformance::sample, progress::RANGES_STEP};
 
     fn session(number: u64) -> Operation {
         Operation::PutSession(SessionRow {
@@ -419,6 +414,15 @@ mod tests {
         Ok(())
     }
 
+    fn done(session: u64, sequence: u64, cursor: u64) -> Operation {
+        Operation::Done {
+            session: Incarnation(session),
+            sequence: Sequence(sequence),
+            packet_id: None,
+            cursor: Sequence(cursor),
+        }
+    }
+
     /// It runs a broker for months: what a session is done with is no longer remembered one by one.
     #[test]
     fn what_the_cursor_has_passed_is_forgotten() -> Result<(), StoreError> {
@@ -426,20 +430,61 @@ mod tests {
         store.commit(&[session(1)])?;
         // Acknowledged in pairs, the second first.
         for pair in 0..1_000 {
-            for (number, cursor) in [(2 * pair + 1, 2 * pair), (2 * pair, 2 * pair + 2)] {
-                let done = Operation::Done {
-                    session: Incarnation(1),
-                    sequence: Sequence(number),
-                    packet_id: None,
-                    cursor: Sequence(cursor),
-                };
-                store.commit(&[done])?;
-            }
+            store.commit(&[
+                done(1, 2 * pair + 1, 2 * pair),
+                done(1, 2 * pair, 2 * pair + 2),
+            ])?;
         }
         let state = store.state();
         let progress = &state.progress[&Incarnation(1)];
-        assert_eq!(progress.above.len(), 0);
+        assert_eq!(progress.ranges.len(), 0);
         assert!(progress.is_done(Sequence(1_999)) && !progress.is_done(Sequence(2_000)));
+        Ok(())
+    }
+
+    fn put(sequence: u64, recipient: u64) -> Operation {
+        Operation::Accept(Accept {
+            queued: sample::queue(sequence, [recipient], 1),
+            retained: None,
+            inbound: None,
+        })
+    }
+
+    /// Would fail if each number that is done behind one that is open were remembered, or each gap between them where another session's
+    /// numbers lie.
+    #[test]
+    fn what_is_done_behind_an_open_message_takes_no_more_and_more() -> Result<(), StoreError> {
+        const MANY: u64 = 20_000;
+        let store = MemoryStore::new();
+        store.commit(&[session(1), session(2), put(1, 1)])?;
+        for pair in 1..=MANY {
+            let (own, other) = (2 * pair, 2 * pair + 1);
+            store.commit(&[put(own, 1), put(other, 2)])?;
+            store.commit(&[done(1, own, 1), Operation::RemoveMessage(Sequence(own))])?;
+            store.commit(&[done(2, other, other + 1)])?;
+            store.commit(&[Operation::RemoveMessage(Sequence(other))])?;
+            let ranges = store.state().progress[&Incarnation(1)].ranges.len();
+            assert!(ranges <= RANGES_STEP, "{ranges}");
+        }
+        let state = store.state();
+        let is_done = |number| state.is_done(Incarnation(1), Sequence(number));
+        assert!(!is_done(1) && is_done(2) && is_done(2 * MANY));
+        assert!(!is_done(2 * MANY + 2), "it has not come yet");
+        Ok(())
+    }
+
+    /// Nor is anything forgotten that waits.
+    #[test]
+    fn what_waits_between_is_not_done() -> Result<(), StoreError> {
+        let store = MemoryStore::new();
+        store.commit(&[session(1)])?;
+        let many = 2 * RANGES_STEP as u64;
+        for pair in 1..=many {
+            let (open, own) = (2 * pair, 2 * pair + 1);
+            store.commit(&[put(open, 1), put(own, 1), done(1, own, 1)])?;
+        }
+        let all: Vec<_> = (1..=2 * many + 1).map(Sequence).collect();
+        assert_eq!(store.read(Incarnation(1), &all)?.len() as u64, many);
         Ok(())
     }
 }

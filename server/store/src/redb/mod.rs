@@ -18,7 +18,6 @@ mod log;
 mod migrate;
 mod open;
 mod progress;
-mod ranges;
 mod read;
 mod recent;
 mod recover;

@@ -1,26 +1,12 @@
-//! What a session is done with: all below a cursor, and ranges above it. One small row per session.
-
-use std::ops::Range;
+//! What a session is done with, as one small row.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    encoding::{RowError, decode, encode},
-    ranges::Ranges,
-};
-use crate::Sequence;
+use super::encoding::{RowError, decode, encode};
+pub(super) use crate::progress::Progress;
+use crate::{Sequence, ranges::Ranges};
 
 const PROGRESS_VERSION: u8 = 1;
-
-/// With so many ranges they are joined where they can be, and again with each doubling of them: what cannot be joined costs little then.
-pub(super) const RANGES_STEP: usize = 1024;
-
-/// Invariant: ranges start above the cursor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Progress {
-    cursor: u64,
-    ranges: Ranges,
-}
 
 /// Each range as its distance from the end of the one before (the first: from the cursor) and its length: small
 /// numbers, which postcard writes in a byte or two.
@@ -31,54 +17,10 @@ struct Row {
 }
 
 impl Progress {
-    pub(super) fn is_done(&self, sequence: Sequence) -> bool {
-        sequence.0 < self.cursor || self.ranges.contains(sequence.0)
-    }
-
     /// The first number from which on nothing is done.
     pub(super) fn end(&self) -> Sequence {
-        let last = self.ranges.last();
+        let last = self.ranges.iter().next_back();
         Sequence(last.map_or(self.cursor, |(_, end)| end))
-    }
-
-    /// Takes in one number, and all below a cursor.
-    pub(super) fn done(&mut self, sequence: Sequence, cursor: Sequence) {
-        if !self.is_done(sequence) {
-            self.ranges.insert(sequence.0);
-        }
-        self.cursor = self.cursor.max(cursor.0);
-        while let Some((start, end)) = self.ranges.first()
-            && start <= self.cursor
-        {
-            self.cursor = self.cursor.max(end);
-            self.ranges.remove_first();
-        }
-    }
-
-    /// How often the number of ranges has passed the step, and doubled.
-    pub(super) fn steps(&self) -> u32 {
-        (self.ranges.len() / RANGES_STEP + 1).ilog2()
-    }
-
-    /// While one message is open the cursor stands still, and others' numbers lie between what is done above it: each would be a range of
-    /// its own for ever. A message is written before any with a higher number is done, so a gap in which none `waits` now is done too.
-    pub(super) fn join<E>(
-        &mut self,
-        mut waits: impl FnMut(Range<u64>) -> Result<bool, E>,
-    ) -> Result<(), E> {
-        let mut joined: Vec<(u64, u64)> = Vec::new();
-        for (start, end) in self.ranges.iter() {
-            let before = joined.last().map_or(self.cursor, |&(_, end)| end);
-            if waits(before..start)? {
-                joined.push((start, end));
-            } else if let Some(last) = joined.last_mut() {
-                last.1 = end;
-            } else {
-                self.cursor = end;
-            }
-        }
-        self.ranges = Ranges::of(joined);
-        Ok(())
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -113,7 +55,7 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, ops::Range};
 
     use proptest::prelude::*;
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Accept, AccessName, Incarnation, Operation, RetainedChange, Sequence,
-    redb::{encoding::access_key, ranges::Ranges},
+    Accept, AccessName, Incarnation, Operation, RetainedChange, Sequence, ranges::Ranges,
+    redb::encoding::access_key,
 };
 
 /// Sessions, groups and topics in one; more are not kept in memory.

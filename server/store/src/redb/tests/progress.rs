@@ -6,7 +6,8 @@ use super::Disks;
 use crate::{
     Accept, Incarnation, Operation, RedbStore, Row, Sequence, Store,
     conformance::{Subject, sample},
-    redb::{progress::RANGES_STEP, table},
+    progress::RANGES_STEP,
+    redb::table,
 };
 
 const OWNER: u64 = 9;

@@ -5,45 +5,39 @@ use std::collections::BTreeMap;
 
 /// Invariant: ranges are not empty, and do not touch each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ranges {
+pub(crate) struct Ranges {
     /// Start (inclusive) and end (exclusive).
     ranges: BTreeMap<u64, u64>,
 }
 
 impl Ranges {
     /// Of ranges that are as they have to be.
-    pub(super) fn of(ranges: Vec<(u64, u64)>) -> Self {
+    pub(crate) fn of(ranges: Vec<(u64, u64)>) -> Self {
         let ranges = ranges.into_iter().collect();
         Self { ranges }
     }
 
     /// How many ranges.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ranges.len()
     }
 
     /// Ascending.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> {
         self.ranges.iter().map(|(start, end)| (*start, *end))
     }
 
-    pub(super) fn first(&self) -> Option<(u64, u64)> {
+    pub(crate) fn first(&self) -> Option<(u64, u64)> {
         self.ranges
             .first_key_value()
             .map(|(start, end)| (*start, *end))
     }
 
-    pub(super) fn last(&self) -> Option<(u64, u64)> {
-        self.ranges
-            .last_key_value()
-            .map(|(start, end)| (*start, *end))
-    }
-
-    pub(super) fn contains(&self, number: u64) -> bool {
+    pub(crate) fn contains(&self, number: u64) -> bool {
         self.up_to(number).is_some_and(|(_, end)| number < end)
     }
 
-    pub(super) fn insert(&mut self, number: u64) {
+    pub(crate) fn insert(&mut self, number: u64) {
         let left = self.up_to(number);
         if left.is_some_and(|(_, end)| number < end) {
             return;
@@ -57,7 +51,7 @@ impl Ranges {
         self.ranges.insert(start, end);
     }
 
-    pub(super) fn remove_first(&mut self) {
+    pub(crate) fn remove_first(&mut self) {
         self.ranges.pop_first();
     }
 
@@ -98,7 +92,10 @@ mod tests {
             ranges.first().map(|(start, _)| start),
             model.first().copied()
         );
-        assert_eq!(ranges.last().map(|(_, end)| end - 1), model.last().copied());
+        assert_eq!(
+            ranges.iter().next_back().map(|(_, end)| end - 1),
+            model.last().copied()
+        );
     }
 
     /// Every one of them falls between others: with ranges in a row each would move half of them, a minute in all.
