@@ -2,8 +2,9 @@
 
 mod world;
 
-use ebbtide_protocol::{QoS, packet::SubscriptionOptions};
-use world::{Client, World, clean, kept, subscribe};
+use ebbtide_protocol::{Packet, QoS, packet::SubscriptionOptions};
+use ebbtide_store::Recipient;
+use world::{Client, World, clean, kept, publish, subscribe};
 
 const TOPIC: &str = "t";
 
@@ -98,4 +99,25 @@ fn each_qos_and_each_retain_flag_has_recipients_of_its_own() {
     }
     world.crash();
     assert_eq!(kept_for(&mut world, "away"), expected);
+}
+
+/// Would fail if they weighed nothing because they are remembered: that may end long before the disk has them.
+#[test]
+fn many_recipients_weigh_once_among_what_waits_for_the_disk() {
+    const MEMBERS: usize = 200;
+    let mut world = World::new();
+    for number in 0..MEMBERS {
+        member(&mut world, &format!("m{number}"), options(false, false));
+    }
+    let (anybody, _) = world.connect(clean("anybody"));
+    let mut weigh = |id| {
+        let before = world.broker.journal().queue_bytes();
+        let one = publish(id, TOPIC, "x", QoS::AtLeastOnce);
+        world.send(anybody, Packet::Publish(Box::new(one)));
+        world.broker.journal().queue_bytes() - before
+    };
+    let (first, second, third) = (weigh(1), weigh(2), weigh(3));
+    let recipients = MEMBERS * size_of::<Recipient>();
+    assert!(first >= second + recipients, "{first}, {second}");
+    assert_eq!(second, third);
 }

@@ -38,7 +38,8 @@ pub(super) fn size_of(operation: &Operation) -> usize {
         }
         _ => 0,
     };
-    // One that is remembered is there once, for all operations and as long as it may be: what counts is a set that this one alone holds.
+    // A set that this one alone holds. One that is remembered is there once for all of them, and was counted when it was made
+    // (`Journal::hold`).
     let recipients = queue_of(operation)
         .filter(|queue| Arc::strong_count(&queue.recipients) == 1)
         .map_or(0, |queue| set_size(&queue.recipients));

@@ -306,6 +306,11 @@ impl Journal {
         Ticket(state.last)
     }
 
+    /// Operations hold a recipient set from now on that others have hold of, too.
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.queue_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Queues it and counts what it holds.
     fn push(&self, state: &mut State, operation: Operation) {
         self.queue_bytes

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ebbtide_protocol::{QoS, TopicName};
-use ebbtide_store::{Incarnation, Message, Recipient, RecipientSet, Sequence};
+use ebbtide_store::{Incarnation, Message, Recipient, RecipientSet, Sequence, set_size};
 
 use super::{
     group::Group,
@@ -101,8 +101,8 @@ impl<'a> Audience<'a> {
         } = self;
         let are_all = matches.is_for_all && targets.len() == matches.sessions.len();
         match are_all && groups.is_empty() {
-            true => matches.recipients(message, || self.make_recipients(shared, message)),
-            false => self.make_recipients(shared, message),
+            true => matches.recipients(message, || self.make_recipients(shared, message, true)),
+            false => self.make_recipients(shared, message, false),
         }
     }
 
@@ -123,7 +123,8 @@ impl<'a> Audience<'a> {
         }
     }
 
-    fn make_recipients(&self, shared: &Shared, message: &Message) -> RecipientSet {
+    /// `is_noted`: the matches hold on to it.
+    fn make_recipients(&self, shared: &Shared, message: &Message, is_noted: bool) -> RecipientSet {
         let targets = self.targets.iter().filter(|target| target.is_queued);
         let groups = self.groups.iter().filter(|target| target.is_queued);
         let mut recipients: Vec<Recipient> = targets
@@ -133,7 +134,12 @@ impl<'a> Audience<'a> {
         if !self.groups.is_empty() {
             recipients.sort_unstable_by_key(|recipient| recipient.session);
         }
-        shared.recent_sets.lock().share(recipients)
+        let (set, is_new) = shared.recent_sets.lock().share(recipients);
+        if is_new && (is_noted || Arc::strong_count(&set) > 1) {
+            // For all messages that share it, and only now: they may wait for the disk longer than it is remembered.
+            shared.journal.hold(set_size(&set));
+        }
+        set
     }
 }
 

@@ -22,8 +22,8 @@ pub(crate) struct RecentSets {
 }
 
 impl RecentSets {
-    /// The set of these recipients: one that is there, if any is equal.
-    pub fn share(&mut self, recipients: Vec<Recipient>) -> RecipientSet {
+    /// The set of these recipients: one that is there, if any is equal. `true`: it is new.
+    pub fn share(&mut self, recipients: Vec<Recipient>) -> (RecipientSet, bool) {
         if self.sets.is_empty() {
             self.sets.resize(SETS, None);
         }
@@ -33,12 +33,12 @@ impl RecentSets {
         if let Some((set, _)) = &self.sets[at]
             && are_same(set, &recipients)
         {
-            return Arc::clone(set);
+            return (Arc::clone(set), false);
         }
         let set: RecipientSet = recipients.into();
         let size = set_size(&set);
         if size > BYTES_MAX {
-            return set;
+            return (set, true);
         }
         if self.bytes + size > BYTES_MAX {
             self.sets.fill(None);
@@ -47,7 +47,7 @@ impl RecentSets {
         let replaced = self.sets[at].replace((Arc::clone(&set), size));
         self.bytes -= replaced.map_or(0, |(_, old)| old);
         self.bytes += size;
-        set
+        (set, true)
     }
 }
 
@@ -87,11 +87,14 @@ mod tests {
     #[test]
     fn equal_sets_are_one() {
         let mut recent = RecentSets::default();
-        let first = recent.share(recipients(1..10));
-        let other = recent.share(recipients(1..11));
+        let (first, _) = recent.share(recipients(1..10));
+        let (other, is_new) = recent.share(recipients(1..11));
+        assert!(is_new);
         assert_eq!((first.len(), other.len()), (9, 10));
-        assert!(Arc::ptr_eq(&first, &recent.share(recipients(1..10))));
-        assert!(Arc::ptr_eq(&other, &recent.share(recipients(1..11))));
+        for (set, sessions) in [(&first, 1..10), (&other, 1..11)] {
+            let (again, is_new) = recent.share(recipients(sessions));
+            assert!(Arc::ptr_eq(set, &again) && !is_new);
+        }
     }
 
     #[test]
