@@ -419,6 +419,31 @@ fn short_of_memory_it_takes_in_nothing_that_stays() {
     assert_eq!(world.take_all(away).len(), 1);
 }
 
+/// A will is looked at twice while its client comes in.
+#[test]
+fn short_of_memory_a_will_counts_once_and_only_if_it_is_refused() {
+    let mut world = World::new();
+    let (away, _) = arrive(&mut world, kept("away"));
+    world.subscribe(away, "t", QoS::AtLeastOnce);
+    world.cut(away);
+    let (client, _) = arrive(&mut world, kept("client"));
+    world.cut(client);
+    world.broker.set_short_of_memory(true);
+    for (topic, expected, counted) in [
+        ("nobody", ReasonCode::Success, 0),
+        ("t", ReasonCode::QuotaExceeded, 1),
+    ] {
+        let connect = Connect {
+            will: Some(will(topic, "gone", 0)),
+            ..kept("client")
+        };
+        let (client, reason) = arrive(&mut world, connect);
+        assert_eq!(reason, expected, "{topic}");
+        assert_eq!(hits(&world, Limit::MemoryBytesMax), counted, "{topic}");
+        world.send(client, disconnect(ReasonCode::Success));
+    }
+}
+
 #[test]
 fn a_client_is_asked_for_a_sign_of_life_as_often_as_the_broker_wants() {
     let mut world = World::with(Limits {

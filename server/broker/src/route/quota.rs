@@ -1,5 +1,7 @@
 //! Limits in all: when one is reached, what would pass it is refused before anybody gets it.
 
+use std::sync::atomic::Ordering;
+
 use ebbtide_protocol::packet::Will;
 use ebbtide_store::{Incarnation, Message};
 
@@ -83,7 +85,7 @@ fn check_will_for(
     now: Now,
 ) -> Result<bool, Refused> {
     let message = wills::message(will.clone(), now.wall);
-    let is_short = shared.lacks_memory();
+    let is_short = shared.is_short_of_memory.load(Ordering::Relaxed);
     if !is_short && shared.journal.no_room().is_none() && reached(shared, &message, true).is_none()
     {
         // Whom it reaches is asked only where that matters: it may be many.
@@ -99,7 +101,8 @@ fn check_will_for(
     if !grows {
         return Ok(false);
     }
-    if is_short {
+    // Only now it counts as a hit. It may have become short, or not be any more.
+    if is_short && shared.lacks_memory() {
         return Err(Refused::Quota(NO_MEMORY));
     }
     in_all(shared, &message, is_queued)?;
