@@ -181,3 +181,29 @@ fn nobody_waits_for_itself() {
         assert!(!world.is_reading(other), "others wait for it");
     }
 }
+
+/// As above, and as long as nobody else takes what it publishes to its group.
+#[test]
+fn nobody_waits_for_a_group_of_its_own() {
+    for session in [clean("echo"), kept("echo")] {
+        let mut world = world();
+        let (echo, _) = world.connect(slow(session));
+        world.subscribe(echo, "$share/g/t", QoS::AtLeastOnce);
+        let (away, _) = world.connect(kept("away"));
+        world.subscribe(away, "$share/g/t", QoS::AtLeastOnce);
+        world.cut(away);
+        for id in 1..=20 {
+            let packet = publish(id, "t", &"x".repeat(300), QoS::AtLeastOnce);
+            world.send(echo, Packet::Publish(Box::new(packet)));
+            assert!(world.is_reading(echo), "{id}");
+        }
+        let (other, _) = world.connect(clean("other"));
+        world.publish(other, 1, "t", "m", QoS::AtLeastOnce, false);
+        assert!(!world.is_reading(other), "others wait for it");
+        let (member, _) = world.connect(slow(clean("member")));
+        world.subscribe(member, "$share/g/t", QoS::AtLeastOnce);
+        let packet = publish(21, "t", "m", QoS::AtLeastOnce);
+        world.send(echo, Packet::Publish(Box::new(packet)));
+        assert!(!world.is_reading(echo), "somebody else takes them");
+    }
+}

@@ -111,6 +111,11 @@ impl<'a> Audience<'a> {
         mailbox.session == self.publisher
     }
 
+    /// Whether the publisher alone takes what is published to this group.
+    pub fn is_own_group(&self, group: &Group) -> bool {
+        group.has_only(self.publisher)
+    }
+
     /// With No Local, the publisher of what is retained now has no live copy: its snapshots bring it themselves. The caller holds the
     /// order lock.
     pub fn note_not_local(&self, topic: &TopicName, replaces: bool) {

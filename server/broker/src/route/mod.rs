@@ -273,6 +273,8 @@ fn push(
         let sequence = sequence.filter(|_| target.is_queued);
         match target.group.push(message, sequence, shared, now) {
             Pushed::Queued => {}
+            // As below.
+            Pushed::Crowded(_) if audience.is_own_group(target.group) => {}
             Pushed::Crowded(until) => {
                 let queue = crowding::Queue::Group(Arc::clone(target.group));
                 crowded.push(Crowded::new(queue, until));

@@ -255,6 +255,13 @@ impl Group {
         until.map_or(Pushed::Queued, Pushed::Crowded)
     }
 
+    /// Whether nobody else is there to take its messages.
+    pub fn has_only(&self, session: Incarnation) -> bool {
+        let state = self.state.lock();
+        let mut there = state.members.iter().filter(|member| member.leases_max > 0);
+        there.all(|member| member.session() == session)
+    }
+
     /// See [`Crowding`].
     pub fn with_crowding<T>(&self, look: impl FnOnce(&mut Crowding) -> T) -> T {
         look(&mut self.state.lock().crowding)
