@@ -182,9 +182,8 @@ fn texts_of(mut bytes: BytesMut) -> Vec<String> {
     texts
 }
 
-/// Whoever takes nothing of the stream for a while has more waiting than one turn writes [MQTT-3.3.2-5].
-#[test]
-fn what_expires_while_the_client_does_not_read_is_not_sent() {
+/// It has more waiting than one turn writes.
+fn expires_while_the_client_does_not_read(retain: bool) {
     let mut world = World::with(Limits {
         back_pressure_bytes: usize::MAX,
         ..Limits::default()
@@ -199,7 +198,11 @@ fn what_expires_while_the_client_does_not_read_is_not_sent() {
     let mut bytes = BytesMut::new();
     let connect = Packet::Connect(Box::new(clean("reader")));
     encode(&connect, Version::V5, &mut bytes);
-    let subscribe = subscribe(1, "t", SubscriptionOptions::default());
+    let options = SubscriptionOptions {
+        retain_as_published: retain,
+        ..SubscriptionOptions::default()
+    };
+    let subscribe = subscribe(1, "t", options);
     encode(&subscribe, Version::V5, &mut bytes);
     while reader.receive(&mut bytes, world.now) {}
     assert!(reader.poll_question().is_some(), "may it come in?");
@@ -213,6 +216,7 @@ fn what_expires_while_the_client_does_not_read_is_not_sent() {
     for _ in 0..40 {
         let mut message = publish(1, "t", &long, QoS::AtMostOnce);
         message.properties.message_expiry_interval = Some(1);
+        message.retain = retain;
         world.send(publisher, Packet::Publish(Box::new(message)));
     }
     world.publish(publisher, 1, "t", "last", QoS::AtMostOnce, false);
@@ -229,6 +233,18 @@ fn what_expires_while_the_client_does_not_read_is_not_sent() {
     assert_eq!(texts_of(after), ["last"]);
     let dropped = world.broker.stats().dropped;
     assert_eq!(dropped.expired, 40 - before.len() as u64);
+}
+
+/// Whoever takes nothing of the stream for a while has more waiting than one turn writes [MQTT-3.3.2-5].
+#[test]
+fn what_expires_while_the_client_does_not_read_is_not_sent() {
+    expires_while_the_client_does_not_read(false);
+}
+
+/// It is a live one, though its publisher has it retained and the client is told so.
+#[test]
+fn nor_is_a_live_message_that_is_retained() {
+    expires_while_the_client_does_not_read(true);
 }
 
 /// Nobody may ever return for them: their numbers do not become more and more.

@@ -323,6 +323,7 @@ fn marker(identifier: u32, now: Now) -> Delivery {
         qos: QoS::AtMostOnce,
         retain: false,
         dup: false,
+        is_snapshot: false,
         subscription_identifiers: (identifier > 0).then_some(identifier).into_iter().collect(),
         lease: None,
     }

@@ -81,7 +81,7 @@ impl Staged {
     /// any more [MQTT-4.3.3-7], nor does a retained message: its snapshot counts it as sent, and the client may have been told how many come.
     pub fn has_expired(&self, now: Now) -> bool {
         let delivery = &self.delivery;
-        self.packet_id.is_none() && !delivery.retain && delivery.has_expired(now)
+        self.packet_id.is_none() && !delivery.is_snapshot && delivery.has_expired(now)
     }
 }
 

@@ -319,6 +319,8 @@ fn delivery(queued: Queued, dup: bool) -> Delivery {
         qos: recipient.qos,
         retain: recipient.retain,
         dup,
+        // Whatever it was, it has a packet id as soon as it is staged.
+        is_snapshot: false,
         subscription_identifiers: recipient.subscription_identifiers.into(),
         lease: None,
     }

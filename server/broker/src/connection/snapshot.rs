@@ -159,6 +159,7 @@ impl Open {
                 // [MQTT3-3.3.1-8]
                 retain: true,
                 dup: false,
+                is_snapshot: true,
                 subscription_identifiers: snapshot.identifier.into_iter().collect(),
                 lease: None,
             };

@@ -54,6 +54,7 @@ impl Target<'_> {
             retain: self.retain,
             // [MQTT-3.3.1-3, MQTT-4.3.1-1, MQTT-4.3.2-2, MQTT-4.3.3-2]
             dup: false,
+            is_snapshot: false,
             subscription_identifiers: self.wish.subscription_identifiers.clone(),
             lease: None,
         };

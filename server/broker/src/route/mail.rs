@@ -22,6 +22,8 @@ pub(crate) struct Delivery {
     pub retain: bool,
     /// It may have been sent before a crash of the broker.
     pub dup: bool,
+    /// It is one of those that answer a subscription, and no live one.
+    pub is_snapshot: bool,
     /// Shared with the subscription: a delivery takes no memory for them.
     pub subscription_identifiers: EcoVec<u32>,
     /// It is a group's, and in the hands of this member.

@@ -372,6 +372,7 @@ impl Lease {
             message,
             sequence: None,
             dup: false,
+            is_snapshot: false,
             subscription_identifiers: self.0.identifier.into_iter().collect(),
             lease: Some(self),
         }

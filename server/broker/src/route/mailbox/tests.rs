@@ -23,6 +23,7 @@ fn delivery(sequence: u64) -> Delivery {
         qos: QoS::AtLeastOnce,
         retain: false,
         dup: false,
+        is_snapshot: false,
         subscription_identifiers: EcoVec::new(),
         lease: None,
     }
