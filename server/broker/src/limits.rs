@@ -90,8 +90,9 @@ impl Limits {
     pub const CONNECT_BURST_S: u32 = 10;
     /// The most that may have come of a packet that is not whole while memory is short, bytes: whoever sends more is disconnected.
     pub const INCOMPLETE_BYTES_MAX: usize = 64 * 1024;
-    /// The most bytes of messages that wait in memory for one connected session, or one group, while memory is short.
-    pub const SCARCE_BYTES_MAX: usize = 64 * 1024;
+    /// The most bytes of messages that wait in memory for one connected session, or one group, while memory is short. With a quarter of
+    /// them whoever publishes to it is not read from: small messages of one turn of a publisher fit beside that.
+    pub const SCARCE_BYTES_MAX: usize = 256 * 1024;
     /// A client may publish as much at once as its rate allows in this time, seconds.
     pub const PUBLISH_BURST_S: u32 = 1;
 }

@@ -4,9 +4,11 @@ mod world;
 
 use std::num::NonZeroU16;
 
+use bytes::BytesMut;
 use ebbtide_broker::{Limits, Transport};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter, TopicName, Version,
+    codec::encode,
     packet::{Connect, SubscriptionOptions},
 };
 use world::*;
@@ -247,10 +249,14 @@ fn short_of_memory_what_is_retained_can_be_deleted_from_inside() {
 /// Would fail if what waits for clients that are there could grow by megabytes for each of them.
 #[test]
 fn short_of_memory_little_waits_for_who_reads_slowly() {
-    const MESSAGES: usize = 200;
     const FIT: usize = Limits::SCARCE_BYTES_MAX / 1_000 + 1;
+    const MESSAGES: usize = 3 * FIT;
     for connect in [clean("slow"), kept("slow")] {
-        let mut world = World::new();
+        let mut world = World::with(Limits {
+            // They have waited for long enough.
+            back_pressure_ms_max: 0,
+            ..Limits::default()
+        });
         let is_kept = !connect.clean_start;
         let (slow, _) = world.connect(Connect {
             receive_maximum: NonZeroU16::new(1),
@@ -279,5 +285,63 @@ fn short_of_memory_little_waits_for_who_reads_slowly() {
         world.publish(publisher, 1, "t", "x", QoS::AtLeastOnce, false);
         assert_eq!(world.broker.stats().dropped.overflow, 1);
         assert_eq!(world.is_closed(slow), Some(ReasonCode::QuotaExceeded));
+    }
+}
+
+/// Would fail if the broker took in more at once from a publisher than may wait for who reads, or held nobody back before.
+#[test]
+fn short_of_memory_who_reads_loses_nothing_to_one_turn_of_a_publisher() {
+    const MESSAGES: u16 = 256;
+    // What would have to be kept is not taken in anyway.
+    for (qos, connect) in [
+        (QoS::AtMostOnce, clean("reader")),
+        (QoS::AtMostOnce, kept("reader")),
+        (QoS::AtLeastOnce, clean("reader")),
+    ] {
+        for back_pressure_ms_max in [0, 500] {
+            let mut world = World::with(Limits {
+                back_pressure_ms_max,
+                ..Limits::default()
+            });
+            let (reader, _) = world.connect(connect.clone());
+            world.subscribe(reader, "t", qos);
+            let (publisher, _) = world.connect(clean("publisher"));
+            world.broker.set_short_of_memory(true);
+            let mut bytes = BytesMut::new();
+            for id in 1..=MESSAGES {
+                let one = publish(id, "t", &"x".repeat(220), qos);
+                encode(&Packet::Publish(Box::new(one)), Version::V5, &mut bytes);
+            }
+            world.send_bytes(publisher, &bytes);
+            assert_eq!(world.take_all(reader).len(), usize::from(MESSAGES));
+            assert_eq!(world.is_closed(reader), None);
+            assert_eq!(world.broker.stats().dropped.total(), 0);
+        }
+    }
+}
+
+/// By one that reads nothing.
+#[test]
+fn short_of_memory_publishers_are_held_back_long_before_anything_is_lost() {
+    for filter in ["t", "$share/g/t"] {
+        let mut world = World::new();
+        let (slow, _) = world.connect(Connect {
+            receive_maximum: NonZeroU16::new(1),
+            ..clean("slow")
+        });
+        world.subscribe(slow, filter, QoS::AtLeastOnce);
+        let (publisher, _) = world.connect(clean("publisher"));
+        world.broker.set_short_of_memory(true);
+        let mut count = 0;
+        while world.is_reading(publisher) {
+            count += 1;
+            let payload = "x".repeat(1_000);
+            world.publish(publisher, count, "t", &payload, QoS::AtLeastOnce, false);
+        }
+        let bytes = usize::from(count) * 1_000;
+        assert!(bytes < Limits::SCARCE_BYTES_MAX / 3, "{count}");
+        assert_eq!(world.broker.stats().dropped.total(), 0);
+        assert_eq!(world.take_all(slow).len(), usize::from(count));
+        assert!(world.is_reading(publisher));
     }
 }

@@ -3,17 +3,23 @@
 //!
 //! A queue is *crowded* from the push that takes it above its high-water mark until it is down to a quarter of that. It never
 //! blocks who pushes: the publisher's connection is told, and decides not to read. Who reads too slowly for good costs
-//! everybody that publishes to it one pause, not one for each message.
+//! everybody that publishes to it one pause, not one for each message. While memory is short less may wait, and the mark is lower.
 
 use std::{sync::Arc, task::Waker};
 
 use super::{group::Group, mailbox::Mailbox};
 use crate::{Limits, Monotonic};
 
+/// A queue is crowded with this part of what may wait there while memory is short: what comes in one turn of a publisher, or from many
+/// before they have been held back, is far from the rest.
+const CEILING_PARTS: usize = 4;
+
 /// One queue's state; behind the lock of that queue.
 #[derive(Debug)]
 pub(crate) struct Crowding {
     high_bytes: usize,
+    /// With so few it is not crowded any more.
+    low_bytes: usize,
     pause_ms_max: u64,
     /// When the pause of its publishers ends at the latest.
     until: Option<Monotonic>,
@@ -28,6 +34,7 @@ impl Crowding {
     pub fn new(limits: &Limits) -> Self {
         Self {
             high_bytes: limits.back_pressure_bytes,
+            low_bytes: 0,
             pause_ms_max: limits.back_pressure_ms_max,
             until: None,
             waiting: Vec::new(),
@@ -41,18 +48,20 @@ impl Crowding {
         self.pause_ms_max = limits.back_pressure_ms_max;
     }
 
-    /// After a push, with what waits now: until when its publisher should wait, if it should.
-    pub fn pushed(&mut self, bytes: usize, now: Monotonic) -> Option<Monotonic> {
-        if bytes <= self.high_bytes {
+    /// After a push, with what waits now: until when its publisher should wait, if it should. Nothing is lost below `ceiling`.
+    pub fn pushed(&mut self, bytes: usize, ceiling: usize, now: Monotonic) -> Option<Monotonic> {
+        let high_bytes = self.high_bytes.min(ceiling / CEILING_PARTS);
+        if bytes <= high_bytes {
             return None;
         }
+        self.low_bytes = high_bytes / 4;
         let until = *self.until.get_or_insert(now.plus_ms(self.pause_ms_max));
         (until > now).then_some(until)
     }
 
     /// Something was taken out, and this still waits.
     pub fn taken(&mut self, bytes: usize) {
-        if bytes <= self.high_bytes / 4 {
+        if bytes <= self.low_bytes {
             self.clear();
         }
     }
@@ -140,7 +149,7 @@ mod tests {
         });
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
-        crowding.pushed(101, Monotonic(1));
+        crowding.pushed(101, usize::MAX, Monotonic(1));
         let mut noted = None;
         assert!(crowding.wait(&waker, &mut noted) && crowding.wait(&waker, &mut noted));
         crowding.taken(26);
@@ -150,7 +159,7 @@ mod tests {
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert!(!crowding.wait(&waker, &mut noted), "there is room");
         // Crowded again before it has looked: it is to be woken again.
-        crowding.pushed(101, Monotonic(1));
+        crowding.pushed(101, usize::MAX, Monotonic(1));
         assert!(crowding.wait(&waker, &mut noted));
         crowding.taken(0);
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
@@ -164,15 +173,46 @@ mod tests {
             ..Limits::default()
         });
         let at = Monotonic;
-        assert_eq!(crowding.pushed(100, at(1)), None);
-        assert_eq!(crowding.pushed(101, at(1)), Some(at(51)));
+        assert_eq!(crowding.pushed(100, usize::MAX, at(1)), None);
+        assert_eq!(crowding.pushed(101, usize::MAX, at(1)), Some(at(51)));
         assert!(crowding.wait(Waker::noop(), &mut None));
-        assert_eq!(crowding.pushed(200, at(20)), Some(at(51)));
-        assert_eq!(crowding.pushed(300, at(51)), None, "it was long enough");
+        assert_eq!(crowding.pushed(200, usize::MAX, at(20)), Some(at(51)));
+        assert_eq!(
+            crowding.pushed(300, usize::MAX, at(51)),
+            None,
+            "it was long enough"
+        );
         crowding.taken(26);
-        assert_eq!(crowding.pushed(101, at(60)), None, "it never had room");
+        assert_eq!(
+            crowding.pushed(101, usize::MAX, at(60)),
+            None,
+            "it never had room"
+        );
         crowding.taken(25);
         assert!(!crowding.wait(Waker::noop(), &mut None));
-        assert_eq!(crowding.pushed(101, at(70)), Some(at(120)));
+        assert_eq!(crowding.pushed(101, usize::MAX, at(70)), Some(at(120)));
+    }
+
+    #[test]
+    fn below_a_ceiling_it_is_crowded_before_anything_is_lost() {
+        let mut crowding = Crowding::new(&Limits {
+            back_pressure_bytes: 100,
+            back_pressure_ms_max: 50,
+            ..Limits::default()
+        });
+        let (at, ceiling) = (Monotonic, 160);
+        assert_eq!(crowding.pushed(40, ceiling, at(1)), None);
+        assert_eq!(crowding.pushed(41, ceiling, at(1)), Some(at(51)));
+        crowding.taken(11);
+        assert_eq!(
+            crowding.pushed(41, ceiling, at(2)),
+            Some(at(51)),
+            "no room yet"
+        );
+        crowding.taken(10);
+        assert_eq!(crowding.pushed(41, ceiling, at(2)), Some(at(52)));
+        // A higher ceiling than the limit needs is none.
+        crowding.taken(0);
+        assert_eq!(crowding.pushed(100, 1_000, at(3)), None);
     }
 }

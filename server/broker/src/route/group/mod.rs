@@ -216,7 +216,8 @@ impl Group {
             state.highest = state.highest.max(sequence);
         }
         let is_anybody_there = state.members.iter().any(|member| member.leases_max > 0);
-        let bytes_max = state.bytes_max.min(shared.outgoing_bytes_ceiling());
+        let ceiling = shared.outgoing_bytes_ceiling();
+        let bytes_max = state.bytes_max.min(ceiling);
         let has_memory = is_anybody_there && state.waiting_bytes <= bytes_max;
         let item = match sequence {
             Some(sequence) if !has_memory => Item::Stored(sequence, message.content_bytes()),
@@ -249,7 +250,7 @@ impl Group {
         }
         let bytes = state.waiting_bytes;
         let until = match is_anybody_there {
-            true => state.crowding.pushed(bytes, now.monotonic),
+            true => state.crowding.pushed(bytes, ceiling, now.monotonic),
             false => None,
         };
         until.map_or(Pushed::Queued, Pushed::Crowded)

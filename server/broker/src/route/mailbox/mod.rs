@@ -316,7 +316,7 @@ impl State {
             trim::push(&mut self.queue, Mail::Message(delivery));
         }
         self.wake();
-        match self.crowded(now) {
+        match self.crowded(ceiling, now) {
             Some(until) => Pushed::Crowded(until),
             None => Pushed::Queued,
         }
@@ -370,11 +370,11 @@ impl State {
     }
 
     /// Who spills does not fill the memory, and who is away empties nothing.
-    fn crowded(&mut self, now: Monotonic) -> Option<Monotonic> {
+    fn crowded(&mut self, ceiling: usize, now: Monotonic) -> Option<Monotonic> {
         if self.spilling || self.waker.is_none() {
             return None;
         }
-        self.crowding.pushed(self.queue_bytes, now)
+        self.crowding.pushed(self.queue_bytes, ceiling, now)
     }
 
     /// Below it the session waits for nothing, as far as can be told here: `done` has been taken out just now. An owner alone
