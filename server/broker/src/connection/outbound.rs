@@ -11,7 +11,7 @@ use ebbtide_store::{FlowStage, Operation, Sequence};
 use super::{
     announce::Ends,
     open::Open,
-    reading::{Read, ReadCount, Reading},
+    reading::{Read, ReadCount, Reading, UNREAD_MAX},
     transmit::publish_ref,
 };
 use crate::{
@@ -78,7 +78,8 @@ pub(super) struct Staged {
 
 impl Staged {
     /// Whether it has expired while the client did not read, or a commit was waited for [MQTT-3.3.2-5]. What has a packet id does not
-    /// any more [MQTT-4.3.3-7], nor does a retained message: its snapshot counts it as sent, and the client may have been told how many come.
+    /// any more [MQTT-4.3.3-7], nor does what answers a subscription: its snapshot counts it as sent, and the client may have been told how
+    /// many come.
     pub fn has_expired(&self, now: Now) -> bool {
         let delivery = &self.delivery;
         self.packet_id.is_none() && !delivery.is_snapshot && delivery.has_expired(now)
@@ -443,8 +444,8 @@ impl Open {
             // Messages of groups must not keep the session from its own.
             if self.outbound.mail.len() > leased {
                 self.outbound.read_count = ReadCount::FIRST;
-            } else if mailbox.is_spilling() {
-                self.catch_up(shared);
+            } else if let Some(owed) = mailbox.begin_catch_up(UNREAD_MAX) {
+                self.catch_up(owed, shared);
             }
         }
         self.read_spilled(shared);

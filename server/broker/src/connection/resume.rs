@@ -1,9 +1,9 @@
 //! A client returns: what was under way is repeated, then what has waited, then it is live.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use ebbtide_protocol::{Packet, PacketId, QoS, ReasonCode, TopicFilter, packet::Ack};
-use ebbtide_store::{FlowStage, Part, Queued, Sequence, StoreError, WallTime};
+use ebbtide_store::{FlowStage, Part, Queued, Revision, Sequence, StoreError, WallTime};
 
 use super::{
     Connection, Phase,
@@ -20,7 +20,7 @@ use crate::{
     plausible,
     route::{
         group::Lease,
-        mailbox::{Delivery, Mail, Snapshot},
+        mailbox::{Delivery, Mail, Snapshot, Snapshots},
         overflow,
     },
     shared::Shared,
@@ -62,36 +62,43 @@ impl Open {
         true
     }
 
-    /// Takes the next numbers of the backlog, to be read, when none are left to be. With the last of them the session is live.
-    pub fn catch_up(&mut self, shared: &Shared) {
+    /// Takes the next numbers of the backlog, to be read, when none are left to be. With the last of them the session is live, and its
+    /// queue begins with the snapshots of what is `owed`. They are made before: nobody can publish under the lock.
+    pub fn catch_up(&mut self, owed: BTreeSet<TopicFilter>, shared: &Shared) {
         let size_of = |sequences: &[Sequence]| shared.journal.bytes_of(sequences);
+        let snapshots = owed.iter().filter_map(|filter| self.owed_snapshot(filter));
+        let mut snapshots: Snapshots = snapshots.collect();
+        let mailbox = &self.session.mailbox;
         // Nobody accepts a message between the look at the revision and at the mailbox.
         let numbers = shared.numbers.lock();
         let revision = numbers.last_revision();
-        let subscriptions = &self.session.subscriptions;
-        let snapshot_of = |filter: &TopicFilter| {
-            let subscribed = subscriptions.get(filter)?;
-            // A subscription to the same filter may have begun since that has not asked for them [MQTT-3.3.1-11].
-            subscribed.row.retained_owed.then(|| Snapshot {
-                filter: subscribed.row.filter.clone(),
-                options: subscribed.row.options,
-                identifier: subscribed.row.identifier,
-                revision,
-                number: 0,
-                generation: subscribed.generation,
-                after_reply: 0,
-                position: None,
-                is_complete: false,
-            })
-        };
-        let mailbox = &self.session.mailbox;
-        let sequences = mailbox.catch_up(UNREAD_MAX, size_of, snapshot_of);
+        let sequences = mailbox.catch_up(UNREAD_MAX, size_of, &mut snapshots, revision);
         drop(numbers);
+        if !snapshots.is_empty() {
+            mailbox.owe(snapshots);
+        }
         self.outbound.unread = sequences.into();
         if self.outbound.unread.is_empty() {
             // What it has gone live with.
             mailbox.take_queue(&mut self.outbound.mail, MAIL_CHUNK);
         }
+    }
+
+    /// Without revision and number, which it gets when the session goes live.
+    fn owed_snapshot(&self, filter: &TopicFilter) -> Option<Snapshot> {
+        let subscribed = self.session.subscriptions.get(filter)?;
+        // A subscription to the same filter may have begun since that has not asked for them [MQTT-3.3.1-11].
+        subscribed.row.retained_owed.then(|| Snapshot {
+            filter: subscribed.row.filter.clone(),
+            options: subscribed.row.options,
+            identifier: subscribed.row.identifier,
+            revision: Revision(0),
+            number: 0,
+            generation: subscribed.generation,
+            after_reply: 0,
+            position: None,
+            is_complete: false,
+        })
     }
 
     /// Begins to read the next part of what was taken of the backlog, if there is more.

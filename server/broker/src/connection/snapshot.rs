@@ -17,10 +17,10 @@ use crate::{
     Now, expiry,
     route::{
         self,
-        mailbox::{Delivery, Mail, Snapshot},
+        mailbox::{Delivery, Mail, Snapshot, Snapshots},
     },
     shared::Shared,
-    work::{SNAPSHOT_STEPS, STEPS_PER_TURN},
+    work::{FILTERS_PER_LOCK, SNAPSHOT_STEPS, STEPS_PER_TURN},
 };
 
 /// The most messages of one chunk.
@@ -124,12 +124,16 @@ impl Open {
             return;
         }
         outbound.retry_at = None;
-        // Nobody accepts a message between the look at the revision and the place in the mailbox.
-        let numbers = shared.numbers.lock();
-        let revision = numbers.last_revision();
-        for mut snapshot in std::mem::take(&mut outbound.put_off).into_values() {
-            snapshot.revision = revision;
-            self.session.mailbox.push_snapshot(snapshot);
+        let mut put_off = std::mem::take(&mut outbound.put_off).into_values();
+        loop {
+            let part: Snapshots = put_off.by_ref().take(FILTERS_PER_LOCK).collect();
+            if part.is_empty() {
+                break;
+            }
+            // Nobody accepts a message between the look at the revision and the place in the mailbox.
+            let numbers = shared.numbers.lock();
+            let revision = numbers.last_revision();
+            self.session.mailbox.push_snapshots(part, revision);
         }
         for end in outbound.ends.take_put_off() {
             self.session.mailbox.push_end(end);

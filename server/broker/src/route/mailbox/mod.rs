@@ -18,11 +18,11 @@ use std::{
 };
 
 use ebbtide_protocol::{ByteString, QoS, TopicFilter};
-use ebbtide_store::{Incarnation, Sequence};
+use ebbtide_store::{Incarnation, Revision, Sequence};
 use parking_lot::Mutex;
 
 use self::{changes::Changes, look::Gauges, snapshots::SNAPSHOT_BYTES};
-pub(crate) use self::{look::Unsent, numbers::Numbers};
+pub(crate) use self::{look::Unsent, numbers::Numbers, snapshots::Snapshots};
 use super::{crowding::Crowding, group::Lease, losses::Losses};
 pub(crate) use super::{
     mail::{Delivery, Mail},
@@ -74,6 +74,8 @@ struct State {
     /// Of the snapshots in `queue`, and with how many those that are no longer wanted are looked for.
     snapshot_bytes: usize,
     snapshot_bytes_max: usize,
+    /// Revision and number of those that came when the session went live, and have no number.
+    begun: (Revision, u32),
     changes: Changes,
     /// Messages of groups: in no order with the rest, and never spilled, for the group keeps them.
     leased: VecDeque<Mail>,
@@ -109,6 +111,7 @@ impl Mailbox {
             queue_bytes: 0,
             snapshot_bytes: 0,
             snapshot_bytes_max: SNAPSHOT_BYTES,
+            begun: (Revision(0), 0),
             changes: Changes::default(),
             leased: VecDeque::new(),
             spilled: Numbers::default(),
@@ -247,12 +250,17 @@ impl Mailbox {
             state.changes.end();
         }
         for _ in 0..max {
-            let Some(mail) = state.queue.pop_front() else {
+            let Some(mut mail) = state.queue.pop_front() else {
                 break;
             };
-            match &mail {
+            match &mut mail {
                 Mail::Message(delivery) => state.taken(delivery),
-                Mail::Snapshot(snapshot) => state.snapshot_bytes -= snapshot.bytes(),
+                Mail::Snapshot(snapshot) => {
+                    state.snapshot_bytes -= snapshot.bytes();
+                    if snapshot.number == 0 {
+                        (snapshot.revision, snapshot.number) = state.begun;
+                    }
+                }
                 Mail::Resend(..) | Mail::Unread(_) | Mail::End(_) => {}
             }
             trim::push(into, mail);

@@ -101,7 +101,7 @@ impl Mailbox {
 
 impl State {
     /// A snapshot that has not come to its end begins anew.
-    fn owe(&mut self, mail: Mail) {
+    pub(super) fn owe(&mut self, mail: Mail) {
         if let Mail::Snapshot(snapshot) = mail {
             self.owed.insert(snapshot.filter);
         }

@@ -2,13 +2,65 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use ebbtide_store::Revision;
+
 use super::{End, Mail, Mailbox, Snapshot, State};
 use crate::trim;
 
 /// So many bytes of snapshots wait without a look at whether they are still wanted.
 pub(super) const SNAPSHOT_BYTES: usize = 1024 * 1024;
 
+/// Snapshots behind each other, made before any lock is taken: there may be one for each subscription.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    pub(super) mail: VecDeque<Mail>,
+    bytes: usize,
+}
+
+impl FromIterator<Snapshot> for Snapshots {
+    fn from_iter<T: IntoIterator<Item = Snapshot>>(snapshots: T) -> Self {
+        let mut bytes = 0;
+        let mail = snapshots.into_iter().map(|snapshot| {
+            bytes += snapshot.bytes();
+            Mail::Snapshot(Box::new(snapshot))
+        });
+        let mail = mail.collect();
+        Self { mail, bytes }
+    }
+}
+
+impl Snapshots {
+    pub fn is_empty(&self) -> bool {
+        self.mail.is_empty()
+    }
+}
+
 impl Mailbox {
+    /// These have not come into the queue, and are owed still.
+    pub fn owe(&self, snapshots: Snapshots) {
+        let mut state = self.state.lock();
+        for mail in snapshots.mail {
+            state.owe(mail);
+        }
+    }
+
+    /// As [`Mailbox::push_snapshot`], one after the other, with this revision.
+    pub fn push_snapshots(&self, snapshots: Snapshots, revision: Revision) {
+        let mut state = self.state.lock();
+        for mut mail in snapshots.mail {
+            if state.spilling {
+                state.owe(mail);
+                continue;
+            }
+            if let Mail::Snapshot(snapshot) = &mut mail {
+                state.snapshot_bytes += snapshot.bytes();
+                (snapshot.revision, snapshot.number) = (revision, state.changes.begin());
+            }
+            state.queue.push_back(mail);
+        }
+        state.wake();
+    }
+
     /// Asks for the retained messages of a subscription, in order with what else is pushed.
     pub fn push_snapshot(&self, snapshot: Snapshot) {
         let mut state = self.state.lock();
@@ -33,7 +85,20 @@ impl Mailbox {
 }
 
 impl State {
-    pub(super) fn queue_snapshot(&mut self, mut snapshot: Snapshot) {
+    /// The queue, which is empty, begins with these, of different filters. Between them nothing can happen, so they share a number, and
+    /// get it with the revision when they are taken out.
+    pub(super) fn begin_with(&mut self, snapshots: Snapshots, revision: Revision) {
+        if snapshots.is_empty() {
+            return;
+        }
+        self.begun = (revision, self.changes.begin());
+        self.queue = snapshots.mail;
+        self.snapshot_bytes = snapshots.bytes;
+        // All of them are wanted.
+        self.snapshot_bytes_max = self.snapshot_bytes_max.max(2 * snapshots.bytes);
+    }
+
+    fn queue_snapshot(&mut self, mut snapshot: Snapshot) {
         self.snapshot_bytes += snapshot.bytes();
         snapshot.number = self.changes.begin();
         trim::push(&mut self.queue, Mail::Snapshot(Box::new(snapshot)));
