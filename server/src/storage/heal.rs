@@ -1,10 +1,9 @@
 //! A commit has failed: what is on disk is unknown, and the store refuses everything until it is opened again.
 //!
 //! Nobody is kept waiting meanwhile, and nothing that needs the disk is taken (`Journal::failed`). The broker itself stays:
-//! once the store is open again it gets the same batch once more. Either the batch was not there, or it was and is applied
-//! again without harm; in both cases the store then is what the broker has in memory. If the disk was full, it gets it in
-//! `parts`. Only if another store is found in its
-//! place, a new broker is recovered from that one.
+//! once the store is open again it gets the same batch once more, unless the batch is found there; in both cases the store then is what
+//! the broker has in memory. If the disk was full, it gets it in `parts`. Only if another store is found in its place, a new broker is
+//! recovered from that one.
 
 use std::{
     sync::{
@@ -19,7 +18,9 @@ use std::{
 use ebbtide_broker::{Batch, Broker, NoRoom};
 use ebbtide_store::StoreError;
 
-use super::{Current, Reader, Shared, Source, kept::Kept, parts::Parts, place::Again};
+use super::{
+    Current, Reader, Shared, Source, kept::Kept, parts::Parts, place::Again, sweep::Sweep,
+};
 
 /// How long it waits before it tries again to open a store that failed: doubled each time, up to the second one.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -40,6 +41,21 @@ pub(super) enum Healed {
     Stopped,
 }
 
+/// What an attempt has to do.
+struct Todo<'a> {
+    parts: Parts<'a>,
+    sweep: Sweep,
+    /// Another store was found at an earlier one.
+    is_other: bool,
+}
+
+impl Todo<'_> {
+    /// Changes with whatever an attempt has achieved.
+    fn size(&self) -> (usize, usize) {
+        (self.parts.left(), self.sweep.rows_max())
+    }
+}
+
 /// Opens the store again until it has taken the batch, and once more when the program stops: the disk may have been well since long
 /// before the next attempt.
 pub(super) fn heal(
@@ -57,22 +73,26 @@ pub(super) fn heal(
         .store(source.clock.now().wall, Some(NoRoom::Failed));
     let started = Instant::now();
     let mut complaint = error.to_string();
-    let mut is_full = matches!(error, StoreError::Full(_));
-    let mut parts = Parts::of(&batch.operations, &error);
+    let mut is_stuck = matches!(error, StoreError::Full(_));
+    let mut todo = Todo {
+        parts: Parts::of(&batch.operations, &error),
+        sweep: Sweep::new(),
+        is_other: false,
+    };
     let mut pause = RETRY_FIRST;
     let mut tried_at = started;
-    let mut is_other = false;
     loop {
         *shared.reader().shared.store.write() = None;
         let is_last = !rest(pause, stopping);
         let free_bytes = source.place.free_bytes();
         let has_little = free_bytes.is_some_and(|free_bytes| free_bytes < WORTH_TRYING);
-        if !is_last && is_full && has_little && tried_at.elapsed() < RETRY_LAST {
+        if !is_last && is_stuck && has_little && tried_at.elapsed() < RETRY_LAST {
             pause = ASK_AGAIN;
             continue;
         }
         tried_at = Instant::now();
-        match attempt(shared, source, broker, &mut parts, &mut is_other, is_last) {
+        let before = todo.size();
+        match attempt(shared, source, broker, &mut todo, is_last) {
             Ok(Healed::Stopped) => return Healed::Stopped,
             Ok(healed) => {
                 if healed == Healed::Same {
@@ -85,7 +105,13 @@ pub(super) fn heal(
                 return healed;
             }
             Err(error) => {
-                is_full = matches!(error, StoreError::Full(_));
+                // What has been committed has made room, perhaps; and a smaller part may have some.
+                let has_progressed = todo.size() != before;
+                is_stuck = matches!(error, StoreError::Full(_)) && !has_progressed;
+                pause = match has_progressed {
+                    true => RETRY_FIRST,
+                    false => (pause * 2).min(RETRY_LAST),
+                };
                 let text = error.to_string();
                 if text != complaint {
                     tracing::warn!(error = text, "the store does not work yet");
@@ -96,7 +122,6 @@ pub(super) fn heal(
                 }
             }
         }
-        pause = (pause * 2).min(RETRY_LAST);
     }
 }
 
@@ -104,28 +129,29 @@ fn attempt(
     shared: &Shared,
     source: &Source,
     broker: &Broker,
-    parts: &mut Parts<'_>,
-    is_other: &mut bool,
+    todo: &mut Todo<'_>,
     is_last: bool,
 ) -> Result<Healed, StoreError> {
-    match source.place.open_again()? {
-        Again::Same(store) if !*is_other => {
-            let report = store.recover(&mut |_| {})?;
-            for row in &report.put_aside {
-                tracing::error!("a damaged row was put aside: {row}");
-            }
-            parts.commit(&*store)?;
+    let again = source.place.open_again()?;
+    if matches!(again, Again::Landed(_)) {
+        todo.parts.landed();
+    }
+    match again {
+        Again::Same(store) | Again::Landed(store) if !todo.is_other => {
+            todo.sweep.run(&store)?;
+            todo.parts.commit(&*store)?;
             *shared.reader().shared.store.write() = Some(store);
             Ok(Healed::Same)
         }
         // The same as at the last attempt may be the other one, which could not be recovered then.
-        Again::Same(store) | Again::Other(store) => {
-            *is_other = true;
+        Again::Same(store) | Again::Landed(store) | Again::Other(store) => {
+            todo.is_other = true;
             if is_last {
                 // Nobody would come to a new broker, and that one would know nothing of the batch that was not written.
                 return Ok(Healed::Stopped);
             }
-            replace(shared, source, broker, store)?;
+            store.sweep_in_parts(todo.sweep.rows_max());
+            replace(shared, source, broker, store).inspect_err(|error| todo.sweep.failed(error))?;
             Ok(Healed::Replaced)
         }
     }

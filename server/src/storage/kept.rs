@@ -9,6 +9,16 @@ pub(super) enum Kept {
     Memory(MemoryStore),
 }
 
+impl Kept {
+    /// See [`RedbStore::sweep_in_parts`].
+    pub fn sweep_in_parts(&self, rows_max: usize) {
+        match self {
+            Self::File(store) => store.sweep_in_parts(rows_max),
+            Self::Memory(_) => {}
+        }
+    }
+}
+
 impl Deref for Kept {
     type Target = dyn Store;
 

@@ -12,6 +12,7 @@ mod open;
 mod parts;
 mod place;
 mod room;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -10,7 +10,7 @@ use std::{
 use ebbtide_broker::{Broker, Recovery};
 use ebbtide_store::{Row, Store, StoreError, redb::sync_directory};
 
-use super::{FILE, Source, error::StorageError, kept::Kept};
+use super::{FILE, Source, error::StorageError, kept::Kept, sweep::Sweep};
 
 /// Makes the folder, readable for its owner only, and gives the path of the file in it. What was made survives a power cut: a file
 /// in a folder without a name is lost.
@@ -43,11 +43,30 @@ impl Source {
     /// Opens the store and brings up a broker from what it holds.
     pub(super) fn open(&self) -> Result<(Kept, Broker), StorageError> {
         let open = || {
-            let store = self.place.open()?;
-            let broker = self.recover(&*store)?;
-            Ok((store, broker))
+            let mut store = self.place.open()?;
+            let mut recovered = self.recover(&*store);
+            if let Err(error @ StoreError::Full(_)) = &recovered {
+                drop(store);
+                store = self.open_swept(error)?;
+                recovered = self.recover(&*store);
+            }
+            Ok((store, recovered?))
         };
         open().map_err(|error| StorageError::Open { error })
+    }
+
+    /// Opens the store that could not be recovered for want of room, and removes what no session owns in parts.
+    fn open_swept(&self, error: &StoreError) -> Result<Kept, StoreError> {
+        let mut sweep = Sweep::new();
+        sweep.failed(error);
+        loop {
+            let store = self.place.open()?;
+            let rows_max = sweep.rows_max();
+            match sweep.run(&store) {
+                Err(_) if sweep.rows_max() < rows_max => {}
+                swept => return swept.map(|()| store),
+            }
+        }
     }
 
     /// Brings up a broker from what the store holds.

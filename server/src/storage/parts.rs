@@ -8,6 +8,9 @@ use ebbtide_store::{Operation, Store, StoreError};
 
 /// So many operations are committed at a time once all of them were too many; fewer if they are too many, too.
 const PART_OPERATIONS_MAX: usize = 500;
+/// So many parts are committed before as many operations are tried at a time as were too many; twice as many if they were so again.
+const PATIENCE_FIRST: usize = 16;
+const PATIENCE_LAST: usize = 256;
 
 /// What is still to be committed.
 #[derive(Debug)]
@@ -15,6 +18,13 @@ pub(super) struct Parts<'a> {
     left: &'a [Operation],
     /// At a time.
     part: usize,
+    /// How many the commit had that failed last.
+    tried: usize,
+    /// So many there was no room for.
+    too_many: usize,
+    /// How many parts have been committed since this changed, and how many are to be before as many are tried again.
+    committed: usize,
+    patience: usize,
 }
 
 impl<'a> Parts<'a> {
@@ -23,28 +33,65 @@ impl<'a> Parts<'a> {
         let mut parts = Self {
             left: operations,
             part: operations.len(),
+            tried: 0,
+            too_many: usize::MAX,
+            committed: 0,
+            patience: PATIENCE_FIRST,
         };
-        parts.failed(error);
+        parts.failed(operations.len(), error);
         parts
+    }
+
+    /// How many operations.
+    pub fn left(&self) -> usize {
+        self.left.len()
+    }
+
+    /// The commit that failed last is there. To apply it again does no harm as a whole, but a crash between its parts would leave what
+    /// never was: a will, say, that was put and removed.
+    pub fn landed(&mut self) {
+        self.left = &self.left[self.tried..];
+        self.tried = 0;
     }
 
     /// Commits what is left. What a failed attempt has committed is not part of the next: the store that is found then has it, or is
     /// another one, which gets nothing of this.
     pub fn commit(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         while !self.left.is_empty() {
-            let (part, left) = self.left.split_at(self.part.min(self.left.len()));
-            store.commit(part).inspect_err(|error| self.failed(error))?;
+            let count = self.part.min(self.left.len());
+            let (part, left) = self.left.split_at(count);
+            store
+                .commit(part)
+                .inspect_err(|error| self.failed(count, error))?;
             self.left = left;
-            // It goes faster again as soon as there is room.
-            self.part = (self.part * 2).min(PART_OPERATIONS_MAX);
+            self.succeeded();
         }
         Ok(())
     }
 
-    fn failed(&mut self, error: &StoreError) {
-        if matches!(error, StoreError::Full(_)) {
-            self.part = (self.part / 2).clamp(1, PART_OPERATIONS_MAX);
+    /// It goes faster again when there is room; but to find out that there is none, the store has to be opened again.
+    fn succeeded(&mut self) {
+        if self.part >= self.too_many {
+            (self.too_many, self.patience) = (usize::MAX, PATIENCE_FIRST);
         }
+        self.committed += 1;
+        if self.part * 2 < self.too_many || self.committed >= self.patience {
+            self.part = (self.part * 2).min(PART_OPERATIONS_MAX);
+            self.committed = 0;
+        }
+    }
+
+    fn failed(&mut self, tried: usize, error: &StoreError) {
+        self.tried = tried;
+        if !matches!(error, StoreError::Full(_)) {
+            return;
+        }
+        if tried >= self.too_many {
+            self.patience = (self.patience * 2).min(PATIENCE_LAST);
+        }
+        self.too_many = tried;
+        self.part = (tried / 2).clamp(1, PART_OPERATIONS_MAX);
+        self.committed = 0;
     }
 }
 
@@ -137,10 +184,47 @@ mod tests {
         while parts.commit(&store).is_err() {
             attempts += 1;
         }
-        assert!(attempts > 100, "each part was followed by one too many");
-        store.most = usize::MAX;
+        assert!((2..20).contains(&attempts), "{attempts}");
         let committed: usize = store.committed.lock().iter().sum();
         assert_eq!(committed, operations.len());
         assert!(store.committed.lock().iter().all(|part| *part <= 3));
+    }
+
+    /// The store does not have to be opened again for each of them.
+    #[test]
+    fn with_room_again_parts_grow_without_failing() {
+        let operations = operations();
+        let mut store = Small::new(0);
+        let mut parts = Parts::of(&operations, &full());
+        for _ in 0..20 {
+            assert!(parts.commit(&store).is_err());
+        }
+        store.most = usize::MAX;
+        parts.commit(&store).expect("fits");
+        let committed = store.committed.lock();
+        assert_eq!(committed[..4], [1, 2, 4, 8]);
+        assert_eq!(committed.iter().sum::<usize>(), operations.len());
+    }
+
+    #[test]
+    fn what_had_landed_is_not_committed_again() {
+        let operations = operations();
+        let store = Small::new(1_000);
+        let mut whole = Parts::of(&operations, &full());
+        whole.landed();
+        assert_eq!(whole.left(), 0);
+        whole.commit(&store).expect("nothing is left");
+        assert!(store.committed.lock().is_empty());
+
+        let mut parts = Parts::of(&operations, &full());
+        let none = Small::new(0);
+        assert!(parts.commit(&none).is_err());
+        parts.landed();
+        assert_eq!(parts.left(), operations.len() - 500, "a part of it");
+        parts.landed();
+        assert_eq!(parts.left(), operations.len() - 500, "it was one");
+        parts.commit(&store).expect("fits");
+        let committed: usize = store.committed.lock().iter().sum();
+        assert_eq!(committed, operations.len() - 500);
     }
 }

@@ -33,8 +33,23 @@ pub(super) trait Place: Debug + Send {
 pub(super) enum Again {
     /// The same one, with all that was committed.
     Same(Kept),
+    /// And with the commit that failed last: it was there by then.
+    Landed(Kept),
     /// Another one, or what the same one was earlier.
     Other(Kept),
+}
+
+impl Again {
+    /// By the stamps of the store that was open before.
+    pub fn of(store: Arc<RedbStore>, before: &Stamps) -> Self {
+        let (is_same, has_landed) = (before.include(&store), before.has_landed(&store));
+        let store = Kept::File(store);
+        match (is_same, has_landed) {
+            (true, true) => Self::Landed(store),
+            (true, false) => Self::Same(store),
+            (false, _) => Self::Other(store),
+        }
+    }
 }
 
 /// A file in a folder.
@@ -53,8 +68,8 @@ impl File {
         }
     }
 
-    /// Also says whether it is the one that was open before.
-    fn open_file(&self) -> Result<(Kept, bool), StoreError> {
+    /// With the stamps of the one that was open before.
+    fn open_file(&self) -> Result<(Arc<RedbStore>, Arc<Stamps>), StoreError> {
         let store = RedbStore::open(&self.path)?;
         let before = mem::replace(&mut *self.stamps.lock(), store.stamps());
         if let Some(format) = store.migrated_from() {
@@ -62,14 +77,13 @@ impl File {
                 "the file had format {format} and was brought to today's: an earlier ebbtide cannot read it any more"
             );
         }
-        let is_same = before.include(&store);
-        Ok((Kept::File(Arc::new(store)), is_same))
+        Ok((Arc::new(store), before))
     }
 }
 
 impl Place for File {
     fn open(&self) -> Result<Kept, StoreError> {
-        Ok(self.open_file()?.0)
+        Ok(Kept::File(self.open_file()?.0))
     }
 
     fn open_again(&self) -> Result<Again, StoreError> {
@@ -79,10 +93,8 @@ impl Place for File {
         };
         // Fails if there is none.
         forget(&self.path).map_err(failed)?;
-        Ok(match self.open_file()? {
-            (store, true) => Again::Same(store),
-            (store, false) => Again::Other(store),
-        })
+        let (store, before) = self.open_file()?;
+        Ok(Again::of(store, &before))
     }
 
     #[cfg(unix)]

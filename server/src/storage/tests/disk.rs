@@ -205,10 +205,7 @@ impl Place for Disk {
         let Kept::File(store) = self.open()? else {
             unreachable!("it opens files");
         };
-        Ok(match before.include(&store) {
-            true => Again::Same(Kept::File(store)),
-            false => Again::Other(Kept::File(store)),
-        })
+        Ok(Again::of(store, &before))
     }
 
     fn free_bytes(&self) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 mod client;
 mod disk;
+mod full;
 
 use std::{
     collections::BTreeMap,

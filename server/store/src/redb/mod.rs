@@ -29,7 +29,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, ReadableDatabase};
@@ -61,6 +67,8 @@ pub struct RedbStore {
     writer: Mutex<Writer>,
     extent: Extent,
     recent: Recent,
+    /// How many rows recovery removes in one transaction.
+    swept_rows_max: AtomicUsize,
 }
 
 /// What only the committing side needs.
@@ -100,6 +108,13 @@ impl RedbStore {
         }
         self.recent.sweep();
         Ok(finished.gone)
+    }
+
+    /// The next recovery removes no more rows than these in one transaction, one at least; at first it has no limit. All of them may take
+    /// more room than there is, though to remove them makes some.
+    pub fn sweep_in_parts(&self, rows_max: usize) {
+        self.swept_rows_max
+            .store(rows_max.max(1), Ordering::Relaxed);
     }
 
     /// The states in which the file may be, also after this is closed.

@@ -59,6 +59,14 @@ impl Stamps {
         let possible = self.0.lock();
         found.is_some() && (found == possible.last || found == possible.next)
     }
+
+    /// Whether that file has the commit that failed last: it was there before it failed.
+    #[must_use]
+    pub fn has_landed(&self, opened: &RedbStore) -> bool {
+        let found = opened.stamps.0.lock().last;
+        let possible = self.0.lock();
+        found.is_some() && found == possible.next
+    }
 }
 
 /// Gives the copy of a snapshot the stamp of it.

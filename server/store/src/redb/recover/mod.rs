@@ -1,5 +1,5 @@
 //! Reading everything back at start: rows stream from one snapshot, then what no session owns is removed and what
-//! cannot be decoded is put aside, in one transaction, if there is any.
+//! cannot be decoded is put aside, if there is any.
 //!
 //! In memory are only the numbers of the sessions, their progress, and a bounded number of recipient sets and rows.
 
@@ -43,6 +43,7 @@ pub(super) fn recover(
             ..
         } = recovery;
         interner.list_unused();
+        drop(snapshot);
         let report = sweep.finish(store, &mut interner)?;
         Ok((report, interner))
     };

@@ -1,8 +1,9 @@
-//! What recovery found to remove or to put aside: gathered while rows stream, done at the end in one transaction.
+//! What recovery found to remove or to put aside: gathered while rows stream, done at the end, in one
+//! transaction or in several.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::atomic::Ordering};
 
-use redb::{Key, TableDefinition, TableHandle, Value};
+use redb::{Key, TableDefinition, TableHandle, Value, WriteTransaction};
 
 use super::Result;
 use crate::{
@@ -136,48 +137,85 @@ impl Sweep {
     }
 
     /// Does it all, durably. Without anything to do, nothing is written.
+    ///
+    /// What is done to a row depends on no other, but that sets go after the messages that name them. So it can be done in parts, and if
+    /// one fails the next recovery has less to do. Nobody may hold a snapshot meanwhile: nothing would become free. What is put aside comes
+    /// last and at once, for it is reported at the end.
     pub(super) fn finish(
         self,
         store: &RedbStore,
         interner: &mut Interner,
     ) -> Result<RecoveryReport> {
-        let report = RecoveryReport {
+        let removed = self.removed.into_iter().map(Change::Remove);
+        let flows = self.flows.into_iter();
+        let flows = flows.map(|(key, block)| Change::Flows(key, block.encode()));
+        let messages = self.messages.into_iter().map(Change::Message);
+        let sets = interner.expire().into_iter().map(Change::Set);
+        let mut changes = removed.chain(flows).chain(messages).chain(sets).peekable();
+        let rows = store.swept_rows_max.load(Ordering::Relaxed);
+        while changes.peek().is_some() {
+            commit(store, |transaction| {
+                make(transaction, changes.by_ref().take(rows))
+            })?;
+        }
+        if !self.aside.is_empty() {
+            commit(store, |transaction| put_aside(transaction, &self.aside))?;
+        }
+        Ok(RecoveryReport {
             put_aside: self.reported.lines(),
             swept: self.swept,
-        };
-        let sets = interner.expire();
-        let idle = self.removed.is_empty() && self.aside.is_empty() && self.messages.is_empty();
-        if idle && self.flows.is_empty() && sets.is_empty() {
-            return Ok(report);
-        }
-        let mut transaction = store.database().begin_write()?;
-        transaction.set_durability(store.settings.durability)?;
-        transaction.set_quick_repair(store.settings.quick_repair);
-        for (shape, key) in &self.removed {
-            shape.take(&transaction, key)?;
-        }
-        for (shape, key) in &self.aside {
-            if let Some(row) = shape.take(&transaction, key)? {
-                transaction
-                    .open_table(table::QUARANTINE)?
-                    .insert((shape.name().as_bytes(), key.as_slice()), row.as_slice())?;
-            }
-        }
-        {
-            let mut flows = transaction.open_table(table::FLOWS)?;
-            for (key, block) in &self.flows {
-                flows.insert(key, block.encode().as_slice())?;
-            }
-            let mut messages = transaction.open_table(table::MESSAGES)?;
-            for sequence in self.messages {
-                messages.remove(sequence)?;
-            }
-            let mut table = transaction.open_table(table::SETS)?;
-            for set in sets {
-                table.remove(set)?;
-            }
-        }
-        transaction.commit()?;
-        Ok(report)
+        })
     }
+}
+
+/// A row that goes, or stays with less in it.
+enum Change {
+    Remove((Shape, Vec<u8>)),
+    Flows((u64, u16), Vec<u8>),
+    Message(u64),
+    Set(u64),
+}
+
+fn commit(store: &RedbStore, change: impl FnOnce(&WriteTransaction) -> Result<()>) -> Result<()> {
+    let mut transaction = store.database().begin_write()?;
+    transaction.set_durability(store.settings.durability)?;
+    transaction.set_quick_repair(store.settings.quick_repair);
+    change(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+fn make(transaction: &WriteTransaction, changes: impl Iterator<Item = Change>) -> Result<()> {
+    let mut messages = None;
+    for change in changes {
+        match change {
+            Change::Remove((shape, key)) => drop(shape.take(transaction, &key)?),
+            Change::Flows(key, block) => {
+                let mut flows = transaction.open_table(table::FLOWS)?;
+                flows.insert(key, block.as_slice())?;
+            }
+            // Their table stays open: there may be millions of them.
+            Change::Message(sequence) => {
+                let table = match messages.take() {
+                    Some(table) => table,
+                    None => transaction.open_table(table::MESSAGES)?,
+                };
+                messages.insert(table).remove(sequence)?;
+            }
+            Change::Set(set) => {
+                transaction.open_table(table::SETS)?.remove(set)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put_aside(transaction: &WriteTransaction, rows: &[(Shape, Vec<u8>)]) -> Result<()> {
+    for (shape, key) in rows {
+        if let Some(row) = shape.take(transaction, key)? {
+            transaction
+                .open_table(table::QUARANTINE)?
+                .insert((shape.name().as_bytes(), key.as_slice()), row.as_slice())?;
+        }
+    }
+    Ok(())
 }
