@@ -10,15 +10,15 @@ use ebbtide_protocol::{
     codec::encode,
     packet::{Connect, Publish, SubscriptionOptions},
 };
-use world::{Client, World, clean, disconnect, kept, line::Line, publish, subscribe, text};
+use world::{Client, World, bare::Bare, clean, disconnect, kept, publish, subscribe, text};
 
 const LARGE: usize = 4 * 1024 * 1024;
 /// As much as one look gives, and the head of a packet.
 const PART: usize = Connection::TRANSMIT_BYTES + 1024;
 
 /// A client that has subscribed to "t".
-fn subscriber(world: &mut World, connect: Connect, qos: QoS) -> Line {
-    let mut line = Line::open(world, connect);
+fn subscriber(world: &mut World, connect: Connect, qos: QoS) -> Bare {
+    let mut line = Bare::open(world, connect);
     let options = SubscriptionOptions {
         qos,
         ..SubscriptionOptions::default()
@@ -30,7 +30,7 @@ fn subscriber(world: &mut World, connect: Connect, qos: QoS) -> Line {
 }
 
 /// One look at what there is to write, which is never much.
-fn look(line: &mut Line) -> bool {
+fn look(line: &mut Bare) -> bool {
     let before = line.output.len();
     let more = line.look();
     let bytes = line.output.len() - before;
@@ -39,7 +39,7 @@ fn look(line: &mut Line) -> bool {
 }
 
 /// All that there is to write.
-fn packets(line: &mut Line) -> Vec<Packet> {
+fn packets(line: &mut Bare) -> Vec<Packet> {
     while look(line) {}
     let packets = line.written();
     assert!(line.output.is_empty(), "all packets are whole");
@@ -68,7 +68,7 @@ fn message(packet: &Packet) -> &Publish {
 fn those_who_do_not_read_share_one_payload() {
     const READERS: usize = 16;
     let mut world = World::new();
-    let mut lines: Vec<Line> = (0..READERS)
+    let mut lines: Vec<Bare> = (0..READERS)
         .map(|number| subscriber(&mut world, clean(&number.to_string()), QoS::AtMostOnce))
         .collect();
     let (publisher, _) = world.connect(clean("p"));

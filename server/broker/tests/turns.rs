@@ -10,7 +10,7 @@ use ebbtide_protocol::{
     codec::encode,
     packet::{Connect, Subscribe, Subscription, SubscriptionOptions, Unsubscribe},
 };
-use world::{Client, World, clean, kept, line::Line, packet_id, publish, snapshots::retain, will};
+use world::{Client, World, bare::Bare, clean, kept, packet_id, publish, snapshots::retain, will};
 
 /// More levels of topics than are looked at in two turns.
 const TOPICS: usize = 40_000;
@@ -22,7 +22,7 @@ fn a_filter_that_matches_little_takes_several_turns() {
     let (publisher, _) = world.connect(clean("p"));
     // Behind all the others.
     world.publish(publisher, 1, "s/1/x", "found", QoS::AtLeastOnce, true);
-    let mut line = Line::open(&world, clean("raw"));
+    let mut line = Bare::open(&world, clean("raw"));
     assert_eq!(line.turn().len(), 1, "CONNACK");
     line.send(&Packet::Subscribe(Subscribe {
         packet_id: packet_id(1),
@@ -104,7 +104,7 @@ fn publishes_that_match_thousands_of_filters_take_several_turns() {
     world.send(bomb, subscribe_all(overlapping(LEVELS), QoS::AtMostOnce));
     world.commit();
     world.take_suback(bomb);
-    let mut line = Line::open(&world, clean("raw"));
+    let mut line = Bare::open(&world, clean("raw"));
     line.turn();
     let topic = vec!["a"; LEVELS as usize].join("/");
     let message = Packet::Publish(Box::new(publish(1, &topic, "x", QoS::AtMostOnce)));
@@ -243,7 +243,7 @@ fn messages_that_expire_together_take_several_turns() {
 fn snapshots_that_find_nothing_take_several_turns() {
     const FILTERS: usize = 5_000;
     let world = World::new();
-    let mut line = Line::open(&world, clean("raw"));
+    let mut line = Bare::open(&world, clean("raw"));
     line.turn();
     let filters = (0..FILTERS).map(|number| format!("nothing/{number}"));
     line.send(&subscribe_all(filters, QoS::AtMostOnce));

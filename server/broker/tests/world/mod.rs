@@ -1,11 +1,10 @@
 //! A broker, a store and clients in one thread, with time and commits in the hands of the test.
 //!
-//! Nothing is committed until [`World::commit`], so a test sees what leaves before the disk has it. [`World::crash`]
-//! throws away all that was not committed and starts again from the store.
+//! Nothing is committed until [`World::commit`], so a test sees what leaves before the disk has it. [`World::crash`] throws away the rest.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-pub mod line;
+pub mod bare;
 mod riddle;
 pub mod snapshots;
 mod start;

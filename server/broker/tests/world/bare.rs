@@ -12,13 +12,13 @@ use ebbtide_protocol::{
 
 use super::World;
 
-pub struct Line {
+pub struct Bare {
     pub connection: Connection,
     decoder: Decoder,
     pub output: BytesMut,
 }
 
-impl Line {
+impl Bare {
     /// Everybody is let in.
     pub fn open(world: &World, connect: Connect) -> Self {
         let origin = Origin {
