@@ -20,6 +20,9 @@ const PAYLOAD_MAX = 16 << 20;
 
 type Listener = (value: never) => void;
 
+/** @internal The last `forget()` of each identity, by scope: the next client has nothing before the end of it. Never rejects. */
+export const logouts = new Map<string, Promise<void>>();
+
 /** @internal Whose data: the key of all that a page keeps of an identity. */
 export const scopeOf = (url: string, identity: string): string => `${url} ${identity}`;
 
@@ -33,7 +36,6 @@ export class Client {
   readonly #engine: Engine;
   readonly #url: string;
   readonly #settings: Settings;
-  readonly #logouts: Map<string, Promise<void>>;
   #state: State;
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #subscriptions = new Set<Subscription<never>>();
@@ -47,12 +49,11 @@ export class Client {
   #forgotten: Promise<void> | undefined;
 
   /** @internal */
-  constructor(engine: Engine, url: string, settings: Settings, logouts: Map<string, Promise<void>>) {
+  constructor(engine: Engine, url: string, settings: Settings) {
     this.#engine = engine;
     this.#state = engine.state;
     this.#url = url;
     this.#settings = settings;
-    this.#logouts = logouts;
     this.outbox = outboxOf(engine);
     this.#requests = new Requests(this, () => `response/${this.ownId}`, settings.version);
     engine.onReport((report) => {
@@ -277,7 +278,7 @@ export class Client {
     const forgotten = Promise.resolve(this.#own?.close())
       .then((withWill) => this.#engine.forget(withWill))
       .finally(() => (this.#forgotten = undefined));
-    this.#logouts.set(this.#scope, forgotten.catch(() => {}));
+    logouts.set(this.#scope, forgotten.catch(() => {}));
     return (this.#forgotten = forgotten);
   }
 

@@ -1,23 +1,18 @@
-// The clients of one page, or of one broker for tests: one for each URL and identity.
+// The clients of one page: one for each URL and identity.
 
-import { Client, scopeOf } from './client.js';
+import { Client, logouts, scopeOf } from './client.js';
 import { settingsOf, type ConnectOptions, type Settings } from './connect-options.js';
 import type { Engine } from './engine.js';
 import { EbbtideError } from './error.js';
 import { checkOptions, CONNECT_RULES } from './options.js';
 
-/** By scope. */
-export interface Clients {
-  readonly known: Map<string, { readonly client: Client; readonly settings: Settings }>;
-  /** The last `forget()` of each identity: the next client has nothing before the end of it. Never rejects. */
-  readonly logouts: Map<string, Promise<void>>;
-}
+export type Clients = Map<string, { readonly client: Client; readonly settings: Settings }>;
 
 /**
  * The client for these options: the one that is there, or a new one on the engine that `open` gives, which touches nothing stored before
  * `after` has settled. Throws `bad-options`.
  */
-export function clientFor({ known: clients, logouts }: Clients, url: string, options: ConnectOptions, open: (settings: Settings, after?: Promise<void>) => Engine): Client {
+export function clientFor(clients: Clients, url: string, options: ConnectOptions, open: (settings: Settings, after?: Promise<void>) => Engine): Client {
   checkOptions('connect', options, CONNECT_RULES);
   const settings = settingsOf(url, options);
   const key = scopeOf(url, settings.identity);
@@ -27,7 +22,7 @@ export function clientFor({ known: clients, logouts }: Clients, url: string, opt
     if (other === undefined) return known.client;
     throw new EbbtideError('bad-options', `connect: this URL and identity have a client with another '${other}'; close() it first`);
   }
-  const client = new Client(open(settings, logouts.get(key)), url, settings, logouts);
+  const client = new Client(open(settings, logouts.get(key)), url, settings);
   const { log } = options;
   if (log) client.log(log);
   clients.set(key, { client, settings });

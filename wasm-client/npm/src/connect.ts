@@ -5,7 +5,7 @@ import type { ConnectOptions } from './connect-options.js';
 import { openEngine } from './engine/index.js';
 import type { Load } from './load.js';
 
-const clients: Clients = { known: new Map(), logouts: new Map() };
+const clients: Clients = new Map();
 
 /** `connect` of `.` and `./slim`, which differ in where the wasm comes from. */
 export function connectWith(load: Load, url: string | URL, options: ConnectOptions = {}): Client {

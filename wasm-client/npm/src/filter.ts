@@ -68,7 +68,7 @@ export function fillTopic(template: string, params: Readonly<Record<string, stri
       const value = Object.hasOwn(params, name) ? String(params[name] ?? '') : '';
       if (value === '') throw new EbbtideError('topic-name', `${template}: there is no value for '${name}'`);
       if ((rest ? /[+#\0]/ : /[/+#\0]/).test(value)) {
-        throw new EbbtideError('topic-name', `${template}: '${name}' must be one level without wildcards; encode it with encodeURIComponent`);
+        throw new EbbtideError('topic-name', `${template}: '${name}' must be one level without wildcards`);
       }
       return value;
     })

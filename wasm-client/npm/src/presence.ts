@@ -111,7 +111,7 @@ export class Presence {
   /** Whether the list is what the broker has now; else it is from an earlier time, as far as it is known at all. False without listeners. */
   get ready(): boolean {
     const { state } = this.#client;
-    return this.#stop !== undefined && !this.error && state.state === 'online' && state === this.#store.asOf;
+    return this.#stop !== undefined && !this.error && state.state === 'online' && state === this.#store.getSnapshot().asOf;
   }
 
   /** Why nothing more comes: `refused` (the next listener asks again), `topic-filter`, `closed`. */
@@ -156,7 +156,7 @@ export class Presence {
       else if (now !== before) change.changed.push(now);
     }
     for (const [user, before] of this.#users) if (!users.has(user)) change[before.status === 'online' ? 'left' : 'changed'].push({ ...before, status: 'offline', entries: [] });
-    const told = this.error ?? this.#store.asOf;
+    const told = this.error ?? this.#store.getSnapshot().asOf;
     const same = change.joined.length + change.left.length + change.changed.length === 0;
     if (same && told === this.#told) return;
     this.#told = told;

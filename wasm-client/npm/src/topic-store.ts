@@ -15,6 +15,8 @@ export interface TopicValues<P = Readonly<Record<string, string>>> {
   readonly messages: ReadonlyMap<string, Message<P>>;
   /** Whether all retained messages have come; before, there may be values of an earlier time: `fromCache`, or from before it was refused. */
   readonly ready: boolean;
+  /** @internal The state of the client when all retained messages last came: with another one, they are to come again. */
+  readonly asOf?: State;
   /** Why it ended: `refused` (the next listener asks again), `topic-filter`, `slow-consumer`, `closed`. */
   readonly error: EbbtideError | undefined;
   /** Messages of topics above `topicsMax`. */
@@ -27,15 +29,11 @@ const LINGER_MS = 1_000;
 /** @internal What a store has before it has anything. */
 export const NOTHING: TopicValues<never> = { messages: new Map(), ready: false, error: undefined, dropped: 0 };
 
-type Change<P> = Partial<TopicValues<P>> & { readonly asOf?: State };
-
 /**
  * The last value of each topic under a filter, for `useSyncExternalStore` and the like. It subscribes with the first listener and
  * ends one second after the last one has gone. Listeners are called once for all that came at about the same time.
  */
 export class TopicStore<P = Readonly<Record<string, string>>> {
-  /** @internal That of the client when all retained messages last came, as far as the listeners know: with another one, they are to come again. */
-  asOf: State | undefined;
   readonly #open: () => Subscription<P>;
   readonly #topicsMax: number;
   readonly #state: () => State;
@@ -46,7 +44,7 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
   #values: TopicValues<P> = NOTHING;
   #lingering: ReturnType<typeof setTimeout> | undefined;
   /** What the listeners are to be told next. */
-  #pending: Change<P> | undefined;
+  #pending: Partial<TopicValues<P>> | undefined;
   #dropped = 0;
 
   /** @internal */
@@ -95,7 +93,7 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
       else return this.#change({ dropped: ++this.#dropped });
       this.#change({});
     });
-    const mine = (change: Change<P>): void => {
+    const mine = (change: Partial<TopicValues<P>>): void => {
       if (this.#subscription === subscription) this.#change(change);
     };
     subscription.onSnapshot(() => {
@@ -109,22 +107,21 @@ export class TopicStore<P = Readonly<Record<string, string>>> {
 
   #clear(messages: TopicValues<P>['messages'] = NOTHING.messages): void {
     const subscription = this.#subscription;
-    this.#subscription = this.asOf = undefined;
+    this.#subscription = undefined;
     subscription?.unsubscribe();
     this.#messages = new Map(messages);
     this.#dropped = 0;
     this.#values = { ...NOTHING, messages };
   }
 
-  #change(change: Change<P>): void {
+  #change(change: Partial<TopicValues<P>>): void {
     if (this.#pending) return void Object.assign(this.#pending, change);
     this.#pending = change;
     setTimeout(() => {
-      const { asOf = this.asOf, ...values } = this.#pending!;
+      const pending = this.#pending;
       this.#pending = undefined;
       if (!this.#subscription) return;
-      this.asOf = asOf;
-      this.#values = { ...this.#values, ...values, messages: new Map(this.#messages) };
+      this.#values = { ...this.#values, ...pending, messages: new Map(this.#messages) };
       for (const listener of [...this.#listeners]) callOut(listener, undefined);
     });
   }

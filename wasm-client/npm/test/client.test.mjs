@@ -262,17 +262,6 @@ test('two identities share nothing; forget() leaves nothing', async () => {
   void broker.connect({ identity: 'ben' }).forget();
 });
 
-// Fails if what is logged out at one broker counts at another: what is stored there would be gone.
-test('two brokers share nothing', async () => {
-  const [one, other] = [createTestBroker(), createTestBroker()];
-  const stays = one.connect({ identity: 'ana' });
-  one.goOffline();
-  await stays.publish('a', 'x', { qos: 1 }).stored;
-  await stays.close();
-  await other.connect({ identity: 'ana' }).forget();
-  assert.equal((await one.connect({ identity: 'ana' }).outbox.list()).length, 1);
-});
-
 test('the log is opt-in', async () => {
   const lines = [];
   const { client } = await online({ log: (line) => lines.push(line) });
@@ -355,7 +344,7 @@ test('whatever fails and nobody looks at stays silent', async () => {
     state: { state: 'connecting' }, onState() {}, onReport() {}, onLog() {}, outbox: failing, deadLetters: failing, cancel: failing, retry: failing, discard: failing,
     inspect: failing, forget: failing, publish: () => ({ cancel: failing }),
   };
-  const client = clientFor({ known: new Map(), logouts: new Map() }, 'ws://broker.example/mqtt', {}, () => engine);
+  const client = clientFor(new Map(), 'ws://broker.example/mqtt', {}, () => engine);
   const { deadLetters } = client.outbox;
   const calls = [
     () => client.outbox.list(), () => client.outbox.cancel({ key: 'k' }), () => client.outbox.cancel([{ seq: 1 }]), () => deadLetters.list(),

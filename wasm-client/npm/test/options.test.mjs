@@ -193,7 +193,7 @@ test('an error has the name of its reason code', () => {
 function settingsFor(options, url = 'wss://broker.example/mqtt') {
   let settings;
   const engine = { state: { state: 'connecting' }, onState() {}, onReport() {}, onLog() {}, subscribe: () => ({ end() {} }) };
-  clientFor({ known: new Map(), logouts: new Map() }, url, options, (given) => {
+  clientFor(new Map(), url, options, (given) => {
     settings = given;
     return engine;
   });

@@ -136,7 +136,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     close: async (farewell = {}) => {
       // What was published before is stored, to be sent by the next page.
       await until(() => !publications.writing, CLOSE_DEADLINE_MS);
-      end(farewell, new EbbtideError('closed', 'the client was closed'));
+      end(farewell, new EbbtideError('closed', 'the client is closed'));
     },
     forget: async (withWill) => {
       const how = { sessionExpiryS: 0, withWill };
@@ -150,7 +150,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
       end(how, new EbbtideError('closed', 'the data of this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
-      if (!purged) throw new EbbtideError('storage', 'another page holds the database: it goes when that page is closed');
+      if (!purged) throw new EbbtideError('storage', 'another page holds the database until it is closed');
       if (!(ended ?? forgotten)) throw new EbbtideError('offline', 'the server did not answer, and may keep the session');
     },
   };

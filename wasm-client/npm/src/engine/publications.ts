@@ -96,7 +96,7 @@ export function openPublications({ store, limits, tell, online, first, report }:
         tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: left }, added.flatMap((one) => one.row ?? []));
       } catch (why) {
         const error = storageError(why);
-        if (error.code === 'quota-exceeded') report({ kind: error.code, reason: 'the browser has no room for a publish' });
+        if (error.code === 'quota-exceeded') report({ kind: error.code, reason: error.message });
         for (const job of jobs) job.settled({ error });
       }
     }

@@ -38,7 +38,7 @@ export class TestBroker {
   readonly published: Message[] = [];
   readonly #server: Server;
   readonly #options: TestBrokerOptions;
-  readonly #clients: Clients = { known: new Map(), logouts: new Map() };
+  readonly #clients: Clients = new Map();
   readonly #engines = new Map<Client, { readonly engine: MemoryEngine; readonly options: ConnectOptions; readonly store: MemoryStore }>();
   /** What stays after a client, by identity, and the logout that it came after. */
   readonly #stores = new Map<string, { readonly store: MemoryStore; readonly after: Promise<void> | undefined }>();
@@ -140,7 +140,7 @@ export class TestBroker {
     this.#engines.delete(client);
     this.#offline.delete(client);
     entry?.engine.crash();
-    for (const [key, each] of this.#clients.known) if (each.client === client) this.#clients.known.delete(key);
+    for (const [key, each] of this.#clients) if (each.client === client) this.#clients.delete(key);
   }
 
   /** The page is loaded again: `crash`, then `connect` with the same options. */

@@ -163,7 +163,7 @@ export class MemoryEngine implements Engine {
   #end(normal: boolean, expiryS?: number, error?: EbbtideError): void {
     if (this.state.state === 'closed') return;
     for (const timer of this.#timers) clearTimeout(timer);
-    this.#over = error ?? new EbbtideError('closed', 'the client was closed');
+    this.#over = error ?? new EbbtideError('closed', 'the client is closed');
     this.#connection.end(normal, expiryS, error);
     this.#outbox.end(this.#over);
   }

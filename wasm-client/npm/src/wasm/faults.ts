@@ -17,7 +17,7 @@ const FAULTS: Readonly<Record<number, Fault>> = {
   22: FILTER,
   23: ['topic-filter', '`#` stands alone in the last level of a topic filter'],
   24: ['topic-filter', '`+` stands alone in its level of a topic filter'],
-  25: ['topic-filter', 'a shared subscription is `$share/{group}/{filter}`, the group not empty and without `+` or `#`'],
+  25: ['topic-filter', 'a shared subscription is `$share/{group}/{filter}`, the group without wildcards'],
   30: ['closed', 'the client is closed'],
   31: OFFLINE,
   32: FULL,

@@ -17,14 +17,14 @@ function connect(options = {}) {
 
 function begin() {
   newProfile();
-  clients = { known: new Map(), logouts: new Map() };
+  clients = new Map();
   server = new Server();
   const client = connect();
   return eventually('online', () => client.state.state === 'online').then(() => client);
 }
 
 afterEach(async () => {
-  for (const { client } of clients.known.values()) await client.close();
+  for (const { client } of clients.values()) await client.close();
 });
 
 // Fails if the client that is there is given, or the next one opens the store before that is gone.
