@@ -23,7 +23,7 @@ const WRITTEN_DOWN: [(&str, f64); 18] = [
     ("retained-set", 7.2),
     ("retained-get", 33.0),
     ("retained-all", 84.0),
-    ("offline", 8.91),
+    ("offline", 7.43),
     ("away", 5.47),
     ("connect", 63.0),
 ];
