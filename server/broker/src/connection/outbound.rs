@@ -11,7 +11,7 @@ use ebbtide_store::{FlowStage, Operation, Sequence};
 use super::{
     announce::Ends,
     open::Open,
-    reading::{Read, ReadCount, Reading, UNREAD_MAX},
+    reading::{Read, ReadCount, Reading},
     transmit::publish_ref,
 };
 use crate::{
@@ -444,8 +444,8 @@ impl Open {
             // Messages of groups must not keep the session from its own.
             if self.outbound.mail.len() > leased {
                 self.outbound.read_count = ReadCount::FIRST;
-            } else if let Some(owed) = mailbox.begin_catch_up(UNREAD_MAX) {
-                self.catch_up(owed, shared);
+            } else {
+                self.begin_backlog(shared);
             }
         }
         self.read_spilled(shared);

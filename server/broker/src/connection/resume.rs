@@ -62,9 +62,23 @@ impl Open {
         true
     }
 
-    /// Takes the next numbers of the backlog, to be read, when none are left to be. With the last of them the session is live, and its
+    /// Takes the next part of the backlog, when nothing that waits comes before it.
+    pub fn begin_backlog(&mut self, shared: &Shared) {
+        // A second time if all that was left of it has been dropped in between: nothing else would wake whoever waits for what is owed.
+        for _ in 0..2 {
+            let Some(owed) = self.session.mailbox.begin_catch_up(UNREAD_MAX) else {
+                return;
+            };
+            self.catch_up(owed, shared);
+            if !self.outbound.unread.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the next numbers, to be read, when none are left to be. With the last of them the session is live, and its
     /// queue begins with the snapshots of what is `owed`. They are made before: nobody can publish under the lock.
-    pub fn catch_up(&mut self, owed: BTreeSet<TopicFilter>, shared: &Shared) {
+    fn catch_up(&mut self, owed: BTreeSet<TopicFilter>, shared: &Shared) {
         let size_of = |sequences: &[Sequence]| shared.journal.bytes_of(sequences);
         let snapshots = owed.iter().filter_map(|filter| self.owed_snapshot(filter));
         let mut snapshots: Snapshots = snapshots.collect();

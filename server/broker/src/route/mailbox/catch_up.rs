@@ -32,7 +32,8 @@ impl Mailbox {
     /// bytes, which no longer count from the moment they are out: a publisher would drop others for them.
     ///
     /// With the last of them messages wait in memory again, behind the snapshots that were `owed`, as of this revision. If more has come
-    /// meanwhile they stay there. The caller holds the lock on the order of publishes, so however many they are, this takes no longer.
+    /// meanwhile they stay there; and if these have become the last ones only now, for others were dropped, what is owed has to be made
+    /// first. The caller holds the lock on the order of publishes, so however many they are, this takes no longer.
     pub fn catch_up(
         &self,
         max: usize,
@@ -46,7 +47,7 @@ impl Mailbox {
         }
         let taken = state.spilled.take(max);
         state.kept_bytes = state.kept_bytes.saturating_sub(size_of(&taken));
-        if state.spilling && state.spilled.is_empty() {
+        if state.spilling && state.spilled.is_empty() && state.owed.is_empty() {
             state.go_live(std::mem::take(owed), revision);
         }
         taken

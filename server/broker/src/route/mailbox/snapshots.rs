@@ -1,7 +1,8 @@
 //! Snapshots among what waits, and their ends: in order with the rest, and no more of them than are wanted.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
+use ebbtide_protocol::TopicFilter;
 use ebbtide_store::Revision;
 
 use super::{End, Mail, Mailbox, Snapshot, State};
@@ -33,15 +34,22 @@ impl Snapshots {
     pub fn is_empty(&self) -> bool {
         self.mail.is_empty()
     }
+
+    fn into_filters(self) -> BTreeSet<TopicFilter> {
+        let filter = |mail| match mail {
+            Mail::Snapshot(snapshot) => Some(snapshot.filter),
+            _ => None,
+        };
+        self.mail.into_iter().filter_map(filter).collect()
+    }
 }
 
 impl Mailbox {
     /// These have not come into the queue, and are owed still.
     pub fn owe(&self, snapshots: Snapshots) {
-        let mut state = self.state.lock();
-        for mail in snapshots.mail {
-            state.owe(mail);
-        }
+        // A publisher may wait for the lock, and all others for that one.
+        let mut filters = snapshots.into_filters();
+        self.state.lock().owed.append(&mut filters);
     }
 
     /// As [`Mailbox::push_snapshot`], one after the other, with this revision.

@@ -158,3 +158,19 @@ fn what_is_owed_stays_so_if_more_comes_before_it_is_live() {
     assert_eq!(mailbox.begin_catch_up(0), Some(BTreeSet::new()), "not yet");
     assert_eq!(mailbox.begin_catch_up(1), Some(filters));
 }
+
+/// Would fail if it went live without: while its owner waits for the lock a full queue drops what would have been left.
+#[test]
+fn what_is_owed_stays_so_if_the_rest_is_dropped_before_it_is_known_to_be_the_last() {
+    let mailbox = owed(2);
+    mailbox.recover(Sequence(2), 0);
+    let filters = mailbox.begin_catch_up(1).expect("it spills");
+    assert!(filters.is_empty(), "there is more than one part");
+    assert!(mailbox.pop_expired(|_| true, |_| 0, |_, _, _| {}));
+    let taken = mailbox.catch_up(1, |_| 0, &mut Snapshots::default(), Revision(7));
+    assert_eq!((taken.len(), mailbox.is_spilling()), (1, true));
+    let filters = mailbox.begin_catch_up(1).expect("it is not live yet");
+    assert_eq!(filters.len(), 2);
+    let taken = mailbox.catch_up(1, |_| 0, &mut snapshots(filters), Revision(7));
+    assert!(taken.is_empty() && !mailbox.is_spilling());
+}
