@@ -288,7 +288,7 @@ fn short_of_memory_little_waits_for_who_reads_slowly() {
     }
 }
 
-/// Would fail if the broker took in more at once from a publisher than may wait for who reads, or held nobody back before.
+/// Would fail if the broker took in more at once from a publisher than may wait for who reads.
 #[test]
 fn short_of_memory_who_reads_loses_nothing_to_one_turn_of_a_publisher() {
     const MESSAGES: u16 = 256;

@@ -18,7 +18,8 @@ use crate::{
     Accept, AccessName, AccessRow, DroppedRow, FlowRow, FlowStage, GroupRow, Incarnation, Marks,
     Message, Operation, Part, Queue, Queued, Recipient, RecipientSet, RecoveryReport,
     RetainedChange, RetainedRow, Row, Sequence, SessionRow, Store, StoreError, SubscriptionRow,
-    WillRow, progress::Progress,
+    WillRow,
+    progress::{Progress, RANGES_STEP},
 };
 
 /// The store in memory. Clones share their content.
@@ -83,8 +84,26 @@ struct State {
     wills: BTreeMap<Incarnation, WillRow>,
     retained: BTreeMap<TopicName, RetainedRow>,
     messages: BTreeMap<Sequence, (Arc<Message>, RecipientSet)>,
-    progress: BTreeMap<Incarnation, Progress>,
+    done: BTreeMap<Incarnation, Done>,
     flows: BTreeMap<(Incarnation, PacketId), (Sequence, FlowStage)>,
+}
+
+/// What a session is done with.
+#[derive(Clone, Debug)]
+struct Done {
+    progress: Progress,
+    /// With so many ranges they are joined. Only with twice as many as were left then, however often they become fewer in between: each of
+    /// them is looked at, and most acknowledgements are to find nothing to do.
+    join_at: usize,
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self {
+            progress: Progress::default(),
+            join_at: RANGES_STEP,
+        }
+    }
 }
 
 /// Messages between two numbers that are looked at; more count as one that somebody waits for.
@@ -108,7 +127,7 @@ impl State {
             }
             Operation::RemoveSession(gone) => {
                 self.sessions.remove(gone);
-                self.progress.remove(gone);
+                self.done.remove(gone);
                 self.subscriptions.remove(gone);
                 self.dropped.remove(gone);
                 let ids = ids_of(*gone);
@@ -142,7 +161,7 @@ impl State {
             }
             Operation::RemoveGroup(gone) => {
                 self.groups.remove(gone);
-                self.progress.remove(gone);
+                self.done.remove(gone);
             }
             Operation::MoveShared {
                 sequence,
@@ -248,10 +267,9 @@ impl State {
         packet_id: Option<PacketId>,
         cursor: Sequence,
     ) {
-        let progress = self.progress.entry(session).or_default();
-        let steps = progress.steps();
+        let Done { progress, join_at } = self.done.entry(session).or_default();
         progress.done(sequence, cursor);
-        if progress.steps() > steps {
+        if progress.ranges.len() >= *join_at {
             let is_its = |(_, to): &(_, RecipientSet)| to.iter().any(|to| to.session == session);
             let waits = |gap: Range<u64>| {
                 let gap = Sequence(gap.start)..Sequence(gap.end);
@@ -260,6 +278,7 @@ impl State {
                 Ok::<_, Infallible>(found || between.next().is_some())
             };
             let Ok(()) = progress.join(waits);
+            *join_at = RANGES_STEP.max(2 * progress.ranges.len());
         }
         // The id may carry another message by now, when a history is applied again.
         if let Some(packet_id) = packet_id
@@ -271,8 +290,8 @@ impl State {
     }
 
     fn is_done(&self, session: Incarnation, sequence: Sequence) -> bool {
-        let progress = self.progress.get(&session);
-        progress.is_some_and(|progress| progress.is_done(sequence))
+        let done = self.done.get(&session);
+        done.is_some_and(|done| done.progress.is_done(sequence))
     }
 
     /// Whether it may wait for messages: a session, or a group.
@@ -303,7 +322,7 @@ impl State {
         self.inbound.retain(|(session, _)| kept(session));
         self.dropped.retain(|session, _| kept(session));
         let groups = &self.groups;
-        self.progress
+        self.done
             .retain(|owner, _| kept(owner) || groups.contains_key(owner));
         let mut flows = std::mem::take(&mut self.flows);
         flows.retain(|(session, _), (sequence, _)| {
@@ -374,7 +393,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{conformance::sample, progress::RANGES_STEP};
+    use crate::conformance::sample;
 
     fn session(number: u64) -> Operation {
         Operation::PutSession(SessionRow {
@@ -436,7 +455,7 @@ mod tests {
             ])?;
         }
         let state = store.state();
-        let progress = &state.progress[&Incarnation(1)];
+        let progress = &state.done[&Incarnation(1)].progress;
         assert_eq!(progress.ranges.len(), 0);
         assert!(progress.is_done(Sequence(1_999)) && !progress.is_done(Sequence(2_000)));
         Ok(())
@@ -463,13 +482,37 @@ mod tests {
             store.commit(&[done(1, own, 1), Operation::RemoveMessage(Sequence(own))])?;
             store.commit(&[done(2, other, other + 1)])?;
             store.commit(&[Operation::RemoveMessage(Sequence(other))])?;
-            let ranges = store.state().progress[&Incarnation(1)].ranges.len();
+            let ranges = store.state().done[&Incarnation(1)].progress.ranges.len();
             assert!(ranges <= RANGES_STEP, "{ranges}");
         }
         let state = store.state();
         let is_done = |number| state.is_done(Incarnation(1), Sequence(number));
         assert!(!is_done(1) && is_done(2) && is_done(2 * MANY));
         assert!(!is_done(2 * MANY + 2), "it has not come yet");
+        Ok(())
+    }
+
+    /// Would fail if acknowledgements that make one more range, and one less, looked at all of them each time.
+    #[test]
+    fn what_cannot_be_joined_is_looked_at_again_when_it_is_twice_as_much() -> Result<(), StoreError>
+    {
+        let store = MemoryStore::new();
+        store.commit(&[session(1)])?;
+        let many = RANGES_STEP as u64;
+        for pair in 1..=many {
+            let (open, own) = (2 * pair, 2 * pair + 1);
+            store.commit(&[put(open, 1), put(own, 1), done(1, own, 1)])?;
+        }
+        let joined_at = || {
+            let done = &store.state().done[&Incarnation(1)];
+            (done.progress.ranges.len(), done.join_at)
+        };
+        assert_eq!(joined_at(), (RANGES_STEP, 2 * RANGES_STEP));
+        store.commit(&[done(1, 4, 1)])?;
+        assert_eq!(joined_at(), (RANGES_STEP - 1, 2 * RANGES_STEP));
+        let own = 2 * many + 3;
+        store.commit(&[put(own - 1, 1), put(own, 1), done(1, own, 1)])?;
+        assert_eq!(joined_at(), (RANGES_STEP, 2 * RANGES_STEP));
         Ok(())
     }
 

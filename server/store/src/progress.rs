@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::{Sequence, ranges::Ranges};
 
-/// With so many ranges they are joined where they can be, and again with each doubling of them: what cannot be joined costs little then.
+/// With so many ranges they are joined where they can be, and again when there are twice as many: what cannot be joined costs little then.
 pub(crate) const RANGES_STEP: usize = 1024;
 
 /// Invariant: ranges start above the cursor.
@@ -31,11 +31,6 @@ impl Progress {
             self.cursor = self.cursor.max(end);
             self.ranges.remove_first();
         }
-    }
-
-    /// How often the number of ranges has passed the step, and doubled.
-    pub(crate) fn steps(&self) -> u32 {
-        (self.ranges.len() / RANGES_STEP + 1).ilog2()
     }
 
     /// While one message is open the cursor stands still, and others' numbers lie between what is done above it: each would be a range of

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encoding::{RowError, decode, encode};
 pub(super) use crate::progress::Progress;
-use crate::{Sequence, ranges::Ranges};
+use crate::{Sequence, progress::RANGES_STEP, ranges::Ranges};
 
 const PROGRESS_VERSION: u8 = 1;
 
@@ -21,6 +21,11 @@ impl Progress {
     pub(super) fn end(&self) -> Sequence {
         let last = self.ranges.iter().next_back();
         Sequence(last.map_or(self.cursor, |(_, end)| end))
+    }
+
+    /// How often the number of ranges has passed the step, and doubled.
+    pub(super) fn steps(&self) -> u32 {
+        (self.ranges.len() / RANGES_STEP + 1).ilog2()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
