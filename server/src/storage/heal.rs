@@ -16,10 +16,10 @@ use std::{
 };
 
 use ebbtide_broker::{Batch, Broker, NoRoom};
-use ebbtide_store::StoreError;
+use ebbtide_store::{StoreError, redb::SweepPace};
 
 use super::{
-    Current, Reader, Shared, Source, kept::Kept, parts::Parts, place::Again, sweep::Sweep,
+    Current, Reader, Shared, Source, kept::Kept, parts::Parts, place::Again, sweep::sweep,
 };
 
 /// How long it waits before it tries again to open a store that failed: doubled each time, up to the second one.
@@ -44,15 +44,15 @@ pub(super) enum Healed {
 /// What an attempt has to do.
 struct Todo<'a> {
     parts: Parts<'a>,
-    sweep: Sweep,
+    pace: Arc<SweepPace>,
     /// Another store was found at an earlier one.
     is_other: bool,
 }
 
 impl Todo<'_> {
     /// Changes with whatever an attempt has achieved.
-    fn size(&self) -> (usize, usize) {
-        (self.parts.left(), self.sweep.rows_max())
+    fn reached(&self) -> (usize, (usize, u64)) {
+        (self.parts.left(), self.pace.reached())
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) fn heal(
     let mut is_stuck = matches!(error, StoreError::Full(_));
     let mut todo = Todo {
         parts: Parts::of(&batch.operations, &error),
-        sweep: Sweep::new(),
+        pace: Arc::default(),
         is_other: false,
     };
     let mut pause = RETRY_FIRST;
@@ -91,7 +91,7 @@ pub(super) fn heal(
             continue;
         }
         tried_at = Instant::now();
-        let before = todo.size();
+        let before = todo.reached();
         match attempt(shared, source, broker, &mut todo, is_last) {
             Ok(Healed::Stopped) => return Healed::Stopped,
             Ok(healed) => {
@@ -106,7 +106,7 @@ pub(super) fn heal(
             }
             Err(error) => {
                 // What has been committed has made room, perhaps; and a smaller part may have some.
-                let has_progressed = todo.size() != before;
+                let has_progressed = todo.reached() != before;
                 is_stuck = matches!(error, StoreError::Full(_)) && !has_progressed;
                 pause = match has_progressed {
                     true => RETRY_FIRST,
@@ -138,7 +138,8 @@ fn attempt(
     }
     match again {
         Again::Same(store) | Again::Landed(store) if !todo.is_other => {
-            todo.sweep.run(&store)?;
+            store.sweep_at(&todo.pace);
+            sweep(&store)?;
             todo.parts.commit(&*store)?;
             *shared.reader().shared.store.write() = Some(store);
             Ok(Healed::Same)
@@ -150,8 +151,8 @@ fn attempt(
                 // Nobody would come to a new broker, and that one would know nothing of the batch that was not written.
                 return Ok(Healed::Stopped);
             }
-            store.sweep_in_parts(todo.sweep.rows_max());
-            replace(shared, source, broker, store).inspect_err(|error| todo.sweep.failed(error))?;
+            store.sweep_at(&todo.pace);
+            replace(shared, source, broker, store)?;
             Ok(Healed::Replaced)
         }
     }

@@ -2,7 +2,11 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use ebbtide_store::{Store, memory::MemoryStore, redb::RedbStore};
+use ebbtide_store::{
+    Store,
+    memory::MemoryStore,
+    redb::{RedbStore, SweepPace},
+};
 
 pub(super) enum Kept {
     File(Arc<RedbStore>),
@@ -10,10 +14,10 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    /// See [`RedbStore::sweep_in_parts`].
-    pub fn sweep_in_parts(&self, rows_max: usize) {
+    /// See [`RedbStore::sweep_at`].
+    pub fn sweep_at(&self, pace: &Arc<SweepPace>) {
         match self {
-            Self::File(store) => store.sweep_in_parts(rows_max),
+            Self::File(store) => store.sweep_at(Arc::clone(pace)),
             Self::Memory(_) => {}
         }
     }

@@ -8,9 +8,12 @@ use std::{
 };
 
 use ebbtide_broker::{Broker, Recovery};
-use ebbtide_store::{Row, Store, StoreError, redb::sync_directory};
+use ebbtide_store::{
+    Row, Store, StoreError,
+    redb::{SweepPace, sync_directory},
+};
 
-use super::{FILE, Source, error::StorageError, kept::Kept, sweep::Sweep};
+use super::{FILE, Source, error::StorageError, kept::Kept, sweep::sweep};
 
 /// Makes the folder, readable for its owner only, and gives the path of the file in it. What was made survives a power cut: a file
 /// in a folder without a name is lost.
@@ -43,11 +46,13 @@ impl Source {
     /// Opens the store and brings up a broker from what it holds.
     pub(super) fn open(&self) -> Result<(Kept, Broker), StorageError> {
         let open = || {
+            let pace = Arc::default();
             let mut store = self.place.open()?;
+            store.sweep_at(&pace);
             let mut recovered = self.recover(&*store);
-            if let Err(error @ StoreError::Full(_)) = &recovered {
+            if let Err(StoreError::Full(_)) = &recovered {
                 drop(store);
-                store = self.open_swept(error)?;
+                store = self.open_swept(&pace)?;
                 recovered = self.recover(&*store);
             }
             Ok((store, recovered?))
@@ -56,14 +61,13 @@ impl Source {
     }
 
     /// Opens the store that could not be recovered for want of room, and removes what no session owns in parts.
-    fn open_swept(&self, error: &StoreError) -> Result<Kept, StoreError> {
-        let mut sweep = Sweep::new();
-        sweep.failed(error);
+    fn open_swept(&self, pace: &Arc<SweepPace>) -> Result<Kept, StoreError> {
         loop {
             let store = self.place.open()?;
-            let rows_max = sweep.rows_max();
-            match sweep.run(&store) {
-                Err(_) if sweep.rows_max() < rows_max => {}
+            store.sweep_at(pace);
+            let reached = pace.reached();
+            match sweep(&store) {
+                Err(_) if pace.reached() != reached => {}
                 swept => return swept.map(|()| store),
             }
         }

@@ -29,13 +29,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, ReadableDatabase};
@@ -49,6 +43,7 @@ use crate::{
 };
 
 pub use open::{Settings, sync_directory};
+pub use recover::SweepPace;
 pub use stamp::Stamps;
 
 /// A store in one redb file.
@@ -67,8 +62,8 @@ pub struct RedbStore {
     writer: Mutex<Writer>,
     extent: Extent,
     recent: Recent,
-    /// How many rows recovery removes in one transaction.
-    swept_rows_max: AtomicUsize,
+    /// Of what recovery removes.
+    sweep_pace: Mutex<Arc<SweepPace>>,
 }
 
 /// What only the committing side needs.
@@ -110,11 +105,15 @@ impl RedbStore {
         Ok(finished.gone)
     }
 
-    /// The next recovery removes no more rows than these in one transaction, one at least; at first it has no limit. All of them may take
-    /// more room than there is, though to remove them makes some.
-    pub fn sweep_in_parts(&self, rows_max: usize) {
-        self.swept_rows_max
-            .store(rows_max.max(1), Ordering::Relaxed);
+    /// Recovery removes rows at the pace of a store that was opened before, and could not be recovered for want of room.
+    pub fn sweep_at(&self, pace: Arc<SweepPace>) {
+        *self.sweep_pace.lock() = pace;
+    }
+
+    /// How recovery removes what nobody owns: what it learns is of use to the store that is opened next.
+    #[must_use]
+    pub fn sweep_pace(&self) -> Arc<SweepPace> {
+        Arc::clone(&self.sweep_pace.lock())
     }
 
     /// The states in which the file may be, also after this is closed.

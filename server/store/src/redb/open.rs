@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -167,7 +167,7 @@ impl RedbStore {
             writer: Mutex::new(Writer::default()),
             extent: Extent::default(),
             recent: Recent::default(),
-            swept_rows_max: AtomicUsize::new(usize::MAX),
+            sweep_pace: Mutex::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! In memory are only the numbers of the sessions, their progress, and a bounded number of recipient sets and rows.
 
 mod messages;
+mod pace;
 mod sets;
 mod sweep;
 
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadTransaction, ReadableDatabase};
 
+pub use self::pace::SweepPace;
 pub(super) use self::sets::Sets;
 pub(super) use self::sweep::BadRows;
 use self::sweep::Sweep;
@@ -47,7 +49,14 @@ pub(super) fn recover(
         let report = sweep.finish(store, &mut interner)?;
         Ok((report, interner))
     };
-    read().map_err(|error: redb::Error| store.error(error))
+    read().map_err(|error: redb::Error| {
+        let error = store.error(error);
+        // Only what is removed needs room.
+        if matches!(error, StoreError::Full(_)) {
+            store.sweep_pace().failed();
+        }
+        error
+    })
 }
 
 struct Recovery<'a> {

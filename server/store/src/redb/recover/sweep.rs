@@ -1,7 +1,7 @@
 //! What recovery found to remove or to put aside: gathered while rows stream, done at the end, in one
 //! transaction or in several.
 
-use std::{fmt::Write as _, sync::atomic::Ordering};
+use std::fmt::Write as _;
 
 use redb::{Key, TableDefinition, TableHandle, Value, WriteTransaction};
 
@@ -152,11 +152,12 @@ impl Sweep {
         let messages = self.messages.into_iter().map(Change::Message);
         let sets = interner.expire().into_iter().map(Change::Set);
         let mut changes = removed.chain(flows).chain(messages).chain(sets).peekable();
-        let rows = store.swept_rows_max.load(Ordering::Relaxed);
+        let pace = store.sweep_pace();
         while changes.peek().is_some() {
             commit(store, |transaction| {
-                make(transaction, changes.by_ref().take(rows))
+                make(transaction, changes.by_ref().take(pace.rows()))
             })?;
+            pace.succeeded();
         }
         if !self.aside.is_empty() {
             commit(store, |transaction| put_aside(transaction, &self.aside))?;
