@@ -47,16 +47,17 @@ impl Incoming {
     }
 }
 
-/// Aliases that the broker has set for the client: for the topics that it was sent last.
+/// Aliases that the broker has set for the client: for the topics that it was sent last. Boxed: most clients take none, and stay.
 #[derive(Debug)]
-pub(super) struct Outgoing(Option<LruCache<TopicName, NonZeroU16>>);
+pub(super) struct Outgoing(Option<Box<LruCache<TopicName, NonZeroU16>>>);
 
 impl Outgoing {
     /// `maximum` is the client's Topic Alias Maximum; 0: it takes none
     /// [MQTT-3.1.2-26, MQTT-3.1.2-27, MQTT-3.3.2-11].
     pub fn new(maximum: u16) -> Self {
         let capacity = NonZeroUsize::new(usize::from(maximum.min(OUTGOING_MAX)));
-        Self(capacity.map(|capacity| LruCache::with_hasher(capacity, Default::default())))
+        let cache = |capacity| Box::new(LruCache::with_hasher(capacity, Default::default()));
+        Self(capacity.map(cache))
     }
 
     /// The alias for a PUBLISH that is sent now, and whether the client knows it already: then its topic is left out.

@@ -20,14 +20,19 @@ pub(crate) struct Crowding {
     high_bytes: usize,
     /// With so few it is not crowded any more.
     low_bytes: usize,
-    pause_ms_max: u64,
+    pause_ms_max: u32,
     /// When the pause of its publishers ends at the latest.
     until: Option<Monotonic>,
     /// Connections that are not read meanwhile.
     waiting: Vec<Waker>,
-    /// How often those who waited were woken: who has noted this number stands in the list. To look for it there would take as
-    /// long as the list is, for each of them.
-    times_woken: u64,
+    /// How often those who waited were woken, begun anew in the end: who has noted this number stands in the list. To look for it there
+    /// would take as long as the list is, for each of them.
+    times_woken: u32,
+}
+
+/// Each queue keeps it, and forty days are as good as a thousand.
+fn pause_ms_max(limits: &Limits) -> u32 {
+    u32::try_from(limits.back_pressure_ms_max).unwrap_or(u32::MAX)
 }
 
 impl Crowding {
@@ -35,7 +40,7 @@ impl Crowding {
         Self {
             high_bytes: limits.back_pressure_bytes,
             low_bytes: 0,
-            pause_ms_max: limits.back_pressure_ms_max,
+            pause_ms_max: pause_ms_max(limits),
             until: None,
             waiting: Vec::new(),
             times_woken: 0,
@@ -45,7 +50,7 @@ impl Crowding {
     /// From now on these count.
     pub fn set_limits(&mut self, limits: &Limits) {
         self.high_bytes = limits.back_pressure_bytes;
-        self.pause_ms_max = limits.back_pressure_ms_max;
+        self.pause_ms_max = pause_ms_max(limits);
     }
 
     /// After a push, with what waits now: until when its publisher should wait, if it should. Nothing is lost below `ceiling`.
@@ -55,7 +60,9 @@ impl Crowding {
             return None;
         }
         self.low_bytes = high_bytes / 4;
-        let until = *self.until.get_or_insert(now.plus_ms(self.pause_ms_max));
+        let until = *self
+            .until
+            .get_or_insert(now.plus_ms(self.pause_ms_max.into()));
         (until > now).then_some(until)
     }
 
@@ -69,14 +76,14 @@ impl Crowding {
     /// Nobody waits for it any more.
     pub fn clear(&mut self) {
         self.until = None;
-        self.times_woken += 1;
+        self.times_woken = self.times_woken.wrapping_add(1);
         for waker in std::mem::take(&mut self.waiting) {
             waker.wake();
         }
     }
 
     /// Wakes this connection when there is room; `false`: there is already. `noted` is what it has kept of the last time.
-    fn wait(&mut self, waker: &Waker, noted: &mut Option<u64>) -> bool {
+    fn wait(&mut self, waker: &Waker, noted: &mut Option<u32>) -> bool {
         if self.until.is_none() {
             return false;
         }
@@ -93,7 +100,7 @@ pub(crate) struct Crowded {
     queue: Queue,
     pub until: Monotonic,
     /// See [`Crowding::wait`].
-    noted: Option<u64>,
+    noted: Option<u32>,
 }
 
 /// Whose it is.

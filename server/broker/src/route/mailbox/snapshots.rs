@@ -99,7 +99,8 @@ impl State {
         if snapshots.is_empty() {
             return;
         }
-        self.begun = (revision, self.changes.begin());
+        self.begun_revision = revision;
+        self.begun_number = self.changes.begin();
         self.queue = snapshots.mail;
         self.snapshot_bytes = snapshots.bytes;
         // All of them are wanted.
