@@ -180,6 +180,15 @@ impl Authenticator {
         self.0.passwords.is_some()
     }
 
+    /// Whether nobody comes in as a user that the directory does not have: what others have signed may name anybody.
+    pub fn has_all_users(&self) -> bool {
+        self.0.methods.iter().all(|method| match method {
+            Method::Password => true,
+            Method::Jwt => false,
+            Method::Certificate => self.0.certificates.known_only,
+        })
+    }
+
     /// Users, keys and rules.
     pub fn directory(&self) -> &Directory {
         &self.0.directory

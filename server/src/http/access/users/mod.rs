@@ -1,10 +1,11 @@
 //! Users: looked at, made, changed, removed with all that is theirs.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode};
 use ebbtide_api::{Password, User, UserChange, UserList, UserRemoved};
 use ebbtide_broker::{Broker, Command, Outcome, Ticket};
+use ebbtide_protocol::ByteString;
 use ebbtide_store::{
     WallTime,
     access::{Secret, UserRow},
@@ -16,7 +17,7 @@ use tokio::{
 
 use super::has_to_be_on;
 use crate::{
-    auth::{Authenticator, PASSWORD_BYTES_MAX, USERS_MAX, check_name, rows},
+    auth::{Authenticator, Directory, PASSWORD_BYTES_MAX, USERS_MAX, check_name, rows},
     clock::Clock,
     http::{
         App,
@@ -115,8 +116,9 @@ async fn hash(authenticator: &Authenticator, password: Password) -> Result<Strin
     })
 }
 
-/// Removes a user with its connections and sessions; answered when that is on disk. It goes on though nobody waits for the answer. Where
-/// only sessions are left of one, it ends these.
+/// Removes a user with its connections and sessions; answered when that is on disk. It goes on though nobody waits for the answer, unless
+/// the user is made again meanwhile. Where only sessions are left of one, it ends these; not so where others say who somebody is, by
+/// tokens or certificates: these may be of somebody who never was a user here.
 #[utoipa::path(
     delete,
     path = "/api/v1/users/{name}",
@@ -140,31 +142,59 @@ pub async fn remove(
 
 async fn removed(app: App, name: String, deadline: Duration) -> Result<Json<UserRemoved>, Problem> {
     let (broker, _) = app.surroundings.broker.get();
-    let directory = app.surroundings.authenticator.directory();
+    let authenticator = &app.surroundings.authenticator;
+    let directory = authenticator.directory();
     let ticket = directory.remove_user(&broker, &name);
+    let found = broker.client_ids_of(&name);
+    let has_all_users = authenticator.has_all_users();
+    if ticket.is_none() && !has_all_users {
+        let detail = "There is no such user. Whoever comes in under a name that others have signed, by a token or a certificate, is no user \
+                      of this broker: its sessions are deleted by their client ids.";
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    }
     // Of a removal that a crash has cut short sessions may be left: the next user of this name must not get them.
-    if ticket.is_none() && broker.client_ids_of(&name).is_empty() {
+    if ticket.is_none() && found.is_empty() {
         let detail = "There is no such user.";
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     }
-    let mut ended = Ended {
+    let mut ending = Ending {
+        user: &name,
+        broker: &broker,
+        directory,
+        due: (!has_all_users).then(|| found.into_iter().collect()),
         sessions: 0,
         last: ticket,
     };
-    let all = ended.all_of(&name, &broker, app.surroundings.clock);
-    if timeout(deadline, all).await.is_err() {
-        let left = broker.client_ids_of(&name).len();
-        tracing::warn!(
-            user = name,
-            left,
-            "a user was removed, and some of its sessions are left: their connections do not answer"
-        );
-        let detail = format!(
-            "The user is removed, but {left} of its sessions are left, for their connections do not answer: try again."
-        );
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+    let ended = timeout(deadline, ending.end_all(app.surroundings.clock)).await;
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(MadeAgain)) => {
+            tracing::warn!(
+                user = name,
+                "a user was removed and made again, and what sessions it has now were left"
+            );
+            let detail =
+                "The user was removed, and is made again: what sessions it has now were left.";
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
+        Err(_) => {
+            let left = ending.left().len();
+            tracing::warn!(
+                user = name,
+                left,
+                "a user was removed, and some of its sessions are left: their connections do not answer"
+            );
+            let then = match has_all_users {
+                true => "try again",
+                false => "delete them by their client ids",
+            };
+            let detail = format!(
+                "The user is removed, but {left} of its sessions are left, for their connections do not answer: {then}."
+            );
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+        }
     }
-    let Ended { sessions, last } = ended;
+    let Ending { sessions, last, .. } = ending;
     if let Some(last) = last {
         committed(&broker, last).await?;
     }
@@ -176,36 +206,60 @@ async fn removed(app: App, name: String, deadline: Duration) -> Result<Json<User
     Ok(Json(UserRemoved { sessions }))
 }
 
-/// The sessions of a user that is removed.
-struct Ended {
+/// The end of all sessions of a user that is removed.
+struct Ending<'a> {
+    user: &'a str,
+    broker: &'a Broker,
+    directory: &'a Directory,
+    /// Those that have to end, if that is not all there are: who shows what others have signed comes in again at once, and each look
+    /// would find a new session.
+    due: Option<HashSet<ByteString>>,
     sessions: u64,
     /// All of it is on disk with this one.
     last: Option<Ticket>,
 }
 
-impl Ended {
-    /// Ends all that there are. Nobody comes in as this user any more; who did just before may still be on its way to its session.
-    async fn all_of(&mut self, user: &str, broker: &Broker, clock: Clock) {
+/// There is a user of this name again, and what is found now may be its own.
+struct MadeAgain;
+
+impl Ending<'_> {
+    /// Nobody comes in as a user of this broker that is gone; who did just before may still be on its way to its session.
+    async fn end_all(&mut self, clock: Clock) -> Result<(), MadeAgain> {
         loop {
-            let found = broker.client_ids_of(user);
+            let found = self.left();
             if found.is_empty() {
-                return;
+                return Ok(());
+            }
+            if self.directory.read().users.contains_key(self.user) {
+                return Err(MadeAgain);
             }
             // All at once: one that does not answer keeps nobody else in.
             let mut asked = Vec::with_capacity(found.len());
             for client_id in found {
-                asked.extend(broker.command(&client_id, Command::Delete, clock.now()));
+                let pending = self
+                    .broker
+                    .command(&client_id, Command::Delete, clock.now());
+                asked.extend(pending.map(|pending| (client_id, pending)));
                 coop::consume_budget().await;
             }
-            for pending in asked {
+            for (client_id, pending) in asked {
                 // Who was lost has another connection by now, and who is busy is asked again.
                 if let Ok(Outcome::Deleted(ticket)) = pending.await {
                     self.sessions += 1;
                     self.last = self.last.max(Some(ticket));
+                    if let Some(due) = &mut self.due {
+                        due.remove(&client_id);
+                    }
                 }
             }
             sleep(LOOK).await;
         }
+    }
+
+    fn left(&self) -> Vec<ByteString> {
+        let mut found = self.broker.client_ids_of(self.user);
+        found.retain(|client_id| self.due.as_ref().is_none_or(|due| due.contains(client_id)));
+        found
     }
 }
 

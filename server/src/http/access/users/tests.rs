@@ -1,4 +1,5 @@
-//! What becomes of a removal when whoever asks for it goes away, and when connections do not answer.
+//! What becomes of a removal when whoever asks for it goes away, when connections do not answer, when clients come back, and when
+//! the user does.
 
 use std::{sync::Arc, task::Waker};
 
@@ -11,7 +12,6 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    auth::Directory,
     config::{Config, Method, Options},
     driver::Surroundings,
     events::Events,
@@ -28,12 +28,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A broker that asks for passwords, with a user `ann`.
 fn app() -> (Storage, App) {
+    app_with(&[])
+}
+
+/// It asks for these as well.
+fn app_with(others: &[Method]) -> (Storage, App) {
     let options = Options {
         ephemeral: Some(true),
         auth: vec![Method::Password],
         ..Options::default()
     };
-    let config = Config::resolve(options).expect("a valid configuration");
+    let mut config = Config::resolve(options).expect("a valid configuration");
+    config.auth.methods.extend(others);
     let (clock, directory) = (Clock::start(), Directory::default());
     let (events, proxies) = (Events::default(), Proxies::new(&config));
     let storage = Storage::start(&config, clock, &events, &directory).expect("in memory");
@@ -50,22 +56,21 @@ fn app() -> (Storage, App) {
     let history = History::default();
     let service = Service::new(door, &config, surroundings, history, times, events, proxies);
     let app = service.app;
-    let (broker, _) = app.surroundings.broker.get();
-    let put = app
-        .surroundings
-        .authenticator
-        .directory()
-        .put_user(&broker, |_| {
-            Ok::<_, ()>(UserRow {
-                name: "ann".into(),
-                password: Secret(Vec::new()),
-                scopes: Default::default(),
-                claims: Vec::new(),
-                changed_at: clock.now().wall,
-            })
-        });
-    put.expect("there is room");
+    make_ann(&app);
     (storage, app)
+}
+
+fn make_ann(app: &App) {
+    let row = UserRow {
+        name: "ann".into(),
+        password: Secret(Vec::new()),
+        scopes: Default::default(),
+        claims: Vec::new(),
+        changed_at: app.surroundings.clock.now().wall,
+    };
+    let directory = app.surroundings.authenticator.directory();
+    let put = directory.put_user(&broker(app), |_| Ok::<_, ()>(row));
+    put.expect("there is room");
 }
 
 fn broker(app: &App) -> Broker {
@@ -196,4 +201,56 @@ async fn sessions_of_nobody_are_ended() {
     assert_eq!(again.status(), StatusCode::NOT_FOUND);
     assert!(broker(&app).client_ids_of("ann").is_empty());
     assert!(ask(&app, "ann").await.is_ok());
+}
+
+/// Would fail if one that only others know were taken for what a crash has left.
+#[tokio::test]
+async fn who_is_known_to_others_only_is_no_user_to_be_removed() {
+    for others in [Method::Jwt, Method::Certificate] {
+        let (_storage, app) = app_with(&[others]);
+        let mut connections = [client(&app, "bob", "a")];
+        let problem = ask(&app, "bob").await.expect_err("there is no bob");
+        assert_eq!(problem.status(), StatusCode::NOT_FOUND);
+        connections[0].handle_wake(app.surroundings.clock.now());
+        assert_eq!(broker(&app).client_ids_of("bob").len(), 1);
+    }
+}
+
+/// Would fail if the removal ran after those who come in again by what others have signed.
+#[tokio::test]
+async fn who_comes_back_by_what_others_have_signed_stays() {
+    let (_storage, app) = app_with(&[Method::Jwt]);
+    let mut connections = ["a", "b"].map(|id| client(&app, "ann", id));
+    let removal = tokio::spawn(ask(&app, "ann"));
+    let mut back = Vec::new();
+    while !removal.is_finished() {
+        let now = app.surroundings.clock.now();
+        for connection in connections.iter_mut().chain(&mut back) {
+            connection.handle_wake(now);
+        }
+        if broker(&app).client_ids_of("ann").is_empty() {
+            back.extend(["a", "c"].map(|id| client(&app, "ann", id)));
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    let removed = removal.await.expect("it ends").expect("it is done");
+    assert_eq!((removed.0.sessions, back.len()), (2, 2));
+    assert_eq!(broker(&app).client_ids_of("ann").len(), 2);
+}
+
+/// Would fail if a removal that nobody waits for any more took the sessions of the next user of that name.
+#[tokio::test]
+async fn a_user_that_is_made_again_keeps_its_sessions() {
+    let (_storage, app) = app();
+    let mut connections = [client(&app, "ann", "a")];
+    // So the removal goes on.
+    let _waiting = occupy(&app, "a");
+    let removal = tokio::spawn(ask(&app, "ann"));
+    sleep(Duration::from_millis(50)).await;
+    make_ann(&app);
+    let outcome = timeout(PATIENCE, removal).await.expect("it does not go on");
+    let problem = outcome.expect("it ends").expect_err("one is left");
+    assert_eq!(problem.status(), StatusCode::CONFLICT);
+    connections[0].handle_wake(app.surroundings.clock.now());
+    assert_eq!(broker(&app).client_ids_of("ann").len(), 1);
 }
