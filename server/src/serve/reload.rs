@@ -65,9 +65,9 @@ struct Next {
 impl Running {
     /// Reads everything again.
     pub async fn reload(&mut self) {
-        let (reread, has_tls) = (Arc::clone(&self.reread), self.tls.is_some());
+        let (reread, tls) = (Arc::clone(&self.reread), self.tls.clone());
         let holds = self.holds.clone();
-        let read = tokio::task::spawn_blocking(move || read(&reread, &holds, has_tls));
+        let read = tokio::task::spawn_blocking(move || read(&reread, &holds, tls.as_ref()));
         match read.await {
             Ok(Ok(next)) => self.apply(next),
             Ok(Err(error)) => tracing::error!(
@@ -135,16 +135,25 @@ impl Running {
     }
 }
 
-fn read(reread: &Reread, holds: &Config, has_tls: bool) -> Result<Next, ReloadError> {
+fn read(reread: &Reread, holds: &Config, running: Option<&Tls>) -> Result<Next, ReloadError> {
     let file = reread()?;
     let then = holds.then(&file).map_err(ReloadError::Together)?;
     // What the file does not name any more may be gone: what was read of it goes on.
-    let names_tls = has_tls && file.tls.is_some();
+    let tls = match (running, &file.tls, &then.tls) {
+        (Some(running), Some(named), Some(files)) => {
+            let files = files.clone();
+            let stay = named.client_authorities.is_none() && files.client_authorities.is_some();
+            Some(match stay {
+                true => running.prepare_for_the_same_clients(files)?,
+                false => Prepared::read(files)?,
+            })
+        }
+        _ => None,
+    };
     let names_jwt = file.auth.methods.contains(&Method::Jwt);
-    let tls = then.tls.clone().filter(|_| names_tls);
     let jwt = names_jwt.then(|| Jwt::load(&then.auth.jwt));
     Ok(Next {
-        tls: tls.map(Prepared::read).transpose()?,
+        tls,
         jwt: jwt.transpose()?,
         then,
         file,

@@ -12,7 +12,7 @@ use rustls::{
         CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
-    server::{VerifierBuilderError, WebPkiClientVerifier},
+    server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
 use crate::config::{ClientCertificates, TlsFiles};
@@ -65,8 +65,14 @@ pub enum TlsError {
     },
 }
 
-/// Reads all files anew.
-pub fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+/// What turns away clients that none of the authorities has signed.
+pub type ClientVerifier = Arc<dyn ClientCertVerifier>;
+
+/// Reads all files anew. Where these name no authorities for clients, `kept` says whose certificates count; `None`: clients show none.
+pub fn read(
+    files: &TlsFiles,
+    kept: Option<ClientVerifier>,
+) -> Result<(ServerConfig, Option<ClientVerifier>), TlsError> {
     let provider = Arc::new(ring::default_provider());
     let chain = certificates(&files.certificate, "tls-certificate")?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::Unreadable {
@@ -83,17 +89,18 @@ pub fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(pair)?;
-    let builder = match &files.client_authorities {
+    let verifier = match &files.client_authorities {
+        None => kept,
+        Some(path) => Some(verifier(path, files, &provider)?),
+    };
+    let builder = match &verifier {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let verifier = verifier(path, files, &provider)?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
     };
     let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
     // One of the two: a browser asks for HTTP, an MQTT client for MQTT or for nothing at all.
     config.alpn_protocols = vec![b"http/1.1".to_vec(), b"mqtt".to_vec()];
-    Ok(config)
+    Ok((config, verifier))
 }
 
 fn certificates(
@@ -136,12 +143,11 @@ fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'sta
     }
 }
 
-/// What turns away clients that none of these authorities has signed.
 fn verifier(
     path: &Path,
     files: &TlsFiles,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
+) -> Result<ClientVerifier, TlsError> {
     let refused = |why: String| TlsError::Authorities {
         path: path.into(),
         why,

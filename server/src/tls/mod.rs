@@ -23,6 +23,7 @@ use rustls::{CertificateError, ServerConfig};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use self::files::ClientVerifier;
 use crate::{config::TlsFiles, logging::Throttle, tcp::Peer};
 
 /// How long a client may take for its handshake.
@@ -31,8 +32,7 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// What the listeners show to clients now.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    files: Arc<ArcSwap<TlsFiles>>,
-    current: Arc<ArcSwap<ServerConfig>>,
+    current: Arc<ArcSwap<Prepared>>,
     /// Keeps strangers from flooding the log.
     complaints: Arc<Throttle>,
 }
@@ -41,38 +41,59 @@ pub struct Tls {
 #[derive(Debug)]
 pub struct Prepared {
     files: TlsFiles,
-    config: ServerConfig,
+    /// Built of what these files name, or, if they name nothing for it, of earlier ones.
+    verifier: Option<ClientVerifier>,
+    config: Arc<ServerConfig>,
 }
 
 impl Prepared {
     /// Reads the files.
     pub fn read(files: TlsFiles) -> Result<Self, TlsError> {
-        let config = files::read(&files)?;
-        Ok(Self { files, config })
+        Self::read_with(files, None)
+    }
+
+    fn read_with(files: TlsFiles, kept: Option<ClientVerifier>) -> Result<Self, TlsError> {
+        let (config, verifier) = files::read(&files, kept)?;
+        Ok(Self {
+            files,
+            verifier,
+            config: Arc::new(config),
+        })
     }
 }
 
 impl Tls {
     /// Reads the files.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let Prepared { files, config } = Prepared::read(files)?;
         Ok(Self {
-            files: Arc::new(ArcSwap::from_pointee(files)),
-            current: Arc::new(ArcSwap::from_pointee(config)),
+            current: Arc::new(ArcSwap::from_pointee(Prepared::read(files)?)),
             complaints: Arc::new(Throttle::new()),
         })
     }
 
+    /// Reads the files but those about clients: whose certificates count stays as it was read, for these files are named no more and
+    /// may be gone.
+    pub fn prepare_for_the_same_clients(&self, files: TlsFiles) -> Result<Prepared, TlsError> {
+        let files = TlsFiles {
+            client_authorities: None,
+            revoked: None,
+            ..files
+        };
+        Prepared::read_with(files, self.current.load().verifier.clone())
+    }
+
     /// Uses these, for the connections to come.
     pub fn set(&self, prepared: Prepared) {
-        self.files.store(Arc::new(prepared.files));
-        self.current.store(Arc::new(prepared.config));
+        self.current.store(Arc::new(prepared));
     }
 
     /// Reads them again: for the connections to come. On an error nothing changes.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let config = files::read(&self.files.load())?;
-        self.current.store(Arc::new(config));
+        let current = self.current.load();
+        self.set(Prepared::read_with(
+            current.files.clone(),
+            current.verifier.clone(),
+        )?);
         Ok(())
     }
 
@@ -92,7 +113,7 @@ impl Tls {
 
     /// Does the handshake with a client that has just connected.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let acceptor = TlsAcceptor::from(self.current.load_full());
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.current.load().config));
         // In a place of its own: it takes ten times what else is done before a client is in.
         let handshake = Box::pin(acceptor.accept(stream));
         timeout(HANDSHAKE_DEADLINE, handshake)

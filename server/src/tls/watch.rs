@@ -34,7 +34,8 @@ pub async fn watch(tls: Tls) {
 }
 
 fn look(tls: &Tls) -> Vec<Look> {
-    let files = tls.files.load();
+    let current = tls.current.load();
+    let files = &current.files;
     [
         Some(&files.certificate),
         Some(&files.key),

@@ -64,6 +64,17 @@ fn certificate(
     Ok(Shown { chain, key })
 }
 
+/// A new certificate of the broker, and its key.
+fn write_server(folder: &TempDir, authority: &Authority) -> Result<()> {
+    let mut server = CertificateParams::new(vec!["localhost".to_owned()])?;
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate()?;
+    let server = server.signed_by(&key, authority)?;
+    fs::write(folder.path().join("server.pem"), server.pem())?;
+    fs::write(folder.path().join("key.pem"), key.serialize_pem())?;
+    Ok(())
+}
+
 /// A broker that asks for certificates.
 struct Certified {
     broker: Broker,
@@ -92,14 +103,9 @@ impl Certified {
     fn start(file: &str) -> Result<Self> {
         let folder = TempDir::new()?;
         let authority = authority("the authority")?;
-        let mut server = CertificateParams::new(vec!["localhost".to_owned()])?;
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate()?;
-        let server = server.signed_by(&key, &authority)?;
         let path = |name: &str| folder.path().join(name);
         fs::write(path("authority.pem"), authority.pem())?;
-        fs::write(path("server.pem"), server.pem())?;
-        fs::write(path("key.pem"), key.serialize_pem())?;
+        write_server(&folder, &authority)?;
         let head = format!(
             "mqtts = '127.0.0.1:0'\nhttps = '127.0.0.1:0'\ntls_certificate = '{0}/server.pem'\ntls_key = '{0}/key.pem'\n\
              tls_client_ca = '{0}/authority.pem'\n",
@@ -410,6 +416,8 @@ fn a_reload_leaves_certificates_what_they_stand_on() -> Result<()> {
     let lines = file
         .lines()
         .filter(|line| !line.starts_with("tls_client_ca"));
+    // Nothing names it any more.
+    fs::remove_file(certified.folder.path().join("authority.pem"))?;
     certified.reload(&lines.collect::<Vec<_>>().join("\n"))?;
     certified.logged("0 changes hold, 2 need a restart")?;
     let log = certified.broker.log();
@@ -421,7 +429,11 @@ fn a_reload_leaves_certificates_what_they_stand_on() -> Result<()> {
         ensure!(line.ends_with("until then the old one holds"), "{line}");
     }
     certified.is_user(&device, "device")?;
-    certified.is_turned_away(None, "it has shown no certificate")
+    certified.is_turned_away(None, "it has shown no certificate")?;
+    // The broker's own certificate is renewed as ever.
+    write_server(&certified.folder, &certified.authority)?;
+    certified.logged("the TLS certificate was read again")?;
+    certified.is_user(&device, "device")
 }
 
 #[test]
