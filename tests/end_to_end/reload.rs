@@ -321,6 +321,35 @@ fn keys_stay_as_long_as_the_method_that_they_are_for() -> Result<()> {
     Ok(())
 }
 
+/// What a restart will need is looked at before.
+#[test]
+fn keys_that_wait_for_a_restart_can_be_used_and_are_not_said_to_hold() -> Result<()> {
+    let keys = TempDir::new()?;
+    let file = |key: &str| {
+        format!(
+            "auth = ['jwt', 'password']\n[[jwt]]\nname = 'k'\nalgorithms = ['HS256']\nkey_file = '{}'\n",
+            keys.path().join(key).display()
+        )
+    };
+    fs::write(keys.path().join("good"), "the secret of somebody who signs")?;
+    fs::write(keys.path().join("short"), "short")?;
+    let plain = "auth = ['password']\n";
+    let reloadable = Reloadable::start(plain, &[])?;
+    let said = reloadable.reload(&file("short"))?;
+    contains(&said, &["everything goes on as it was", "give at least 32"])?;
+    let said = reloadable.reload(&file("good"))?;
+    contains(
+        &said,
+        &[
+            "0 changes hold, 2 need a restart; certificates were read again too, and the keys of [[jwt]] can be used, but wait",
+        ],
+    )?;
+    let said = reloadable.reload(plain)?;
+    contains(&said, &["certificates were read again too"])?;
+    ensure!(!said.contains("keys"), "{said}");
+    Ok(())
+}
+
 #[test]
 fn who_signs_certificates_of_clients_can_change() -> Result<()> {
     let certificates = Certificates::make()?;

@@ -90,7 +90,17 @@ impl Running {
         if let (Some(running), Some(prepared)) = (&self.tls, tls) {
             running.set(prepared);
         }
-        let keys_stay = jwt.is_none() && !then.auth.jwt.is_empty();
+        let has_keys = then.auth.methods.contains(&Method::Jwt);
+        let keys = match (has_keys, jwt.is_some()) {
+            (true, true) => "certificates and keys were read again too",
+            (true, false) => {
+                "certificates were read again too, and the keys of [[jwt]] stay as they are, for `jwt` in `auth` holds until a restart"
+            }
+            (false, _) if file.auth.jwt.is_empty() => "certificates were read again too",
+            (false, _) => {
+                "certificates were read again too, and the keys of [[jwt]] can be used, but wait as `jwt` in `auth` does"
+            }
+        };
         if let Some(jwt) = jwt {
             self.authenticator.set_jwt(jwt);
         }
@@ -122,12 +132,6 @@ impl Running {
                 );
             }
         }
-        let keys = match keys_stay {
-            true => {
-                "certificates were read again too, and the keys of [[jwt]] stay as they are, for `jwt` in `auth` holds until a restart"
-            }
-            false => "certificates and keys were read again too",
-        };
         tracing::info!(
             "SIGHUP: the configuration was read again: {taken} changes hold, {waiting} need a restart; {keys}"
         );
@@ -150,8 +154,9 @@ fn read(reread: &Reread, holds: &Config, running: Option<&Tls>) -> Result<Next, 
         }
         _ => None,
     };
-    let names_jwt = file.auth.methods.contains(&Method::Jwt);
-    let jwt = names_jwt.then(|| Jwt::load(&then.auth.jwt));
+    // Those that wait for a restart were tried with the rest of the file.
+    let has_keys = [&file, &then].map(|config| config.auth.methods.contains(&Method::Jwt));
+    let jwt = (has_keys == [true, true]).then(|| Jwt::load(&then.auth.jwt));
     Ok(Next {
         tls,
         jwt: jwt.transpose()?,
