@@ -1,6 +1,12 @@
 //! Before a connection is judged by what has not come: what has come, and the runtime has not looked at its socket yet.
 
-use std::{future::poll_fn, io, pin::pin, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    pin::pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::{task::coop, time::sleep};
 
@@ -15,21 +21,21 @@ impl<S: ByteStream> Driver<S> {
     /// at its socket since.
     pub(super) async fn look_once_more(&mut self) -> io::Result<()> {
         looks::all_seen().await;
-        if self.ended || !self.connection.wants_input() {
-            return Ok(());
+        let clock = self.surroundings.clock;
+        let most = self.carried + CARRIED_BYTES_MAX;
+        // One read need not give all of a packet.
+        while self.carried < most
+            && !self.ended
+            && self.connection.wants_input()
+            && self.connection.is_overdue(clock.now().monotonic)
+        {
+            match self.read_until(|_| true).await {
+                Some(Ok(0)) => self.ended = true,
+                Some(count) => self.carried += count?,
+                None => return Ok(()),
+            }
+            self.take_in();
         }
-        let come = poll_fn(|context| {
-            Poll::Ready(match self.stream.poll_read(context, &mut self.input) {
-                Poll::Ready(count) => Some(count),
-                Poll::Pending => None,
-            })
-        });
-        match come.await {
-            Some(Ok(0)) => self.ended = true,
-            Some(count) => self.carried += count?,
-            None => return Ok(()),
-        }
-        self.take_in();
         Ok(())
     }
 
@@ -55,15 +61,9 @@ impl<S: ByteStream> Driver<S> {
             if carried >= CARRIED_BYTES_MAX || self.ended || !self.connection.wants_input() {
                 return Ok(());
             }
-            let read = poll_fn(|context| {
-                // Before the read, or what is seen in between would be left.
+            let read = self.read_until(|context| {
                 is_over = is_over || end.as_mut().poll(context).is_ready();
-                match self.stream.poll_read(context, &mut self.input) {
-                    Poll::Ready(count) => Poll::Ready(Some(count)),
-                    // A task that has spent its turn is told that there is nothing.
-                    Poll::Pending if is_over && coop::has_budget_remaining() => Poll::Ready(None),
-                    Poll::Pending => Poll::Pending,
-                }
+                is_over
             });
             match read.await {
                 Some(Ok(0)) => self.ended = true,
@@ -71,5 +71,23 @@ impl<S: ByteStream> Driver<S> {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Reads what comes. `None`: nothing has, and it is over.
+    async fn read_until(
+        &mut self,
+        mut is_over: impl FnMut(&mut Context<'_>) -> bool,
+    ) -> Option<io::Result<usize>> {
+        poll_fn(|context| {
+            // Before the read, or what is seen in between would be left.
+            let is_over = is_over(context);
+            match self.stream.poll_read(context, &mut self.input) {
+                Poll::Ready(count) => Poll::Ready(Some(count)),
+                // A task that has spent its turn is told that there is nothing.
+                Poll::Pending if is_over && coop::has_budget_remaining() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{io::Write, net::SocketAddr, time::Duration};
 
+use ebbtide_broker::Limits;
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -136,5 +137,35 @@ fn who_sent_something_in_time_was_not_silent() {
         assert_eq!(broker.stats().connections, 1, "it stays");
         sleep(SILENCE).await;
         assert_eq!(broker.stats().connections, 0, "then it was silent");
+    });
+}
+
+/// Would fail if no more were looked at than one read gives.
+#[test]
+fn a_long_connect_packet_that_came_in_time_is_read_to_its_end() {
+    const DEADLINE: Duration = Duration::from_millis(500);
+    run(async {
+        let (_storage, surroundings) = broker();
+        surroundings.broker.set_limits(Limits {
+            connect_deadline_ms: 500,
+            ..Limits::default()
+        });
+        let mut crowd = Crowd::new().await;
+        let (mut one, stream) = crowd.pair().await;
+        let serving = tokio::spawn(serve_at(surroundings.clone(), Tcp::new(stream)));
+        looks::all_seen().await;
+        let hello = Packet::Connect(Box::new(Connect {
+            client_id: "me".to_owned().into(),
+            password: Some(vec![b'x'; 1_500].into()),
+            ..Connect::default()
+        }));
+        crowd.push_in_front(&mut one, &[hello]);
+        // The whole broker stands still.
+        std::thread::sleep(DEADLINE + TURN);
+        let (broker, _) = surroundings.broker.get();
+        while broker.stats().connections == 0 {
+            assert!(!serving.is_finished(), "it has to go");
+            sleep(TURN).await;
+        }
     });
 }
