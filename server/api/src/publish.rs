@@ -4,6 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// The most messages of one `POST /api/v1/publish/many`.
 pub const PUBLISH_MANY_MAX: usize = 1000;
+/// The most user properties of a message that is published over HTTP.
+pub const USER_PROPERTIES_MAX: usize = 1000;
 
 /// The body of `POST /api/v1/publish`.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub struct PublishRequest {
     /// What travels with it.
     #[serde(
         default,
-        deserialize_with = "crate::object::one",
+        deserialize_with = "properties",
         skip_serializing_if = "Properties::is_empty"
     )]
     pub properties: Properties,
@@ -74,13 +76,50 @@ pub struct Properties {
     /// What ties a response to its request, as base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_data_base64: Option<String>,
-    /// In their order; a name may come again.
+    /// In their order; a name may come again. What is published here has 1000 at the most; over MQTT a message may have more.
     #[serde(
         default,
         deserialize_with = "crate::object::all",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub user_properties: Vec<UserProperty>,
+}
+
+/// Those of a request.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Given(#[serde(with = "GivenProperties")] Properties);
+
+/// As [`Properties`], but for the bound.
+#[derive(Deserialize)]
+#[serde(remote = "Properties", deny_unknown_fields)]
+struct GivenProperties {
+    #[serde(default)]
+    payload_format_indicator: Option<bool>,
+    #[serde(default)]
+    message_expiry_interval: Option<u32>,
+    #[serde(default)]
+    content_type: Option<String>,
+    #[serde(default)]
+    response_topic: Option<String>,
+    #[serde(default)]
+    correlation_data_base64: Option<String>,
+    #[serde(default, deserialize_with = "user_properties")]
+    user_properties: Vec<UserProperty>,
+}
+
+/// The properties of a message in a request.
+pub(crate) fn properties<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Properties, D::Error> {
+    crate::object::one(deserializer).map(|Given(properties)| properties)
+}
+
+/// As with many messages, a body could have a million.
+fn user_properties<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<UserProperty>, D::Error> {
+    crate::object::few(deserializer, "user_properties", USER_PROPERTIES_MAX)
 }
 
 impl Properties {
@@ -140,6 +179,7 @@ pub struct PublishManyResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PutRetainedRequest;
 
     #[test]
     fn success_means_committed_if_nothing_else_is_asked_for() {
@@ -162,5 +202,57 @@ mod tests {
         let error = read(most + 1, ",what is no JSON").expect_err("too many");
         let error = error.to_string();
         assert!(error.contains("messages: at most 1000 of them"), "{error}");
+    }
+
+    /// Would fail if a request could have any number of them, or an answer could not.
+    #[test]
+    fn no_more_user_properties_are_read_than_may_be() {
+        let text = |count: usize, end: &str| {
+            let properties = vec![r#"{"name":"a","value":""}"#; count].join(",");
+            format!(r#"{{"user_properties":[{properties}{end}]}}"#)
+        };
+        let publish = |properties: String| {
+            let text = format!(r#"{{"topic":"a","properties":{properties}}}"#);
+            let read: Result<PublishRequest, _> = serde_json::from_str(&text);
+            read.map(|request| request.properties.user_properties.len())
+        };
+        let retain = |properties: String| {
+            let text = format!(r#"{{"payload":"a","properties":{properties}}}"#);
+            let read: Result<PutRetainedRequest, _> = serde_json::from_str(&text);
+            read.map(|request| request.properties.user_properties.len())
+        };
+        let most = USER_PROPERTIES_MAX;
+        for read in [publish, retain] {
+            assert_eq!(read(text(most, "")).expect("a request"), most);
+            let error = read(text(most + 1, ",what is no JSON")).expect_err("too many");
+            let error = error.to_string();
+            let why = "user_properties: at most 1000 of them";
+            assert!(error.contains(why), "{error}");
+        }
+        let answer: Properties = serde_json::from_str(&text(most + 1, "")).expect("an answer");
+        assert_eq!(answer.user_properties.len(), most + 1);
+    }
+
+    /// Would fail if a request had not all that an answer has.
+    #[test]
+    fn properties_of_a_request_are_those_of_an_answer() {
+        let properties = Properties {
+            payload_format_indicator: Some(true),
+            message_expiry_interval: Some(1),
+            content_type: Some("c".into()),
+            response_topic: Some("r".into()),
+            correlation_data_base64: Some("AA==".into()),
+            user_properties: vec![UserProperty {
+                name: "n".into(),
+                value: "v".into(),
+            }],
+        };
+        let request = PublishRequest {
+            properties,
+            ..PublishRequest::default()
+        };
+        let text = serde_json::to_string(&request).expect("writes");
+        let read: PublishRequest = serde_json::from_str(&text).expect("a request");
+        assert_eq!(read, request);
     }
 }

@@ -94,7 +94,7 @@ pub struct PutRetainedRequest {
     /// What travels with it.
     #[serde(
         default,
-        deserialize_with = "crate::object::one",
+        deserialize_with = "crate::publish::properties",
         skip_serializing_if = "Properties::is_empty"
     )]
     pub properties: Properties,
