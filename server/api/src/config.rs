@@ -21,7 +21,8 @@ pub struct ConfigOption {
     pub value: Option<String>,
     /// When a change of it holds.
     pub reload: ReloadTime,
-    /// What has been read since (SIGHUP), and waits for a restart.
+    /// What has been read since (SIGHUP), and waits for a restart; `not given`, without quotation marks: the file gives the option up,
+    /// and it has no default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_restart: Option<String>,
 }

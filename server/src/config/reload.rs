@@ -10,6 +10,9 @@ use ebbtide_api::{ConfigOption, ReloadTime};
 
 use super::{Config, Section, limits::TABLE};
 
+/// In the place of a value, which never is that: texts stand in quotation marks.
+const NOT_GIVEN: &str = "not given";
+
 /// When a changed option holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
@@ -75,7 +78,7 @@ pub fn differences(
         if before != after {
             let reload = waiting(reload, held != after);
             let [before, after] =
-                [before, after].map(|value| value.unwrap_or_else(|| "not given".to_owned()));
+                [before, after].map(|value| value.unwrap_or_else(|| NOT_GIVEN.to_owned()));
             found.push(Difference {
                 key: key.to_owned(),
                 values: Some((before, after)),
@@ -108,7 +111,7 @@ pub fn in_force(now: &Config, file: &Config, command: &Command) -> Vec<ConfigOpt
                 Section::Top => key.to_owned(),
                 Section::Limits => format!("{TABLE}.{key}"),
             },
-            after_restart: read.filter(|_| waits),
+            after_restart: waits.then(|| read.unwrap_or_else(|| NOT_GIVEN.to_owned())),
             value,
             reload: match waiting(reload, waits) {
                 Reload::AtOnce => ReloadTime::AtOnce,
@@ -238,6 +241,19 @@ mod tests {
             of("server_reference"),
             (String::new(), ReloadTime::AtOnce, None)
         );
+    }
+
+    /// Would fail if it were left out like one that does not wait.
+    #[test]
+    fn what_the_file_gives_up_waits_as_not_given() {
+        let [started, next] = ["presence_topic = 'p/{client}'", ""].map(config);
+        let now = started.then(&next).expect("they get on");
+        let options = in_force(&now, &next, &Cli::command());
+        let option = options.iter().find(|one| one.key == "presence_topic");
+        let option = option.expect("it is there");
+        assert_eq!(option.value.as_deref(), Some("\"p/{client}\""));
+        assert_eq!(option.after_restart.as_deref(), Some("not given"));
+        assert_eq!(option.reload, ReloadTime::Restart);
     }
 
     #[test]
