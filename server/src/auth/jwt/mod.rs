@@ -89,7 +89,7 @@ struct Key {
 /// By what a source refuses a token.
 struct Refused {
     why: String,
-    /// By the very key that it names, or because it has expired: no other key has to be waited for.
+    /// By the very key that it names, or for what every key would refuse it for: no other one has to be waited for.
     is_final: bool,
 }
 
@@ -213,7 +213,8 @@ impl Jwt {
         }
         let is_final = refused.as_ref().is_some_and(|refused| refused.is_final);
         if let (false, Some(outage)) = (is_final, outage) {
-            // A key without an id is tried on every token: that it has not signed this one does not say that nobody has.
+            // A key without an id is tried on every token: that it has not signed this one does not say that nobody has. And the same key
+            // may be in the set that is out too, for another audience, issuer or claim.
             return Err(Unverified::Unavailable(outage));
         }
         let why = refused.map(|refused| refused.why);
@@ -283,22 +284,24 @@ impl Source {
         let token = decode::<serde_json::Map<String, Value>>(token, &key.key, &validation)
             .map_err(|error| Refused {
                 why: format!("its token does not count by the key {name:?}: {error}"),
-                is_final: is_named || matches!(error.kind(), ErrorKind::ExpiredSignature),
+                is_final: is_named || is_for_all_keys(error.kind()),
             })?;
-        self.read_claims(&token.claims).map_err(|why| Refused {
+        let expires_at_s = counts_until_s(&token.claims).map_err(|why| Refused {
             why,
-            is_final: is_named,
-        })
+            is_final: true,
+        })?;
+        self.read_claims(&token.claims, expires_at_s)
+            .map_err(|why| Refused {
+                why,
+                is_final: is_named,
+            })
     }
 
-    fn read_claims(&self, claims: &serde_json::Map<String, Value>) -> Result<Said, String> {
-        let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
-        let expires_at_s =
-            seconds("exp").ok_or("its token does not say until when it counts (`exp`)")?;
-        let now_s = jsonwebtoken::get_current_timestamp();
-        if seconds("nbf").is_some_and(|from| from > (now_s + NOT_BEFORE_LEEWAY_S) as f64) {
-            return Err("its token does not count yet (`nbf`)".to_owned());
-        }
+    fn read_claims(
+        &self,
+        claims: &serde_json::Map<String, Value>,
+        expires_at_s: f64,
+    ) -> Result<Said, String> {
         let claim = &self.config.user_claim;
         let user = claims.get(claim).and_then(Value::as_str);
         let user = user.ok_or_else(|| format!("its token does not name its user ({claim:?})"))?;
@@ -350,6 +353,27 @@ impl Source {
             ),
         }
     }
+}
+
+/// The signature is right, and no source asks for less.
+fn is_for_all_keys(error: &ErrorKind) -> bool {
+    match error {
+        ErrorKind::ExpiredSignature => true,
+        ErrorKind::MissingRequiredClaim(claim) => claim == "exp",
+        _ => false,
+    }
+}
+
+/// Until when a token counts, if it does by now.
+fn counts_until_s(claims: &serde_json::Map<String, Value>) -> Result<f64, String> {
+    let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
+    let expires_at_s =
+        seconds("exp").ok_or("its token does not say until when it counts (`exp`)")?;
+    let now_s = jsonwebtoken::get_current_timestamp();
+    if seconds("nbf").is_some_and(|from| from > (now_s + NOT_BEFORE_LEEWAY_S) as f64) {
+        return Err("its token does not count yet (`nbf`)".to_owned());
+    }
+    Ok(expires_at_s)
 }
 
 fn algorithms(config: &JwtKey) -> Result<Vec<Algorithm>, String> {

@@ -362,6 +362,10 @@ fn while_a_key_set_is_not_there_only_the_key_that_a_token_names_refuses_it() {
     let nameless = config("HS256", files.put("other", other));
     let ed = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
     let ed = EncodingKey::from_ed_pem(ed.serialize_pem().as_bytes()).expect("a key");
+    let by_nameless = |claims: &Value| {
+        let key = EncodingKey::from_secret(other.as_bytes());
+        token(Algorithm::HS256, &key, None, claims)
+    };
     for order in [
         [away.clone(), nameless.clone()],
         [nameless.clone(), away.clone()],
@@ -379,17 +383,31 @@ fn while_a_key_set_is_not_there_only_the_key_that_a_token_names_refuses_it() {
                 assert!(why.contains("was not fetched yet"), "{why}");
             }
         }
-        // Whoever has signed it: it counts no longer.
-        let key = EncodingKey::from_secret(other.as_bytes());
-        let expired = json!({ "sub": "ann", "exp": soon() - 61 });
-        let expired = token(Algorithm::HS256, &key, None, &expired);
-        let outcome = jwt.verify(&expired);
+        // Whoever may accept that key as well: it does not count by now.
+        for (claims, expected) in [
+            (
+                json!({ "sub": "ann", "exp": soon() - 61 }),
+                "ExpiredSignature",
+            ),
+            (json!({ "sub": "ann" }), "exp"),
+            (
+                json!({ "sub": "ann", "exp": soon(), "nbf": soon() + 60 }),
+                "does not count yet",
+            ),
+        ] {
+            let outcome = jwt.verify(&by_nameless(&claims));
+            assert!(
+                matches!(&outcome, Err(Unverified::Refused(why)) if why.contains(expected)),
+                "{outcome:?}"
+            );
+        }
+        // The set may have that key for tokens which name their user otherwise.
+        let outcome = jwt.verify(&by_nameless(&json!({ "exp": soon() })));
         assert!(
-            matches!(&outcome, Err(Unverified::Refused(why)) if why.contains("ExpiredSignature")),
+            matches!(&outcome, Err(Unverified::Unavailable(_))),
             "{outcome:?}"
         );
-        let good = token(Algorithm::HS256, &key, None, &ann());
-        assert!(jwt.verify(&good).is_ok());
+        assert!(jwt.verify(&by_nameless(&ann())).is_ok());
     }
     // A name that is known with another key behind it does not have to wait, and is what the log says.
     let mut named = config("HS256", files.put("named", other));
