@@ -30,7 +30,8 @@ export interface TestPublishOptions {
   properties?: Properties;
 }
 
-const URL = 'ws://broker.test/mqtt';
+/** Of all brokers: what a page keeps by URL is shared by no two of them. */
+let brokers = 0;
 
 /** Made by `createTestBroker`. */
 export class TestBroker {
@@ -38,6 +39,7 @@ export class TestBroker {
   readonly published: Message[] = [];
   readonly #server: Server;
   readonly #options: TestBrokerOptions;
+  readonly #url = `ws://broker-${++brokers}.test/mqtt`;
   readonly #clients: Clients = new Map();
   readonly #engines = new Map<Client, { readonly engine: MemoryEngine; readonly options: ConnectOptions; readonly store: MemoryStore }>();
   /** What stays after a client, by identity, and the logout that it came after. */
@@ -68,7 +70,7 @@ export class TestBroker {
   connect(options: ConnectOptions = {}): Client {
     let engine: MemoryEngine | undefined;
     let store = new MemoryStore();
-    const client = clientFor(this.#clients, URL, options, (settings, after) => {
+    const client = clientFor(this.#clients, this.#url, options, (settings, after) => {
       if (settings.storage === 'durable') {
         const stored = this.#stores.get(settings.identity);
         // What a client has that has logged out since, or is about to, is not for the next one.
