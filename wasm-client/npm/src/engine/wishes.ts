@@ -18,9 +18,9 @@ interface Held extends SubscriptionRow {
   said?: Said;
   /** The last snapshot: 0 told by the server, 1 inferred; undefined: not complete. */
   snapshot?: number | undefined;
-  /** Tab → its last subscription (`Wish.uses`) when the retained values began to come: a later one has missed some of them. Undefined:
-      from an earlier leader, and not asked for again yet. */
-  from?: Map<string, number | undefined>;
+  /** Tab → its last subscription (`Wish.uses`) when the retained values began to come: a later one has missed some of them. Another Map each
+      time they begin; undefined: they are to be asked for again, by the next connection. */
+  from?: Map<string, number | undefined> | undefined;
 }
 
 export interface Wishes {
@@ -58,7 +58,6 @@ export function openWishes({ connection, say, began, completed, partial, flushed
   const tabs = new Map<string, Map<string, Wish>>();
   const held = new Map<string, Held>();
   const filterOf = new Map<number, string>();
-  let online = false;
 
   const usesOf = (filter: string): Map<string, number | undefined> => new Map([...tabs].map(([tab, wishes]) => [tab, wishes.get(filter)?.uses]));
   const tell = (standing: Standing, tab: string): void => say({ t: 'standing', standing: { ...standing, uses: tabs.get(tab)?.get(standing.filter)?.uses }, tab });
@@ -68,6 +67,13 @@ export function openWishes({ connection, say, began, completed, partial, flushed
   const begin = (one: Held): void => {
     one.from = usesOf(one.filter);
     began(one.filter);
+  };
+  /** Once the cache shows all retained values; not if they have begun to come anew, or the connection is lost. */
+  const whenWhole = async (filter: string, then: () => void): Promise<void> => {
+    const from = held.get(filter)?.from;
+    await completed(filter);
+    await flushed();
+    if (held.get(filter)?.from === from) then();
   };
   const wishesFor = (filter: string): Wish[] => [...tabs.values()].flatMap((wishes) => wishes.get(filter) ?? []);
   const caches = (filter: string): boolean => wishesFor(filter).some((wish) => wish.cache);
@@ -117,7 +123,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         if (now?.granted !== undefined && now === held.get(wish.filter)) {
           const { filter, granted, said, snapshot } = now;
           if (snapshot === undefined) tell({ filter, granted, said }, tab);
-          else void flushed().then(() => tell({ filter, granted, said, snapshot, late: true, missed: true }, tab));
+          else void whenWhole(filter, () => tell({ filter, granted, said, snapshot, late: true, missed: true }, tab));
         }
       }
       for (const [filter, userProperties] of ended) {
@@ -132,13 +138,12 @@ export function openWishes({ connection, say, began, completed, partial, flushed
     },
     gone: (tab) => void tabs.delete(tab),
     knows: (tab) => tabs.has(tab),
-    online: () => {
-      online = true;
-      held.forEach(begin);
-    },
+    online: () => held.forEach(begin),
     offline: () => {
-      online = false;
-      for (const one of held.values()) one.snapshot = undefined;
+      for (const one of held.values()) {
+        one.snapshot = undefined;
+        one.from = undefined;
+      }
     },
     change: (identifier, kind, value, said) => {
       const filter = filterOf.get(identifier);
@@ -156,8 +161,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         connection.unsubscribe(identifier);
         tellAll({ filter, failed: ['refused', 'the server refused the subscription', value, said] });
       } else if (kind === 'snapshot') {
-        void completed(filter).then(flushed).then(() => {
-          if (!online) return;
+        void whenWhole(filter, () => {
           one.snapshot = value;
           for (const [tab, uses] of usesOf(filter)) tell({ filter, snapshot: value, missed: one.from?.get(tab) !== uses }, tab);
         });

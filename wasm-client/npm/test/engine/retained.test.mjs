@@ -108,6 +108,79 @@ test('uncached values come again after a reconnect as well', async () => {
   assert.deepEqual(texts(heard), ['old', 'new']);
 });
 
+/** Keeps what has come from being written, until what it returns is called. */
+async function holdWrites(t) {
+  const [{ name }] = await indexedDB.databases();
+  const database = await new Promise((resolve) => (indexedDB.open(name).onsuccess = ({ target }) => resolve(target.result)));
+  const store = database.transaction('retained', 'readwrite').objectStore('retained');
+  let held = true;
+  const wait = () => void (store.count().onsuccess = () => (held ? wait() : database.close()));
+  wait();
+  const release = () => void (held = false);
+  t.after(release);
+  return release;
+}
+
+/** What makes the retained values come anew, while the last of them are being written: they are no snapshot any more. */
+const ANEW = {
+  'the link drops and is back': async (server, engine) => {
+    server.cut();
+    await eventually('offline', () => engine.state.state === 'offline');
+    engine.reconnectNow();
+  },
+  'more is wanted': async (server, engine) => void listen(engine, 's/+', { qos: 2 }),
+};
+
+for (const [what, happens] of Object.entries(ANEW)) {
+  // Fails if the end of the values that came before is told as that of those which come now.
+  test(`${what} while the last values are being written: the snapshot is complete when all have come again`, async (t) => {
+    newProfile();
+    const server = new Server();
+    server.retained = new Map([['s/a', '1'], ['s/b', '1']]);
+    server.halves = true;
+    const engine = open(server);
+    const heard = listen(engine, 's/+');
+    await eventually('the first half', () => server.otherHalf);
+    const release = await holdWrites(t);
+    server.otherHalf();
+    server.otherHalf = undefined;
+    await eventually('the other half', () => heard.messages.length === 2);
+    await happens(server, engine);
+    await eventually('asked for again', () => server.subscribes.length === 2);
+    release();
+    await eventually('the first half again', () => server.otherHalf);
+    assert.deepEqual(heard.snapshots, []);
+    server.otherHalf();
+    await eventually('snapshot', () => heard.snapshots.length === 1);
+    await engine.cached('s/+');
+    assert.equal(heard.snapshots.length, 1);
+  });
+}
+
+// Fails if it is told that it has all when that was so on a connection that is lost.
+test('a later subscription that waits for what is being written while the link drops and is back gets the next snapshot', async (t) => {
+  newProfile();
+  const server = new Server();
+  server.retained = new Map([['s/a', '1'], ['s/b', '1']]);
+  const engine = open(server);
+  const first = listen(engine, 's/+');
+  await eventually('snapshot', () => first.snapshots.length === 1);
+  const release = await holdWrites(t);
+  server.deliver('s/a', '2', { qos: 0, retain: true });
+  await eventually('live', () => first.messages.length === 3);
+  const later = listen(engine, 's/+');
+  // Its wish is known.
+  await new Promise((resolve) => setTimeout(resolve));
+  server.halves = true;
+  await ANEW['the link drops and is back'](server, engine);
+  await eventually('asked for again', () => server.subscribes.length === 2);
+  release();
+  await eventually('the first half', () => server.otherHalf);
+  assert.deepEqual(later.snapshots, []);
+  server.otherHalf();
+  await eventually('snapshot', () => later.snapshots.length === 1 && first.snapshots.length === 2);
+});
+
 // The server sends none with the second SUBSCRIBE.
 test('Retain Handling 1: values that do not come again are not taken for gone', async () => {
   newProfile();
