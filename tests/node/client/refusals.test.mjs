@@ -10,24 +10,43 @@ import { eventually, needs } from './harness/place.mjs';
 import { startScripted } from './harness/scripted.mjs';
 
 const FOR_NOW = [0x83, 0x97];
+/** Before it is taken. */
+const TIMES_REFUSED = 2;
 const FOR_GOOD = [0x80, 0x87, 0x90, 0x91, 0x99];
 /** The packet that refuses. */
 const ANSWERS = { 1: 'puback', 2: 'pubrec' };
 
 for (const [qos, cmd] of Object.entries(ANSWERS)) {
-  // Fails if such a refusal loses the message, or settles it, or is answered by sending it again at once and for ever.
-  test(`QoS ${qos}: what is refused for now stays and is tried again`, needs(90_000, {}), async (t) => {
+  // Fails if such a refusal loses the message, or settles it, or is answered by sending it again before the time that was told.
+  test(`QoS ${qos}: what is refused for now stays and is tried again when that was said`, needs(90_000, {}), async (t) => {
     const { server, tab } = await connected(t);
-    const refuse = new Set(FOR_NOW.map(hex));
+    const texts = FOR_NOW.map(hex);
+    const sent = Object.fromEntries(texts.map((text) => [text, []]));
+    const held = [];
     server.answers.publish = (packet, connection, usual) => {
-      const code = String(packet.payload);
-      if (refuse.delete(code)) connection.send({ cmd, messageId: packet.messageId, reasonCode: Number(code) });
-      else usual();
+      const text = String(packet.payload);
+      if (sent[text].push(performance.now()) > TIMES_REFUSED) held.push(usual);
+      else connection.send({ cmd, messageId: packet.messageId, reasonCode: Number(text) });
     };
-    await tab.call('publishAll', FOR_NOW.map((code) => ({ topic: `kept/${hex(code)}`, text: hex(code), qos: Number(qos) })));
+    const kept = async () => (await tab.call('outbox')).map(({ text }) => text).sort();
+    const deferred = () => window.app.reports.filter(({ kind }) => kind === 'deferred');
+    await tab.call('publishAll', texts.map((text) => ({ topic: `kept/${text}`, text, qos: Number(qos) })));
+    await tab.eventually('refused', deferred, (told) => told.length > 0);
+    assert.deepEqual(await kept(), texts);
+    await eventually('sent once more', () => held.length, (count) => count === texts.length);
+    assert.deepEqual(await kept(), texts);
+    for (const answer of held) answer();
     await tab.eventually('all acknowledged', () => window.app.published.map(({ acked }) => acked), (all) => all.every((acked) => acked === 'ok'));
-    const sent = server.received('publish');
-    for (const code of FOR_NOW) assert.equal(sent.filter(({ payload }) => String(payload) === hex(code)).length, 2, hex(code));
+
+    const told = await tab.page.evaluate(deferred);
+    for (const text of texts) {
+      const pauses = told.filter(({ reasonCode }) => reasonCode === Number(text)).map(({ retryInMs }) => retryInMs);
+      assert.deepEqual([pauses.length, sent[text].length], [TIMES_REFUSED, TIMES_REFUSED + 1], text);
+      pauses.forEach((pauseMs, at) => {
+        const tookMs = sent[text][at + 1] - sent[text][at];
+        assert.ok(tookMs >= pauseMs - 1, `${text}: sent again after ${tookMs} ms, and ${pauseMs} ms were told`);
+      });
+    }
     assert.deepEqual(await tab.call('outbox'), []);
     assert.deepEqual(await tab.call('deadLetters'), []);
   });
