@@ -32,7 +32,7 @@ export interface Publication {
   readonly acked: Promise<Ack>;
   /**
    * Takes it back. `true`: it was not sent and never will be, `acked` rejects with `cancelled`. `false`: too late, or a later one took its
-   * place. Rejects with `quota-exceeded`, `storage`.
+   * place. Rejects with `quota-exceeded`, `storage`, `closed`.
    */
   cancel(): Promise<boolean>;
 }
