@@ -1,5 +1,5 @@
 // The packed npm package in every place that it says it works in: built by each bundler and run in Chromium under a strict policy, imported
-// by Node and by a page rendered on a server, compiled against by TypeScript, and looked at by linters of packages.
+// by Node and by a page rendered on a server, by a test in Vitest, compiled against by TypeScript, and looked at by linters of packages.
 //   node run.mjs <http:// of a broker> <folder of the package>
 
 import assert from 'node:assert/strict';
@@ -46,7 +46,7 @@ function makeApp(tarball) {
   const packages = join(app, 'node_modules');
   mkdirSync(join(packages, 'ebbtide'), { recursive: true });
   execFileSync('tar', ['-xzf', tarball, '-C', join(packages, 'ebbtide'), '--strip-components=1']);
-  for (const name of ['react', 'react-dom', 'scheduler', '@types', 'csstype']) {
+  for (const name of ['react', 'react-dom', 'scheduler', '@types', 'csstype', 'vitest']) {
     const from = join(here, 'node_modules', name);
     if (existsSync(from)) symlinkSync(from, join(packages, name), 'junction');
   }
@@ -133,6 +133,11 @@ async function withoutBrowser(app) {
   done('server');
 }
 
+function inVitest(app) {
+  execFileSync(tool('vitest'), ['run', '--root', app, '--environment', 'node'], { encoding: 'utf8', stdio: 'pipe', timeout: 60_000 });
+  done('vitest');
+}
+
 function types(app) {
   for (const name of readdirSync(join(here, '../../wasm-client/npm/test')).filter((file) => /^consumer.*\.tsx?$/.test(file))) {
     cpSync(join(here, '../../wasm-client/npm/test', name), join(app, name));
@@ -158,6 +163,7 @@ try {
   done('packed');
   await inBrowser(app);
   await withoutBrowser(app);
+  inVitest(app);
   types(app);
   linted(app, tarball);
 } catch (error) {

@@ -18,7 +18,7 @@ fn the_packed_package_works_in_every_bundler_and_without_one() -> Result<()> {
     let script = Script::start(command)?;
     for step in [
         "packed", "plain", "vite", "webpack", "esbuild", "slim", "rollup", "vite-dev", "server",
-        "types", "linted",
+        "vitest", "types", "linted",
     ] {
         script.expect(step)?;
     }
