@@ -31,5 +31,12 @@ export async function inBrowser(use) {
   }
 }
 
+/** Lets the program fail if a figure is not as promised, and says which; a short run says nothing about figures. */
+export function expectLine(holds, what) {
+  if (holds || process.env.EBBTIDE_BENCH_SHORT) return;
+  console.error(`not as promised: ${what}`);
+  process.exitCode = 1;
+}
+
 /** The middle one. */
 export const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];

@@ -1,12 +1,13 @@
 // How fast a page takes messages of 256 bytes, and the processor time that it needs for each: ours with its inbox in IndexedDB, ours in memory,
-// and MQTT.js, which is always in memory. Each round has all of them, one after the other, in a Chromium of its own, on one broker.
+// and MQTT.js, which is always in memory. Each round has all of them, one after the other, in a Chromium of its own, on one broker. It fails
+// when one of ours is slower than MQTT.js, or needs more.
 //   node rates.mjs <http:// of a broker> <its MQTT port> <folder of the package> [rounds] [messages]
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { count, COUNTING_PAGES, openCounting } from './counting-pages.mjs';
-import { buildPage, inBrowser, median } from './measured-page.mjs';
+import { buildPage, expectLine, inBrowser, median } from './measured-page.mjs';
 import { openPublisher } from './publisher.mjs';
 import { serve } from './site.mjs';
 
@@ -19,6 +20,8 @@ const QUIET_BELOW = 0.02;
 const QUIET_MS = 500;
 const TOPIC = 'rates/a';
 const PAYLOAD_BYTES = 256;
+/** What the others are to be at least equal to. */
+const OTHER = 'MQTT.js, in memory';
 const address = new URL('/mqtt', broker.replace('http', 'ws')).href;
 const root = mkdtempSync(join(tmpdir(), 'ebbtide-rates-'));
 
@@ -69,9 +72,13 @@ try {
     for (let round = 0; round < Number(rounds); round++) {
       for (const { output, results } of pages) results.push(await measure(output, publisher, qos));
     }
-    for (const { name, results } of pages) {
-      const of = (what) => median(results.map((one) => one[what]));
-      console.log(`| ${qos} | ${name} | ${of('rate').toFixed(0)} | ${of('renderer').toFixed(1)} | ${of('all').toFixed(1)} |`);
+    const middle = ({ results }) => Object.fromEntries(['rate', 'renderer', 'all'].map((what) => [what, median(results.map((one) => one[what]))]));
+    const other = middle(pages.find(({ name }) => name === OTHER));
+    for (const page of pages) {
+      const { rate, renderer, all } = middle(page);
+      const row = `| ${qos} | ${page.name} | ${rate.toFixed(0)} | ${renderer.toFixed(1)} | ${all.toFixed(1)} |`;
+      console.log(row);
+      expectLine(rate >= other.rate && renderer <= other.renderer && all <= other.all, `${row}: slower than ${OTHER}, or more processor time`);
     }
   }
   publisher.close();
