@@ -4,12 +4,12 @@ import { openWindow } from './browser.mjs';
 import { startLink } from './link.mjs';
 import { startPages } from './pages.mjs';
 
-/** One tab, online through a link. `throttled`: no timer of the page runs before a minute; `clock`: the test moves the page's time. */
-export async function connected(t, start, options = {}, { clock = false, throttled = false } = {}) {
+/** One tab, online through a link. `throttled`: no timer of the page runs before a minute; `clock`: the test moves the page's time; `open`: in such a window. */
+export async function connected(t, start, options = {}, { clock = false, throttled = false, open = openWindow } = {}) {
   const broker = await start(t);
   const link = await startLink(t, broker);
   const pages = await startPages(t);
-  const window = await openWindow(t, pages);
+  const window = await open(t, pages);
   const tab = await window.tab('a', 'elsewhere.html');
   if (clock) await tab.page.clock.install();
   if (throttled) await tab.page.addInitScript(throttle);
@@ -19,7 +19,7 @@ export async function connected(t, start, options = {}, { clock = false, throttl
   return { broker, link, pages, window, tab };
 }
 
-/** As a browser does with a tab that has been hidden for five minutes. Runs in the page. */
+/** Stricter than a browser is with a tab that has been hidden for five minutes. Runs in the page. */
 function throttle() {
   for (const name of ['setTimeout', 'setInterval']) {
     const real = window[name].bind(window);
