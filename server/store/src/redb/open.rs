@@ -41,7 +41,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            cache_bytes: 8 * 1024 * 1024,
+            cache_bytes: 6 * 1024 * 1024,
             quick_repair: false,
             check_on_open: true,
             durability: Durability::Immediate,
