@@ -83,6 +83,8 @@ fn the_dashboard_says_within_three_seconds_that_the_broker_was_killed_and_recove
     let mut page = dashboard(&format!("http://{}/", broker.http()))?;
     page.tell("connection online")?;
     page.tell("health well")?;
+    // Else it may be killed before it has said who is there.
+    page.tell("known 1")?;
     broker.kill()?;
     page.tell("connection offline 3000")?;
     page.tell("health unknown")?;

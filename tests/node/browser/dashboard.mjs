@@ -5,6 +5,7 @@
 //   card <topic> <status>        the card of that topic shows the status
 //   connection <state> [ms]      the page says how it is connected, within so much time
 //   health <state>               the overview says how the broker is
+//   known <count>                the overview knows of so many that are or were present
 //   shown <test id>              it is there and visible
 //   accessible                   axe-core finds nothing on it as it is now
 //   screenshot <scheme> <file>   light or dark
@@ -71,6 +72,10 @@ const orders = {
   async health(state) {
     const shown = () => byTestId('health').getAttribute('data-state');
     await eventually(`health ${state}`, shown, (seen) => seen === state);
+  },
+  async known(count) {
+    const shown = () => page.locator('.digest-count').allInnerTexts();
+    await eventually(`${count} known`, shown, (seen) => seen.some((text) => text.endsWith(`of ${count} online`)));
   },
   async accessible() {
     await accessible(page, page.url());
