@@ -404,6 +404,19 @@ fn pings_without_reading_the_answers() -> Result<()> {
     Ok(())
 }
 
+/// The library answers these by itself, and would keep all of its answers.
+#[test]
+fn web_socket_pings_without_reading_the_answers() -> Result<()> {
+    let broker = Broker::start()?;
+    let (mut deaf, _) = Peer::connect(&broker, Transport::WebSocket, clean("deaf"))?;
+    let watch = Watch::begin(&broker)?;
+    let mut ping = vec![0x89, 0x80 | 125];
+    ping.resize(ping.len() + 4 + 125, 0);
+    deaf.flood(&ping.repeat(1_000), 200 * MIB, PATIENCE)?;
+    Peer::clean(&broker, "bystander")?.ping()?;
+    watch.expect_below(OWN)
+}
+
 #[test]
 fn releases_without_reading_the_answers() -> Result<()> {
     ensure!(unread_answers(Version::V5, &[0x62, 2, 0, 1], 50 * MIB)?);

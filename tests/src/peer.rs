@@ -130,6 +130,14 @@ impl Peer {
         bytes.freeze()
     }
 
+    /// What lies below: over WebSocket its bytes are frames.
+    pub fn socket(&mut self) -> &mut TcpStream {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream,
+            Stream::WebSocket(socket) => socket.get_mut(),
+        }
+    }
+
     /// Sends bytes as they are, over WebSocket in one frame.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.stream {
@@ -142,9 +150,7 @@ impl Peer {
 
     /// Writes the bytes again and again until so many have been sent or the broker has read none for so long. TCP only.
     pub fn flood(&mut self, bytes: &[u8], total: usize, patience: Duration) -> Result<usize> {
-        let Stream::Tcp(stream) = &mut self.stream else {
-            bail!("only over TCP")
-        };
+        let stream = self.socket();
         stream.set_write_timeout(Some(patience))?;
         let (mut sent, mut at) = (0, 0);
         while sent < total {

@@ -36,6 +36,9 @@ const GATE_FACTOR: usize = 2;
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// The most that one message carries. More than a turn gives, unless a packet is large.
 const WRITE_BYTES_MAX: usize = 128 * 1024;
+/// The most that the library holds of what the socket does not take: a message of ours that was handed over when it held nothing, or
+/// as much of its own answers to pings. What has no room replaces the answer before it, as section 5.5.3 of RFC 6455 allows.
+const UNWRITTEN_BYTES_MAX: usize = 2 * WRITE_BYTES_MAX;
 /// The read buffer that the library keeps: small, for most connections are idle.
 const BUFFER_BYTES: usize = 256;
 /// A frame above this makes buffers grow that the library never gives back by itself.
@@ -164,6 +167,7 @@ fn frames(role: Role, bytes_max: usize) -> WebSocketContext {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(0)
+        .max_write_buffer_size(UNWRITTEN_BYTES_MAX)
         .max_message_size(Some(bytes_max))
         .max_frame_size(Some(bytes_max));
     WebSocketContext::new(role, Some(config))
@@ -228,8 +232,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for WebSocket<S> {
                     return Poll::Ready(Err(refusal));
                 }
                 Message::Close(_) => return Poll::Ready(Ok(0)),
-                // The library answers pings by itself.
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                // The library answers pings by itself, and may have to hold answers back: no message goes before they are on their way.
+                Message::Ping(_) => (self.is_blocked, self.has_grown) = (true, true),
+                Message::Pong(_) | Message::Frame(_) => {}
             }
         }
     }
