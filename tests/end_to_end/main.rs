@@ -44,6 +44,7 @@ mod secured_app;
 mod semantics;
 mod sessions;
 mod sessions_api;
+mod slow_uploads;
 mod stats_api;
 mod system_topics;
 mod tls;

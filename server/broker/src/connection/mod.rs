@@ -192,12 +192,8 @@ impl Connection {
         if let Phase::Open(open) = &mut self.phase {
             open.outbound.ends.begin_turn();
             open.steps = 0;
-            // A large packet on a slow way is not silence.
-            if before >= self.counted_bytes + SIGN_OF_LIFE_BYTES {
-                open.last_received = now.monotonic;
-                self.counted_bytes = before;
-            }
         }
+        self.note_incomplete(before, || now);
         let more = self.take_packets(input, now);
         if input.len() < before {
             self.counted_bytes = 0;
@@ -297,14 +293,25 @@ impl Connection {
         matches!(&self.phase, Phase::Open(open) if open.is_leaving)
     }
 
-    /// So many bytes have come of a packet that is not whole. While memory is short this ends the connection, if it is more than
-    /// [`Limits::INCOMPLETE_BYTES_MAX`]: nothing else would give them back. Gives whether it did.
-    pub fn handle_incomplete(&mut self, bytes: usize, now: impl FnOnce() -> Now) -> bool {
+    /// So many bytes have come of a packet that is not whole, in the hands of the transport, too. While memory is short this ends the
+    /// connection, if it is more than [`Limits::INCOMPLETE_BYTES_MAX`]: nothing else would give them back. Gives whether it did.
+    pub fn handle_incomplete(&mut self, bytes: usize, now: impl Fn() -> Now) -> bool {
+        self.note_incomplete(bytes, &now);
         if bytes <= Limits::INCOMPLETE_BYTES_MAX || !self.shared.lacks_memory() {
             return false;
         }
         self.fail(Close::beyond(Limit::MemoryBytesMax), now());
         true
+    }
+
+    /// A large packet on a slow way is not silence.
+    fn note_incomplete(&mut self, bytes: usize, now: impl FnOnce() -> Now) {
+        if let Phase::Open(open) = &mut self.phase
+            && bytes >= self.counted_bytes + SIGN_OF_LIFE_BYTES
+        {
+            open.last_received = now().monotonic;
+            self.counted_bytes = bytes;
+        }
     }
 
     /// The byte stream ended, or failed, at the other side.
