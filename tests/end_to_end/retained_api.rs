@@ -217,6 +217,36 @@ fn more_than_a_client_may_publish_in_a_second_takes_longer_and_is_done() -> Resu
     Ok(())
 }
 
+/// Would fail if what is too large were handed on: it ends the connection inside, and nothing after it is published.
+#[test]
+fn a_message_above_the_largest_packet_is_refused_alone() -> Result<()> {
+    let broker = Broker::start_with(&["--maximum-packet-size", "1000"])?;
+    let small = |topic: &str| json!({"topic": topic, "payload": "x", "qos": 1, "retain": true});
+    let large = |qos: u8| json!({"topic": "large", "payload": "x".repeat(1000), "qos": qos});
+    let messages = [small("a"), large(0), small("b"), large(2), small("c")];
+    let body = json!({ "messages": messages });
+    let (status, answer) = api(broker.http(), "POST", "/api/v1/publish/many", Some(&body))?;
+    ensure!(status == 200, "{status} {answer}");
+    let reasons = answer["results"].as_array().cloned().unwrap_or_default();
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|result| &result["reason_code"])
+        .collect();
+    // 0x10: nobody subscribes.
+    ensure!(reasons == [0x10, 0x95, 0x10, 0x95, 0x10], "{answer}");
+    let (_, page) = get(&broker, "/api/v1/retained")?;
+    ensure!(topics(&page) == ["a", "b", "c"], "{page}");
+    for qos in [0, 1] {
+        let alone = Some(large(qos));
+        let (status, answer) = api(broker.http(), "POST", "/api/v1/publish", alone.as_ref())?;
+        ensure!(status == 413, "{status} {answer}");
+    }
+    let put = json!({"payload": "x".repeat(1000)});
+    let (status, answer) = api(broker.http(), "PUT", "/api/v1/retained/large", Some(&put))?;
+    ensure!(status == 413, "{status} {answer}");
+    Ok(())
+}
+
 #[test]
 fn what_cannot_be_done_is_said() -> Result<()> {
     let broker = Broker::start_with(&["--presence-topic", "presence/{client}"])?;

@@ -56,6 +56,11 @@ pub fn refused(reason: ReasonCode) -> Result<(), Problem> {
         let detail = "The broker refused it: Not authorized. No rule lets this user publish to the topic, or the topic is the broker's own.";
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
+    if reason == ReasonCode::PacketTooLarge {
+        let detail =
+            "The message is larger than `maximum_packet_size`, with its topic and properties.";
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
     if reason.is_error() {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -102,6 +107,7 @@ struct Exchange<'a> {
     /// Which of the messages at QoS 0, counted from 0, were refused, and why.
     refused: Vec<(usize, ReasonCode)>,
     window: usize,
+    packet_bytes_max: usize,
     /// The HTTP API has let the caller in already.
     identity: Identity,
 }
@@ -128,6 +134,7 @@ impl<'a> Exchange<'a> {
             refused: Vec::new(),
             identity,
             window: WINDOW.min(usize::from(broker.limits().receive_maximum)),
+            packet_bytes_max: broker.limits().maximum_packet_size as usize,
         }
     }
 
@@ -155,7 +162,7 @@ impl<'a> Exchange<'a> {
             while answers.under_way.len() >= self.window {
                 self.advance(&mut answers).await?;
             }
-            self.send(&Packet::Publish(Box::new(Publish {
+            let packet = Packet::Publish(Box::new(Publish {
                 dup: false,
                 qos: message.qos,
                 retain: message.retain,
@@ -165,7 +172,11 @@ impl<'a> Exchange<'a> {
                 subscription_identifiers: Vec::new(),
                 properties: message.properties,
                 payload: message.payload,
-            })));
+            }));
+            if !self.send_fitting(&packet) {
+                answers.reasons[at] = ReasonCode::PacketTooLarge;
+                continue;
+            }
             if has_answer {
                 answers.under_way.insert(packet_id, at);
                 // Far more than the window.
@@ -216,6 +227,19 @@ impl<'a> Exchange<'a> {
     fn send(&mut self, packet: &Packet) {
         encode(packet, Version::V5, &mut self.unsent);
         self.push();
+    }
+
+    /// Whether the packet is no larger than packets may be. One that is would end the connection, and with it all that come after.
+    fn send_fitting(&mut self, packet: &Packet) -> bool {
+        let before = self.unsent.len();
+        encode(packet, Version::V5, &mut self.unsent);
+        let fits = self.unsent.len() - before <= self.packet_bytes_max;
+        if fits {
+            self.push();
+        } else {
+            self.unsent.truncate(before);
+        }
+        fits
     }
 
     /// Whether something was taken in.
