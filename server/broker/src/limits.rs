@@ -56,7 +56,7 @@ pub struct Limits {
     pub queue_bytes_max: u64,
     /// The most retained messages.
     pub retained_messages_max: usize,
-    /// The most bytes of topics, payloads and properties of retained messages: they are in memory.
+    /// The most bytes of retained messages, which are in memory: of topics, payloads and properties, and 96 for each level of a topic.
     pub retained_bytes_max: u64,
     /// The most sessions of one user, connected or away; of all anonymous clients together.
     pub sessions_per_user_max: usize,

@@ -338,7 +338,7 @@ fn so_much_is_retained() {
         ),
         (
             Limits {
-                retained_bytes_max: 15,
+                retained_bytes_max: 15 + 96,
                 ..Limits::default()
             },
             Limit::RetainedBytesMax,

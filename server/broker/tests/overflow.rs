@@ -407,7 +407,7 @@ fn what_is_refused_is_lost_for_nobody() {
 fn retained_messages_have_limits_in_all() {
     let mut world = World::with(Limits {
         retained_messages_max: 2,
-        retained_bytes_max: 20,
+        retained_bytes_max: 20 + 2 * 96,
         ..Limits::default()
     });
     let (client, _) = world.connect(clean("c"));

@@ -173,7 +173,7 @@ limits! {
     /// The most retained messages. Default: `10000000`.
     retained_messages_max: usize, "COUNT", "EBBTIDE_RETAINED_MESSAGES_MAX", AT_ONCE;
 
-    /// The most bytes of topics, payloads and properties of retained messages, which are in memory. Default: `4294967296`.
+    /// The most bytes of retained messages, which are in memory: of topics, payloads and properties, and 96 for each level of a topic. Default: `4294967296`.
     retained_bytes_max: u64, "BYTES", "EBBTIDE_RETAINED_BYTES_MAX", AT_ONCE;
 
     /// The most sessions of one user, connected or away; of all anonymous clients together. Default: `1000000`.

@@ -88,7 +88,8 @@ pub struct Options {
     pub proxy_protocol: Option<bool>,
 
     /// What an acknowledgement to an MQTT client, with TLS or without, promises. `durable`: what it acknowledges is on disk. `relaxed`
-    /// acknowledges at once and commits from time to time: a crash loses what was acknowledged since the last commit. Default: `durable`.
+    /// acknowledges at once and commits from time to time: a crash loses what was acknowledged since the last commit, and gives packet ids
+    /// out again that were in use since then, so a subscriber at QoS 2 may take a new message for a repetition. Default: `durable`.
     #[arg(
         long,
         global = true,

@@ -252,7 +252,7 @@ fn publish(shared: &Shared, mut message: Message, now: Now) -> Option<Published>
 
 /// Whether as much is retained as may be.
 fn is_full(retained: &Retained, limits: &Limits) -> bool {
-    retained.len() >= limits.retained_messages_max || retained.bytes() >= limits.retained_bytes_max
+    retained.len() >= limits.retained_messages_max || retained.weight() >= limits.retained_bytes_max
 }
 
 fn is_online(payload: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use ebbtide_protocol::packet::Will;
 use ebbtide_store::{Incarnation, Message};
 
-use super::{NOBODY, audience::Audience, mailbox::Mailbox};
+use super::{NOBODY, audience::Audience, mailbox::Mailbox, retained::weight};
 use crate::{Limit, Now, numbers::Exhausted, room::NoRoom, shared::Shared, wills};
 
 /// The largest will of which nothing but a row of the session's own has to be kept, or a retained message that is there is replaced:
@@ -141,8 +141,8 @@ fn reached(shared: &Shared, message: &Message, is_queued: bool) -> Option<(Limit
             let why = "there are retained_messages_max retained messages";
             return Some((Limit::RetainedMessagesMax, why));
         }
-        let old_bytes = old.map_or(0, |row| row.message.content_bytes());
-        if bytes > old_bytes && retained.bytes() - old_bytes + bytes > limits.retained_bytes_max {
+        let (new, old) = (weight(message), old.map_or(0, |row| weight(&row.message)));
+        if new > old && retained.weight() - old + new > limits.retained_bytes_max {
             let why = "retained messages have retained_bytes_max bytes";
             return Some((Limit::RetainedBytesMax, why));
         }

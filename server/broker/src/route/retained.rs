@@ -4,9 +4,12 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use ebbtide_protocol::{TopicFilter, TopicName};
-use ebbtide_store::RetainedRow;
+use ebbtide_store::{Message, RetainedRow};
 
 use super::children::{Children, Level};
+
+/// Memory that a level of a topic takes which no other topic has, roughly.
+const LEVEL_BYTES: u64 = 96;
 
 #[derive(Debug, Default)]
 pub(crate) struct Retained {
@@ -14,6 +17,13 @@ pub(crate) struct Retained {
     len: usize,
     /// Of topics, payloads and properties.
     bytes: u64,
+    /// By [`weight`].
+    weight: u64,
+}
+
+/// What `retained_bytes_max` counts of a message: a topic may have many levels with nothing in them, and each takes memory.
+pub(crate) fn weight(message: &Message) -> u64 {
+    message.content_bytes() + LEVEL_BYTES * message.topic.levels().count() as u64
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +62,7 @@ impl Retained {
     /// each: nothing is searched for.
     pub fn of(mut rows: Vec<RetainedRow>) -> Self {
         rows.sort_by(|a, b| by_level(&a.message.topic).cmp(by_level(&b.message.topic)));
-        let (mut len, mut bytes) = (0, 0);
+        let (mut len, mut bytes, mut weight) = (0, 0, 0);
         let mut root = Open::default();
         let mut path: Vec<Open> = Vec::new();
         let close = |root: &mut Open, path: &mut Vec<Open>, depth: usize| {
@@ -74,9 +84,13 @@ impl Retained {
                 ..Open::default()
             }));
             bytes += message.content_bytes();
+            weight += self::weight(&message);
             let last = path.last_mut().unwrap_or(&mut root);
             match last.row.replace(row) {
-                Some(old) => bytes -= old.message.content_bytes(),
+                Some(old) => {
+                    bytes -= old.message.content_bytes();
+                    weight -= self::weight(&old.message);
+                }
                 None => len += 1,
             }
         }
@@ -85,6 +99,7 @@ impl Retained {
             root: root.close().1,
             len,
             bytes,
+            weight,
         }
     }
 
@@ -96,10 +111,14 @@ impl Retained {
         for level in message.topic.levels() {
             node = node.children.get_or_insert_default(level);
         }
-        self.bytes += row.message.content_bytes();
+        self.bytes += message.content_bytes();
+        self.weight += weight(&message);
         let replaced = node.row.replace(row);
         match &replaced {
-            Some(old) => self.bytes -= old.message.content_bytes(),
+            Some(old) => {
+                self.bytes -= old.message.content_bytes();
+                self.weight -= weight(&old.message);
+            }
             None => self.len += 1,
         }
         replaced.is_some()
@@ -112,6 +131,7 @@ impl Retained {
         if let Some(row) = &removed {
             self.len -= 1;
             self.bytes -= row.message.content_bytes();
+            self.weight -= weight(&row.message);
         }
         removed.is_some()
     }
@@ -149,6 +169,11 @@ impl Retained {
     /// Of topics, payloads and properties.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Of all messages, by [`weight`].
+    pub fn weight(&self) -> u64 {
+        self.weight
     }
 }
 
@@ -272,6 +297,18 @@ mod tests {
             let at_once = Retained::of(rows);
             assert_eq!(format!("{at_once:?}"), format!("{one_by_one:?}"));
         }
+    }
+
+    /// Each of them takes memory, though the topic has one byte more by it.
+    #[test]
+    fn levels_weigh_more_than_their_bytes() {
+        let deep = "/".repeat(999);
+        let mut retained = retained([deep.clone()]);
+        assert_eq!(retained.weight(), retained.bytes() + 1_000 * LEVEL_BYTES);
+        retained.set(row(deep.clone()));
+        assert_eq!(retained.weight(), retained.bytes() + 1_000 * LEVEL_BYTES);
+        assert!(retained.clear(&TopicName::new(deep).expect("a topic")));
+        assert_eq!((retained.weight(), retained.bytes()), (0, 0));
     }
 
     /// What matches, when it is stopped after so many visits each time.
