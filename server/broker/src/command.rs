@@ -19,6 +19,7 @@ use crate::{
     inspect::{Known, QueuePart, SubscriptionPart, known, queue, subscriptions},
     journal::Ticket,
     registry::{Found, Registry},
+    route::mailbox::Unsent,
     session::Session,
     shared::Shared,
     timers::Timer,
@@ -218,6 +219,7 @@ fn carry_out(
         Command::Purge { up_to, count } => {
             let gone = session.purge_exchanges(shared, up_to, now.wall)
                 + session.purge(shared, up_to, count, None, now.wall);
+            session.count(Unsent::default());
             Outcome::Purged {
                 count: gone,
                 ticket: durability::outcome(shared.journal.last()),

@@ -165,6 +165,8 @@ fn what_has_a_packet_id_at_qos_2_stays_when_an_absent_one_is_emptied() {
     let client = busy(&mut world);
     world.cut(client);
     assert_eq!(purge(&mut world, "a", 100), 4);
+    let info = world.broker.session("a", world.now).expect("a session");
+    assert_eq!((info.queue_messages, info.in_flight), (0, 1));
     world.commit();
     assert_eq!(world.broker.stats().waiting, 1);
     world.crash();
