@@ -14,7 +14,7 @@ use crate::{
     Connection, Event, Journal, Limit, Limits, Monotonic, Now, Origin, Rules, SessionEnd, expiry,
     journal::Ticket,
     presence::Settled,
-    route,
+    route::{self, excess},
     rules::Book,
     shared::Shared,
     stats::Stats,
@@ -132,6 +132,7 @@ impl Broker {
                 }
                 Timer::Queued => steps += expiry::queued(shared, now),
                 Timer::Abandoned => steps += shared.abandon_more(),
+                Timer::Excess => steps += excess::evict_more(shared, now),
             }
         }
         steps

@@ -29,6 +29,7 @@ use crate::{
     presence::{Presence, PresenceTopic},
     registry::Registry,
     route::{
+        excess::Excess,
         group::Group,
         index::Index,
         mailbox::{Mailbox, Unsent},
@@ -296,6 +297,7 @@ impl Recovery {
             journal: self.journal,
             counters,
             abandoned: Mutex::default(),
+            excess: Excess::default(),
             is_short_of_memory: AtomicBool::new(false),
             recent_losses: RecentLosses::default(),
             started: now.wall,

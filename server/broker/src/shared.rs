@@ -17,7 +17,7 @@ use crate::{
     numbers::{Exhausted, Numbers},
     presence::Presence,
     registry::Registry,
-    route::{index::Index, mailbox::Mailbox, retained::Retained, sets::RecentSets},
+    route::{excess::Excess, index::Index, mailbox::Mailbox, retained::Retained, sets::RecentSets},
     rules::Book,
     stats::Counters,
     timers::{Timer, Timers},
@@ -34,7 +34,7 @@ use crate::{
 ///   journal is told and snapshots are queued;
 /// - `numbers`: while retained messages expire, while a snapshot or a backlog finds its place in the order, and while a message
 ///   of a group becomes a member's;
-/// - a group: to reach the mailboxes of its members, and the journal;
+/// - a group: to reach the mailboxes of its members, `excess`, and the journal;
 /// - a mailbox, and what counts its losses: to reach the journal.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub recent_sets: Mutex<RecentSets>,
     /// Messages that nobody waits for any more, to be forgotten part by part.
     pub abandoned: Mutex<Vec<Vec<Sequence>>>,
+    /// Queues with more in them than may wait.
+    pub excess: Excess,
     pub timers: Timers,
     pub journal: Journal,
     /// When this run began.

@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Queued,
     /// Messages that ended sessions have left behind.
     Abandoned,
+    /// Queues with more in them than may wait.
+    Excess,
 }
 
 #[derive(Debug, Default)]

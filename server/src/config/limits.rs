@@ -153,10 +153,12 @@ limits! {
     /// The longest Session Expiry Interval that is granted; 4294967295: no end. Default: `4294967295`.
     session_expiry_interval_max: u32, "SECONDS", "EBBTIDE_SESSION_EXPIRY_INTERVAL_MAX", CONNECTIONS;
 
-    /// The most messages that wait for one session. Default: `1000000`.
+    /// The most messages that wait for one session. A queue that is too long with a lower limit is cut when the next
+    /// message comes: a few at once, the rest by and by. Default: `1000000`.
     queue_messages_per_session_max: usize, "COUNT", "EBBTIDE_QUEUE_MESSAGES_PER_SESSION_MAX", AT_ONCE;
 
-    /// The most bytes of topics, payloads and properties that wait for one session. Default: `4294967296`.
+    /// The most bytes of topics, payloads and properties that wait for one session; with a lower limit as above.
+    /// Default: `4294967296`.
     queue_bytes_per_session_max: u64, "BYTES", "EBBTIDE_QUEUE_BYTES_PER_SESSION_MAX", AT_ONCE;
 
     /// What a session loses when more than that would wait for it: what has waited longest, or what has just come.

@@ -10,6 +10,7 @@
 mod audience;
 mod children;
 mod crowding;
+pub(crate) mod excess;
 pub(crate) mod group;
 pub(crate) mod index;
 mod losses;
@@ -294,8 +295,12 @@ fn push(
         if target.is_queued {
             overflow::sweep(shared, mailbox, message.accepted_at);
         }
-        if is_above && let Some(limits) = limits {
-            overflow::evict(shared, mailbox, limits, message.accepted_at);
+        if is_above
+            && let Some(limits) = limits
+            && overflow::evict(shared, mailbox, limits, message.accepted_at)
+        {
+            let queue = crowding::Queue::Session(Arc::clone(mailbox));
+            excess::note(shared, mailbox.session, queue);
         }
         match pushed {
             Pushed::Queued => {}

@@ -12,6 +12,8 @@ use crate::{Fate, Limits, QueueOverflow, fates::TopicKey, shared::Shared, stats:
 
 /// So many that have expired go for each that comes: more than one, so that they become fewer, and not all at once.
 pub(super) const SWEPT_PER_PUSH: usize = 4;
+/// So many go at once from a queue that is too long: one for each that comes, and more where sizes differ.
+pub(super) const EVICTED_AT_ONCE: usize = 16;
 
 /// Those whom a message does not reach because their queue is full.
 #[derive(Default)]
@@ -66,14 +68,14 @@ impl LeftOut<'_> {
     }
 }
 
-/// With `DropOldest`: drops what has waited longest until the queue is within its limits.
-pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, limits: &Limits, at: WallTime) {
-    if limits.queue_overflow != QueueOverflow::DropOldest {
-        return;
-    }
-    while drop_one(shared, mailbox, at, |size_of, done| {
-        mailbox.pop_above(limits, size_of, done)
-    }) {}
+/// With `DropOldest`: drops a few of what has waited longest if more waits than may. Gives whether there may be still more to drop.
+pub(super) fn evict(shared: &Shared, mailbox: &Mailbox, limits: &Limits, at: WallTime) -> bool {
+    limits.queue_overflow == QueueOverflow::DropOldest
+        && (0..EVICTED_AT_ONCE).all(|_| {
+            drop_one(shared, mailbox, at, |size_of, done| {
+                mailbox.pop_above(limits, size_of, done)
+            })
+        })
 }
 
 /// What has expired before all others goes when more comes for a session that is away: the numbers of one that never returns would

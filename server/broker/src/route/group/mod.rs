@@ -5,6 +5,7 @@
 //! it had not been acknowledged for comes back and goes to another. Only QoS 2, once it is sent, and what is under way when
 //! the group ends become the member's own for good. The store knows the group as one who waits for messages, like a session.
 
+mod evict;
 mod state;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -232,11 +233,7 @@ impl Group {
         }
         match limits.queue_overflow {
             QueueOverflow::DropOldest => {
-                while !state.is_within(&limits)
-                    && let Some(oldest) = state.waiting.pop_front()
-                {
-                    self.lose(&mut state, &oldest, shared);
-                }
+                self.evict_for_push(&mut state, &limits, shared);
             }
             // What the store keeps had room when it was taken in.
             QueueOverflow::DropNewest if sequence.is_some() => {}
