@@ -1,26 +1,35 @@
 //! From a backup to a file in its place: all of it or nothing. It is built beside, read through, synced and then renamed.
+//!
+//! Nobody knows what the lost store has handed out since the backup, nor what another one does that is restored from it. So each goes on
+//! with numbers far above, at a place of its own.
 
 use std::{
+    collections::hash_map::RandomState,
     fs::{self, File, TryLockError},
+    hash::BuildHasher,
     io::Read,
     path::{Path, PathBuf},
 };
 
-use redb::{Durability, ReadableDatabase, backends::FileBackend};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, backends::FileBackend};
 
 use super::{
     backup::{BackupError, Reader},
     check::{self, CheckReport},
+    encoding::{decode_marks, encode_marks},
     error::to_store_error,
     filling::Filling,
     migrate::{migrate, read_format},
     open::{Settings, beside, sync_directory},
     table,
 };
-use crate::StoreError;
+use crate::{Incarnation, Marks, Revision, Sequence, StoreError};
 
 /// Appended to the name of the file while it is being built.
 pub const RESTORE_SUFFIX: &str = ".restore";
+/// The marks go up by as much at least, and by less than twice as much: more than a broker hands out in ten days at a million a second,
+/// and few enough to be restored from a restored one four thousand times before a number is greater than what JavaScript can hold.
+const MARKS_STEP: u64 = 1 << 40;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +144,8 @@ fn build(
     let on_row = |done, total| progress(RestoreProgress::Rows { done, total });
     let mut report = check::walk(&snapshot, &on_row).map_err(failed)?;
     drop(snapshot);
+    // Only now: rows are held against the marks that they were written under.
+    raise_marks(&database).map_err(failed)?;
     database.close().map_err(|error| failed(error.into()))?;
     report.format = table::FORMAT_VERSION;
     report.file_bytes = fs::metadata(built)
@@ -145,6 +156,33 @@ fn build(
         bytes: reader.bytes(),
         report,
     })
+}
+
+fn raise_marks(database: &Database) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    {
+        let mut meta = transaction.open_table(table::META)?;
+        let marks = match meta.get(table::MARKS)?.map(|row| decode_marks(row.value())) {
+            None => Marks::default(),
+            Some(Ok(marks)) => marks,
+            // They have been reported, and stop the start.
+            Some(Err(_)) => return Ok(()),
+        };
+        let random = RandomState::new();
+        let raised = |mark: u64, of: &str| {
+            let step = MARKS_STEP + random.hash_one(of) % MARKS_STEP;
+            mark.saturating_add(step)
+        };
+        let marks = Marks {
+            sequence: Sequence(raised(marks.sequence.0, "sequence")),
+            revision: Revision(raised(marks.revision.0, "revision")),
+            incarnation: Incarnation(raised(marks.incarnation.0, "incarnation")),
+        };
+        meta.insert(table::MARKS, encode_marks(&marks).as_slice())?;
+    }
+    transaction.commit()?;
+    Ok(())
 }
 
 /// An empty file. One that is there already is the rest of a crash and is emptied, unless somebody is at it.

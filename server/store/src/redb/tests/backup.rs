@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use super::{history, model, spoil};
 use crate::{
-    Accept, Operation, RedbStore, Store, StoreError,
+    Accept, Marks, Operation, RedbStore, Row, Store, StoreError,
     conformance::{assert_same_reads, kept, random_histories, sample},
     redb::{
         backup::{BackupError, verify},
@@ -34,6 +34,36 @@ fn backup() -> Vec<u8> {
     backup_of(&store(&directory.path().join("store"), &history()))
 }
 
+fn marks_of(store: &impl Store) -> Marks {
+    let mut found = None;
+    let mut look = |row| {
+        if let Row::Marks(marks) = row {
+            found = Some(marks);
+        }
+    };
+    store.recover(&mut look).expect("recovers");
+    found.expect("marks")
+}
+
+/// The marks of what was restored, which are far above, and all that it has more.
+pub(super) fn raised(original: &impl Store, restored: &RedbStore) -> Marks {
+    let (before, after) = (marks_of(original), marks_of(restored));
+    let far = 1 << 40;
+    assert!(after.sequence.0 >= before.sequence.0 + far, "{after:?}");
+    assert!(after.revision.0 >= before.revision.0 + far, "{after:?}");
+    assert!(
+        after.incarnation.0 >= before.incarnation.0 + far,
+        "{after:?}"
+    );
+    after
+}
+
+/// Does the same to the original.
+fn raise(original: &impl Store, restored: &RedbStore) {
+    let marks = Operation::Reserve(raised(original, restored));
+    original.commit(&[marks]).expect("commits");
+}
+
 fn refused(backup: &[u8]) -> BackupError {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store");
@@ -60,8 +90,13 @@ fn what_was_kept_comes_back() {
         let path = directory.path().join(format!("restored {number}"));
         restore(backup.as_slice(), &path, |_| {}).expect("restores");
         let restored = RedbStore::open(&path).expect("opens");
-        assert!(backup == backup_of(&restored), "history {number}");
+        raise(&original, &restored);
+        assert!(
+            backup_of(&original) == backup_of(&restored),
+            "history {number}"
+        );
         let model = model(history);
+        raise(&model, &restored);
         assert_eq!(kept(&restored), kept(&model));
         assert_same_reads(&restored, &model);
     }
@@ -82,7 +117,25 @@ fn a_backup_is_of_one_moment() {
     let path = directory.path().join("restored");
     restore(backup.as_slice(), &path, |_| {}).expect("restores");
     let restored = RedbStore::open(&path).expect("opens");
-    assert_eq!(kept(&restored), kept(&model(before)));
+    let model = model(before);
+    raise(&model, &restored);
+    assert_eq!(kept(&restored), kept(&model));
+}
+
+/// Who goes on from a backup does not know what was handed out since it was made, nor does another who goes on from it.
+#[test]
+fn each_restored_store_has_numbers_of_its_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let original = store(&directory.path().join("store"), &history());
+    let backup = backup_of(&original);
+    let [one, other] = ["one", "other"].map(|name| {
+        let path = directory.path().join(name);
+        restore(backup.as_slice(), &path, |_| {}).expect("restores");
+        raised(&original, &RedbStore::open(&path).expect("opens"))
+    });
+    assert_ne!(one.sequence, other.sequence);
+    assert_ne!(one.revision, other.revision);
+    assert_ne!(one.incarnation, other.incarnation);
 }
 
 /// Rows longer than a chunk, and enough of them for several chunks.
@@ -111,8 +164,10 @@ fn large_rows_come_back() {
     let path = directory.path().join("restored");
     restore(backup_of(&original).as_slice(), &path, |_| {}).expect("restores");
     let restored = RedbStore::open(&path).expect("opens");
-    assert_same_reads(&restored, &model([&batch]));
-    assert_eq!(kept(&restored), kept(&model([&batch])));
+    let model = model([&batch]);
+    raise(&model, &restored);
+    assert_same_reads(&restored, &model);
+    assert_eq!(kept(&restored), kept(&model));
 }
 
 #[test]
@@ -183,7 +238,7 @@ fn what_is_left_beside_is_overwritten_unless_it_is_in_use() {
 #[test]
 fn a_bad_row_is_restored_and_reported() {
     let directory = tempfile::tempdir().expect("a directory");
-    let marks = Operation::Reserve(crate::Marks {
+    let marks = Operation::Reserve(Marks {
         sequence: crate::Sequence(100),
         revision: crate::Revision(100),
         incarnation: crate::Incarnation(100),
