@@ -6,6 +6,8 @@ use crate::{Sequence, ranges::Ranges};
 
 /// With so many ranges they are joined where they can be, and again when there are twice as many: what cannot be joined costs little then.
 pub(crate) const RANGES_STEP: usize = 1024;
+/// So many messages are looked at then for each range, in all gaps together; where no more are looked at, somebody may wait.
+pub(crate) const LOOKED_AT_PER_RANGE: usize = 16;
 
 /// Invariant: ranges start above the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

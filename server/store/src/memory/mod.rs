@@ -19,7 +19,7 @@ use crate::{
     Message, Operation, Part, Queue, Queued, Recipient, RecipientSet, RecoveryReport,
     RetainedChange, RetainedRow, Row, Sequence, SessionRow, Store, StoreError, SubscriptionRow,
     WillRow,
-    progress::{Progress, RANGES_STEP},
+    progress::{LOOKED_AT_PER_RANGE, Progress, RANGES_STEP},
 };
 
 /// The store in memory. Clones share their content.
@@ -105,9 +105,6 @@ impl Default for Done {
         }
     }
 }
-
-/// Messages between two numbers that are looked at; more count as one that somebody waits for.
-const LOOKED_AT_MAX: usize = 16;
 
 /// Every packet id of a session.
 fn ids_of(session: Incarnation) -> RangeInclusive<(Incarnation, PacketId)> {
@@ -271,11 +268,16 @@ impl State {
         progress.done(sequence, cursor);
         if progress.ranges.len() >= *join_at {
             let is_its = |(_, to): &(_, RecipientSet)| to.iter().any(|to| to.session == session);
+            let mut left = LOOKED_AT_PER_RANGE * progress.ranges.len();
+            let mut may_be_its = |message: &_| {
+                let is_left = left > 0;
+                left -= usize::from(is_left);
+                !is_left || is_its(message)
+            };
             let waits = |gap: Range<u64>| {
                 let gap = Sequence(gap.start)..Sequence(gap.end);
                 let mut between = self.messages.range(gap).map(|(_, message)| message);
-                let found = between.by_ref().take(LOOKED_AT_MAX).any(is_its);
-                Ok::<_, Infallible>(found || between.next().is_some())
+                Ok::<_, Infallible>(between.any(&mut may_be_its))
             };
             let Ok(()) = progress.join(waits);
             *join_at = RANGES_STEP.max(2 * progress.ranges.len());

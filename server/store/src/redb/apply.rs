@@ -15,11 +15,14 @@ use super::{
     extent,
     flows::Flows,
     intern::Interner,
-    log::{Finished, Log},
+    log::{Finished, Log, Search},
     progress::Progress,
     table::{self, Bytes},
 };
-use crate::{Accept, FlowStage, Incarnation, Marks, Operation, RetainedChange, Revision};
+use crate::{
+    Accept, FlowStage, Incarnation, Marks, Operation, RetainedChange, Revision,
+    progress::LOOKED_AT_PER_RANGE,
+};
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
@@ -175,7 +178,9 @@ impl<'a> Batch<'a> {
     pub(super) fn finish(mut self) -> Result<Finished> {
         for (session, (progress, steps)) in &mut self.touched {
             if progress.steps() > *steps {
-                progress.join(|gap| self.log.waits_for(*session, gap))?;
+                let max = LOOKED_AT_PER_RANGE * progress.ranges.len();
+                let mut search = Search::new(*session, max);
+                progress.join(|gap| self.log.may_have(&mut search, gap))?;
             }
             let row = progress.encode();
             self.progress.insert(session.0, row.as_slice())?;

@@ -4,7 +4,10 @@
 //! that takes a third of what a descent for each takes, and leaves full pages. What is done to a single row sees all that
 //! came before, also what has gathered. Nothing is left over but by [`Log::finish`].
 
-use std::ops::{Bound, Range};
+use std::{
+    collections::HashMap,
+    ops::{Bound, Range},
+};
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -22,9 +25,6 @@ type Result<T> = std::result::Result<T, redb::Error>;
 const GATHERED_BYTES_MAX: usize = 256 * 1024;
 /// Fewer rows are written one by one: a cursor writes the last page anew, with all that is in it.
 const CURSOR_ROWS_MIN: usize = 8;
-/// Rows between two numbers that are looked at; more count as one that somebody waits for.
-const LOOKED_AT_MAX: usize = 16;
-
 /// The messages and their recipient sets.
 pub(super) struct Log<'a> {
     messages: Table<'a, u64, Bytes>,
@@ -43,6 +43,25 @@ pub(super) struct Finished {
     pub(super) grown: i64,
     /// The numbers of the recipient sets that are gone.
     pub(super) gone: Vec<u64>,
+}
+
+/// For messages of one session, or group.
+pub(super) struct Search {
+    owner: Incarnation,
+    /// So many are still looked at.
+    left: usize,
+    /// Sets that were looked at, for neighbours share them: whether the owner is certainly not in them.
+    sets: HashMap<u64, bool>,
+}
+
+impl Search {
+    pub(super) fn new(owner: Incarnation, max: usize) -> Self {
+        Self {
+            owner,
+            left: max,
+            sets: HashMap::new(),
+        }
+    }
 }
 
 impl<'a> Log<'a> {
@@ -86,23 +105,32 @@ impl<'a> Log<'a> {
         Ok(())
     }
 
-    /// Whether one of these messages may be this session's, or group's.
-    pub(super) fn waits_for(&mut self, owner: Incarnation, numbers: Range<u64>) -> Result<bool> {
+    /// Whether one of these messages may be of whom is looked for.
+    pub(super) fn may_have(&mut self, search: &mut Search, numbers: Range<u64>) -> Result<bool> {
         if !self.gathered.is_empty() {
             self.write()?;
         }
-        for (count, entry) in self.messages.range(numbers)?.enumerate() {
+        for entry in self.messages.range(numbers)? {
             let (_, row) = entry?;
-            if count == LOOKED_AT_MAX {
+            if search.left == 0 {
                 return Ok(true);
             }
-            let set = match decode_queued_head(row.value()) {
-                Ok(head) => self.sets.get(head.set)?,
-                Err(_) => None,
-            };
-            let found = set.map(|set| SetBytes::new(set.value())?.find(owner));
+            search.left -= 1;
             // What cannot be read is left to recovery as it is.
-            if !matches!(found, Some(Ok(None))) {
+            let Ok(head) = decode_queued_head(row.value()) else {
+                return Ok(true);
+            };
+            let is_without = match search.sets.get(&head.set) {
+                Some(is_without) => *is_without,
+                None => {
+                    let set = self.sets.get(head.set)?;
+                    let found = set.map(|set| SetBytes::new(set.value())?.find(search.owner));
+                    let is_without = matches!(found, Some(Ok(None)));
+                    search.sets.insert(head.set, is_without);
+                    is_without
+                }
+            };
+            if !is_without {
                 return Ok(true);
             }
         }

@@ -6,7 +6,7 @@ use super::Disks;
 use crate::{
     Accept, Incarnation, Operation, RedbStore, Row, Sequence, Store,
     conformance::{Subject, sample},
-    progress::RANGES_STEP,
+    progress::{LOOKED_AT_PER_RANGE, RANGES_STEP},
     redb::table,
 };
 
@@ -117,9 +117,10 @@ fn a_gap_with_much_in_it_stays() {
         sample::put_session(OTHER, OTHER),
         put(1, OWNER),
     ];
-    batch.extend((2..=40).map(|number| put(number, OTHER)));
-    batch.push(put(41, OWNER));
-    for own in (42..).step_by(2).take(RANGES_STEP + 1) {
+    let much = (LOOKED_AT_PER_RANGE * (RANGES_STEP + 2)) as u64;
+    batch.extend((2..=much).map(|number| put(number, OTHER)));
+    batch.push(put(much + 1, OWNER));
+    for own in (much + 2..).step_by(2).take(RANGES_STEP + 1) {
         batch.extend([put(own, OWNER), sample::done(OWNER, own, 0, 0)]);
         batch.push(Operation::RemoveMessage(Sequence(own)));
     }
@@ -128,6 +129,32 @@ fn a_gap_with_much_in_it_stays() {
     let store = disks.restart(store);
     let waiting: Vec<_> = waiting(&store);
     assert_eq!(waiting.iter().filter(|one| one.0 == OWNER).count(), 2);
+}
+
+/// As many of others between two of the owner's would be too many to be looked at everywhere, if there were no end to it.
+#[test]
+fn gaps_are_joined_while_others_get_much_more() {
+    let mut disks = Disks::default();
+    let store = disks.create();
+    let owners = [OWNER, OTHER].map(|number| sample::put_session(number, number));
+    store.commit(&owners).expect("commits");
+    store.commit(&[put(1, OWNER)]).expect("commits");
+    let mut number = 1;
+    for _ in 0..11 {
+        let mut batch = Vec::new();
+        for _ in 0..RANGES_STEP / 10 {
+            batch.extend((1..=20).map(|others| put(number + others, OTHER)));
+            number += 21;
+            batch.extend([put(number, OWNER), sample::done(OWNER, number, 0, 1)]);
+            batch.push(Operation::RemoveMessage(Sequence(number)));
+        }
+        store.commit(&batch).expect("commits");
+    }
+    assert!(row_bytes(&store, OWNER) < 1_000);
+    let store = disks.restart(store);
+    let found = waiting(&store);
+    let own: Vec<_> = found.iter().filter(|one| one.0 == OWNER).collect();
+    assert_eq!(own, [&(OWNER, 1)]);
 }
 
 /// Rows go into the table together: one that is not there yet waits like the others.
