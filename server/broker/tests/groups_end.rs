@@ -50,6 +50,26 @@ fn leave(world: &mut World, client: Client) {
     assert_eq!(unsuback.reasons, [ReasonCode::Success]);
 }
 
+/// They come back after their connections, or the broker, have ended.
+fn back<const N: usize>(
+    world: &mut World,
+    clients: [(&str, Client); N],
+    by_crash: bool,
+) -> [Client; N] {
+    if by_crash {
+        world.crash();
+    } else {
+        for (_, client) in clients {
+            world.cut(client);
+        }
+    }
+    clients.map(|(name, _)| {
+        let (client, connack) = world.connect(kept(name));
+        assert!(connack.session_present);
+        client
+    })
+}
+
 /// What was published, not acknowledged.
 fn publishes(world: &mut World, client: Client) -> Vec<Publish> {
     world.commit();
@@ -89,13 +109,7 @@ fn the_last_member_is_sent_again_what_it_has_not_acknowledged() {
         let (mut world, client, sent) = at_work();
         leave(&mut world, client);
         acknowledge(&mut world, client, &sent[0]);
-        if by_crash {
-            world.crash();
-        } else {
-            world.cut(client);
-        }
-        let (client, connack) = world.connect(kept("a"));
-        assert!(connack.session_present);
+        let [client] = back(&mut world, [("a", client)], by_crash);
         let again = publishes(&mut world, client);
         assert_eq!(said(&again), said(&sent[1..]), "[MQTT-4.4.0-1]");
         assert!(again.iter().all(|publish| publish.dup));
@@ -110,28 +124,36 @@ fn what_it_acknowledges_after_unsubscribing_is_over() {
     is_over(world, client, &sent);
 }
 
-/// As long as there are other members, it is theirs if the connection breaks.
+/// Although there are other members, who would have it if this one had not left.
 #[test]
-fn what_another_member_can_have_goes_there() {
-    let (mut world, client, sent) = at_work();
-    let other = member(&mut world, "b");
-    leave(&mut world, client);
-    world.cut(client);
-    let texts = |publishes: &[Publish]| publishes.iter().map(text).collect::<Vec<_>>();
-    assert_eq!(texts(&publishes(&mut world, other)), texts(&sent));
-    let (client, _) = world.connect(kept("a"));
-    assert_eq!(publishes(&mut world, client), []);
+fn it_is_sent_again_to_whom_it_was_sent() {
+    for by_crash in ENDS {
+        let (mut world, client, sent) = at_work();
+        let other = member(&mut world, "b");
+        leave(&mut world, client);
+        acknowledge(&mut world, client, &sent[0]);
+        let [other, client] = back(&mut world, [("b", other), ("a", client)], by_crash);
+        assert_eq!(publishes(&mut world, other), []);
+        let again = publishes(&mut world, client);
+        assert_eq!(said(&again), said(&sent[1..]), "[MQTT-4.4.0-1]");
+        assert!(again.iter().all(|publish| publish.dup));
+        is_over(world, client, &again);
+    }
 }
 
+/// The group ends with what it has open; this is not its any more.
 #[test]
-fn what_nobody_else_can_have_any_more_stays() {
-    let (mut world, client, sent) = at_work();
-    let other = member(&mut world, "b");
-    leave(&mut world, client);
-    leave(&mut world, other);
-    world.cut(client);
-    let (client, _) = world.connect(kept("a"));
-    assert_eq!(said(&publishes(&mut world, client)), said(&sent));
+fn the_end_of_the_group_takes_nothing_from_who_left_before() {
+    for by_crash in ENDS {
+        let (mut world, client, sent) = at_work();
+        let other = member(&mut world, "b");
+        leave(&mut world, client);
+        leave(&mut world, other);
+        let [client] = back(&mut world, [("a", client)], by_crash);
+        let again = publishes(&mut world, client);
+        assert_eq!(said(&again), said(&sent), "[MQTT-4.4.0-1]");
+        is_over(world, client, &again);
+    }
 }
 
 /// Somebody comes while the last member goes, and the broker dies between the new group's row and the removal of the old one's.

@@ -129,7 +129,8 @@ impl Open {
             };
             settle_will(shared, row, session.expires_after_ms(), end, now);
         }
-        session.inherit(shared, now);
+        // Of none that could be left: those of an ended group, for which there was no number before.
+        session.inherit(|_| false, shared, now);
         give_back(&mut session, &mut outbound);
         let client_id = session.client_id.clone();
         let mut unkept = outbound.unkept();

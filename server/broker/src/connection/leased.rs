@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ebbtide_protocol::QoS;
-use ebbtide_store::Queue;
+use ebbtide_store::{Incarnation, Queue};
 
 use super::{open::Open, outbound::Staged};
 use crate::{
@@ -90,14 +90,15 @@ impl Open {
 }
 
 impl Session {
-    /// A group that has ended leaves to this session what it has under way at QoS 1: the exchange goes on [MQTT-3.10.4-3], and is
-    /// repeated in the next connection if it has to be [MQTT-4.4.0-1].
-    pub fn inherit(&mut self, shared: &Shared, now: Now) {
+    /// What this session has under way at QoS 1 of groups that it leaves, or that have ended, becomes its own: the exchange goes on
+    /// [MQTT-3.10.4-3], and is repeated in the next connection if it has to be [MQTT-4.4.0-1]. `leaves` is told the number of a group.
+    pub fn inherit(&mut self, leaves: impl Fn(Incarnation) -> bool, shared: &Shared, now: Now) {
         if !self.kept {
             return;
         }
         for (packet_id, flow) in self.flows.leased() {
-            let Some(mut lease) = flow.lease.take_if(|lease| lease.is_void()) else {
+            let is_left = |lease: &mut Lease| leaves(lease.group().number) || lease.is_void();
+            let Some(mut lease) = flow.lease.take_if(is_left) else {
                 continue;
             };
             let mut numbers = shared.numbers.lock();

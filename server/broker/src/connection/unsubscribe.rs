@@ -1,7 +1,9 @@
 //! A client unsubscribes.
 
+use std::collections::BTreeSet;
+
 use ebbtide_protocol::{
-    Packet, ReasonCode,
+    Packet, ReasonCode, TopicFilter,
     packet::{UnsubAck, Unsubscribe},
 };
 use ebbtide_store::Operation;
@@ -29,6 +31,7 @@ impl Open {
         let filters = unsubscribe.filters.len();
         self.tolerance.takes_answer(filters, self.version)?;
         let session = self.session.incarnation;
+        self.make_own(&unsubscribe.filters, shared, now);
         let mut reasons = Vec::with_capacity(filters);
         let (mut removed, mut ended) = (Vec::new(), Vec::new());
         // In parts, for nobody can publish meanwhile.
@@ -53,10 +56,6 @@ impl Open {
                 removed.push(trim::filter(filter));
             }
         }
-        if !ended.is_empty() {
-            self.steps += self.session.flows.len();
-            self.session.inherit(shared, now);
-        }
         for group in ended {
             group.end(shared);
         }
@@ -79,5 +78,20 @@ impl Open {
         let bytes = waiting_bytes(&unsubscribe.filters);
         replies.push_counted(ticket, Packet::UnsubAck(unsuback), bytes);
         Ok(())
+    }
+    /// What it has in flight of the groups that it is about to leave becomes its own. Before it leaves: then they may end with the next
+    /// member that goes, and nothing of theirs is kept.
+    fn make_own(&mut self, filters: &[TopicFilter], shared: &Shared, now: Now) {
+        let subscriptions = &self.session.subscriptions;
+        let subscribed = filters
+            .iter()
+            .filter_map(|filter| subscriptions.get(filter));
+        let groups = subscribed.filter_map(|subscribed| subscribed.group.as_ref());
+        let left: BTreeSet<_> = groups.map(|group| group.number).collect();
+        if !left.is_empty() {
+            self.steps += self.session.flows.len();
+            let leaves = |group| left.contains(&group);
+            self.session.inherit(leaves, shared, now);
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! A message belongs to the group until a member is done with it. Members hold it on a [`Lease`]: the least loaded one
 //! gets the next, in turn among equals, and none gets more than it could send at once. When its connection ends, what
 //! it had not been acknowledged for comes back and goes to another. Only QoS 2, once it is sent, and what is under way when
-//! the group ends become the member's own for good. The store knows the group as one who waits for messages, like a session.
+//! a member leaves the group become that member's own for good. The store knows the group as one who waits for messages, like a session.
 
 mod evict;
 mod state;
