@@ -5,13 +5,13 @@ mod world;
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use ebbtide_broker::{Action, Rights, Rules, Subject};
+use ebbtide_broker::{Action, Now, Rights, Rules, Subject};
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicName, Version,
     packet::{Connect, SubscriptionOptions},
 };
 use ebbtide_store::access::{Actions, Effect, RuleRow, Who};
-use world::*;
+use world::{bare::Bare, *};
 
 /// `ann: +ps topic`: whom (a user or `*`), whether it allows, the actions by their first letters, the topic.
 fn rules(lines: &[&str]) -> Rules {
@@ -342,6 +342,57 @@ fn a_member_that_speaks_before_it_is_woken_has_its_share_again() {
     }
     assert_eq!(world.take_texts(ann).len(), 2);
     assert_eq!(world.take_texts(bob).len(), 2);
+}
+
+/// A member that may not have what it holds gives all of it back, and goes on holding what it has in flight.
+#[test]
+fn what_a_member_may_no_longer_have_goes_back_in_its_order() {
+    let both = ["*: +ps #"];
+    let mut world = world(&both);
+    let publisher = is_in(&mut world, of("eve", clean("eve")));
+    let options = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        ..Default::default()
+    };
+    let mut ann = Bare::open(
+        &world,
+        Connect {
+            receive_maximum: Some(packet_id(4)),
+            ..clean("ann")
+        },
+    );
+    ann.turn();
+    ann.send(&subscribe(1, "$share/g/t", options));
+    ann.turn();
+    let bob = is_in(&mut world, of("bob", kept("bob")));
+    world.subscribe(bob, "$share/g/t", QoS::AtLeastOnce);
+    world.cut(bob);
+    let say = |world: &mut World, text: &str| {
+        say(world, publisher, "t", text, QoS::AtLeastOnce);
+    };
+    say(&mut world, "0");
+    say(&mut world, "1");
+    let in_flight = ann.turn();
+    assert_eq!(in_flight.len(), 2, "{in_flight:?}");
+    say(&mut world, "2");
+    say(&mut world, "3");
+    // The first that has its turn is denied.
+    let without = rules(&["eve: +p #", "bob: +s #"]);
+    world.broker.set_rules(Arc::new(without));
+    assert_eq!(ann.turn(), []);
+    let bob = is_in(&mut world, of("bob", kept("bob")));
+    assert_eq!(world.take_texts(bob), ["2", "3"]);
+    // She is the one with more to do, until bob holds two as well.
+    world.broker.set_rules(Arc::new(rules(&both)));
+    ann.connection.handle_wake(Now::default());
+    say(&mut world, "4");
+    say(&mut world, "5");
+    let bobs = world.received(bob).len();
+    assert_eq!((ann.turn().len(), bobs), (0, 2));
+    for text in ["6", "7"] {
+        say(&mut world, text);
+    }
+    assert_eq!(ann.turn().len(), 1);
 }
 
 #[test]

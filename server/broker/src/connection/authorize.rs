@@ -1,8 +1,6 @@
 //! What the rules say to what a client does, and to what it is to get. They are asked again for each message when its turn has come to
 //! be sent, so a right that was taken away stops what waits already.
 
-use std::sync::Arc;
-
 use ebbtide_protocol::{ByteString, ReasonCode, TopicFilter, TopicName};
 
 use super::{Connection, Phase, fault::Refusal, open::Open};
@@ -97,9 +95,7 @@ impl Open {
             rights.is_some_and(|rights| !rights.decide_filter(&lease.group().filter).is_allowed)
         };
         if let Some(lease) = delivery.lease.take_if(is_out) {
-            let group = Arc::clone(lease.group());
-            group.detach(self.session.incarnation);
-            return group.give_back(self.session.incarnation, vec![lease]);
+            return self.leave_to_others(lease);
         }
         shared.counters.dropped(DropReason::Denied);
         self.session.fates.note(topic, Fate::Denied, now.wall);

@@ -1,22 +1,12 @@
 //! A connection ends: its will, its session, and who comes after it.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use ebbtide_protocol::{ReasonCode, Violation, packet::Disconnect};
-use ebbtide_store::{Incarnation, Operation, WallTime, WillRow};
+use ebbtide_store::{Operation, WallTime, WillRow};
 
-use super::{Connection, Phase, Transport, fault::Close, open::Open, outbound::Outbound};
+use super::{Connection, Phase, Transport, fault::Close, open::Open, recall};
 use crate::{
-    Event, Now,
-    route::{
-        group::{Group, Lease},
-        mailbox::Unsent,
-    },
-    session::Session,
-    shared::Shared,
-    stats::DropReason,
-    timers::Timer,
-    wills::will_delay_ms,
+    Event, Now, route::mailbox::Unsent, session::Session, shared::Shared, stats::DropReason,
+    timers::Timer, wills::will_delay_ms,
 };
 
 /// How it ends.
@@ -131,7 +121,7 @@ impl Open {
         }
         // Of none that could be left: those of an ended group, for which there was no number before.
         session.inherit(|_| false, shared, now);
-        give_back(&mut session, &mut outbound);
+        recall::give_back(&mut session, &mut outbound);
         let client_id = session.client_id.clone();
         let mut unkept = outbound.unkept();
         let (unsent, unread) = outbound.into_unsent();
@@ -186,29 +176,6 @@ fn reason_of(end: End, reason: ReasonCode) -> &'static str {
         // The stream ended.
         (_, ReasonCode::UnspecifiedError) => "connection lost",
         (_, reason) => reason.name(),
-    }
-}
-
-/// What it holds of groups goes to other members, or waits for them.
-fn give_back(session: &mut Session, outbound: &mut Outbound) {
-    let mut groups: BTreeMap<Incarnation, (Arc<Group>, Vec<Lease>)> = BTreeMap::new();
-    for group in session.groups() {
-        group.detach(session.incarnation);
-        groups.insert(group.number, (group, Vec::new()));
-    }
-    // In the order of sending: what was under way, what was taken out of the mailbox, the rest.
-    let mut leases = session.flows.interrupt();
-    leases.extend(outbound.take_leases());
-    leases.extend(session.mailbox.drain_leased());
-    for lease in leases {
-        let group = Arc::clone(lease.group());
-        let (_, held) = groups
-            .entry(group.number)
-            .or_insert_with(|| (group, Vec::new()));
-        held.push(lease);
-    }
-    for (group, leases) in groups.into_values() {
-        group.give_back(session.incarnation, leases);
     }
 }
 

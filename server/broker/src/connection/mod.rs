@@ -24,6 +24,7 @@ mod pace;
 mod publish;
 mod question;
 mod reading;
+mod recall;
 mod replies;
 mod resume;
 mod snapshot;

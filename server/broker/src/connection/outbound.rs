@@ -164,28 +164,6 @@ impl Outbound {
         self.quota_max
     }
 
-    /// The connection has gone: what it holds of groups and has not begun to send.
-    pub fn take_leases(&mut self) -> Vec<Lease> {
-        let mut leases = Vec::new();
-        if let Some(Reading {
-            what: Read::Leased(unread),
-            ..
-        }) = &mut self.reading
-        {
-            leases.append(unread);
-        }
-        for mail in std::mem::take(&mut self.mail) {
-            match mail {
-                Mail::Message(Delivery {
-                    lease: Some(lease), ..
-                })
-                | Mail::Unread(lease) => leases.push(lease),
-                mail => self.mail.push_back(mail),
-            }
-        }
-        leases
-    }
-
     /// An exchange is over.
     pub fn give_back(&mut self) {
         self.quota = self.quota.saturating_add(1).min(self.quota_max);

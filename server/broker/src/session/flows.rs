@@ -167,15 +167,15 @@ impl Flows {
         leased
     }
 
-    /// The connection has gone: ends what is a group's, which is given in the order of sending, and what has no number
-    /// to be read again by.
+    /// The connection has gone: ends what is a group's, and what has no number to be read again by. Gives all that came from groups in the
+    /// order of sending: at QoS 2, only its place in the group is the member's to give back.
     pub fn interrupt(&mut self) -> Vec<Lease> {
         let mut leases = Vec::new();
         self.flows.retain(|_, flow| {
             flow.is_counted = false;
             let lease = flow.lease.take().map(|lease| (flow.order, lease));
             let is_groups = lease.is_some() && flow.qos == QoS::AtLeastOnce;
-            leases.extend(lease.filter(|_| is_groups));
+            leases.extend(lease);
             let can_be_repeated = flow.sequence.is_some() || flow.stage == FlowStage::Released;
             !is_groups && can_be_repeated
         });

@@ -149,17 +149,14 @@ impl Group {
         }
     }
 
-    /// What a detached member held goes to others, before what waits, in the order given.
-    pub fn give_back(self: &Arc<Self>, session: Incarnation, leases: Vec<Lease>) {
+    /// What a detached member held of it goes to others, before what waits, in the order given.
+    pub fn give_back(self: &Arc<Self>, leases: Vec<Lease>) {
         let mut state = self.state.lock();
-        if let Some(member) = state.member(session) {
-            member.leases = 0;
-            member.leased_bytes = 0;
-        }
-        if state.is_closed {
-            return;
-        }
         for lease in leases.into_iter().rev() {
+            state.free(&lease.0);
+            if state.is_closed {
+                continue;
+            }
             let item = match (lease.0.sequence, lease.0.message) {
                 (Some(sequence), _) => Item::Stored(sequence, lease.0.kept_bytes),
                 (None, Some(message)) => Item::InMemory(message, None),

@@ -23,7 +23,11 @@ use parking_lot::Mutex;
 
 use self::{changes::Changes, look::Gauges, snapshots::SNAPSHOT_BYTES};
 pub(crate) use self::{look::Unsent, numbers::Numbers, snapshots::Snapshots};
-use super::{crowding::Crowding, group::Lease, losses::Losses};
+use super::{
+    crowding::Crowding,
+    group::{Group, Lease},
+    losses::Losses,
+};
 pub(crate) use super::{
     mail::{Delivery, Mail},
     snapshot::{End, Snapshot},
@@ -214,17 +218,24 @@ impl Mailbox {
         into.extend(state.leased.drain(..count));
     }
 
-    /// The connection has gone: what it did not take of groups.
-    pub fn drain_leased(&self) -> Vec<Lease> {
-        let leased = std::mem::take(&mut self.state.lock().leased);
-        leased
-            .into_iter()
-            .filter_map(|mail| match mail {
-                Mail::Message(delivery) => delivery.lease,
-                Mail::Unread(lease) => Some(lease),
-                Mail::Resend(..) | Mail::Snapshot(_) | Mail::End(_) => None,
-            })
-            .collect()
+    /// What its connection did not take of such groups.
+    pub fn drain_leased(&self, is_of: impl Fn(&Group) -> bool) -> Vec<Lease> {
+        let mut state = self.state.lock();
+        let mut drained = Vec::new();
+        for mail in std::mem::take(&mut state.leased) {
+            match mail {
+                Mail::Message(Delivery {
+                    lease: Some(lease), ..
+                })
+                | Mail::Unread(lease)
+                    if is_of(lease.group()) =>
+                {
+                    drained.push(lease);
+                }
+                mail => state.leased.push_back(mail),
+            }
+        }
+        drained
     }
 
     /// Nothing waits here.

@@ -1,0 +1,97 @@
+//! What this member holds of groups goes back to them, for other members or the time that one comes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ebbtide_store::Incarnation;
+
+use super::{
+    open::Open,
+    outbound::Outbound,
+    reading::{Read, Reading},
+};
+use crate::{
+    route::{
+        group::{Group, Lease},
+        mailbox::{Delivery, Mail},
+    },
+    session::Session,
+};
+
+impl Open {
+    /// A rule does not let it have what this group shares: nothing that it has not begun to send. `lease` had its turn just now.
+    pub fn leave_to_others(&mut self, lease: Lease) {
+        let group = Arc::clone(lease.group());
+        group.detach(self.session.incarnation);
+        let is_of = |other: &Group| other.number == group.number;
+        let mut leases = self.outbound.take_read_leases(is_of);
+        leases.push(lease);
+        leases.extend(self.outbound.take_leases(is_of));
+        leases.extend(self.session.mailbox.drain_leased(is_of));
+        group.give_back(leases);
+    }
+}
+
+impl Outbound {
+    /// What is being read of such a group.
+    fn take_read_leases(&mut self, is_of: impl Fn(&Group) -> bool) -> Vec<Lease> {
+        let Some(Reading {
+            what: Read::Leased(leases),
+            is_asked,
+            ..
+        }) = &mut self.reading
+        else {
+            return Vec::new();
+        };
+        if !leases.first().is_some_and(|lease| is_of(lease.group())) {
+            return Vec::new();
+        }
+        let taken = std::mem::take(leases);
+        // An answer that comes is for nobody.
+        if !*is_asked {
+            self.reading = None;
+        }
+        taken
+    }
+
+    /// What it holds of such groups and had no turn yet.
+    fn take_leases(&mut self, is_of: impl Fn(&Group) -> bool) -> Vec<Lease> {
+        let mut leases = Vec::new();
+        for mail in std::mem::take(&mut self.mail) {
+            match mail {
+                Mail::Message(Delivery {
+                    lease: Some(lease), ..
+                })
+                | Mail::Unread(lease)
+                    if is_of(lease.group()) =>
+                {
+                    leases.push(lease);
+                }
+                mail => self.mail.push_back(mail),
+            }
+        }
+        leases
+    }
+}
+
+/// The connection has gone: all that it holds of groups.
+pub(super) fn give_back(session: &mut Session, outbound: &mut Outbound) {
+    for group in session.groups() {
+        group.detach(session.incarnation);
+    }
+    // In the order of sending: what was under way, what was taken out of the mailbox, the rest.
+    let mut leases = session.flows.interrupt();
+    leases.extend(outbound.take_read_leases(|_| true));
+    leases.extend(outbound.take_leases(|_| true));
+    leases.extend(session.mailbox.drain_leased(|_| true));
+    let mut groups: BTreeMap<Incarnation, (Arc<Group>, Vec<Lease>)> = BTreeMap::new();
+    for lease in leases {
+        let group = Arc::clone(lease.group());
+        let (_, held) = groups
+            .entry(group.number)
+            .or_insert_with(|| (group, Vec::new()));
+        held.push(lease);
+    }
+    for (group, leases) in groups.into_values() {
+        group.give_back(leases);
+    }
+}
