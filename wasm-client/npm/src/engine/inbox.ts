@@ -22,6 +22,8 @@ interface Entry {
   /** That are not done with it → whether they have been sent it. */
   tabs: Map<string, boolean>;
   shown: boolean;
+  /** A tab has gone that was sent it and was not done. */
+  again: boolean;
   /** Since when no tab has it, as `performance.now()`: the wall clock may be set. */
   idleSince: number;
 }
@@ -74,8 +76,6 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   let shows: ((stored: [InboxMessage, number, Entry][]) => void)[];
   /** Topic → that of the last row with a message of it, while that is being stored. */
   const last = new Map<string, typeof shows>();
-  /** From before this leader: handed over again. */
-  let oldUpTo = 0;
   let next = 0;
   let bytes = 0;
   let holding = false;
@@ -92,12 +92,13 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     const share = Math.max(entries.size / limits.inboxMessagesMax, bytes / limits.inboxBytesMax);
     if (holding ? share < 0.75 : share >= 1) hold((holding = !holding));
   };
-  const enter = (row: InboxRow, then?: (message: InboxMessage, id: number, entry: Entry) => void): void => {
+  /** `again`: from before this leader. */
+  const enter = (row: InboxRow, again: boolean, then?: (message: InboxMessage, id: number, entry: Entry) => void): void => {
     rows.set(row.id!, row.list.length);
     for (const message of row.list) {
       const id = idOf(row, message);
       const { topic, filters } = message;
-      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(silent().map((tab) => [tab, false])), shown: false, idleSince: performance.now() };
+      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(silent().map((tab) => [tab, false])), shown: false, again, idleSince: performance.now() };
       entries.set(id, entry);
       next = id + 1;
       bytes += entry.bytes;
@@ -109,7 +110,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     const tabs = wanting(message);
     for (const tab of tabs) entry.tabs.set(tab, !catching.has(tab));
     const now = tabs.filter((tab) => !catching.has(tab));
-    if (now.length > 0) deliver(incoming(message, id, id <= oldUpTo), now);
+    if (now.length > 0) deliver(incoming(message, id, entry.again), now);
   };
   const write = (ids: number[], parts: InboxRow[]): Promise<void> => runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
     for (const rowId of ids) if (!rows.has(rowId)) tx.remove('inbox', rowId);
@@ -161,7 +162,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
           const entry = entries.get(id);
           if (!entry || !waits(entry, tab) || !wanting(entry).includes(tab)) return;
           entry.tabs.set(tab, true);
-          deliver({ ...incoming(message, id, id <= oldUpTo), late: true }, [tab]);
+          deliver({ ...incoming(message, id, entry.again), late: true }, [tab]);
         }));
       }
     });
@@ -187,8 +188,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
 
   return {
     restore: (found) => {
-      for (const row of found) enter(row);
-      oldUpTo = next - 1;
+      for (const row of found) enter(row, true);
     },
     received: (message, also) => {
       if (!open || open.list.length === ROW_MAX) {
@@ -197,7 +197,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
         journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
         const entered: [InboxMessage, number, Entry][] = [];
         // What fills the inbox is itself held back.
-        journal.beforeAcknowledged(() => enter(row, (...one) => void entered.push(one)));
+        journal.beforeAcknowledged(() => enter(row, false, (...one) => void entered.push(one)));
         journal.whenDurable(() => {
           for (const [topic, its] of last) if (its === ours) last.delete(topic);
           for (const show of ours) show(entered);
@@ -224,7 +224,10 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
       leave(id, entry, tab);
     },
     gone: (tab) => {
-      for (const [id, entry] of entries) leave(id, entry, tab);
+      for (const [id, entry] of entries) {
+        entry.again ||= entry.tabs.get(tab) === true;
+        leave(id, entry, tab);
+      }
     },
     spoke,
     tick: (onlineSince) => {

@@ -189,6 +189,25 @@ test('what is done is not shown again by the next leader that still finds it in 
   assert.deepEqual(inFollower.messages.map((one) => one.text), ['one', 'two']);
 });
 
+// Fails if only a new leader marks what it hands over again.
+test('what a follower was in the middle of when it went is handed over again, marked', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  const before = listen(follower, 'a/#', { auto: false });
+  await eventually('granted', () => before.granted.length === 1);
+  server.deliver('a/1', 'one');
+  await eventually('in the middle', () => before.messages.length === 1);
+  await follower.close();
+  await eventually('one tab', async () => (await leader.inspect()).leader.tabs === 1);
+  const after = listen(open(server), 'a/#');
+  await eventually('again', () => after.messages.length === 1);
+  const [{ id }] = before.messages;
+  assert.deepEqual(after.messages.map((one) => [one.id, one.redelivered]), [[id, true]]);
+  assert.equal(await leads(leader), true);
+  await eventually('inbox empty', async () => (await leader.inspect()).leader.inbox === 0);
+});
+
 // Fails if a tab waits longer for a leader that is silent, or if one that wakes does not know at once that it leads no more.
 test('a suspended leader loses its place within 3 s, and writes nothing when it wakes', { timeout: 20_000 }, async (t) => {
   // What is judged by a clock is: no machine is too slow for it.
