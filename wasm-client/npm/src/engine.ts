@@ -133,9 +133,12 @@ export interface Delivery {
   readonly redelivered: boolean;
 }
 
+/** `shown` false: neither a handler nor the loop was given it, and another subscription may be. */
+export type Done = (shown?: boolean) => void;
+
 /** What happens to one local subscription. A QoS 1 or 2 message leaves the inbox when `done` was called. */
 export interface SubscriptionSink {
-  message(delivery: Delivery, done: () => void): void;
+  message(delivery: Delivery, done: Done): void;
   granted(qos: QoS, said?: Diagnostics): void;
   /** Refused or ended by an error. */
   failed(error: EbbtideError): void;

@@ -1,4 +1,4 @@
-import type { Delivery, EngineSubscription, QoS, SubscriptionSink } from './engine.js';
+import type { Delivery, Done, EngineSubscription, QoS, SubscriptionSink } from './engine.js';
 import { EbbtideError } from './error.js';
 import { paramsOf, type ParsedFilter } from './filter.js';
 import { Message } from './message.js';
@@ -39,13 +39,14 @@ export interface SnapshotComplete {
 
 interface Item<P> {
   readonly message: Message<P>;
-  readonly done: () => void;
+  readonly done: Done;
 }
 
 /**
  * The messages of one filter: first what was last seen, then what the server has retained, then live ones. Take them by a loop
  * (`for await`) or by handlers. A message of QoS 1 or 2 counts as handled when the loop asks for the next one or ends, and when
- * the promises of the handlers have settled; until then it comes again after a crash. Leaving the loop unsubscribes.
+ * the promises of the handlers have settled; until then it comes again after a crash. Leaving the loop unsubscribes; what it has not
+ * been given is for the next subscription.
  */
 export class Subscription<P = Readonly<Record<string, string>>> implements AsyncIterableIterator<Message<P>> {
   /** The filter as it was sent. */
@@ -72,7 +73,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   #buffer: Item<P>[] = [];
   #older: Item<P>[] = [];
   /** Given to the loop, which has not asked for the next one yet. */
-  #shown: (() => void)[] = [];
+  #shown: Done[] = [];
   #waiting: Deferred<IteratorResult<Message<P>>>[] = [];
   /** QoS 0 messages in the buffer and with handlers. */
   #held = 0;
@@ -148,12 +149,12 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     return added(this.#snapshotListeners, listener);
   }
 
-  /** Ends the subscription and the loop; what still waits is dropped. */
+  /** Ends the subscription and the loop. What still waits in the inbox (QoS 1 and 2) is for the next one, or reported as `unclaimed`. */
   unsubscribe(options: UnsubscribeOptions = {}): void {
     checkOptions('unsubscribe', options, UNSUBSCRIBE_RULES);
     this.#userProperties = options.userProperties;
     // By itself: for one that has ended already, nobody else says that they are handled.
-    for (let item; (item = this.#oldest()); ) item.done();
+    for (let item; (item = this.#oldest()); ) item.done(false);
     this.#error = undefined;
     this.end();
     this.#finishShown();
@@ -179,7 +180,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     this.#engineSide?.end(this.#userProperties);
   }
 
-  #take(delivery: Delivery, settled: () => void): void {
+  #take(delivery: Delivery, settled: Done): void {
     if (this.#over) return;
     const bounded = delivery.id === undefined;
     if (bounded && this.#held >= this.#bufferedMax) {
@@ -190,10 +191,12 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     let left = this.#handlers.size + +loops;
     if (!left) return settled();
     if (bounded) this.#held++;
-    const done = (): void => {
+    let handled = false;
+    const done = (shown = true): void => {
+      handled ||= shown;
       if (--left > 0) return;
       if (bounded) this.#held--;
-      settled();
+      settled(handled);
     };
     const item = { message, done };
     for (const handler of [...this.#handlers]) callOut(handler, message, done);

@@ -1,7 +1,7 @@
 // The subscriptions of this tab: shows each what is cached, then what comes, and tells the leader when the handlers of a message are done.
 // A message that came once is never shown again, whichever tab leads.
 
-import type { Delivery, EngineSubscription, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import type { Delivery, Done, EngineSubscription, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import type { EbbtideError } from '../error.js';
 import { NO_LOCAL, REFRESH, RETAIN_AS_PUBLISHED, RETAIN_HANDLING_SHIFT } from '../wasm/contract.js';
 import type { Station } from './station.js';
@@ -15,6 +15,12 @@ const PAGE = 1000;
 /** Topics of a subscription that are known to have a value; messages that are known to be done. */
 const KNOWN_MAX = 100_000;
 
+interface Seen {
+  /** How many handlers still have it. */
+  left: number;
+  shown: boolean;
+}
+
 interface Local {
   settings: SubscribeSettings;
   sink: SubscriptionSink;
@@ -26,7 +32,7 @@ interface Local {
   /** Topics whose retained value it was shown, if such are cached. */
   has: Set<string>;
   /** Ends the messages that its handlers still have. */
-  open: Set<() => void>;
+  open: Set<Done>;
 }
 
 export interface Sinks {
@@ -45,8 +51,8 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   const byFilter = new Map<string, Set<Local>>();
   /** Ended by the application, and the leader does not know yet. */
   const ended = new Map<string, [string, string][] | undefined>();
-  /** Inbox id → how many handlers still have it. */
-  const seen = new Map<number, number>();
+  /** By inbox id. */
+  const seen = new Map<number, Seen>();
   /** Which subscription of this tab is the last one to a filter. */
   const uses = new Map<string, number>();
   let last = 0;
@@ -77,7 +83,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   };
   const deliveryOf = ({ storedAt, ...row }: RetainedRow, live: boolean): Delivery =>
     ({ ...row, retain: true, dup: false, redelivered: false, ...(!live && { fromCache: true, storedAt }) });
-  const pass = (local: Local, message: Delivery, done = (): void => {}): void => {
+  const pass = (local: Local, message: Delivery, done: Done = () => {}): void => {
     const { settings, sink, has } = local;
     if (message.payload.length === 0) has.delete(message.topic);
     else if (message.retain && settings.cache && has.size < KNOWN_MAX) has.add(message.topic);
@@ -113,30 +119,31 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
     if (byFilter.get(filter)?.has(local)) sink.snapshot(snapshot === 1);
   };
 
+  const settle = (id: number, { left, shown }: Seen): void => {
+    if (left > 0) return;
+    if (!shown) seen.delete(id);
+    tell({ t: 'done', id, shown });
+  };
   const show = (message: Incoming): void => {
     const { id, filters, topic } = message;
-    if (id !== undefined) {
-      const left = seen.get(id);
-      if (left !== undefined) {
-        // Another leader asks again.
-        if (left === 0) tell({ t: 'done', id, shown: true });
-        return;
-      }
-    }
+    const known = seen.get(id!);
+    // Another leader asks again.
+    if (known) return settle(id!, known);
     const locals: Local[] = [];
     for (const filter of filters.length > 0 ? filters : byFilter.keys()) if (filters.length > 0 || matches(filter, topic)) locals.push(...(byFilter.get(filter) ?? []));
+    const one: Seen = { left: locals.length, shown: false };
     if (id !== undefined) {
-      if (locals.length === 0) return tell({ t: 'done', id, shown: false });
-      seen.set(id, locals.length);
+      seen.set(id, one);
+      settle(id, one);
     }
     for (const local of locals) {
       if (message.swept && !local.settings.cache) continue;
       if (message.retain !== false) local.shown?.set(topic, message.late ? 0 : Date.now());
-      const done = (): void => {
+      const done: Done = (shown = true) => {
         if (id === undefined || !local.open.delete(done)) return;
-        const left = seen.get(id)! - 1;
-        seen.set(id, left);
-        if (left === 0 && !over) tell({ t: 'done', id, shown: true });
+        one.left--;
+        one.shown ||= shown;
+        if (!over) settle(id, one);
       };
       if (id !== undefined) local.open.add(done);
       pass(local, message, done);
@@ -200,7 +207,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
     },
     low: (id) => {
       // One that is held for long keeps `id` where it is.
-      for (const [one, left] of seen) if (left === 0 && (one < id || seen.size > KNOWN_MAX)) seen.delete(one);
+      for (const [one, { left }] of seen) if (left === 0 && (one < id || seen.size > KNOWN_MAX)) seen.delete(one);
     },
     end: (error) => {
       over = error;

@@ -31,7 +31,10 @@ export class MemoryInbox {
   constructor(ground: Ground) {
     this.#ground = ground;
     this.#cachedBytes = [...ground.store.cache.values()].reduce((sum, one) => sum + bytesOf(one), 0);
-    for (const row of ground.store.inbox.values()) row.offered.clear();
+    for (const row of ground.store.inbox.values()) {
+      if (row.offered.size > 0) row.delivery = { ...row.delivery, redelivered: true };
+      row.offered.clear();
+    }
   }
 
   subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void } {
@@ -52,7 +55,7 @@ export class MemoryInbox {
     return {
       end: () => {
         if (!this.#locals.delete(local) || over()) return;
-        for (const [id, { offered }] of store.inbox) if (offered.delete(local) && offered.size === 0) store.inbox.delete(id);
+        for (const [id, row] of store.inbox) this.#done(id, row, local, true);
         if ([...this.#locals].some((each) => each.filter === filter)) return;
         this.#asked.delete(filter);
         if (link()) server.unsubscribe(store.clientId!, filter);
@@ -186,24 +189,29 @@ export class MemoryInbox {
       return acknowledged();
     }
     const id = ++store.inboxId;
-    const row: InboxRow = { delivery: { ...delivery, id }, filters, offered: new Set(), shown: false };
+    const row: InboxRow = { delivery: { ...delivery, id }, filters, offered: new Set(), handled: false };
     store.inbox.set(id, row);
     acknowledged();
     this.#offer(id, row, locals);
-    if (!row.shown) this.#setAside(row);
+    if (store.inbox.has(id) && row.offered.size === 0) this.#setAside(row);
   }
 
   #offer(id: number, row: InboxRow, locals: readonly Local[]): void {
     const wanting = locals.filter(({ filter }) => row.filters.includes(filter));
-    const delivery = row.shown ? { ...row.delivery, redelivered: true } : row.delivery;
     for (const local of wanting) row.offered.add(local);
-    row.shown ||= wanting.length > 0;
     for (const local of wanting) {
-      local.sink.message(delivery, () => {
-        if (this.#crashed || this.#ground.over()) return;
-        row.offered.delete(local);
-        if (row.offered.size === 0) this.#ground.store.inbox.delete(id);
+      local.sink.message(row.delivery, (shown = true) => {
+        if (!this.#crashed && !this.#ground.over()) this.#done(id, row, local, shown);
       });
     }
+  }
+
+  /** What none was given is for the next subscription. */
+  #done(id: number, row: InboxRow, local: Local, shown: boolean): void {
+    if (!row.offered.delete(local)) return;
+    row.handled ||= shown;
+    if (row.offered.size > 0) return;
+    if (row.handled) this.#ground.store.inbox.delete(id);
+    else this.#setAside(row);
   }
 }

@@ -11,13 +11,14 @@ export type Row = { -readonly [K in keyof Pending]: Pending[K] } & { readonly dr
 
 /** A message that no handler is done with. */
 export interface InboxRow {
-  readonly delivery: Delivery;
+  delivery: Delivery;
   readonly filters: readonly string[];
   /** Subscriptions that have it and are not done. */
   readonly offered: Set<object>;
   /** With which others nobody wants it. */
   idle?: object;
-  shown: boolean;
+  /** By one of those that are done. */
+  handled: boolean;
 }
 
 export class MemoryStore {

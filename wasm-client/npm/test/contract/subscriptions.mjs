@@ -1,7 +1,7 @@
 // Subscriptions: filters, retained and live messages, groups, handlers, refusals.
 
 import assert from 'node:assert/strict';
-import { code, offline, online, take, text, TOO_LONG, until } from './support.mjs';
+import { code, inboxOf, offline, online, take, text, TOO_LONG, until } from './support.mjs';
 
 export const SUBSCRIPTIONS = {
   async 'filters that are none'(world) {
@@ -140,6 +140,37 @@ export const SUBSCRIPTIONS = {
     await world.publish('a', '3', { qos: 1 });
     // What an ended subscription still had counts as handled.
     assert.deepEqual((await take(again, 1)).map(text), ['3']);
+  },
+
+  // Fails if what the server will not send again goes with a loop that has not seen it.
+  async 'what a loop that breaks off was not given is for the next subscription'(world) {
+    const client = await online(world);
+    const broken = client.subscribe('a', { qos: 2 });
+    await broken.granted;
+    for (const value of ['1', '2', '3', '4']) await world.publish('a', value, { qos: 2 });
+    await until('all in the inbox', async () => inboxOf(await client.inspect()) === 4);
+    const given = [];
+    const run = async () => {
+      for await (const message of broken) {
+        given.push(text(message));
+        if (given.length === 2) throw new Error('of the body');
+      }
+    };
+    await assert.rejects(run(), { message: 'of the body' });
+    const next = client.subscribe('a', { qos: 2 });
+    const rest = await take(next, 2);
+    assert.deepEqual([given, rest.map((message) => [text(message), message.redelivered])], [['1', '2'], [['3', false], ['4', false]]]);
+    // A handler has had what waits for the loop.
+    const both = client.subscribe('b', { qos: 1 });
+    both[Symbol.asyncIterator]();
+    const handled = [];
+    both.onMessage((message) => void handled.push(text(message)));
+    await both.granted;
+    await world.publish('b', '5', { qos: 1 });
+    await until('handled', () => handled.length === 1);
+    both.unsubscribe();
+    next.unsubscribe();
+    await until('an empty inbox', async () => inboxOf(await client.inspect()) === 0);
   },
 
   // Fails if what came on an earlier connection counts for the one that stands.

@@ -14,6 +14,8 @@ export async function until(what, holds) {
 
 export const code = (expected) => (error) => error.name === 'EbbtideError' && error.code === expected;
 export const became = (client, state) => until(state, () => client.state.state === state);
+/** How many messages wait in it, of what `inspect()` says of either client. */
+export const inboxOf = ({ inbox, leader }) => inbox ?? leader.inbox;
 export const text = (message) => message.text();
 export const TOO_LONG = 'x'.repeat(65_536);
 

@@ -279,8 +279,8 @@ test('a subscription that takes the place of another at once is granted, and beg
   assert.deepEqual(server.unsubscribes, []);
 });
 
-// Fails if they stay in the inbox, and count against its limit, for as long as the page lives.
-test('what waits for the loop of a subscription that was refused is dropped with it', async () => {
+// Fails if they stay in the inbox, and count against its limit, for as long as the page lives; or go without a word.
+test('what waited for the loop of a subscription that was refused is reported when nobody else comes for it', async () => {
   newProfile();
   const server = new Server();
   const engine = open(server);
@@ -295,9 +295,14 @@ test('what waits for the loop of a subscription that was refused is dropped with
   await eventually('offline', () => engine.state.state === 'offline');
   engine.reconnectNow();
   assert.equal((await loop.ended).code, 'refused');
-  assert.equal(await inbox(), 2);
   loop.unsubscribe();
-  await eventually('none', async () => (await inbox()) === 0);
+  await online(engine);
+  assert.equal(await inbox(), 2);
+  const now = performance.now();
+  mock.method(performance, 'now', () => now + 31_000);
+  await eventually('unclaimed', () => engine.reports.some(({ kind }) => kind === 'unclaimed'));
+  assert.deepEqual(engine.reports.find(({ kind }) => kind === 'unclaimed'), { kind: 'unclaimed', count: 2, filters: ['a/#'] });
+  assert.equal(await inbox(), 0);
 });
 
 test('MQTT 3.1.1: whether a live message was retained cannot be known', async () => {
