@@ -1,5 +1,5 @@
 // The inbox: a message of QoS 1 or 2 is stored before the server hears that it came, then offered to the tabs that want it, and leaves when each
-// of them is done or gone and one at least has shown it. A tab that lives and has not said yet what it wants is waited for. Above its limit
+// of them is done and one at least has shown it. What a tab had not done when it went is for another that has not had it. A tab that lives and has not said yet what it wants is waited for. Above its limit
 // nothing is acknowledged. What nobody wants is counted and removed. A message of QoS 0 does not overtake those of its topic.
 
 import type { Journal } from './journal.js';
@@ -19,11 +19,12 @@ interface Entry {
   bytes: number;
   topic: string;
   filters: string[];
-  /** That are not done with it → whether they have been sent it. */
-  tabs: Map<string, boolean>;
+  /** Tab → in which turn it was sent it; 0: it is still to be; -1: it is done with it. */
+  tabs: Map<string, number>;
+  /** Begins at 1. Another turn: a tab may have gone in the middle of it. */
+  turn: number;
+  /** In this turn. */
   shown: boolean;
-  /** A tab has gone that was sent it and was not done. */
-  again: boolean;
   /** Since when no tab has it, as `performance.now()`: the wall clock may be set. */
   idleSince: number;
 }
@@ -52,7 +53,7 @@ export interface Inbox {
   follow(topic: string, show: () => void): void;
   /** What comes from now on is of the next transaction. */
   cut(): void;
-  done(id: number, tab: string, shown: boolean): void;
+  done(id: number, tab: string, shown: boolean | undefined): void;
   gone(tab: string): void;
   /** A tab has said what it wants, for the first time or more than before. */
   spoke(tab: string): void;
@@ -92,13 +93,12 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     const share = Math.max(entries.size / limits.inboxMessagesMax, bytes / limits.inboxBytesMax);
     if (holding ? share < 0.75 : share >= 1) hold((holding = !holding));
   };
-  /** `again`: from before this leader. */
-  const enter = (row: InboxRow, again: boolean, then?: (message: InboxMessage, id: number, entry: Entry) => void): void => {
+  const enter = (row: InboxRow, turn: number, then?: (message: InboxMessage, id: number, entry: Entry) => void): void => {
     rows.set(row.id!, row.list.length);
     for (const message of row.list) {
       const id = idOf(row, message);
       const { topic, filters } = message;
-      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(silent().map((tab) => [tab, false])), shown: false, again, idleSince: performance.now() };
+      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(silent().map((tab) => [tab, 0])), turn, shown: false, idleSince: performance.now() };
       entries.set(id, entry);
       next = id + 1;
       bytes += entry.bytes;
@@ -108,9 +108,9 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
   };
   const offer = (message: InboxMessage, id: number, entry: Entry): void => {
     const tabs = wanting(message);
-    for (const tab of tabs) entry.tabs.set(tab, !catching.has(tab));
+    for (const tab of tabs) entry.tabs.set(tab, catching.has(tab) ? 0 : entry.turn);
     const now = tabs.filter((tab) => !catching.has(tab));
-    if (now.length > 0) deliver(incoming(message, id, entry.again), now);
+    if (now.length > 0) deliver(incoming(message, id, entry.turn > 1), now);
   };
   const write = (ids: number[], parts: InboxRow[]): Promise<void> => runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
     for (const rowId of ids) if (!rows.has(rowId)) tx.remove('inbox', rowId);
@@ -142,8 +142,10 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     touched.add(row);
     measure();
   };
-  const leave = (id: number, entry: Entry, tab: string): void => {
-    if (!entry.tabs.delete(tab) || entry.tabs.size > 0) return;
+  /** No tab is in the middle of it, or still to be asked. */
+  const isIdle = ({ tabs }: Entry): boolean => [...tabs.values()].every((turn) => turn < 0);
+  const leave = (id: number, entry: Entry): void => {
+    if (!isIdle(entry)) return;
     if (entry.shown) remove(id, entry);
     else {
       entry.idleSince = performance.now();
@@ -151,7 +153,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     }
   };
   /** Whether the tab is to be sent it, or asked for the first time whether it wants it. */
-  const waits = (entry: Entry, tab: string): boolean => entry.tabs.get(tab) === false || (entry.tabs.size === 0 && wanting(entry).includes(tab));
+  const waits = (entry: Entry, tab: string): boolean => entry.tabs.get(tab) === 0 || (!entry.tabs.has(tab) && isIdle(entry) && wanting(entry).includes(tab));
   const round = async (tab: string): Promise<void> => {
     const behind: [number, Entry][] = [...entries].filter(([, entry]) => waits(entry, tab));
     if (behind.length === 0) return void catching.delete(tab);
@@ -161,15 +163,15 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
           const id = idOf(row, message);
           const entry = entries.get(id);
           if (!entry || !waits(entry, tab) || !wanting(entry).includes(tab)) return;
-          entry.tabs.set(tab, true);
-          deliver({ ...incoming(message, id, entry.again), late: true }, [tab]);
+          entry.tabs.set(tab, entry.turn);
+          deliver({ ...incoming(message, id, entry.turn > 1), late: true }, [tab]);
         }));
       }
     });
     for (const [id, entry] of behind) {
       if (entries.get(id) !== entry || !waits(entry, tab)) continue;
       // It does not want it, or the store does not have it.
-      if (entry.tabs.size > 0) leave(id, entry, tab);
+      if (entry.tabs.delete(tab)) leave(id, entry);
       else remove(id, entry);
     }
     void catchUp(tab);
@@ -188,7 +190,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
 
   return {
     restore: (found) => {
-      for (const row of found) enter(row, true);
+      for (const row of found) enter(row, 2);
     },
     received: (message, also) => {
       if (!open || open.list.length === ROW_MAX) {
@@ -197,7 +199,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
         journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
         const entered: [InboxMessage, number, Entry][] = [];
         // What fills the inbox is itself held back.
-        journal.beforeAcknowledged(() => enter(row, false, (...one) => void entered.push(one)));
+        journal.beforeAcknowledged(() => enter(row, 1, (...one) => void entered.push(one)));
         journal.whenDurable(() => {
           for (const [topic, its] of last) if (its === ours) last.delete(topic);
           for (const show of ours) show(entered);
@@ -220,13 +222,20 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     done: (id, tab, shown) => {
       const entry = entries.get(id);
       if (!entry) return;
-      entry.shown ||= shown;
-      leave(id, entry, tab);
+      // What it shows of an earlier turn is not for whoever went in the middle of it.
+      if (shown && (entry.tabs.get(tab) || entry.turn) === entry.turn) entry.shown = true;
+      if (shown === false) entry.tabs.delete(tab);
+      else entry.tabs.set(tab, -1);
+      leave(id, entry);
     },
     gone: (tab) => {
       for (const [id, entry] of entries) {
-        entry.again ||= entry.tabs.get(tab) === true;
-        leave(id, entry, tab);
+        const turn = entry.tabs.get(tab)!;
+        if (turn > 0) {
+          entry.turn++;
+          entry.shown = false;
+        }
+        if (turn >= 0 && entry.tabs.delete(tab)) leave(id, entry);
       }
     },
     spoke,
@@ -236,10 +245,12 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
       const filters = new Set<string>();
       let count = 0;
       for (const [id, entry] of entries) {
-        if (entry.tabs.size > 0 || Math.max(entry.idleSince, onlineSince) > limit) continue;
+        if (!isIdle(entry) || Math.max(entry.idleSince, onlineSince) > limit) continue;
+        remove(id, entry);
+        // Else one has shown it.
+        if (entry.tabs.size > 0) continue;
         count++;
         for (const filter of entry.filters.length > 0 ? entry.filters : [entry.topic]) filters.add(filter);
-        remove(id, entry);
       }
       if (count > 0) say({ t: 'report', report: { kind: 'unclaimed', count, filters: [...filters] } });
     },

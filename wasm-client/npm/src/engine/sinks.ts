@@ -127,8 +127,11 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   const show = (message: Incoming): void => {
     const { id, filters, topic } = message;
     const known = seen.get(id!);
-    // Another leader asks again.
-    if (known) return settle(id!, known);
+    if (known) {
+      // Another leader asks again.
+      if (known.left === 0) tell({ t: 'done', id: id!, shown: undefined });
+      return;
+    }
     const locals: Local[] = [];
     for (const filter of filters.length > 0 ? filters : byFilter.keys()) if (filters.length > 0 || matches(filter, topic)) locals.push(...(byFilter.get(filter) ?? []));
     const one: Seen = { left: locals.length, shown: false };

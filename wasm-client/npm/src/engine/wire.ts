@@ -62,8 +62,8 @@ export type ToLeader =
   /** The outbox has changed, and has so many rows. `dueAt`: the first deadline among the new ones; `gone`: rows taken away. */
   | { t: 'nudge'; dueAt: number; gone: number[]; count: number | undefined }
   | { t: 'qos0'; n: number; topic: string; payload: Uint8Array; retain: boolean; properties: Properties | undefined; deadline: number | undefined }
-  /** Handlers are done with it; `shown` false: none has been given it. */
-  | { t: 'done'; id: number; shown: boolean }
+  /** Handlers are done with it; `shown` false: none has been given it; undefined: they were before, and another tab may not have been. */
+  | { t: 'done'; id: number; shown: boolean | undefined }
   | { t: 'do'; what: 'reconnect' | 'renew' };
 
 export type ToTabs =
