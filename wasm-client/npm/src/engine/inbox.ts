@@ -7,6 +7,7 @@ import { bytesOf, type InboxMessage, type InboxRow, type Store } from './store/s
 import { runAsLeader } from './journal.js';
 import type { Limits } from '../settings.js';
 import type { Incoming, ToTabs } from './wire.js';
+import { isShared, type Addressed } from './wishes.js';
 
 const UNCLAIMED_MS = 30_000;
 /** Removals gather for as long: a crash in between hands the messages over again, marked. The end of the page does not, see `Inbox.stop`. */
@@ -35,7 +36,9 @@ export interface InboxContext {
   journal: Journal;
   limits: Limits;
   /** Tabs that want it, of those that have said so. */
-  wanting(message: { topic: string; filters: string[] }): string[];
+  wanting(message: Addressed): string[];
+  /** Those of them that are sent it. */
+  takers(message: Addressed): string[];
   /** Tabs that live and have not. */
   silent(): string[];
   incoming(message: InboxMessage, id: number | undefined, redelivered: boolean): Incoming;
@@ -67,7 +70,7 @@ export interface Inbox {
   readonly count: number;
 }
 
-export function openInbox({ store, epoch, journal, limits, wanting, silent, incoming, hold, deliver, say, failed }: InboxContext): Inbox {
+export function openInbox({ store, epoch, journal, limits, wanting, takers, silent, incoming, hold, deliver, say, failed }: InboxContext): Inbox {
   const entries = new Map<number, Entry>();
   /** Row → how many of its messages are not done. */
   const rows = new Map<number, number>();
@@ -98,7 +101,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     for (const message of row.list) {
       const id = idOf(row, message);
       const { topic, filters } = message;
-      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(silent().map((tab) => [tab, 0])), turn, shown: false, idleSince: performance.now() };
+      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(isShared(message) ? [] : silent().map((tab) => [tab, 0])), turn, shown: false, idleSince: performance.now() };
       entries.set(id, entry);
       next = id + 1;
       bytes += entry.bytes;
@@ -107,7 +110,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, silent, inco
     measure();
   };
   const offer = (message: InboxMessage, id: number, entry: Entry): void => {
-    const tabs = wanting(message);
+    const tabs = takers(message);
     for (const tab of tabs) entry.tabs.set(tab, catching.has(tab) ? 0 : entry.turn);
     const now = tabs.filter((tab) => !catching.has(tab));
     if (now.length > 0) deliver(incoming(message, id, entry.turn > 1), now);

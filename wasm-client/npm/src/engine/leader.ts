@@ -146,7 +146,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     deliver(message, wishes.wanting(message));
   }, failed);
   const inbox = openInbox({
-    store, epoch, journal, limits, wanting: wishes.wanting, silent: () => context.tabs().filter((tab) => !wishes.knows(tab)), incoming,
+    store, epoch, journal, limits, ...wishes, silent: () => context.tabs().filter((tab) => !wishes.knows(tab)), incoming,
     hold: (hold) => connection.hold_acks(hold), deliver, say, failed,
   });
   const desk = openDesk(settings, connection, () => {
@@ -166,7 +166,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       const row = messageOf(...given);
       inbox.follow(row.topic, () => {
         const message = incoming(row, undefined, false);
-        const tabs = wishes.wanting(row);
+        const tabs = wishes.takers(row);
         if (tabs.length > 0) deliver(message, tabs);
         cache.note(message);
       });

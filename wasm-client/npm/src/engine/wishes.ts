@@ -23,6 +23,14 @@ interface Held extends SubscriptionRow {
   from?: Map<string, number | undefined> | undefined;
 }
 
+export interface Addressed {
+  topic: string;
+  filters: string[];
+}
+
+/** It came for shared subscriptions alone. */
+export const isShared = ({ filters }: Addressed): boolean => filters.length > 0 && filters.every((filter) => filter.startsWith('$share/'));
+
 export interface Wishes {
   restore(identifier: number, row: SubscriptionRow): void;
   /** Returns whether there is something new. */
@@ -36,7 +44,9 @@ export interface Wishes {
   change(identifier: number, kind: string, value: number, said?: Said): void;
   filtersOf(identifiers: number[]): string[];
   /** Tabs that want a message. */
-  wanting(message: { topic: string; filters: string[] }): string[];
+  wanting(message: Addressed): string[];
+  /** Those of them that are sent it: all; but of what came for a group alone one, for the tabs are one member of it. */
+  takers(message: Addressed): string[];
   caches(filter: string): boolean;
   cached(): string[];
   tabs(): string[];
@@ -58,6 +68,8 @@ export function openWishes({ connection, say, began, completed, partial, flushed
   const tabs = new Map<string, Map<string, Wish>>();
   const held = new Map<string, Held>();
   const filterOf = new Map<number, string>();
+  /** Counts what came for groups. */
+  let turn = 0;
 
   const usesOf = (filter: string): Map<string, number | undefined> => new Map([...tabs].map(([tab, wishes]) => [tab, wishes.get(filter)?.uses]));
   const tell = (standing: Standing, tab: string): void => say({ t: 'standing', standing: { ...standing, uses: tabs.get(tab)?.get(standing.filter)?.uses }, tab });
@@ -102,6 +114,14 @@ export function openWishes({ connection, say, began, completed, partial, flushed
     } catch (thrown) {
       tellAll({ filter, failed: outcomeOf(thrown) });
     }
+  };
+
+  const wanting = ({ topic, filters }: Addressed): string[] => {
+    const wanting: string[] = [];
+    for (const [tab, wishes] of tabs) {
+      if (filters.length > 0 ? filters.some((filter) => wishes.has(filter)) : [...wishes.keys()].some((filter) => matches(filter, topic))) wanting.push(tab);
+    }
+    return wanting;
   };
 
   return {
@@ -175,12 +195,10 @@ export function openWishes({ connection, say, began, completed, partial, flushed
       }
       return filters;
     },
-    wanting: ({ topic, filters }) => {
-      const wanting: string[] = [];
-      for (const [tab, wishes] of tabs) {
-        if (filters.length > 0 ? filters.some((filter) => wishes.has(filter)) : [...wishes.keys()].some((filter) => matches(filter, topic))) wanting.push(tab);
-      }
-      return wanting;
+    wanting,
+    takers: (message) => {
+      const all = wanting(message);
+      return isShared(message) ? all.splice(turn++ % all.length, 1) : all;
     },
     caches,
     cached: () => [...held.keys()].filter(caches),

@@ -338,5 +338,5 @@ export class Machine {
 }
 
 function matchesRoughly(filter, topic) {
-  return new RegExp(`^${filter.replace(/[$.]/g, '\\$&').replace(/\/#$/, '(/.*)?').replace(/^#$/, '.*').replace(/\+/g, '[^/]*')}$`).test(topic);
+  return new RegExp(`^${filter.replace(/^\$share\/[^/]+\//, '').replace(/[$.]/g, '\\$&').replace(/\/#$/, '(/.*)?').replace(/^#$/, '.*').replace(/\+/g, '[^/]*')}$`).test(topic);
 }

@@ -219,6 +219,31 @@ test('what one tab was in the middle of when it went is for the next tab, though
   }
 });
 
+// Fails if a job that the server gives to one member of the group is done once in each tab.
+test('of what comes for a group each tab gets a part; what one was in the middle of when it went, another', async () => {
+  newProfile();
+  const server = new Server();
+  const [leader, follower] = await pair(server);
+  const heard = [leader, follower].map((tab) => listen(tab, '$share/g/a/+', { auto: false }));
+  for (const one of heard) await eventually('granted', () => one.granted.length === 1);
+  const count = () => heard[0].messages.length + heard[1].messages.length;
+  for (const qos of [1, 0]) {
+    for (const n of [1, 2, 3, 4]) server.deliver(`a/${n}`, `${qos}`, { qos });
+    await eventually('all', () => count() >= 4);
+    assert.deepEqual(heard.map(({ messages }) => messages.length), [2, 2]);
+    if (qos === 1) {
+      await follower.close();
+      await eventually('those of the other tab', () => heard[0].messages.length === 4);
+      assert.deepEqual(heard[0].messages.map(({ topic, redelivered }) => [topic, redelivered]), [['a/1', false], ['a/3', false], ['a/2', true], ['a/4', true]]);
+      for (const { done } of heard[0].messages) done();
+      await eventually('inbox empty', async () => (await leader.inspect()).leader.inbox === 0);
+      heard[0].messages.length = 0;
+      heard[1] = listen(open(server), '$share/g/a/+');
+      await eventually('granted', () => heard[1].granted.length === 1);
+    }
+  }
+});
+
 test('what is done is not shown again by the next leader that still finds it in the store', async () => {
   const { locks } = newProfile();
   const server = new Server();
