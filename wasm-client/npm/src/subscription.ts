@@ -6,6 +6,7 @@ import { checkCallback, checkOptions, UNSUBSCRIBE_RULES } from './options.js';
 import { ackOf, type Ack } from './publication.js';
 import { added, callOut, Deferred, quiet } from './settle.js';
 
+/** Subscriptions to one filter, in all tabs, are one at the server, wide enough for each: what one of them asks for comes to all. */
 export interface SubscribeOptions {
   /** The highest QoS that messages come with. Default 0. */
   qos?: QoS;
