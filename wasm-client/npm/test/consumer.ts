@@ -54,6 +54,9 @@ console.log(failure, wrong);
 for await (const message of client.subscribe('presence/{agent}', { qos: 2 })) {
   const status: string | undefined = message.json<{ status: string }>()?.status;
   const agent: string = message.params.agent;
+  const content: Uint8Array = message.bytes();
+  // Current TypeScript takes no bytes for them that may be shared.
+  console.log(new Blob([message.bytes()]), await crypto.subtle.digest('SHA-256', message.bytes()), content, await fetch('/', { body: message.bytes() }));
   console.log(message.isEmpty, status, agent, message.properties.userProperties?.[0]?.[1], message.storedAt);
   // @ts-expect-error a cleared value has no content
   console.log(message.json<{ status: string }>().status);
