@@ -126,7 +126,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   /** What `break` calls. */
   return(): Promise<IteratorResult<Message<P>>> {
     this.unsubscribe();
-    return Promise.resolve({ done: true, value: undefined });
+    return this.next();
   }
 
   /**

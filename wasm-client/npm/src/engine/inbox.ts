@@ -17,6 +17,7 @@ const REMOVE_AFTER_MS = 50;
 const ROW_MAX = 64;
 
 interface Entry {
+  row: number;
   bytes: number;
   topic: string;
   filters: string[];
@@ -24,8 +25,8 @@ interface Entry {
   tabs: Map<string, number>;
   /** Begins at 1. Another turn: a tab may have gone in the middle of it. */
   turn: number;
-  /** In this turn. */
-  shown: boolean;
+  /** In which turn, the last time; 0: in none. */
+  shown: number;
   /** Since when no tab has it, as `performance.now()`: the wall clock may be set. */
   idleSince: number;
 }
@@ -77,7 +78,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
   /** The row that is being gathered. */
   let open: InboxRow | undefined;
   /** What is to be shown once it is stored, in order. */
-  let shows: ((stored: [InboxMessage, number, Entry][]) => void)[];
+  let shows: ((stored: [number, Entry][]) => void)[];
   /** Topic → that of the last row with a message of it, while that is being stored. */
   const last = new Map<string, typeof shows>();
   let next = 0;
@@ -96,25 +97,26 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     const share = Math.max(entries.size / limits.inboxMessagesMax, bytes / limits.inboxBytesMax);
     if (holding ? share < 0.75 : share >= 1) hold((holding = !holding));
   };
-  const enter = (row: InboxRow, turn: number, then?: (message: InboxMessage, id: number, entry: Entry) => void): void => {
+  const enter = (row: InboxRow, turn: number): [number, Entry][] => {
     rows.set(row.id!, row.list.length);
-    for (const message of row.list) {
-      const id = idOf(row, message);
+    const entered = row.list.map((message): [number, Entry] => {
       const { topic, filters } = message;
-      const entry: Entry = { bytes: bytesOf(message), topic, filters, tabs: new Map(isShared(message) ? [] : silent().map((tab) => [tab, 0])), turn, shown: false, idleSince: performance.now() };
+      const tabs = new Map(isShared(message) ? [] : silent().map((tab) => [tab, 0]));
+      const entry = { row: row.id!, bytes: bytesOf(message), topic, filters, tabs, turn, shown: 0, idleSince: performance.now() };
+      const id = idOf(row, message);
       entries.set(id, entry);
       next = id + 1;
       bytes += entry.bytes;
-      then?.(message, id, entry);
-    }
+      return [id, entry];
+    });
     measure();
+    return entered;
   };
-  const offer = (message: InboxMessage, id: number, entry: Entry): void => {
-    const tabs = takers(message);
-    for (const tab of tabs) entry.tabs.set(tab, catching.has(tab) ? 0 : entry.turn);
-    const now = tabs.filter((tab) => !catching.has(tab));
-    if (now.length > 0) deliver(incoming(message, id, entry.turn > 1), now);
-  };
+  const offer = (message: InboxMessage, id: number, { tabs, turn }: Entry): void => deliver(incoming(message, id, turn > 1), takers(message).filter((tab) => {
+    const now = !catching.has(tab);
+    tabs.set(tab, now ? turn : 0);
+    return now;
+  }));
   const write = (ids: number[], parts: InboxRow[]): Promise<void> => runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
     for (const rowId of ids) if (!rows.has(rowId)) tx.remove('inbox', rowId);
     for (const row of parts) if (rows.has(row.id!)) tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) });
@@ -134,10 +136,9 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       failed(why);
     }
   };
-  const remove = (id: number, entry: Entry): void => {
+  const remove = (id: number, { row, bytes: its }: Entry): void => {
     entries.delete(id);
-    bytes -= entry.bytes;
-    const row = Math.floor(id / ROW_MAX);
+    bytes -= its;
     const left = rows.get(row)! - 1;
     if (left > 0) rows.set(row, left);
     else rows.delete(row);
@@ -149,7 +150,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
   const isIdle = ({ tabs }: Entry): boolean => [...tabs.values()].every((turn) => turn < 0);
   const leave = (id: number, entry: Entry): void => {
     if (!isIdle(entry)) return;
-    if (entry.shown) remove(id, entry);
+    if (entry.shown === entry.turn) remove(id, entry);
     else {
       entry.idleSince = performance.now();
       wanting(entry).forEach(spoke);
@@ -161,7 +162,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     const behind: [number, Entry][] = [...entries].filter(([, entry]) => waits(entry, tab));
     if (behind.length === 0) return void catching.delete(tab);
     await store.run(['inbox'], 'read', (tx) => {
-      for (const rowId of new Set(behind.map(([id]) => Math.floor(id / ROW_MAX)))) {
+      for (const rowId of new Set(behind.map(([, { row }]) => row))) {
         tx.get('inbox', rowId, (row) => row?.list.forEach((message) => {
           const id = idOf(row, message);
           const entry = entries.get(id);
@@ -191,18 +192,19 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     caught = Promise.all([caught, Promise.resolve(tab).then(catchUp)]);
   };
 
+  /** Rows of which something is done that may still be in the store. */
+  const undone = (): number[] => [touched, ...writing].flatMap((some) => [...some]);
+
   return {
-    restore: (found) => {
-      for (const row of found) enter(row, 2);
-    },
+    restore: (found) => found.forEach((row) => enter(row, 2)),
     received: (message, also) => {
       if (!open || open.list.length === ROW_MAX) {
         const row: InboxRow = (open = { list: [] });
         const ours: typeof shows = (shows = []);
         journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
-        const entered: [InboxMessage, number, Entry][] = [];
+        let entered: [number, Entry][];
         // What fills the inbox is itself held back.
-        journal.beforeAcknowledged(() => enter(row, 1, (...one) => void entered.push(one)));
+        journal.beforeAcknowledged(() => void (entered = enter(row, 1)));
         journal.whenDurable(() => {
           for (const [topic, its] of last) if (its === ours) last.delete(topic);
           for (const show of ours) show(entered);
@@ -211,9 +213,8 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       const n = (message.n = open.list.push(message) - 1);
       last.set(message.topic, shows);
       shows.push((stored) => {
-        const [, id, entry] = stored[n]!;
-        offer(message, id, entry);
-        also(incoming(message, id, false));
+        offer(message, ...stored[n]!);
+        also(incoming(message, undefined, false));
       });
     },
     follow: (topic, show) => {
@@ -226,7 +227,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       const entry = entries.get(id);
       if (!entry) return;
       // What it shows of an earlier turn is not for whoever went in the middle of it.
-      if (shown && (entry.tabs.get(tab) || entry.turn) === entry.turn) entry.shown = true;
+      if (shown) entry.shown = Math.max(entry.shown, entry.tabs.get(tab) || entry.turn);
       if (shown === false) entry.tabs.delete(tab);
       else entry.tabs.set(tab, -1);
       leave(id, entry);
@@ -234,10 +235,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     gone: (tab) => {
       for (const [id, entry] of entries) {
         const turn = entry.tabs.get(tab)!;
-        if (turn > 0) {
-          entry.turn++;
-          entry.shown = false;
-        }
+        if (turn > 0) entry.turn++;
         if (turn >= 0 && entry.tabs.delete(tab)) leave(id, entry);
       }
     },
@@ -258,16 +256,14 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       if (count > 0) say({ t: 'report', report: { kind: 'unclaimed', count, filters: [...filters] } });
     },
     stop: () => {
-      const ids = [touched, ...writing].flatMap((some) => [...some]);
+      const ids = undone();
       if (ids.length > 0) write(ids, []).catch(() => {});
     },
     get caught() {
       return caught;
     },
     get low() {
-      let low = entries.keys().next().value ?? next;
-      for (const ids of [touched, ...writing]) for (const rowId of ids) low = Math.min(low, rowId * ROW_MAX);
-      return low;
+      return undone().reduce((low, rowId) => Math.min(low, rowId * ROW_MAX), entries.keys().next().value ?? next);
     },
     get count() {
       return entries.size;

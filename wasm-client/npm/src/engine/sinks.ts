@@ -73,7 +73,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   /** A few first, so that a page has something to show while the others are read. */
   const pagesOf = async function* (filter: string): AsyncGenerator<RetainedRow[]> {
     const from = prefixOf(filter);
-    let range: Range = from === filter ? { from, to: from } : from === '' ? {} : { from, to: `${from}\uffff` };
+    let range: Range = { from, to: from === filter ? from : `${from}\uffff` };
     for (let count = FIRST_PAGE; ; count = PAGE) {
       const rows = await store((now) => readAll(now, 'retained', { ...range, count }));
       yield rows.filter((row) => matches(filter, row.topic));
@@ -143,10 +143,10 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
       if (message.swept && !local.settings.cache) continue;
       if (message.retain !== false) local.shown?.set(topic, message.late ? 0 : Date.now());
       const done: Done = (shown = true) => {
-        if (id === undefined || !local.open.delete(done)) return;
+        if (!local.open.delete(done)) return;
         one.left--;
         one.shown ||= shown;
-        if (!over) settle(id, one);
+        if (!over) settle(id!, one);
       };
       if (id !== undefined) local.open.add(done);
       pass(local, message, done);
@@ -156,15 +156,12 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   return {
     subscribe: (filter, settings, sink) => {
       if (over) {
-        const error = over;
-        queueMicrotask(() => sink.failed(error));
+        queueMicrotask(() => sink.failed(over!));
         return { end() {} };
       }
       const local: Local = { settings, sink, n: ++last, shown: new Map(), has: new Set(), open: new Set() };
       uses.set(filter, last);
-      const locals = byFilter.get(filter);
-      if (locals) locals.add(local);
-      else byFilter.set(filter, new Set([local]));
+      byFilter.set(filter, (byFilter.get(filter) ?? new Set()).add(local));
       ended.delete(filter);
       if (settings.cache) void showCached(filter, local, false);
       announce();
