@@ -46,9 +46,15 @@ impl Retry {
         self.attempt = 0;
     }
 
-    /// Resets if a connection that lived so long has proved the way good.
-    pub(super) fn reset_if_stable(&mut self, lived_ms: u64) {
-        if self.is_stable(lived_ms) {
+    /// Resets if a connection that lived so long has proved the way good. `is_contested`: another client took its place; if
+    /// that one waits as this one does, only what outlives the longest wait shows that it does not come again and again.
+    pub(super) fn reset_if_stable(&mut self, lived_ms: u64, is_contested: bool) {
+        let least_ms = if is_contested {
+            self.backoff.cap_ms
+        } else {
+            self.backoff.stable_ms
+        };
+        if lived_ms >= u64::from(least_ms) {
             self.reset();
         }
     }
@@ -104,9 +110,13 @@ mod tests {
         (0..9).for_each(|_| {
             retry.next_wait_ms();
         });
-        retry.reset_if_stable(4_999);
+        retry.reset_if_stable(4_999, false);
+        retry.reset_if_stable(29_999, true);
         assert_eq!(retry.attempt, 9);
-        retry.reset_if_stable(5_000);
+        retry.reset_if_stable(5_000, false);
+        assert_eq!(retry.attempt, 0);
+        retry.next_wait_ms();
+        retry.reset_if_stable(30_000, true);
         assert!(retry.next_wait_ms() <= 1_000);
     }
 }

@@ -185,9 +185,7 @@ pub(super) fn verdict(reason: ReasonCode) -> Verdict {
         R::BadUserNameOrPassword | R::NotAuthorized | R::BadAuthenticationMethod => {
             Verdict::NeedsAuth
         }
-        // Taken over: another client has this id now; to fight for it would never end.
-        R::SessionTakenOver
-        | R::MalformedPacket
+        R::MalformedPacket
         | R::ProtocolError
         | R::UnsupportedProtocolVersion
         | R::ClientIdentifierNotValid

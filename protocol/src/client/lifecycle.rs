@@ -386,7 +386,9 @@ impl Client {
             diagnostics,
         } = why;
         if let Phase::Online { since } = self.phase {
-            self.retry.reset_if_stable(now.saturating_sub(since));
+            let is_contested = reason_code == Some(ReasonCode::SessionTakenOver);
+            self.retry
+                .reset_if_stable(now.saturating_sub(since), is_contested);
         }
         if verdict == Verdict::NeedsAuth {
             self.rest(State::NeedsAuth {

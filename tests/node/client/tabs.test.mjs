@@ -7,7 +7,7 @@ import { BROKERS } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';
 import { mailbox, outsider } from './harness/mailbox.mjs';
 import { startPages } from './harness/pages.mjs';
-import { needs } from './harness/place.mjs';
+import { eventually, needs } from './harness/place.mjs';
 import { fiveTabs, leaderOf } from './harness/tabs.mjs';
 
 for (const { name, start, programs } of BROKERS) {
@@ -55,5 +55,43 @@ for (const { name, start, programs } of BROKERS) {
     await follower.crash();
     const messages = await box.collect('its last words', (all) => all.length >= words.length);
     assert.deepEqual(messages.map(({ text }) => text), words);
+  });
+}
+
+for (const { name, start, programs } of BROKERS) {
+  // Fails if the tab that leads by now gives up for good when the one that led before connects once more.
+  test(`${name}: a leader that stands still while it connects loses the lead, and takes nobody's connection for long`, needs(90_000, programs), async (t) => {
+    const broker = await start(t);
+    const link = await startLink(t, broker);
+    const pages = await startPages(t);
+    const window = await openWindow(t, pages);
+    const [old, next] = [await window.tab('old'), await window.tab('next')];
+    for (const tab of [old, next]) {
+      await tab.call('connect', link.url, { identity: 'ana' });
+      await tab.state('online');
+    }
+    link.stall();
+    link.drop();
+    await old.state('connecting');
+    pages.hold(({ still }) => still);
+    await old.page.evaluate(() => {
+      // In a task of its own: nothing runs in this page until the answer comes.
+      setTimeout(() => {
+        const request = new XMLHttpRequest();
+        request.open('POST', '/note', false);
+        request.send(JSON.stringify({ still: true }));
+      });
+    });
+    await pages.noted('it stands still', (notes) => notes.some(({ still }) => still));
+    // Its transport is open now, and it does not know it yet.
+    link.restore();
+    await next.eventually('it leads', () => window.app.leading());
+    await next.state('online');
+    pages.release();
+    await eventually('the connection of the old one, and its end', () => link.open, (open) => open < 2);
+    await next.call('publish', 'a', 'x', { qos: 1 });
+    await next.eventually('acked', () => window.app.published[0].acked, (acked) => acked === 'ok');
+    for (const tab of [old, next]) await tab.state('online');
+    assert.deepEqual([await leaderOf([old, next]), link.open], [next, 1]);
   });
 }

@@ -55,7 +55,7 @@ test('a lost session is a gap, lost storage is evicted; both are reported', asyn
   other.on('report', ({ kind }) => kind === 'leader' || reports.push(kind));
   await broker.settled();
   assert.deepEqual([other.state.session, reports], ['evicted', ['gap', 'evicted']]);
-  assert.deepEqual(client.state, { state: 'offline', reason: 'Session taken over', reasonCode: 0x8e, retryInMs: null });
+  assert.deepEqual(client.state, { state: 'offline', reason: 'Session taken over', reasonCode: 0x8e, retryInMs: 1000 });
 });
 
 test('subscriptions and what waits go on after a gap', async () => {

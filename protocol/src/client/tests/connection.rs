@@ -79,19 +79,52 @@ fn bad_credentials_are_not_tried_again_by_itself() {
     assert_eq!(script.actions(), [Action::Open]);
 }
 
+/// The other one may have been a tab that led before and did not know yet that it leads no more.
 #[test]
-fn who_was_taken_over_does_not_fight_back() {
+fn who_was_taken_over_says_so_and_comes_back_after_a_wait() {
     let mut script = Script::online(options(Version::V5));
-    let farewell = Disconnect::new(ReasonCode::SessionTakenOver);
-    script.receive(Packet::Disconnect(Box::new(farewell)));
-    assert_eq!(script.client.poll_timeout(), None);
-    assert!(matches!(
-        script.client.state(),
-        State::Offline {
-            retry_in_ms: None,
-            ..
-        }
-    ));
+    script.receive(taken_over());
+    let State::Offline {
+        reason_code,
+        retry_in_ms: Some(wait_ms),
+        ..
+    } = script.client.state().clone()
+    else {
+        panic!("{:?}", script.client.state());
+    };
+    assert_eq!(reason_code, Some(ReasonCode::SessionTakenOver));
+    assert_eq!(script.actions(), [Action::Close]);
+    script.advance(wait_ms.into());
+    assert_eq!(script.actions(), [Action::Open]);
+}
+
+/// Two devices: each throws the other out. Connections that last for some seconds do not put the waits back to the start.
+#[test]
+fn two_with_one_client_id_take_turns_and_do_so_slowly() {
+    const HOUR_MS: Millis = 3_600_000;
+    let seeded = |seed| Options {
+        seed,
+        ..options(Version::V5)
+    };
+    let (mut on, mut off) = (Script::online(seeded(1)), Script::online(seeded(2)));
+    let mut turns = 0;
+    while on.now < HOUR_MS {
+        off.now = on.now;
+        off.receive(taken_over());
+        off.actions();
+        off.now = off.client.poll_timeout().expect("a next attempt");
+        off.client.handle_timeout(off.now);
+        assert_eq!(off.actions(), [Action::Open]);
+        off.accept(true);
+        turns += 1;
+        core::mem::swap(&mut on, &mut off);
+    }
+    // Waits of 15 s on average.
+    assert!((200..=300).contains(&turns), "{turns}");
+}
+
+fn taken_over() -> Packet {
+    Packet::Disconnect(Box::new(Disconnect::new(ReasonCode::SessionTakenOver)))
 }
 
 #[test]
@@ -143,7 +176,7 @@ fn what_ended_a_connection_need_not_end_the_next() {
         (ReasonCode::ProtocolError, true),
         (ReasonCode::TopicNameInvalid, true),
         (ReasonCode::ServerShuttingDown, true),
-        (ReasonCode::SessionTakenOver, false),
+        (ReasonCode::SessionTakenOver, true),
         (ReasonCode::ServerMoved, false),
     ] {
         let mut script = Script::online(options(Version::V5));

@@ -22,7 +22,7 @@ const FORGET_MS = 5_000;
 const NEEDS_AUTH = [0x86, 0x87, 0x8c];
 const TAKEN_OVER = 0x8e;
 /** Nothing heals it. */
-const NEVER = [0x81, 0x82, 0x84, 0x85, 0x8a, TAKEN_OVER, 0x90, 0x99, 0x9a, 0x9b, 0x9c, 0x9d];
+const NEVER = [0x81, 0x82, 0x84, 0x85, 0x8a, 0x90, 0x99, 0x9a, 0x9b, 0x9c, 0x9d];
 
 /** What MQTT 3.1.1 has a code for, as what it comes out; all else is Server unavailable there. */
 const PLAIN: Readonly<Record<number, number>> = { 0x84: 0x84, 0x85: 0x85, 0x86: 0x86, 0x87: 0x87, 0x8a: 0x87, 0x8c: 0x87 };
@@ -82,7 +82,8 @@ export class MemoryConnection {
   /** Whether there was anything to lose. */
   cut(why: Ending): boolean {
     if (!this.#link && !this.#attempt) return false;
-    this.#drop(false);
+    // Whoever took it over and waits as this one does comes again before the longest wait is over.
+    this.#drop(false, undefined, why.reasonCode === TAKEN_OVER ? this.#ground.settings.backoffMaxS * 1_000 : STABLE_MS);
     this.#lost(why);
     return true;
   }
@@ -194,21 +195,21 @@ export class MemoryConnection {
     if (NEVER.includes(reasonCode)) return this.#enter({ state: 'offline', ...why, retryInMs: null });
     const { around, settings, timer } = this.#ground;
     const retryInMs = Math.min(BACKOFF_MS * 2 ** this.#failures++, settings.backoffMaxS * 1_000);
-    // Without a network nothing comes of it, so nobody has to wait for it.
+    // Without a network nothing comes of it, and two who take each other's place do so for ever: nobody has to wait for it.
     // A timer that was set before a test has others may not be taken back.
-    const unwait = timer(retryInMs, () => this.#unwait === unwait && this.#try(), around.unreachable() !== undefined);
+    const unwait = timer(retryInMs, () => this.#unwait === unwait && this.#try(), reasonCode === TAKEN_OVER || around.unreachable() !== undefined);
     this.#unwait = unwait;
     this.#enter({ state: 'offline', ...why, retryInMs });
   }
 
-  #drop(normal: boolean, expiryS?: number): void {
+  #drop(normal: boolean, expiryS?: number, stableMs = STABLE_MS): void {
     const { server, store } = this.#ground;
     const link = this.#link;
     this.#round++;
     this.#unwait?.();
     this.#link = this.#attempt = this.#unwait = undefined;
     if (!link) return;
-    if (Date.now() - this.#onlineAt >= STABLE_MS) this.#failures = 0;
+    if (Date.now() - this.#onlineAt >= stableMs) this.#failures = 0;
     this.#onlineAt = Date.now();
     server.disconnect(store.clientId!, link, normal, expiryS);
   }
