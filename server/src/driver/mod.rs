@@ -41,7 +41,7 @@ use crate::{
 const OUTPUT_BYTES_MAX: usize = Connection::TRANSMIT_BYTES;
 /// After so many bytes, in both directions together, others get their chance: a peer that always has more, and takes all, would
 /// otherwise keep its thread for as long as the runtime lets it, which is megabytes.
-const CARRIED_BYTES_MAX: usize = 256 * 1024;
+const CARRIED_BYTES_MAX: usize = 64 * 1024;
 
 /// What every connection needs of the world.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
-//! One busy client does not starve the others: what they wait beside it is bounded, though the broker has one core, and the busy one
-//! would use all of it.
+//! Busy clients do not starve the others: what these wait beside them is bounded, though the broker has one core, and each of the busy
+//! ones would use all of it.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -32,16 +32,19 @@ pub fn run(short: bool) -> Result<()> {
     let samples = if short { 100 } else { 2_000 };
     println!("| who is busy | others alone, p99 | beside it, p99 |");
     println!("|---|---:|---:|");
-    for (who, is_heard) in [
-        ("a publisher", false),
-        ("a publisher and its subscriber", true),
+    for (who, count, is_heard) in [
+        ("a publisher", 1, false),
+        ("a publisher and its subscriber", 1, true),
+        ("ten publishers and their subscribers", 10, true),
     ] {
         let broker = Broker::start_by(&["taskset", "--cpu-list", "0"], &[])?;
         let mut others = Others::connect(broker.mqtt(), OTHERS)?;
         let alone = p99(others.wait(samples, INTERVAL)?);
-        let busy = Busy::start(broker.mqtt(), is_heard)?;
+        let busy = (0..count).map(|number| Busy::start(broker.mqtt(), number, is_heard));
+        let busy: Vec<_> = busy.collect::<Result<_>>()?;
         let beside = others.wait(samples, INTERVAL);
-        busy.stop()?;
+        busy.iter().for_each(Busy::end);
+        busy.into_iter().try_for_each(Busy::join)?;
         let beside = p99(beside?);
         let ms = |wait: Duration| wait.as_secs_f64() * 1e3;
         println!("| {who} | {:.2} ms | {:.2} ms |", ms(alone), ms(beside));
@@ -144,14 +147,18 @@ struct Busy {
 }
 
 impl Busy {
-    fn start(broker: SocketAddr, is_heard: bool) -> Result<Self> {
+    fn start(broker: SocketAddr, number: usize, is_heard: bool) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let subscriber = is_heard.then(|| hear(broker)).transpose()?;
-        let (mut link, _) = Link::connect(broker, clean("busy"))?;
+        let subscriber = is_heard.then(|| hear(broker, number)).transpose()?;
+        let (mut link, _) = Link::connect(broker, clean(&format!("busy-{number}")))?;
         let over = Arc::clone(&is_over);
         let publisher = thread::spawn(move || {
             let payload = Bytes::from_static(&[b'x'; 256]);
-            let all = message(TopicName::new("busy/all")?, QoS::AtMostOnce, payload);
+            let all = message(
+                TopicName::new(format!("busy/{number}/all"))?,
+                QoS::AtMostOnce,
+                payload,
+            );
             let mut bursts = 0;
             while !over.load(Ordering::Acquire) {
                 (0..BURST).for_each(|_| link.put(&all));
@@ -159,7 +166,7 @@ impl Busy {
                 bursts += 1;
             }
             // What comes last, and is not dropped from a full queue.
-            let end = TopicName::new("busy/end")?;
+            let end = TopicName::new(end_of(number))?;
             link.put(&message(end, QoS::AtLeastOnce, Bytes::new()));
             link.flush()?;
             let answer = link.packet()?;
@@ -173,8 +180,11 @@ impl Busy {
         })
     }
 
-    fn stop(self) -> Result<()> {
+    fn end(&self) {
         self.is_over.store(true, Ordering::Release);
+    }
+
+    fn join(self) -> Result<()> {
         let panicked = |_| anyhow!("a busy client has panicked");
         let bursts = self.publisher.join().map_err(panicked)??;
         if let Some(subscriber) = self.subscriber {
@@ -189,16 +199,22 @@ impl Busy {
     }
 }
 
-fn hear(broker: SocketAddr) -> Result<JoinHandle<Result<()>>> {
-    let (mut link, _) = Link::connect(broker, clean("busy-reader"))?;
-    link.subscribe("busy/#", QoS::AtLeastOnce)?;
+/// What a busy publisher says last.
+fn end_of(number: usize) -> String {
+    format!("busy/{number}/end")
+}
+
+fn hear(broker: SocketAddr, number: usize) -> Result<JoinHandle<Result<()>>> {
+    let (mut link, _) = Link::connect(broker, clean(&format!("busy-reader-{number}")))?;
+    link.subscribe(&format!("busy/{number}/#"), QoS::AtLeastOnce)?;
+    let end = end_of(number);
     Ok(thread::spawn(move || {
         loop {
             let Packet::Publish(publish) = link.packet()? else {
                 continue;
             };
             let topic = publish.topic.as_ref().map(TopicName::as_str);
-            if topic == Some("busy/end") {
+            if topic == Some(end.as_str()) {
                 return Ok(());
             }
         }
