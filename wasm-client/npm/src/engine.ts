@@ -192,8 +192,6 @@ export interface Engine {
   /** Back into the outbox, at its end. */
   retry(seqs: number[]): Promise<number>;
   discard(seqs: number[]): Promise<number>;
-  /** What is cached under a filter, now. */
-  cached(filter: string): Promise<Delivery[]>;
   reconnectNow(): void;
   /** New credentials are asked for at once; after `needs-auth` it tries again. */
   renewCredentials(): void;

@@ -61,21 +61,21 @@ export class Message<P = Readonly<Record<string, string>>> {
 
   /** The payload as UTF-8 text. Throws `payload` if it is none. */
   text(): string {
-    try {
-      return (decoder ??= new TextDecoder('utf-8', { fatal: true })).decode(this.#payload);
-    } catch (cause) {
-      throw new EbbtideError('payload', `the payload of ${this.topic} is not UTF-8`, undefined, { cause });
-    }
+    return this.#as('UTF-8', () => (decoder ??= new TextDecoder('utf-8', { fatal: true })).decode(this.#payload));
   }
 
   /** The payload as JSON; `undefined` if it is empty. Throws `payload` if it is none. */
   json<T = unknown>(): T | undefined {
     if (this.isEmpty) return undefined;
     const text = this.text();
+    return this.#as('JSON', () => JSON.parse(text) as T);
+  }
+
+  #as<T>(kind: string, read: () => T): T {
     try {
-      return JSON.parse(text) as T;
+      return read();
     } catch (cause) {
-      throw new EbbtideError('payload', `the payload of ${this.topic} is not JSON`, undefined, { cause });
+      throw new EbbtideError('payload', `the payload of ${this.topic} is not ${kind}`, undefined, { cause });
     }
   }
 }

@@ -120,7 +120,6 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
       return count;
     },
     discard: (seqs) => store((now) => discardDead(now, seqs)),
-    cached: sinks.cached,
     reconnectNow: () => tell({ t: 'do', what: 'reconnect' }),
     renewCredentials: () => tell({ t: 'do', what: 'renew' }),
     inspect: async () => {

@@ -3,11 +3,11 @@
 
 import type { Delivery, Done, EngineSubscription, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import type { EbbtideError } from '../error.js';
-import { NO_LOCAL, REFRESH, RETAIN_AS_PUBLISHED, RETAIN_HANDLING_SHIFT } from '../wasm/contract.js';
 import type { Station } from './station.js';
-import { readAll, type Range, type RetainedRow } from './store/store.js';
+import { readAll } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
 import { errorOf, sweptOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
+import { widest } from './wishes.js';
 
 /** Cached values that are read at once, at first and then. */
 const FIRST_PAGE = 50;
@@ -41,7 +41,6 @@ export interface Sinks {
   standing(standing: Standing): void;
   /** Tells the leader all that is wanted here. `away`: this tab has missed messages, so what is kept is shown again. */
   announce(away?: boolean): void;
-  cached(filter: string): Promise<Delivery[]>;
   /** Inbox ids below it are gone. */
   low(id: number): void;
   end(error: EbbtideError): void;
@@ -66,23 +65,10 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
     queueMicrotask(() => {
       announcing = false;
       if (over) return;
-      const wishes = [...byFilter].map(([filter, locals]) => wishOf(filter, uses.get(filter)!, [...locals]));
+      const wishes = [...byFilter].map(([filter, locals]): Wish => ({ filter, uses: uses.get(filter)!, ...widest([...locals].map(({ settings }) => settings)) }));
       tell({ t: 'tab', wishes, ended: [...ended] });
     });
   };
-  /** A few first, so that a page has something to show while the others are read. */
-  const pagesOf = async function* (filter: string): AsyncGenerator<RetainedRow[]> {
-    const from = prefixOf(filter);
-    let range: Range = { from, to: from === filter ? from : `${from}\uffff` };
-    for (let count = FIRST_PAGE; ; count = PAGE) {
-      const rows = await store((now) => readAll(now, 'retained', { ...range, count }));
-      yield rows.filter((row) => matches(filter, row.topic));
-      if (rows.length < count) return;
-      range = { ...range, after: rows[count - 1]!.topic };
-    }
-  };
-  const deliveryOf = ({ storedAt, ...row }: RetainedRow, live: boolean): Delivery =>
-    ({ ...row, retain: true, dup: false, redelivered: false, ...(!live && { fromCache: true, storedAt }) });
   const pass = (local: Local, message: Delivery, done: Done = () => {}): void => {
     const { settings, sink, has } = local;
     if (message.payload.length === 0) has.delete(message.topic);
@@ -91,18 +77,25 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   };
   /** Whether all of it was read. */
   const showCached = async (filter: string, local: Local, live: boolean): Promise<boolean | void> => {
+    const from = prefixOf(filter);
+    let after: string | undefined;
     try {
-      for await (const rows of pagesOf(filter)) {
+      // A few first, so that a page has something to show while the others are read.
+      for (let count = FIRST_PAGE; ; count = PAGE) {
+        const rows = await store((now) => readAll(now, 'retained', { from, to: from === filter ? from : `${from}\uffff`, after, count }));
         for (const row of rows) {
+          const { topic, storedAt } = row;
+          after = topic;
+          if (!matches(filter, topic)) continue;
           const { shown } = local;
           if (!shown || !byFilter.get(filter)?.has(local)) return;
-          if ((shown.get(row.topic) ?? -1) >= row.storedAt) continue;
+          if ((shown.get(topic) ?? -1) >= storedAt) continue;
           // Then it is shown again as a live one, if it still is.
-          shown.set(row.topic, live ? row.storedAt : 0);
-          pass(local, deliveryOf(row, live));
+          shown.set(topic, live ? storedAt : 0);
+          pass(local, { ...row, retain: true, dup: false, redelivered: false, fromCache: !live, storedAt: live ? undefined : storedAt });
         }
+        if (rows.length < count) return true;
       }
-      return true;
     } catch {
       // No cache; what is live still comes.
     }
@@ -200,11 +193,6 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
       if (away) for (const local of all()) local.shown = new Map();
       announce();
     },
-    cached: async (filter) => {
-      const found: Delivery[] = [];
-      for await (const rows of pagesOf(filter)) found.push(...rows.map((row) => deliveryOf(row, false)));
-      return found;
-    },
     low: (id) => {
       // One that is held for long keeps `id` where it is.
       for (const [one, { left }] of seen) if (left === 0 && (one < id || seen.size > KNOWN_MAX)) seen.delete(one);
@@ -216,14 +204,4 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
       for (const { sink } of locals) sink.failed(error);
     },
   };
-}
-
-function wishOf(filter: string, uses: number, locals: Local[]): Wish {
-  const all = locals.map((local) => local.settings);
-  const qos = Math.max(...all.map((one) => one.qos)) as QoS;
-  const handling = Math.min(...all.map((one) => one.retainHandling));
-  const cache = all.some((one) => one.cache);
-  const flags = (all.every((one) => one.noLocal) ? NO_LOCAL : 0) | (all.some((one) => one.retainAsPublished) ? RETAIN_AS_PUBLISHED : 0)
-    | REFRESH | (handling << RETAIN_HANDLING_SHIFT);
-  return { filter, qos, flags, cache, uses, userProperties: all.find((one) => one.userProperties)?.userProperties };
 }

@@ -2,7 +2,7 @@
 // a newer version asks to be reloaded, and one that hears an older version stays silent.
 
 import type { Diagnostics, Properties, Said } from '../wasm/contract.js';
-import type { QoS, Report, State } from '../engine.js';
+import type { QoS, Report, State, SubscribeSettings } from '../engine.js';
 import { EbbtideError, type ErrorCode } from '../error.js';
 import type { How } from './leader.js';
 
@@ -11,15 +11,10 @@ export const WIRE_VERSION = 1;
 /** An outcome that can be cloned: code and message of an error, or the reason code of an acknowledgement; and what the server said. */
 export type Outcome = readonly [code: string | undefined, message: string | undefined, reasonCode?: number | undefined, said?: Said];
 
-export interface Wish {
+export interface Wish extends SubscribeSettings {
   filter: string;
-  qos: QoS;
-  /** As `Connection.subscribe` takes them. */
-  flags: number;
-  cache: boolean;
   /** The last subscription of the tab to this filter, counted over all of them: each begins with what is retained. */
   uses: number;
-  userProperties?: [string, string][] | undefined;
 }
 
 export interface Incoming {

@@ -3,14 +3,20 @@
 
 import { reasonName } from '../reason.js';
 import { NO_LOCAL, REFRESH, RETAIN_AS_PUBLISHED, RETAIN_HANDLING_SHIFT, type Connection, type Said } from '../wasm/contract.js';
-import type { QoS } from '../engine.js';
+import type { QoS, SubscribeSettings } from '../engine.js';
 import type { SubscriptionRow } from './store/store.js';
 import { matches } from './topic.js';
 import { outcomeOf, type Outcome, type Standing, type ToTabs, type Wish } from './wire.js';
 
-/** All of Retain Handling, and 1 of it. */
-const HANDLING = 3 << RETAIN_HANDLING_SHIFT;
-const IF_NEW = 1 << RETAIN_HANDLING_SHIFT;
+/** Gives each of them what it asks for. */
+export const widest = (all: SubscribeSettings[]): SubscribeSettings => ({
+  qos: Math.max(...all.map((one) => one.qos)) as QoS,
+  noLocal: all.every((one) => one.noLocal),
+  retainAsPublished: all.some((one) => one.retainAsPublished),
+  retainHandling: Math.min(...all.map((one) => one.retainHandling)) as 0 | 1 | 2,
+  cache: all.some((one) => one.cache),
+  userProperties: all.find((one) => one.userProperties)?.userProperties,
+});
 
 interface Held extends SubscriptionRow {
   identifier: number;
@@ -92,19 +98,13 @@ export function openWishes({ connection, say, began, completed, partial, flushed
 
   /** `again`: somebody wants the retained values who cannot have them from the cache. */
   const ensure = (filter: string, again: boolean): void => {
-    const wanted = wishesFor(filter);
     const old = held.get(filter);
-    let qos = old?.qos ?? 0;
-    let flags = NO_LOCAL | HANDLING;
-    for (const wish of wanted) {
-      qos = Math.max(qos, wish.qos);
-      flags = (flags & wish.flags & (NO_LOCAL | HANDLING)) | ((flags | wish.flags) & (RETAIN_AS_PUBLISHED | REFRESH));
-    }
-    // 1 and 2 exclude each other; the more that is asked for, the lower.
-    if (wanted.some((wish) => wish.flags & IF_NEW) && wanted.every((wish) => wish.flags & HANDLING)) flags = (flags & ~HANDLING) | IF_NEW;
+    const { noLocal, retainAsPublished, retainHandling, userProperties, ...wanted } = widest(wishesFor(filter));
+    const qos = Math.max(old?.qos ?? 0, wanted.qos);
+    const flags = (noLocal ? NO_LOCAL : 0) | (retainAsPublished ? RETAIN_AS_PUBLISHED : 0) | REFRESH | (retainHandling << RETAIN_HANDLING_SHIFT);
     if (!again && old?.qos === qos && old.flags === flags) return;
     try {
-      const identifier = connection.subscribe(filter, qos, flags, wanted[0]?.userProperties);
+      const identifier = connection.subscribe(filter, qos, flags, userProperties);
       const one: Held = { filter, qos, flags, identifier };
       held.set(filter, one);
       filterOf.set(identifier, filter);
@@ -133,13 +133,13 @@ export function openWishes({ connection, say, began, completed, partial, flushed
       const before = tabs.get(tab);
       const news = wishes.flatMap((wish): [Wish, kept: boolean][] => {
         const old = before?.get(wish.filter);
-        return old && old.qos === wish.qos && old.flags === wish.flags && old.uses === wish.uses ? [] : [[wish, caches(wish.filter)]];
+        return JSON.stringify(old) === JSON.stringify(wish) ? [] : [[wish, caches(wish.filter)]];
       });
       tabs.set(tab, new Map(wishes.map((wish) => [wish.filter, wish])));
       for (const [wish, kept] of news) {
         const now = held.get(wish.filter);
         // What came while nobody wanted it kept is not in the cache.
-        ensure(wish.filter, now?.from !== undefined && (partial() || !(now.flags & RETAIN_AS_PUBLISHED) || !kept) && !(wish.flags & HANDLING));
+        ensure(wish.filter, now?.from !== undefined && (partial() || !(now.flags & RETAIN_AS_PUBLISHED) || !kept) && !wish.retainHandling);
         if (now?.granted !== undefined && now === held.get(wish.filter)) {
           const { filter, granted, said, snapshot } = now;
           if (snapshot === undefined) tell({ filter, granted, said }, tab);

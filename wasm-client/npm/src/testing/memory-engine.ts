@@ -1,6 +1,6 @@
 // A session in memory, with everything that a client sees of the real one. What leaves here, leaves a microtask later.
 
-import type { DeadLetter, Delivery, Draft, Engine, Ending, Farewell, Pending, Report, State, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import type { DeadLetter, Draft, Engine, Ending, Farewell, Pending, Report, State, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { EngineSettings } from '../settings.js';
 import { callOut } from '../settle.js';
@@ -107,11 +107,6 @@ export class MemoryEngine implements Engine {
   async discard(seqs: number[]): Promise<number> {
     this.#open();
     return this.#outbox.discard(seqs);
-  }
-
-  async cached(filter: string): Promise<Delivery[]> {
-    this.#open();
-    return this.#inbox.cached(filter);
   }
 
   reconnectNow(): void {

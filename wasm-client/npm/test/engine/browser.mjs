@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { openEngine } from '../engine/index.js';
+import { databaseName, openStore } from '../engine/store/open.js';
+import { readAll } from '../engine/store/store.js';
+import { matches } from '../engine/topic.js';
 
 export { fakeLocks, newProfile } from './profile.mjs';
 
@@ -63,6 +66,14 @@ export function publish(engine, topic, given) {
   const stages = { stored: new Promise((resolve) => (stored = resolve)), settled: new Promise((resolve) => (settled = resolve)) };
   const { cancel } = engine.publish(draft(topic, given), stored, settled);
   return { ...stages, cancel };
+}
+
+/** The last-known values under a filter, as they lie in the store. */
+export async function cached(filter) {
+  const { store } = await openStore(databaseName('ws://broker/', 'ana'), 'durable', () => {});
+  const rows = await readAll(store, 'retained');
+  store.close();
+  return rows.filter(({ topic }) => matches(filter, topic));
 }
 
 /** Subscribes, and notes all that happens. `auto` false: nothing is done until `done` of a message is called. */

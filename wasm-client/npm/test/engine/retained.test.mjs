@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { Client } from '../client.js';
-import { closeAll, eventually, listen, newProfile, online, open, pair, settings } from './browser.mjs';
+import { cached, closeAll, eventually, listen, newProfile, online, open, pair, settings } from './browser.mjs';
 import { Server } from './machine.mjs';
 
 const texts = (heard) => heard.messages.map((one) => one.text);
@@ -75,7 +75,7 @@ test('a tab that has shown what was kept, and is heard only when that has been c
   server.retained = new Map([['s/a', '1'], ['s/b', '1']]);
   const [leader, follower] = await pair(server);
   const first = listen(leader, 's/+');
-  await eventually('kept', async () => (await leader.cached('s/+')).length === 2);
+  await eventually('kept', async () => (await cached('s/+')).length === 2);
   const { postMessage } = BroadcastChannel.prototype;
   let say;
   const silent = t.mock.method(BroadcastChannel.prototype, 'postMessage', function (message) {
@@ -152,7 +152,7 @@ for (const [what, happens] of Object.entries(ANEW)) {
     assert.deepEqual(heard.snapshots, []);
     server.otherHalf();
     await eventually('snapshot', () => heard.snapshots.length === 1);
-    await engine.cached('s/+');
+    await cached('s/+');
     assert.equal(heard.snapshots.length, 1);
   });
 }

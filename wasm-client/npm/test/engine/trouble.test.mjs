@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { IDBDatabase, IDBFactory, IDBObjectStore } from 'fake-indexeddb';
-import { closeAll, eventually, listen, newProfile, online, open, publish, read } from './browser.mjs';
+import { cached, closeAll, eventually, listen, newProfile, online, open, publish, read } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
 afterEach(async () => {
@@ -290,7 +290,7 @@ for (const [alone, how] of [[false, 'to other tabs'], [true, 'after another page
     server.retained.delete('s/b');
     server.deliver('s/b', '', { retain: true });
     await eventually('cleared', () => there.messages.at(-1).topic === 's/b');
-    await eventually('not kept', async () => (await stays.cached('s/+')).length === 1);
+    await eventually('not kept', async () => (await cached('s/+')).length === 1);
     if (alone) await stays.close();
     const before = heard.messages.length;
     happen('pageshow');
@@ -373,7 +373,7 @@ test('a tab that was silent has the last value of a topic in the end, at whateve
   server.deliver('a/1', '1', { retain: true });
   await eventually('stored', () => inNext.messages.length === 1);
   server.deliver('a/1', '2', { qos: 0, retain: true });
-  await eventually('kept', async () => (await next.cached('a/1')).some(({ payload }) => read(payload) === '2'));
+  await eventually('kept', async () => (await cached('a/1')).some(({ payload }) => read(payload) === '2'));
   const before = inSlow.snapshots.length;
   speak();
   await eventually('snapshot', () => inSlow.snapshots.length > before);

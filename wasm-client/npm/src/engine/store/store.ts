@@ -110,7 +110,7 @@ export type Key = number | string;
 
 export interface Range {
   /** Beyond this key. */
-  after?: Key;
+  after?: Key | undefined;
   /** From this key on. */
   from?: Key;
   /** Up to this key. */
