@@ -91,10 +91,11 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
     fed.set(handle, { seq: row.seq!, also: row.also ?? [], bytes: bytesOf(row), ...flight });
     handleOf.set(row.seq!, handle);
   };
+  /** As the machine takes it. */
+  const told = ({ topic, payload, qos, retain, properties, deadline, resend }: OutboxRow) =>
+    [topic, payload, qos, retain, properties, deadline && deadline - Date.now(), resend] as const;
   const hand = (row: OutboxRow): void => {
-    const inMs = row.deadline && row.deadline - Date.now();
-    const handle = connection.publish(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend);
-    keep(handle, row, { stage: 0, packetId: 0 });
+    keep(connection.publish(...told(row)), row, { stage: 0, packetId: 0 });
   };
   const feedOn = async (given: OutboxRow[] = []): Promise<void> => {
     if (feeding) return void (again = true);
@@ -236,9 +237,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   return {
     hooks,
     restore: (row, flight) => {
-      const inMs = row.deadline && row.deadline - Date.now();
-      const handle = connection.restore_outgoing(row.topic, row.payload, row.qos, row.retain, row.properties, inMs, row.resend, flight.packetId, flight.stage);
-      keep(handle, row, flight);
+      keep(connection.restore_outgoing(...told(row), flight.packetId, flight.stage), row, flight);
     },
     feed: (rows) => {
       rest = true;

@@ -38,7 +38,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
       if (what.count === count) return;
       count = what.count;
     } else if ('reason' in what || what.kind === 'error') {
-      errors.push(`${new Date().toISOString()} ${what.kind}: ${what.kind === 'error' ? String(what.error) : what.reason}`);
+      errors.push(`${new Date().toISOString()} ${what.kind}: ${'reason' in what ? what.reason : what.error}`);
       errors.splice(0, errors.length - ERRORS_KEPT);
     }
     log(`report ${JSON.stringify({ ...what, authenticationData: undefined })}`);

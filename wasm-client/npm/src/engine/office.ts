@@ -32,7 +32,7 @@ export interface Office {
 }
 
 export function takeOffice(context: OfficeContext): Office {
-  const { name, settings, opened, self, report, log, post, state } = context;
+  const { name, settings, opened, self, report, post, state } = context;
   const { store, shared } = opened;
   const others = new Set<string>();
   const gone = new AbortController();
@@ -77,10 +77,8 @@ export function takeOffice(context: OfficeContext): Office {
     if (why === STALE) return context.give();
     // Options with which no attempt can succeed.
     if (Array.isArray(why)) return context.hopeless(errorOf(outcomeOf(why)));
-    const reason = wordsOf(why);
-    log(`the leader stopped: ${reason}`);
     report({ kind: 'error', error: storageError(why) });
-    enter({ state: 'offline', reason, retryInMs: AGAIN_MS });
+    enter({ state: 'offline', reason: wordsOf(why), retryInMs: AGAIN_MS });
     again = setTimeout(() => void begin(), AGAIN_MS);
   };
   const begin = async (): Promise<void> => {

@@ -10,7 +10,7 @@ import type { EngineSettings } from '../settings.js';
 import type { How, Leader } from './leader.js';
 import { takeOffice, type Office } from './office.js';
 import { openStore, witness, type Opened } from './store/open.js';
-import { storageError, type OutboxRow, type Store } from './store/store.js';
+import { readAll, storageError, type OutboxRow, type Store } from './store/store.js';
 import { openChannel, type Channel } from './tabs/channel.js';
 import { BEAT_MS, elect, type Election } from './tabs/election.js';
 import { isVisible, watchLifecycle } from './tabs/lifecycle.js';
@@ -164,7 +164,7 @@ export function openStation(context: StationContext): Station {
     const late = (): boolean => ours !== up;
     await context.after;
     const now = opened ?? (await openStore(name, settings.storage, (why) => late() || lost(why)));
-    const removed = known && now.shared && !witness.read(name) && !(await hasMeta(now.store));
+    const removed = known && now.shared && !witness.read(name) && (await readAll(now.store, 'session', { from: 'meta', to: 'meta' }).catch(() => [0])).length === 0;
     if (late() || removed) {
       now.store.close();
       // Another tab has removed it while this page was away.
@@ -264,10 +264,4 @@ export function openStation(context: StationContext): Station {
     broadcast: (talk) => channel?.post(talk),
     down,
   };
-}
-
-async function hasMeta(store: Store): Promise<boolean> {
-  let has = true;
-  await store.run(['session'], 'read', (tx) => tx.has('session', 'meta', (found) => void (has = found))).catch(() => {});
-  return has;
 }

@@ -37,10 +37,8 @@ export function startTicker(workerUrl: string | undefined, tick: () => void): ()
     };
   });
   return () => {
-    clearTimeout(late);
-    clearInterval(timer);
     if (worker) worker.onmessage = null;
-    worker?.terminate();
-    worker = undefined;
+    byItself();
+    clearInterval(timer);
   };
 }

@@ -24,7 +24,6 @@ export async function openStore(name: string, wanted: 'durable' | 'memory', lost
   if (wanted === 'memory') return memory('asked for');
   if (!globalThis.navigator?.locks) return memory('there are no Web Locks here (they need https or localhost)');
   if (!globalThis.BroadcastChannel) return memory('there is no BroadcastChannel here');
-  if (!globalThis.indexedDB) return memory('there is no IndexedDB here');
   try {
     return { store: await openIndexedDb(name, lost), shared: true };
   } catch (error) {

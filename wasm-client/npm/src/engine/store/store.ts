@@ -155,7 +155,7 @@ export interface Store {
 /** All rows of a table, or those of a range; without waiting for the end of the transaction, which may be a frame later. */
 export function readAll<T extends Table>(store: Store, table: T, range?: Range): Promise<Tables[T][]> {
   return new Promise((resolve, reject) => {
-    store.run([table], 'read', (tx) => tx.all(table, (rows) => resolve(rows), range)).catch(reject);
+    store.run([table], 'read', (tx) => tx.all(table, resolve, range)).catch(reject);
   });
 }
 
