@@ -1,5 +1,5 @@
 // What this tab does while it leads: keeps a leader going, knows which other tabs live, and lets all of them hear it. A leader that the store
-// or the network has stopped is followed by another one, as long as the tab holds the office.
+// or the network has stopped is followed by another one, in another tab if there is one.
 
 import type { State } from '../engine.js';
 import { wordsOf } from '../error.js';
@@ -11,7 +11,7 @@ import { storageError } from './store/store.js';
 import { awaitGone, onRoster } from './tabs/roster.js';
 import { errorOf, outcomeOf, type ToLeader, type ToTabs } from './wire.js';
 
-/** After which a leader that was stopped begins anew. */
+/** After which another leader begins, in the next tab that waits for the office: what stopped this one may be the matter of its tab. */
 const AGAIN_MS = 5000;
 
 export interface OfficeContext extends StationContext {
@@ -20,7 +20,7 @@ export interface OfficeContext extends StationContext {
   post(talk: ToTabs): void;
   /** There is a leader with this epoch. */
   follow(epoch: number): void;
-  /** Another tab leads: the office is to be given up. */
+  /** The office is to be given up; this tab is the last that it comes to. */
   give(): void;
 }
 
@@ -32,7 +32,7 @@ export interface Office {
 }
 
 export function takeOffice(context: OfficeContext): Office {
-  const { name, settings, opened, self, report, post, state } = context;
+  const { name, settings, opened, self, report, post, state, give } = context;
   const { store, shared } = opened;
   const others = new Set<string>();
   const gone = new AbortController();
@@ -74,12 +74,12 @@ export function takeOffice(context: OfficeContext): Office {
   const failed = (why: unknown): void => {
     if (over) return;
     leader = undefined;
-    if (why === STALE) return context.give();
+    if (why === STALE) return give();
     // Options with which no attempt can succeed.
     if (Array.isArray(why)) return context.hopeless(errorOf(outcomeOf(why)));
     report({ kind: 'error', error: storageError(why) });
     enter({ state: 'offline', reason: wordsOf(why), retryInMs: AGAIN_MS });
-    again = setTimeout(() => void begin(), AGAIN_MS);
+    again = setTimeout(shared ? give : begin, AGAIN_MS);
   };
   const begin = async (): Promise<void> => {
     if (over) return;

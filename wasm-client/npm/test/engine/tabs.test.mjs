@@ -333,6 +333,29 @@ test('the transactions of a leader through which messages come and go are asked 
   assert.ok(used('outbox', 'readonly'), 'what is sent');
 });
 
+// Fails if the office stays where nothing can come of it: the other tabs are offline for as long as that one is open.
+test('a tab in which the wasm does not load hands the office on', { timeout: 20_000 }, async () => {
+  newProfile();
+  const server = new Server();
+  const first = open(server);
+  await online(first);
+  let loads = 0;
+  const broken = open(server, {}, async () => {
+    loads++;
+    throw new Error('not found');
+  });
+  await online(broken);
+  const next = open(server);
+  await online(next);
+  await first.close();
+  await eventually('offline', () => next.state.state === 'offline');
+  assert.deepEqual([await leads(broken), next.state.reason], [true, 'not found']);
+  await eventually('the next leads', () => leads(next), 8_000);
+  await Promise.all([online(broken), online(next)]);
+  assert.deepEqual(await publish(broken, 'a').settled, { reasonCode: 0 });
+  assert.equal(loads, 1);
+});
+
 test('what a follower wrote just before its end goes out', async () => {
   newProfile();
   const server = new Server();
