@@ -27,6 +27,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
   let onState: ((state: State) => void) | undefined;
   let onReport: ((report: Report) => void) | undefined;
   let onLog: ((line: string) => void) | undefined;
+  let forgetting = false;
   let count = 0;
   const errors: string[] = [];
   let forgotten: boolean | undefined;
@@ -65,7 +66,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
       sinks.low(talk.low);
       if (talk.epoch > 0) report({ kind: 'outbox', count: talk.outbox });
     }
-    else if (talk.t === 'forgotten') forgotten = talk.ended;
+    else if (talk.t === 'forgotten') forgotten ||= talk.ended;
   };
   const end = (how: How, error: EbbtideError): void => {
     publications.end(error);
@@ -85,7 +86,8 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
       publications.reconcile().catch(() => {});
     },
     hopeless: fall,
-    removed: () => fall(new EbbtideError('closed', 'the data of this identity was removed by another tab')),
+    // Whoever wants that, too, waits for the answer.
+    removed: () => forgetting || fall(new EbbtideError('closed', 'the data of this identity was removed by another tab')),
   });
   const { store, tell } = station;
   const publications = openPublications({
@@ -139,6 +141,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     },
     forget: async (withWill) => {
       const how = { sessionExpiryS: 0, withWill };
+      forgetting = true;
       // It must be there to be removed, and somebody there to tell the server.
       await store(async () => {}).catch(() => {});
       await until(() => station.epoch, FORGET_DEADLINE_MS);

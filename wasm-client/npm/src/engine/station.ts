@@ -75,6 +75,7 @@ export function openStation(context: StationContext): Station {
   let away = false;
   let over: EbbtideError | undefined;
   let newer = false;
+  let farewell: Promise<boolean | undefined> | undefined;
   let tickedAt = 0;
   let awaited = new Deferred<Store>();
 
@@ -113,29 +114,24 @@ export function openStation(context: StationContext): Station {
         if (talk.epoch > 0) follow(talk.epoch);
         state(talk.state);
         break;
-      case 'forget': {
-        const post = channel?.post;
-        void endSession(talk.deadlineMs, talk.how).then((ended) => {
-          if (ended !== undefined) post?.({ t: 'forgotten', ended });
-          context.removed();
-        });
-        return;
-      }
+      case 'forget':
+        return void endSession(talk.deadlineMs, talk.how).then(context.removed);
       case 'messages':
         // What one that was woken had still to say is older than what its follower has said.
         if (talk.epoch < epoch) return;
     }
     context.hear(talk);
   };
-  /** Whether the server has forgotten the session; undefined: that is for another tab to say. */
-  const endSession = async (deadlineMs: number, how: How): Promise<boolean | undefined> => {
+  /** Whether the server has forgotten the session; undefined: that is for another tab to say. Once, however many tabs ask for it. */
+  const endSession = (deadlineMs: number, how: How): Promise<boolean | undefined> => (farewell ??= (async () => {
     const leading = office;
     // Else it may come to lead when the other tab is done, and begin the next session.
     if (!leading) return void election?.release(true);
     const ended = (await leading.leader?.endSession(deadlineMs, how).catch(() => false)) ?? false;
     if (leading === office) resign(how);
+    channel?.post({ t: 'forgotten', ended });
     return ended;
-  };
+  })());
   const tick = (): void => {
     const now = Date.now();
     lookAgain();

@@ -23,6 +23,21 @@ test('forget leaves nothing behind, here and at the server, in no tab', async ()
   }
 });
 
+// Fails if one of them is closed by what another asks for, or nobody tells it what became of the session.
+test('forget in several tabs at once is the same in each', async () => {
+  for (const which of [[0, 1], [1, 0], [1, 2], [0, 1, 2]]) {
+    newProfile();
+    const server = new Server();
+    const tabs = [...(await pair(server)), open(server)];
+    await online(tabs[2]);
+    await Promise.all(which.map((place) => tabs[place].forget()));
+    await eventually('closed', () => tabs.every((tab) => tab.state.state === 'closed'));
+    assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+    assert.equal(server.sessions.size, 0);
+    for (const place of which) assert.deepEqual(tabs[place].state, { state: 'closed' });
+  }
+});
+
 test('forget with the will says so, in whichever tab', async () => {
   for (const which of [0, 1]) {
     newProfile();
