@@ -32,7 +32,7 @@ export interface StationContext {
   log(line: string): void;
   /** There is another leader: what was told to the old one is to be told again. `away`: this tab was none meanwhile. */
   led(away: boolean): void;
-  /** It can never connect. */
+  /** It can never connect, or not any more. */
   hopeless(error: EbbtideError): void;
   /** The data of this identity is being removed. */
   removed(): void;
@@ -145,8 +145,9 @@ export function openStation(context: StationContext): Station {
   };
   const lost = (why: 'reload-needed' | 'storage-lost' | 'deleted'): void => {
     if (why === 'deleted') return context.removed();
-    report({ kind: why, reason: why === 'reload-needed' ? NEWER : 'the browser closed the database' });
-    if (why === 'reload-needed') return down('leave', new EbbtideError('storage', NEWER));
+    const reason = why === 'reload-needed' ? NEWER : 'the browser closed the database';
+    report({ kind: why, reason });
+    if (reason === NEWER) return context.hopeless(new EbbtideError('storage', reason));
     // Nobody has removed it: the identity goes on, with what the witness knows, should that be gone with the rest.
     known = false;
     office?.leader?.note();
@@ -206,8 +207,7 @@ export function openStation(context: StationContext): Station {
     awaited.reject(error);
     stop(how);
     stopWatching();
-    if (error.code === 'storage') state({ state: 'offline', reason: error.message, retryInMs: null });
-    else state(how === 'leave' ? { state: 'closed', error } : { state: 'closed' });
+    state(how === 'leave' ? { state: 'closed', error } : { state: 'closed' });
   };
   const stopWatching = watchLifecycle({
     away: () => {

@@ -420,11 +420,12 @@ test('a newer version of the page takes the database: reload-needed', async () =
   newProfile();
   const server = new Server();
   const engine = open(server);
+  const heard = listen(engine, 'a/#');
   await online(engine);
   const [{ name }] = await indexedDB.databases();
   await new Promise((resolve, reject) => Object.assign(indexedDB.open(name, 99), { onsuccess: (event) => resolve(event.target.result.close()), onerror: reject }));
   await eventually('reported', () => engine.reports.some((one) => one.kind === 'reload-needed'));
-  assert.equal(engine.state.state, 'offline');
+  assert.deepEqual([engine.state.state, engine.state.error.code, heard.failed[0].code], ['closed', 'storage', 'storage']);
   assert.equal((await publish(engine, 'a').settled).error.code, 'storage');
-  await assert.rejects(engine.outbox());
+  await assert.rejects(engine.outbox(), { code: 'storage' });
 });
