@@ -224,11 +224,6 @@ impl Journal {
         self.queue_bytes.load(Ordering::Relaxed)
     }
 
-    /// Operations that the writer has not taken yet.
-    pub(crate) fn operations(&self) -> usize {
-        self.state.lock().queue.len()
-    }
-
     /// Messages that somebody waits for.
     #[must_use]
     pub fn waiting_messages(&self) -> usize {

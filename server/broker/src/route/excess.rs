@@ -10,13 +10,15 @@ use super::{
     crowding::Queue,
     overflow::{self, EVICTED_AT_ONCE},
 };
-use crate::{Monotonic, Now, shared::Shared, timers::Timer, work::DROP_STEPS};
+use crate::{
+    Journal, Monotonic, Now, journal::Ticket, shared::Shared, timers::Timer, work::DROP_STEPS,
+};
 
 /// So many go out of one queue before it is the turn of the next one.
 const EVICTED_PER_PART: usize = 1_024;
-/// With so many operations in the journal the disk comes first: what it commits at once, others wait for.
-const OPERATIONS_MAX: usize = 4 * EVICTED_PER_PART;
-/// After so long it is looked again.
+/// And so many before the disk has them: what it commits at once, others wait for.
+const UNCOMMITTED_MAX: usize = 4 * EVICTED_PER_PART;
+/// After so long it is looked again whether it has.
 const AGAIN_MS: u64 = 20;
 
 /// Those that are known.
@@ -28,6 +30,10 @@ struct State {
     queues: BTreeMap<Incarnation, Queue>,
     /// Whose turn it was: one that stays above keeps nobody else waiting.
     last: Incarnation,
+    /// So many have gone since they were all on disk.
+    uncommitted: usize,
+    /// When they are.
+    ticket: Ticket,
 }
 
 impl Excess {
@@ -37,6 +43,21 @@ impl Excess {
 
     fn is_empty(&self) -> bool {
         self.0.lock().queues.is_empty()
+    }
+
+    /// Whether the disk keeps up.
+    fn may_go_on(&self, journal: &Journal) -> bool {
+        let mut state = self.0.lock();
+        if journal.is_durable(state.ticket) {
+            state.uncommitted = 0;
+        }
+        state.uncommitted < UNCOMMITTED_MAX
+    }
+
+    fn gone(&self, count: usize, ticket: Ticket) {
+        let mut state = self.0.lock();
+        state.uncommitted += count;
+        state.ticket = ticket;
     }
 
     /// Takes out the one whose turn it is.
@@ -68,7 +89,7 @@ pub(super) fn note(shared: &Shared, number: Incarnation, queue: Queue) {
 
 /// Drops the next of what is too much. Gives how much work that was.
 pub(crate) fn evict_more(shared: &Shared, now: Now) -> usize {
-    if shared.journal.operations() >= OPERATIONS_MAX {
+    if !shared.excess.may_go_on(&shared.journal) {
         let again = now.monotonic.plus_ms(AGAIN_MS);
         shared.timers.ensure(again, Timer::Excess);
         return 0;
@@ -82,6 +103,7 @@ pub(crate) fn evict_more(shared: &Shared, now: Now) -> usize {
         count += EVICTED_AT_ONCE;
         is_above = queue.evict(shared, now);
     }
+    shared.excess.gone(count, shared.journal.last());
     if is_above {
         shared.excess.insert(number, queue);
     }

@@ -25,6 +25,7 @@ type Result<T> = std::result::Result<T, redb::Error>;
 const GATHERED_BYTES_MAX: usize = 256 * 1024;
 /// Fewer rows are written one by one: a cursor writes the last page anew, with all that is in it.
 const CURSOR_ROWS_MIN: usize = 8;
+
 /// The messages and their recipient sets.
 pub(super) struct Log<'a> {
     messages: Table<'a, u64, Bytes>,
