@@ -60,7 +60,8 @@ pub struct Limits {
     pub retained_bytes_max: u64,
     /// The most sessions of one user, connected or away; of all anonymous clients together.
     pub sessions_per_user_max: usize,
-    /// The most bytes of messages that wait in memory for one connected session, and of replies not yet written.
+    /// The most bytes of messages that wait in memory for one connected session, and of replies not yet written. As
+    /// many once more of the messages that it holds of groups, and as many that wait for it in all its groups.
     pub outgoing_bytes_max: usize,
     /// With more bytes of messages in memory for one connected session, or one group, whoever publishes to it is not read from
     /// until there is room.

@@ -182,7 +182,8 @@ limits! {
     sessions_per_user_max: usize, "COUNT", "EBBTIDE_SESSIONS_PER_USER_MAX", AT_ONCE;
 
     /// The most bytes that wait in memory for one connected client; beyond, a persistent session's messages are read
-    /// from disk again, and a transient one's are dropped (QoS 0) or end its connection. Default: `4194304`.
+    /// from disk again, and a transient one's are dropped (QoS 0) or end its connection. As many once more of its shared
+    /// subscriptions, and as many that wait in these, however many they are. Default: `4194304`.
     outgoing_bytes_max: usize, "BYTES", "EBBTIDE_OUTGOING_BYTES_MAX", CONNECTIONS;
 
     /// With more bytes of messages in memory for one connected client, or for one shared subscription, whoever publishes to it is not

@@ -101,7 +101,7 @@ impl Open {
             Some(lease) if flow.qos == QoS::AtLeastOnce => {
                 lease.settle(shared);
             }
-            Some(lease) => lease.release(),
+            Some(lease) => lease.release(shared),
             None => {}
         }
         if let Some(sequence) = flow.sequence {

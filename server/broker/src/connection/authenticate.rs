@@ -59,7 +59,7 @@ impl Connection {
                         if !identity.is_trusted {
                             let subject = subject(&identity, &open.session.client_id);
                             open.session.rights = self.shared.rights(subject);
-                            open.attach_groups();
+                            open.attach_groups(&self.shared);
                         }
                         self.say(auth(ReasonCode::Success, method, data))
                     }

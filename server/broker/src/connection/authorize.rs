@@ -95,7 +95,7 @@ impl Open {
             rights.is_some_and(|rights| !rights.decide_filter(&lease.group().filter).is_allowed)
         };
         if let Some(lease) = delivery.lease.take_if(is_out) {
-            return self.leave_to_others(lease);
+            return self.leave_to_others(lease, shared);
         }
         shared.counters.dropped(DropReason::Denied);
         self.session.fates.note(topic, Fate::Denied, now.wall);
@@ -110,17 +110,17 @@ impl Open {
         }
         self.rights(shared);
         if std::mem::take(&mut self.has_other_rights) {
-            self.attach_groups();
+            self.attach_groups(shared);
         }
     }
 
     /// Takes its place in each group that it may have all of, and leaves the others to their other members.
-    pub fn attach_groups(&mut self) {
+    pub fn attach_groups(&mut self, shared: &Shared) {
         let session = self.session.incarnation;
         for group in self.session.groups() {
             let rights = self.session.rights.as_ref();
             if rights.is_none_or(|rights| rights.decide_filter(&group.filter).is_allowed) {
-                group.attach(session, self.outbound.receive_maximum());
+                group.attach(session, self.outbound.receive_maximum(), shared);
             } else {
                 group.detach(session);
             }

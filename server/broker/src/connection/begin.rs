@@ -84,7 +84,7 @@ impl Connection {
 
         let mut open = self.state(*arriving, session, control, grant.told, seat, now);
         open.resume(&shared, &mut self.replies);
-        open.attach_groups();
+        open.attach_groups(&shared);
         shared.counters.connected();
         self.tell_connected(&open, grant.session_present, taken_over, now);
         self.decoder

@@ -121,7 +121,7 @@ impl Open {
         }
         // Of none that could be left: those of an ended group, for which there was no number before.
         session.inherit(|_| false, shared, now);
-        recall::give_back(&mut session, &mut outbound);
+        recall::give_back(&mut session, &mut outbound, shared);
         let client_id = session.client_id.clone();
         let mut unkept = outbound.unkept();
         let (unsent, unread) = outbound.into_unsent();

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use ebbtide_protocol::QoS;
 use ebbtide_store::{Incarnation, Queue};
 
-use super::{open::Open, outbound::Staged};
+use super::{
+    open::Open,
+    outbound::{MAIL_CHUNK, Staged},
+};
 use crate::{
     Now, durability, expiry,
     fates::TopicKey,
@@ -89,6 +92,34 @@ impl Open {
     }
 }
 
+impl Open {
+    /// Takes messages of groups from the mailbox. Groups that were refused before, for too much was held here, are asked again when there is
+    /// room, each first in its turn.
+    pub fn take_of_groups(&mut self, shared: &Shared) {
+        let mailbox = &self.session.mailbox;
+        let bytes_max = || {
+            let limits = shared.limits();
+            limits
+                .outgoing_bytes_max
+                .min(shared.outgoing_bytes_ceiling())
+        };
+        if mailbox.held.has_room_again(bytes_max) {
+            let groups = self.session.groups();
+            self.outbound.steps += groups.len();
+            let turn = usize::from(self.outbound.group_turn) % groups.len().max(1);
+            let (later, first) = groups.split_at(turn);
+            for group in first.iter().chain(later) {
+                self.outbound.group_turn = self.outbound.group_turn.wrapping_add(1);
+                group.go_on(shared);
+                if mailbox.held.was_refused() {
+                    break;
+                }
+            }
+        }
+        mailbox.take_leased(&mut self.outbound.mail, MAIL_CHUNK);
+    }
+}
+
 impl Session {
     /// What this session has under way at QoS 1 of groups that it leaves, or that have ended, becomes its own: the exchange goes on
     /// [MQTT-3.10.4-3], and is repeated in the next connection if it has to be [MQTT-4.4.0-1]. `leaves` is told the number of a group.
@@ -113,7 +144,7 @@ impl Session {
                 expiry::watch_queued(shared, &message, now);
                 flow.sequence = Some(sequence);
             }
-            lease.release();
+            lease.release(shared);
         }
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Outbound {
     /// How many more QoS 1 and 2 messages may be sent [MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2].
     pub quota: u16,
     quota_max: u16,
+    /// Which of its groups is asked first when there is room again.
+    pub group_turn: u16,
     durability: Durability,
 }
 
@@ -105,6 +107,7 @@ impl Outbound {
             is_cut_short: false,
             quota: receive_maximum,
             quota_max: receive_maximum,
+            group_turn: 0,
             durability,
         }
     }
@@ -413,8 +416,10 @@ impl Open {
         if self.begin_resend() {
             return false;
         }
+        if !self.session.mailbox.held.is_nothing() {
+            self.take_of_groups(shared);
+        }
         let mailbox = &self.session.mailbox;
-        mailbox.take_leased(&mut self.outbound.mail, MAIL_CHUNK);
         let leased = self.outbound.mail.len();
         // What is in the mailbox stands behind what is still to be read.
         if self.outbound.unread.is_empty() {

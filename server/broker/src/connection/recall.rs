@@ -1,6 +1,9 @@
 //! What this member holds of groups goes back to them, for other members or the time that one comes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ebbtide_store::Incarnation;
 
@@ -15,11 +18,12 @@ use crate::{
         mailbox::{Delivery, Mail},
     },
     session::Session,
+    shared::Shared,
 };
 
 impl Open {
     /// A rule does not let it have what this group shares: nothing that it has not begun to send. `lease` had its turn just now.
-    pub fn leave_to_others(&mut self, lease: Lease) {
+    pub fn leave_to_others(&mut self, lease: Lease, shared: &Shared) {
         let group = Arc::clone(lease.group());
         group.detach(self.session.incarnation);
         let is_of = |other: &Group| other.number == group.number;
@@ -27,7 +31,16 @@ impl Open {
         leases.push(lease);
         leases.extend(self.outbound.take_leases(is_of));
         leases.extend(self.session.mailbox.drain_leased(is_of));
-        group.give_back(leases);
+        group.give_back(leases, shared);
+    }
+
+    /// It has left these groups: nothing that it has not begun to send. To whom comes back they would count as none.
+    pub fn give_back_unsent(&mut self, left: &BTreeSet<Incarnation>, shared: &Shared) {
+        let is_of = |group: &Group| left.contains(&group.number);
+        let mut leases = self.outbound.take_read_leases(is_of);
+        leases.extend(self.outbound.take_leases(is_of));
+        leases.extend(self.session.mailbox.drain_leased(is_of));
+        give_each_its_own(leases, shared);
     }
 }
 
@@ -74,7 +87,7 @@ impl Outbound {
 }
 
 /// The connection has gone: all that it holds of groups.
-pub(super) fn give_back(session: &mut Session, outbound: &mut Outbound) {
+pub(super) fn give_back(session: &mut Session, outbound: &mut Outbound, shared: &Shared) {
     for group in session.groups() {
         group.detach(session.incarnation);
     }
@@ -83,6 +96,11 @@ pub(super) fn give_back(session: &mut Session, outbound: &mut Outbound) {
     leases.extend(outbound.take_read_leases(|_| true));
     leases.extend(outbound.take_leases(|_| true));
     leases.extend(session.mailbox.drain_leased(|_| true));
+    give_each_its_own(leases, shared);
+    debug_assert_eq!(session.mailbox.held.bytes(), 0, "it holds nothing more");
+}
+
+fn give_each_its_own(leases: Vec<Lease>, shared: &Shared) {
     let mut groups: BTreeMap<Incarnation, (Arc<Group>, Vec<Lease>)> = BTreeMap::new();
     for lease in leases {
         let group = Arc::clone(lease.group());
@@ -92,6 +110,6 @@ pub(super) fn give_back(session: &mut Session, outbound: &mut Outbound) {
         held.push(lease);
     }
     for (group, leases) in groups.into_values() {
-        group.give_back(leases);
+        group.give_back(leases, shared);
     }
 }

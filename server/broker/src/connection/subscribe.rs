@@ -118,7 +118,7 @@ impl Open {
         };
         let ticket = durability::subscription(entered.rows);
         replies.push_counted(ticket, Packet::SubAck(suback), bytes);
-        self.note_subscriptions(accepted, request, entered);
+        self.note_subscriptions(accepted, request, entered, shared);
         Ok(())
     }
 
@@ -291,6 +291,7 @@ impl Open {
         accepted: Vec<SubscriptionRow>,
         request: Request,
         mut entered: Entered,
+        shared: &Shared,
     ) {
         let session = &mut self.session;
         let identifier = request.identifier.unwrap_or(0);
@@ -298,7 +299,8 @@ impl Open {
         for row in accepted {
             let group = entered.groups.remove(&row.filter);
             if let Some(group) = &group {
-                group.attach(session.incarnation, self.outbound.receive_maximum());
+                let receive_maximum = self.outbound.receive_maximum();
+                group.attach(session.incarnation, receive_maximum, shared);
             }
             let earlier = entered.unfinished.remove(&row.filter);
             session.subscribe(Subscribed {

@@ -6,7 +6,7 @@ use ebbtide_protocol::{
     Packet, ReasonCode, TopicFilter,
     packet::{UnsubAck, Unsubscribe},
 };
-use ebbtide_store::Operation;
+use ebbtide_store::{Incarnation, Operation};
 
 use super::{
     fault::Close,
@@ -31,7 +31,7 @@ impl Open {
         let filters = unsubscribe.filters.len();
         self.tolerance.takes_answer(filters, self.version)?;
         let session = self.session.incarnation;
-        self.make_own(&unsubscribe.filters, shared, now);
+        let groups = self.make_own(&unsubscribe.filters, shared, now);
         let mut reasons = Vec::with_capacity(filters);
         let (mut removed, mut ended) = (Vec::new(), Vec::new());
         // In parts, for nobody can publish meanwhile.
@@ -55,6 +55,9 @@ impl Open {
                 reasons.push(ReasonCode::Success);
                 removed.push(trim::filter(filter));
             }
+        }
+        if !groups.is_empty() {
+            self.give_back_unsent(&groups, shared);
         }
         for group in ended {
             group.end(shared);
@@ -80,8 +83,13 @@ impl Open {
         Ok(())
     }
     /// What it has in flight of the groups that it is about to leave becomes its own. Before it leaves: then they may end with the next
-    /// member that goes, and nothing of theirs is kept.
-    fn make_own(&mut self, filters: &[TopicFilter], shared: &Shared, now: Now) {
+    /// member that goes, and nothing of theirs is kept. Gives their numbers.
+    fn make_own(
+        &mut self,
+        filters: &[TopicFilter],
+        shared: &Shared,
+        now: Now,
+    ) -> BTreeSet<Incarnation> {
         let subscriptions = &self.session.subscriptions;
         let subscribed = filters
             .iter()
@@ -93,5 +101,6 @@ impl Open {
             let leaves = |group| left.contains(&group);
             self.session.inherit(leaves, shared, now);
         }
+        left
     }
 }

@@ -90,7 +90,7 @@ pub(crate) fn part(
         line.add_stored(held.unread.iter().copied(), held.unread.len());
     }
     session.mailbox.look(|leased, queue, spilled| {
-        for mail in leased.iter().chain(queue) {
+        for mail in leased.into_iter().flatten().chain(queue) {
             line.add_mail(mail);
         }
         let skipped = line.offset.saturating_sub(line.position).min(spilled.len());

@@ -8,7 +8,10 @@
 mod evict;
 mod state;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
 
 use ebbtide_protocol::{PacketId, QoS, TopicFilter, packet::SubscriptionOptions};
 use ebbtide_store::{
@@ -44,7 +47,8 @@ pub(crate) struct Lease(Box<Terms>);
 #[derive(Debug)]
 struct Terms {
     group: Arc<Group>,
-    member: Incarnation,
+    /// Of the member.
+    mailbox: Arc<Mailbox>,
     /// Its number, if the store keeps it for the group.
     sequence: Option<Sequence>,
     /// Held here if nothing else has it, or if it may have to become the member's own.
@@ -85,13 +89,14 @@ impl Group {
             member.identifier = identifier;
             return false;
         }
+        mailbox.groups.fetch_add(1, Ordering::Relaxed);
+        let leases = state.take_left(mailbox.session);
         state.members.push(Member {
             mailbox,
             options,
             identifier,
             leases_max: 0,
-            leases: 0,
-            leased_bytes: 0,
+            leases,
         });
         true
     }
@@ -117,7 +122,14 @@ impl Group {
     /// Removes a member. `true` when it was the last one: the group is closed then.
     pub fn leave(&self, session: Incarnation) -> bool {
         let mut state = self.state.lock();
-        state.members.retain(|member| member.session() != session);
+        let mut members = state.members.iter();
+        if let Some(at) = members.position(|member| member.session() == session) {
+            let member = state.members.remove(at);
+            member.mailbox.groups.fetch_sub(1, Ordering::Relaxed);
+            if member.leases > 0 {
+                state.left.push((session, member.leases));
+            }
+        }
         state.is_closed = state.members.is_empty();
         state.is_closed
     }
@@ -134,12 +146,17 @@ impl Group {
     }
 
     /// A member is there: it can be sent messages, as many at once as it takes.
-    pub fn attach(self: &Arc<Self>, session: Incarnation, receive_maximum: u16) {
+    pub fn attach(self: &Arc<Self>, session: Incarnation, receive_maximum: u16, shared: &Shared) {
         let mut state = self.state.lock();
         if let Some(member) = state.member(session) {
             member.leases_max = receive_maximum.min(LEASES_PER_MEMBER_MAX);
         }
-        self.hand_out(&mut state);
+        self.hand_out(&mut state, shared);
+    }
+
+    /// A member can be sent more, for it holds less of its other groups.
+    pub fn go_on(self: &Arc<Self>, shared: &Shared) {
+        self.hand_out(&mut self.state.lock(), shared);
     }
 
     /// A member's connection ends: it gets nothing more.
@@ -150,7 +167,7 @@ impl Group {
     }
 
     /// What a detached member held of it goes to others, before what waits, in the order given.
-    pub fn give_back(self: &Arc<Self>, leases: Vec<Lease>) {
+    pub fn give_back(self: &Arc<Self>, leases: Vec<Lease>, shared: &Shared) {
         let mut state = self.state.lock();
         for lease in leases.into_iter().rev() {
             state.free(&lease.0);
@@ -166,7 +183,7 @@ impl Group {
             state.count(&item);
             state.waiting.push_front(item);
         }
-        self.hand_out(&mut state);
+        self.hand_out(&mut state, shared);
     }
 
     /// Whether the store is to keep messages of this QoS for it.
@@ -213,10 +230,15 @@ impl Group {
             state.open.insert(sequence);
             state.highest = state.highest.max(sequence);
         }
-        let is_anybody_there = state.members.iter().any(|member| member.leases_max > 0);
-        let ceiling = shared.outgoing_bytes_ceiling();
-        let bytes_max = state.bytes_max.min(ceiling);
-        let has_memory = is_anybody_there && state.waiting_bytes <= bytes_max;
+        let groups = state.fewest_groups();
+        let mut ceiling = shared.outgoing_bytes_ceiling();
+        let mut bytes_max = state.bytes_max.min(ceiling);
+        // Who is in many has no more memory for all of them than for one.
+        if let Some(groups @ 2..) = groups {
+            bytes_max /= groups;
+            ceiling = bytes_max;
+        }
+        let has_memory = groups.is_some() && state.waiting_bytes <= bytes_max;
         let item = match sequence {
             Some(sequence) if !has_memory => Item::Stored(sequence, message.content_bytes()),
             None if !has_memory => return Pushed::DroppedQoS0,
@@ -224,7 +246,11 @@ impl Group {
         };
         state.count(&item);
         state.waiting.push_back(item);
-        self.hand_out(&mut state);
+        self.hand_out(&mut state, shared);
+        // Nor for one message more in each.
+        if groups > Some(1) && state.waiting_bytes > bytes_max && !state.release_newest() {
+            return Pushed::DroppedQoS0;
+        }
         if shared.journal.has_any_expired() {
             self.sweep(&mut state, shared);
         }
@@ -243,9 +269,9 @@ impl Group {
             }
         }
         let bytes = state.waiting_bytes;
-        let until = match is_anybody_there {
-            true => state.crowding.pushed(bytes, ceiling, now.monotonic),
-            false => None,
+        let until = match groups {
+            Some(_) => state.crowding.pushed(bytes, ceiling, now.monotonic),
+            None => None,
         };
         until.map_or(Pushed::Queued, Pushed::Crowded)
     }
@@ -309,19 +335,19 @@ impl Group {
     }
 
     /// Gives what waits to members as long as there are some who can send more.
-    fn hand_out(self: &Arc<Self>, state: &mut State) {
+    fn hand_out(self: &Arc<Self>, state: &mut State, shared: &Shared) {
+        let bytes_max = state.bytes_max.min(shared.outgoing_bytes_ceiling());
         while !state.waiting.is_empty()
-            && let Some(at) = state.next_member()
+            && let Some(at) = state.next_member(bytes_max)
             && let Some(item) = state.waiting.pop_front()
         {
             state.uncount(&item);
             let bytes = item.leased_bytes();
             let member = &mut state.members[at];
             member.leases += 1;
-            member.leased_bytes += bytes;
             let mut terms = Box::new(Terms {
                 group: Arc::clone(self),
-                member: member.session(),
+                mailbox: Arc::clone(&member.mailbox),
                 sequence: None,
                 message: None,
                 bytes,
@@ -340,7 +366,7 @@ impl Group {
                     Mail::Unread(Lease(terms))
                 }
             };
-            member.mailbox.push_leased(mail);
+            member.mailbox.push_leased(mail, bytes);
         }
         if state.waiting.is_empty() && state.waiting.capacity() > 64 {
             state.waiting = VecDeque::new();
@@ -382,7 +408,7 @@ impl Lease {
     pub fn copy(&self, sequence: Sequence) -> Option<Queue> {
         let message = Arc::clone(self.0.message.as_ref()?);
         let recipient = Recipient {
-            session: self.0.member,
+            session: self.0.mailbox.session,
             qos: self.0.options.qos.min(message.qos),
             retain: message.retain && self.0.options.retain_as_published,
             subscription_identifiers: self.0.identifier.into_iter().collect(),
@@ -400,7 +426,7 @@ impl Lease {
         let cursor = {
             let mut state = self.0.group.state.lock();
             state.free(&self.0);
-            self.0.group.hand_out(&mut state);
+            self.0.group.hand_out(&mut state, shared);
             sequence
                 .filter(|_| !state.is_closed)
                 .map(|sequence| state.close(sequence))
@@ -414,7 +440,7 @@ impl Lease {
     /// MQTT-4.8.2-5].
     pub fn make_own(&mut self, copy: Queue, packet_id: PacketId, shared: &Shared) -> Ticket {
         self.0.message = None;
-        let to = self.0.member;
+        let to = self.0.mailbox.session;
         if let Some(sequence) = self.0.sequence.take() {
             let mut state = self.0.group.state.lock();
             if !state.is_closed {
@@ -445,10 +471,10 @@ impl Lease {
     }
 
     /// The member may hold another one. What it had was its own.
-    pub fn release(self) {
+    pub fn release(self, shared: &Shared) {
         let mut state = self.0.group.state.lock();
         state.free(&self.0);
-        self.0.group.hand_out(&mut state);
+        self.0.group.hand_out(&mut state, shared);
     }
 
     /// Whether the group has ended: the message is nobody's any more.

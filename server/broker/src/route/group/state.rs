@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use ebbtide_protocol::packet::SubscriptionOptions;
@@ -14,6 +14,8 @@ use crate::{Limits, route::crowding::Crowding};
 #[derive(Debug)]
 pub(super) struct State {
     pub members: Vec<Member>,
+    /// Who has left and holds messages still, and how many: it begins with them if it comes back.
+    pub left: Vec<(Incarnation, u16)>,
     /// The member whose turn it is among equals.
     pub turn: usize,
     /// What no member holds, the next first.
@@ -42,7 +44,6 @@ pub(super) struct Member {
     /// How many messages it may hold; 0 while it is away.
     pub leases_max: u16,
     pub leases: u16,
-    pub leased_bytes: usize,
 }
 
 /// A message that waits for the group.
@@ -57,6 +58,7 @@ impl State {
     pub fn new(limits: &Limits) -> Self {
         Self {
             members: Vec::new(),
+            left: Vec::new(),
             turn: 0,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -81,16 +83,17 @@ impl State {
         members.find(|member| member.session() == session)
     }
 
-    /// The least loaded of those who can send more; among equals the one whose turn it is.
-    pub fn next_member(&mut self) -> Option<usize> {
+    /// The least loaded of those who can send more; among equals the one whose turn it is. None of more than so many bytes, of this group
+    /// and its others.
+    pub fn next_member(&mut self, bytes_max: usize) -> Option<usize> {
         let count = self.members.len();
         let mut best: Option<(usize, u16)> = None;
         for step in 0..count {
             let at = (self.turn + step) % count;
             let member = &self.members[at];
-            let can_take = member.leases < member.leases_max
-                && (member.leases == 0 || member.leased_bytes <= self.bytes_max);
-            if can_take && best.is_none_or(|(_, leases)| member.leases < leases) {
+            let is_less_loaded = best.is_none_or(|(_, leases)| member.leases < leases);
+            let can_take = member.leases < member.leases_max && is_less_loaded;
+            if can_take && member.mailbox.held.takes(bytes_max) {
                 best = Some((at, member.leases));
                 if member.leases == 0 {
                     break;
@@ -103,10 +106,36 @@ impl State {
     }
 
     pub fn free(&mut self, lease: &Terms) {
-        if let Some(member) = self.member(lease.member) {
+        lease.mailbox.held.free(lease.bytes);
+        let session = lease.mailbox.session;
+        if let Some(member) = self.member(session) {
             member.leases = member.leases.saturating_sub(1);
-            member.leased_bytes = member.leased_bytes.saturating_sub(lease.bytes);
+        } else if let Some(at) = self.left.iter().position(|(left, _)| *left == session) {
+            self.left[at].1 -= 1;
+            if self.left[at].1 == 0 {
+                self.left.swap_remove(at);
+            }
         }
+    }
+
+    /// How many messages the session holds that it had when it left.
+    pub fn take_left(&mut self, session: Incarnation) -> u16 {
+        let at = self.left.iter().position(|(left, _)| *left == session);
+        at.map_or(0, |at| self.left.swap_remove(at).1)
+    }
+
+    /// In how many groups the least busy one is of those who are there; `None`: nobody is.
+    pub fn fewest_groups(&self) -> Option<usize> {
+        let there = self.members.iter().filter(|member| member.leases_max > 0);
+        let mut fewest = None;
+        for member in there {
+            let groups = member.mailbox.groups.load(Ordering::Relaxed).max(1) as usize;
+            fewest = Some(fewest.map_or(groups, |fewest: usize| fewest.min(groups)));
+            if groups == 1 {
+                break;
+            }
+        }
+        fewest
     }
 
     /// Whether one message more, of so many bytes, may wait.
@@ -132,6 +161,21 @@ impl State {
         self.waiting_bytes -= item.bytes();
         self.kept_bytes -= item.kept_bytes();
         self.crowding.taken(self.waiting_bytes);
+    }
+
+    /// There is no memory for what came last: it is read later, if the store keeps it. `false`: it does not, and it is lost.
+    pub fn release_newest(&mut self) -> bool {
+        let Some(newest) = self.waiting.pop_back() else {
+            return true;
+        };
+        self.uncount(&newest);
+        let Some(sequence) = newest.sequence() else {
+            return false;
+        };
+        let item = Item::Stored(sequence, newest.kept_bytes());
+        self.count(&item);
+        self.waiting.push_back(item);
+        true
     }
 
     /// The group waits for this one no longer; gives the number below which it waits for none.
@@ -163,11 +207,11 @@ impl Item {
         }
     }
 
-    /// Memory that it will take in the hands of a member.
+    /// Memory that it will take in the hands of a member, once it has been read if it has to be.
     pub fn leased_bytes(&self) -> usize {
         match self {
             Self::InMemory(..) => self.bytes(),
-            Self::Stored(_, bytes) => usize::try_from(*bytes).unwrap_or(usize::MAX),
+            Self::Stored(_, bytes) => usize::try_from(*bytes).unwrap_or(usize::MAX / 4) + 128,
         }
     }
 

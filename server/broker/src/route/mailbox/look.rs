@@ -63,9 +63,10 @@ impl Mailbox {
     }
 
     /// What waits: messages of groups, what is in memory, and the numbers of the rest.
-    pub fn look(&self, look: impl FnOnce(&VecDeque<Mail>, &VecDeque<Mail>, &Numbers)) {
+    pub fn look(&self, look: impl FnOnce(Option<&VecDeque<Mail>>, &VecDeque<Mail>, &Numbers)) {
         let state = self.state.lock();
-        look(&state.leased, &state.queue, &state.spilled);
+        let leased = state.leased.as_ref().map(|leased| &leased.0);
+        look(leased, &state.queue, &state.spilled);
     }
 
     /// Puts on record what became of a message.

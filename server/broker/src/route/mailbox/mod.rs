@@ -7,6 +7,7 @@
 
 mod catch_up;
 mod changes;
+mod held;
 mod look;
 mod numbers;
 mod park;
@@ -14,6 +15,7 @@ mod snapshots;
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    sync::atomic::AtomicU32,
     task::Waker,
 };
 
@@ -21,7 +23,7 @@ use ebbtide_protocol::{ByteString, QoS, TopicFilter};
 use ebbtide_store::{Incarnation, Revision, Sequence};
 use parking_lot::Mutex;
 
-use self::{changes::Changes, look::Gauges, snapshots::SNAPSHOT_BYTES};
+use self::{changes::Changes, held::Held, look::Gauges, snapshots::SNAPSHOT_BYTES};
 pub(crate) use self::{look::Unsent, numbers::Numbers, snapshots::Snapshots};
 use super::{
     crowding::Crowding,
@@ -68,6 +70,10 @@ pub(crate) struct Mailbox {
     /// What it lost and does not know of.
     pub losses: Losses,
     pub gauges: Gauges,
+    /// What its connection has of groups.
+    pub held: Held,
+    /// In how many groups it is.
+    pub groups: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -83,7 +89,7 @@ struct State {
     begun_number: u32,
     changes: Changes,
     /// Messages of groups: in no order with the rest, and never spilled, for the group keeps them.
-    leased: VecDeque<Mail>,
+    leased: Option<Box<Leased>>,
     spilled: Numbers,
     /// How many in `queue` the store keeps for this session.
     queue_kept: usize,
@@ -109,6 +115,10 @@ struct State {
     fates: Fates,
 }
 
+/// Most sessions share nothing.
+#[derive(Debug, Default)]
+struct Leased(VecDeque<Mail>);
+
 /// Each session keeps one, with two counts before it. Allocators have sizes: one byte more than this, and all of them take a seventh more.
 const _: () = assert!(size_of::<Mailbox>() <= 448 - 2 * size_of::<usize>());
 
@@ -122,7 +132,7 @@ impl Mailbox {
             begun_revision: Revision(0),
             begun_number: 0,
             changes: Changes::default(),
-            leased: VecDeque::new(),
+            leased: None,
             spilled: Numbers::default(),
             queue_kept: 0,
             kept_bytes: 0,
@@ -144,6 +154,8 @@ impl Mailbox {
             kept,
             losses: Losses::default(),
             gauges: Gauges::default(),
+            held: Held::default(),
+            groups: AtomicU32::new(0),
             state: Mutex::new(state),
         }
     }
@@ -204,25 +216,31 @@ impl Mailbox {
         }
     }
 
-    /// A message of a group. The group sees to it that there are not too many.
-    pub fn push_leased(&self, mail: Mail) {
+    /// A message of a group, and the memory that it takes. The group sees to it that there are not too many.
+    pub fn push_leased(&self, mail: Mail, bytes: usize) {
+        self.held.add(bytes);
         let mut state = self.state.lock();
-        state.leased.push_back(mail);
+        state.leased.get_or_insert_default().0.push_back(mail);
         state.wake();
     }
 
     /// Moves messages of groups into `into`, up to so many.
     pub fn take_leased(&self, into: &mut VecDeque<Mail>, max: usize) {
         let mut state = self.state.lock();
-        let count = state.leased.len().min(max);
-        into.extend(state.leased.drain(..count));
+        if let Some(leased) = &mut state.leased {
+            let count = leased.0.len().min(max);
+            into.extend(leased.0.drain(..count));
+        }
     }
 
     /// What its connection did not take of such groups.
     pub fn drain_leased(&self, is_of: impl Fn(&Group) -> bool) -> Vec<Lease> {
         let mut state = self.state.lock();
         let mut drained = Vec::new();
-        for mail in std::mem::take(&mut state.leased) {
+        let Some(leased) = &mut state.leased else {
+            return drained;
+        };
+        for mail in std::mem::take(&mut leased.0) {
             match mail {
                 Mail::Message(Delivery {
                     lease: Some(lease), ..
@@ -232,7 +250,7 @@ impl Mailbox {
                 {
                     drained.push(lease);
                 }
-                mail => state.leased.push_back(mail),
+                mail => leased.0.push_back(mail),
             }
         }
         drained
@@ -241,7 +259,11 @@ impl Mailbox {
     /// Nothing waits here.
     pub fn is_idle(&self) -> bool {
         let state = self.state.lock();
-        !state.spilling && state.queue.is_empty() && state.leased.is_empty()
+        let has_leased = state
+            .leased
+            .as_ref()
+            .is_some_and(|leased| !leased.0.is_empty());
+        !state.spilling && state.queue.is_empty() && !has_leased
     }
 
     /// From now on this connection is woken. What has waited while the session was away is still spilled.
