@@ -152,7 +152,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
       end(how, new EbbtideError('closed', 'the data of this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
-      if (!purged) throw new EbbtideError('storage', 'another page holds the database until it is closed');
+      if (!purged) throw new EbbtideError('storage', 'another page holds the database');
       if (!(ended ?? forgotten)) throw new EbbtideError('offline', 'the server did not answer, and may keep the session');
     },
   };

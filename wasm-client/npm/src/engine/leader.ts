@@ -103,7 +103,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   /** A full disk has room again once the cache is gone; what the machine had in hand is read from the store anew. */
   const rescue = async (why: unknown): Promise<void> => {
     if (isFull(why)) {
-      report({ kind: 'quota-exceeded', reason: 'the browser has no room: cached values were removed' });
+      report({ kind: 'quota-exceeded', reason: 'no room: cached values were removed' });
       await cache.clear().catch(() => {});
     }
     failed(why);

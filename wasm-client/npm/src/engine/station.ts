@@ -56,7 +56,7 @@ export interface Station {
   down(how: How, error: EbbtideError): void;
 }
 
-const NEWER = 'another tab runs a newer version of this page: reload it';
+const NEWER = 'another tab runs a newer version: reload this page';
 
 export function openStation(context: StationContext): Station {
   const { name, settings, state, report } = context;

@@ -5,7 +5,7 @@ import { explained } from '../reason.js';
 
 const REFUSED = 38;
 
-const FILTER: Fault = ['topic-filter', 'a topic filter is not empty, has at most 65,535 bytes and no NUL character'];
+const FILTER: Fault = ['topic-filter', 'a topic filter is not empty, has at most 65,535 bytes and no NUL'];
 
 const FAULTS: Readonly<Record<number, Fault>> = {
   1: ['field-too-long', 'a field has more than 65,535 bytes'],
