@@ -115,11 +115,8 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     const item = this.#oldest();
     if (item) return Promise.resolve(this.#show(item));
     const result = new Deferred<IteratorResult<Message<P>>>();
-    if (!this.#over) this.#waiting.push(result);
-    else if (this.#error) result.reject(this.#error);
-    else result.resolve({ done: true, value: undefined });
-    // Said once; afterwards the loop is over.
-    this.#error = undefined;
+    this.#waiting.push(result);
+    if (this.#over) this.#finish();
     return result.promise;
   }
 
@@ -170,13 +167,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     this.#acked.reject(reason);
     this.#snapshot.reject(reason);
     this.#ended.resolve(error);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    if (error && waiting.length > 0) {
-      waiting.shift()!.reject(error);
-      this.#error = undefined;
-    }
-    for (const each of waiting) each.resolve({ done: true, value: undefined });
+    this.#finish();
     if (this.#buffer.length + this.#older.length === 0) this.#finishShown();
     this.#engineSide?.end(this.#userProperties);
   }
@@ -221,8 +212,15 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   }
 
   #finishShown(): void {
-    const shown = this.#shown;
-    this.#shown = [];
-    for (const done of shown) done();
+    for (const done of this.#shown.splice(0)) done();
+  }
+
+  #finish(): void {
+    for (const each of this.#waiting.splice(0)) {
+      if (this.#error) each.reject(this.#error);
+      else each.resolve({ done: true, value: undefined });
+      // Said once; afterwards the loop is over.
+      this.#error = undefined;
+    }
   }
 }

@@ -112,11 +112,6 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     measure();
     return entered;
   };
-  const offer = (message: InboxMessage, id: number, { tabs, turn }: Entry): void => deliver(incoming(message, id, turn > 1), takers(message).filter((tab) => {
-    const now = !catching.has(tab);
-    tabs.set(tab, now ? turn : 0);
-    return now;
-  }));
   const write = (ids: number[], parts: InboxRow[]): Promise<void> => runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
     for (const rowId of ids) if (!rows.has(rowId)) tx.remove('inbox', rowId);
     for (const row of parts) if (rows.has(row.id!)) tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) });
@@ -158,9 +153,9 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
   };
   /** Whether the tab is to be sent it, or asked for the first time whether it wants it. */
   const waits = (entry: Entry, tab: string): boolean => entry.tabs.get(tab) === 0 || (!entry.tabs.has(tab) && isIdle(entry) && wanting(entry).includes(tab));
-  const round = async (tab: string): Promise<void> => {
+  const round = async (tab: string): Promise<unknown> => {
     const behind: [number, Entry][] = [...entries].filter(([, entry]) => waits(entry, tab));
-    if (behind.length === 0) return void catching.delete(tab);
+    if (behind.length === 0) return catching.delete(tab);
     await store.run(['inbox'], 'read', (tx) => {
       for (const rowId of new Set(behind.map(([, { row }]) => row))) {
         tx.get('inbox', rowId, (row) => row?.list.forEach((message) => {
@@ -173,7 +168,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       }
     });
     for (const [id, entry] of behind) {
-      if (entries.get(id) !== entry || !waits(entry, tab)) continue;
+      if (!entries.has(id) || !waits(entry, tab)) continue;
       // It does not want it, or the store does not have it.
       if (entry.tabs.delete(tab)) leave(id, entry);
       else remove(id, entry);
@@ -181,7 +176,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     void catchUp(tab);
   };
   /** Of what waits now; what comes meanwhile follows. */
-  const catchUp = (tab: string): Promise<void> => round(tab).catch((why: unknown) => {
+  const catchUp = (tab: string): Promise<unknown> => round(tab).catch((why: unknown) => {
     catching.delete(tab);
     failed(why);
   });
@@ -213,8 +208,14 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       const n = (message.n = open.list.push(message) - 1);
       last.set(message.topic, shows);
       shows.push((stored) => {
-        offer(message, ...stored[n]!);
-        also(incoming(message, undefined, false));
+        const [id, { tabs }] = stored[n]!;
+        const news = incoming(message, id, false);
+        deliver(news, takers(message).filter((tab) => {
+          const now = catching.has(tab) ? 0 : 1;
+          tabs.set(tab, now);
+          return now;
+        }));
+        also(news);
       });
     },
     follow: (topic, show) => {

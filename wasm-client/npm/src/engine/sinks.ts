@@ -120,13 +120,9 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
   const show = (message: Incoming): void => {
     const { id, filters, topic } = message;
     const known = seen.get(id!);
-    if (known) {
-      // Another leader asks again.
-      if (known.left === 0) tell({ t: 'done', id: id!, shown: undefined });
-      return;
-    }
-    const locals: Local[] = [];
-    for (const filter of filters.length > 0 ? filters : byFilter.keys()) if (filters.length > 0 || matches(filter, topic)) locals.push(...(byFilter.get(filter) ?? []));
+    // Another leader asks again.
+    if (known) return void (known.left || tell({ t: 'done', id: id!, shown: undefined }));
+    const locals = (filters.length > 0 ? filters : [...byFilter.keys()].filter((filter) => matches(filter, topic))).flatMap((filter) => [...(byFilter.get(filter) ?? [])]);
     const one: Seen = { left: locals.length, shown: false };
     if (id !== undefined) {
       seen.set(id, one);
@@ -148,16 +144,15 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
 
   return {
     subscribe: (filter, settings, sink) => {
-      if (over) {
-        queueMicrotask(() => sink.failed(over!));
-        return { end() {} };
-      }
       const local: Local = { settings, sink, n: ++last, shown: new Map(), has: new Set(), open: new Set() };
-      uses.set(filter, last);
-      byFilter.set(filter, (byFilter.get(filter) ?? new Set()).add(local));
-      ended.delete(filter);
-      if (settings.cache) void showCached(filter, local, false);
-      announce();
+      if (over) queueMicrotask(() => sink.failed(over!));
+      else {
+        uses.set(filter, last);
+        byFilter.set(filter, (byFilter.get(filter) ?? new Set()).add(local));
+        ended.delete(filter);
+        if (settings.cache) void showCached(filter, local, false);
+        announce();
+      }
       return {
         end: (userProperties) => {
           const all = byFilter.get(filter);

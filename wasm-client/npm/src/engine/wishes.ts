@@ -142,8 +142,9 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         ensure(wish.filter, now?.from !== undefined && (partial() || !(now.flags & RETAIN_AS_PUBLISHED) || !kept) && !wish.retainHandling);
         if (now?.granted !== undefined && now === held.get(wish.filter)) {
           const { filter, granted, said, snapshot } = now;
-          if (snapshot === undefined) tell({ filter, granted, said }, tab);
-          else void whenWhole(filter, () => tell({ filter, granted, said, snapshot, late: true, missed: true }, tab));
+          const standing = { filter, granted, said };
+          if (snapshot === undefined) tell(standing, tab);
+          else void whenWhole(filter, () => tell({ ...standing, snapshot, late: true, missed: true }, tab));
         }
       }
       for (const [filter, userProperties] of ended) {
@@ -187,14 +188,7 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         });
       }
     },
-    filtersOf: (identifiers) => {
-      const filters: string[] = [];
-      for (const identifier of identifiers) {
-        const filter = filterOf.get(identifier);
-        if (filter !== undefined && !filters.includes(filter)) filters.push(filter);
-      }
-      return filters;
-    },
+    filtersOf: (identifiers) => [...new Set([...identifiers].flatMap((identifier) => filterOf.get(identifier) ?? []))],
     wanting,
     takers: (message) => {
       const all = wanting(message);
