@@ -141,8 +141,12 @@ fn reached(shared: &Shared, message: &Message, is_queued: bool) -> Option<(Limit
             let why = "there are retained_messages_max retained messages";
             return Some((Limit::RetainedMessagesMax, why));
         }
-        let (new, old) = (weight(message), old.map_or(0, |row| weight(&row.message)));
-        if new > old && retained.weight() - old + new > limits.retained_bytes_max {
+        // Another one of a topic has the same levels.
+        let (more, less) = match old.map(|row| row.message.content_bytes()) {
+            Some(less) => (bytes, less),
+            None => (weight(message), 0),
+        };
+        if more > less && retained.weight() - less + more > limits.retained_bytes_max {
             let why = "retained messages have retained_bytes_max bytes";
             return Some((Limit::RetainedBytesMax, why));
         }

@@ -17,13 +17,15 @@ pub(crate) struct Retained {
     len: usize,
     /// Of topics, payloads and properties.
     bytes: u64,
-    /// By [`weight`].
-    weight: u64,
+    /// Of their topics.
+    levels: u64,
 }
 
 /// What `retained_bytes_max` counts of a message: a topic may have many levels with nothing in them, and each takes memory.
 pub(crate) fn weight(message: &Message) -> u64 {
-    message.content_bytes() + LEVEL_BYTES * message.topic.levels().count() as u64
+    let topic = message.topic.as_str().as_bytes();
+    let levels = 1 + topic.iter().filter(|byte| **byte == b'/').count();
+    message.content_bytes() + LEVEL_BYTES * levels as u64
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +64,7 @@ impl Retained {
     /// each: nothing is searched for.
     pub fn of(mut rows: Vec<RetainedRow>) -> Self {
         rows.sort_by(|a, b| by_level(&a.message.topic).cmp(by_level(&b.message.topic)));
-        let (mut len, mut bytes, mut weight) = (0, 0, 0);
+        let (mut len, mut bytes, mut depths) = (0, 0, 0);
         let mut root = Open::default();
         let mut path: Vec<Open> = Vec::new();
         let close = |root: &mut Open, path: &mut Vec<Open>, depth: usize| {
@@ -84,14 +86,11 @@ impl Retained {
                 ..Open::default()
             }));
             bytes += message.content_bytes();
-            weight += self::weight(&message);
+            let depth = path.len() as u64;
             let last = path.last_mut().unwrap_or(&mut root);
             match last.row.replace(row) {
-                Some(old) => {
-                    bytes -= old.message.content_bytes();
-                    weight -= self::weight(&old.message);
-                }
-                None => len += 1,
+                Some(old) => bytes -= old.message.content_bytes(),
+                None => (len, depths) = (len + 1, depths + depth),
             }
         }
         close(&mut root, &mut path, 0);
@@ -99,7 +98,7 @@ impl Retained {
             root: root.close().1,
             len,
             bytes,
-            weight,
+            levels: depths,
         }
     }
 
@@ -108,18 +107,19 @@ impl Retained {
         // Not the topic is cloned: a `Bytes` that has been takes more memory from then on.
         let message = Arc::clone(&row.message);
         let mut node = &mut self.root;
+        let mut levels = 0;
         for level in message.topic.levels() {
             node = node.children.get_or_insert_default(level);
+            levels += 1;
         }
         self.bytes += message.content_bytes();
-        self.weight += weight(&message);
         let replaced = node.row.replace(row);
         match &replaced {
-            Some(old) => {
-                self.bytes -= old.message.content_bytes();
-                self.weight -= weight(&old.message);
+            Some(old) => self.bytes -= old.message.content_bytes(),
+            None => {
+                self.len += 1;
+                self.levels += levels;
             }
-            None => self.len += 1,
         }
         replaced.is_some()
     }
@@ -131,7 +131,7 @@ impl Retained {
         if let Some(row) = &removed {
             self.len -= 1;
             self.bytes -= row.message.content_bytes();
-            self.weight -= weight(&row.message);
+            self.levels -= levels.len() as u64;
         }
         removed.is_some()
     }
@@ -173,7 +173,7 @@ impl Retained {
 
     /// Of all messages, by [`weight`].
     pub fn weight(&self) -> u64 {
-        self.weight
+        self.bytes + LEVEL_BYTES * self.levels
     }
 }
 
