@@ -15,7 +15,7 @@ use super::{
 use crate::{
     route::{
         group::{Group, Lease},
-        mailbox::{Delivery, Mail},
+        mailbox::take_leases,
     },
     session::Session,
     shared::Shared,
@@ -29,7 +29,7 @@ impl Open {
         let is_of = |other: &Group| other.number == group.number;
         let mut leases = self.outbound.take_read_leases(is_of);
         leases.push(lease);
-        leases.extend(self.outbound.take_leases(is_of));
+        leases.extend(take_leases(&mut self.outbound.mail, is_of));
         leases.extend(self.session.mailbox.drain_leased(is_of));
         group.give_back(leases, shared);
     }
@@ -38,7 +38,7 @@ impl Open {
     pub fn give_back_unsent(&mut self, left: &BTreeSet<Incarnation>, shared: &Shared) {
         let is_of = |group: &Group| left.contains(&group.number);
         let mut leases = self.outbound.take_read_leases(is_of);
-        leases.extend(self.outbound.take_leases(is_of));
+        leases.extend(take_leases(&mut self.outbound.mail, is_of));
         leases.extend(self.session.mailbox.drain_leased(is_of));
         give_each_its_own(leases, shared);
     }
@@ -65,25 +65,6 @@ impl Outbound {
         }
         taken
     }
-
-    /// What it holds of such groups and had no turn yet.
-    fn take_leases(&mut self, is_of: impl Fn(&Group) -> bool) -> Vec<Lease> {
-        let mut leases = Vec::new();
-        for mail in std::mem::take(&mut self.mail) {
-            match mail {
-                Mail::Message(Delivery {
-                    lease: Some(lease), ..
-                })
-                | Mail::Unread(lease)
-                    if is_of(lease.group()) =>
-                {
-                    leases.push(lease);
-                }
-                mail => self.mail.push_back(mail),
-            }
-        }
-        leases
-    }
 }
 
 /// The connection has gone: all that it holds of groups.
@@ -94,7 +75,7 @@ pub(super) fn give_back(session: &mut Session, outbound: &mut Outbound, shared: 
     // In the order of sending: what was under way, what was taken out of the mailbox, the rest.
     let mut leases = session.flows.interrupt();
     leases.extend(outbound.take_read_leases(|_| true));
-    leases.extend(outbound.take_leases(|_| true));
+    leases.extend(take_leases(&mut outbound.mail, |_| true));
     leases.extend(session.mailbox.drain_leased(|_| true));
     give_each_its_own(leases, shared);
     debug_assert_eq!(session.mailbox.held.bytes(), 0, "it holds nothing more");

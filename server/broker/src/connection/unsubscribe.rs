@@ -82,6 +82,7 @@ impl Open {
         replies.push_counted(ticket, Packet::UnsubAck(unsuback), bytes);
         Ok(())
     }
+
     /// What it has in flight of the groups that it is about to leave becomes its own. Before it leaves: then they may end with the next
     /// member that goes, and nothing of theirs is kept. Gives their numbers.
     fn make_own(

@@ -1,13 +1,13 @@
 //! What stands in a session's queue, and how it counts there. It moves from the mailbox to the connection as it is.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use ebbtide_protocol::{PacketId, QoS};
 use ebbtide_store::{Incarnation, Message, Recipient, Sequence};
 use ecow::EcoVec;
 
 use super::{
-    group::Lease,
+    group::{Group, Lease},
     snapshot::{End, Snapshot},
 };
 use crate::Now;
@@ -75,6 +75,25 @@ pub(crate) enum Mail {
     Unread(Lease),
     Snapshot(Box<Snapshot>),
     End(End),
+}
+
+/// Takes out the messages of such groups, and leaves the rest in its order.
+pub(crate) fn take_leases(mail: &mut VecDeque<Mail>, is_of: impl Fn(&Group) -> bool) -> Vec<Lease> {
+    let mut leases = Vec::new();
+    for one in std::mem::take(mail) {
+        match one {
+            Mail::Message(Delivery {
+                lease: Some(lease), ..
+            })
+            | Mail::Unread(lease)
+                if is_of(lease.group()) =>
+            {
+                leases.push(lease);
+            }
+            one => mail.push_back(one),
+        }
+    }
+    leases
 }
 
 impl Mail {

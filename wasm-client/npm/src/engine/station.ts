@@ -161,6 +161,7 @@ export function openStation(context: StationContext): Station {
     const late = (): boolean => ours !== up;
     await context.after;
     const now = opened ?? (await openStore(name, settings.storage, (why) => late() || lost(why)));
+    // One that cannot be read is there.
     const removed = known && now.shared && !witness.read(name) && (await readAll(now.store, 'session', { from: 'meta', to: 'meta' }).catch(() => [0])).length === 0;
     if (late() || removed) {
       now.store.close();

@@ -31,7 +31,7 @@ use super::{
     losses::Losses,
 };
 pub(crate) use super::{
-    mail::{Delivery, Mail},
+    mail::{Delivery, Mail, take_leases},
     snapshot::{End, Snapshot},
 };
 use crate::{
@@ -236,24 +236,8 @@ impl Mailbox {
     /// What its connection did not take of such groups.
     pub fn drain_leased(&self, is_of: impl Fn(&Group) -> bool) -> Vec<Lease> {
         let mut state = self.state.lock();
-        let mut drained = Vec::new();
-        let Some(leased) = &mut state.leased else {
-            return drained;
-        };
-        for mail in std::mem::take(&mut leased.0) {
-            match mail {
-                Mail::Message(Delivery {
-                    lease: Some(lease), ..
-                })
-                | Mail::Unread(lease)
-                    if is_of(lease.group()) =>
-                {
-                    drained.push(lease);
-                }
-                mail => leased.0.push_back(mail),
-            }
-        }
-        drained
+        let leased = state.leased.as_mut();
+        leased.map_or_else(Vec::new, |leased| take_leases(&mut leased.0, is_of))
     }
 
     /// Nothing waits here.
