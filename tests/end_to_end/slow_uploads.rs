@@ -13,9 +13,9 @@ use ebbtide_tests::peer::{Peer, Transport, clean, publish};
 const PAYLOAD: usize = 12 * 1024;
 const PIECE: usize = 2 * 1024;
 /// After one and a half of it a client is silent. All the pieces take twice as long.
-const KEEP_ALIVE_S: u16 = 2;
-/// A machine that stands still for two seconds is none of the broker's matter.
-const PAUSE: Duration = Duration::from_secs(1);
+const KEEP_ALIVE_S: u16 = 4;
+/// A machine that stands still for four seconds is none of the broker's matter.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// [MQTT-3.1.2-22]
 #[test]
