@@ -11,9 +11,9 @@ pub(crate) enum DropReason {
     QueueFull,
     /// QoS 0 for a session that is away or behind, and what nobody keeps when its connection ends.
     QoS0Unready,
-    /// QoS 1 or 2 for a transient session that has its limit of bytes waiting.
+    /// QoS 1 or 2 for a transient session that has its limit of bytes waiting, or for a group of none but such sessions.
     Overflow,
-    /// A group of a shared subscription has no member there, or has its limit of bytes waiting, and nothing keeps it.
+    /// A group of a shared subscription has no member there, or at QoS 0 its limit of bytes waiting, and nothing keeps it.
     NobodyThere,
     /// Its Message Expiry Interval has passed.
     Expired,

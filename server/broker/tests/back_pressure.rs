@@ -85,15 +85,28 @@ fn nobody_waits_for_long_and_only_once() {
 
 #[test]
 fn it_waits_for_nobody_who_is_gone() {
-    for session in [clean("reader"), kept("reader")] {
-        let mut world = world();
-        let (reader, _) = world.connect(slow(session));
-        world.subscribe(reader, "t", QoS::AtLeastOnce);
-        let (publisher, _) = world.connect(clean("publisher"));
-        fill(&mut world, publisher, "t");
-        world.cut(reader);
-        assert!(world.is_reading(publisher));
+    for filter in ["t", "$share/g/t"] {
+        for session in [clean("reader"), kept("reader")] {
+            let mut world = world();
+            let (reader, _) = world.connect(slow(session));
+            world.subscribe(reader, filter, QoS::AtLeastOnce);
+            let (publisher, _) = world.connect(clean("publisher"));
+            fill(&mut world, publisher, "t");
+            world.cut(reader);
+            assert!(world.is_reading(publisher));
+        }
     }
+}
+
+#[test]
+fn it_waits_for_nobody_who_has_left_the_group() {
+    let mut world = world();
+    let (reader, _) = world.connect(slow(clean("reader")));
+    world.subscribe(reader, "$share/g/t", QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("publisher"));
+    fill(&mut world, publisher, "t");
+    world.send(reader, unsubscribe(2, "$share/g/t"));
+    assert!(world.is_reading(publisher));
 }
 
 /// A publisher with a keep alive of a second that has not been read from for four, of five, and the reader that it waits for.

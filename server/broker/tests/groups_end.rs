@@ -4,7 +4,7 @@ mod world;
 
 use ebbtide_protocol::{
     Packet, QoS, ReasonCode, TopicFilter,
-    packet::{Ack, Publish, Unsubscribe},
+    packet::{Ack, Publish},
 };
 use ebbtide_store::{GroupRow, Incarnation, Operation, Store as _};
 use world::*;
@@ -35,14 +35,7 @@ fn at_work() -> (World, Client, Vec<Publish>) {
 }
 
 fn leave(world: &mut World, client: Client) {
-    world.send(
-        client,
-        Packet::Unsubscribe(Unsubscribe {
-            packet_id: packet_id(2),
-            user_properties: Vec::new(),
-            filters: vec![TopicFilter::new(FILTER).expect("a filter")],
-        }),
-    );
+    world.send(client, unsubscribe(2, FILTER));
     world.commit();
     let [Packet::UnsubAck(unsuback)] = &world.received(client)[..] else {
         panic!("no UNSUBACK")

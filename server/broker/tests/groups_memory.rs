@@ -4,8 +4,8 @@ mod world;
 
 use ebbtide_broker::Limits;
 use ebbtide_protocol::{
-    Packet, QoS, ReasonCode, TopicFilter,
-    packet::{Ack, SubscriptionOptions, Unsubscribe},
+    Packet, QoS, ReasonCode,
+    packet::{Ack, SubscriptionOptions},
 };
 use world::{bare::Bare, *};
 
@@ -26,14 +26,6 @@ fn filter(group: usize) -> String {
     format!("$share/g/{group}")
 }
 
-fn unsubscribe(filter: &str) -> Packet {
-    Packet::Unsubscribe(Unsubscribe {
-        packet_id: packet_id(2),
-        user_properties: Vec::new(),
-        filters: vec![TopicFilter::new(filter).expect("a filter")],
-    })
-}
-
 /// A client that has subscribed to these at QoS 0 and reads no more.
 fn slow_in(world: &World, groups: usize) -> Bare {
     let mut slow = Bare::open(world, clean("slow"));
@@ -46,27 +38,36 @@ fn slow_in(world: &World, groups: usize) -> Bare {
     slow
 }
 
-/// Five times as much for each group as may wait.
-fn publish_to(world: &mut World, publisher: Client, groups: usize) {
+/// Five times as much as may wait.
+const EACH: usize = 5 * BYTES_MAX / MESSAGE_BYTES;
+
+fn publish_to(world: &mut World, publisher: Client, group: usize, qos: QoS) {
     let payload = "x".repeat(MESSAGE_BYTES);
-    for group in 0..groups {
-        for _ in 0..5 * BYTES_MAX / MESSAGE_BYTES {
-            let topic = group.to_string();
-            world.publish(publisher, 1, &topic, &payload, QoS::AtMostOnce, false);
-        }
+    for _ in 0..EACH {
+        world.publish(publisher, 1, &group.to_string(), &payload, qos, false);
     }
 }
 
-/// It reads now: how many messages there are.
+fn publish_to_each(world: &mut World, publisher: Client, groups: usize) {
+    for group in 0..groups {
+        publish_to(world, publisher, group, QoS::AtMostOnce);
+    }
+}
+
+/// It reads and acknowledges now: how many messages there are.
 fn messages(slow: &mut Bare) -> usize {
     let mut count = 0;
     loop {
         let is_more = slow.look();
-        let written = slow.written();
-        let published = written.iter();
-        count += published
-            .filter(|packet| matches!(packet, Packet::Publish(_)))
-            .count();
+        for packet in slow.written() {
+            let Packet::Publish(publish) = packet else {
+                continue;
+            };
+            count += 1;
+            if let Some(id) = publish.packet_id {
+                slow.send(&Packet::PubAck(Ack::new(id, ReasonCode::Success)));
+            }
+        }
         if !is_more && !slow.connection.wants_turn() {
             return count;
         }
@@ -84,7 +85,7 @@ fn in_many_groups_it_takes_as_much_as_in_one() {
         let mut world = World::with(limits());
         let (publisher, _) = world.connect(clean("publisher"));
         let mut slow = slow_in(&world, groups);
-        publish_to(&mut world, publisher, groups);
+        publish_to_each(&mut world, publisher, groups);
         let held = messages(&mut slow);
         let in_one = BYTES_MAX / MESSAGE_BYTES;
         assert!((in_one..=at_most(BYTES_MAX)).contains(&held), "{held}");
@@ -98,7 +99,7 @@ fn while_memory_is_short_it_takes_less() {
         let (publisher, _) = world.connect(clean("publisher"));
         let mut slow = slow_in(&world, groups);
         world.broker.set_short_of_memory(true);
-        publish_to(&mut world, publisher, groups);
+        publish_to_each(&mut world, publisher, groups);
         let held = messages(&mut slow);
         assert!(held <= at_most(Limits::SCARCE_BYTES_MAX), "{held}");
     }
@@ -114,12 +115,58 @@ fn who_leaves_and_returns_takes_no_more() {
     world.cut(away);
     let mut slow = slow_in(&world, 1);
     for _ in 0..20 {
-        publish_to(&mut world, publisher, 1);
-        slow.send(&unsubscribe(&filter(0)));
+        publish_to_each(&mut world, publisher, 1);
+        slow.send(&unsubscribe(2, &filter(0)));
         slow.send(&subscribe(1, &filter(0), SubscriptionOptions::default()));
     }
     let held = messages(&mut slow);
     assert!(held <= at_most(BYTES_MAX), "{held}");
+}
+
+/// Nothing waits in memory for a time when somebody comes. The member that is away keeps the groups from ending.
+#[test]
+fn who_goes_from_group_to_group_leaves_nothing_in_memory() {
+    let mut world = World::with(limits());
+    let (publisher, _) = world.connect(clean("publisher"));
+    let (away, _) = world.connect(kept("away"));
+    for group in 0..GROUPS {
+        world.subscribe(away, &filter(group), QoS::AtMostOnce);
+    }
+    world.cut(away);
+    let mut slow = slow_in(&world, 0);
+    let before = world.broker.stats().dropped.nobody_there;
+    for group in 0..GROUPS {
+        let options = SubscriptionOptions::default();
+        slow.send(&subscribe(1, &filter(group), options));
+        slow.turn();
+        publish_to(&mut world, publisher, group, QoS::AtMostOnce);
+        slow.send(&unsubscribe(2, &filter(group)));
+    }
+    let dropped = world.broker.stats().dropped.nobody_there - before;
+    let (away, _) = world.connect(kept("away"));
+    assert!(world.take_texts(away).is_empty());
+    let sent = messages(&mut slow);
+    assert_eq!(usize::try_from(dropped).ok(), Some(GROUPS * EACH - sent));
+}
+
+/// A member would be told by the end of its connection if the messages were its own. These are the group's.
+#[test]
+fn what_is_lost_at_qos_1_while_somebody_is_there_counts_as_overflow() {
+    let mut world = World::with(limits());
+    let (publisher, _) = world.connect(clean("publisher"));
+    let mut slow = Bare::open(&world, clean("slow"));
+    slow.turn();
+    let options = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        ..SubscriptionOptions::default()
+    };
+    slow.send(&subscribe(1, &filter(0), options));
+    slow.turn();
+    publish_to(&mut world, publisher, 0, QoS::AtLeastOnce);
+    let dropped = world.broker.stats().dropped;
+    assert_eq!(dropped.nobody_there, 0);
+    let held = messages(&mut slow);
+    assert_eq!(usize::try_from(dropped.overflow).ok(), Some(EACH - held));
 }
 
 /// Those that it has not begun to send.
@@ -136,7 +183,7 @@ fn what_it_leaves_goes_to_others_at_once() {
     }
     let (other, _) = world.connect(kept("other"));
     assert!(world.take_texts(other).is_empty());
-    slow.send(&unsubscribe(&filter(0)));
+    slow.send(&unsubscribe(2, &filter(0)));
     assert_eq!(world.take_texts(other), ["0", "1", "2"]);
     assert_eq!(messages(&mut slow), 0);
 }

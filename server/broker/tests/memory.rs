@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use bytes::BytesMut;
 use ebbtide_broker::{Limits, Transport};
 use ebbtide_protocol::{
-    Packet, QoS, ReasonCode, TopicFilter, TopicName, Version,
+    Packet, QoS, ReasonCode, TopicName, Version,
     codec::encode,
     packet::{Connect, SubscriptionOptions},
 };
@@ -71,12 +71,7 @@ fn subscriptions_of_many_levels_count_for_more() {
         world.subscribe(client, &other, QoS::AtMostOnce).reasons,
         refused
     );
-    let unsubscribe = Packet::Unsubscribe(ebbtide_protocol::packet::Unsubscribe {
-        packet_id: packet_id(7),
-        user_properties: Vec::new(),
-        filters: vec![TopicFilter::new(deep).expect("a filter")],
-    });
-    world.send(client, unsubscribe);
+    world.send(client, unsubscribe(7, &deep));
     world.commit();
     world.received(client);
     assert_eq!(

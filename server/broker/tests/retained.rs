@@ -302,15 +302,7 @@ fn unsubscribe_stops_a_snapshot_under_way() {
     // Behind a first snapshot that the window holds up stands a second one.
     world.send(subscriber, subscribe(1, "t/#", options));
     world.send(subscriber, subscribe(2, "t/+", options));
-    let filters = vec![ebbtide_protocol::TopicFilter::new("t/+").expect("a filter")];
-    world.send(
-        subscriber,
-        Packet::Unsubscribe(ebbtide_protocol::packet::Unsubscribe {
-            packet_id: packet_id(3),
-            user_properties: Vec::new(),
-            filters,
-        }),
-    );
+    world.send(subscriber, unsubscribe(3, "t/+"));
     world.commit();
     world.take_suback(subscriber);
     world.take_suback(subscriber);
@@ -404,14 +396,7 @@ fn what_an_ended_subscription_was_owed_does_not_come_for_the_next_one() {
     };
     // All of them before anything is committed, and so before the first is answered.
     world.send(client, subscribe(1, RetainHandling::Send));
-    world.send(
-        client,
-        Packet::Unsubscribe(ebbtide_protocol::packet::Unsubscribe {
-            packet_id: packet_id(2),
-            user_properties: Vec::new(),
-            filters: vec![ebbtide_protocol::TopicFilter::new("t/#").expect("a filter")],
-        }),
-    );
+    world.send(client, unsubscribe(2, "t/#"));
     world.send(client, subscribe(3, RetainHandling::DoNotSend));
     world.cut(client);
     let (client, connack) = world.connect(kept("c"));

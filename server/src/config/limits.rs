@@ -187,7 +187,7 @@ limits! {
     outgoing_bytes_max: usize, "BYTES", "EBBTIDE_OUTGOING_BYTES_MAX", CONNECTIONS;
 
     /// With more bytes of messages in memory for one connected client, or for one shared subscription, whoever publishes to it is not
-    /// read from until a quarter of so many are left. Default: `262144`.
+    /// read from until a quarter of so many are left. For a shared subscription no more than a quarter of what may wait there. Default: `262144`.
     back_pressure_bytes: usize, "BYTES", "EBBTIDE_BACK_PRESSURE_BYTES", CONNECTIONS;
 
     /// The longest time that a publisher waits for a client that reads too slowly; then it goes on, and the limits of queues apply. It

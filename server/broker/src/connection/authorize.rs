@@ -122,7 +122,7 @@ impl Open {
             if rights.is_none_or(|rights| rights.decide_filter(&group.filter).is_allowed) {
                 group.attach(session, self.outbound.receive_maximum(), shared);
             } else {
-                group.detach(session);
+                group.detach(session, shared);
             }
         }
     }

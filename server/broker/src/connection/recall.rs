@@ -25,7 +25,7 @@ impl Open {
     /// A rule does not let it have what this group shares: nothing that it has not begun to send. `lease` had its turn just now.
     pub fn leave_to_others(&mut self, lease: Lease, shared: &Shared) {
         let group = Arc::clone(lease.group());
-        group.detach(self.session.incarnation);
+        group.detach(self.session.incarnation, shared);
         let is_of = |other: &Group| other.number == group.number;
         let mut leases = self.outbound.take_read_leases(is_of);
         leases.push(lease);
@@ -70,7 +70,7 @@ impl Outbound {
 /// The connection has gone: all that it holds of groups.
 pub(super) fn give_back(session: &mut Session, outbound: &mut Outbound, shared: &Shared) {
     for group in session.groups() {
-        group.detach(session.incarnation);
+        group.detach(session.incarnation, shared);
     }
     // In the order of sending: what was under way, what was taken out of the mailbox, the rest.
     let mut leases = session.flows.interrupt();

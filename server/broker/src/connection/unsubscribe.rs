@@ -83,7 +83,7 @@ impl Open {
         Ok(())
     }
 
-    /// What it has in flight of the groups that it is about to leave becomes its own. Before it leaves: then they may end with the next
+    /// It gets no more of the groups that it is about to leave, and what it has in flight of them becomes its own. Before it leaves: then they may end with the next
     /// member that goes, and nothing of theirs is kept. Gives their numbers.
     fn make_own(
         &mut self,
@@ -96,7 +96,11 @@ impl Open {
             .iter()
             .filter_map(|filter| subscriptions.get(filter));
         let groups = subscribed.filter_map(|subscribed| subscribed.group.as_ref());
-        let left: BTreeSet<_> = groups.map(|group| group.number).collect();
+        let mut left = BTreeSet::new();
+        for group in groups {
+            group.detach(self.session.incarnation, shared);
+            left.insert(group.number);
+        }
         if !left.is_empty() {
             self.steps += self.session.flows.len();
             let leaves = |group| left.contains(&group);

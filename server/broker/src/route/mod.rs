@@ -280,9 +280,8 @@ fn push(
                 let queue = crowding::Queue::Group(Arc::clone(target.group));
                 crowded.push(Crowded::new(queue, until));
             }
-            Pushed::DroppedQoS0 | Pushed::Overflow => {
-                shared.counters.dropped(DropReason::NobodyThere);
-            }
+            Pushed::DroppedQoS0 => shared.counters.dropped(DropReason::NobodyThere),
+            Pushed::Overflow => shared.counters.dropped(DropReason::Overflow),
         }
     }
     let ceiling = shared.outgoing_bytes_ceiling();

@@ -159,14 +159,16 @@ impl Group {
         self.hand_out(&mut self.state.lock(), shared);
     }
 
-    /// A member's connection ends: it gets nothing more.
-    pub fn detach(&self, session: Incarnation) {
-        if let Some(member) = self.state.lock().member(session) {
+    /// A member's connection ends, or it is about to leave: it gets nothing more.
+    pub fn detach(&self, session: Incarnation, shared: &Shared) {
+        let mut state = self.state.lock();
+        if let Some(member) = state.member(session) {
             member.leases_max = 0;
         }
+        let_go(&mut state, shared);
     }
 
-    /// What a detached member held of it goes to others, before what waits, in the order given.
+    /// What a detached member held of it goes to others, before what waits, in the order given; if there is nobody else, it waits in the store.
     pub fn give_back(self: &Arc<Self>, leases: Vec<Lease>, shared: &Shared) {
         let mut state = self.state.lock();
         for lease in leases.into_iter().rev() {
@@ -184,6 +186,7 @@ impl Group {
             state.waiting.push_front(item);
         }
         self.hand_out(&mut state, shared);
+        let_go(&mut state, shared);
     }
 
     /// Whether the store is to keep messages of this QoS for it.
@@ -215,7 +218,8 @@ impl Group {
         }
     }
 
-    /// Takes in a published message. [`Pushed::DroppedQoS0`]: nothing keeps it, and nobody is there or too much waits in memory.
+    /// Takes in a published message. Nothing keeps it, and nobody is there, or it is of QoS 0 and too much waits in memory:
+    /// [`Pushed::DroppedQoS0`]. At QoS 1 and 2 too much waits of what nothing keeps: [`Pushed::Overflow`].
     pub fn push(
         self: &Arc<Self>,
         message: &Arc<Message>,
@@ -238,10 +242,15 @@ impl Group {
             bytes_max /= groups;
             ceiling = bytes_max;
         }
+        let lost = if groups.is_some() && message.qos > QoS::AtMostOnce {
+            Pushed::Overflow
+        } else {
+            Pushed::DroppedQoS0
+        };
         let has_memory = groups.is_some() && state.waiting_bytes <= bytes_max;
         let item = match sequence {
             Some(sequence) if !has_memory => Item::Stored(sequence, message.content_bytes()),
-            None if !has_memory => return Pushed::DroppedQoS0,
+            None if !has_memory => return lost,
             sequence => Item::InMemory(Arc::clone(message), sequence),
         };
         state.count(&item);
@@ -249,7 +258,7 @@ impl Group {
         self.hand_out(&mut state, shared);
         // Nor for one message more in each.
         if groups > Some(1) && state.waiting_bytes > bytes_max && !state.release_newest() {
-            return Pushed::DroppedQoS0;
+            return lost;
         }
         if shared.journal.has_any_expired() {
             self.sweep(&mut state, shared);
@@ -371,6 +380,12 @@ impl Group {
         if state.waiting.is_empty() && state.waiting.capacity() > 64 {
             state.waiting = VecDeque::new();
         }
+    }
+}
+
+fn let_go(state: &mut State, shared: &Shared) {
+    for _ in 0..state.let_go() {
+        shared.counters.dropped(DropReason::NobodyThere);
     }
 }
 

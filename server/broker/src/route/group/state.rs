@@ -178,6 +178,29 @@ impl State {
         true
     }
 
+    /// If nobody is there to take what waits: publishers wait for nobody, what the store keeps is read when somebody comes, and the rest is
+    /// lost. How many those were.
+    pub fn let_go(&mut self) -> usize {
+        if self.members.iter().any(|member| member.leases_max > 0) {
+            return 0;
+        }
+        self.crowding.clear();
+        if self.waiting_bytes == 0 {
+            return 0;
+        }
+        let waited = self.waiting.len();
+        self.waiting.retain_mut(|item| {
+            let kept_bytes = item.kept_bytes();
+            let sequence = item.sequence();
+            sequence.is_some_and(|sequence| {
+                *item = Item::Stored(sequence, kept_bytes);
+                true
+            })
+        });
+        self.waiting_bytes = 0;
+        waited - self.waiting.len()
+    }
+
     /// The group waits for this one no longer; gives the number below which it waits for none.
     pub fn close(&mut self, sequence: Sequence) -> Sequence {
         self.open.remove(&sequence);

@@ -56,9 +56,10 @@ impl Held {
         self.0.load(Ordering::Relaxed) & REFUSED > 0
     }
 
-    /// For its owner: whether groups were refused and there is room again. They are to be asked then.
+    /// For its owner: whether groups were refused and there is room again, for a quarter: it has to ask each of them, which is too much for one
+    /// message.
     pub fn has_room_again(&self, bytes_max: impl FnOnce() -> usize) -> bool {
-        let has_room = self.was_refused() && self.bytes() <= bytes_max();
+        let has_room = self.was_refused() && self.bytes() <= bytes_max() / 4 * 3;
         if has_room {
             self.0.fetch_and(!REFUSED, Ordering::Relaxed);
         }
