@@ -101,6 +101,25 @@ fn the_host_header_must_name_this_broker() -> Result<()> {
     Ok(())
 }
 
+/// RFC 6455, section 4.4; RFC 9110, section 15.5.22.
+#[test]
+fn whoever_speaks_another_version_is_told_which_one_it_takes() -> Result<()> {
+    let broker = Broker::start()?;
+    let address = broker.http();
+    let plain = format!("GET /mqtt HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let old = http::upgrade(&address.to_string(), "Connection: close\r\n");
+    let old = old.replace("Version: 13", "Version: 8");
+    for request in [plain, old] {
+        let response = http::request(address, &request)?;
+        ensure!(response.status == 426, "{}", response.head);
+        let head = response.head.to_ascii_lowercase();
+        for header in ["sec-websocket-version: 13", "upgrade: websocket"] {
+            ensure!(head.contains(header), "{header} is missing: {head}");
+        }
+    }
+    Ok(())
+}
+
 /// As in a network of containers, where the broker is called by the name of its service.
 #[test]
 fn a_web_socket_that_is_no_pages_may_call_the_broker_by_any_name() -> Result<()> {

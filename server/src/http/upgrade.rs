@@ -23,6 +23,8 @@ use crate::{
 
 /// As many headers as an answer has: room for them is made once.
 const ANSWER_HEADERS_MAX: usize = 8;
+/// Of the WebSocket protocol.
+const VERSION: &str = "13";
 
 /// The answer to a handshake, which has not been through the router.
 pub fn answer<B>(
@@ -33,12 +35,28 @@ pub fn answer<B>(
 ) -> Response {
     let allowed = app.guard.check(request, Some(&peer));
     let answer = allowed.and_then(|()| shake_hands(app, request.headers(), peer, arrival));
-    headers::complete(answer.into_response())
+    headers::complete(say_to_what(answer.into_response()))
 }
 
 /// A WebSocket begins with GET; to other methods it is shown what this address is for.
-pub async fn refuse() -> Problem {
-    not_a_handshake()
+pub async fn refuse() -> Response {
+    say_to_what(not_a_handshake().into_response())
+}
+
+/// 426 names what it takes (RFC 9110, section 15.5.22; RFC 6455, section 4.4).
+fn say_to_what(mut answer: Response) -> Response {
+    if answer.status() == StatusCode::UPGRADE_REQUIRED {
+        let headers = answer.headers_mut();
+        upgrade(headers);
+        let version = HeaderValue::from_static(VERSION);
+        headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+    }
+    answer
+}
+
+fn upgrade(headers: &mut HeaderMap) {
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
 }
 
 fn not_a_handshake() -> Problem {
@@ -58,9 +76,9 @@ fn shake_hands(
     {
         return Err(not_a_handshake());
     }
-    if !has_token(headers, &header::SEC_WEBSOCKET_VERSION, "13") {
+    if !has_token(headers, &header::SEC_WEBSOCKET_VERSION, VERSION) {
         return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
+            StatusCode::UPGRADE_REQUIRED,
             "The WebSocket version has to be 13.",
         ));
     }
@@ -99,8 +117,7 @@ fn shake_hands(
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = answer.headers_mut();
     headers.reserve(ANSWER_HEADERS_MAX);
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    upgrade(headers);
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
     let subprotocol = HeaderValue::from_static(subprotocol);
     headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
