@@ -4,9 +4,9 @@ use tokio::runtime::Builder;
 
 /// After so many turns of connections a thread looks which sockets have something. Where some clients always have something to do,
 /// nobody looks in between, and a look gives one socket: the rarer the looks, the longer all others wait. Not after each turn: with a look
-/// tokio also puts those who have let others go first in front of all, so nobody else would ever be served on one thread
-/// (docs/decisions/021-one-socket-at-a-look.md).
-const TURNS_PER_LOOK: u32 = 2;
+/// tokio also puts those who have let others go first in front of all, so nobody else would ever be served on one thread. An odd number, for
+/// sleeping and waking counts as two, and with an even one a second look could follow each sleep (docs/decisions/021-one-socket-at-a-look.md).
+const TURNS_PER_LOOK: u32 = 3;
 /// Sockets that one look gives. Of several tokio takes the last one first, for it puts whoever is woken last in front: what came
 /// first would be overtaken, and a publisher by its subscribers (docs/decisions/021-one-socket-at-a-look.md).
 const SOCKETS_PER_LOOK: usize = 1;
