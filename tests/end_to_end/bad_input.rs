@@ -107,9 +107,10 @@ fn whoever_speaks_another_version_is_told_which_one_it_takes() -> Result<()> {
     let broker = Broker::start()?;
     let address = broker.http();
     let plain = format!("GET /mqtt HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let old = http::upgrade(&address.to_string(), "Connection: close\r\n");
-    let old = old.replace("Version: 13", "Version: 8");
-    for request in [plain, old] {
+    let upgrade = http::upgrade(&address.to_string(), "Connection: close\r\n");
+    let old = upgrade.replace("Version: 13", "Version: 8");
+    let older = upgrade.replace("HTTP/1.1", "HTTP/1.0");
+    for request in [plain, old, older] {
         let response = http::request(address, &request)?;
         ensure!(response.status == 426, "{}", response.head);
         let head = response.head.to_ascii_lowercase();

@@ -63,7 +63,7 @@ impl Allowed {
         let host = authority.and_then(HostName::of_authority).ok_or_else(|| {
             Problem::new(
                 StatusCode::BAD_REQUEST,
-                "The request needs a valid Host header.",
+                "The request needs one valid Host header.",
             )
         })?;
         let is_upgrade = request.headers().contains_key(header::UPGRADE);
@@ -139,7 +139,12 @@ pub async fn check(
 fn authority<B>(request: &Request<B>) -> Option<&str> {
     match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),
-        None => request.headers().get(header::HOST)?.to_str().ok(),
+        None => {
+            // One and no more (RFC 9112, section 3.2): a proxy may have looked at another than we do.
+            let mut hosts = request.headers().get_all(header::HOST).iter();
+            let host = hosts.next()?.to_str().ok();
+            host.filter(|_| hosts.next().is_none())
+        }
     }
 }
 
@@ -200,6 +205,8 @@ mod tests {
             assert_eq!(found, Some(StatusCode::MISDIRECTED_REQUEST), "{strange}");
         }
         assert_eq!(status("GET", "/", &[]), Some(StatusCode::BAD_REQUEST));
+        let two = [("host", "localhost"), ("host", "evil.example")];
+        assert_eq!(status("GET", "/", &two), Some(StatusCode::BAD_REQUEST));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use crate::{
 /// As many headers as an answer has: room for them is made once.
 const ANSWER_HEADERS_MAX: usize = 8;
 /// Of the WebSocket protocol.
-const VERSION: &str = "13";
+const WEB_SOCKET_VERSION: &str = "13";
 
 /// The answer to a handshake, which has not been through the router.
 pub fn answer<B>(
@@ -34,7 +34,7 @@ pub fn answer<B>(
     arrival: Option<&Mutex<Arrival>>,
 ) -> Response {
     let allowed = app.guard.check(request, Some(&peer));
-    let answer = allowed.and_then(|()| shake_hands(app, request.headers(), peer, arrival));
+    let answer = allowed.and_then(|()| shake_hands(app, request, peer, arrival));
     headers::complete(say_to_what(answer.into_response()))
 }
 
@@ -48,7 +48,7 @@ fn say_to_what(mut answer: Response) -> Response {
     if answer.status() == StatusCode::UPGRADE_REQUIRED {
         let headers = answer.headers_mut();
         upgrade(headers);
-        let version = HeaderValue::from_static(VERSION);
+        let version = HeaderValue::from_static(WEB_SOCKET_VERSION);
         headers.insert(header::SEC_WEBSOCKET_VERSION, version);
     }
     answer
@@ -65,18 +65,21 @@ fn not_a_handshake() -> Problem {
     Problem::new(StatusCode::UPGRADE_REQUIRED, detail)
 }
 
-fn shake_hands(
+fn shake_hands<B>(
     app: &App,
-    headers: &HeaderMap,
+    request: &Request<B>,
     peer: Peer,
     arrival: Option<&Mutex<Arrival>>,
 ) -> Result<Response, Problem> {
-    if !has_token(headers, &header::UPGRADE, "websocket")
+    let headers = request.headers();
+    // HTTP/1.0 has no upgrades (RFC 9110, section 7.8).
+    if request.version() < Version::HTTP_11
+        || !has_token(headers, &header::UPGRADE, "websocket")
         || !has_token(headers, &header::CONNECTION, "upgrade")
     {
         return Err(not_a_handshake());
     }
-    if !has_token(headers, &header::SEC_WEBSOCKET_VERSION, VERSION) {
+    if !has_token(headers, &header::SEC_WEBSOCKET_VERSION, WEB_SOCKET_VERSION) {
         return Err(Problem::new(
             StatusCode::UPGRADE_REQUIRED,
             "The WebSocket version has to be 13.",
