@@ -125,7 +125,7 @@ macro_rules! latency {
 }
 
 /// All of them, in the order in which they are measured.
-pub const ROWS: [Row; 19] = [
+pub const ROWS: [Row; 20] = [
     traffic!("p2p-0", "p2p 10×10, QoS 0", 0, false, 12.0, 0.13, ["p2p"]),
     traffic!("p2p-1", "p2p 10×10, QoS 1", 1, false, 7.5, 0.16, ["p2p"]),
     traffic!("p2p-2", "p2p 10×10, QoS 2", 2, false, 8.0, 0.15, ["p2p"]),
@@ -183,6 +183,20 @@ pub const ROWS: [Row; 19] = [
         0.15,
         ["fan-in"]
     ),
+    Row {
+        name: "shared-1",
+        title: "shared 100→10, QoS 1",
+        arguments: &["shared"],
+        websocket: false,
+        ends: false,
+        qos: 1,
+        figures: &[
+            (DELIVERED, Line::None),
+            (CPU, Line::None),
+            (GENERATOR, Line::None),
+            (LOST, Line::None),
+        ],
+    },
     traffic!(
         "ws-p2p-0",
         "p2p 10×10, ws, QoS 0",
