@@ -27,6 +27,8 @@ pub struct Peer {
     pub settings: &'static str,
     /// The highest QoS that it knows.
     pub qos_max: u8,
+    /// It knows `$share`.
+    pub has_shared: bool,
     /// Asks the program, or whoever knows.
     version: fn(program: &Path) -> Option<String>,
     /// The variable that names its program; none: it is always there.
@@ -63,6 +65,7 @@ pub const ALL: [Peer; 5] = [
         name: "Ebbtide",
         settings: "with its defaults: an acknowledgement follows the fsync",
         qos_max: 2,
+        has_shared: true,
         version: |_| Some(env!("CARGO_PKG_VERSION").to_owned()),
         variable: None,
         command: |_, _, _| bail!("started as the tests do"),
@@ -71,6 +74,7 @@ pub const ALL: [Peer; 5] = [
         name: "Mosquitto",
         settings: "`set_tcp_nodelay true`, `max_inflight_messages 0`, `max_queued_messages 0`, no persistence",
         qos_max: 2,
+        has_shared: true,
         version: |program| version(program, "-h"),
         variable: Some("EBBTIDE_TEST_MOSQUITTO"),
         command: mosquitto,
@@ -79,6 +83,7 @@ pub const ALL: [Peer; 5] = [
         name: "NATS",
         settings: "JetStream on disk, as MQTT needs it, synced every two minutes, which 2.9 cannot change; `max_ack_pending 32767`",
         qos_max: 1,
+        has_shared: false,
         version: |program| version(program, "--version"),
         variable: Some("EBBTIDE_TEST_NATS"),
         command: nats,
@@ -87,6 +92,7 @@ pub const ALL: [Peer; 5] = [
         name: "aedes",
         settings: "in memory, `setNoDelay`, `concurrency 1000`, `queueLimit 4294967295`",
         qos_max: 2,
+        has_shared: false,
         version: |_| aedes_version(),
         variable: Some("EBBTIDE_TEST_AEDES"),
         command: aedes,
@@ -95,6 +101,7 @@ pub const ALL: [Peer; 5] = [
         name: "rumqttd",
         settings: "in memory, as in its own `rumqttd.toml`, but `max_connections 20010`, `max_inflight_count 65000`, `max_payload_size 2097152`, `next_connection_delay_ms 0`",
         qos_max: 1,
+        has_shared: true,
         version: |program| version(program, "--version"),
         variable: Some("EBBTIDE_TEST_RUMQTTD"),
         command: rumqttd,

@@ -10,6 +10,9 @@ pub fn measure(peer: &Peer, row: &Row, seconds: f64) -> Result<Found> {
     if row.qos > peer.qos_max {
         bail!("it has no QoS {}", row.qos);
     }
+    if row.needs_shared() && !peer.has_shared {
+        bail!("it has no shared subscriptions");
+    }
     let running = peer.start()?;
     let url = match row.websocket {
         true => &running.websocket,

@@ -52,6 +52,13 @@ pub struct Row {
     pub figures: &'static [(Figure, Line)],
 }
 
+impl Row {
+    /// They are not everywhere either.
+    pub fn needs_shared(&self) -> bool {
+        self.arguments.first() == Some(&"shared")
+    }
+}
+
 const DELIVERED: Figure = Figure {
     key: "delivered_per_s",
     title: "delivered, /s",
