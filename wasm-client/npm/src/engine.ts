@@ -172,8 +172,8 @@ export type Report =
   | { readonly kind: 'error'; readonly error: EbbtideError };
 
 export interface EngineSubscription {
-  /** User properties of UNSUBSCRIBE, should this be the last use of the filter. */
-  end(userProperties?: [string, string][]): void;
+  /** User properties of UNSUBSCRIBE, should this be the last use of the filter. `failed`: whoever has a message still says what becomes of it. */
+  end(userProperties?: [string, string][], failed?: EbbtideError): void;
 }
 
 export interface Engine {

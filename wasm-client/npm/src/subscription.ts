@@ -169,7 +169,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
     this.#ended.resolve(error);
     this.#finish();
     if (this.#buffer.length + this.#older.length === 0) this.#finishShown();
-    this.#engineSide?.end(this.#userProperties);
+    this.#engineSide?.end(this.#userProperties, error);
   }
 
   #take(delivery: Delivery, settled: Done): void {

@@ -371,6 +371,25 @@ test('what waits for the loop of a subscription that was refused is for the next
   assert.deepEqual([heard, (await client.inspect()).inbox], [['1', '2'], 0]);
 });
 
+// Fails if they are taken for handled.
+test('what waits for the loop of a slow consumer is its own, or for the next one', async () => {
+  const { broker, client } = await online();
+  const loop = client.subscribe('a', { qos: 1, bufferedMessagesMax: 1 });
+  await loop.granted;
+  for (const [text, qos] of [['1', 1], ['2', 1], ['3', 1], ['4', 0], ['5', 0]]) broker.publish('a', text, { qos });
+  assert.ok(code('slow-consumer')(await loop.ended));
+  const inbox = async () => (await client.inspect()).inbox;
+  assert.equal(await inbox(), 3);
+  assert.deepEqual(texts(await take(loop, 2)), ['1', '2']);
+  assert.equal(await inbox(), 2);
+  loop.unsubscribe();
+  assert.equal(await inbox(), 1);
+  const heard = [];
+  client.subscribe('a', { qos: 1 }).onMessage((message) => void heard.push(message.text()));
+  await broker.settled();
+  assert.deepEqual([heard, await inbox()], [['3'], 0]);
+});
+
 test('leaving the loop unsubscribes, and no error comes afterwards', async () => {
   const { broker, client } = await online();
   const loop = client.subscribe('a', { bufferedMessagesMax: 1 });

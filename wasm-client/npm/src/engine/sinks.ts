@@ -154,10 +154,10 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
         announce();
       }
       return {
-        end: (userProperties) => {
+        end: (userProperties, failed) => {
           const all = byFilter.get(filter);
           if (!all?.delete(local)) return;
-          for (const done of [...local.open]) done();
+          if (!failed) for (const done of [...local.open]) done();
           if (all.size === 0) {
             byFilter.delete(filter);
             uses.delete(filter);

@@ -1,6 +1,6 @@
 // A session in memory, with everything that a client sees of the real one. What leaves here, leaves a microtask later.
 
-import type { DeadLetter, Draft, Engine, Ending, Farewell, Pending, Report, State, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import type { DeadLetter, Draft, Engine, EngineSubscription, Ending, Farewell, Pending, Report, State, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import { EbbtideError } from '../error.js';
 import type { EngineSettings } from '../settings.js';
 import { callOut } from '../settle.js';
@@ -82,7 +82,7 @@ export class MemoryEngine implements Engine {
     return this.#outbox.publish(draft, stored, settled);
   }
 
-  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void } {
+  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): EngineSubscription {
     return this.#inbox.subscribe(filter, settings, sink);
   }
 

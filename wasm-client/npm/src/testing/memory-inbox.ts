@@ -1,6 +1,6 @@
 // The subscriptions of a session in memory: what they get from the server, from the last-known values and from the inbox.
 
-import type { Delivery, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
+import type { Delivery, EngineSubscription, QoS, SubscribeSettings, SubscriptionSink } from '../engine.js';
 import { bytesOf } from '../engine/store/store.js';
 import { EbbtideError } from '../error.js';
 import { filterFault, matches } from './match.js';
@@ -37,7 +37,7 @@ export class MemoryInbox {
     }
   }
 
-  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): { end(): void } {
+  subscribe(filter: string, settings: SubscribeSettings, sink: SubscriptionSink): EngineSubscription {
     const { later, link, over, server, store } = this.#ground;
     const fault = filterFault(filter);
     if (fault) {
@@ -53,9 +53,9 @@ export class MemoryInbox {
       if (link()) this.#subscribeAtServer(filter, [local]);
     });
     return {
-      end: () => {
+      end: (_, failed) => {
         if (!this.#locals.delete(local) || over()) return;
-        for (const [id, row] of store.inbox) this.#done(id, row, local, true);
+        if (!failed) for (const [id, row] of store.inbox) this.#done(id, row, local, true);
         if ([...this.#locals].some((each) => each.filter === filter)) return;
         this.#asked.delete(filter);
         if (link()) server.unsubscribe(store.clientId!, filter);

@@ -304,6 +304,27 @@ test('what waited for the loop of a subscription that was refused is reported wh
   assert.equal(await inbox(), 0);
 });
 
+// Fails if they are taken for handled.
+test('what waits for the loop of a slow consumer is its own, or for the next one', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  const settings = { qos: 1, noLocal: false, retainAsPublished: true, retainHandling: 0, cache: true };
+  const loop = new Subscription(parseFilter('a'), 1, (sink) => engine.subscribe('a', settings, sink));
+  await loop.snapshot;
+  for (const text of ['1', '2', '3']) server.deliver('a', text);
+  const inbox = async () => (await engine.inspect()).leader.inbox;
+  await eventually('all', async () => (await inbox()) === 3);
+  for (const text of ['4', '5']) server.deliver('a', text, { qos: 0 });
+  assert.equal((await loop.ended).code, 'slow-consumer');
+  for (const text of ['1', '2']) assert.equal((await loop.next()).value.text(), text);
+  loop.unsubscribe();
+  const heard = listen(engine, 'a');
+  await eventually('the last', () => heard.messages.length > 0);
+  await eventually('inbox empty', async () => (await inbox()) === 0);
+  assert.deepEqual(heard.messages.map(({ text, redelivered }) => [text, redelivered]), [['3', false]]);
+});
+
 test('MQTT 3.1.1: whether a live message was retained cannot be known', async () => {
   newProfile();
   const server = new Server();
