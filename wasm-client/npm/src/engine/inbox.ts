@@ -23,8 +23,10 @@ interface Entry {
   filters: string[];
   /** Tab → in which turn it was sent it; 0: it is still to be; -1: it is done with it. */
   tabs: Map<string, number>;
-  /** Begins at 1. Another turn: a tab may have gone in the middle of it. */
+  /** Begins at 1. Another turn: a tab had it, and is not done with it. */
   turn: number;
+  /** A tab may have gone in the middle of it. */
+  again: boolean;
   /** In which turn, the last time; 0: in none. */
   shown: number;
   /** Since when no tab has it, as `performance.now()`: the wall clock may be set. */
@@ -97,12 +99,12 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     const share = Math.max(entries.size / limits.inboxMessagesMax, bytes / limits.inboxBytesMax);
     if (holding ? share < 0.75 : share >= 1) hold((holding = !holding));
   };
-  const enter = (row: InboxRow, turn: number): [number, Entry][] => {
+  const enter = (row: InboxRow, again: boolean): [number, Entry][] => {
     rows.set(row.id!, row.list.length);
     const entered = row.list.map((message): [number, Entry] => {
       const { topic, filters } = message;
       const tabs = new Map(isShared(message) ? [] : silent().map((tab) => [tab, 0]));
-      const entry = { row: row.id!, bytes: bytesOf(message), topic, filters, tabs, turn, shown: 0, idleSince: performance.now() };
+      const entry = { row: row.id!, bytes: bytesOf(message), topic, filters, tabs, turn: 1, again, shown: 0, idleSince: performance.now() };
       const id = idOf(row, message);
       entries.set(id, entry);
       next = id + 1;
@@ -163,7 +165,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
           const entry = entries.get(id);
           if (!entry || !waits(entry, tab) || !wanting(entry).includes(tab)) return;
           entry.tabs.set(tab, entry.turn);
-          deliver({ ...incoming(message, id, entry.turn > 1), late: true }, [tab]);
+          deliver({ ...incoming(message, id, entry.again), late: true }, [tab]);
         }));
       }
     });
@@ -191,7 +193,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
   const undone = (): number[] => [touched, ...writing].flatMap((some) => [...some]);
 
   return {
-    restore: (found) => found.forEach((row) => enter(row, 2)),
+    restore: (found) => found.forEach((row) => enter(row, true)),
     received: (message, also) => {
       if (!open || open.list.length === ROW_MAX) {
         const row: InboxRow = (open = { list: [] });
@@ -199,7 +201,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
         journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
         let entered: [number, Entry][];
         // What fills the inbox is itself held back.
-        journal.beforeAcknowledged(() => void (entered = enter(row, 1)));
+        journal.beforeAcknowledged(() => void (entered = enter(row, false)));
         journal.whenDurable(() => {
           for (const [topic, its] of last) if (its === ours) last.delete(topic);
           for (const show of ours) show(entered);
@@ -227,16 +229,24 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     done: (id, tab, shown) => {
       const entry = entries.get(id);
       if (!entry) return;
-      // What it shows of an earlier turn is not for whoever went in the middle of it.
-      if (shown) entry.shown = Math.max(entry.shown, entry.tabs.get(tab) || entry.turn);
-      if (shown === false) entry.tabs.delete(tab);
-      else entry.tabs.set(tab, -1);
+      if (shown === false) {
+        // It was not given it, whoever else shows it.
+        entry.turn++;
+        entry.tabs.delete(tab);
+      } else {
+        // What it shows of an earlier turn is not for whoever went in the middle of it.
+        if (shown) entry.shown = Math.max(entry.shown, entry.tabs.get(tab) || entry.turn);
+        entry.tabs.set(tab, -1);
+      }
       leave(id, entry);
     },
     gone: (tab) => {
       for (const [id, entry] of entries) {
         const turn = entry.tabs.get(tab)!;
-        if (turn > 0) entry.turn++;
+        if (turn > 0) {
+          entry.turn++;
+          entry.again = true;
+        }
         if (turn >= 0 && entry.tabs.delete(tab)) leave(id, entry);
       }
     },

@@ -82,6 +82,47 @@ test('what one tab was in the middle of when it went is for the next tab, though
   }
 });
 
+// Fails if it is taken for handled when another tab has shown it, before or after.
+test('what a loop was not given when it ended is for the next one of its tab, whatever another tab does with it', async (t) => {
+  for (const ends of ['leader', 'follower']) {
+    newProfile();
+    const server = new Server();
+    const tabs = await pair(server);
+    const inbox = async () => (await tabs[0].inspect()).leader.inbox;
+    const [ending, staying] = ends === 'leader' ? tabs : tabs.toReversed();
+    const shows = listen(staying, 'a', { auto: false });
+    const loop = async () => {
+      const heard = listen(ending, 'a', { auto: false });
+      await eventually('granted', () => heard.granted.length === 1 && shows.granted.length === 1);
+      return heard;
+    };
+    const end = async (before) => {
+      server.deliver('a', 'x');
+      await eventually('in both', () => before.messages.length === 1 && shows.messages.length === 1);
+      // The leader hears first of its own tab.
+      shows.messages.pop().done();
+      before.messages[0].done(false);
+      before.end();
+    };
+    await end(await loop());
+    const after = await loop();
+    await eventually('given', () => after.messages.length === 1);
+    const { text, redelivered, done } = after.messages.pop();
+    assert.deepEqual([text, redelivered], ['x', false]);
+    done();
+    await eventually('inbox empty', async () => (await inbox()) === 0);
+    await end(after);
+    // What is still on its way to the leader has its 30 s, too.
+    let now = performance.now();
+    const clock = t.mock.method(performance, 'now', () => (now += 31_000));
+    await eventually('inbox empty', async () => (await inbox()) === 0);
+    clock.mock.restore();
+    assert.deepEqual(tabs.flatMap(({ reports }) => reports.filter(({ kind }) => kind === 'unclaimed')), []);
+    assert.deepEqual(shows.messages, []);
+    await closeAll();
+  }
+});
+
 // Fails if a job that the server gives to one member of the group is done once in each tab.
 test('of what comes for a group each tab gets a part; what one was in the middle of when it went, another', async () => {
   newProfile();
