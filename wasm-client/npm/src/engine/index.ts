@@ -136,7 +136,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     },
     close: async (farewell = {}) => {
       // What was published before is stored, to be sent by the next page.
-      await until(() => !publications.writing, CLOSE_DEADLINE_MS);
+      await until(() => !publications.writing, Date.now() + CLOSE_DEADLINE_MS);
       end(farewell, new EbbtideError('closed', 'the client is closed'));
     },
     forget: async (withWill) => {
@@ -144,11 +144,12 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
       forgetting = true;
       // It must be there to be removed, and somebody there to tell the server.
       await store(async () => {}).catch(() => {});
-      await until(() => station.epoch, FORGET_DEADLINE_MS);
+      await until(() => station.epoch, Date.now() + FORGET_DEADLINE_MS);
+      const deadline = Date.now() + FORGET_DEADLINE_MS;
       const durable = station.opened?.shared;
-      station.broadcast({ t: 'forget', deadlineMs: FORGET_DEADLINE_MS, how });
-      const ended = await station.endSession(FORGET_DEADLINE_MS, how);
-      if (ended === undefined) await until(() => forgotten !== undefined, FORGET_DEADLINE_MS + 1000);
+      station.broadcast({ t: 'forget', deadline, how });
+      const ended = await station.endSession(deadline, how);
+      if (ended === undefined) await until(() => forgotten !== undefined, deadline + 1000);
       end(how, new EbbtideError('closed', 'the data of this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));

@@ -43,7 +43,7 @@ export interface Leader {
   readonly epoch: number;
   readonly low: number;
   /** Waits for a connection, if there is none, to stop in a way that ends the session at the server. False: there was none in time. */
-  endSession(deadlineMs: number, how: How): Promise<boolean>;
+  endSession(deadline: number, how: How): Promise<boolean>;
   /** Nothing happens before. */
   start(): void;
   /** `rows`: this tab has just stored them. */
@@ -258,18 +258,17 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     get low() {
       return inbox.low;
     },
-    endSession: async (deadlineMs, how) => {
-      const end = Date.now() + deadlineMs;
+    endSession: async (deadline, how) => {
       const none = (): boolean => meta.hasSession === false && !estate.evicted;
       // A connection that stands is probed: one that is dead, and not yet known to be, takes a farewell as well.
       ending = true;
       if (!none()) connection.reconnect_now();
       const can = (): boolean => !over && (none() || (online() && !connection.inspect().awaitsPing));
-      await until(() => over || can(), deadlineMs);
+      await until(() => over || can(), deadline);
       const could = can();
       stop(how);
       if (!could || version === 5 || !meta.hasSession) return could;
-      return endCleanly(await load(), given, settings, end - Date.now(), log);
+      return endCleanly(await load(), given, settings, deadline - Date.now(), log);
     },
     start: () => connection.start(),
     hear(talk, from, rows) {

@@ -16,7 +16,7 @@ import { BEAT_MS, elect, type Election } from './tabs/election.js';
 import { isVisible, watchLifecycle } from './tabs/lifecycle.js';
 import { stayOnRoster } from './tabs/roster.js';
 import { startTicker } from './ticker.js';
-import { lookAgain } from './until.js';
+import { lookAgain, until } from './until.js';
 import type { Talk, ToLeader, ToTabs } from './wire.js';
 
 export interface StationContext {
@@ -49,7 +49,7 @@ export interface Station {
   /** `rows`: of a leader in this tab, see `Leader.hear`. */
   tell(talk: ToLeader, rows?: OutboxRow[]): void;
   /** As the leader of this tab can; undefined: it has none. */
-  endSession(deadlineMs: number, how: How): Promise<boolean | undefined>;
+  endSession(deadline: number, how: How): Promise<boolean | undefined>;
   /** To the other tabs. */
   broadcast(talk: ToTabs): void;
   /** For good; for the leader see `Leader.stop`. */
@@ -115,19 +115,23 @@ export function openStation(context: StationContext): Station {
         state(talk.state);
         break;
       case 'forget':
-        return void endSession(talk.deadlineMs, talk.how).then(context.removed);
+        return void endSession(talk.deadline, talk.how).then(context.removed);
       case 'messages':
         // What one that was woken had still to say is older than what its follower has said.
         if (talk.epoch < epoch) return;
     }
+    // This one has come to lead by the end of that one, and there is nothing to tell the server any more.
+    if (talk.t === 'forgotten' && talk.ended) resign('drop');
     context.hear(talk);
   };
   /** Whether the server has forgotten the session; undefined: that is for another tab to say. Once, however many tabs ask for it. */
-  const endSession = (deadlineMs: number, how: How): Promise<boolean | undefined> => (farewell ??= (async () => {
+  const endSession = (deadline: number, how: How): Promise<boolean | undefined> => (farewell ??= (async () => {
     const leading = office;
     // Else it may come to lead when the other tab is done, and begin the next session.
     if (!leading) return void election?.release(true);
-    const ended = (await leading.leader?.endSession(deadlineMs, how).catch(() => false)) ?? false;
+    // It may be starting.
+    await until(() => leading.leader || leading !== office, deadline);
+    const ended = (await leading.leader?.endSession(deadline, how).catch(() => false)) ?? false;
     if (leading === office) resign(how);
     channel?.post({ t: 'forgotten', ended });
     return ended;

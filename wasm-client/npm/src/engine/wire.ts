@@ -70,7 +70,7 @@ export type ToTabs =
   | { t: 'standing'; tab: string; standing: Standing }
   | { t: 'report'; report: Report }
   /** All data of the identity goes, and the session at the server. */
-  | { t: 'forget'; deadlineMs: number; how: How }
+  | { t: 'forget'; deadline: number; how: How }
   | { t: 'forgotten'; ended: boolean };
 
 export type Talk = ToLeader | ToTabs;

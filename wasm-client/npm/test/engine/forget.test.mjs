@@ -123,6 +123,30 @@ test('forget right after the start waits until it is known who leads, and ends t
   assert.equal(server.sessions.size, 0);
 });
 
+// Fails if it is said that the server did not answer, before anybody could ask it.
+test('forget while the next leader is starting waits for it, in whichever tab', async () => {
+  for (const which of [0, 1]) {
+    newProfile();
+    const server = new Server();
+    const leader = open(server);
+    await online(leader);
+    let load;
+    const next = open(server, {}, () => new Promise((resolve) => (load = () => resolve(server.load()))));
+    const last = open(server);
+    for (const tab of [next, last]) await online(tab);
+    await leader.close();
+    await eventually('it is starting', () => load);
+    await eventually('told', () => last.state.state === 'connecting');
+    const forgotten = [next, last][which].forget();
+    const early = await Promise.race([forgotten.catch((why) => why), new Promise((resolve) => setTimeout(resolve, 100))]);
+    assert.equal(early, undefined);
+    load();
+    await forgotten;
+    assert.equal(server.sessions.size, 0);
+    await closeAll();
+  }
+});
+
 test('forget while the first CONNECT is on its way waits for its answer: the server has a session by then', async () => {
   newProfile();
   const server = new Server();
