@@ -9,11 +9,18 @@ export type { WasmSource };
 /** @internal */
 export type Load = () => Promise<MakeConnection>;
 
+/** For some 33 kB, which a slow phone has by then. A transfer that stands still does not end by itself. */
+const LOAD_DEADLINE_MS = 30_000;
+
 let compiling: Promise<WebAssembly.Module> | undefined;
 
 /** @internal A failed attempt may be repeated by the next client. */
 export async function loadFrom(source: WasmSource): Promise<MakeConnection> {
-  compiling ??= compile(source);
+  compiling ??= Promise.race([compile(source), new Promise<never>((_, reject) => {
+    const late = setTimeout(reject, LOAD_DEADLINE_MS, 'it did not come in time');
+    // Of Node: it does not keep the process.
+    (late as { unref?(): void }).unref?.();
+  })]);
   try {
     return await instantiate(await compiling);
   } catch (cause) {
