@@ -109,8 +109,6 @@ export function openPublications({ store, limits, tell, online, first, report }:
     if (seq === undefined) return settle([job], FULL);
     job.seq = seq;
     const jobs = [job];
-    // Numbers begin anew where the store was lost.
-    settle(waiting.get(seq) ?? [], LOST);
     for (const old of superseded) {
       for (const earlier of waiting.get(old) ?? []) {
         earlier.superseded = true;

@@ -23,8 +23,8 @@ export function openIndexedDb(name: string, lost: (why: 'reload-needed' | 'stora
         const keyPath = KEY_OF[table];
         const autoIncrement = table === 'outbox' || table === 'inbox';
         const made = request.result.createObjectStore(table, keyPath ? { keyPath, autoIncrement } : {});
-        // The ids of messages go on above those of a store that was lost: a tab may still have these.
-        if (table === 'inbox') made.add({ id: Date.now() }).onsuccess = () => made.clear();
+        // Numbers go on above those of a store that was lost, for a tab may still have these: no page stores 16 in each millisecond.
+        if (autoIncrement) made.add({ [keyPath!]: Date.now() * 16 }).onsuccess = () => made.clear();
         if (table === 'outbox') for (const index of ['merge', 'deadline']) made.createIndex(index, index);
       }
     };
