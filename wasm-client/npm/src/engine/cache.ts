@@ -85,7 +85,10 @@ export function openCache(store: Store, epoch: number, limits: Limits, caches: (
         write(sizes.keys().next().value!, undefined);
       }
     },
-    begin: (filter) => void (caches(filter) && seen.set(filter, new Set())),
+    begin: (filter) => {
+      // Others may have ended before all had come.
+      for (const [one] of seen.set(filter, new Set())) if (!caches(one)) seen.delete(one);
+    },
     complete: async (filter) => {
       const topics = seen.get(filter);
       if (!topics) return;
