@@ -94,9 +94,6 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
   /** As the machine takes it. */
   const told = ({ topic, payload, qos, retain, properties, deadline, resend }: OutboxRow) =>
     [topic, payload, qos, retain, properties, deadline && deadline - Date.now(), resend] as const;
-  const hand = (row: OutboxRow): void => {
-    keep(connection.publish(...told(row)), row, { stage: 0, packetId: 0 });
-  };
   const feedOn = async (given: OutboxRow[] = []): Promise<void> => {
     if (feeding) return void (again = true);
     feeding = true;
@@ -122,7 +119,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
           cursor = row.seq!;
           if (handleOf.has(row.seq!)) continue;
           try {
-            hand(row);
+            keep(connection.publish(...told(row)), row, { stage: 0, packetId: 0 });
           } catch (thrown) {
             if (!Array.isArray(thrown)) throw thrown;
             const full = thrown[0] === 'queue-full';

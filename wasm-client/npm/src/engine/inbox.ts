@@ -2,11 +2,12 @@
 // of them is done and one at least has shown it. What a tab had not done when it went is for another that has not had it. A tab that lives and has not said yet what it wants is waited for. Above its limit
 // nothing is acknowledged. What nobody wants is counted and removed. A message of QoS 0 does not overtake those of its topic.
 
+import type { Report } from '../engine.js';
 import type { Journal } from './journal.js';
 import { bytesOf, type InboxMessage, type InboxRow, type Store } from './store/store.js';
 import { runAsLeader } from './journal.js';
 import type { Limits } from '../settings.js';
-import type { Incoming, ToTabs } from './wire.js';
+import type { Incoming } from './wire.js';
 import { isShared, type Addressed } from './wishes.js';
 
 const UNCLAIMED_MS = 30_000;
@@ -47,7 +48,7 @@ export interface InboxContext {
   incoming(message: InboxMessage, id: number | undefined, redelivered: boolean): Incoming;
   hold(hold: boolean): void;
   deliver(message: Incoming, tabs: string[]): void;
-  say(talk: ToTabs): void;
+  report(report: Report): void;
   failed(why: unknown): void;
 }
 
@@ -73,7 +74,7 @@ export interface Inbox {
   readonly count: number;
 }
 
-export function openInbox({ store, epoch, journal, limits, wanting, takers, silent, incoming, hold, deliver, say, failed }: InboxContext): Inbox {
+export function openInbox({ store, epoch, journal, limits, wanting, takers, silent, incoming, hold, deliver, report, failed }: InboxContext): Inbox {
   const entries = new Map<number, Entry>();
   /** Row → how many of its messages are not done. */
   const rows = new Map<number, number>();
@@ -114,7 +115,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     measure();
     return entered;
   };
-  const write = (ids: number[], parts: InboxRow[]): Promise<void> => runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
+  const write = (ids: Iterable<number>, parts: InboxRow[]): Promise<void> => runAsLeader(store, epoch, ['inbox'], 'relaxed', (tx) => {
     for (const rowId of ids) if (!rows.has(rowId)) tx.remove('inbox', rowId);
     for (const row of parts) if (rows.has(row.id!)) tx.put('inbox', { ...row, list: row.list.filter((message) => entries.has(idOf(row, message))) });
   });
@@ -127,7 +128,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       const some = [...ids].filter((rowId) => rows.has(rowId));
       // Nobody else writes them. A transaction that waited for this answer would keep all tabs waiting if this one were stopped.
       if (some.length > 0) await store.run(['inbox'], 'read', (tx) => some.forEach((rowId) => tx.get('inbox', rowId, (row) => row && parts.push(row))));
-      await write([...ids], parts);
+      await write(ids, parts);
       writing.delete(ids);
     } catch (why) {
       failed(why);
@@ -264,7 +265,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
         count++;
         for (const filter of entry.filters.length > 0 ? entry.filters : [entry.topic]) filters.add(filter);
       }
-      if (count > 0) say({ t: 'report', report: { kind: 'unclaimed', count, filters: [...filters] } });
+      if (count > 0) report({ kind: 'unclaimed', count, filters: [...filters] });
     },
     stop: () => {
       const ids = undone();

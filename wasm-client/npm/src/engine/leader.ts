@@ -147,7 +147,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   }, failed);
   const inbox = openInbox({
     store, epoch, journal, limits, ...wishes, silent: () => context.tabs().filter((tab) => !wishes.knows(tab)), incoming,
-    hold: (hold) => connection.hold_acks(hold), deliver, say, failed,
+    hold: (hold) => connection.hold_acks(hold), deliver, report, failed,
   });
   const desk = openDesk(settings, connection, () => {
     connection.leave();

@@ -19,7 +19,6 @@ export function openMemory(): Store {
         if (row === undefined) rows.delete(key);
         else rows.set(key, row);
       };
-      const keyOf = (table: Table, row: any, key?: Key): Key => key ?? row[KEY_OF[table]!];
       const found = (table: Table, { index, count, ...range }: Range = {}): (readonly [at: Key, key: Key, row: any])[] =>
         [...tables[table]]
           .map(([key, row]) => [index ? row[index] : key, key, row] as const)
@@ -32,7 +31,7 @@ export function openMemory(): Store {
         has: (table, key, then) => answer(then, tables[table].has(key)),
         keys: (table, then, range) => answer(then, found(table, range).map(([, key]) => key)),
         all: (table, then, range) => answer(then, found(table, range).map(([, , row]) => row)),
-        put: (table, row, key) => set(table, keyOf(table, row, key), row),
+        put: (table, row, key) => set(table, key ?? (row as any)[KEY_OF[table]!], row),
         add: (table, row, then) => {
           const key = next[table]!++;
           set(table, key, { ...row, [KEY_OF[table]!]: key });

@@ -54,12 +54,6 @@ function withUsage(tx: Tx, change: (total: Total, ended: Sum, end: () => void) =
   readUsage(tx, (total, ended) => change(total, ended, () => writeSum(tx, total)));
 }
 
-function forget(tx: Tx, total: Sum, row: OutboxRow): void {
-  total.count--;
-  total.bytes -= bytesOf(row);
-  tx.remove('outbox', row.seq!);
-}
-
 /** What became of a draft: its row; undefined: a limit of the outbox is reached. */
 export interface Added {
   row: OutboxRow | undefined;
@@ -176,7 +170,9 @@ export async function takeUnsent(store: Store, which: number[] | { dueAt: number
     const take = (rows: OutboxRow[]): void => unsent(tx, rows, (old) => {
       taken = old;
       for (const row of old) {
-        forget(tx, total, row);
+        total.count--;
+        total.bytes -= bytesOf(row);
+        tx.remove('outbox', row.seq!);
         if (reasonCode) tx.put('dead', { ...row, reasonCode, rejectedAt: Date.now() });
       }
       left = total.count - ended.count;
