@@ -44,7 +44,7 @@ export class Client {
   readonly #own: OwnPresence | undefined;
   #log: ((line: string) => void) | undefined;
   /** @internal `close()` or `forget()` was called: the next `connect` is another client. */
-  closing = false;
+  closing: boolean | undefined;
   /** A `forget()` that is under way. */
   #forgotten: Promise<void> | undefined;
 
@@ -125,7 +125,7 @@ export class Client {
       };
       this.#log?.(`publish ${name}, QoS ${qos}, ${draft.payload.length} bytes`);
       if (draft.payload.length > PAYLOAD_MAX) throw new EbbtideError(...TOO_LARGE);
-      const handle = this.#engine.publish(draft, outcome.store, (settlement) => {
+      const handle = this.#engine.publish(draft, () => outcome.store(), (settlement) => {
         const failed = 'error' in settlement;
         this.#log?.(`published ${name}: ${failed ? settlement.error : settlement.reasonCode}`);
         if (failed) outcome.fail(settlement.error);

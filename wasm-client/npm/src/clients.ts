@@ -40,8 +40,9 @@ function differing(one: Settings, other: Settings): string | undefined {
 }
 
 function same(one: unknown, other: unknown): boolean {
-  if (Object.is(one, other) || (typeof one === 'function' && typeof other === 'function')) return true;
-  if (typeof one !== 'object' || typeof other !== 'object' || !one || !other) return false;
+  if (Object.is(one, other)) return true;
+  if (!one || !other || typeof one !== typeof other) return false;
+  if (typeof one !== 'object') return typeof one === 'function';
   const names = Object.keys({ ...one, ...other });
   return names.every((name) => same(one[name as never], other[name as never])) && String(one) === String(other);
 }

@@ -1,5 +1,6 @@
 import type { DeadLetter, Engine, Pending } from './engine.js';
 import { EbbtideError } from './error.js';
+import { defined } from './connect-options.js';
 import { checkOptions, WHICH_RULES } from './options.js';
 import { quiet } from './settle.js';
 
@@ -34,7 +35,7 @@ export function outboxOf(engine: Engine): Outbox {
   const on =
     (all: () => Promise<readonly Entry[]>, act: (seqs: number[]) => Promise<number>) =>
     (which: Which): Promise<number> => {
-      const wanted = Object.entries(which ?? {}).filter(([, value]) => value !== undefined);
+      const wanted = Object.entries(defined(which ?? {}));
       const list = Array.isArray(which);
       if (!list) checkOptions('outbox', which, WHICH_RULES);
       // Nothing at all is not everything.

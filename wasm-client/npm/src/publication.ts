@@ -72,7 +72,9 @@ export class Outcome implements Publication {
     return quiet((!this.#failed && this.takeBack?.()) || Promise.resolve(false));
   }
 
-  readonly store = (): void => this.#stored.resolve();
+  store(): void {
+    this.#stored.resolve();
+  }
 
   succeed(said: Omit<Ack, 'reason'>): void {
     this.#stored.resolve();

@@ -121,8 +121,8 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
     const { id, filters, topic } = message;
     const known = seen.get(id!);
     // Another leader asks again.
-    if (known || message.asks) return void (known?.left || tell({ t: 'done', id: id!, shown: known ? undefined : false }));
-    const locals = (filters.length > 0 ? filters : [...byFilter.keys()].filter((filter) => matches(filter, topic))).flatMap((filter) => [...(byFilter.get(filter) ?? [])]);
+    if (known) return void (known.left || tell({ t: 'done', id: id!, shown: undefined }));
+    const locals = (message.asks ? [] : filters.length > 0 ? filters : [...byFilter.keys()].filter((filter) => matches(filter, topic))).flatMap((filter) => [...(byFilter.get(filter) ?? [])]);
     const one: Seen = { left: locals.length, shown: false };
     if (id !== undefined) {
       seen.set(id, one);

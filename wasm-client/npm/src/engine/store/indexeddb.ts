@@ -28,7 +28,7 @@ export function openIndexedDb(name: string, lost: (why: 'reload-needed' | 'stora
         if (table === 'outbox') for (const index of ['merge', 'deadline']) made.createIndex(index, index);
       }
     };
-    request.onerror = () => (clearTimeout(late), reject(request.error));
+    request.onerror = () => reject(request.error);
     request.onsuccess = () => {
       clearTimeout(late);
       const db = request.result;
@@ -119,14 +119,12 @@ function rangeOf({ after, from = -Infinity, to }: Range): IDBKeyRange {
 /** Resolves to whether it is gone; other tabs may hold it. */
 export function deleteIndexedDb(name: string, deadlineMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(false), deadlineMs);
-    const end = (gone: boolean) => (): void => (clearTimeout(late), resolve(gone));
-    try {
+    const end = (gone: boolean) => (): void => resolve(gone);
+    setTimeout(end(false), deadlineMs);
+    attempt(() => {
       const request = indexedDB.deleteDatabase(name);
       request.onsuccess = end(true);
       request.onerror = end(false);
-    } catch {
-      end(false)();
-    }
+    });
   });
 }
