@@ -173,7 +173,7 @@ export class Subscription<P = Readonly<Record<string, string>>> implements Async
   }
 
   #take(delivery: Delivery, settled: Done): void {
-    if (this.#over) return;
+    if (this.#over) return settled(false);
     const bounded = delivery.id === undefined;
     if (bounded && this.#held >= this.#bufferedMax) {
       return this.end(new EbbtideError('slow-consumer', `more than ${this.#bufferedMax} messages of ${this.filter} wait`));

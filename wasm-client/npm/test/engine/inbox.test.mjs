@@ -340,6 +340,25 @@ test('what waits for the loop of a slow consumer is its own, or for the next one
   assert.deepEqual(heard.messages.map(({ text, redelivered }) => [text, redelivered]), [['3', false]]);
 });
 
+// Fails if the message stays in the inbox until the page is closed.
+test('a subscription that is ended by the handler of another one lets go of the message that both were to have', async () => {
+  newProfile();
+  const server = new Server();
+  const engine = open(server);
+  const settings = { qos: 1, noLocal: false, retainAsPublished: true, retainHandling: 0, cache: true };
+  const subscribe = (filter) => new Subscription(parseFilter(filter), 1, (sink) => engine.subscribe(filter, settings, sink));
+  const [one, other] = ['a', '+'].map(subscribe);
+  await Promise.all([one.snapshot, other.snapshot]);
+  let shown = 0;
+  one.onMessage(() => {
+    shown++;
+    other.unsubscribe();
+  });
+  server.deliver('a', 'x');
+  await eventually('shown', () => shown === 1);
+  await eventually('inbox empty', async () => (await engine.inspect()).leader.inbox === 0);
+});
+
 test('MQTT 3.1.1: whether a live message was retained cannot be known', async () => {
   newProfile();
   const server = new Server();
