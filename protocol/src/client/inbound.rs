@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{
     alias::InboundAliases,
     journal::{Journal, JournalEntry},
+    packet_ids::PacketIds,
 };
 use crate::{
     Packet, PacketId, QoS, ReasonCode, TopicName,
@@ -24,7 +25,7 @@ pub(super) struct Owed {
 pub(super) enum Received {
     /// Hand it on, then acknowledge.
     New(TopicName, Option<Owed>),
-    /// It was handed on before: only answer.
+    /// It was handed on, or stored, before: only answer.
     Duplicate(Owed),
 }
 
@@ -43,6 +44,10 @@ struct Unreleased {
 pub(super) struct Inbound {
     /// QoS 2 packet ids received and not released, ascending: part of the session.
     unreleased: Vec<Unreleased>,
+    is_durable: bool,
+    /// QoS 1 packet ids of what is stored and has had no PUBACK. The server cannot use them for anything else, so what
+    /// it repeats is not stored again, however often the connection breaks while acknowledgements are held.
+    stored: PacketIds,
     aliases: InboundAliases,
     receive_maximum: u16,
     /// Messages of this connection without a PUBACK or PUBCOMP.
@@ -51,9 +56,11 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(is_durable: bool) -> Self {
         Self {
             unreleased: Vec::new(),
+            is_durable,
+            stored: PacketIds::new(),
             aliases: InboundAliases::default(),
             receive_maximum: u16::MAX,
             unacknowledged: 0,
@@ -74,6 +81,7 @@ impl Inbound {
         self.connection = self.connection.wrapping_add(1);
         if !session_present {
             self.unreleased.clear();
+            self.stored.clear();
         }
         for unreleased in &mut self.unreleased {
             unreleased.counts = false;
@@ -82,6 +90,10 @@ impl Inbound {
 
     /// Whether the server may have begun its session while nobody heard of it.
     pub(super) fn doubt(&mut self, is_doubtful: bool) {
+        if is_doubtful {
+            // Rather one message twice than another one not at all.
+            self.stored.clear();
+        }
         for unreleased in &mut self.unreleased {
             unreleased.is_doubtful = is_doubtful;
         }
@@ -147,6 +159,10 @@ impl Inbound {
                     is_doubtful: false,
                 },
             ),
+            // Without DUP it is another message, of a server that counts the first one as done.
+            _ if self.is_durable && !self.stored.reserve(packet_id) && publish.dup => {
+                return Ok(Received::Duplicate(owed));
+            }
             _ => {}
         }
         Ok(Received::New(topic, Some(owed)))
@@ -161,6 +177,8 @@ impl Inbound {
         if owed.qos == QoS::ExactlyOnce {
             return Some(Packet::PubRec(ack));
         }
+        // Once the server has this, it may use the packet id for the next one.
+        self.stored.free(owed.packet_id);
         self.unacknowledged -= 1;
         Some(Packet::PubAck(ack))
     }

@@ -98,7 +98,7 @@ impl Client {
                 options.backoff,
                 options.seed,
             ),
-            inbound: Inbound::new(),
+            inbound: Inbound::new(options.durable),
             subscriptions: Subscriptions::new(options.snapshot_quiet_ms),
             journal: Journal::new(options.durable),
             held: alloc::collections::VecDeque::new(),

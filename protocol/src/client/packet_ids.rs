@@ -59,6 +59,12 @@ impl PacketIds {
             self.count -= 1;
         }
     }
+
+    /// All identifiers are free.
+    pub(super) fn clear(&mut self) {
+        self.used.clear();
+        self.count = 0;
+    }
 }
 
 fn place(id: PacketId) -> (usize, u64) {

@@ -131,7 +131,6 @@ impl Client {
             receive_maximum,
             connect.topic_alias_maximum,
         );
-        self.held.clear();
         self.keep_alive = Some(KeepAlive::new(
             now,
             limits.keep_alive_s,

@@ -16,6 +16,23 @@ fn publish(script: &mut Script, qos: QoS, id: u16) {
     script.receive(Packet::Publish(Box::new(incoming("a", qos, id))));
 }
 
+/// The server sends it again.
+fn repeat(script: &mut Script, id: u16) {
+    let mut publish = incoming("a", QoS::AtLeastOnce, id);
+    publish.dup = true;
+    script.receive(Packet::Publish(Box::new(publish)));
+}
+
+/// One message of QoS 1 whose acknowledgement is held, on a connection that is gone.
+fn held_and_cut() -> Script {
+    let mut script = receiving(2, Version::V5);
+    script.client.hold_acknowledgements(true);
+    publish(&mut script, QoS::AtLeastOnce, 1);
+    assert_eq!(script.store().0, ["received 0 a"]);
+    script.cut();
+    script
+}
+
 #[test]
 fn held_acknowledgements_leave_in_order_when_there_is_room() {
     let mut script = receiving(10, Version::V5);
@@ -55,6 +72,90 @@ fn a_repetition_of_a_held_message_is_held_too() {
     assert_eq!(script.store(), (vec![], vec![]));
     script.client.hold_acknowledgements(false);
     assert_eq!(script.sent(), ["PUBREC 1"]);
+}
+
+#[test]
+fn a_held_message_is_stored_once_however_often_the_connection_breaks() {
+    let mut script = held_and_cut();
+    for _ in 0..3 {
+        script.accept(true);
+        repeat(&mut script, 1);
+        assert_eq!(script.store(), (vec![], vec![]));
+        script.cut();
+    }
+    script.accept(true);
+    repeat(&mut script, 1);
+    publish(&mut script, QoS::AtLeastOnce, 2);
+    assert_eq!(script.store().0, ["received 0 a"]);
+    script.client.hold_acknowledgements(false);
+    assert_eq!(script.sent(), ["PUBACK 1", "PUBACK 2"]);
+    assert_eq!(script.actions(), []);
+}
+
+#[test]
+fn a_message_that_was_being_stored_when_the_connection_broke_is_stored_once() {
+    let mut script = receiving(2, Version::V5);
+    publish(&mut script, QoS::AtLeastOnce, 1);
+    script.cut();
+    script.accept(true);
+    repeat(&mut script, 1);
+    let (stored, sent) = script.store();
+    assert_eq!(stored, ["received 0 a"]);
+    assert_eq!(sent, ["PUBACK 1"]);
+}
+
+/// The server may have had PUBACK, and what comes under the packet id may be the next message, repeated.
+#[test]
+fn what_was_acknowledged_is_new_when_it_comes_again() {
+    let mut script = receiving(2, Version::V5);
+    publish(&mut script, QoS::AtLeastOnce, 1);
+    assert_eq!(script.store().1, ["PUBACK 1"]);
+    script.cut();
+    script.accept(true);
+    repeat(&mut script, 1);
+    assert_eq!(script.store().0, ["received 0 a"]);
+}
+
+#[test]
+fn a_held_packet_id_without_dup_is_another_message() {
+    let mut script = held_and_cut();
+    script.accept(true);
+    publish(&mut script, QoS::AtLeastOnce, 1);
+    assert_eq!(script.store().0, ["received 0 a"]);
+    script.cut();
+    script.accept(true);
+    repeat(&mut script, 1);
+    assert_eq!(script.store().0, [""; 0], "now it is that one");
+}
+
+#[test]
+fn in_another_session_a_held_packet_id_means_another_message() {
+    let mut script = held_and_cut();
+    script.accept(false);
+    repeat(&mut script, 1);
+    assert_eq!(script.store().0, ["restarted", "received 0 a"]);
+}
+
+#[test]
+fn where_the_session_is_in_doubt_a_held_message_is_rather_stored_twice() {
+    let mut script = held_and_cut();
+    script.client.handle_open(script.now);
+    script.cut();
+    script.accept(true);
+    repeat(&mut script, 1);
+    assert_eq!(script.store().0, ["received 0 a"]);
+}
+
+#[test]
+fn what_is_not_stored_is_not_acknowledged_for_a_repetition() {
+    let mut script = Script::online(options(Version::V5));
+    publish(&mut script, QoS::AtLeastOnce, 1);
+    script.cut();
+    script.accept(true);
+    repeat(&mut script, 1);
+    assert_eq!(script.sent(), [""; 0]);
+    assert_eq!(script.messages().len(), 2);
+    assert_eq!(script.sent(), ["PUBACK 1"]);
 }
 
 /// [MQTT-3.3.4-9]
