@@ -41,11 +41,16 @@ impl Client {
         used: Use,
     ) -> SubscriptionHandle {
         self.subscriptions.restore(identifier, filter, used);
-        SubscriptionHandle(identifier)
+        let handle = SubscriptionHandle(identifier);
+        if used.ending {
+            self.unsubscribe(handle);
+        }
+        handle
     }
 
     /// The next entries to store. Two batches may be under way; what changes meanwhile becomes the next.
     pub fn poll_journal(&mut self) -> Option<JournalBatch> {
+        self.subscriptions.note_endings(&mut self.journal);
         self.journal.poll()
     }
 

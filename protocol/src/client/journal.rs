@@ -70,7 +70,7 @@ pub enum JournalEntry {
         /// The name of the new session, if the server names its sessions.
         session_name: Option<ByteString>,
     },
-    /// SUBSCRIBE is about to leave.
+    /// SUBSCRIBE is about to leave, or the subscription is to end.
     Subscribed {
         /// Subscription Identifier, the key of this subscription.
         identifier: u32,

@@ -27,13 +27,15 @@ pub struct Use {
     pub options: SubscriptionOptions,
     /// Ask for the retained messages again on every connection, a resumed session included.
     pub refresh: bool,
+    /// In what is stored alone: the application has ended it, and the server has perhaps not heard of that.
+    pub ending: bool,
 }
 
 impl From<SubscriptionOptions> for Use {
     fn from(options: SubscriptionOptions) -> Self {
         Self {
             options,
-            refresh: false,
+            ..Self::default()
         }
     }
 }

@@ -1,11 +1,13 @@
 //! One filter that the client has subscribed to, and how far the server is with it.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{
     super::{
-        Millis, SubscriptionChange, SubscriptionHandle,
+        Millis, SubscriptionChange, SubscriptionHandle, Use,
         journal::{Journal, JournalEntry},
+        packet_ids::PacketIds,
     },
     Change,
 };
@@ -47,8 +49,7 @@ pub(super) struct Entry {
     /// Serves as Subscription Identifier as well. Ascending within the list.
     pub(super) identifier: u32,
     pub(super) filter: TopicFilter,
-    pub(super) options: SubscriptionOptions,
-    pub(super) refresh: bool,
+    pub(super) used: Use,
     pub(super) user_properties: Vec<UserProperty>,
     /// The journal has it.
     pub(super) is_written: bool,
@@ -60,10 +61,57 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// `is_known`: of an earlier run, and perhaps of the server.
+    pub(super) fn new(
+        identifier: u32,
+        filter: TopicFilter,
+        used: Use,
+        user_properties: Vec<UserProperty>,
+        is_known: bool,
+    ) -> Self {
+        let handle = SubscriptionHandle(identifier);
+        Self {
+            identifier,
+            filter,
+            used,
+            user_properties,
+            is_written: is_known,
+            is_doubtful: is_known,
+            handles: vec![(handle, !is_known || used.refresh)],
+            stage: Stage::Unsent,
+        }
+    }
+
+    /// What the journal is to have of it.
+    pub(super) fn write(&self, journal: &mut Journal) {
+        journal.write(JournalEntry::Subscribed {
+            identifier: self.identifier,
+            filter: self.filter.clone(),
+            used: self.used,
+        });
+    }
+
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self.stage, Stage::Unsent)
+    }
+
+    pub(super) fn is_asked(&self, packet_id: PacketId) -> bool {
+        matches!(self.stage, Stage::Asked(id) if id == packet_id)
+    }
+
+    /// The server must hear of it, whatever it was asked before.
+    pub(super) fn unask(&mut self, ids: &mut PacketIds) {
+        if let Stage::Asked(packet_id) = self.stage {
+            ids.free(packet_id);
+        }
+        self.stage = Stage::Unsent;
+    }
+
     /// What the SUBSCRIBE says: where it only makes sure, retained messages are to come only if it was necessary.
     pub(super) fn asked_options(&self) -> SubscriptionOptions {
-        let mut options = self.options;
-        if self.is_doubtful && !self.refresh && options.retain_handling == RetainHandling::Send {
+        let mut options = self.used.options;
+        if self.is_doubtful && !self.used.refresh && options.retain_handling == RetainHandling::Send
+        {
             options.retain_handling = RetainHandling::SendIfNew;
         }
         options

@@ -17,27 +17,19 @@ use super::{
     packet_ids::PacketIds,
 };
 use crate::{
-    Packet, PacketId, ReasonCode, TopicFilter, TopicName, extension,
+    Packet, ReasonCode, TopicFilter, TopicName, extension,
     packet::{Publish, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe, UserProperty},
 };
 
 /// An event of a subscription.
 pub(super) type Change = (SubscriptionHandle, SubscriptionChange);
 
-#[derive(Debug)]
-struct Ending {
-    handle: SubscriptionHandle,
-    identifier: u32,
-    filter: TopicFilter,
-    user_properties: Vec<UserProperty>,
-    packet_id: Option<PacketId>,
-}
-
 /// All subscriptions of one client.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     entries: Vec<Entry>,
-    endings: Vec<Ending>,
+    /// `Unsent` and `Asked` are of their UNSUBSCRIBE, and each has its last handle.
+    endings: Vec<Entry>,
     next: u32,
     quiet_ms: u64,
     /// Something may be sent: spares the search after each packet.
@@ -85,51 +77,32 @@ impl Subscriptions {
                 let identifier = e.identifier;
                 journal.write(JournalEntry::Unsubscribed { identifier });
             }
-            !goes_on || e.packet_id.is_some()
+            !goes_on || matches!(e.stage, Stage::Asked(_))
         });
         if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
-            entry.options = used.options;
-            entry.refresh |= used.refresh;
+            entry.used = Use {
+                refresh: used.refresh || entry.used.refresh,
+                ..used
+            };
             entry.user_properties = user_properties;
             entry.is_written = false;
             entry.is_doubtful = false;
             entry.handles.push((handle, true));
-            if let Stage::Asked(packet_id) = entry.stage {
-                ids.free(packet_id);
-            }
-            entry.stage = Stage::Unsent;
+            entry.unask(ids);
         } else {
-            self.entries.push(Entry {
-                identifier: number,
-                filter,
-                options: used.options,
-                refresh: used.refresh,
-                user_properties,
-                is_written: false,
-                is_doubtful: false,
-                handles: vec![(handle, true)],
-                stage: Stage::Unsent,
-            });
+            let entry = Entry::new(number, filter, used, user_properties, false);
+            self.entries.push(entry);
         }
         Ok(handle)
     }
 
-    /// What an earlier run had subscribed to, ascending by identifier. It is asked for once more, since that run may have
-    /// ended before the server heard of it.
+    /// What an earlier run had subscribed to, ascending by identifier. It is asked for once more, or ended, since that run may
+    /// have gone before the server heard of it.
     pub(super) fn restore(&mut self, identifier: u32, filter: TopicFilter, used: Use) {
         self.next = self.next.max(identifier.saturating_add(1));
         self.dirty = true;
-        self.entries.push(Entry {
-            identifier,
-            filter,
-            options: used.options,
-            refresh: used.refresh,
-            user_properties: Vec::new(),
-            is_written: true,
-            is_doubtful: true,
-            handles: vec![(SubscriptionHandle(identifier), used.refresh)],
-            stage: Stage::Unsent,
-        });
+        let entry = Entry::new(identifier, filter, used, Vec::new(), true);
+        self.entries.push(entry);
     }
 
     /// The server may have begun its session while nobody heard of it: what it is believed to have is asked for again.
@@ -161,40 +134,36 @@ impl Subscriptions {
             return;
         };
         let entry = &mut self.entries[place];
-        entry.handles.retain(|(h, _)| *h != handle);
-        if entry.handles.is_empty() {
-            let entry = self.entries.remove(place);
-            if let Stage::Asked(packet_id) = entry.stage {
-                // Its SUBACK finds nobody, and has come long before the id is taken again.
-                ids.free(packet_id);
+        if entry.handles.len() > 1 {
+            entry.handles.retain(|(h, _)| *h != handle);
+            return;
+        }
+        let mut entry = self.entries.remove(place);
+        // Its SUBACK finds nobody, and has come long before the id is taken again.
+        entry.unask(ids);
+        entry.user_properties = user_properties;
+        self.dirty = true;
+        self.endings.push(entry);
+    }
+
+    /// Stores what is to end, should this run not come to it. UNSUBSCRIBE need not wait for that: it may be the last thing that
+    /// this run does.
+    pub(super) fn note_endings(&mut self, journal: &mut Journal) {
+        for ending in &mut self.endings {
+            if !ending.used.ending {
+                ending.used.ending = true;
+                ending.write(journal);
             }
-            self.dirty = true;
-            self.endings.push(Ending {
-                handle,
-                identifier: entry.identifier,
-                filter: entry.filter,
-                user_properties,
-                packet_id: None,
-            });
         }
     }
 
     /// The connection is gone: what was under way on it must be asked for again.
     pub(super) fn disconnected(&mut self, ids: &mut PacketIds) {
-        for entry in &mut self.entries {
+        for entry in self.entries.iter_mut().chain(&mut self.endings) {
             match entry.stage {
-                Stage::Asked(packet_id) => {
-                    ids.free(packet_id);
-                    entry.stage = Stage::Unsent;
-                }
                 // Retained messages at QoS 0 may have been lost with the connection.
-                Stage::Snapshot(_) => entry.stage = Stage::Unsent,
+                Stage::Asked(_) | Stage::Snapshot(_) => entry.unask(ids),
                 Stage::Unsent | Stage::Live | Stage::Refused => {}
-            }
-        }
-        for ending in &mut self.endings {
-            if let Some(packet_id) = ending.packet_id.take() {
-                ids.free(packet_id);
             }
         }
     }
@@ -203,7 +172,7 @@ impl Subscriptions {
     pub(super) fn connected(&mut self, session_present: bool) -> Vec<SubscriptionHandle> {
         self.dirty = true;
         for entry in &mut self.entries {
-            if session_present && (!entry.refresh || matches!(entry.stage, Stage::Refused)) {
+            if session_present && (!entry.used.refresh || matches!(entry.stage, Stage::Refused)) {
                 continue;
             }
             if !session_present {
@@ -218,7 +187,7 @@ impl Subscriptions {
         if session_present {
             return Vec::new();
         }
-        self.endings.drain(..).map(|e| e.handle).collect()
+        self.endings.drain(..).map(|e| e.handles[0].0).collect()
     }
 
     /// The next SUBSCRIBE or UNSUBSCRIBE, or what the server has ruled out already. One filter per packet, since the
@@ -232,9 +201,9 @@ impl Subscriptions {
         if !self.dirty {
             return None;
         }
-        if let Some(ending) = self.endings.iter_mut().find(|e| e.packet_id.is_none()) {
+        if let Some(ending) = self.endings.iter_mut().find(|e| e.is_unsent()) {
             let packet_id = ids.take()?;
-            ending.packet_id = Some(packet_id);
+            ending.stage = Stage::Asked(packet_id);
             let unsubscribe = Unsubscribe {
                 packet_id,
                 user_properties: ending.user_properties.clone(),
@@ -243,11 +212,7 @@ impl Subscriptions {
             let packet = limits.shortened(Packet::Unsubscribe(unsubscribe));
             return Some((Some(packet), Vec::new()));
         }
-        let Some(entry) = self
-            .entries
-            .iter_mut()
-            .find(|e| matches!(e.stage, Stage::Unsent))
-        else {
+        let Some(entry) = self.entries.iter_mut().find(|e| e.is_unsent()) else {
             self.dirty = false;
             return None;
         };
@@ -258,14 +223,7 @@ impl Subscriptions {
         entry.stage = Stage::Asked(packet_id);
         if !entry.is_written {
             entry.is_written = true;
-            journal.write(JournalEntry::Subscribed {
-                identifier: entry.identifier,
-                filter: entry.filter.clone(),
-                used: Use {
-                    options: entry.options,
-                    refresh: entry.refresh,
-                },
-            });
+            entry.write(journal);
         }
         let mut user_properties = entry.user_properties.clone();
         if entry.has_snapshot() {
@@ -293,7 +251,7 @@ impl Subscriptions {
         let Some(entry) = self
             .entries
             .iter_mut()
-            .find(|e| matches!(e.stage, Stage::Asked(id) if id == suback.packet_id))
+            .find(|e| e.is_asked(suback.packet_id))
         else {
             return Vec::new();
         };
@@ -340,13 +298,15 @@ impl Subscriptions {
         let place = self
             .endings
             .iter()
-            .position(|e| e.packet_id == Some(unsuback.packet_id))?;
+            .position(|e| e.is_asked(unsuback.packet_id))?;
         ids.free(unsuback.packet_id);
-        let Ending {
-            handle, identifier, ..
+        let Entry {
+            handles,
+            identifier,
+            ..
         } = self.endings.swap_remove(place);
         journal.write(JournalEntry::Unsubscribed { identifier });
-        Some(handle)
+        Some(handles[0].0)
     }
 
     /// Whether a granted subscription waits for a PINGREQ.
@@ -438,7 +398,8 @@ impl Subscriptions {
                 };
             // Without Retain As Published, and always in 3.1.1, the flag means: sent because of a SUBSCRIBE
             // [MQTT-3.3.1-12, MQTT3-3.3.1-8]. Who had the snapshot before does not get it again.
-            let only_new = in_snapshot && !entry.options.retain_as_published && !entry.is_doubtful;
+            let only_new =
+                in_snapshot && !entry.used.options.retain_as_published && !entry.is_doubtful;
             recipients.extend(
                 entry
                     .handles

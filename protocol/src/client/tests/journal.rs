@@ -215,6 +215,26 @@ fn one_filter_is_stored_once_also_while_unsubscribe_is_under_way() {
     assert_eq!(script.store().0, ["unsubscribed 1"]);
 }
 
+/// Whoever comes next would ask for it again.
+#[test]
+fn what_is_to_end_is_stored_with_or_without_a_connection_and_unsubscribe_does_not_wait_for_it() {
+    let mut script = resumed();
+    let (one, other) = (script.subscribe("a"), script.subscribe("b"));
+    let again = script.subscribe("a");
+    script.store();
+    script.client.unsubscribe(one);
+    script.client.unsubscribe(again);
+    assert_eq!(script.sent(), ["UNSUBSCRIBE 3 a"]);
+    assert_eq!(script.store().0, ["ending 1 a"]);
+    script.cut();
+    let again = script.subscribe("b");
+    script.client.unsubscribe(other);
+    script.client.unsubscribe(again);
+    assert_eq!(script.store().0, ["ending 2 b"]);
+    script.accept(true);
+    assert_eq!(script.sent(), ["UNSUBSCRIBE 4 a", "UNSUBSCRIBE 5 b"]);
+}
+
 #[test]
 fn unsubscribe_does_not_overtake_a_subscribe_that_waits() {
     let mut script = resumed();

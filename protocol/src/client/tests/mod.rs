@@ -217,8 +217,9 @@ fn entry(entry: &JournalEntry) -> String {
             filter,
             used,
         } => {
+            let what = if used.ending { "ending" } else { "subscribed" };
             let refresh = if used.refresh { " refresh" } else { "" };
-            format!("subscribed {identifier} {}{refresh}", filter.as_str())
+            format!("{what} {identifier} {}{refresh}", filter.as_str())
         }
         JournalEntry::Unsubscribed { identifier } => format!("unsubscribed {identifier}"),
     }

@@ -155,6 +155,47 @@ fn a_subscription_of_an_earlier_run_is_made_sure_of() {
 }
 
 #[test]
+fn what_an_earlier_run_was_to_end_ends_before_anything_is_asked_for() {
+    let mut script = restored();
+    for (identifier, filter, ending) in [(3, "a", false), (7, "b", true)] {
+        let filter = TopicFilter::new(filter).expect("a topic filter");
+        let used = Use {
+            ending,
+            ..Use::default()
+        };
+        script.client.restore_subscription(identifier, filter, used);
+    }
+    script.start();
+    script.accept(true);
+    assert_eq!(script.sent(), ["UNSUBSCRIBE 1 b", "SUBSCRIBE 2 a #3"]);
+    assert_eq!(script.batch(), None, "they are stored already");
+    script.receive(Packet::UnsubAck(crate::packet::UnsubAck {
+        packet_id: packet_id(1),
+        reason_string: None,
+        user_properties: Vec::new(),
+        reasons: vec![ReasonCode::NoSubscriptionExisted],
+    }));
+    assert_eq!(script.store().0, ["unsubscribed 7"]);
+}
+
+#[test]
+fn what_was_to_end_and_is_wanted_again_goes_on() {
+    let mut script = restored();
+    let filter = TopicFilter::new("a").expect("a topic filter");
+    let used = Use {
+        ending: true,
+        ..Use::default()
+    };
+    script.client.restore_subscription(3, filter, used);
+    script.subscribe("a");
+    script.start();
+    script.accept(true);
+    let (stored, sent) = script.store();
+    assert_eq!(stored, ["unsubscribed 3", "subscribed 4 a"]);
+    assert_eq!(sent, ["SUBSCRIBE 1 a #4"]);
+}
+
+#[test]
 fn a_new_use_of_a_restored_filter_gets_its_retained_messages() {
     let mut script = restored();
     let filter = TopicFilter::new("a").expect("a topic filter");

@@ -47,6 +47,7 @@ impl Life {
                 ..SubscriptionOptions::default()
             },
             refresh: profile.refreshes,
+            ..Use::default()
         };
         let subscribed = self.client.subscribe_with(filter, used, Vec::new());
         self.subscription = Some(subscribed.expect("there is room"));

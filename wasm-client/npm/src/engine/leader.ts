@@ -250,7 +250,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   feeder.dueAt(0);
 
   const inspect = (): object => ({
-    epoch, state: states.state, clientId: meta.clientId, tabs: wishes.tabs().length, inbox: inbox.count, inFlight: feeder.inFlight, cached: cache.count,
+    epoch, state: states.state, clientId: meta.clientId, tabs: wishes.tabs(), inbox: inbox.count, inFlight: feeder.inFlight, cached: cache.count,
     journal: journal.waiting, connack: states.connack, machine: over ? undefined : connection.inspect(),
   });
   return {

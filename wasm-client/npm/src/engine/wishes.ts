@@ -2,7 +2,7 @@
 // A tab that ends takes its wishes along, but the server is told only when the application itself ends a subscription.
 
 import { reasonName } from '../reason.js';
-import { NO_LOCAL, REFRESH, RETAIN_AS_PUBLISHED, RETAIN_HANDLING_SHIFT, type Connection, type Said } from '../wasm/contract.js';
+import { ENDING, NO_LOCAL, REFRESH, RETAIN_AS_PUBLISHED, RETAIN_HANDLING_SHIFT, type Connection, type Said } from '../wasm/contract.js';
 import type { QoS, SubscribeSettings } from '../engine.js';
 import type { SubscriptionRow } from './store/store.js';
 import { matches } from './topic.js';
@@ -55,7 +55,7 @@ export interface Wishes {
   takers(message: Addressed): string[];
   caches(filter: string): boolean;
   cached(): string[];
-  tabs(): string[];
+  tabs(): number;
 }
 
 export interface WishesContext {
@@ -99,9 +99,9 @@ export function openWishes({ connection, say, began, completed, partial, flushed
   /** `again`: somebody wants the retained values who cannot have them from the cache. */
   const ensure = (filter: string, again: boolean): void => {
     const old = held.get(filter);
-    const { noLocal, retainAsPublished, retainHandling, userProperties, ...wanted } = widest(wishesFor(filter));
-    const qos = Math.max(old?.qos ?? 0, wanted.qos);
-    const flags = (noLocal ? NO_LOCAL : 0) | (retainAsPublished ? RETAIN_AS_PUBLISHED : 0) | REFRESH | (retainHandling << RETAIN_HANDLING_SHIFT);
+    const { qos: wanted, noLocal, retainAsPublished, retainHandling, userProperties } = widest(wishesFor(filter));
+    const qos = Math.max(old?.qos ?? 0, wanted);
+    const flags = (+noLocal * NO_LOCAL) | (+retainAsPublished * RETAIN_AS_PUBLISHED) | REFRESH | (retainHandling << RETAIN_HANDLING_SHIFT);
     if (!again && old?.qos === qos && old.flags === flags) return;
     try {
       const identifier = connection.subscribe(filter, qos, flags, userProperties);
@@ -126,8 +126,9 @@ export function openWishes({ connection, say, began, completed, partial, flushed
 
   return {
     restore: (identifier, row) => {
-      held.set(row.filter, { ...row, identifier });
       filterOf.set(identifier, row.filter);
+      // Else the machine ends it.
+      if (!(row.flags & ENDING)) held.set(row.filter, { ...row, identifier });
     },
     tab: (tab, wishes, ended) => {
       const before = tabs.get(tab);
@@ -161,18 +162,15 @@ export function openWishes({ connection, say, began, completed, partial, flushed
     knows: (tab) => tabs.has(tab),
     online: () => held.forEach(begin),
     offline: () => {
-      for (const one of held.values()) {
-        one.snapshot = undefined;
-        one.from = undefined;
-      }
+      for (const one of held.values()) one.snapshot = one.from = undefined;
     },
     change: (identifier, kind, value, said) => {
       const filter = filterOf.get(identifier);
-      if (filter === undefined) return;
+      if (!filter) return;
       const one = held.get(filter);
       if (kind === 'unsubscribed') {
         filterOf.delete(identifier);
-        if (value > 0 || said) say({ t: 'report', report: { kind, filter, reasonCode: value, reason: reasonName(value), ...said } });
+        if (value > 0x11 || said) say({ t: 'report', report: { kind, filter, reasonCode: value, reason: reasonName(value), ...said } });
       }
       if (one?.identifier !== identifier) return;
       if (kind === 'granted') tellAll({ filter, granted: (one.granted = value as QoS), said: (one.said = said) });
@@ -181,14 +179,15 @@ export function openWishes({ connection, say, began, completed, partial, flushed
         filterOf.delete(identifier);
         connection.unsubscribe(identifier);
         tellAll({ filter, failed: ['refused', 'the server refused the subscription', value, said] });
-      } else if (kind === 'snapshot') {
+      } else {
+        // 'snapshot': what has ended is held no more.
         void whenWhole(filter, () => {
           one.snapshot = value;
           for (const [tab, uses] of usesOf(filter)) tell({ filter, snapshot: value, missed: one.from?.get(tab) !== uses }, tab);
         });
       }
     },
-    filtersOf: (identifiers) => [...new Set([...identifiers].flatMap((identifier) => filterOf.get(identifier) ?? []))],
+    filtersOf: (identifiers) => [...new Set(identifiers.flatMap((identifier) => filterOf.get(identifier) ?? []))],
     wanting,
     takers: (message) => {
       const all = wanting(message);
@@ -196,6 +195,6 @@ export function openWishes({ connection, say, began, completed, partial, flushed
     },
     caches,
     cached: () => [...held.keys()].filter(caches),
-    tabs: () => [...tabs.keys()],
+    tabs: () => tabs.size,
   };
 }

@@ -59,6 +59,7 @@ export class MemoryInbox {
         if ([...this.#locals].some((each) => each.filter === filter)) return;
         this.#asked.delete(filter);
         if (link()) server.unsubscribe(store.clientId!, filter);
+        else store.ending.add(filter);
       },
     };
   }
@@ -73,6 +74,9 @@ export class MemoryInbox {
     for (const row of this.#ground.store.inbox.values()) if (row.offered.size === 0) this.#setAside(row);
     const byFilter = new Map<string, Local[]>();
     for (const local of this.#locals) byFilter.set(local.filter, [...(byFilter.get(local.filter) ?? []), local]);
+    const { server, store } = this.#ground;
+    for (const filter of store.ending) if (!byFilter.has(filter)) server.unsubscribe(store.clientId!, filter);
+    store.ending.clear();
     for (const [filter, locals] of byFilter) this.#subscribeAtServer(filter, locals);
   }
 

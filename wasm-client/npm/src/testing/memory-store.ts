@@ -30,6 +30,8 @@ export class MemoryStore {
   dead: (DeadLetter & { readonly draft: Draft })[] = [];
   inbox = new Map<number, InboxRow>();
   cache = new Map<string, Delivery>();
+  /** Filters that were ended without a connection. */
+  ending = new Set<string>();
 }
 
 /** What the engine asks of the broker. */

@@ -13,6 +13,8 @@ export const RETAIN_AS_PUBLISHED = 2;
 export const REFRESH = 4;
 /** Retain Handling, 0 to 2, stands from this bit on. */
 export const RETAIN_HANDLING_SHIFT = 3;
+/** Of a row alone: the application has ended it, and the server has perhaps not heard of that. */
+export const ENDING = 32;
 
 /** Beside a reason code; undefined: nothing was said. */
 export type Said = (Diagnostics & { readonly serverReference?: string }) | undefined;
@@ -82,7 +84,7 @@ export interface Hooks {
   unsure(isUnsure: boolean): void;
   /** The server has no session of ours: it is a new one from now on. Inbound ids and subscriptions rows are void; stage 1 rows become stage 0 (QoS 2 ones that must not be sent again are `finished` with 'outcome-unknown' right after; stage 2 ones are `finished` as acknowledged). hasSession is true from now on. sessionName: if the server names its sessions. */
   restarted(sessionName: string | undefined): void;
-  /** Before SUBSCRIBE leaves: the row of the subscription. */
+  /** Before SUBSCRIBE leaves, and once it is to end: the row of the subscription. */
   subscribed(identifier: number, filter: string, qos: number, flags: number): void;
   /** After UNSUBACK. */
   unsubscribed(identifier: number): void;

@@ -1,7 +1,7 @@
 // What the next client of an identity finds.
 
 import assert from 'node:assert/strict';
-import { became, code, offline, online, take, text, until } from './support.mjs';
+import { became, code, inboxOf, offline, online, take, text, until } from './support.mjs';
 
 export const STORED = {
   async 'what is stored goes on with the next client'(world) {
@@ -108,6 +108,25 @@ export const STORED = {
     const next = await online(world, options);
     assert.deepEqual((await take(next.subscribe('a', { qos: 1 }), 3)).map(text), ['1', '2', '3']);
     assert.equal(text(first), '1');
+  },
+
+  async 'what a client ends without a connection is ended by the next one'(world) {
+    const options = { identity: 'ana', storage: 'durable' };
+    const client = await online(world, options);
+    const filters = ['a', 'b'].map((filter) => client.subscribe(filter, { qos: 1 }));
+    await Promise.all(filters.map(({ granted }) => granted));
+    await offline(world, client);
+    filters[0].unsubscribe();
+    await client.publish('c', 'x', { qos: 1 }).stored;
+    await client.close();
+    world.goOnline();
+    const next = await online(world, options);
+    const loop = next.subscribe('b', { qos: 1 });
+    await loop.granted;
+    await world.publish('a', 'for nobody', { qos: 1 });
+    await world.publish('b', 'wanted', { qos: 1 });
+    assert.deepEqual((await take(loop, 1)).map(text), ['wanted']);
+    assert.ok(inboxOf(await next.inspect()) <= 1, 'the one that the loop has');
   },
 
   async 'forget() leaves nothing to the next client'(world) {

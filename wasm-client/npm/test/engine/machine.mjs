@@ -58,6 +58,8 @@ export class Machine {
   /** ticket → what waits for it. */
   waiting = new Map();
   subscriptions = new Map();
+  /** UNSUBSCRIBEs that wait for a connection. */
+  ending = [];
   inbound = new Set();
   held = [];
   holding = false;
@@ -93,7 +95,9 @@ export class Machine {
   }
   restore_subscription(identifier, filter, qos, flags) {
     this.nextIdentifier = Math.max(this.nextIdentifier, identifier + 1);
-    this.subscriptions.set(identifier, { filter, qos, flags, at: true });
+    const sub = { filter, qos, flags, at: true };
+    if (flags & 32) this.end(identifier, sub);
+    else this.subscriptions.set(identifier, sub);
   }
   start() {
     this.attempt();
@@ -160,6 +164,7 @@ export class Machine {
       settings.hasSession = true;
     }
     hooks.state('online', session, '', undefined, undefined);
+    this.endOnline();
     for (const [identifier, sub] of this.subscriptions) if (!sub.at || sub.flags & 4) this.sendSubscribe(identifier, sub);
     for (const one of this.outgoing.values()) if (one.stage > 0) this.transmit(one);
     this.send();
@@ -244,7 +249,7 @@ export class Machine {
 
   receive(topic, payload, qos, retain) {
     this.later(() => {
-      const ids = Uint32Array.from([...this.subscriptions].filter(([, sub]) => matchesRoughly(sub.filter, topic)).map(([id]) => id));
+      const ids = [...this.subscriptions].filter(([, sub]) => matchesRoughly(sub.filter, topic)).map(([id]) => id);
       if (qos === 0) return this.hooks.message(topic, payload, qos, retain, false, ids, undefined);
       this.hooks.received(qos === 2 ? 77 : 0, topic, payload, qos, retain, false, ids, undefined);
       this.commit(() => this.acknowledge(topic));
@@ -291,12 +296,25 @@ export class Machine {
     this.server.parting.push(userProperties);
     const sub = this.subscriptions.get(identifier);
     this.subscriptions.delete(identifier);
+    this.end(identifier, sub);
     this.later(() => {
+      if (sub?.at && this.ending.length > 0) {
+        this.hooks.subscribed(identifier, sub.filter, 0, 32);
+        this.commit(() => {});
+      }
+      this.endOnline();
+    });
+  }
+  end(identifier, sub) {
+    this.ending.push(() => {
       if (![...this.subscriptions.values()].some((other) => other.filter === sub?.filter)) this.server.unsubscribes.push(sub?.filter);
       this.hooks.change(identifier, 'unsubscribed', this.server.said ? 0x11 : 0, this.server.said);
       this.hooks.unsubscribed(identifier);
       this.commit(() => {});
     });
+  }
+  endOnline() {
+    if (this.online) for (const end of this.ending.splice(0)) end();
   }
   leave() {
     this.server.ends.push('leave');

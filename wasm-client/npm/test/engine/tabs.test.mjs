@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { IDBDatabase } from 'fake-indexeddb';
 import { databaseName, openStore } from '../engine/store/open.js';
+import { readAll } from '../engine/store/store.js';
 import { takeOver } from '../engine/takeover.js';
 import { closeAll, eventually, leads, listen, newProfile, online, open, pair, publish, read, settings } from './browser.mjs';
 import { Server } from './machine.mjs';
@@ -11,6 +12,14 @@ import { Server } from './machine.mjs';
 afterEach(async () => {
   await closeAll();
 });
+
+/** As they lie in the store. */
+const subscriptions = async () => {
+  const { store } = await openStore(databaseName('ws://broker/', 'ana'), 'durable', () => {});
+  const rows = await readAll(store, 'subs');
+  store.close();
+  return rows;
+};
 
 /** Each that is begun from now on, and whether its end was asked for in the same task. */
 const transactions = (t) => {
@@ -385,6 +394,32 @@ test('the end of a tab unsubscribes nothing, the end of a subscription does when
   await follower.close();
   await eventually('one tab', async () => (await leader.inspect()).leader.tabs === 1);
   assert.deepEqual(server.unsubscribes, []);
+});
+
+test('the end of a subscription that the server does not hear of is told by the next leader', async () => {
+  newProfile();
+  const server = new Server();
+  const first = open(server);
+  const one = listen(first, 'a');
+  const two = listen(first, 'b');
+  const three = listen(first, 'c');
+  await eventually('granted', () => one.granted.length + two.granted.length + three.granted.length === 3);
+  server.up = false;
+  server.cut();
+  await eventually('offline', () => first.state.state === 'offline');
+  one.end();
+  two.end();
+  await eventually('stored', async () => (await subscriptions()).filter(({ flags }) => flags & 32).length === 2);
+  await first.close();
+  server.up = true;
+  server.subscribes = [];
+  const second = open(server);
+  // What is wanted again meanwhile goes on.
+  const again = listen(second, 'b');
+  await eventually('told', () => server.unsubscribes.length > 0 && again.snapshots.length > 0);
+  assert.deepEqual([server.unsubscribes, server.subscribes.sort()], [['a'], ['b', 'c']]);
+  await eventually('removed', async () => (await subscriptions()).length === 2);
+  assert.deepEqual((await subscriptions()).map(({ filter, flags }) => [filter, flags & 32]), [['c', 0], ['b', 0]]);
 });
 
 test('a publish that is stored before its tab can be heard goes out', { timeout: 10_000 }, async () => {

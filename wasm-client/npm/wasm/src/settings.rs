@@ -17,6 +17,7 @@ const RETAIN_AS_PUBLISHED: u32 = 2;
 const REFRESH: u32 = 4;
 /// Retain Handling is in the two bits above.
 const RETAIN_HANDLING_SHIFT: u32 = 3;
+const ENDING: u32 = 32;
 
 pub(crate) fn read(values: &mut Reader) -> Result<Options, Fault> {
     let mut options = Options::new(connect(values)?);
@@ -105,6 +106,7 @@ pub(crate) fn used(qos_bits: u32, flags: u32) -> Use {
             },
         },
         refresh: flags & REFRESH != 0,
+        ending: flags & ENDING != 0,
     }
 }
 
@@ -115,5 +117,6 @@ pub(crate) fn flags(used: Use) -> u32 {
     flag(options.no_local, NO_LOCAL)
         + flag(options.retain_as_published, RETAIN_AS_PUBLISHED)
         + flag(used.refresh, REFRESH)
+        + flag(used.ending, ENDING)
         + ((options.retain_handling as u32) << RETAIN_HANDLING_SHIFT)
 }
