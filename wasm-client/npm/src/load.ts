@@ -16,11 +16,11 @@ let compiling: Promise<WebAssembly.Module> | undefined;
 
 /** @internal A failed attempt may be repeated by the next client. */
 export async function loadFrom(source: WasmSource): Promise<MakeConnection> {
-  compiling ??= Promise.race([compile(source), new Promise<never>((_, reject) => {
-    const late = setTimeout(reject, LOAD_DEADLINE_MS, 'it did not come in time');
+  compiling ??= new Promise((resolve, reject) => {
+    compile(source).then(resolve, reject);
     // Of Node: it does not keep the process.
-    (late as { unref?(): void }).unref?.();
-  })]);
+    (setTimeout(reject, LOAD_DEADLINE_MS, 'it did not come in time') as { unref?(): void }).unref?.();
+  });
   try {
     return await instantiate(await compiling);
   } catch (cause) {

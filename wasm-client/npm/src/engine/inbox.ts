@@ -104,7 +104,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
     rows.set(row.id!, row.list.length);
     const entered = row.list.map((message): [number, Entry] => {
       const { topic, filters } = message;
-      const tabs = new Map(isShared(message) && !again ? [] : silent().map((tab) => [tab, 0]));
+      const tabs = new Map(isShared(message) ? [] : silent().map((tab) => [tab, 0]));
       const entry = { row: row.id!, bytes: bytesOf(message), topic, filters, tabs, turn: 1, again, shown: 0, idleSince: performance.now() };
       const id = idOf(row, message);
       entries.set(id, entry);
@@ -165,10 +165,8 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
           const id = idOf(row, message);
           const entry = entries.get(id);
           if (!entry || !waits(entry, tab) || !wanting(entry).includes(tab)) return;
-          // It may be another tab's; whose, the last leader knew.
-          const asks = entry.again && entry.tabs.has(tab) && isShared(entry);
           entry.tabs.set(tab, entry.turn);
-          deliver({ ...incoming(message, id, entry.again), late: true, asks }, [tab]);
+          deliver({ ...incoming(message, id, entry.again), late: true }, [tab]);
         }));
       }
     });
@@ -234,11 +232,11 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       if (!entry) return;
       if (shown === false) {
         // It was not given it, whoever else shows it.
-        if (!isShared(entry)) entry.turn++;
+        entry.turn++;
         entry.tabs.delete(tab);
       } else {
         // What it shows of an earlier turn is not for whoever went in the middle of it.
-        if (shown ?? isShared(entry)) entry.shown = Math.max(entry.shown, entry.tabs.get(tab) || entry.turn);
+        if (shown) entry.shown = Math.max(entry.shown, entry.tabs.get(tab) || entry.turn);
         entry.tabs.set(tab, -1);
       }
       leave(id, entry);

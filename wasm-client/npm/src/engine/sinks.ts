@@ -122,7 +122,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
     const known = seen.get(id!);
     // Another leader asks again.
     if (known) return void (known.left || tell({ t: 'done', id: id!, shown: undefined }));
-    const locals = (message.asks ? [] : filters.length > 0 ? filters : [...byFilter.keys()].filter((filter) => matches(filter, topic))).flatMap((filter) => [...(byFilter.get(filter) ?? [])]);
+    const locals = (filters.length > 0 ? filters : [...byFilter.keys()].filter((filter) => matches(filter, topic))).flatMap((filter) => [...(byFilter.get(filter) ?? [])]);
     const one: Seen = { left: locals.length, shown: false };
     if (id !== undefined) {
       seen.set(id, one);

@@ -32,8 +32,6 @@ export interface Incoming {
   swept?: boolean;
   /** It has waited for the tab: the cache may have what is newer. */
   late?: boolean;
-  /** Only for a tab that has it: another one may. */
-  asks?: boolean;
 }
 
 /** Standing of a filter. */
