@@ -83,15 +83,21 @@ fn nobody_waits_for_long_and_only_once() {
     fill(&mut world, publisher, "t");
 }
 
+/// A reader with such a subscription, and a publisher that is no longer read because of it.
+fn held_back(filter: &str, reader: Connect) -> (World, Client, Client) {
+    let mut world = world();
+    let (reader, _) = world.connect(slow(reader));
+    world.subscribe(reader, filter, QoS::AtLeastOnce);
+    let (publisher, _) = world.connect(clean("publisher"));
+    fill(&mut world, publisher, "t");
+    (world, reader, publisher)
+}
+
 #[test]
 fn it_waits_for_nobody_who_is_gone() {
     for filter in ["t", "$share/g/t"] {
         for session in [clean("reader"), kept("reader")] {
-            let mut world = world();
-            let (reader, _) = world.connect(slow(session));
-            world.subscribe(reader, filter, QoS::AtLeastOnce);
-            let (publisher, _) = world.connect(clean("publisher"));
-            fill(&mut world, publisher, "t");
+            let (mut world, reader, publisher) = held_back(filter, session);
             world.cut(reader);
             assert!(world.is_reading(publisher));
         }
@@ -100,11 +106,7 @@ fn it_waits_for_nobody_who_is_gone() {
 
 #[test]
 fn it_waits_for_nobody_who_has_left_the_group() {
-    let mut world = world();
-    let (reader, _) = world.connect(slow(clean("reader")));
-    world.subscribe(reader, "$share/g/t", QoS::AtLeastOnce);
-    let (publisher, _) = world.connect(clean("publisher"));
-    fill(&mut world, publisher, "t");
+    let (mut world, reader, publisher) = held_back("$share/g/t", clean("reader"));
     world.send(reader, unsubscribe(2, "$share/g/t"));
     assert!(world.is_reading(publisher));
 }
