@@ -12,6 +12,6 @@ mod receive;
 pub use generator::{Figures, Found, generate};
 pub use link::{Link, clean, kept};
 pub use median::median;
-pub use process::{Process, disk};
+pub use process::{Process, disk, file_bytes};
 pub use publish::{Published, publish};
 pub use receive::{Received, receive};

@@ -52,3 +52,12 @@ pub fn disk(folder: &Path) -> Result<u64> {
     }
     Ok(blocks * 512)
 }
+
+/// Length of the files in a folder, with what the file system has given no room for yet.
+pub fn file_bytes(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}

@@ -7,10 +7,13 @@ use ebbtide_protocol::QoS;
 
 use super::{Figures, ensure_small, ensure_soon};
 use crate::broker::Broker;
-use crate::load::{Link, Process, Published, disk, kept, publish, receive};
+use crate::load::{Link, Process, Published, disk, file_bytes, kept, publish, receive};
 
 const PAYLOAD: &[u8] = &[b'x'; 1024];
 const WINDOW: usize = 1000;
+/// How often as much goes through the store after the first time: more than twice what the file has room for at first, which redb doubles
+/// as it fills.
+const MORE_ROUNDS: usize = 3;
 
 pub fn run(rows: usize) -> Result<Figures> {
     let mut figures = Figures::default();
@@ -38,13 +41,22 @@ pub fn run(rows: usize) -> Result<Figures> {
     figures.time("after SIGKILL: to the first message", received.first);
     figures.rate("drain, acknowledged", rows, received.last);
     drop(link);
-    let peak = disk(&broker.data_dir())?;
-    figures.bytes("disk after the drain", peak);
-    // What was freed is used again: the file does not grow with all that ever went through it.
-    fill(&broker, rows)?;
-    let again = disk(&broker.data_dir())?;
-    figures.bytes("disk after the same once more", again);
-    ensure!(again <= peak + peak / 4, "freed pages are not used again");
+    figures.bytes("disk after the drain", disk(&broker.data_dir())?);
+    // What was freed is used again, or the file would grow with all that ever went through it. Which of the free pages are taken, and so
+    // how many of them the file system has given, is another matter.
+    let before = file_bytes(&broker.data_dir())?;
+    for round in 1..=MORE_ROUNDS {
+        fill(&broker, rows)?;
+        let (mut link, _) = Link::connect(broker.mqtt(), kept("away"))?;
+        receive(&mut link, rows)?;
+        if round == 1 {
+            figures.bytes("disk after the same once more", disk(&broker.data_dir())?);
+        }
+    }
+    let after = file_bytes(&broker.data_dir())?;
+    figures.bytes("length of the files", before);
+    figures.bytes("the same after three more such rounds", after);
+    ensure!(after == before, "freed pages are not used again");
     Ok(figures)
 }
 
