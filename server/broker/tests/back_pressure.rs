@@ -83,6 +83,45 @@ fn nobody_waits_for_long_and_only_once() {
     fill(&mut world, publisher, "t");
 }
 
+#[test]
+fn of_many_who_wait_nobody_is_forgotten() {
+    const MANY: usize = 20;
+    for (filter, is_emptied) in [
+        ("t", true),
+        ("t", false),
+        ("$share/g/t", true),
+        ("$share/g/t", false),
+    ] {
+        let mut world = world();
+        let (reader, _) = world.connect(slow(clean("reader")));
+        world.subscribe(reader, filter, QoS::AtLeastOnce);
+        let publishers: Vec<Client> = (0..MANY)
+            .map(|number| world.connect(clean(&format!("publisher {number}"))).0)
+            .collect();
+        fill(&mut world, publishers[0], "t");
+        for publisher in &publishers[1..] {
+            world.publish(*publisher, 1, "t", "m", QoS::AtLeastOnce, false);
+            assert!(!world.is_reading(*publisher));
+        }
+        // Some do not wait for the end.
+        for gone in &publishers[3..6] {
+            world.cut(*gone);
+        }
+        if is_emptied {
+            world.take_all(reader);
+        } else {
+            world.cut(reader);
+        }
+        let left = publishers[..3].iter().chain(&publishers[6..]);
+        for (number, publisher) in left.enumerate() {
+            assert!(
+                world.is_reading(*publisher),
+                "{filter}, {is_emptied}: {number}"
+            );
+        }
+    }
+}
+
 /// A reader with such a subscription, and a publisher that is no longer read because of it.
 fn held_back(filter: &str, reader: Connect) -> (World, Client, Client) {
     let mut world = world();

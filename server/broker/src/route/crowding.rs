@@ -4,8 +4,11 @@
 //! A queue is *crowded* from the push that takes it above its high-water mark until it is down to a quarter of that. It never
 //! blocks who pushes: the publisher's connection is told, and decides not to read. Who reads too slowly for good costs
 //! everybody that publishes to it one pause, not one for each message. While memory is short less may wait, and the mark is lower.
+//!
+//! Publishers wait in a line. When there is room the first few are called, and whoever was called and has looked, or is gone, calls the next: a
+//! few of thousands fill the room, and the others are not woken for nothing.
 
-use std::{sync::Arc, task::Waker};
+use std::{collections::VecDeque, sync::Arc, task::Waker};
 
 use super::{group::Group, mailbox::Mailbox};
 use crate::{Limits, Monotonic};
@@ -13,6 +16,10 @@ use crate::{Limits, Monotonic};
 /// A queue is crowded with this part of what may wait there while memory is short: what comes in one turn of a publisher, or from many
 /// before they have been held back, is far from the rest.
 const CEILING_PARTS: usize = 4;
+
+/// So many are called when there is room. A turn of each brings 64 KiB at the most, so by default these fill it; with fewer, threads
+/// of the runtime have nothing to do meanwhile.
+const CALLED_AT_ONCE: usize = 4;
 
 /// One queue's state; behind the lock of that queue.
 #[derive(Debug)]
@@ -23,12 +30,15 @@ pub(crate) struct Crowding {
     pause_ms_max: u32,
     /// When the pause of its publishers ends at the latest.
     until: Option<Monotonic>,
-    /// Connections that are not read meanwhile.
-    waiting: Vec<Waker>,
-    /// How often those who waited were woken, begun anew in the end: who has noted this number stands in the list. To look for it there
-    /// would take as long as the list is, for each of them.
-    times_woken: u32,
+    /// Most queues never have any.
+    line: Option<Box<Line>>,
+    /// The number of the first place in the line. Numbers are not used again, so whoever has one below it has been called.
+    first: u32,
 }
+
+/// Connections that are not read meanwhile, those who wait longest first; `None` in the place of one who is gone.
+#[derive(Debug, Default)]
+struct Line(VecDeque<Option<Waker>>);
 
 /// Each queue keeps it, and forty days are as good as a thousand.
 fn pause_ms_max(limits: &Limits) -> u32 {
@@ -42,8 +52,8 @@ impl Crowding {
             low_bytes: 0,
             pause_ms_max: pause_ms_max(limits),
             until: None,
-            waiting: Vec::new(),
-            times_woken: 0,
+            line: None,
+            first: 0,
         }
     }
 
@@ -73,24 +83,66 @@ impl Crowding {
         }
     }
 
-    /// Nobody waits for it any more.
+    /// There is room, or nobody is left for whom it would have to be kept.
     pub fn clear(&mut self) {
         self.until = None;
-        self.times_woken = self.times_woken.wrapping_add(1);
-        for waker in std::mem::take(&mut self.waiting) {
-            waker.wake();
+        for _ in 0..CALLED_AT_ONCE {
+            self.call_next();
         }
     }
 
-    /// Wakes this connection when there is room; `false`: there is already. `noted` is what it has kept of the last time.
-    fn wait(&mut self, waker: &Waker, noted: &mut Option<u32>) -> bool {
+    /// Takes a place in the line and keeps it; `false`: there is room, and no need to wait.
+    fn wait(&mut self, waker: &Waker, place: &mut Option<u32>) -> bool {
         if self.until.is_none() {
             return false;
         }
-        if noted.replace(self.times_woken) != Some(self.times_woken) {
-            self.waiting.push(waker.clone());
+        if self.index(*place).is_none() {
+            let Line(line) = &mut **self.line.get_or_insert_default();
+            *place = Some(self.first.wrapping_add(line.len() as u32));
+            line.push_back(Some(waker.clone()));
         }
         true
+    }
+
+    /// Whoever had this place does not wait any more.
+    fn leave(&mut self, place: Option<u32>) {
+        if let Some(index) = self.index(place) {
+            if let Some(line) = &mut self.line {
+                line.0[index] = None;
+            }
+            self.shorten();
+        } else if place.is_some() && self.until.is_none() {
+            self.call_next();
+        }
+    }
+
+    fn index(&self, place: Option<u32>) -> Option<usize> {
+        let index = place?.wrapping_sub(self.first) as usize;
+        let line = self.line.as_ref()?;
+        (index < line.0.len()).then_some(index)
+    }
+
+    fn call_next(&mut self) {
+        self.shorten();
+        if let Some(line) = &mut self.line
+            && let Some(Some(waker)) = line.0.pop_front()
+        {
+            self.first = self.first.wrapping_add(1);
+            waker.wake();
+            self.shorten();
+        }
+    }
+
+    /// Gives up the places in front of those who wait.
+    fn shorten(&mut self) {
+        let Some(line) = &mut self.line else { return };
+        while let Some(None) = line.0.front() {
+            line.0.pop_front();
+            self.first = self.first.wrapping_add(1);
+        }
+        if line.0.is_empty() {
+            self.line = None;
+        }
     }
 }
 
@@ -99,8 +151,8 @@ impl Crowding {
 pub(crate) struct Crowded {
     queue: Queue,
     pub until: Monotonic,
-    /// See [`Crowding::wait`].
-    noted: Option<u32>,
+    /// In its line, see [`Crowding::wait`].
+    place: Option<u32>,
 }
 
 /// Whose it is.
@@ -115,17 +167,31 @@ impl Crowded {
         Self {
             queue,
             until,
-            noted: None,
+            place: None,
         }
     }
 
     /// Wakes this connection when there is room; `false`: there is already.
     pub fn wait(&mut self, waker: &Waker) -> bool {
-        let noted = &mut self.noted;
-        let wait = |crowding: &mut Crowding| crowding.wait(waker, noted);
+        let mut place = self.place;
+        let waits = self.look(|crowding| crowding.wait(waker, &mut place));
+        self.place = place;
+        waits
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&mut Crowding) -> T) -> T {
         match &self.queue {
-            Queue::Session(mailbox) => mailbox.with_crowding(wait),
-            Queue::Group(group) => group.with_crowding(wait),
+            Queue::Session(mailbox) => mailbox.with_crowding(look),
+            Queue::Group(group) => group.with_crowding(look),
+        }
+    }
+}
+
+/// Whoever waits no longer, for whatever reason, keeps nobody from being called.
+impl Drop for Crowded {
+    fn drop(&mut self) {
+        if self.place.is_some() {
+            self.look(|crowding| crowding.leave(self.place));
         }
     }
 }
@@ -157,19 +223,58 @@ mod tests {
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
         crowding.pushed(101, usize::MAX, Monotonic(1));
-        let mut noted = None;
-        assert!(crowding.wait(&waker, &mut noted) && crowding.wait(&waker, &mut noted));
+        let mut place = None;
+        assert!(crowding.wait(&waker, &mut place) && crowding.wait(&waker, &mut place));
         crowding.taken(26);
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
         crowding.taken(25);
         crowding.taken(0);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert!(!crowding.wait(&waker, &mut noted), "there is room");
+        assert!(!crowding.wait(&waker, &mut place), "there is room");
         // Crowded again before it has looked: it is to be woken again.
         crowding.pushed(101, usize::MAX, Monotonic(1));
-        assert!(crowding.wait(&waker, &mut noted));
+        assert!(crowding.wait(&waker, &mut place));
         crowding.taken(0);
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn those_who_wait_are_called_a_few_at_a_time() {
+        const WAITING: usize = 10;
+        let mut crowding = Crowding::new(&Limits {
+            back_pressure_bytes: 100,
+            ..Limits::default()
+        });
+        let counts = [(); WAITING].map(|()| Arc::new(Count::default()));
+        let called = || {
+            let count = |count: &Arc<Count>| count.0.load(Ordering::Relaxed);
+            counts.each_ref().map(count)
+        };
+        let mut places = [None; WAITING];
+        let line = |crowding: &mut Crowding, places: &mut [Option<u32>; WAITING], who: usize| {
+            crowding.wait(&Waker::from(Arc::clone(&counts[who])), &mut places[who])
+        };
+        crowding.pushed(101, usize::MAX, Monotonic(1));
+        for who in 0..WAITING {
+            assert!(line(&mut crowding, &mut places, who));
+        }
+        // One who stands in the midst and one who stands in front have other things to do.
+        crowding.leave(places[2]);
+        crowding.leave(places[0]);
+        crowding.taken(25);
+        assert_eq!(called(), [0, 1, 0, 1, 1, 1, 0, 0, 0, 0]);
+        // One has looked, there is room; another goes without having looked.
+        assert!(!line(&mut crowding, &mut places, 1));
+        crowding.leave(places[1]);
+        crowding.leave(places[4]);
+        assert_eq!(called(), [0, 1, 0, 1, 1, 1, 1, 1, 0, 0]);
+        crowding.pushed(101, usize::MAX, Monotonic(2));
+        assert!(line(&mut crowding, &mut places, 3), "it comes back in vain");
+        crowding.leave(places[5]);
+        assert_eq!(called(), [0, 1, 0, 1, 1, 1, 1, 1, 0, 0]);
+        crowding.taken(25);
+        assert_eq!(called(), [0, 1, 0, 2, 1, 1, 1, 1, 1, 1]);
+        assert!(crowding.line.is_none());
     }
 
     #[test]
