@@ -21,11 +21,15 @@ pub struct Bare {
 impl Bare {
     /// Everybody is let in.
     pub fn open(world: &World, connect: Connect) -> Self {
+        Self::woken_by(world, connect, Waker::noop().clone())
+    }
+
+    /// The same, and whoever wakes it wakes `waker`.
+    pub fn woken_by(world: &World, connect: Connect, waker: Waker) -> Self {
         let origin = Origin {
             address: "test".into(),
             transport: Transport::Tcp,
         };
-        let waker = Waker::noop().clone();
         let mut decoder = Decoder::new(Role::Client, u32::MAX);
         decoder.set_version(Version::V5);
         let mut line = Self {
