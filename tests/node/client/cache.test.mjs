@@ -10,8 +10,12 @@ import { outsider } from './harness/mailbox.mjs';
 import { startPages } from './harness/pages.mjs';
 import { needs } from './harness/place.mjs';
 
+/** Of each snapshot so far: whether its end was inferred, not told by the broker. */
+const inferred = (tab, filter) => tab.page.evaluate((name) => window.app.subscriptions[name].inferred, filter);
+
 for (const { name, start, programs } of BROKERS) {
-  // Fails if what a later tab is shown as live is what was kept before it changed, if the cache waits for the network, or if what was deleted meanwhile stays.
+  // Fails if what a later tab is shown as live is what was kept before it changed, if the cache waits for the network, if what was deleted meanwhile
+  // stays, or if the end of the retained values is taken for told: in 3.1.1 nobody can tell it.
   test(`${name}, 3.1.1: retained values for a second tab, without the broker, and put right`, needs(90_000, programs), async (t) => {
     const broker = await start(t);
     const link = await startLink(t, broker);
@@ -35,6 +39,7 @@ for (const { name, start, programs } of BROKERS) {
     await snapshot(first);
     assert.deepEqual(await values(first), [['state/1', 'old', false], ['state/2', 'old', false], ['state/3', 'old', false]]);
     assert.equal((await shown(first))['state/2'].retain, true);
+    assert.deepEqual(await inferred(first, 'state/#'), [true]);
     await set(2, 'changed');
     await first.eventually('the change', () => window.app.seen(), (texts) => texts.at(-1) === 'changed');
     assert.equal((await shown(first))['state/2'].retain, undefined, 'it may be an event');
@@ -87,8 +92,8 @@ for (const { name, start, programs } of BROKERS) {
     assert.deepEqual([...new Set(live)].sort(), ['state/1 new', 'state/2 ']);
   });
 
-  // Fails if a subscription that keeps nothing is not asked for again when the session is resumed, if what does not come again counts as gone, or if
-  // one for which nothing comes is not told so.
+  // Fails if a subscription that keeps nothing is not asked for again when the session is resumed, if what does not come again counts as gone, if
+  // one for which nothing comes is not told so, or if what is only inferred looks like what the broker said.
   test(`${name}: each subscription has its snapshot at each connect, also one that keeps nothing`, needs(90_000, programs), async (t) => {
     const broker = await start(t);
     const link = await startLink(t, broker);
@@ -108,5 +113,11 @@ for (const { name, start, programs } of BROKERS) {
     for (const filter of Object.keys(filters)) await count(tab, filter, 2);
     const texts = await tab.page.evaluate(() => window.app.seen());
     assert.deepEqual([texts.at(-1), texts.includes('')], ['new', false]);
+    for (const [filter, { retainHandling }] of Object.entries(filters)) {
+      // Where none are sent, nobody has to say that all have come.
+      const isTold = broker.announces || retainHandling === 2 || filter.startsWith('$share/');
+      assert.deepEqual(await inferred(tab, filter), [!isTold, !isTold], filter);
+    }
+    if (!broker.announces) assert.ok(link.count(true, 'pingreq') >= 2, 'asked for a sign that what came before it was all');
   });
 }

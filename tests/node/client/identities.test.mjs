@@ -1,13 +1,11 @@
 // Whose data it is: identities on one profile, logging out, and what the broker is told when the last tab goes.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import test from 'node:test';
-import mqtt from 'mqtt';
 import { openWindow } from './harness/browser.mjs';
 import { BROKERS } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';
-import { mailbox, outsider } from './harness/mailbox.mjs';
+import { mailbox, outsider, sessionPresent } from './harness/mailbox.mjs';
 import { startPages } from './harness/pages.mjs';
 import { eventually, needs } from './harness/place.mjs';
 
@@ -254,14 +252,6 @@ for (const { name, start, programs } of BROKERS) {
       assert.equal(wills().length, before + 1);
     });
   }
-}
-
-/** Whether the broker has a session of that client. */
-async function sessionPresent(broker, clientId, version) {
-  const client = mqtt.connect(broker.tcp, { clientId, clean: false, protocolVersion: version === '5.0' ? 5 : 4 });
-  const [connack] = await once(client, 'connect');
-  await client.endAsync();
-  return connack.sessionPresent;
 }
 
 async function surroundings(t, start) {

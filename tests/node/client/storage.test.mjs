@@ -2,17 +2,20 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
 import mqtt from 'mqtt';
-import { openWindow } from './harness/browser.mjs';
-import { BROKERS } from './harness/broker.mjs';
+import { openWindow, startOnProfile } from './harness/browser.mjs';
+import { BROKERS, startEbbtide } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';
-import { mailbox, outsider } from './harness/mailbox.mjs';
+import { mailbox, outsider, sessionPresent } from './harness/mailbox.mjs';
 import { startPages } from './harness/pages.mjs';
-import { eventually, needs } from './harness/place.mjs';
+import { eventually, folder, needs } from './harness/place.mjs';
 
 const VERSIONS = ['5.0', '3.1.1'];
 const EXPIRY_S = 1;
+const DAY_S = 86_400;
 const QUOTA_BYTES = 3_000_000;
 const LARGE_BYTES = 500_000;
 
@@ -79,6 +82,73 @@ for (const { name, start, programs } of BROKERS) for (const version of VERSIONS)
   });
 }
 
+/** With a client id of the client's own, and with one of the application's. */
+const CLIENTS = VERSIONS.flatMap((version) => [{ identity: `ana ${version}`, version }, { identity: `ben ${version}`, version, clientId: `phone ${version}` }]);
+for (const { name, start, programs } of BROKERS) {
+  // Fails if a client of which nothing is left goes on with what it cannot know, or says what it cannot know; or if it takes the session that only the
+  // broker remembers for its own.
+  test(`${name}: all storage goes while no page is open: fresh with a new client id, evicted with one of the application's own`, needs(90_000, programs), async (t) => {
+    const broker = await start(t);
+    const link = await startLink(t, broker);
+    const pages = await startPages(t);
+    const sender = await outsider(t, broker);
+    const box = await mailbox(broker, 'out/#');
+    const profile = await folder(t);
+    /** Starts a browser; each client with its tab, and the CONNECTs that it sends from now on. */
+    const open = async () => {
+      const window = await startOnProfile(t, pages, profile);
+      const look = await window.tab('look', 'elsewhere.html');
+      const stored = await look.page.evaluate(async () => [...await indexedDB.databases(), ...Object.keys(localStorage)].length);
+      const clients = [];
+      for (const options of CLIENTS) {
+        const tab = await window.tab(options.identity);
+        const since = link.trace.length;
+        await tab.call('connect', link.url, options);
+        await tab.call('subscribe', 'in/#', { qos: 1 });
+        await tab.eventually('granted', () => window.app.subscriptions['in/#'].granted, (qos) => qos === 1);
+        const connects = link.trace.slice(since).filter(({ up, packet }) => up && packet.cmd === 'connect').map(({ packet }) => packet);
+        clients.push({ tab, connects, ...options });
+      }
+      return { window, stored, clients };
+    };
+
+    const before = await open();
+    link.cut();
+    for (const { tab } of before.clients) {
+      await tab.state('offline');
+      await tab.call('publishAll', [1, 2].map((qos) => ({ topic: `out/${qos}`, text: 'lost', qos })));
+    }
+    await before.window.close();
+    for (const kind of ['IndexedDB', 'Local Storage']) await rm(join(profile, 'Default', kind), { recursive: true });
+    await sender.publishAsync('in/1', 'meanwhile', { qos: 1 });
+
+    link.restore();
+    const { stored, clients } = await open();
+    assert.equal(stored, 0);
+    for (const { tab } of clients) {
+      assert.deepEqual(await tab.call('outbox'), []);
+      await tab.call('publish', 'out/1', 'after', { qos: 1 });
+    }
+    await sender.publishAsync('in/1', 'after', { qos: 1 });
+    for (const [at, { tab, connects, version, clientId }] of clients.entries()) {
+      assert.equal((await tab.state('online')).session, clientId ? 'evicted' : 'fresh');
+      const told = await tab.page.evaluate(() => window.app.reports.filter(({ lost }) => lost));
+      assert.deepEqual(told.map(({ kind, lost }) => [kind, lost.outbox, lost.since]), clientId ? [['evicted', undefined, undefined]] : [], 'nobody knows how much');
+      await tab.eventually('a message', () => window.app.seen(), (texts) => texts.includes('after'));
+      assert.deepEqual(await tab.call('seen'), ['after']);
+      // In 3.1.1 what begins with Clean Session ends with its connection: one that is kept follows.
+      assert.deepEqual(connects.map(({ clean }) => clean), !clientId ? [false] : version === '5.0' ? [false, true] : [false, true, false]);
+      const [old] = before.clients[at].connects;
+      assert.equal(connects[0].clientId === old.clientId, clientId !== undefined);
+      // The old session ends when its time is over.
+      if (version === '5.0') assert.equal(old.properties.sessionExpiryInterval, DAY_S);
+      if (!clientId) assert.equal(await sessionPresent(broker, old.clientId, version), true);
+    }
+    const texts = await box.collect('all of them', (all) => all.length >= CLIENTS.length);
+    assert.deepEqual(texts.map(({ text }) => text), CLIENTS.map(() => 'after'));
+  });
+}
+
 for (const { name, start, programs } of BROKERS) {
   // Fails if the client takes the loss of all that is stored for a logout, and ends; or if a promise of what was lost stays open.
   test(`${name}: the storage is evicted while the page is open: said with what may be lost, and it goes on`, needs(90_000, programs), async (t) => {
@@ -135,6 +205,28 @@ for (const { name, start, programs } of BROKERS) {
     assert.deepEqual([kept[0], kept.at(-1)], ['before', 'after']);
   });
 }
+
+// Fails if a tab of an older version keeps the database from the newer one, or goes on without a word.
+test('a newer version wants the database: every tab lets go of it, says so, and is closed', needs(), async (t) => {
+  const { link, window, tab } = await opened(t, startEbbtide);
+  const second = await window.tab('b');
+  await second.call('connect', link.url, { identity: 'ana' });
+  await second.state('online');
+  const newer = await window.tab('newer', 'elsewhere.html');
+  // It settles when nobody holds the database any more.
+  await newer.page.evaluate(async () => {
+    const [{ name, version }] = await indexedDB.databases();
+    const request = indexedDB.open(name, version + 1);
+    await new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: reject }));
+  });
+  for (const one of [tab, second]) {
+    const { error } = await one.state('closed');
+    assert.equal(error, 'storage');
+    assert.ok((await one.page.evaluate(() => window.app.reports)).some(({ kind }) => kind === 'reload-needed'));
+    assert.match((await one.call('inspect')).errors.at(-1), / closed: EbbtideError: another tab runs a newer version/);
+  }
+  await eventually('the connection gone', () => link.open, (open) => open === 0);
+});
 
 const WITHOUT = {
   'is missing': () => Object.defineProperty(globalThis, 'indexedDB', { value: undefined }),

@@ -11,7 +11,8 @@ import { eventually, needs } from './harness/place.mjs';
 import { fiveTabs, leaderOf } from './harness/tabs.mjs';
 
 for (const { name, start, programs } of BROKERS) {
-  // Fails if a tab is told that all retained values have come while those are missing that came before the leader knew of it.
+  // Fails if a tab is told that all retained values have come while those are missing that came before the leader knew of it, or if only the leader
+  // is told whether that was inferred.
   test(`${name}: a tab that subscribes in the middle of a snapshot is shown all of it`, needs(90_000, programs), async (t) => {
     const broker = await start(t);
     const link = await startLink(t, broker);
@@ -34,7 +35,8 @@ for (const { name, start, programs } of BROKERS) {
     await tabs[1].eventually('granted', () => window.app.subscriptions['state/#'].granted, (qos) => qos === 0);
     gate.open();
     for (const tab of tabs) {
-      await tab.eventually('the snapshot', () => window.app.subscriptions['state/#'].snapshots, (count) => count === 1);
+      const { inferred } = await tab.eventually('the snapshot', () => window.app.subscriptions['state/#'], ({ snapshots }) => snapshots === 1);
+      assert.deepEqual(inferred, [!broker.announces]);
       const live = await tab.page.evaluate(() => window.app.messages.filter(({ fromCache }) => !fromCache).map(({ topic }) => topic));
       assert.deepEqual(live.sort(), topics);
     }

@@ -232,7 +232,11 @@ export class Client {
     this.#engine.renewCredentials();
   }
 
-  /** What is going on inside, as plain values for a bug report: state, session, outbox, in flight, leader, last errors. */
+  /**
+   * What is going on inside, as plain values for a bug report, without credentials and payloads: `state` with its `session`, how many publishes are in
+   * the `outbox`, the connection as `leader` has it (`inFlight` is how many of them are on their way), `storage`, and the last `errors`. The guide
+   * "When something goes wrong" says more of them; more than these names is no interface.
+   */
   inspect(): Promise<Readonly<Record<string, unknown>>> {
     const subscriptions = [...this.#subscriptions].map(({ filter }) => filter);
     const own = { url: this.#url, identity: this.identity, state: this.state, subscriptions };

@@ -148,7 +148,8 @@ export interface SubscriptionSink {
 /**
  * What a status bar or a log should know beside the state.
  *
- * - `gap`, `evicted`: what is lost, as far as it is known.
+ * - `gap`, `evicted`: what is lost, as far as it is known. `outbox`: publishes; after a gap those of which nobody can say whether they arrived.
+ *   `since`: when the connection ended, milliseconds since 1970. What is not there is not known.
  * - `unclaimed`: messages that no subscription of any tab wanted within 30 s, removed.
  * - `dropped`: messages that a limit dropped, here or at the server.
  * - `quota-exceeded`, `storage-lost`: the browser's storage is full, or gone. `memory-only`: nothing here survives a reload.
@@ -160,7 +161,7 @@ export interface SubscriptionSink {
  * - `error`: something inside failed, such as `load-failed` or `storage`; the state says what comes of it.
  */
 export type Report =
-  | { readonly kind: 'gap' | 'evicted'; readonly reason: string; readonly lost: { outbox?: number; inbox?: number; /** Milliseconds since 1970. */ since?: number } }
+  | { readonly kind: 'gap' | 'evicted'; readonly reason: string; readonly lost: { outbox?: number | undefined; since?: number | undefined } }
   | { readonly kind: 'unclaimed'; readonly count: number; readonly filters: string[] }
   | { readonly kind: 'dropped'; readonly count: number; readonly reason: string }    // ebbtide-dropped, inbox, QoS 0 limits
   | { readonly kind: 'quota-exceeded' | 'memory-only' | 'reload-needed' | 'storage-lost'; readonly reason: string }

@@ -1,5 +1,6 @@
 // A client outside of the browser: a session at the broker that gathers what the pages publish, and publishes to them.
 
+import { once } from 'node:events';
 import mqtt from 'mqtt';
 import { EVENTUALLY_MS, eventually, within } from './place.mjs';
 
@@ -42,3 +43,10 @@ export async function outsider(t, broker, options = {}) {
   return Object.assign(client, { received });
 }
 
+/** Whether the broker has a session of that client. */
+export async function sessionPresent(broker, clientId, version) {
+  const client = mqtt.connect(broker.tcp, { clientId, clean: false, protocolVersion: version === '5.0' ? 5 : 4 });
+  const [connack] = await once(client, 'connect');
+  await client.endAsync();
+  return connack.sessionPresent;
+}

@@ -38,9 +38,9 @@ const app = {
   /** Loops over a filter until the page ends. `note`: at the web server, too, before the next is asked for. */
   subscribe(filter, { note = false, ...options } = {}) {
     const subscription = client.subscribe(filter, options);
-    const state = { granted: undefined, snapshots: 0, ended: undefined };
+    const state = { granted: undefined, snapshots: 0, inferred: [], ended: undefined };
     subscription.granted.then((qos) => (state.granted = qos), (error) => (state.granted = error.code));
-    subscription.onSnapshot(() => (state.snapshots += 1));
+    subscription.onSnapshot(({ inferred }) => (state.snapshots = state.inferred.push(inferred)));
     app.subscriptions[filter] = state;
     const loop = async () => {
       for await (const message of subscription) {

@@ -29,19 +29,22 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
   let onLog: ((line: string) => void) | undefined;
   let forgetting = false;
   let count = 0;
-  const errors: string[] = [];
+  let errors: string[] = [];
   let forgotten: boolean | undefined;
   let leader: object | undefined;
 
   const log = (line: string): void => onLog?.(line);
+  /** Of those that say the same the last one is kept: many attempts to connect are no reason to forget the rest. */
+  const keep = (name: string, { reason, error = reason }: { reason?: unknown; error?: unknown }): void => {
+    const text = ` ${name}: ${error}`;
+    if (error) errors = [...errors.filter((one) => !one.endsWith(text)), new Date().toISOString() + text].slice(-ERRORS_KEPT);
+  };
   const report = (what: Report): void => {
     if (what.kind === 'outbox') {
       if (what.count === count) return;
       count = what.count;
-    } else if ('reason' in what || what.kind === 'error') {
-      errors.push(`${new Date().toISOString()} ${what.kind}: ${'reason' in what ? what.reason : what.error}`);
-      errors.splice(0, errors.length - ERRORS_KEPT);
     }
+    keep(what.kind, what as {});
     log(`report ${JSON.stringify({ ...what, authenticationData: undefined })}`);
     onReport?.(what);
   };
@@ -50,6 +53,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     state = now;
     first &&= now.state === 'connecting';
     log(`state ${JSON.stringify(now)}`);
+    keep(now.state, now as {});
     publications.moved();
     onState?.(now);
   };
@@ -127,7 +131,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     inspect: async () => {
       const { opened } = station;
       return {
-        state, identity: settings.identity, tab: station.self, leading: station.leading, epoch: station.epoch, outbox: count, leader: station.leader?.inspect() ?? leader, errors: [...errors],
+        tab: station.self, leading: station.leading, epoch: station.epoch, outbox: count, leader: station.leader?.inspect() ?? leader, errors,
         storage: opened && {
           kind: opened.store.kind, memoryOnly: opened.memoryOnly,
           persisted: await globalThis.navigator?.storage?.persisted?.().catch(() => undefined),

@@ -42,10 +42,7 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
     if (session === 'gap' || session === 'evicted') {
       const since = lastOnline ?? was?.at;
       // The journal tells only after this what cannot be known any more.
-      setTimeout(() => {
-        const outbox = was ? was.count : unknown;
-        report({ kind: session, reason, lost: { outbox, ...(since !== undefined && { since }) } });
-      });
+      setTimeout(() => report({ kind: session, reason, lost: { outbox: session === 'gap' ? unknown : was?.count, since } }));
     }
     const { connack } = states;
     move({ state: 'online', session, ...(reason && { reason }), ...(connack && { connack }) });
