@@ -151,9 +151,9 @@ class Window {
     return async () => {
       const { traceEvents } = JSON.parse(await this.#browser.stopTracing());
       // On Linux the main thread has the number of its process.
-      const tasks = traceEvents.filter(({ tid, name }) => tid === processId && name.endsWith('RunTask'));
-      if (tasks.length === 0) throw new Error(`the trace has no tasks of process ${processId}`);
-      return tasks.map(({ tdur = 0 }) => tdur / 1_000);
+      const tasks = traceEvents.filter(({ tid, name, tdur }) => tid === processId && name.endsWith('RunTask') && tdur !== undefined);
+      assert.ok(tasks.length > 0, `the trace has no tasks of process ${processId} with their processor time`);
+      return tasks.map(({ tdur }) => tdur / 1_000);
     };
   }
 
