@@ -17,11 +17,14 @@ const ours = (options) => (address, topic, qos) => `import { connect } from './e
   subscription.onMessage((message) => take(message.bytes()));
   globalThis.ready = subscription.granted;`;
 
+/** What ours are measured beside. */
+export const OTHER = 'MQTT.js, in memory';
+
 /** Name → script. */
 export const COUNTING_PAGES = {
   'ebbtide, durable': ours({}),
   'ebbtide, in memory': ours({ storage: 'memory' }),
-  'MQTT.js, in memory': (address, topic, qos) => `import mqtt from 'mqtt';
+  [OTHER]: (address, topic, qos) => `import mqtt from 'mqtt';
   ${COUNTER}
   const client = mqtt.connect(${JSON.stringify(address)}, { protocolVersion: 5, clientId: 'counter-' + Date.now() });
   client.on('message', (_, payload) => take(payload));

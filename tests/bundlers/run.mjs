@@ -54,16 +54,16 @@ function makeApp(tarball) {
 }
 
 /** Looks again until it holds. (`waitForFunction` needs an eval that the policy bars.) */
-async function until(look) {
+async function until(look, otherwise) {
   const end = Date.now() + EXCHANGE_DEADLINE_MS;
   while (!(await look())) {
-    if (Date.now() > end) throw new Error('the page has no app');
+    if (Date.now() > end) throw new Error(otherwise);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
 /** Runs the app that is there: it gets its own message, and had loaded no wasm before it was asked to connect. */
-async function exchange(context, url, topic) {
+async function exchange(context, { url, refused }, topic) {
   const page = await context.newPage();
   const faults = [];
   const wasm = [];
@@ -74,7 +74,7 @@ async function exchange(context, url, topic) {
   });
   page.on('request', (request) => request.url().endsWith('.wasm') && wasm.push(request.url()));
   await page.goto(url);
-  await until(() => page.evaluate(() => typeof globalThis.start === 'function'));
+  await until(() => page.evaluate(() => typeof globalThis.start === 'function'), 'the page has no app');
   assert.deepEqual(wasm, [], 'importing loads no wasm');
   const worker = page.waitForEvent('worker');
   const late = new Promise((resolve) => setTimeout(resolve, EXCHANGE_DEADLINE_MS, 'nothing in time').unref());
@@ -82,6 +82,12 @@ async function exchange(context, url, topic) {
   assert.equal(wasm.length, 1, 'the wasm is loaded once');
   await worker;
   assert.deepEqual(faults, []);
+  if (refused) {
+    // Reports take their time: behind all others comes one that is asked for here.
+    await page.evaluate(() => void (new Image().src = '/barred.png'));
+    await until(() => refused.includes('img-src'), 'the browser reports nothing');
+    assert.deepEqual(refused, ['img-src'], 'the policy is kept');
+  }
   await page.close();
 }
 
@@ -96,13 +102,13 @@ async function inBrowser(app) {
       await build(app, output);
       const site = await serve(output, broker);
       const context = await browser.newContext();
-      await exchange(context, site.url, `bundlers/${name}`);
+      await exchange(context, site, `bundlers/${name}`);
       await context.close();
       site.close();
       done(name);
     }
     const server = await developServer(app, broker);
-    await exchange(await browser.newContext(), server.url, 'bundlers/vite-dev');
+    await exchange(await browser.newContext(), server, 'bundlers/vite-dev');
     await server.close();
     done('vite-dev');
   } finally {

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { extname, join } from 'node:path';
 
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; report-uri /refused";
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
 /** What comes goes on after that time, in order. */
@@ -14,9 +14,18 @@ const delayed = (from, to, delayMs) => {
   from.on('end', () => void setTimeout(() => to.end(), delayMs));
 };
 
-/** Serves a folder. Returns its address, how to end it, and `link`: whether the broker can be reached, and its delay each way. */
+/**
+ * Serves a folder. Returns its address, how to end it, `link`: whether the broker can be reached, and its delay each way; and `refused`: the
+ * directives of the policy that browsers have reported something against.
+ */
 export async function serve(root, broker, link = { up: true, delayMs: 0 }) {
+  const refused = [];
   const server = createServer(async (request, response) => {
+    if (request.method === 'POST') {
+      const report = JSON.parse((await request.toArray()).join(''));
+      refused.push(report['csp-report']['effective-directive']);
+      return response.writeHead(204).end();
+    }
     const path = new URL(request.url, broker).pathname;
     const file = join(root, path === '/' ? 'index.html' : path);
     try {
@@ -42,5 +51,5 @@ export async function serve(root, broker, link = { up: true, delayMs: 0 }) {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const close = () => (server.closeAllConnections(), server.close());
-  return { url: `http://127.0.0.1:${server.address().port}/`, close, link };
+  return { url: `http://127.0.0.1:${server.address().port}/`, close, link, refused };
 }

@@ -10,12 +10,10 @@ import { startPages } from './harness/pages.mjs';
 import { needs } from './harness/place.mjs';
 
 const VALUES = 1_000;
-const OPENINGS = 5;
-/**
- * From the start of the page's script to the frame that shows the first values: the median. The aim is 100 ms on a machine that does nothing
- * else; here others use the processor as well, and what is looked for is a page that waits for something, which takes seconds.
- */
-const PAINTED_WITHIN_MS = 500;
+/** After the visit that stores the values, as a user has it: what the browser compiled then it has. */
+const OPENINGS = 7;
+/** From the start of the page's script to the frame that shows the first values: the median. */
+const PAINTED_WITHIN_MS = 100;
 
 for (const { name, start, programs } of BROKERS) {
   // Fails if the cache waits for the network, if it is slow to open, if old values look like live ones, or if what was deleted
@@ -38,6 +36,7 @@ for (const { name, start, programs } of BROKERS) {
     await tab.close();
 
     link.cut();
+    await window.goFirst();
     const paints = [];
     for (let opening = 0; opening < OPENINGS; opening++) {
       tab = await board();
@@ -46,9 +45,10 @@ for (const { name, start, programs } of BROKERS) {
       assert.equal(await tab.page.evaluate(() => window.board.snapshots), 0);
       if (opening < OPENINGS - 1) await tab.close();
     }
-    t.diagnostic(`painted after ${paints.map(Math.round).join(', ')} ms`);
-    const median = paints.toSorted((a, b) => a - b)[Math.floor(OPENINGS / 2)];
-    assert.ok(median <= PAINTED_WITHIN_MS, `painted after ${paints.map(Math.round).join(', ')} ms`);
+    const median = paints.toSorted((a, b) => a - b)[(OPENINGS - 1) / 2];
+    const said = `painted after ${median.toFixed(0)} ms: ${paints.map(Math.round).join(', ')}`;
+    t.diagnostic(said);
+    assert.ok(median <= PAINTED_WITHIN_MS, said);
 
     await set(0, 'new 0');
     await set(1, '');

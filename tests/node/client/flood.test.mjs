@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { openPublisher } from '../../bundlers/publisher.mjs';
 import { openWindow } from './harness/browser.mjs';
 import { BROKERS, startEbbtide } from './harness/broker.mjs';
 import { startLink } from './harness/link.mjs';
@@ -10,59 +11,73 @@ import { startPages } from './harness/pages.mjs';
 import { assertSameList, eventually, needs } from './harness/place.mjs';
 
 const FLOOD = 50_000;
-const FLOOD_QOS1 = 20_000;
+const FLOOD_TOPIC = 'flood/1';
+const FLOOD_BYTES = 256;
 const RUNS = 5;
 /** A task of the page's main thread that uses more processor time than this is felt. */
 const LONG_TASK_MS = 50;
-/** In the median run; the benchmark has the figures. */
-const LONG_TASKS_MAX = 3;
+/** So long that it is felt, however little of a processor is left for it. */
+const FELT_MS = 300;
 const RECEIVE_MAXIMUM = 20;
 const INBOX_MAX = 50;
 const BACKLOG = 1_000;
-/** In all twice what the page may hold of them. */
+/** In all five times what the page may hold of them. */
 const PAYLOAD_BYTES = 1_024;
 const HELD_BYTES_MAX = 8 * 2 ** 20;
+/** How often that is looked at, evenly over the flood. */
+const LOOKS = 10;
 /** What waits for a page is not to be dropped, however slow this machine is today. */
 const NO_DROPS = ['--outgoing-bytes-max', String(2 ** 28)];
 
-// Fails if a burst is worked off in one go, so that the page cannot paint or be clicked meanwhile.
-test('50,000 messages at once: few long tasks, none lost', needs(180_000), async (t) => {
-  const broker = await startEbbtide(t, NO_DROPS);
-  const { tab, window } = await opened(t, broker.url);
-  const sender = await outsider(t, broker);
-  await tab.call('count', 'flood/#', { qos: 0 });
-  await tab.eventually('granted', () => window.app.subscriptions['flood/#'].granted, (qos) => qos === 0);
-  const longTasks = [];
-  for (let run = 1; run <= RUNS; run++) {
-    const stop = await window.traceTasks(tab);
-    for (let sent = 0; sent < FLOOD; sent++) sender.publish('flood/1', `message ${sent}`, { qos: 0 });
-    await tab.eventually('all of them', () => window.app.counted, (count) => count === run * FLOOD, 60_000);
-    const tasks = await stop();
-    longTasks.push(tasks.filter((ms) => ms > LONG_TASK_MS).length);
-  }
-  const median = longTasks.toSorted((a, b) => a - b)[(RUNS - 1) / 2];
-  t.diagnostic(`long tasks in ${RUNS} floods of ${FLOOD}: ${longTasks.join(', ')}`);
-  assert.ok(median <= LONG_TASKS_MAX, `long tasks: ${longTasks.join(', ')}`);
-});
+// Not on Mosquitto: through its WebSocket listener 50,000 messages take most of a minute, which is no flood.
+for (const qos of [0, 1]) {
+  // Fails if a burst is worked off in one go, so that the page cannot paint or be clicked meanwhile.
+  test(`50,000 messages of QoS ${qos} at once: no long tasks, none lost`, needs(240_000), async (t) => {
+    const broker = await startEbbtide(t, NO_DROPS);
+    const { tab, window } = await opened(t, broker.url);
+    const publisher = await openPublisher(new URL(broker.tcp).port, FLOOD_TOPIC, FLOOD_BYTES);
+    t.after(() => publisher.close());
+    await counts(tab, qos);
+    const longTasks = async (act) => {
+      const stop = await window.traceTasks(tab);
+      await act();
+      const tasks = await stop();
+      return tasks.filter((ms) => ms > LONG_TASK_MS).length;
+    };
+    const felt = await longTasks(() => tab.page.evaluate((ms) => {
+      for (const end = performance.now() + ms; performance.now() < end; );
+    }, FELT_MS));
+    assert.ok(felt > 0, 'what is long is seen');
+
+    const found = [];
+    for (let run = 1; run <= RUNS; run++) {
+      found.push(await longTasks(async () => {
+        await publisher.publish(FLOOD, qos);
+        await tab.eventually('all of them', () => window.app.counted, (count) => count === run * FLOOD, 60_000);
+      }));
+    }
+    const median = found.toSorted((a, b) => a - b)[(RUNS - 1) / 2];
+    t.diagnostic(`long tasks in ${RUNS} floods of ${FLOOD}: ${found.join(', ')}`);
+    assert.equal(median, 0, `long tasks: ${found.join(', ')}`);
+  });
+}
 
 // Fails if more is unacknowledged than the page allowed, or if what is done stays: in memory or in the inbox.
-test('20,000 messages of QoS 1: what the page holds is bounded by its Receive Maximum', needs(240_000), async (t) => {
+test('50,000 messages of QoS 1: what the page holds is bounded by its Receive Maximum', needs(240_000), async (t) => {
   const broker = await startEbbtide(t);
   const link = await startLink(t, broker);
   const receiveMaximum = 1_000;
   const { tab } = await opened(t, link.url, { receiveMaximum });
-  const sender = await outsider(t, broker);
-  await tab.call('count', 'flood/#', { qos: 1 });
-  await tab.eventually('granted', () => window.app.subscriptions['flood/#'].granted, (qos) => qos === 1);
-  const payload = Buffer.alloc(PAYLOAD_BYTES, 'x');
+  const publisher = await openPublisher(new URL(broker.tcp).port, FLOOD_TOPIC, PAYLOAD_BYTES);
+  t.after(() => publisher.close());
+  await counts(tab, 1);
   const before = await tab.heldBytes();
   const held = [];
-  const inOneGo = FLOOD_QOS1 / 40;
-  for (let sent = 0; sent < FLOOD_QOS1; sent += inOneGo) {
-    await Promise.all(Array.from({ length: inOneGo }, () => sender.publishAsync('flood/1', payload, { qos: 1 })));
-    if (sent % (5 * inOneGo) === 0) held.push((await tab.heldBytes()) - before);
+  for (let look = 0; look < LOOKS; look++) {
+    await publisher.publish(FLOOD / LOOKS, 1);
+    held.push((await tab.heldBytes()) - before);
   }
-  await tab.eventually('all of them', () => window.app.counted, (count) => count === FLOOD_QOS1, 120_000);
+  await tab.eventually('all of them', () => window.app.counted, (count) => count === FLOOD, 120_000);
   const mebibytes = held.map((bytes) => (bytes / 2 ** 20).toFixed(1));
   t.diagnostic(`held beyond the start, MiB: ${mebibytes.join(', ')}`);
   assert.ok(Math.max(...held) <= HELD_BYTES_MAX, `held beyond the start, MiB: ${mebibytes.join(', ')}`);
@@ -146,4 +161,11 @@ async function opened(t, url, options = {}) {
   await tab.call('connect', url, { identity: 'ana', ...options });
   await tab.state('online');
   return { pages, window, tab };
+}
+
+/** It counts what comes. */
+async function counts(tab, qos) {
+  await tab.call('count', 'flood/#', { qos });
+  await tab.eventually('granted', () => window.app.subscriptions['flood/#'].granted, (granted) => granted !== undefined);
+  assert.equal(await tab.page.evaluate(() => window.app.subscriptions['flood/#'].granted), qos);
 }

@@ -6,6 +6,7 @@ import { BROKERS } from './harness/broker.mjs';
 import { openPlainWindow, THROTTLES_SOON } from './harness/browser.mjs';
 import { connected, wentOffline } from './harness/connected.mjs';
 import { outsider } from './harness/mailbox.mjs';
+import { WITHOUT_WORKERS } from './harness/pages.mjs';
 import { eventually, needs } from './harness/place.mjs';
 
 const KEEP_ALIVE_S = 2;
@@ -91,6 +92,35 @@ for (const { name, start, programs } of BROKERS) {
     await tab.eventually('timers that stand still', () => performance.now() - window.ranAtMs, (ms) => ms > 3_000);
     await staysConnected(link, tab);
     assert.equal(await tab.page.evaluate(() => document.visibilityState), 'hidden');
+  });
+}
+
+for (const { name, start, programs } of BROKERS) {
+  // Fails if nothing ticks where a policy bars the worker, or if that throws.
+  test(`${name}: a policy that bars workers: the page's own timers keep the connection alive, and see that a leader is silent`, needs(90_000, programs), async (t) => {
+    const { broker, link, tab, window } = await connected(t, start, { keepAliveS: KEEP_ALIVE_S }, { policy: WITHOUT_WORKERS });
+    const sender = await outsider(t, broker);
+    await watch(tab);
+    await staysConnected(link, tab);
+    await sender.publishAsync('feed/1', 'received', { qos: 1 });
+    await tab.eventually('a message', () => window.app.seen(), (texts) => texts.includes('received'));
+    await tab.call('publishAll', [{ topic: 'feed/1', text: 'sent', qos: 2 }]);
+    await tab.eventually('its own message', () => window.app.seen(), (texts) => texts.includes('sent'));
+    const other = await window.tab('b');
+    await other.call('connect', link.url, { identity: 'ana', keepAliveS: KEEP_ALIVE_S });
+    await other.state('online');
+    // A page that is stopped in a transaction would keep the other from the database.
+    await tab.eventually('the exchange is over', () => window.app.published[0].acked, (acked) => acked === 'ok');
+    await other.eventually('an empty inbox', () => window.app.storedIn('inbox'), (rows) => rows === 0);
+    await tab.suspend();
+    await other.eventually('it leads', () => window.app.leading());
+    await other.state('online');
+    tab.resume();
+    assert.deepEqual([...tab.page.workers(), ...other.page.workers()], []);
+    // The browser writes to the console that it has barred the worker. That is the only fault.
+    const faults = window.faults.splice(0);
+    assert.equal(faults.length, 2, faults.join('\n'));
+    for (const [at, { name }] of [tab, other].entries()) assert.match(faults[at], new RegExp(`^${name}: .*worker\\.js.*worker-src 'none'`, 's'));
   });
 }
 

@@ -4,11 +4,11 @@ import { openWindow } from './browser.mjs';
 import { startLink } from './link.mjs';
 import { startPages } from './pages.mjs';
 
-/** One tab, online through a link. `throttled`: no timer of the page runs before a minute; `clock`: the test moves the page's time; `open`: in such a window. */
-export async function connected(t, start, options = {}, { clock = false, throttled = false, open = openWindow } = {}) {
+/** One tab, online through a link. `throttled`: no timer of the page runs before a minute; `clock`: the test moves the page's time; `open`: in such a window; `policy`: the page's. */
+export async function connected(t, start, options = {}, { clock = false, throttled = false, open = openWindow, policy } = {}) {
   const broker = await start(t);
   const link = await startLink(t, broker);
-  const pages = await startPages(t);
+  const pages = await startPages(t, policy);
   const window = await open(t, pages);
   const tab = await window.tab('a', 'elsewhere.html');
   if (clock) await tab.page.clock.install();

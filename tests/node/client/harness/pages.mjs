@@ -11,13 +11,16 @@ import { eventually, PACKAGE } from './place.mjs';
 
 const PAGE = fileURLToPath(new URL('../page/', import.meta.url));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.wasm': 'application/wasm' };
-export const POLICY = [
+const POLICY = [
   "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "worker-src 'self'", "connect-src 'self' ws://127.0.0.1:*",
   "style-src 'self'", "img-src 'self' data:",
 ].join('; ');
 
-export async function startPages(t) {
-  const pages = new Pages();
+/** The same for a page that may have no workers. */
+export const WITHOUT_WORKERS = POLICY.replace("worker-src 'self'", "worker-src 'none'");
+
+export async function startPages(t, policy = POLICY) {
+  const pages = new Pages(policy);
   await pages.listen();
   t.after(() => pages.close());
   return pages;
@@ -25,10 +28,15 @@ export async function startPages(t) {
 
 class Pages {
   #http = createServer((request, response) => this.#serve(request, response).catch(() => response.writeHead(404).end()));
+  #policy;
   #holding = () => false;
   #held = [];
   /** What the pages noted: { tab, … }, in the order of arrival. */
   notes = [];
+
+  constructor(policy) {
+    this.#policy = policy;
+  }
 
   listen() {
     return new Promise((resolve) => this.#http.listen(0, '127.0.0.1', resolve));
@@ -71,7 +79,7 @@ class Pages {
     const content = await readFile(file);
     response.writeHead(200, {
       'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
-      'content-security-policy': POLICY,
+      'content-security-policy': this.#policy,
       'cache-control': 'no-cache',
     });
     return response.end(content);
