@@ -15,8 +15,8 @@ const KEEP_ALIVE_S = 2;
 const HIDDEN_MS = 120_000;
 /** As in no tab that is only behind others; of the second minute one half at least has passed without a timer. */
 const STANDSTILL_MS = 25_000;
-/** Nothing comes for so long, between messages of which each has to come while the tab is hidden. */
-const QUIET_MS = 8_000;
+/** Nothing comes for so long, or the fresh timers of each message would do for the keep alive; each has to come while the tab is hidden. */
+const QUIET_MS = 20_000;
 const BURST = 4;
 
 // Beside each other: most of its two minutes a hidden tab has nothing to do.
