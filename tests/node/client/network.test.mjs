@@ -1,13 +1,12 @@
-// Networks that fail in every way: cut, silent, restarted; computers that sleep, tabs that are hidden or left and come back.
+// Networks that fail in every way: cut, silent, restarted; computers that sleep.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { BROKERS } from './harness/broker.mjs';
-import { openPlainWindow, THROTTLES_SOON } from './harness/browser.mjs';
-import { connected, wentOffline } from './harness/connected.mjs';
+import { connected, staysConnected, wentOffline } from './harness/connected.mjs';
 import { outsider } from './harness/mailbox.mjs';
 import { WITHOUT_WORKERS } from './harness/pages.mjs';
-import { eventually, needs } from './harness/place.mjs';
+import { needs } from './harness/place.mjs';
 
 const KEEP_ALIVE_S = 2;
 
@@ -69,30 +68,6 @@ for (const { name, start, programs } of BROKERS) {
     link.restore();
     await tab.state('online');
   });
-
-  // Fails if the keep alive depends on the timers of the page, which run once a minute in a hidden tab.
-  test(`${name}: no timer of the page runs before a minute, as if it were hidden: it stays connected`, needs(90_000, programs), async (t) => {
-    const { link, tab } = await connected(t, start, { keepAliveS: KEEP_ALIVE_S }, { throttled: true });
-    await staysConnected(link, tab);
-  });
-
-  // Fails if the same is so of what a browser lets a hidden tab do.
-  test(`${name}: a tab that is hidden, its timers throttled by the browser, stays connected`, needs(90_000, programs), async (t) => {
-    const open = (t, pages) => openPlainWindow(t, pages, [THROTTLES_SOON]);
-    const { link, tab, window } = await connected(t, start, { keepAliveS: KEEP_ALIVE_S }, { open });
-    await tab.page.evaluate(() => {
-      const run = () => {
-        window.ranAtMs = performance.now();
-        setTimeout(run, 10);
-      };
-      run();
-    });
-    await window.hide(tab);
-    // A tab that is only in the background has them run once a second.
-    await tab.eventually('timers that stand still', () => performance.now() - window.ranAtMs, (ms) => ms > 3_000);
-    await staysConnected(link, tab);
-    assert.equal(await tab.page.evaluate(() => document.visibilityState), 'hidden');
-  });
 }
 
 for (const { name, start, programs } of BROKERS) {
@@ -121,34 +96,6 @@ for (const { name, start, programs } of BROKERS) {
     const faults = window.faults.splice(0);
     assert.equal(faults.length, 2, faults.join('\n'));
     for (const [at, { name }] of [tab, other].entries()) assert.match(faults[at], new RegExp(`^${name}: .*worker\\.js.*worker-src 'none'`, 's'));
-  });
-}
-
-async function staysConnected(link, tab) {
-  const before = link.count(true, 'pingreq');
-  await eventually('four pings', () => link.count(true, 'pingreq'), (count) => count >= before + 4);
-  assert.equal(link.opened, 1);
-  assert.deepEqual(await tab.page.evaluate(() => window.app.states.map(({ state }) => state)), ['connecting', 'online']);
-}
-
-for (const { name, start, programs } of BROKERS) {
-  // Fails if the page keeps its connection or its locks in the back/forward cache, or does not come back from there.
-  test(`${name}: back and forward: the page is restored from the cache and online again`, needs(90_000, programs), async (t) => {
-    const { broker, link, tab, window } = await connected(t, start);
-    const sender = await outsider(t, broker);
-    await watch(tab);
-    for (const text of ['first', 'second']) {
-      await tab.leave();
-      await eventually('its connection gone', () => link.open, (open) => open === 0);
-      await sender.publishAsync('feed/1', text, { qos: 1 });
-      const other = await window.tab('other');
-      assert.deepEqual(await other.page.evaluate(async () => (await navigator.locks.query()).held), [], 'no lock is kept');
-      await other.close();
-      await tab.back();
-      assert.equal((await tab.state('online')).session, 'resumed');
-      await tab.eventually('what came meanwhile', () => window.app.seen(), (texts) => texts.at(-1) === text);
-    }
-    assert.deepEqual(await tab.call('seen'), ['first', 'second']);
   });
 }
 

@@ -13,6 +13,7 @@ mod raw;
 mod recipients;
 mod restart;
 mod start;
+mod stops;
 
 use anyhow::Result;
 
@@ -27,7 +28,7 @@ pub struct Benchmark {
 }
 
 /// All of them.
-pub const ALL: [Benchmark; 9] = [
+pub const ALL: [Benchmark; 10] = [
     Benchmark {
         name: "publish",
         title: "Durable QoS 1 publishes for a session that is away, 256 bytes, window of 100 each",
@@ -67,6 +68,11 @@ pub const ALL: [Benchmark; 9] = [
         name: "client",
         title: "The npm package in Chromium",
         run: client::run,
+    },
+    Benchmark {
+        name: "stops",
+        title: "Stops of the tab that leads, and how many are followed within 3 s",
+        run: stops::run,
     },
     Benchmark {
         name: "dashboard",

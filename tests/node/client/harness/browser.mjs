@@ -41,16 +41,13 @@ export async function startOnProfile(t, pages, profile) {
   return new Window(t, pages, context, context.browser());
 }
 
-/** The timers of a hidden tab run once a minute soon after it was hidden, not only after five minutes. */
-export const THROTTLES_SOON = '--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1';
-
 /**
  * A browser of its own whose tabs are hidden and frozen as a user's are: one that Playwright starts takes each for visible and in use, and then
  * none can be frozen.
  */
-export async function openPlainWindow(t, pages, more = []) {
+export async function openPlainWindow(t, pages) {
   const profile = await mkdtemp(join(tmpdir(), 'ebbtide-client-'));
-  const args = [...OPTIONS.args, ...more, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
+  const args = [...OPTIONS.args, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
   const program = spawn(CHROMIUM, args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(program, 'exit');
   const end = async () => {

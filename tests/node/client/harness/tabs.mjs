@@ -29,15 +29,18 @@ export async function fiveTabs(t, start, { open = openWindow, version = '5.0' } 
   return { broker, link, pages, window, tabs };
 }
 
-/** Publishes numbers with QoS 2, each when the one before is acknowledged, and no faster than five tabs on a busy machine take them; until it is stopped. */
-export async function startFeed(t, broker) {
+/**
+ * Publishes numbers, each when the one before is acknowledged, and no faster than five tabs on a busy machine take them; until it is stopped.
+ * `levels`: their QoS, in turn.
+ */
+export async function startFeed(t, broker, levels = [2]) {
   const client = await outsider(t, broker);
   const feed = { sent: 0 };
   let running = false;
   let done;
   const run = async () => {
     while (running) {
-      await client.publishAsync('feed/numbers', String(feed.sent), { qos: 2 });
+      await client.publishAsync('feed/numbers', String(feed.sent), { qos: levels[feed.sent % levels.length] });
       feed.sent += 1;
       await pause(FEED_PAUSE_MS);
     }
@@ -61,7 +64,7 @@ export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export async function everyoneHas(tabs, count, feed) {
   await eventually('the feed', () => feed.sent, (sent) => sent >= count);
   const last = String(count - 1);
-  const has = (tab) => tab.eventually(`number ${last}`, () => window.app.seen(), (texts) => texts.includes(last));
+  const has = (tab) => eventually(`${tab.name}: number ${last}`, () => tab.call('lately', last), (seen) => seen.has);
   await Promise.all(tabs.map(has));
 }
 

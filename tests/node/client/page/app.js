@@ -70,14 +70,15 @@ const app = {
     await Promise.all(list.map(({ topic, text, ...options }) => publish(topic, text, options).stored));
   },
 
-  /** Publishes numbers, each when the one before is stored, until `publishNoMore`, which gives how many were. */
-  publishOn(topic, options) {
+  /** Publishes numbers, each when the one before is stored, or so long after it, until `publishNoMore`, which gives how many were. */
+  publishOn(topic, options, pauseMs = 0) {
     app.publishedOn = 0;
     app.publishing = true;
     const run = async () => {
       while (app.publishing) {
         await client.publish(topic, String(app.publishedOn), options).stored;
         app.publishedOn += 1;
+        if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     };
     app.run = run();
@@ -96,6 +97,8 @@ const app = {
 
   /** The texts of all messages so far. */
   seen: () => app.messages.map(({ text }) => text),
+  /** Whether this text has come; and what came last. */
+  lately: (text) => ({ has: app.messages.findLastIndex((message) => message.text === text) >= 0, last: app.messages.at(-1)?.text }),
 
   /** Names of what this origin keeps: databases, keys, held locks. */
   async stored() {
