@@ -1,11 +1,13 @@
-// Tabs that nobody looks at: hidden for minutes, in the back/forward cache.
+// Tabs that nobody looks at: hidden for minutes, frozen, in the back/forward cache.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { BROKERS } from './harness/broker.mjs';
-import { openPlainWindow } from './harness/browser.mjs';
+import { openPlainWindow, openWindow } from './harness/browser.mjs';
 import { connected, staysConnected } from './harness/connected.mjs';
+import { startLink } from './harness/link.mjs';
 import { outsider } from './harness/mailbox.mjs';
+import { startPages } from './harness/pages.mjs';
 import { assertSameList, eventually, needs } from './harness/place.mjs';
 import { pause } from './harness/tabs.mjs';
 
@@ -18,6 +20,12 @@ const STANDSTILL_MS = 25_000;
 /** Nothing comes for so long, or the fresh timers of each message would do for the keep alive; each has to come while the tab is hidden. */
 const QUIET_MS = 20_000;
 const BURST = 4;
+
+/** How a page goes away, in which it counts as closed, and comes back as it was. */
+const AWAY = {
+  'frozen by the browser': { open: openPlainWindow, goes: (tab) => tab.freeze(), returns: (tab) => tab.thaw() },
+  'left for another page (bfcache)': { open: openWindow, goes: (tab) => tab.leave(), returns: (tab) => tab.back() },
+};
 
 // Beside each other: most of its two minutes a hidden tab has nothing to do.
 suite('tabs that nobody looks at', { concurrency: true }, () => {
@@ -103,6 +111,54 @@ suite('tabs that nobody looks at', { concurrency: true }, () => {
           await tab.eventually('what came meanwhile', () => window.app.seen(), (texts) => texts.at(-1) === text);
         }
         assert.deepEqual(await tab.call('seen'), ['first', 'second']);
+      });
+    }
+
+    for (const { name, start, programs } of BROKERS) for (const [fate, { open, goes, returns }] of Object.entries(AWAY)) {
+      // Fails if what it was not given is not reported, or if a gap is reported that is none: because another leads, or because it was away.
+      test(`${name}: a tab is ${fate}: it reports a gap if others were given something meanwhile, and else misses nothing`, needs(90_000, programs), async (t) => {
+        const broker = await start(t);
+        const link = await startLink(t, broker);
+        const window = await open(t, await startPages(t));
+        const sender = await outsider(t, broker);
+        const tabs = [];
+        for (const tabName of ['goes', 'stays']) {
+          const tab = await window.tab(tabName);
+          await tab.call('connect', link.url, { identity: 'ana' });
+          await watch(tab, 2);
+          tabs.push(tab);
+        }
+        const [leaves, stays] = tabs;
+        const seen = { goes: [], stays: [] };
+        const say = async (text, ...to) => {
+          await sender.publishAsync('feed/1', text, { qos: 2 });
+          for (const tab of to) {
+            seen[tab.name].push(text);
+            await tab.eventually(text, () => window.app.seen(), (texts) => texts.includes(text));
+          }
+        };
+        const gaps = () => leaves.page.evaluate(() => window.app.reports.filter(({ kind }) => kind === 'gap').length);
+
+        await say('before', leaves, stays);
+        // First it leads, then it follows.
+        for (const [turn, meanwhile] of [false, true, false].entries()) {
+          const reported = await gaps();
+          const known = (await leaves.call('inspect')).tab;
+          await goes(leaves);
+          await stays.eventually('it leads', () => window.app.leading());
+          await stays.eventually('it is alone', async () => (await window.app.inspect()).leader?.tabs === 1);
+          await stays.state('online');
+          if (meanwhile) await say(`meanwhile ${turn}`, stays);
+          await stays.eventually('an empty inbox', () => window.app.storedIn('inbox'), (rows) => rows === 0);
+          await returns(leaves);
+          await leaves.eventually('its new name', () => window.app.inspect(), ({ tab }) => tab !== known);
+          await stays.eventually('both', async () => (await window.app.inspect()).leader?.tabs === 2);
+          await say(`after ${turn}`, leaves, stays);
+          assert.equal(await gaps(), reported + (meanwhile ? 1 : 0), `${turn}: gaps`);
+        }
+        for (const tab of tabs) assert.deepEqual(await tab.call('seen'), seen[tab.name], tab.name);
+        assert.equal(await stays.page.evaluate(() => window.app.reports.filter(({ kind }) => kind === 'gap').length), 0);
+        assert.deepEqual(await leaves.page.evaluate(() => window.app.states.filter(({ state, session }) => state === 'online' && session === 'gap')), [], 'the session is another matter');
       });
     }
   });

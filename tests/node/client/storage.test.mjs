@@ -223,7 +223,7 @@ test('a newer version wants the database: every tab lets go of it, says so, and 
     const { error } = await one.state('closed');
     assert.equal(error, 'storage');
     assert.ok((await one.page.evaluate(() => window.app.reports)).some(({ kind }) => kind === 'reload-needed'));
-    assert.match((await one.call('inspect')).errors.at(-1), / closed: EbbtideError: another tab runs a newer version/);
+    assert.match((await one.call('inspect')).errors.at(-1), / closed: EbbtideError: reload this page: another tab is newer/);
   }
   await eventually('the connection gone', () => link.open, (open) => open === 0);
 });

@@ -1,5 +1,5 @@
 // Five tabs and one session: whatever happens to the tab that holds the connection, another takes over, and no tab is shown a message twice or
-// misses one, but for a page that was frozen or in the back/forward cache: what others are given meanwhile it is not.
+// misses one, but for a page that was frozen or in the back/forward cache: it reports a gap.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -18,7 +18,7 @@ const FROZEN_TIMES = 12;
 /**
  * What happens to the leader; `open`: in such a window; `before`: what takes time in the test; `quiet`: nothing comes at that moment, for a page that is stopped while
  * it asks for a transaction keeps all others from the database, and one that is answered in the cache is thrown away; `back`: how it comes again, if it can;
- * `misses`: to the others it counts as closed, so what they are given meanwhile it is not; nothing reports that.
+ * `misses`: to the others it counts as closed, so what they are given meanwhile it is not, and it reports that as a gap.
  */
 const FATES = {
   closed: { happens: (tab) => tab.close() },
@@ -37,8 +37,8 @@ const FATES = {
 const CASES = BROKERS.flatMap((broker) => [...Object.keys(FATES).map((fate) => [broker, fate, '5.0']), [broker, 'closed', '3.1.1']]);
 for (const [{ name, start, programs }, fate, version] of CASES) {
   const { open, before = () => {}, quiet = false, happens, back, misses = false } = FATES[fate];
-  const shown = misses ? 'it misses what others are given meanwhile, and nothing else' : 'nothing is lost or shown twice';
-  // Fails if a lock is kept by a tab that is gone or asleep, if a woken leader writes or sends, or if the inbox is not shared.
+  const shown = misses ? 'it reports a gap, all else is shown once' : 'nothing is lost or shown twice';
+  // Fails if a lock is kept by a tab that is gone or asleep, if a woken leader writes or sends, if the inbox is not shared, or if a gap is silent.
   test(`${name}, ${version}, the leader is ${fate}: another leads within 3 s, ${shown}`, needs(90_000, programs), async (t) => {
     const { broker, link, tabs } = await fiveTabs(t, start, { open, version });
     const feed = await startFeed(t, broker);
@@ -48,6 +48,7 @@ for (const [{ name, start, programs }, fate, version] of CASES) {
     const leader = await leaderOf(tabs);
     const others = tabs.filter((tab) => tab !== leader);
     await before(leader);
+    let backFrom;
     if (quiet) {
       await feed.stop();
       await everyoneHas(tabs, feed.sent, feed);
@@ -57,9 +58,9 @@ for (const [{ name, start, programs }, fate, version] of CASES) {
     }
     const opened = link.opened;
     const had = back && Number((await leader.call('seen')).at(-1));
-    let backFrom;
     const at = Date.now();
     await happens(leader);
+    const goneAt = Date.now();
     feed.goOn();
     await eventually('another connection', () => link.opened > opened && link.open === 1, Boolean, 10_000);
     const next = await leaderOf(others);
@@ -69,10 +70,10 @@ for (const [{ name, start, programs }, fate, version] of CASES) {
 
     if (back) {
       await back(leader);
-      // What is sent once the leader knows of it, it is given.
-      if (misses) await others.find((tab) => tab === next).eventually('five tabs', async () => (await window.app.inspect()).leader?.tabs === 5);
-      backFrom = feed.sent + 1;
       if (!misses) await everyoneHas([leader], mark, feed);
+      // Only what comes from now on is it surely given.
+      else await leader.eventually('the gap', () => window.app.reports.some(({ kind }) => kind === 'gap'));
+      backFrom = feed.sent + 1;
       const after = feed.sent + 20;
       await everyoneHas(tabs, after, feed);
       assert.equal(await leaderOf(tabs), next, 'the woken tab follows');
@@ -82,10 +83,15 @@ for (const [{ name, start, programs }, fate, version] of CASES) {
     for (const tab of alive) {
       await tab.eventually('the last', () => window.app.seen(), (texts) => texts.includes(String(feed.sent - 1)));
       const numbers = (await tab.call('seen')).map(Number);
+      const gaps = await tab.page.evaluate(() => window.app.reports.filter(({ kind }) => kind === 'gap'));
       const first = tab === leader && misses ? numbers.findIndex((number, at) => number !== at) : 0;
       const whole = Array.from({ length: feed.sent }, (_, at) => at);
       const owed = first > 0 ? [...whole.slice(0, first), ...whole.slice(numbers[first])] : whole;
-      if (first > 0) assert.ok(first > had && numbers[first] <= backFrom, `it misses ${first} to ${numbers[first] - 1}; away while ${had + 1} to ${backFrom} came`);
+      if (first > 0) {
+        assert.ok(first > had && numbers[first] <= backFrom, `missing are ${first} to ${numbers[first] - 1}, of what came while it was away, ${had + 1} to ${backFrom - 1}`);
+        assert.ok(gaps[0].lost.since <= goneAt && gaps[0].lost.since > at - 2_000, 'it says since when');
+      }
+      assert.equal(gaps.length, tab === leader && misses ? 1 : 0, `${tab.name}: gaps ${JSON.stringify(gaps)}`);
       const odd = numbers.findIndex((number, at) => number !== owed[at]);
       const around = (await tab.page.evaluate(() => window.app.messages)).slice(Math.max(0, odd - 2), odd + 3);
       assertSameList(numbers, owed, `${tab.name}: each once, in order; there ${JSON.stringify(around)}`);

@@ -13,7 +13,7 @@ export function resolveAddress(address: string | URL): string {
   if (url.username || url.password) throw new EbbtideError('url', "who it is belongs into 'credentials'");
   url.protocol = url.protocol.replace(/^http/, 'ws');
   if (!/^wss?:$/.test(url.protocol)) {
-    throw new EbbtideError('url', `${url.href} begins with none of ws://, wss://, http://, https://`);
+    throw new EbbtideError('url', `${url.href} is none of ws, wss, http, https`);
   }
   // WebSocket refuses a URL that has one.
   url.hash = '';

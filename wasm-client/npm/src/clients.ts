@@ -20,7 +20,7 @@ export function clientFor(clients: Clients, url: string, options: ConnectOptions
   if (known && !known.client.closing) {
     const other = differing(known.settings, settings);
     if (other === undefined) return known.client;
-    throw new EbbtideError('bad-options', `connect: this URL and identity have a client with another '${other}'; close() it first`);
+    throw new EbbtideError('bad-options', `connect: there is a client with another '${other}'; close() it first`);
   }
   const client = new Client(open(settings, logouts.get(key)), url, settings);
   const { log } = options;

@@ -149,7 +149,8 @@ export interface SubscriptionSink {
  * What a status bar or a log should know beside the state.
  *
  * - `gap`, `evicted`: what is lost, as far as it is known. `outbox`: publishes; after a gap those of which nobody can say whether they arrived.
- *   `since`: when the connection ended, milliseconds since 1970. What is not there is not known.
+ *   `since`: when the connection ended, milliseconds since 1970. What is not there is not known. `gap` comes without a new session, too, when
+ *   this page was frozen or in the back/forward cache and other tabs were given messages meanwhile; `since` is when it was last heard.
  * - `unclaimed`: messages that no subscription of any tab wanted within 30 s, removed.
  * - `dropped`: messages that a limit dropped, here or at the server.
  * - `quota-exceeded`, `storage-lost`: the browser's storage is full, or gone. `memory-only`: nothing here survives a reload.

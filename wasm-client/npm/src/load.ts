@@ -25,6 +25,6 @@ export async function loadFrom(source: WasmSource): Promise<MakeConnection> {
     return await instantiate(await compiling);
   } catch (cause) {
     compiling = undefined;
-    throw new EbbtideError('load-failed', `ebbtide.wasm could not be loaded: ${wordsOf(cause)}`, undefined, { cause });
+    throw new EbbtideError('load-failed', `ebbtide.wasm: ${wordsOf(cause)}`, undefined, { cause });
   }
 }

@@ -160,7 +160,7 @@ test('nobody has signed in yet', async () => {
   const broker = createTestBroker();
   const client = broker.connect({ identity: 'ana', credentials: () => user });
   await broker.settled();
-  assert.deepEqual(client.state, { state: 'needs-auth', reason: 'the application has no credentials' });
+  assert.deepEqual(client.state, { state: 'needs-auth', reason: 'no credentials' });
   user = { username: 'ana' };
   client.renewCredentials();
   await broker.settled();

@@ -37,6 +37,7 @@ interface Entry {
 export interface InboxContext {
   store: Store;
   epoch: number;
+  rows: number;
   journal: Journal;
   limits: Limits;
   /** Tabs that want it, of those that have said so. */
@@ -71,10 +72,12 @@ export interface Inbox {
   /** Resolves when tabs that have spoken have what waited for them then. */
   readonly caught: Promise<unknown>;
   readonly low: number;
+  /** How many rows there were, counted from any number, over all leaders. */
+  readonly rows: number;
   readonly count: number;
 }
 
-export function openInbox({ store, epoch, journal, limits, wanting, takers, silent, incoming, hold, deliver, report, failed }: InboxContext): Inbox {
+export function openInbox({ store, epoch, rows: came, journal, limits, wanting, takers, silent, incoming, hold, deliver, report, failed }: InboxContext): Inbox {
   const entries = new Map<number, Entry>();
   /** Row → how many of its messages are not done. */
   const rows = new Map<number, number>();
@@ -84,7 +87,6 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
   let shows: ((stored: [number, Entry][]) => void)[];
   /** Topic → that of the last row with a message of it, while that is being stored. */
   const last = new Map<string, typeof shows>();
-  let next = 0;
   let bytes = 0;
   let holding = false;
   /** Rows that have lost messages. */
@@ -108,7 +110,6 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       const entry = { row: row.id!, bytes: bytesOf(message), topic, filters, tabs, turn: 1, again, shown: 0, idleSince: performance.now() };
       const id = idOf(row, message);
       entries.set(id, entry);
-      next = id + 1;
       bytes += entry.bytes;
       return [id, entry];
     });
@@ -204,6 +205,7 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
         // What fills the inbox is itself held back.
         journal.beforeAcknowledged(() => void (entered = enter(row, false)));
         journal.whenDurable(() => {
+          came = row.id! - epoch;
           for (const [topic, its] of last) if (its === ours) last.delete(topic);
           for (const show of ours) show(entered);
         });
@@ -275,7 +277,10 @@ export function openInbox({ store, epoch, journal, limits, wanting, takers, sile
       return caught;
     },
     get low() {
-      return undone().reduce((low, rowId) => Math.min(low, rowId * ROW_MAX), entries.keys().next().value ?? next);
+      return undone().reduce((low, rowId) => Math.min(low, rowId * ROW_MAX), entries.keys().next().value ?? (came + epoch + 1) * ROW_MAX);
+    },
+    get rows() {
+      return came;
     },
     get count() {
       return entries.size;

@@ -13,7 +13,7 @@ import { databaseName, witness } from './store/open.js';
 import { discardDead, retryDead } from './store/outbox.js';
 import { askEntries, readAll, type Flight, type Key, type OutboxRow } from './store/store.js';
 import { until } from './until.js';
-import type { ToTabs } from './wire.js';
+import type { LeaderState, ToTabs } from './wire.js';
 
 const ERRORS_KEPT = 20;
 const FORGET_DEADLINE_MS = 5000;
@@ -31,7 +31,12 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
   let count = 0;
   let errors: string[] = [];
   let forgotten: boolean | undefined;
-  let leader: object | undefined;
+  let leader: LeaderState | undefined;
+  /** What had come when this tab was last given it, and when that was. */
+  let came: number | undefined;
+  let cameAt = 0;
+  /** Under which name: when it comes back from the browser's cache it has another one, and is given nothing before a leader has heard of it. */
+  let known: string | undefined;
 
   const log = (line: string): void => onLog?.(line);
   /** Of those that say the same the last one is kept: many attempts to connect are no reason to forget the rest. */
@@ -57,18 +62,32 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     publications.moved();
     onState?.(now);
   };
+  const know = (now: number): void => {
+    if (known !== station.self) return;
+    came = now;
+    cameAt = Date.now();
+  };
   const hear = (talk: ToTabs): void => {
     if ('tab' in talk && talk.tab !== station.self) return;
     // A message for this tab and others is heard here for this one.
-    if (talk.t === 'messages') sinks.messages(talk.list.flatMap(([message, tabs]) => (tabs.includes(station.self) ? message : [])));
-    else if (talk.t === 'settled') publications.settled(talk.seqs, talk.outcome);
+    if (talk.t === 'messages') {
+      sinks.messages(talk.list.flatMap(([message, tabs]) => (tabs.includes(station.self) ? message : [])));
+      know(talk.rows);
+    } else if (talk.t === 'settled') publications.settled(talk.seqs, talk.outcome);
     else if (talk.t === 'qos0-settled') publications.qos0Settled(talk.n, talk.outcome);
     else if (talk.t === 'standing') sinks.standing(talk.standing);
     else if (talk.t === 'report') report(talk.report);
     else if (talk.t === 'beat') {
       leader = talk.leader;
-      sinks.low(talk.low);
-      if (talk.epoch > 0) report({ kind: 'outbox', count: talk.outbox });
+      if (leader) {
+        sinks.low(leader.low);
+        know(leader.rows);
+        report({ kind: 'outbox', count: talk.outbox });
+      }
+    } else if (talk.t === 'known') {
+      if (known !== talk.tab && came! < talk.rows) report({ kind: 'gap', reason: 'another tab had messages', lost: { since: cameAt } });
+      known = talk.tab;
+      know(talk.rows);
     }
     else if (talk.t === 'forgotten') forgotten ||= talk.ended;
   };
@@ -91,7 +110,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     },
     hopeless: fall,
     // Whoever wants that, too, waits for the answer.
-    removed: () => forgetting || fall(new EbbtideError('closed', 'the data of this identity was removed by another tab')),
+    removed: () => forgetting || fall(new EbbtideError('closed', 'the data of this identity was removed')),
   });
   const { store, tell } = station;
   const publications = openPublications({

@@ -16,7 +16,7 @@ import { isFull, type InboxMessage, type OutboxRow, type Store } from './store/s
 import { openStates } from './states.js';
 import { takeOver } from './takeover.js';
 import { until } from './until.js';
-import { sweptOf, type Incoming, type ToLeader, type ToTabs } from './wire.js';
+import { sweptOf, type Incoming, type LeaderState, type ToLeader, type ToTabs } from './wire.js';
 import { openWishes } from './wishes.js';
 
 /** How a leader stops, see `Leader.stop`. */
@@ -41,7 +41,6 @@ export interface LeaderContext {
 
 export interface Leader {
   readonly epoch: number;
-  readonly low: number;
   /** Waits for a connection, if there is none, to stop in a way that ends the session at the server. False: there was none in time. */
   endSession(deadline: number, how: How): Promise<boolean>;
   /** Nothing happens before. */
@@ -56,7 +55,7 @@ export interface Leader {
   wake(): void;
   /** `drop`: no bytes go out. `leave`: without an end, wills fire. Otherwise DISCONNECT with these words. */
   stop(how: How): void;
-  inspect(): object;
+  inspect(): LeaderState;
 }
 
 export async function startLeader(context: LeaderContext, stopped: () => boolean): Promise<Leader | undefined> {
@@ -67,7 +66,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const connect = await load();
   if (stopped()) return undefined;
   const { epoch } = estate;
-  let { meta } = estate;
+  let { meta, rows: came } = estate;
   let over = false;
   let ending = false;
   let out: [Incoming, string[]][] = [];
@@ -88,7 +87,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     queueMicrotask(() => {
       const list = out;
       out = [];
-      say({ t: 'messages', epoch, list });
+      // Not before: a beat may have gone in between.
+      came = inbox.rows;
+      say({ t: 'messages', epoch, list, rows: came });
     });
   };
   const messageOf = (topic: string, payload: Uint8Array, qos: number, retain: boolean, dup: boolean, subscriptions: number[], properties: Properties | undefined): InboxMessage =>
@@ -146,7 +147,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
     deliver(message, wishes.wanting(message));
   }, failed);
   const inbox = openInbox({
-    store, epoch, journal, limits, ...wishes, silent: () => context.tabs().filter((tab) => !wishes.knows(tab)), incoming,
+    store, epoch, rows: came, journal, limits, ...wishes, silent: () => context.tabs().filter((tab) => !wishes.knows(tab)), incoming,
     hold: (hold) => connection.hold_acks(hold), deliver, report, failed,
   });
   const desk = openDesk(settings, connection, () => {
@@ -180,7 +181,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       states.connack = given;
       for (const [key, value] of given.userProperties ?? []) {
         const count = key === 'ebbtide-dropped' && attempt(() => (JSON.parse(value) as { count?: unknown }).count);
-        if (Number.isInteger(count)) report({ kind: 'dropped', count: count as number, reason: 'the server could not keep more for this session' });
+        if (Number.isInteger(count)) report({ kind: 'dropped', count: count as number, reason: 'the server had no room for more' });
       }
     },
     finished: (handle, code, ...more) => {
@@ -249,15 +250,12 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   context.outbox(count);
   feeder.dueAt(0);
 
-  const inspect = (): object => ({
-    epoch, state: states.state, clientId: meta.clientId, tabs: wishes.tabs(), inbox: inbox.count, inFlight: feeder.inFlight, cached: cache.count,
+  const inspect = (): LeaderState => ({
+    epoch, low: inbox.low, rows: came, state: states.state, clientId: meta.clientId, tabs: wishes.tabs(), inbox: inbox.count, inFlight: feeder.inFlight, cached: cache.count,
     journal: journal.waiting, connack: states.connack, machine: over ? undefined : connection.inspect(),
   });
   return {
     epoch,
-    get low() {
-      return inbox.low;
-    },
     endSession: async (deadline, how) => {
       const none = (): boolean => meta.hasSession === false && !estate.evicted;
       // A connection that stands is probed: one that is dead, and not yet known to be, takes a farewell as well.
@@ -280,7 +278,9 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
           feeder.dueAt(0);
           feeder.feed();
         }
+        const { rows } = inbox;
         if (wishes.tab(from, talk.wishes, talk.ended) || silent) inbox.spoke(from);
+        if (silent) void inbox.caught.then(() => say({ t: 'known', tab: from, rows }));
       } else if (talk.t === 'nudge') {
         if (talk.count !== undefined) counted(talk.count);
         feeder.dueAt(talk.dueAt);

@@ -43,7 +43,7 @@ export function takeOffice(context: OfficeContext): Office {
   let again: ReturnType<typeof setTimeout> | undefined;
 
   const beat = (): void => {
-    const talk: ToTabs = { t: 'beat', epoch: leader?.epoch ?? 0, state: last, low: leader?.low ?? 0, outbox, leader: leader?.inspect() };
+    const talk: ToTabs = { t: 'beat', state: last, outbox, leader: leader?.inspect() };
     context.hear(talk);
     post(talk);
   };

@@ -7,7 +7,7 @@ import type { Estate } from './takeover.js';
 export interface States {
   /** As `Hooks.state`; an end by itself is not for here. */
   hook(kind: string, session: string | undefined, reason: string, reasonCode: number | undefined, retryInMs: number | undefined, said?: Said): void;
-  /** The application has no credentials; until `unbar`. */
+  /** The application has none; until `unbar`. */
   bar(): void;
   unbar(): void;
   /** A publish of which nobody can say whether it arrived. */
@@ -73,7 +73,7 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
     bar: () => {
       barred = true;
       states.onlineSince = undefined;
-      move({ state: 'needs-auth', reason: 'the application has no credentials' });
+      move({ state: 'needs-auth', reason: 'no credentials' });
     },
     unbar: () => void (barred = false),
     unknown: () => void unknown++,

@@ -56,7 +56,7 @@ export interface Station {
   down(how: How, error: EbbtideError): void;
 }
 
-const NEWER = 'another tab runs a newer version: reload this page';
+const NEWER = 'reload this page: another tab is newer';
 
 export function openStation(context: StationContext): Station {
   const { name, settings, state, report } = context;
@@ -107,11 +107,11 @@ export function openStation(context: StationContext): Station {
         return office?.hear(talk, from);
       case 'beat':
         // One that was woken does not know yet that it leads no more.
-        if (talk.epoch < epoch && talk.epoch !== 0) return;
+        if (talk.leader?.epoch! < epoch) return;
         election?.heard();
         if (office) return;
         // First: with the old leader ends what it had been told, and by the state this one is told more.
-        if (talk.epoch > 0) follow(talk.epoch);
+        if (talk.leader) follow(talk.leader.epoch);
         state(talk.state);
         break;
       case 'forget':
@@ -149,7 +149,7 @@ export function openStation(context: StationContext): Station {
   };
   const lost = (why: 'reload-needed' | 'storage-lost' | 'deleted'): void => {
     if (why === 'deleted') return context.removed();
-    const reason = why === 'reload-needed' ? NEWER : 'the browser closed the database';
+    const reason = why === 'reload-needed' ? NEWER : 'the database was closed';
     report({ kind: why, reason });
     if (reason === NEWER) return context.hopeless(new EbbtideError('storage', reason));
     // Nobody has removed it: the identity goes on, with what the witness knows, should that be gone with the rest.
@@ -212,7 +212,7 @@ export function openStation(context: StationContext): Station {
     awaited.reject(error);
     stop(how);
     stopWatching();
-    state(how === 'leave' ? { state: 'closed', error } : { state: 'closed' });
+    state({ state: 'closed', ...(how === 'leave' && { error }) });
   };
   const stopWatching = watchLifecycle({
     away: () => {

@@ -19,6 +19,8 @@ export interface Estate {
   subscriptions: [number, SubscriptionRow][];
   inbox: InboxRow[];
   outboxCount: number;
+  /** See `Inbox.rows`. */
+  rows: number;
   /** The store is empty though there was one. */
   evicted?: Witness | undefined;
 }
@@ -55,6 +57,11 @@ export async function takeOver(store: Store, name: string, settings: EngineSetti
       askEntries(tx, 'subs', (rows) => void (estate.subscriptions = rows as Estate['subscriptions']));
     });
     tx.all('inbox', (rows) => void (estate.inbox = rows));
+    // Each leader takes one number, to know which is the last.
+    tx.add('inbox', { list: [] }, (id) => {
+      estate.rows = id - estate.epoch;
+      tx.remove('inbox', id);
+    });
     readUsage(tx, (total, ended) => tx.all('outbox', ([row]) => {
       total.count = row ? total.count - ended.count : 0;
       total.bytes = row ? total.bytes - ended.bytes : 0;

@@ -51,6 +51,16 @@ export interface Standing {
   ended?: boolean;
 }
 
+/** What a leader is doing, for `inspect`. */
+export interface LeaderState {
+  epoch: number;
+  /** Inbox ids below it are gone for ever. */
+  low: number;
+  /** See `Inbox.rows`; as far as they were said. */
+  rows: number;
+  [what: string]: unknown;
+}
+
 export type ToLeader =
   /** All that the tab wants, each time it changes, and after each change of leader. `ended`: no longer wanted by the application, with User Properties for UNSUBSCRIBE. */
   | { t: 'tab'; wishes: Wish[]; ended: [filter: string, userProperties: [string, string][] | undefined][] }
@@ -62,9 +72,11 @@ export type ToLeader =
   | { t: 'do'; what: 'reconnect' | 'renew' };
 
 export type ToTabs =
-  /** Each half second, and when the state changes. `low`: inbox ids below it are gone for ever. `epoch` 0: the leader is only starting. `leader`: for `inspect`. */
-  | { t: 'beat'; epoch: number; state: State; low: number; outbox: number; leader: object | undefined }
-  | { t: 'messages'; epoch: number; list: [Incoming, tabs: string[]][] }
+  /** Each half second, and when the state changes. Without `leader` it is only starting. */
+  | { t: 'beat'; state: State; outbox: number; leader: LeaderState | undefined }
+  /** The leader did not know the tab, and now it has what waited for it. `rows`: when it was heard; what comes later it is given. */
+  | { t: 'known'; tab: string; rows: number }
+  | { t: 'messages'; epoch: number; list: [Incoming, tabs: string[]][]; rows: number }
   | { t: 'settled'; seqs: number[]; outcome: Outcome }
   | { t: 'qos0-settled'; tab: string; n: number; outcome: Outcome }
   | { t: 'standing'; tab: string; standing: Standing }

@@ -125,7 +125,7 @@ export class MemoryConnection {
       const credentials = late() ? undefined : await this.#credentials();
       if (late()) return;
       this.#attempt = undefined;
-      if (!credentials) return this.#enter({ state: 'needs-auth', reason: 'the application has no credentials' });
+      if (!credentials) return this.#enter({ state: 'needs-auth', reason: 'no credentials' });
       const unreachable = around.unreachable();
       if (unreachable !== undefined) return this.#lost({ reason: unreachable });
       const refused = around.admits(credentials);

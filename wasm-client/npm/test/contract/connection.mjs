@@ -42,7 +42,7 @@ export const CONNECTION = {
   async 'without credentials there is no attempt'(world) {
     const { client, states } = noted(world, { credentials: () => null });
     await became(client, 'needs-auth');
-    assert.deepEqual([states, client.state.reason], [[{ state: 'needs-auth' }], 'the application has no credentials']);
+    assert.deepEqual([states, client.state.reason], [[{ state: 'needs-auth' }], 'no credentials']);
   },
 
   async 'new credentials are for the next attempt, unless there is an authentication method'(world) {

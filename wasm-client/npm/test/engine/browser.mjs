@@ -39,6 +39,13 @@ export async function closeAll() {
   for (const engine of engines.splice(0)) await engine.close();
 }
 
+/** Events of the page, for all engines that are opened from now on; a test that calls it deletes `addEventListener` at its end. */
+export const page = () => {
+  const events = new EventTarget();
+  globalThis.addEventListener = events.addEventListener.bind(events);
+  return (name) => events.dispatchEvent(new Event(name));
+};
+
 export const online = (engine) => eventually('online', () => engine.state.state === 'online');
 
 export const leads = async (engine) => (await engine.inspect()).leading;

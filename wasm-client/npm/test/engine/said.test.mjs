@@ -101,7 +101,7 @@ test('what the server has lost of the session is reported, how much and no other
   told('{"count":3,"first":"2026-11-29T10:00:00Z","last":"2026-11-29T10:05:00Z"}');
   const engine = open(server);
   await online(engine);
-  assert.deepEqual(await report(engine, 'dropped'), { kind: 'dropped', count: 3, reason: 'the server could not keep more for this session' });
+  assert.deepEqual(await report(engine, 'dropped'), { kind: 'dropped', count: 3, reason: 'the server had no room for more' });
   for (const other of ['', '3', 'null', '{', '{}', '{"count":"3"}', '{"count":1.5}', '{"count":null}']) {
     told(other);
     server.cut();

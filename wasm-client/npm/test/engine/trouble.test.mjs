@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, mock, test } from 'node:test';
 import { IDBDatabase, IDBFactory, IDBObjectStore } from 'fake-indexeddb';
-import { cached, closeAll, eventually, listen, newProfile, online, open, pair, publish, read } from './browser.mjs';
+import { cached, closeAll, eventually, listen, newProfile, online, open, page, pair, publish, read } from './browser.mjs';
 import { Machine, Server } from './machine.mjs';
 
 afterEach(async () => {
@@ -193,13 +193,6 @@ test('wasm that does not load is tried again; publishes are stored meanwhile', a
   await eventually('online', () => engine.state.state === 'online', 8000);
   assert.deepEqual(await sent.settled, { reasonCode: 0 });
 });
-
-/** Events of the page, for all engines that are opened from now on. */
-const page = () => {
-  const events = new EventTarget();
-  globalThis.addEventListener = events.addEventListener.bind(events);
-  return (name) => events.dispatchEvent(new Event(name));
-};
 
 test('a page that is put away lets go of everything, and takes it up again', async () => {
   const { locks } = newProfile();

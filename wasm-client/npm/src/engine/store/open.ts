@@ -22,8 +22,8 @@ export function databaseName(url: string, identity: string): string {
 export async function openStore(name: string, wanted: 'durable' | 'memory', lost: (why: 'reload-needed' | 'storage-lost' | 'deleted') => void): Promise<Opened> {
   const memory = (memoryOnly: string): Opened => ({ store: openMemory(), shared: false, memoryOnly });
   if (wanted === 'memory') return memory('asked for');
-  if (!globalThis.navigator?.locks) return memory('there are no Web Locks here (they need https or localhost)');
-  if (!globalThis.BroadcastChannel) return memory('there is no BroadcastChannel here');
+  if (!globalThis.navigator?.locks) return memory('no Web Locks (they need https or localhost)');
+  if (!globalThis.BroadcastChannel) return memory('no BroadcastChannel');
   try {
     return { store: await openIndexedDb(name, lost), shared: true };
   } catch (error) {
