@@ -86,8 +86,10 @@ impl Crowding {
     /// There is room, or nobody is left for whom it would have to be kept.
     pub fn clear(&mut self) {
         self.until = None;
-        for _ in 0..CALLED_AT_ONCE {
-            self.call_next();
+        if self.line.is_some() {
+            for _ in 0..CALLED_AT_ONCE {
+                self.call_next();
+            }
         }
     }
 
