@@ -110,7 +110,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
     },
     hopeless: fall,
     // Whoever wants that, too, waits for the answer.
-    removed: () => forgetting || fall(new EbbtideError('closed', 'the data of this identity was removed')),
+    removed: () => forgetting || fall(new EbbtideError('closed', 'this identity was removed')),
   });
   const { store, tell } = station;
   const publications = openPublications({
@@ -173,7 +173,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
       station.broadcast({ t: 'forget', deadline, how });
       const ended = await station.endSession(deadline, how);
       if (ended === undefined) await until(() => forgotten !== undefined, deadline + 1000);
-      end(how, new EbbtideError('closed', 'the data of this identity was removed'));
+      end(how, new EbbtideError('closed', 'this identity was removed'));
       witness.write(name, undefined);
       const purged = !durable || (await deleteIndexedDb(name, FORGET_DEADLINE_MS));
       if (!purged) throw new EbbtideError('storage', 'another page holds the database');
