@@ -24,7 +24,7 @@ async function keys() {
   for (const key of ['End', 'ArrowRight', 'ArrowRight', 'Enter']) await page.keyboard.press(key);
   await detail.waitFor();
   assert.match(page.url(), /topic=site%2Flamp/);
-  assert.equal(await row('site/lamp').getAttribute('aria-selected'), 'true');
+  await eventually('it is selected', () => row('site/lamp').getAttribute('aria-selected'), (seen) => seen === 'true');
   assert.match(await detail.innerText(), /Retained/);
   for (const key of ['ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
   assert.equal(await row('site/lamp').count(), 0, 'closed again');
@@ -131,7 +131,7 @@ async function anEventAfterIt() {
   const said = () => page.getByTestId('topic-standing').innerText();
   await eventually('what is kept', said, (seen) => /Kept\s+Retained/.test(seen) && /QoS\s+1/.test(seen) && /Published/.test(seen) && /Expires/.test(seen));
   const mark = row('site/fan').locator('.mark-retained');
-  assert.equal(await mark.getAttribute('title'), 'Retained');
+  await eventually('its mark', () => mark.getAttribute('title'), (seen) => seen === 'Retained');
   const asked = [];
   page.on('request', (request) => { if (/api\/v1\/retained/.test(request.url())) asked.push(request.url()); });
   await broker.publish([{ topic: 'site/fan', payload: 'x'.repeat(70_000), retain: false }]);
@@ -140,7 +140,7 @@ async function anEventAfterIt() {
   assert.ok(!/Published|Expires/.test(text) && /QoS of delivery/.test(text), text);
   await detail.getByText(/^The first /).first().waitFor();
   assert.equal(await detail.getByText('Download all of it').count(), 0);
-  assert.equal(await mark.getAttribute('title'), 'Another message is retained');
+  await eventually('its mark after the event', () => mark.getAttribute('title'), (seen) => seen === 'Another message is retained');
   await accessible(page, 'an event after what is kept');
   assert.deepEqual(asked, []);
   await broker.publish([{ topic: 'site/fan', payload: 'off' }]);
@@ -198,7 +198,7 @@ async function walked() {
   for (const y of [0, 1_000_000]) {
     await page.evaluate((top) => scrollTo(0, top), y);
     await eventually('far from it', () => row('bulk/251').boundingBox(), (seen) => seen.width <= 1);
-    assert.equal(await active(), 'bulk/251');
+    await eventually('the keys are where they were', active, (seen) => seen === 'bulk/251');
     await accessible(page, 'a tree that was scrolled');
   }
   await page.keyboard.press('ArrowDown');
