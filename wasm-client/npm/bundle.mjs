@@ -32,7 +32,7 @@ await bundle.write({
     // Functions that are called once stay where they are: inlined, they compress worse. So do comparisons that are turned around, statements
     // joined by commas and declarations that are joined. Nobody calls `new` on a method (`unsafe_methods`).
     renderChunk: async (code) => (await minify(code, {
-      module: true, ecma: 2020, compress: { passes: 3, inline: 1, reduce_funcs: false, lhs_constants: false, sequences: false, join_vars: false, unsafe_methods: true },
+      module: true, ecma: 2020, compress: { passes: 2, inline: 1, reduce_funcs: false, lhs_constants: false, sequences: false, join_vars: false, unsafe_methods: true },
     })).code,
   }],
 });

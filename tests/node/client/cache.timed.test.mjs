@@ -17,7 +17,7 @@ const OPENINGS = 15;
  * longer. The benchmark holds the median to it, on a machine that does nothing else.
  */
 const PAINTED_WITHIN_MS = 100;
-const MEDIAN_WITHIN_MS = 250;
+const MEDIAN_WITHIN_MS = 200;
 
 for (const { name, start, programs } of BROKERS) {
   // Fails if the cache waits for the network, if it is slow to open, if old values look like live ones, or if what was deleted

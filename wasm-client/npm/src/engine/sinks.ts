@@ -6,12 +6,15 @@ import type { EbbtideError } from '../error.js';
 import type { Station } from './station.js';
 import { readAll } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
+import { until } from './until.js';
 import { errorOf, sweptOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
 import { widest } from './wishes.js';
 
 /** Cached values that are read at once, at first and then. */
 const FIRST_PAGE = 50;
 const PAGE = 1000;
+/** In between, so that reading the others takes nothing from painting the first. */
+const PAINT_MS = 50;
 /** Topics of a subscription that are known to have a value; messages that are known to be done. */
 const KNOWN_MAX = 100_000;
 
@@ -80,7 +83,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
     const from = prefixOf(filter);
     let after: string | undefined;
     try {
-      // A few first, so that a page has something to show while the others are read.
+      // A few first, so that a page has something to show.
       for (let count = FIRST_PAGE; ; count = PAGE) {
         const rows = await store((now) => readAll(now, 'retained', { from, to: from === filter ? from : `${from}\uffff`, after, count }));
         for (const row of rows) {
@@ -95,6 +98,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
           pass(local, { ...row, retain: true, dup: false, redelivered: false, fromCache: !live, storedAt: live ? undefined : storedAt });
         }
         if (rows.length < count) return true;
+        if (count < PAGE) await until(() => false, Date.now() + PAINT_MS);
       }
     } catch {
       // No cache; what is live still comes.

@@ -176,14 +176,15 @@ export function openStation(context: StationContext): Station {
     self = randomName(16);
     if (now.memoryOnly !== undefined && settings.storage === 'durable') report({ kind: 'memory-only', reason: now.memoryOnly });
     awaited.resolve(now.store);
+    const release = now.shared ? await stayOnRoster(name, self) : undefined;
+    if (late()) return release?.();
+    offRoster = release;
+    // Not before: a worker takes its processor time from what is to be painted first.
     stopTicker = startTicker(settings.workerUrl, tick);
-    if (!now.shared) {
+    if (!release) {
       context.led(ours > 1);
       return lead();
     }
-    const release = await stayOnRoster(name, self);
-    if (late()) return release();
-    offRoster = release;
     channel = openChannel(`ebbtide:${name}`, self, hear, () => {
       if (newer) return;
       newer = true;

@@ -11,7 +11,7 @@ const FAULTS: Readonly<Record<number, Fault>> = {
   1: ['field-too-long', 'a field has more than 65,535 bytes'],
   2: ['client-id-missing', 'MQTT 3.1.1 without clean start needs a client id'],
   // What `checkTopic` has not seen: the Response Topic of a will.
-  10: ['topic-name', 'it is no topic: a string, not empty, without wildcards, of at most 65,535 bytes'],
+  10: ['topic-name', 'a topic is not empty, has at most 65,535 bytes and no wildcards'],
   20: FILTER,
   21: FILTER,
   22: FILTER,
