@@ -29,10 +29,10 @@ await bundle.write({
   manualChunks: (id) => (id.startsWith(join(compiled, 'testing/')) || Object.values(entries).some((path) => id === join(compiled, path)) ? undefined : 'core'),
   plugins: [{
     name: 'minify',
-    // Functions that are called once stay where they are: inlined, they compress worse. So do comparisons that are turned around, statements
-    // joined by commas and declarations that are joined. Nobody calls `new` on a method (`unsafe_methods`).
+    // Functions that are called once and values that are used once stay where they are: inlined, they compress worse. So do comparisons that are
+    // turned around, statements joined by commas and declarations that are joined. Nobody calls `new` on a method (`unsafe_methods`).
     renderChunk: async (code) => (await minify(code, {
-      module: true, ecma: 2020, compress: { passes: 2, inline: 1, reduce_funcs: false, lhs_constants: false, sequences: false, join_vars: false, unsafe_methods: true },
+      module: true, ecma: 2020, compress: { passes: 2, inline: 1, collapse_vars: false, reduce_funcs: false, lhs_constants: false, sequences: false, join_vars: false, unsafe_methods: true },
     })).code,
   }],
 });

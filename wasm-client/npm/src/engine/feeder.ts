@@ -171,7 +171,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         tx.keys('outbox', (there) => there.forEach((one) => ours.delete(one as number)), { from: Math.min(...seqs), to: Math.max(...seqs) });
       });
       // Those that were taken away meanwhile. A row of `flight` without one of the outbox means nothing.
-      journal.beforeAcknowledged(() => {
+      journal.before(() => {
         for (const [gone, handle] of ours) {
           connection.cancel(handle);
           drop(handle);
@@ -205,7 +205,7 @@ export function openFeeder({ store, journal, connection, deadLettersMax, online,
         else tx.has('outbox', seq, leave);
       }, dead || stage === 0);
       finished.push(seq);
-      if (dead) journal.whenDurable(() => void prune());
+      if (dead) journal.after(() => void prune());
     },
     withdrawn(handle) {
       const row = fed.get(handle);

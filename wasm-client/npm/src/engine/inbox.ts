@@ -203,8 +203,8 @@ export function openInbox({ store, epoch, rows: came, journal, limits, wanting, 
         journal.write((tx) => tx.add('inbox', row, (id) => void (row.id = id)));
         let entered: [number, Entry][];
         // What fills the inbox is itself held back.
-        journal.beforeAcknowledged(() => void (entered = enter(row, false)));
-        journal.whenDurable(() => {
+        journal.before(() => void (entered = enter(row, false)));
+        journal.after(() => {
           came = row.id! - epoch;
           for (const [topic, its] of last) if (its === ours) last.delete(topic);
           for (const show of ours) show(entered);

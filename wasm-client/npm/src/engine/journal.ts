@@ -21,9 +21,9 @@ export interface Journal {
   /** Part of the transaction that is being gathered. `dialogue`: what it asks may depend on one answer; others must ask for all at once. */
   write(entry: (tx: Tx, ended: Sum) => void, dialogue?: boolean): void;
   /** When that transaction is durable, before the machine hears of it: nothing has left or been acknowledged yet. */
-  beforeAcknowledged(action: () => void): void;
+  before(action: () => void): void;
   /** When that transaction is durable, and the machine has heard of it. */
-  whenDurable(action: () => void): void;
+  after(action: () => void): void;
   commit(ticket: number): void;
   /** Nothing goes on after it. */
   stop(): void;
@@ -92,8 +92,8 @@ export function openJournal(store: Store, epoch: number, committed: (ticket: num
       gathered.entries.push(entry);
       gathered.dialogue ||= dialogue;
     },
-    beforeAcknowledged: (action) => void gathered.before.push(action),
-    whenDurable: (action) => void gathered.after.push(action),
+    before: (action) => void gathered.before.push(action),
+    after: (action) => void gathered.after.push(action),
     commit: (ticket) => {
       gathered.ticket = ticket;
       queue.push(gathered);

@@ -58,13 +58,12 @@ export interface Leader {
   inspect(): LeaderState;
 }
 
-export async function startLeader(context: LeaderContext, stopped: () => boolean): Promise<Leader | undefined> {
+export async function startLeader(context: LeaderContext, stopped: () => boolean): Promise<Leader> {
   const { url, name, settings, store, load, say, log } = context;
   const { limits, version } = settings;
-  const estate = await takeOver(store, name, settings);
+  const estate = await takeOver(store, name, settings, stopped);
   // Only now: compiling it would compete with the first values that the page shows.
   const connect = await load();
-  if (stopped()) return undefined;
   const { epoch } = estate;
   let { meta, rows: came } = estate;
   let over = false;

@@ -93,7 +93,7 @@ export function takeOffice(context: OfficeContext): Office {
           if (!over) beat();
         },
       }, () => over);
-      if (over || !made) return made?.stop('drop');
+      if (over) return made.stop('drop');
       leader = made;
       beat();
       context.follow(made.epoch);

@@ -3,6 +3,7 @@
 
 import { randomName } from '../random.js';
 import type { EngineSettings } from '../settings.js';
+import { STALE } from './journal.js';
 import { witness, type Witness } from './store/open.js';
 import { readUsage, writeSum } from './store/outbox.js';
 import { askEntries, type Flight, type InboxRow, type Meta, type OutboxRow, type Store, type SubscriptionRow } from './store/store.js';
@@ -25,12 +26,15 @@ export interface Estate {
   evicted?: Witness | undefined;
 }
 
-export async function takeOver(store: Store, name: string, settings: EngineSettings): Promise<Estate> {
+/** `stopped`: another tab has come to lead meanwhile. Then it changes nothing, and rejects with `STALE`. */
+export async function takeOver(store: Store, name: string, settings: EngineSettings, stopped: () => boolean): Promise<Estate> {
   const remembered = store.kind === 'indexeddb' ? witness.read(name) : undefined;
   // All the rest is read, or the transaction fails.
   const estate = { flights: [] } as Partial<Estate> as Estate;
   await store.run(['session', 'outbox', 'flight', 'inbox', 'inbound', 'subs'], 'strict', (tx) => {
     tx.get('session', 'epoch', (epoch) => {
+      // This may be long after it was asked for, and behind the other's.
+      if (stopped()) throw STALE;
       const old = (epoch as number | undefined) ?? 0;
       estate.epoch = old + 1;
       tx.put('session', estate.epoch, 'epoch');

@@ -196,6 +196,29 @@ test('a suspended leader loses its place within 3 s, and writes nothing when it 
   assert.equal((await leader.inspect()).epoch, (await follower.inspect()).epoch);
 });
 
+// Fails if it raises the epoch of the store, late: whoever leads by then could write no more.
+test('a tab that loses the lead before it has taken over leaves it to the one that has', async (t) => {
+  const { locks } = newProfile();
+  const server = new Server();
+  let goOn;
+  const late = new Promise((resolve) => (goOn = resolve));
+  const { query } = locks;
+  t.mock.method(locks, 'query', () => late.then(query), { times: 1 });
+  const slow = open(server);
+  await eventually('holds the lock', () => leads(slow));
+  const next = open(server);
+  await eventually('a name', async () => (await next.inspect()).tab);
+  const { name } = (await query()).held.find((held) => held.name.endsWith(':leader'));
+  void locks.request(name, { steal: true }, () => {});
+  await online(next);
+  assert.deepEqual([await leads(slow), await leads(next)], [false, true]);
+
+  goOn();
+  await online(slow);
+  assert.deepEqual(await publish(slow, 'a').settled, { reasonCode: 0 });
+  assert.deepEqual([await leads(next), server.connects], [true, 1]);
+});
+
 test('a clock that is set does not make a tab take the lead, nor keep it from doing so', async () => {
   newProfile();
   const server = new Server();
@@ -229,7 +252,7 @@ test('an old leader that does not know yet is stopped by the epoch', async () =>
   const [connection] = server.connections;
   const name = databaseName('ws://broker/', 'ana');
   const { store } = await openStore(name, 'durable', () => {});
-  await takeOver(store, name, settings());
+  await takeOver(store, name, settings(), () => false);
   server.deliver('a', 'x');
   await eventually('freed', () => connection.freed);
   let rows;
