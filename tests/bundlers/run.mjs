@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { SWITCHES } from '../node/switches.mjs';
 import { BUILDS, buildForServer, developServer } from './builds.mjs';
 import { serve } from './site.mjs';
 
@@ -93,7 +94,7 @@ async function exchange(context, { url, refused }, topic) {
 
 async function inBrowser(app) {
   const browser = await chromium.launch({
-    executablePath: process.env.EBBTIDE_TEST_CHROMIUM, headless: true, args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+    executablePath: process.env.EBBTIDE_TEST_CHROMIUM, headless: true, args: SWITCHES,
   });
   try {
     for (const [name, build] of Object.entries(BUILDS)) {

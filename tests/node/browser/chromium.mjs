@@ -1,15 +1,13 @@
 // Starts the Chromium that the tests were given, and shows what a page logs when something fails.
 
 import { chromium } from 'playwright-core';
+import { SWITCHES } from '../switches.mjs';
 
 export async function open(contextOptions = {}, moreArgs = []) {
   const browser = await chromium.launch({
     executablePath: process.env.EBBTIDE_TEST_CHROMIUM,
     headless: true,
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', ...moreArgs,
-    ],
+    args: [...SWITCHES, ...moreArgs],
   });
   const context = await browser.newContext(contextOptions);
   const page = await context.newPage();

@@ -9,15 +9,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { chromium } from 'playwright-core';
+import { SWITCHES } from '../../switches.mjs';
 import { CHROMIUM, eventually, within } from './place.mjs';
 
 const OPTIONS = {
   executablePath: CHROMIUM,
   headless: true,
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync',
-  ],
+  args: SWITCHES,
   // Playwright turns both off, and both are part of what is shown here.
   ignoreDefaultArgs: ['--disable-back-forward-cache'],
 };
