@@ -54,6 +54,7 @@ for (const { name, start, programs } of BROKERS) for (const version of VERSIONS)
     const has = (all, text) => all.some((message) => message.text === text);
     const messages = await box.collect('two of them', (all) => has(all, 'received') && has(all, 'again'));
     assert.ok(messages.filter(({ text }) => text === 'in doubt').length <= 1, 'what is in doubt is not sent again');
+    assert.equal(messages.filter(({ text }) => text === 'received').length, 1, 'what the server had is not sent again');
   });
 }
 

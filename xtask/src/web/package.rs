@@ -65,6 +65,8 @@ fn build(project: &Project, output: &Path) -> Result<()> {
             "--flatten",
             "--rereloop",
             "-Os",
+            "--gufa-optimizing",
+            "-Oz",
             "-Oz",
             "--converge",
             "--reorder-functions-by-name",

@@ -10,7 +10,7 @@ import { openDesk } from './credentials.js';
 import { openFeeder } from './feeder.js';
 import { endCleanly } from './goodbye.js';
 import { openInbox } from './inbox.js';
-import { openJournal, runAsLeader } from './journal.js';
+import { openJournal, runAsLeader, STALE } from './journal.js';
 import { witness } from './store/open.js';
 import { isFull, type InboxMessage, type OutboxRow, type Store } from './store/store.js';
 import { openStates } from './states.js';
@@ -64,6 +64,8 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   const estate = await takeOver(store, name, settings, stopped);
   // Only now: compiling it would compete with the first values that the page shows.
   const connect = await load();
+  // What is written down from here on would outlast a `forget()`.
+  if (stopped()) throw STALE;
   const { epoch } = estate;
   let { meta, rows: came } = estate;
   let over = false;
@@ -131,7 +133,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       ending = false;
     },
   });
-  const online = (): boolean => states.onlineSince !== undefined;
+  const online = (): boolean => states.since !== undefined;
   const journal = openJournal(store, epoch, (ticket) => connection.committed(ticket), (rows) => {
     counted(rows);
     if (count > feeder.inFlight) feeder.feed();
@@ -219,7 +221,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
   function stop(how: How): void {
     if (over) return;
     over = true;
-    states.onlineSince = undefined;
+    states.since = undefined;
     journal.stop();
     if (how !== 'drop') inbox.stop();
     desk.stop();
@@ -305,7 +307,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       if (over) return;
       connection.tick();
       feeder.tick();
-      inbox.tick(states.onlineSince);
+      inbox.tick(states.since);
       desk.tick(online());
       if (count !== witnessed) note();
     },

@@ -14,7 +14,7 @@ interface Job {
   /** 0: not stored yet. QoS 0: negative. */
   seq: number;
   /** A later one took its place, and settles it. */
-  superseded: boolean;
+  replaced: boolean;
   stored(seq: number): void;
   settled(outcome: Settlement): void;
 }
@@ -93,7 +93,7 @@ export function openPublications({ store, limits, tell, online, first, report }:
         added.forEach((one, place) => enter(jobs[place]!, one));
         report({ kind: 'outbox', count: left });
         const dueAt = jobs.reduce((first, { draft }) => Math.min(first, draft.deadline ?? Infinity), Infinity);
-        tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.superseded), count: left }, added.flatMap((one) => one.row ?? []));
+        tell({ t: 'nudge', dueAt, gone: added.flatMap((one) => one.replaced), count: left }, added.flatMap((one) => one.row ?? []));
       } catch (why) {
         const error = storageError(why);
         if (error.code === 'quota-exceeded') report({ kind: error.code, reason: error.message });
@@ -104,14 +104,14 @@ export function openPublications({ store, limits, tell, online, first, report }:
     early.clear();
     writing = false;
   };
-  const enter = (job: Job, { row, superseded }: Added): void => {
+  const enter = (job: Job, { row, replaced }: Added): void => {
     const seq = row?.seq;
     if (seq === undefined) return settle([job], FULL);
     job.seq = seq;
     const jobs = [job];
-    for (const old of superseded) {
+    for (const old of replaced) {
       for (const earlier of waiting.get(old) ?? []) {
-        earlier.superseded = true;
+        earlier.replaced = true;
         jobs.push(earlier);
       }
       waiting.delete(old);
@@ -153,7 +153,7 @@ export function openPublications({ store, limits, tell, online, first, report }:
     publish: (draft, stored, settledBy) => {
       let open = true;
       const job: Job = {
-        draft, seq: 0, superseded: false, stored,
+        draft, seq: 0, replaced: false, stored,
         settled: (outcome) => {
           if (!open) return;
           open = false;
@@ -168,14 +168,14 @@ export function openPublications({ store, limits, tell, online, first, report }:
       }
       return {
         cancel: async () => {
-          if (!open || job.superseded) return false;
+          if (!open || job.replaced) return false;
           if (remove(queue, job) || remove(held, job)) {
             settle([job], CANCELLED);
             return true;
           }
           // It is being written.
           if (job.seq === 0) await busy?.catch(() => {});
-          return open && job.seq > 0 && !job.superseded && (await cancel([job.seq])) > 0;
+          return open && job.seq > 0 && !job.replaced && (await cancel([job.seq])) > 0;
         },
       };
     },

@@ -6,14 +6,13 @@ import type { EbbtideError } from '../error.js';
 import type { Station } from './station.js';
 import { readAll } from './store/store.js';
 import { matches, prefixOf } from './topic.js';
-import { until } from './until.js';
 import { errorOf, sweptOf, type Incoming, type Standing, type ToLeader, type Wish } from './wire.js';
 import { widest } from './wishes.js';
 
 /** Cached values that are read at once, at first and then. */
 const FIRST_PAGE = 50;
 const PAGE = 1000;
-/** In between, so that reading the others takes nothing from painting the first. */
+/** In between, so that reading on takes nothing from painting what was read. */
 const PAINT_MS = 50;
 /** Topics of a subscription that are known to have a value; messages that are known to be done. */
 const KNOWN_MAX = 100_000;
@@ -98,7 +97,7 @@ export function openSinks(store: Station['store'], tell: (talk: ToLeader) => voi
           pass(local, { ...row, retain: true, dup: false, redelivered: false, fromCache: !live, storedAt: live ? undefined : storedAt });
         }
         if (rows.length < count) return true;
-        if (count < PAGE) await until(() => false, Date.now() + PAINT_MS);
+        if (!live && local.shown?.size) await new Promise((next) => setTimeout(next, PAINT_MS));
       }
     } catch {
       // No cache; what is live still comes.

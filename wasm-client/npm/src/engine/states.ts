@@ -13,7 +13,7 @@ export interface States {
   /** A publish of which nobody can say whether it arrived. */
   unknown(): void;
   /** As `performance.now()`; undefined: not online. */
-  onlineSince: number | undefined;
+  since: number | undefined;
   /** Of the connection that comes next, or stands. */
   connack: Connack | undefined;
   readonly state: State;
@@ -49,7 +49,7 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
     online();
   };
   const states: States = {
-    onlineSince: undefined,
+    since: undefined,
     connack: undefined,
     get state() {
       return state;
@@ -57,12 +57,12 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
     hook(kind, session, reason, reasonCode, retryInMs, said) {
       if (barred && kind === 'offline') return;
       if (kind === 'online') {
-        states.onlineSince = performance.now();
+        states.since = performance.now();
         return come(session as SessionKind, reason);
       }
-      if (states.onlineSince !== undefined) {
+      if (states.since !== undefined) {
         lastOnline = Date.now();
-        states.onlineSince = undefined;
+        states.since = undefined;
         offline();
       }
       const why = { reason, ...(reasonCode !== undefined && { reasonCode }), ...said };
@@ -72,7 +72,7 @@ export function openStates({ estate, enter, report, online, offline }: StatesCon
     },
     bar: () => {
       barred = true;
-      states.onlineSince = undefined;
+      states.since = undefined;
       move({ state: 'needs-auth', reason: 'no credentials' });
     },
     unbar: () => void (barred = false),

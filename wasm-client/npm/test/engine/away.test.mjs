@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { closeAll, eventually, leads, listen, newProfile, online, open, page } from './browser.mjs';
-import { Server } from './machine.mjs';
+import { Machine, Server } from './machine.mjs';
 
 afterEach(async () => {
   await closeAll();
@@ -132,4 +132,18 @@ test('a tab that lives reports no gap, whoever leads and whatever comes', async 
     await online(tabs[0].engine);
   }
   assert.deepEqual(gaps(tabs[0].engine), []);
+});
+
+test('a page that is looked at again asks its connection for a sign of life; one that is hidden does not', async (t) => {
+  newProfile();
+  const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+  globalThis.document = document;
+  t.after(() => delete globalThis.document);
+  const server = new Server();
+  await online(open(server));
+  const { mock } = t.mock.method(Machine.prototype, 'probe');
+  for (const [visibilityState, probes] of [['hidden', 0], ['visible', 1]]) {
+    Object.assign(document, { visibilityState }).dispatchEvent(new Event('visibilitychange'));
+    assert.equal(mock.callCount(), probes, visibilityState);
+  }
 });

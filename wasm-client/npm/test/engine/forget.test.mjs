@@ -147,6 +147,24 @@ test('forget while the next leader is starting waits for it, in whichever tab', 
   }
 });
 
+// Fails if a witness stays: the next login would be told of an eviction, and go on under the client id of who has logged out.
+test('forget while the wasm does not come leaves nothing behind, also when it comes later', async () => {
+  const { stored } = newProfile();
+  const server = new Server();
+  let load;
+  const engine = open(server, {}, () => new Promise((resolve) => (load = () => resolve(server.load()))));
+  await eventually('it is asked for', () => load);
+  await assert.rejects(engine.forget(), { code: 'offline' });
+  assert.equal(stored.size, 0);
+  load();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(stored.size, 0);
+  assert.deepEqual((await indexedDB.databases()).map((one) => one.name), []);
+  const next = open(server);
+  await online(next);
+  assert.equal(next.state.session, 'fresh');
+});
+
 test('forget while the first CONNECT is on its way waits for its answer: the server has a session by then', async () => {
   newProfile();
   const server = new Server();

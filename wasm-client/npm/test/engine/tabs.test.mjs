@@ -52,6 +52,7 @@ test('one connection for all tabs; a follower publishes and hears of the outcome
   assert.equal((await leader.inspect()).leader.tabs, 2);
 });
 
+// Fails if it counts as a tab of the other one, which never says what it wants: nothing would leave the inbox.
 test('a QoS 0 publish that is made before the leader was heard is sent, once, and settles', async () => {
   newProfile();
   const server = new Server();
@@ -457,33 +458,4 @@ test('a publish that is stored before its tab can be heard goes out', { timeout:
     return request(name, ...more);
   };
   await publish(open(server), 'a').settled;
-});
-
-test('identities do not see each other', async () => {
-  newProfile();
-  const server = new Server();
-  server.up = false;
-  const ana = open(server, { identity: 'ana' });
-  const bob = open(server, { identity: 'bob' });
-  await publish(ana, 'a').stored;
-  assert.equal((await ana.outbox()).length, 1);
-  assert.equal((await bob.outbox()).length, 0);
-  server.up = true;
-  bob.reconnectNow();
-  await online(bob);
-  assert.equal(server.published.length, 0);
-});
-
-test('a newer version of the page takes the database: reload-needed', async () => {
-  newProfile();
-  const server = new Server();
-  const engine = open(server);
-  const heard = listen(engine, 'a/#');
-  await online(engine);
-  const [{ name }] = await indexedDB.databases();
-  await new Promise((resolve, reject) => Object.assign(indexedDB.open(name, 99), { onsuccess: (event) => resolve(event.target.result.close()), onerror: reject }));
-  await eventually('reported', () => engine.reports.some((one) => one.kind === 'reload-needed'));
-  assert.deepEqual([engine.state.state, engine.state.error.code, heard.failed[0].code], ['closed', 'storage', 'storage']);
-  assert.equal((await publish(engine, 'a').settled).error.code, 'storage');
-  await assert.rejects(engine.outbox(), { code: 'storage' });
 });

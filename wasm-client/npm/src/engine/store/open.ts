@@ -15,7 +15,8 @@ export interface Opened {
 }
 
 export function databaseName(url: string, identity: string): string {
-  return `ebbtide:${LAYOUT}:${url}:${identity}`;
+  // No URL has a space, so no two of them share a name.
+  return `ebbtide:${LAYOUT}:${url} ${identity}`;
 }
 
 /** Never rejects. */

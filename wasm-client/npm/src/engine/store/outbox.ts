@@ -58,7 +58,7 @@ function withUsage(tx: Tx, change: (total: Total, ended: Sum, end: () => void) =
 export interface Added {
   row: OutboxRow | undefined;
   /** Rows of any tab whose place it took, and what these had taken. */
-  superseded: number[];
+  replaced: number[];
 }
 
 /**
@@ -108,16 +108,16 @@ async function write(store: Store, drafts: Draft[], limits: Limits, mine: (seq: 
       // An index holds what has the property, and undefined is no key.
       if (row.deadline === undefined) delete row.deadline;
       if (coalesce) row.merge = row.topic;
-      const superseded = old.flatMap((one) => [one.seq!, ...(one.also ?? [])]);
-      const others = superseded.filter((seq) => !mine(seq) && !fresh.has(seq));
+      const replaced = old.flatMap((one) => [one.seq!, ...(one.also ?? [])]);
+      const others = replaced.filter((seq) => !mine(seq) && !fresh.has(seq));
       if (others.length > 0) row.also = others;
       const count = total.count + 1 - old.length;
       const bytes = old.reduce((sum, one) => sum - bytesOf(one), total.bytes + bytesOf(row));
-      const one: Added = (added[place] = { row: undefined, superseded: [] });
+      const one: Added = (added[place] = { row: undefined, replaced: [] });
       if (count - ended.count > limits.outboxMessagesMax || bytes - ended.bytes > limits.outboxBytesMax) return;
       for (const { seq } of old) tx.remove('outbox', seq!);
       Object.assign(total, { count, bytes });
-      one.superseded = superseded;
+      one.replaced = replaced;
       one.row = row;
       tx.add('outbox', row, (seq) => void fresh.add((row.seq = seq)));
     };

@@ -18,7 +18,8 @@ export function stayOnRoster(name: string, tab: string): Promise<() => void> {
 export async function onRoster(name: string): Promise<string[]> {
   const prefix = lockOfTab(name, '');
   const { held } = await navigator.locks.query();
-  return (held ?? []).flatMap((lock) => (lock.name?.startsWith(prefix) ? [lock.name.slice(prefix.length)] : []));
+  // One of an identity that only begins like this one has more in it than the name of a tab.
+  return (held ?? []).flatMap(({ name: lock }) => (lock?.startsWith(prefix) && !lock.includes(':', prefix.length) ? lock.slice(prefix.length) : []));
 }
 
 /** Calls `gone` when the tab has ended, crashed or been put away; not after `signal`. */
