@@ -3,7 +3,6 @@
 use std::{
     future::poll_fn,
     io,
-    num::NonZeroU16,
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,8 +20,6 @@ use super::{
 };
 use crate::driver::ByteStream;
 
-/// Unacknowledged messages that the broker may have under way to one client.
-const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(4096).expect("not zero");
 /// Sessions that are kept are kept that long, seconds: longer than any run.
 const SESSION_EXPIRY_S: u32 = 3600;
 /// So long may a broker take for an answer. One that says nothing for longer is not waited for.
@@ -90,7 +87,6 @@ impl Link {
             keep_alive: KEEP_ALIVE_S,
             client_id: client_id.to_owned().into(),
             session_expiry_interval: (session != Session::Clean).then_some(SESSION_EXPIRY_S),
-            receive_maximum: Some(RECEIVE_MAXIMUM),
             username: dialer.login.username.clone().map(Into::into),
             password: dialer.login.password.clone(),
             ..Connect::default()

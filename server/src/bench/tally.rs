@@ -68,13 +68,14 @@ impl Tally {
         if let Some(sent_ns) = Template::time_ns(payload)
             && (self.measured_from_ns.get()..self.measured_until_ns.get()).contains(&sent_ns)
         {
-            self.waited(now_ns.saturating_sub(sent_ns));
+            self.waited(now_ns.saturating_sub(sent_ns), 1);
         }
     }
 
-    /// A message has waited for so long, at the least.
-    pub fn waited(&self, nanoseconds: u64) {
-        self.latency.borrow_mut().saturating_record(nanoseconds);
+    /// So many deliveries have waited for so long, at the least.
+    pub fn waited(&self, nanoseconds: u64, deliveries: u64) {
+        let mut latency = self.latency.borrow_mut();
+        latency.saturating_record_n(nanoseconds, deliveries);
     }
 
     /// From this moment of the run on.

@@ -221,10 +221,10 @@ async fn measure(
     }
     run.is_ending.set(true);
     let is_quiet = drain(stage, run, fan, tasks).await?;
-    // What never left has waited at least until now.
+    // What never left has waited at least until now, for each of those who should have it.
     let now = run.start.elapsed();
     let unsent = owed()
-        .inspect(|at| tally.waited(nanoseconds(now.saturating_sub(*at))))
+        .inspect(|at| tally.waited(nanoseconds(now.saturating_sub(*at)), fan))
         .count();
     let all = tally.counts();
 
@@ -281,7 +281,7 @@ fn note_missing(report: &mut Report, missing: u64, is_quiet: bool) {
     report.note("undelivered", missing as f64);
     report.remarks.push(format!(
         "the broker was still delivering {} s after the end, and was not waited for any longer: what is undelivered may have been \
-         on its way, or lost",
+         on its way, or lost, and is in no latency",
         DRAIN_MAX.as_secs()
     ));
 }
