@@ -12,12 +12,8 @@ import { needs } from './harness/place.mjs';
 const VALUES = 1_000;
 /** After the visit that stores the values, as a user has it: what the browser compiled then it has. */
 const OPENINGS = 15;
-/**
- * From the start of the page's script to the frame that shows the first values: the fastest, for whatever else this machine does only makes it
- * longer. The benchmark holds the median to it, on a machine that does nothing else.
- */
+/** From the start of the page's script to the frame that shows the first values, in the middle of all openings. */
 const PAINTED_WITHIN_MS = 100;
-const MEDIAN_WITHIN_MS = 200;
 
 for (const { name, start, programs } of BROKERS) {
   // Fails if the cache waits for the network, if it is slow to open, if old values look like live ones, or if what was deleted
@@ -52,8 +48,7 @@ for (const { name, start, programs } of BROKERS) {
     const sorted = paints.toSorted((a, b) => a - b).map(Math.round);
     const said = `painted after ${sorted.join(', ')} ms`;
     t.diagnostic(said);
-    assert.ok(sorted[0] <= PAINTED_WITHIN_MS, said);
-    assert.ok(sorted[(OPENINGS - 1) / 2] <= MEDIAN_WITHIN_MS, said);
+    assert.ok(sorted[(OPENINGS - 1) / 2] <= PAINTED_WITHIN_MS, said);
 
     await set(0, 'new 0');
     await set(1, '');
