@@ -22,6 +22,10 @@ test('a tab of an identity whose name begins with that of another is none of its
   await eventually('gone from the inbox', async () => (await leader.inspect()).leader.inbox === 0);
 });
 
+test('what belongs to the URL and what to the identity is told apart', () => {
+  assert.notEqual(databaseName('wss://broker/mqtt', 'a:b'), databaseName('wss://broker/mqtt:a', 'b'));
+});
+
 test('identities do not see each other', async () => {
   newProfile();
   const server = new Server();
