@@ -19,6 +19,11 @@ const OPTIONS = {
   // Playwright turns both off, and both are part of what is shown here.
   ignoreDefaultArgs: ['--disable-back-forward-cache'],
 };
+/**
+ * Chromium lets timers of a page run once a minute when it has been behind others for a minute; but for five if it was still loading when it
+ * went there, which on a slow machine it may or may not have been.
+ */
+const THROTTLED_AFTER_A_MINUTE = '--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/60';
 /** What a page may log as an error: that there was no connection. */
 const ALLOWED = /WebSocket connection to|net::ERR_/;
 
@@ -45,7 +50,7 @@ export async function startOnProfile(t, pages, profile) {
  */
 export async function openPlainWindow(t, pages) {
   const profile = await mkdtemp(join(tmpdir(), 'ebbtide-client-'));
-  const args = [...OPTIONS.args, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
+  const args = [...OPTIONS.args, THROTTLED_AFTER_A_MINUTE, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
   const program = spawn(CHROMIUM, args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(program, 'exit');
   const end = async () => {
