@@ -62,8 +62,8 @@ fn run() -> Result<()> {
         keep: keep.as_deref(),
     })?;
     println!("{}", outcome.tables);
-    for reason in &outcome.reasons {
-        println!("{reason}");
+    for note in &outcome.notes {
+        println!("{note}");
     }
     for peer in peers {
         println!("- {}: {}", peer.name, peer.settings);
@@ -71,7 +71,7 @@ fn run() -> Result<()> {
     if let Some(file) = write {
         let name = || format!("writing {}", file.display());
         let before = fs::read_to_string(&file).with_context(name)?;
-        let after = document::with(&before, &outcome.tables, &outcome.reasons);
+        let after = document::with(&before, &outcome.tables, &outcome.notes);
         let origins = outcome.origins.iter();
         let origins: Vec<_> = origins
             .map(|(row, origin)| (*row, origin.as_str()))

@@ -1,10 +1,10 @@
 //! What was measured, put into the document that has been written around it: each row takes the place of the one that had its title,
-//! and why something could not be measured stands below the table.
+//! and what was said of it, or why it could not be measured, stands below the table.
 
 use anyhow::{Context, Result, ensure};
 
-/// The document with the rows of `tables`, both in Markdown, and with the reasons of their dashes: `- TITLE: …`.
-pub fn with(document: &str, tables: &str, reasons: &[String]) -> Result<String> {
+/// The document with the rows of `tables`, both in Markdown, and with the notes to them: `- TITLE: …`.
+pub fn with(document: &str, tables: &str, notes: &[String]) -> Result<String> {
     let mut lines: Vec<&str> = document.lines().collect();
     let mut rows = tables.lines().skip_while(|line| !is_row(line)).peekable();
     while let Some(first) = rows.next() {
@@ -23,13 +23,13 @@ pub fn with(document: &str, tables: &str, reasons: &[String]) -> Result<String> 
         let more = lines[start + 1..].iter();
         let end = start + 1 + more.take_while(|line| title(line) == Some("")).count();
         drop(lines.splice(start..end, row));
-        explain(&mut lines, start, name, reasons);
+        annotate(&mut lines, start, name, notes);
     }
     Ok(lines.join("\n") + "\n")
 }
 
-/// Puts the reasons of a row below the table that it is in, and takes away those that were there.
-fn explain<'a>(lines: &mut Vec<&'a str>, row: usize, name: &str, reasons: &'a [String]) {
+/// Puts the notes to a row below the table that it is in, and takes away those that were there.
+fn annotate<'a>(lines: &mut Vec<&'a str>, row: usize, name: &str, notes: &'a [String]) {
     let head = format!("- {name}: ");
     let table_end = row
         + lines[row..]
@@ -50,7 +50,7 @@ fn explain<'a>(lines: &mut Vec<&'a str>, row: usize, name: &str, reasons: &'a [S
     }
     below.retain(|line| !line.starts_with(&head));
     below.extend(
-        reasons
+        notes
             .iter()
             .map(String::as_str)
             .filter(|line| line.starts_with(&head)),
@@ -89,10 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_stands_below_the_table_until_there_is_another() {
+    fn a_note_stands_below_the_table_until_there_is_another() {
         let measured = "| two | rate | – | |\n";
-        let reasons = ["- two: A: it fell over".to_owned()];
-        let once = with(DOCUMENT, measured, &reasons).expect("it fits");
+        let notes = ["- two: A: it fell over".to_owned()];
+        let once = with(DOCUMENT, measured, &notes).expect("it fits");
         assert!(
             once.ends_with("| two | rate | – | |\n\n- two: A: it fell over\n\nWords.\n"),
             "{once}"

@@ -41,8 +41,8 @@ pub struct Plan<'a> {
 pub struct Outcome {
     /// Tables in Markdown.
     pub tables: String,
-    /// Why there is a dash: a line of Markdown for each row and broker.
-    pub reasons: Vec<String>,
+    /// What was said of the runs, why there is a dash among it: lines of Markdown.
+    pub notes: Vec<String>,
     /// The name of each row, and on what it was measured.
     pub origins: Vec<(&'static str, String)>,
 }
@@ -81,6 +81,6 @@ pub fn run(plan: &Plan<'_>) -> Result<Outcome> {
     Ok(Outcome {
         origins: origins.collect(),
         tables: table::tables(plan, &results),
-        reasons: table::reasons(plan, &results),
+        notes: table::notes(plan, &results),
     })
 }

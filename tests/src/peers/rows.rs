@@ -75,18 +75,9 @@ const GENERATOR: Figure = Figure {
     better: Better::Less,
 };
 /// As [`CPU`] and [`GENERATOR`], of those who connect.
-const CONNECTION_CPU: (Figure, Line) = (
-    figure("broker_cpu_us_per_connection", CPU.title, Better::Less),
-    Line::None,
-);
-const CONNECTION_GENERATOR: (Figure, Line) = (
-    figure(
-        "generator_cpu_us_per_connection",
-        GENERATOR.title,
-        Better::Less,
-    ),
-    Line::None,
-);
+const CONNECTION_CPU: (Figure, Line) = cpu("broker_cpu_us_per_connection", CPU.title);
+const CONNECTION_GENERATOR: (Figure, Line) =
+    cpu("generator_cpu_us_per_connection", GENERATOR.title);
 const LOST: Figure = Figure {
     key: "lost",
     title: "lost",
@@ -276,6 +267,8 @@ pub const ROWS: [Row; 20] = [
                 ),
                 Line::Value(500.0),
             ),
+            cpu("broker_cpu_us_per_set", "broker CPU for each set, µs"),
+            cpu("generator_cpu_us_per_set", "generator CPU for each set, µs"),
         ],
     },
     Row {
@@ -306,6 +299,14 @@ pub const ROWS: [Row; 20] = [
                     Better::Less,
                 ),
                 Line::Value(16.0),
+            ),
+            cpu(
+                "broker_cpu_us_per_drained",
+                "broker CPU for each drained, µs",
+            ),
+            cpu(
+                "generator_cpu_us_per_drained",
+                "generator CPU for each drained, µs",
             ),
         ],
     },
@@ -355,6 +356,11 @@ pub const ROWS: [Row; 20] = [
 
 const fn figure(key: &'static str, title: &'static str, better: Better) -> Figure {
     Figure { key, title, better }
+}
+
+/// Nothing is asked of it.
+const fn cpu(key: &'static str, title: &'static str) -> (Figure, Line) {
+    (figure(key, title, Better::Less), Line::None)
 }
 
 const fn connect(

@@ -38,24 +38,23 @@ pub fn tables(plan: &Plan<'_>, results: &Results) -> String {
     text
 }
 
-/// Why there is a dash, where something was said: `- ROW: BROKER: REASON`.
-pub fn reasons(plan: &Plan<'_>, results: &Results) -> Vec<String> {
+/// What was said of the runs, why there is a dash among it: `- ROW: BROKER, BROKER: NOTE`.
+pub fn notes(plan: &Plan<'_>, results: &Results) -> Vec<String> {
     let mut lines = Vec::new();
     for row in plan.rows {
+        let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
         for peer in plan.peers {
-            let mut figures = row.figures.iter();
-            let has_dash =
-                figures.any(|(figure, _)| cell(plan, results, row, figure, peer) == DASH);
-            let notes = results.notes(row, peer);
-            if has_dash && !notes.is_empty() {
-                lines.push(format!(
-                    "- {}: {}: {}",
-                    row.title,
-                    peer.name,
-                    notes.join("; ")
-                ));
+            for note in results.notes(row, peer) {
+                match notes.iter_mut().find(|(said, _)| *said == note) {
+                    Some((_, peers)) => peers.push(peer.name),
+                    None => notes.push((note, vec![peer.name])),
+                }
             }
         }
+        let told = notes.into_iter();
+        lines.extend(
+            told.map(|(note, peers)| format!("- {}: {}: {note}", row.title, peers.join(", "))),
+        );
     }
     lines
 }
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dash_has_its_reason_and_what_was_not_waited_for_is_not_lost() -> Result<()> {
+    fn what_was_said_is_told_and_what_was_not_waited_for_is_not_lost() -> Result<()> {
         let (peers, rows) = ([&ALL[1], &ALL[2]], [&ROWS[0]]);
         let mut results = Results::default();
         let late = [("delivered_per_s", 9.0), ("undelivered", 7_060_000.0)];
@@ -188,13 +187,17 @@ mod tests {
             ("generator_cpu_us_per_delivery", 1.0),
         ];
         results.note(rows[0], peers[0], found(&[late, rest].concat(), &["busy"]))?;
-        results.note(rows[0], peers[1], found(&[], &["it fell over"]))?;
+        results.note(rows[0], peers[1], found(&[], &["busy", "it fell over"]))?;
         let plan = plan(&peers, &rows);
         let tables = tables(&plan, &results);
         let lost = "|  | lost | 7,060,000 not yet delivered after 60 s | – |";
         assert!(tables.contains(lost), "{tables}");
-        let reason = format!("- {}: {}: it fell over", rows[0].title, peers[1].name);
-        assert_eq!(reasons(&plan, &results), [reason]);
+        let [title, one, other] = [rows[0].title, peers[0].name, peers[1].name];
+        let expected = [
+            format!("- {title}: {one}, {other}: busy"),
+            format!("- {title}: {other}: it fell over"),
+        ];
+        assert_eq!(notes(&plan, &results), expected);
         Ok(())
     }
 

@@ -122,7 +122,12 @@ pub async fn play(scenario: Scenario, stage: &Stage<'_>) -> io::Result<Report> {
         let id = subscriber_id(number);
         let mut link = Link::connect(stage.dialer, settings.version, &id, session).await?;
         link.subscribe(filter, settings.qos).await?;
-        tasks.spawn_local(Subscriber::new(link, Rc::clone(&run)).run());
+        let mut subscriber = Subscriber::new(link, Rc::clone(&run));
+        // At QoS 2 a message is not through before its PUBREC.
+        if settings.rate.is_some() && settings.qos == QoS::AtLeastOnce {
+            subscriber = subscriber.acknowledging_together();
+        }
+        tasks.spawn_local(subscriber.run());
     }
     let publishing = publish(stage, &plan, &run, &mut tasks).await?;
     let measured = measure(scenario, stage, &run, plan.fan, &publishing, &mut tasks).await;
