@@ -116,6 +116,11 @@ impl Inbound {
             .binary_search_by_key(&packet_id, |u| u.packet_id)
     }
 
+    /// All of this connection is acknowledged: the server has room for more.
+    pub(super) fn is_clear(&self) -> bool {
+        self.unacknowledged == 0
+    }
+
     /// A PUBLISH came in.
     pub(super) fn publish(&mut self, publish: &Publish) -> Result<Received, ReasonCode> {
         let topic = self.aliases.resolve(publish)?;

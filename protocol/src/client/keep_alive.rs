@@ -43,12 +43,16 @@ impl KeepAlive {
         }
     }
 
-    /// A PINGREQ goes out, as soon as the transport takes it; returns its number.
-    pub(super) fn ping(&mut self, now: Millis) -> u64 {
+    /// The number of the next PINGREQ.
+    pub(super) fn next_number(&self) -> u64 {
+        self.pings_sent + 1
+    }
+
+    /// A PINGREQ goes out, as soon as the transport takes it.
+    pub(super) fn ping(&mut self, now: Millis) {
         self.pings_sent += 1;
         self.last_sent = now;
         self.deadline.get_or_insert(now + self.ping_timeout_ms);
-        self.pings_sent
     }
 
     /// Shortens the deadline: the connection is under suspicion.

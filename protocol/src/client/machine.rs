@@ -300,8 +300,9 @@ impl Client {
                 }
             }
             Packet::PingResp => {
+                let is_clear = self.is_clear();
                 if let Some(keep_alive) = &mut self.keep_alive {
-                    self.subscriptions.ponged(now, keep_alive.answered());
+                    (self.subscriptions).ponged(now, keep_alive.answered(), is_clear);
                 }
             }
             // What only a client sends, or a second CONNACK.
@@ -402,6 +403,11 @@ impl Client {
         Some(packet)
     }
 
+    /// Everything that came on this connection is acknowledged, or about to be written out.
+    fn is_clear(&self) -> bool {
+        self.inbound.is_clear() && self.journal.waiting() == 0
+    }
+
     fn next_packet(&mut self, now: Millis) -> Option<Packet> {
         if let Some(packet) = self.control.pop_front() {
             return Some(packet);
@@ -421,10 +427,12 @@ impl Client {
                 return Some(packet);
             }
         }
-        if self.subscriptions.wants_ping()
+        // Behind the last acknowledgement: what the server had no room for comes before its answer.
+        if self.is_clear()
             && let Some(keep_alive) = &mut self.keep_alive
+            && self.subscriptions.asks(keep_alive.next_number())
         {
-            self.subscriptions.pinged(keep_alive.ping(now));
+            keep_alive.ping(now);
             return Some(Packet::PingReq);
         }
         while let Some((packet, settled)) =

@@ -10,6 +10,10 @@ import { outsider } from './harness/mailbox.mjs';
 import { startPages } from './harness/pages.mjs';
 import { needs } from './harness/place.mjs';
 
+const VALUES = 30;
+/** What makes a broker send a few of them at a time. */
+const FEW_AT_A_TIME = { Mosquitto: ['max_inflight_messages 5'] };
+
 /** Of each snapshot so far: whether its end was inferred, not told by the broker. */
 const inferred = (tab, filter) => tab.page.evaluate((name) => window.app.subscriptions[name].inferred, filter);
 
@@ -90,6 +94,32 @@ for (const { name, start, programs } of BROKERS) {
     const messages = await second.page.evaluate(() => window.app.messages);
     const live = messages.filter(({ fromCache }) => !fromCache).map(({ topic, text }) => `${topic} ${text}`);
     assert.deepEqual([...new Set(live)].sort(), ['state/1 new', 'state/2 ']);
+  });
+
+  // Fails if a pause in which the broker waits for acknowledgements is taken for the end of what is retained: on this link each is longer than any
+  // quiet that could be waited for.
+  test(`${name}: retained values that come a few at a time, over a slow link and behind a backlog, are never taken for gone`, needs(90_000, programs), async (t) => {
+    const broker = await start(t, FEW_AT_A_TIME[name]);
+    const link = await startLink(t, broker);
+    const window = await openWindow(t, await startPages(t));
+    const sender = await outsider(t, broker);
+    const publish = (topic, retain) => Promise.all(Array.from({ length: VALUES }, (_, at) => sender.publishAsync(`${topic}/${at}`, `${topic} ${at}`, { qos: 1, retain })));
+    await publish('state', true);
+    link.delayMs = 60;
+    const tab = await window.tab('a');
+    await tab.call('connect', link.url, { identity: 'ana', version: '3.1.1' });
+    await tab.call('subscribe', 'feed/#', { qos: 1 });
+    await tab.call('subscribe', 'state/#', { qos: 1 });
+    await count(tab, 'state/#', 1);
+    const of = async (what) => (await tab.page.evaluate(() => window.app.messages)).filter(({ topic }) => topic.startsWith(what));
+    assert.equal((await of('state')).length, VALUES, 'all of them before the end');
+    link.cut();
+    await tab.state('offline');
+    await publish('feed', false);
+    link.restore();
+    await count(tab, 'state/#', 2);
+    assert.equal((await of('feed')).length, VALUES, 'the backlog stands before them');
+    assert.deepEqual((await of('state')).filter(({ text }) => text === ''), [], 'none is taken for gone');
   });
 
   // Fails if a subscription that keeps nothing is not asked for again when the session is resumed, if what does not come again counts as gone, if

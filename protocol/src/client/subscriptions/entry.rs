@@ -36,7 +36,7 @@ pub(super) enum Snapshot {
     Counted(u64),
     /// The end marker will come.
     Marked,
-    /// Granted; a PINGREQ must go out.
+    /// Granted; a PINGREQ must go out, once everything is acknowledged.
     Pingless,
     /// The answer to this PINGREQ ends it, or begins the quiet.
     Ping(u64),

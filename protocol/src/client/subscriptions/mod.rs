@@ -1,9 +1,10 @@
 //! The application's subscriptions and what the server knows of them.
 //!
 //! Several handles on one filter share one subscription at the server, for there a filter exists once. Subscriptions
-//! outlive connections: without a session they are made again, in order. A snapshot is complete when the server says so;
-//! where it does not know how to, when a PINGREQ sent after the SUBACK was answered and no retained message came for a
-//! while.
+//! outlive connections: without a session they are made again, in order. A snapshot is complete when the server says so.
+//! Where it does not know how to, a PINGREQ asks: it leaves when everything is acknowledged, so that a server which allows
+//! only so many messages under way has room for the next ones, and these come before its answer. The snapshot is complete
+//! when there were none, and no retained message came for a while.
 
 mod entry;
 
@@ -17,7 +18,7 @@ use super::{
     packet_ids::PacketIds,
 };
 use crate::{
-    Packet, ReasonCode, TopicFilter, TopicName, extension,
+    Packet, QoS, ReasonCode, TopicFilter, TopicName, extension,
     packet::{Publish, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe, UserProperty},
 };
 
@@ -309,29 +310,29 @@ impl Subscriptions {
         Some(handles[0].0)
     }
 
-    /// Whether a granted subscription waits for a PINGREQ.
-    pub(super) fn wants_ping(&self) -> bool {
-        self.entries
-            .iter()
-            .any(|e| matches!(e.stage, Stage::Snapshot(Snapshot::Pingless)))
-    }
-
-    /// PINGREQ with this number went out.
-    pub(super) fn pinged(&mut self, number: u64) {
+    /// Whether a PINGREQ is to go out, with this number, for granted subscriptions that wait for one.
+    pub(super) fn asks(&mut self, number: u64) -> bool {
+        let mut asks = false;
         for entry in &mut self.entries {
             if matches!(entry.stage, Stage::Snapshot(Snapshot::Pingless)) {
                 entry.stage = Stage::Snapshot(Snapshot::Ping(number));
+                asks = true;
             }
         }
+        asks
     }
 
-    /// All PINGREQs up to this number have been answered.
-    pub(super) fn ponged(&mut self, now: Millis, answered: u64) {
+    /// All PINGREQs up to this number have been answered. `is_clear`: and everything is acknowledged; else there may be more
+    /// behind it.
+    pub(super) fn ponged(&mut self, now: Millis, answered: u64, is_clear: bool) {
         for entry in &mut self.entries {
             if let Stage::Snapshot(Snapshot::Ping(number)) = entry.stage
                 && number <= answered
             {
-                entry.stage = Stage::Snapshot(Snapshot::Quiet(now + self.quiet_ms));
+                entry.stage = Stage::Snapshot(match is_clear {
+                    true => Snapshot::Quiet(now + self.quiet_ms),
+                    false => Snapshot::Pingless,
+                });
             }
         }
     }
@@ -385,6 +386,13 @@ impl Subscriptions {
             }
             let in_snapshot = publish.retain
                 && match &mut entry.stage {
+                    // More of them may wait for its acknowledgement.
+                    Stage::Snapshot(asked @ (Snapshot::Ping(_) | Snapshot::Quiet(_)))
+                        if publish.qos != QoS::AtMostOnce =>
+                    {
+                        *asked = Snapshot::Pingless;
+                        true
+                    }
                     Stage::Snapshot(Snapshot::Quiet(until)) => {
                         *until = quiet_until;
                         true

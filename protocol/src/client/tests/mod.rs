@@ -5,6 +5,7 @@ mod credentials;
 mod deadlines;
 mod diagnostics;
 mod holding;
+mod inferring;
 mod journal;
 mod names;
 mod publishing;

@@ -14,26 +14,6 @@ fn settle(script: &mut Script, id: u16) {
 }
 
 #[test]
-fn a_snapshot_is_complete_when_a_ping_was_answered_and_nothing_more_comes() {
-    let mut script = Script::online(options(Version::V5));
-    let handle = script.subscribe("a/#");
-    assert_eq!(script.sent(), ["SUBSCRIBE 1 a/# #1"]);
-    script.receive(suback(1, ReasonCode::Success));
-    assert_eq!(script.sent(), ["PINGREQ"]);
-    assert_eq!(script.changes(), [(handle, GRANTED)]);
-    script.receive(Packet::PingResp);
-    script.advance(40);
-    let mut retained = incoming("a/b", QoS::AtMostOnce, 0);
-    retained.retain = true;
-    script.receive(Packet::Publish(Box::new(retained)));
-    assert_eq!(script.messages(), [("a/b".to_owned(), vec![handle])]);
-    script.advance(49);
-    assert_eq!(script.changes(), []);
-    script.advance(1);
-    assert_eq!(script.changes(), [(handle, COMPLETE)]);
-}
-
-#[test]
 fn with_all_subscriptions_there_may_be_those_can_be_renewed() {
     let mut script = Script::online(options(Version::V5));
     for number in 0..10_000 {

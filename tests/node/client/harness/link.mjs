@@ -28,6 +28,8 @@ class Link {
   opened = 0;
   /** Everything that passed: { up, connection, packet }. */
   trace = [];
+  /** How long each packet is on its way, in either direction. */
+  delayMs = 0;
   /** By command of a page's packet: what is said to it instead of passing it on; undefined: it is passed on. A CONNACK ends the connection. */
   answers = {};
 
@@ -103,6 +105,12 @@ class Link {
     return new Promise((resolve) => this.#http.close(resolve));
   }
 
+  /** Timers of the same length keep their order. */
+  #after(then) {
+    if (this.delayMs > 0) setTimeout(then, this.delayMs);
+    else then();
+  }
+
   #connect(request, socket, head) {
     const headers = request.headers.origin ? { origin: request.headers.origin } : {};
     const upstream = new WebSocket(this.#target, ['mqtt'], { perMessageDeflate: false, headers });
@@ -124,7 +132,7 @@ class Link {
         for (const { bytes, packet } of packets.push(data)) {
           if (packet.cmd === 'connect') version = packet.protocolVersion;
           const answer = up ? this.answers[packet.cmd]?.(packet) : undefined;
-          if (!answer) lane.push(bytes, packet);
+          if (!answer) this.#after(() => lane.push(bytes, packet));
           else from.send(mqttPacket.generate(answer, { protocolVersion: version }));
           if (answer?.cmd === 'connack') from.close();
         }
