@@ -51,8 +51,6 @@ export interface Leader {
   tick(): void;
   /** Writes the witness anew. */
   note(): void;
-  /** The network may have come back. */
-  wake(): void;
   /** `drop`: no bytes go out. `leave`: without an end, wills fire. Otherwise DISCONNECT with these words. */
   stop(how: How): void;
   inspect(): LeaderState;
@@ -290,6 +288,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       } else if (talk.t === 'qos0') feeder.qos0(from, talk);
       else if (talk.t === 'done') inbox.done(talk.id, from, talk.shown);
       else {
+        if (talk.what === 'wake') return connection.probe();
         if (talk.what === 'renew' && online() && desk.renew()) return;
         states.unbar();
         connection.reconnect_now();
@@ -312,7 +311,6 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
       if (count !== witnessed) note();
     },
     note,
-    wake: () => void (over || connection.probe()),
     stop,
     inspect,
   };

@@ -215,6 +215,10 @@ export function openStation(context: StationContext): Station {
     stopWatching();
     state({ state: 'closed', ...(how === 'leave' && { error }) });
   };
+  const tell = (talk: ToLeader, rows?: OutboxRow[]): void => {
+    if (office) office.leader?.hear(talk, self, rows);
+    else channel?.post(talk);
+  };
   const stopWatching = watchLifecycle({
     away: () => {
       if (away || over) return;
@@ -227,7 +231,7 @@ export function openStation(context: StationContext): Station {
       state({ state: 'connecting' });
       void start();
     },
-    wake: () => office?.leader?.wake(),
+    wake: () => tell({ t: 'do', what: 'wake' }),
   });
   void start();
 
@@ -258,10 +262,7 @@ export function openStation(context: StationContext): Station {
         }
       }
     },
-    tell: (talk, rows) => {
-      if (office) office.leader?.hear(talk, self, rows);
-      else channel?.post(talk);
-    },
+    tell,
     endSession,
     broadcast: (talk) => channel?.post(talk),
     down,

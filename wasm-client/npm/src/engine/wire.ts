@@ -69,7 +69,8 @@ export type ToLeader =
   | { t: 'qos0'; n: number; topic: string; payload: Uint8Array; retain: boolean; properties: Properties | undefined; deadline: number | undefined }
   /** Handlers are done with it; `shown` false: none has been given it; undefined: they were before, and another tab may not have been. */
   | { t: 'done'; id: number; shown: boolean | undefined }
-  | { t: 'do'; what: 'reconnect' | 'renew' };
+  /** `wake`: the network may have come back, or the user. */
+  | { t: 'do'; what: 'reconnect' | 'renew' | 'wake' };
 
 export type ToTabs =
   /** Each half second, and when the state changes. Without `leader` it is only starting. */

@@ -147,3 +147,19 @@ test('a page that is looked at again asks its connection for a sign of life; one
     assert.equal(mock.callCount(), probes, visibilityState);
   }
 });
+
+// Fails if only the tab that leads can end the wait for the next attempt: it is as a rule not the one that is looked at.
+test('a tab that follows has its leader look for the network when it is looked at again', async (t) => {
+  newProfile();
+  const server = new Server();
+  await online(open(server));
+  const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+  globalThis.document = document;
+  t.after(() => delete globalThis.document);
+  const follower = open(server);
+  await online(follower);
+  assert.equal(await leads(follower), false);
+  const { mock } = t.mock.method(Machine.prototype, 'probe');
+  document.dispatchEvent(new Event('visibilitychange'));
+  await eventually('the leader looks', () => mock.callCount() === 1);
+});
