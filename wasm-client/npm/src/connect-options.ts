@@ -16,7 +16,10 @@ export interface Will {
   qos?: QoS;
   /** Default false. */
   retain?: boolean;
-  /** Seconds without a connection before it is published (MQTT 5.0). Default 0. */
+  /**
+   * Seconds without a connection before it is published (MQTT 5.0). Default 0: then it is also published when one of several tabs closes, if that
+   * is the tab with the connection.
+   */
   delayIntervalS?: number;
   /** MQTT 5.0. */
   properties?: Properties;
