@@ -1,6 +1,9 @@
 //! What a run counts. Everything is counted from the start; what lies in the measured time is the difference of two looks.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 
 use hdrhistogram::Histogram;
 
@@ -17,6 +20,8 @@ pub struct Tally {
     acknowledged: Cell<u64>,
     refused: Cell<u64>,
     received: Cell<u64>,
+    /// When the first of them came, nanoseconds of the run.
+    first_ns: Cell<Option<u64>>,
     /// Latencies are kept of what was sent from then on, nanoseconds of the run,
     measured_from_ns: Cell<u64>,
     /// and before that.
@@ -45,6 +50,7 @@ impl Tally {
             acknowledged: Cell::new(0),
             refused: Cell::new(0),
             received: Cell::new(0),
+            first_ns: Cell::new(None),
             measured_from_ns: Cell::new(u64::MAX),
             measured_until_ns: Cell::new(u64::MAX),
             latency: RefCell::new(latency.expect("the bounds are sensible")),
@@ -64,12 +70,20 @@ impl Tally {
 
     /// What counts is when it was sent: what comes after the measured time is late, and none of that is left out.
     pub fn received(&self, payload: &[u8], now_ns: u64) {
-        self.received.set(self.received.get() + 1);
+        let before = self.received.replace(self.received.get() + 1);
+        if before == 0 {
+            self.first_ns.set(Some(now_ns));
+        }
         if let Some(sent_ns) = Template::time_ns(payload)
             && (self.measured_from_ns.get()..self.measured_until_ns.get()).contains(&sent_ns)
         {
             self.waited(now_ns.saturating_sub(sent_ns), 1);
         }
+    }
+
+    /// When the first delivery came, after the start of the run.
+    pub fn first(&self) -> Option<Duration> {
+        self.first_ns.get().map(Duration::from_nanos)
     }
 
     /// So many deliveries have waited for so long, at the least.

@@ -135,12 +135,8 @@ async fn drain(
     drop(links);
     let expected = (sessions * messages) as u64;
     let came = || run.tally.counts().received;
-    let mut first = None;
     let work = async {
         while came() < expected {
-            if came() > 0 {
-                first.get_or_insert_with(|| run.start.elapsed());
-            }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 // A client that is sent away is told at once, and not as one for which nothing comes.
@@ -151,5 +147,5 @@ async fn drain(
     };
     let last = unless_stalled(stage, "delivered", came, expected, work).await?;
     tasks.abort_all();
-    Ok((first.unwrap_or(last), last))
+    Ok((run.tally.first().unwrap_or(last), last))
 }

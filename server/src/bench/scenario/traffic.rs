@@ -123,8 +123,9 @@ pub async fn play(scenario: Scenario, stage: &Stage<'_>) -> io::Result<Report> {
         let mut link = Link::connect(stage.dialer, settings.version, &id, session).await?;
         link.subscribe(filter, settings.qos).await?;
         let mut subscriber = Subscriber::new(link, Rc::clone(&run));
-        // At QoS 2 a message is not through before its PUBREC.
-        if settings.rate.is_some() && settings.qos == QoS::AtLeastOnce {
+        // At QoS 2 a message is not through before its PUBREC. What leaves one by one is to come back one by one.
+        let has_ticks = settings.rate.is_some_and(|rate| !rate.tick.is_zero());
+        if has_ticks && settings.qos == QoS::AtLeastOnce {
             subscriber = subscriber.acknowledging_together();
         }
         tasks.spawn_local(subscriber.run());
@@ -221,7 +222,8 @@ async fn measure(
             .flat_map(|at| at.owed(began, ended))
     };
     let due = Instant::now() + DUE_MAX;
-    while owed().next().is_some() && Instant::now() < due {
+    // After Ctrl-C nothing is waited for, and so nobody would have a turn.
+    while owed().next().is_some() && Instant::now() < due && !stage.interrupt.has_come() {
         wait(stage, run, LOOK, tasks).await?;
     }
     run.is_ending.set(true);
