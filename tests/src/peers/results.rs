@@ -77,6 +77,11 @@ impl Results {
         self.of(row, peer).count()
     }
 
+    /// Whether a run has no figures: the broker failed under the load.
+    pub fn has_failed(&self, row: &Row, peer: &Peer) -> bool {
+        self.of(row, peer).any(|run| run.figures.is_empty())
+    }
+
     /// The median of a figure over the rounds.
     pub fn median(&self, row: &Row, peer: &Peer, key: &str) -> Option<f64> {
         let runs = self.of(row, peer);

@@ -27,6 +27,8 @@ pub struct Figure {
 pub enum Line {
     /// So many times Mosquitto's, at least or at most.
     Ratio(f64),
+    /// The same, of another broker's.
+    RatioTo(&'static str, f64),
     /// This value, at least or at most.
     Value(f64),
     /// It is shown, and nothing is asked of it.
@@ -97,7 +99,7 @@ macro_rules! traffic {
                 (DELIVERED, Line::Ratio($rate)),
                 (CPU, Line::Ratio($cpu)),
                 (GENERATOR, Line::None),
-                (LOST, Line::None),
+                (LOST, Line::Value(0.0)),
             ],
         }
     };
@@ -246,6 +248,10 @@ pub const ROWS: [Row; 20] = [
             (
                 figure("set_per_s", "set, /s", Better::More),
                 Line::Ratio(1.0),
+            ),
+            (
+                figure("set_per_s", "the same beside NATS", Better::More),
+                Line::RatioTo("NATS", 5.0),
             ),
             (
                 figure("wildcard_first_ms", "by wildcard, first, ms", Better::Less),

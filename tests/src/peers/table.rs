@@ -29,7 +29,11 @@ pub fn tables(plan: &Plan<'_>, results: &Results) -> String {
             let title = if at == 0 { row.title } else { "" };
             let _ = write!(text, "| {title} | {} |", figure.title);
             for peer in plan.peers {
-                let _ = write!(text, " {} |", cell(plan, results, row, figure, peer));
+                let _ = write!(
+                    text,
+                    " {} |",
+                    cell(plan, results, row, (figure, *line), peer)
+                );
             }
             let verdict = verdict(plan, results, row, figure, *line);
             let _ = writeln!(text, " {} | {verdict} |", shown_line(figure, *line));
@@ -59,15 +63,28 @@ pub fn notes(plan: &Plan<'_>, results: &Results) -> Vec<String> {
     lines
 }
 
-/// Ebbtide's figure beside Mosquitto's, if both are there.
-fn ratio(plan: &Plan<'_>, results: &Results, row: &Row, key: &str, peer: &Peer) -> Option<f64> {
-    let yardstick = plan.peers.iter().find(|peer| peer.name == YARDSTICK)?;
+/// A broker's figure beside another's, if both are there.
+fn ratio(
+    plan: &Plan<'_>,
+    results: &Results,
+    row: &Row,
+    key: &str,
+    peer: &Peer,
+    other: &str,
+) -> Option<f64> {
+    let other = plan.peers.iter().find(|peer| peer.name == other)?;
     let own = results.median(row, peer, key)?;
-    let other = results.median(row, yardstick, key)?;
+    let other = results.median(row, other, key)?;
     (other > 0.0).then_some(own / other)
 }
 
-fn cell(plan: &Plan<'_>, results: &Results, row: &Row, figure: &Figure, peer: &Peer) -> String {
+fn cell(
+    plan: &Plan<'_>,
+    results: &Results,
+    row: &Row,
+    (figure, line): (&Figure, Line),
+    peer: &Peer,
+) -> String {
     let (lost, undelivered, called) = NOT_WAITED_FOR;
     if figure.key == lost
         && let Some(value) = results.median(row, peer, undelivered)
@@ -78,8 +95,12 @@ fn cell(plan: &Plan<'_>, results: &Results, row: &Row, figure: &Figure, peer: &P
         return DASH.to_owned();
     };
     let value = shown(value);
-    match ratio(plan, results, row, figure.key, peer) {
-        Some(ratio) if peer.name != YARDSTICK => format!("{value} ({})", shown(ratio)),
+    let beside = match line {
+        Line::RatioTo(other, _) => other,
+        _ => YARDSTICK,
+    };
+    match ratio(plan, results, row, figure.key, peer, beside) {
+        Some(ratio) if peer.name != beside => format!("{value} ({})", shown(ratio)),
         _ => value,
     }
 }
@@ -91,6 +112,7 @@ fn shown_line(figure: &Figure, line: Line) -> String {
     };
     match line {
         Line::Ratio(ratio) => format!("{sign} {} ×", shown(ratio)),
+        Line::RatioTo(peer, ratio) => format!("{sign} {} × {peer}", shown(ratio)),
         Line::Value(value) => format!("{sign} {}", shown(value)),
         Line::None => String::new(),
     }
@@ -105,13 +127,16 @@ fn verdict(
 ) -> &'static str {
     let ours = plan.peers.iter().find(|peer| peer.name == "Ebbtide");
     let Some(ours) = ours else { return "" };
+    let beside = |other| ratio(plan, results, row, figure.key, ours, other);
     let (value, bound) = match line {
-        Line::Ratio(bound) => (ratio(plan, results, row, figure.key, ours), bound),
+        Line::Ratio(bound) => (beside(YARDSTICK), bound),
+        Line::RatioTo(other, bound) => (beside(other), bound),
         Line::Value(bound) => (results.median(row, ours, figure.key), bound),
         Line::None => return "",
     };
-    let Some(value) = value else {
-        return "not measured";
+    // A round that failed is no reason to look at the others only.
+    let Some(value) = value.filter(|_| !results.has_failed(row, ours)) else {
+        return "**not measured**";
     };
     let crossed = match figure.better {
         Better::More => value >= bound,
