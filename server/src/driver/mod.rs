@@ -239,6 +239,8 @@ impl<S: ByteStream> Driver<S> {
 
     /// This client has had its share for now.
     async fn let_others(&mut self) {
+        // Else those behind would wait until somebody on this thread has nothing to do.
+        turns::pass_on();
         tokio::task::yield_now().await;
         self.carried = 0;
     }
