@@ -13,7 +13,7 @@ mkdirSync(output, { recursive: true });
 // One module with all that two entries need, so that an error of one is an `EbbtideError` of all, and a page fetches two files.
 const entries = { index: 'index.js', slim: 'slim.js', react: 'react.js', testing: 'testing/index.js', worker: 'engine/worker.js' };
 // What is full of names stands first, side by side: it compresses better. All else follows in the order of the imports.
-const first = ['wasm/connection.js', 'options.js', 'message.js', 'connect-options.js', 'client.js', 'engine/store/outbox.js', 'engine/sinks.js', 'engine/inbox.js'].map((path) => `import './${path}';\n`).join('');
+const first = ['wasm/connection.js', 'options.js', 'message.js', 'connect-options.js', 'engine/states.js', 'client.js', 'engine/store/outbox.js', 'engine/sinks.js', 'engine/inbox.js'].map((path) => `import './${path}';\n`).join('');
 const bundle = await rollup({
   input: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(compiled, path)])),
   external: ['react'],

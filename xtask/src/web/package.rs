@@ -69,6 +69,9 @@ fn build(project: &Project, output: &Path) -> Result<()> {
             "-Oz",
             "-Oz",
             "--converge",
+            "--optimize-instructions",
+            "--precompute-propagate",
+            "--vacuum",
             "--reorder-functions-by-name",
         ])
         // The linker puts the stack first, and its lowest kibibyte is where it would end.
