@@ -14,7 +14,7 @@ use std::{
 use bytes::BytesMut;
 use ebbtide_protocol::QoS;
 
-use super::{acks::Acks, frame::Frame, link::Link, pace::Pace, tally::Tally, template::Template};
+use super::{frame::Frame, link::Link, pace::Pace, tally::Tally, template::Template};
 
 /// Written at once, about.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -190,23 +190,11 @@ impl Publisher {
 pub struct Subscriber {
     link: Link,
     run: Rc<Run>,
-    /// `None`: each leaves with the turn in which the message came.
-    acks: Option<Acks>,
 }
 
 impl Subscriber {
     pub fn new(link: Link, run: Rc<Run>) -> Self {
-        Self {
-            link,
-            run,
-            acks: None,
-        }
-    }
-
-    /// It acknowledges several messages together, at QoS 1.
-    pub fn acknowledging_together(mut self) -> Self {
-        self.acks = Some(Acks::new());
-        self
+        Self { link, run }
     }
 
     /// Until it is dropped, or the broker ends the connection.
@@ -220,7 +208,7 @@ impl Subscriber {
     fn poll_turns(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         for _ in 0..TURNS_MAX {
             let read = self.poll_read(context)?;
-            let written = self.poll_write(context)?;
+            let written = self.link.poll_write(context)?;
             if read.is_pending() {
                 return Poll::Pending;
             }
@@ -230,16 +218,6 @@ impl Subscriber {
             }
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let bytes = self.link.output.len();
-        if let Some(acks) = &mut self.acks
-            && !acks.may_leave(bytes, context)
-        {
-            return Poll::Ready(Ok(()));
-        }
-        self.link.poll_write(context)
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

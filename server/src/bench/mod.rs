@@ -3,7 +3,6 @@
 //! One thread plays all clients, and looks at what comes without copying it, so that the generator costs less than what it
 //! measures. Reading order: `options`, `scenario`, then `endpoint` and `link`.
 
-mod acks;
 mod alarm;
 mod endpoint;
 mod frame;

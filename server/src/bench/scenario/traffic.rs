@@ -122,13 +122,7 @@ pub async fn play(scenario: Scenario, stage: &Stage<'_>) -> io::Result<Report> {
         let id = subscriber_id(number);
         let mut link = Link::connect(stage.dialer, settings.version, &id, session).await?;
         link.subscribe(filter, settings.qos).await?;
-        let mut subscriber = Subscriber::new(link, Rc::clone(&run));
-        // At QoS 2 a message is not through before its PUBREC. What leaves one by one is to come back one by one.
-        let has_ticks = settings.rate.is_some_and(|rate| !rate.tick.is_zero());
-        if has_ticks && settings.qos == QoS::AtLeastOnce {
-            subscriber = subscriber.acknowledging_together();
-        }
-        tasks.spawn_local(subscriber.run());
+        tasks.spawn_local(Subscriber::new(link, Rc::clone(&run)).run());
     }
     let publishing = publish(stage, &plan, &run, &mut tasks).await?;
     let measured = measure(scenario, stage, &run, plan.fan, &publishing, &mut tasks).await;
