@@ -300,9 +300,9 @@ impl Client {
                 }
             }
             Packet::PingResp => {
-                let is_clear = self.is_clear();
+                let is_quiet = self.inbound.is_quiet();
                 if let Some(keep_alive) = &mut self.keep_alive {
-                    (self.subscriptions).ponged(now, keep_alive.answered(), is_clear);
+                    (self.subscriptions).ponged(now, keep_alive.answered(), is_quiet);
                 }
             }
             // What only a client sends, or a second CONNACK.
@@ -403,11 +403,6 @@ impl Client {
         Some(packet)
     }
 
-    /// Everything that came on this connection is acknowledged, or about to be written out.
-    fn is_clear(&self) -> bool {
-        self.inbound.is_clear() && self.journal.waiting() == 0
-    }
-
     fn next_packet(&mut self, now: Millis) -> Option<Packet> {
         if let Some(packet) = self.control.pop_front() {
             return Some(packet);
@@ -428,10 +423,13 @@ impl Client {
             }
         }
         // Behind the last acknowledgement: what the server had no room for comes before its answer.
-        if self.is_clear()
-            && let Some(keep_alive) = &mut self.keep_alive
-            && self.subscriptions.asks(keep_alive.next_number())
+        if let Some(keep_alive) = &mut self.keep_alive
+            && self.subscriptions.asks(
+                keep_alive.next_number(),
+                self.inbound.is_clear() && !keep_alive.is_waiting(),
+            )
         {
+            self.inbound.asked();
             keep_alive.ping(now);
             return Some(Packet::PingReq);
         }

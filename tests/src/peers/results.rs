@@ -77,9 +77,15 @@ impl Results {
         self.of(row, peer).count()
     }
 
-    /// Whether a run has no figures: the broker failed under the load.
-    pub fn has_failed(&self, row: &Row, peer: &Peer) -> bool {
-        self.of(row, peer).any(|run| run.figures.is_empty())
+    /// Whether a run lacks the figure: the broker failed under the load, or a part of it.
+    pub fn lacks(&self, row: &Row, peer: &Peer, key: &str) -> bool {
+        self.of(row, peer).any(|run| !run.figures.contains_key(key))
+    }
+
+    /// The largest of a figure.
+    pub fn largest(&self, row: &Row, peer: &Peer, key: &str) -> Option<f64> {
+        let found = self.of(row, peer).filter_map(|run| run.figures.get(key));
+        found.copied().max_by(f64::total_cmp)
     }
 
     /// The median of a figure over the rounds.

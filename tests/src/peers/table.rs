@@ -91,7 +91,12 @@ fn cell(
     {
         return format!("{} {called}", shown(value));
     }
-    let Some(value) = results.median(row, peer, figure.key) else {
+    // What one run has lost is not made good by two that have lost nothing.
+    let value = match figure.key == lost {
+        true => results.largest(row, peer, lost),
+        false => results.median(row, peer, figure.key),
+    };
+    let Some(value) = value else {
         return DASH.to_owned();
     };
     let value = shown(value);
@@ -131,11 +136,14 @@ fn verdict(
     let (value, bound) = match line {
         Line::Ratio(bound) => (beside(YARDSTICK), bound),
         Line::RatioTo(other, bound) => (beside(other), bound),
+        Line::Value(bound) if figure.key == NOT_WAITED_FOR.0 => {
+            (results.largest(row, ours, figure.key), bound)
+        }
         Line::Value(bound) => (results.median(row, ours, figure.key), bound),
         Line::None => return "",
     };
     // A round that failed is no reason to look at the others only.
-    let Some(value) = value.filter(|_| !results.has_failed(row, ours)) else {
+    let Some(value) = value.filter(|_| !results.lacks(row, ours, figure.key)) else {
         return "**not measured**";
     };
     let crossed = match figure.better {

@@ -55,6 +55,10 @@ pub(super) struct Entry {
     pub(super) is_written: bool,
     /// The server probably has it. If it has not, its retained messages are for everybody.
     pub(super) is_doubtful: bool,
+    /// Granted with QoS 0: no window of the server holds its messages back.
+    pub(super) is_at_most_once: bool,
+    /// PINGREQs that were answered since the last retained message.
+    pub(super) asked: u8,
     /// Never empty. The flag: the snapshot under way is for this handle.
     pub(super) handles: Vec<(SubscriptionHandle, bool)>,
     pub(super) stage: Stage,
@@ -77,6 +81,8 @@ impl Entry {
             user_properties,
             is_written: is_known,
             is_doubtful: is_known,
+            is_at_most_once: false,
+            asked: 0,
             handles: vec![(handle, !is_known || used.refresh)],
             stage: Stage::Unsent,
         }

@@ -2,9 +2,9 @@
 //!
 //! Several handles on one filter share one subscription at the server, for there a filter exists once. Subscriptions
 //! outlive connections: without a session they are made again, in order. A snapshot is complete when the server says so.
-//! Where it does not know how to, a PINGREQ asks: it leaves when everything is acknowledged, so that a server which allows
-//! only so many messages under way has room for the next ones, and these come before its answer. The snapshot is complete
-//! when there were none, and no retained message came for a while.
+//! Where it does not know how to, a PINGREQ asks; the snapshot is complete when it was answered and no retained message came
+//! for a while. A server that allows only so many messages of QoS 1 and 2 under way may have more than it has sent: for
+//! these the PINGREQ leaves when everything is acknowledged, so that the next ones come before its answer.
 
 mod entry;
 
@@ -40,6 +40,8 @@ pub(super) struct Subscriptions {
 impl Subscriptions {
     /// How many filters one client may have.
     pub(super) const MAX: usize = 10_000;
+    /// How often a server is asked whether it has more retained messages, without one, while others come without a pause.
+    const ASKED_MAX: u8 = 100;
     const IDENTIFIER_MAX: u32 = 268_435_455;
 
     pub(super) fn new(quiet_ms: u32) -> Self {
@@ -265,6 +267,8 @@ impl Subscriptions {
         if reason.is_error() {
             return entry.refuse(reason, journal);
         }
+        entry.is_at_most_once = reason == ReasonCode::Success;
+        entry.asked = 0;
         let mut changes = entry.tell(SubscriptionChange::Granted(reason));
         let properties = &suback.user_properties;
         let number = extension::values(properties, extension::RETAINED).next();
@@ -310,11 +314,14 @@ impl Subscriptions {
         Some(handles[0].0)
     }
 
-    /// Whether a PINGREQ is to go out, with this number, for granted subscriptions that wait for one.
-    pub(super) fn asks(&mut self, number: u64) -> bool {
+    /// Whether a PINGREQ is to go out, with this number, for granted subscriptions that wait for one. `is_clear`: everything is
+    /// acknowledged, and no other PINGREQ is under way.
+    pub(super) fn asks(&mut self, number: u64, is_clear: bool) -> bool {
         let mut asks = false;
         for entry in &mut self.entries {
-            if matches!(entry.stage, Stage::Snapshot(Snapshot::Pingless)) {
+            if matches!(entry.stage, Stage::Snapshot(Snapshot::Pingless))
+                && (is_clear || entry.is_at_most_once)
+            {
                 entry.stage = Stage::Snapshot(Snapshot::Ping(number));
                 asks = true;
             }
@@ -322,14 +329,16 @@ impl Subscriptions {
         asks
     }
 
-    /// All PINGREQs up to this number have been answered. `is_clear`: and everything is acknowledged; else there may be more
-    /// behind it.
-    pub(super) fn ponged(&mut self, now: Millis, answered: u64, is_clear: bool) {
+    /// All PINGREQs up to this number have been answered. `is_quiet`: and nothing has come in between that has to be
+    /// acknowledged; else there may be more behind it.
+    pub(super) fn ponged(&mut self, now: Millis, answered: u64, is_quiet: bool) {
         for entry in &mut self.entries {
             if let Stage::Snapshot(Snapshot::Ping(number)) = entry.stage
                 && number <= answered
             {
-                entry.stage = Stage::Snapshot(match is_clear {
+                entry.asked += 1;
+                let is_enough = entry.is_at_most_once || entry.asked >= Self::ASKED_MAX;
+                entry.stage = Stage::Snapshot(match is_quiet || is_enough {
                     true => Snapshot::Quiet(now + self.quiet_ms),
                     false => Snapshot::Pingless,
                 });
@@ -391,6 +400,7 @@ impl Subscriptions {
                         if publish.qos != QoS::AtMostOnce =>
                     {
                         *asked = Snapshot::Pingless;
+                        entry.asked = 0;
                         true
                     }
                     Stage::Snapshot(Snapshot::Quiet(until)) => {

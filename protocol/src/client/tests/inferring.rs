@@ -30,9 +30,10 @@ fn asking(mut script: Script) -> (Script, SubscriptionHandle) {
     let handle = script.subscribe("a/#");
     let (_, sent) = script.store();
     assert!(sent[0].starts_with("SUBSCRIBE 1"), "{sent:?}");
-    script.receive(suback(1, ReasonCode::Success));
+    script.receive(suback(1, ReasonCode::GrantedQoS1));
     assert_eq!(script.sent(), ["PINGREQ"]);
-    assert_eq!(script.changes(), [(handle, GRANTED)]);
+    let granted = SubscriptionChange::Granted(ReasonCode::GrantedQoS1);
+    assert_eq!(script.changes(), [(handle, granted)]);
     (script, handle)
 }
 
@@ -76,9 +77,10 @@ fn a_full_window_of_the_server_is_not_the_end() {
 fn an_answer_that_was_under_way_before_the_acknowledgements_is_not_the_end() {
     let (mut script, handle) = asking(online_durable());
     receive(&mut script, "a/b", QoS::AtLeastOnce, 1, true);
-    assert_eq!(script.store().1, ["PUBACK 1", "PINGREQ"]);
-    // That of the first PINGREQ.
+    assert_eq!(script.store().1, ["PUBACK 1"]);
+    // That of the first PINGREQ; one at a time is under way.
     script.receive(Packet::PingResp);
+    assert_eq!(script.sent(), ["PINGREQ"]);
     script.advance(1_000);
     assert_eq!(script.changes(), []);
     script.receive(Packet::PingResp);
@@ -101,6 +103,11 @@ fn retained_messages_behind_a_backlog_are_waited_for() {
     script.receive(Packet::PingResp);
     script.advance(1_000);
     assert_eq!(script.store().1, ["PUBACK 1", "PINGREQ"]);
+    // The next ones are under way when the answer is, and acknowledged before it comes.
+    receive(&mut script, "b", QoS::AtLeastOnce, 1, false);
+    assert_eq!(script.store().1, ["PUBACK 1"]);
+    script.receive(Packet::PingResp);
+    assert_eq!(script.sent(), ["PINGREQ"]);
     receive(&mut script, "a/b", QoS::AtLeastOnce, 1, true);
     script.receive(Packet::PingResp);
     assert_eq!(script.store().1, ["PUBACK 1", "PINGREQ"]);
@@ -124,6 +131,38 @@ fn while_acknowledgements_are_held_nothing_ends() {
     assert_eq!(script.changes(), []);
     script.client.hold_acknowledgements(false);
     assert_eq!(script.sent(), ["PUBACK 1", "PINGREQ"]);
+    script.receive(Packet::PingResp);
+    script.advance(50);
+    assert_eq!(script.changes(), [(handle, COMPLETE)]);
+}
+
+#[test]
+fn a_subscription_at_qos_0_does_not_wait_for_what_others_have_to_acknowledge() {
+    let mut script = online_durable();
+    let handle = script.subscribe("a");
+    script.store();
+    script.client.hold_acknowledgements(true);
+    receive(&mut script, "b", QoS::ExactlyOnce, 1, false);
+    script.receive(suback(1, ReasonCode::Success));
+    assert_eq!(script.store().1, ["PINGREQ"]);
+    script.receive(Packet::PingResp);
+    script.advance(50);
+    assert_eq!(script.changes(), [(handle, GRANTED), (handle, COMPLETE)]);
+}
+
+#[test]
+fn traffic_without_a_pause_puts_the_end_off_but_not_for_ever() {
+    let (mut script, handle) = asking(online_durable());
+    for _ in 0..99 {
+        receive(&mut script, "b", QoS::AtLeastOnce, 1, false);
+        script.store();
+        script.receive(Packet::PingResp);
+        script.advance(1_000);
+        assert_eq!(script.sent(), ["PINGREQ"]);
+        assert_eq!(script.changes(), []);
+    }
+    receive(&mut script, "b", QoS::AtLeastOnce, 1, false);
+    script.store();
     script.receive(Packet::PingResp);
     script.advance(50);
     assert_eq!(script.changes(), [(handle, COMPLETE)]);
