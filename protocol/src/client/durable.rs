@@ -8,7 +8,7 @@ use super::{
     Client, Delivery, Error, JournalBatch, OutgoingMessage, PublishHandle, Stage,
     SubscriptionHandle, Ticket, Use, journal::Effect,
 };
-use crate::{Packet, PacketId, TopicFilter};
+use crate::{PacketId, TopicFilter};
 
 impl Client {
     /// Before the start: a publish that an earlier run had sent. In the order in which they were sent.
@@ -94,12 +94,7 @@ impl Client {
 
     pub(super) fn let_go(&mut self, effect: Effect) {
         match effect {
-            Effect::Packet(packet) => {
-                if let Packet::PubComp(_) = packet {
-                    self.inbound.completed();
-                }
-                self.control.push_back(packet);
-            }
+            Effect::Packet(packet) => self.control.push_back(packet),
             Effect::Acknowledge(owed) if self.holds => self.held.push_back(owed),
             Effect::Acknowledge(owed) => self.acknowledge(owed),
             Effect::Event(event) => self.push_event(event),

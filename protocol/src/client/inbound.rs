@@ -52,10 +52,6 @@ pub(super) struct Inbound {
     receive_maximum: u16,
     /// Messages of this connection without a PUBACK or PUBCOMP.
     unacknowledged: usize,
-    /// PUBCOMPs that wait for what they stand for to be stored.
-    completing: usize,
-    /// One that has to be acknowledged has come since the server was asked whether it has more.
-    has_come: bool,
     connection: u32,
 }
 
@@ -68,8 +64,6 @@ impl Inbound {
             aliases: InboundAliases::default(),
             receive_maximum: u16::MAX,
             unacknowledged: 0,
-            completing: 0,
-            has_come: false,
             connection: 0,
         }
     }
@@ -84,7 +78,6 @@ impl Inbound {
         self.aliases = InboundAliases::new(alias_maximum);
         self.receive_maximum = receive_maximum;
         self.unacknowledged = 0;
-        self.completing = 0;
         self.connection = self.connection.wrapping_add(1);
         if !session_present {
             self.unreleased.clear();
@@ -125,17 +118,7 @@ impl Inbound {
 
     /// All of this connection is acknowledged: the server has room for more.
     pub(super) fn is_clear(&self) -> bool {
-        self.unacknowledged + self.completing == 0
-    }
-
-    /// The server is asked whether it has more.
-    pub(super) fn asked(&mut self) {
-        self.has_come = false;
-    }
-
-    /// Nothing has come since then that has to be acknowledged.
-    pub(super) fn is_quiet(&self) -> bool {
-        !self.has_come
+        self.unacknowledged == 0
     }
 
     /// A PUBLISH came in.
@@ -144,7 +127,6 @@ impl Inbound {
         let Some(packet_id) = publish.packet_id else {
             return Ok(Received::New(topic, None));
         };
-        self.has_come = true;
         let owed = Owed {
             packet_id,
             qos: publish.qos,
@@ -206,14 +188,8 @@ impl Inbound {
         Some(Packet::PubAck(ack))
     }
 
-    /// PUBCOMP leaves.
-    pub(super) fn completed(&mut self) {
-        self.completing -= 1;
-    }
-
     /// PUBREL: the packet id is free again [MQTT-4.3.3-11].
     pub(super) fn pubrel(&mut self, ack: &Ack, journal: &mut Journal) -> Packet {
-        self.completing += 1;
         let packet_id = ack.packet_id;
         let reason = match self.search(packet_id) {
             Ok(place) => {

@@ -300,9 +300,9 @@ impl Client {
                 }
             }
             Packet::PingResp => {
-                let is_quiet = self.inbound.is_quiet();
+                let is_clear = self.inbound.is_clear();
                 if let Some(keep_alive) = &mut self.keep_alive {
-                    (self.subscriptions).ponged(now, keep_alive.answered(), is_quiet);
+                    (self.subscriptions).ponged(now, keep_alive.answered(), is_clear);
                 }
             }
             // What only a client sends, or a second CONNACK.
@@ -429,7 +429,6 @@ impl Client {
                 self.inbound.is_clear() && !keep_alive.is_waiting(),
             )
         {
-            self.inbound.asked();
             keep_alive.ping(now);
             return Some(Packet::PingReq);
         }

@@ -12,7 +12,7 @@ use super::{
     Change,
 };
 use crate::{
-    PacketId, ReasonCode, TopicFilter,
+    PacketId, QoS, ReasonCode, TopicFilter,
     packet::{RetainHandling, SubscriptionOptions, UserProperty},
 };
 
@@ -55,10 +55,6 @@ pub(super) struct Entry {
     pub(super) is_written: bool,
     /// The server probably has it. If it has not, its retained messages are for everybody.
     pub(super) is_doubtful: bool,
-    /// Granted with QoS 0: no window of the server holds its messages back.
-    pub(super) is_at_most_once: bool,
-    /// PINGREQs that were answered since the last retained message.
-    pub(super) asked: u8,
     /// Never empty. The flag: the snapshot under way is for this handle.
     pub(super) handles: Vec<(SubscriptionHandle, bool)>,
     pub(super) stage: Stage,
@@ -81,8 +77,6 @@ impl Entry {
             user_properties,
             is_written: is_known,
             is_doubtful: is_known,
-            is_at_most_once: false,
-            asked: 0,
             handles: vec![(handle, !is_known || used.refresh)],
             stage: Stage::Unsent,
         }
@@ -95,6 +89,11 @@ impl Entry {
             filter: self.filter.clone(),
             used: self.used,
         });
+    }
+
+    /// No window of the server holds its messages back.
+    pub(super) fn is_at_most_once(&self) -> bool {
+        self.used.options.qos == QoS::AtMostOnce
     }
 
     pub(super) fn is_unsent(&self) -> bool {

@@ -40,8 +40,6 @@ pub(super) struct Subscriptions {
 impl Subscriptions {
     /// How many filters one client may have.
     pub(super) const MAX: usize = 10_000;
-    /// How often a server is asked whether it has more retained messages, without one, while others come without a pause.
-    const ASKED_MAX: u8 = 100;
     const IDENTIFIER_MAX: u32 = 268_435_455;
 
     pub(super) fn new(quiet_ms: u32) -> Self {
@@ -267,8 +265,6 @@ impl Subscriptions {
         if reason.is_error() {
             return entry.refuse(reason, journal);
         }
-        entry.is_at_most_once = reason == ReasonCode::Success;
-        entry.asked = 0;
         let mut changes = entry.tell(SubscriptionChange::Granted(reason));
         let properties = &suback.user_properties;
         let number = extension::values(properties, extension::RETAINED).next();
@@ -320,7 +316,7 @@ impl Subscriptions {
         let mut asks = false;
         for entry in &mut self.entries {
             if matches!(entry.stage, Stage::Snapshot(Snapshot::Pingless))
-                && (is_clear || entry.is_at_most_once)
+                && (is_clear || entry.is_at_most_once())
             {
                 entry.stage = Stage::Snapshot(Snapshot::Ping(number));
                 asks = true;
@@ -329,16 +325,14 @@ impl Subscriptions {
         asks
     }
 
-    /// All PINGREQs up to this number have been answered. `is_quiet`: and nothing has come in between that has to be
-    /// acknowledged; else there may be more behind it.
-    pub(super) fn ponged(&mut self, now: Millis, answered: u64, is_quiet: bool) {
+    /// All PINGREQs up to this number have been answered. `is_clear`: and everything is acknowledged; else there may
+    /// be more behind it.
+    pub(super) fn ponged(&mut self, now: Millis, answered: u64, is_clear: bool) {
         for entry in &mut self.entries {
             if let Stage::Snapshot(Snapshot::Ping(number)) = entry.stage
                 && number <= answered
             {
-                entry.asked += 1;
-                let is_enough = entry.is_at_most_once || entry.asked >= Self::ASKED_MAX;
-                entry.stage = Stage::Snapshot(match is_quiet || is_enough {
+                entry.stage = Stage::Snapshot(match is_clear || entry.is_at_most_once() {
                     true => Snapshot::Quiet(now + self.quiet_ms),
                     false => Snapshot::Pingless,
                 });
@@ -400,7 +394,6 @@ impl Subscriptions {
                         if publish.qos != QoS::AtMostOnce =>
                     {
                         *asked = Snapshot::Pingless;
-                        entry.asked = 0;
                         true
                     }
                     Stage::Snapshot(Snapshot::Quiet(until)) => {

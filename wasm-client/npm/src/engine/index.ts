@@ -84,7 +84,7 @@ export function openEngine(url: string, settings: EngineSettings, load: Load, af
         know(leader.rows);
         report({ kind: 'outbox', count: talk.outbox });
       }
-    } else if (talk.t === 'known') {
+    } else if (talk.t === 'met') {
       if (known !== talk.tab && came! < talk.rows) report({ kind: 'gap', reason: 'another tab had messages', lost: { since: cameAt } });
       known = talk.tab;
       know(talk.rows);

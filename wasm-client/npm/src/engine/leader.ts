@@ -279,7 +279,7 @@ export async function startLeader(context: LeaderContext, stopped: () => boolean
         }
         const { rows } = inbox;
         if (wishes.tab(from, talk.wishes, talk.ended) || silent) inbox.spoke(from);
-        if (silent) void inbox.caught.then(() => say({ t: 'known', tab: from, rows }));
+        if (silent) void inbox.caught.then(() => say({ t: 'met', tab: from, rows }));
       } else if (talk.t === 'nudge') {
         if (talk.count !== undefined) counted(talk.count);
         feeder.dueAt(talk.dueAt);

@@ -76,7 +76,7 @@ export type ToTabs =
   /** Each half second, and when the state changes. Without `leader` it is only starting. */
   | { t: 'beat'; state: State; outbox: number; leader: LeaderState | undefined }
   /** The leader did not know the tab, and now it has what waited for it. `rows`: when it was heard; what comes later it is given. */
-  | { t: 'known'; tab: string; rows: number }
+  | { t: 'met'; tab: string; rows: number }
   | { t: 'messages'; epoch: number; list: [Incoming, tabs: string[]][]; rows: number }
   | { t: 'settled'; seqs: number[]; outcome: Outcome }
   | { t: 'qos0-settled'; tab: string; n: number; outcome: Outcome }
